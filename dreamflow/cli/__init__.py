@@ -1,0 +1,61 @@
+"""The command line. Only this package knows typer, and nothing below it knows a terminal."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from dreamflow.cli import frame, listing, terminal, video
+from dreamflow.cli.app import app
+from dreamflow.errors import DreamFlowError
+
+__all__ = ["app", "main"]
+
+app.command("video", epilog=video.EXAMPLE)(video.video)
+app.command("frame", epilog=frame.EXAMPLE)(frame.frame)
+app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)
+app.add_typer(listing.presets_app, name="presets")
+app.command("doctor")(listing.doctor)
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; every error the user can mend is one line and a non-zero exit."""
+    warnings.showwarning = terminal.show_warning
+    debug = "--debug" in sys.argv
+    try:
+        code = app(standalone_mode=False)
+    except DreamFlowError as error:
+        if debug:
+            raise
+        terminal.error(str(error))
+        code = 1
+    except KeyboardInterrupt:
+        terminal.error("stopped")
+        code = INTERRUPTED
+    except Exception as error:
+        # Typer's own errors (a missing argument, an unknown option) know how to say themselves.
+        say = getattr(error, "format_message", None)
+        if debug or (say is None and not isinstance(error, MemoryError)):
+            raise_or_report(error, debug)
+            code = 1
+        else:
+            message = say() if say else "not enough memory; give a smaller --size"
+            terminal.error(" ".join(message.split()) + usage_hint(error))
+            code = getattr(error, "exit_code", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def usage_hint(error: Exception) -> str:
+    """Return where to read on after a usage error: the help of the command that was meant."""
+    context = getattr(error, "ctx", None)
+    return f"; see `{context.command_path} --help`" if context is not None else ""
+
+
+def raise_or_report(error: Exception, debug: bool) -> None:
+    """Show a fault of ours: all of it with --debug, else one line that says how to get it."""
+    if debug:
+        raise error
+    kind, first = type(error).__name__, (str(error).splitlines() or [""])[0]
+    terminal.error(f"a fault in DreamFlow: {kind}: {first} (run again with --debug for the whole)")

@@ -1,0 +1,143 @@
+"""Options dataclasses become command-line options, so that no default is ever typed twice."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from dreamflow.options import Options, flag_of, type_hints
+from dreamflow.presets import checked, load_preset
+
+PANELS = {
+    "DreamOptions": "Dream",
+    "CarryOptions": "Motion",
+    "ClipOptions": "Which frames",
+    "EncodeOptions": "Output",
+    "MachineOptions": "Machine",
+}
+
+
+def settings_from(ctx: typer.Context, settings: dict[str, Any]) -> None:
+    """Let settings stand where the command line says nothing: flags beat them, they defaults."""
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+    ctx.default_map = {**(ctx.default_map or {}), **plain}
+
+
+def use_preset(ctx: typer.Context, name: str | None) -> str | None:
+    """Read a preset before the other options are."""
+    if name and not ctx.resilient_parsing:
+        settings_from(ctx, load_preset(name)[1])
+    return name
+
+
+def use_like(ctx: typer.Context, output: Path | None) -> Path | None:
+    """Read the settings of an output before the other options are; a preset beats them."""
+    if output and not ctx.resilient_parsing:
+        from dreamflow.media.metadata import read_record
+
+        record = read_record(output)
+        before = dict(ctx.default_map or {})
+        settings_from(ctx, checked(record.get("settings", {}), str(output)))
+        settings_from(ctx, before)
+    return output
+
+
+def complete_presets(incomplete: str) -> list[str]:
+    """Return the presets that a shell completes to."""
+    from dreamflow.presets import preset_files
+
+    return [name for name in preset_files() if name.startswith(incomplete)]
+
+
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="Settings by name (`dreamflow presets list`), or a .toml file.",
+        metavar="NAME",
+        is_eager=True,
+        callback=use_preset,
+        autocompletion=complete_presets,
+        rich_help_panel="Dream",
+    ),
+]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--like",
+        help="Take all settings from a dream made before.",
+        metavar="FILE",
+        is_eager=True,
+        callback=use_like,
+        rich_help_panel="Dream",
+    ),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an output that exists.", rich_help_panel="Output"),
+]
+DebugOption = Annotated[
+    bool,
+    typer.Option(
+        "--debug", help="Show where in the code an error came from.", rich_help_panel="Machine"
+    ),
+]
+
+
+def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
+    """Return the command's parameter for one setting."""
+    flag, rule = flag_of(setting.name), setting.metadata
+    names = [f"{flag}/--no-{flag[2:]}"] if hint is bool else [flag]
+    default: Any = setting.default
+    if hint == tuple[str, ...]:
+        hint, default = list[str], list(default)
+    option = typer.Option(
+        *names,
+        help=rule["help"],
+        metavar=rule["metavar"],
+        rich_help_panel=panel,
+        show_default=default is not None,
+    )
+    return inspect.Parameter(
+        setting.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[hint, option],
+    )
+
+
+def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Spread each parameter that is an Options class into one command-line option per field.
+
+    The command is called with the Options objects, made (and so checked) from what was given.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type[Options]] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        hint = hints[parameter.name]
+        if isinstance(hint, type) and issubclass(hint, Options):
+            groups[parameter.name] = hint
+            panel, types = PANELS[hint.__name__], type_hints(hint)
+            parameters += [option_for(f, types[f.name], panel) for f in fields(hint)]  # type: ignore[arg-type]
+        else:
+            parameters.append(parameter.replace(annotation=hint))
+
+    @functools.wraps(command)
+    def called(**given: Any) -> Any:
+        for name, group in groups.items():
+            own = {f.name: given.pop(f.name) for f in fields(group)}  # type: ignore[arg-type]
+            given[name] = group(**own)
+        return command(**given)
+
+    positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    named = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    called.__signature__ = inspect.Signature(positional + named)  # type: ignore[attr-defined]
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called

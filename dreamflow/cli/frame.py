@@ -1,0 +1,131 @@
+"""`dreamflow frame`: one frame previewed, or several layers side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.cli.binding import (
+    DebugOption,
+    LikeOption,
+    OverwriteOption,
+    PresetOption,
+    with_options,
+)
+from dreamflow.cli.prepare import check_layers, set_threads
+from dreamflow.errors import SettingsError
+from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions
+
+if TYPE_CHECKING:
+    from dreamflow.frames import Frame
+
+EXAMPLE = (
+    "Example: dreamflow frame clip.mp4 look.png --at 40% --layer inception_3b/3x3 "
+    "--layer inception_4c/output"
+)
+
+
+@with_options
+def frame(
+    source: Annotated[
+        Path, typer.Argument(help="A clip, or a picture.", metavar="SOURCE", show_default=False)
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="The picture: .png, .jpg, .webp or .tif.", metavar="OUT", show_default=False
+        ),
+    ],
+    *,
+    at: Annotated[
+        str,
+        typer.Option(
+            help="Which frame of a clip: 48, 2s, 1:02.5 or 40%.",
+            metavar="WHEN",
+            rich_help_panel="Which frames",
+        ),
+    ] = "50%",
+    run_in: Annotated[
+        int,
+        typer.Option(
+            help="Dream this many frames before it too, so that it looks as in the video.",
+            min=0,
+            rich_help_panel="Which frames",
+        ),
+    ] = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.",
+            metavar="SIZE",
+            rich_help_panel="Which frames",
+        ),
+    ] = None,
+    preset: PresetOption = None,
+    like: LikeOption = None,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    machine: MachineOptions,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Preview one frame of a clip, or dream a picture.
+
+    Several --layer NAME draw a labelled contact sheet, one picture each; with weights, as
+    --layer NAME=WEIGHT, they are blended into one dream.
+    """
+    check_layers(dream)
+    from dreamflow.media.stills import WRITABLE, write_picture
+    from dreamflow.media.writer import check_output
+
+    if out.suffix.lower() not in WRITABLE:
+        raise SettingsError(f"{out}: a frame is written as {', '.join(WRITABLE)}")
+    check_output(out, overwrite, [source])
+    frames = frames_before(source, at, run_in, size)
+    from dreamflow.journeys.sheet import contact_sheet
+    from dreamflow.journeys.video import dream_video
+    from dreamflow.media.metadata import as_comment, write_sidecar
+    from dreamflow.networks import load_network
+    from dreamflow.render import settings_record
+
+    set_threads(machine)
+    network = load_network(dream.network, machine.weights, machine.device)
+    sheet = len(dream.layer) > 1 and not any("=" in layer for layer in dream.layer)
+    wanted = [replace(dream, layer=(layer,)) for layer in dream.layer] if sheet else [dream]
+    pictures, done = [], 0
+    total = len(wanted) * len(frames)
+    with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
+        for options in wanted:
+            picture = frames[-1].picture
+            for dreamed in dream_video(frames, network, None, options, carry):
+                done, picture = done + 1, dreamed.picture
+                progress(done)
+            pictures.append(picture)
+    picture = contact_sheet(pictures, dream.layer) if sheet else pictures[0]
+    record = settings_record("frame", source, network, dream, carry, ClipOptions(size=size))
+    write_picture(out, picture, as_comment(record))
+    write_sidecar(out, record)
+    typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+
+
+def frames_before(source: Path, at: str, run_in: int, size: str | None) -> list[Frame]:
+    """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture."""
+    from fractions import Fraction
+
+    from dreamflow.frames import Frame
+    from dreamflow.media.clip import Clip
+    from dreamflow.media.readers import fitted
+    from dreamflow.media.stills import is_picture, read_picture
+    from dreamflow.options import fit_size
+
+    if is_picture(source) and not source.is_dir():
+        picture = read_picture(source)
+        width, height = fit_size(size, picture.shape[1], picture.shape[0])
+        return [Frame(0, Fraction(0), fitted(picture, width, height))]
+    number = Clip(source, ClipOptions(size=size)).frame_at(at)
+    first = max(0, number - run_in)
+    return list(Clip(source, ClipOptions(size=size, start=str(first), end=str(number + 1))))

@@ -1,0 +1,109 @@
+"""Commands that tell: the layers, the presets, and what works on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.options import DreamOptions
+
+LAYERS_EXAMPLE = "Example: dreamflow layers --category fur"
+presets_app = typer.Typer(help="Ready-made settings.", no_args_is_help=True)
+
+
+def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
+    """Print a table on stdout; columns are (heading, "left" or "right")."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading, side in columns:
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out = Console(highlight=False, width=200)
+    out.print(table)
+
+
+def layers(
+    network: Annotated[
+        str, typer.Option(help="Network whose layers are listed.")
+    ] = DreamOptions.network,
+    category: Annotated[
+        str | None, typer.Option(help="Only categories that hold this word.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """List the layers that can be dreamed on, shallow to deep.
+
+    Stride: pixels of the picture per position. Field: pixels, a side, that a position sees.
+    Depth: convolutions from the picture. Smallest: least side of a picture, in pixels.
+    Category: what the 2015 guide to deep dream layers saw in it.
+    """
+    from dreamflow.errors import SettingsError
+    from dreamflow.networks.store import network_layers
+
+    found = list(network_layers(network).values())
+    if category:
+        found = [layer for layer in found if category.casefold() in layer.category.casefold()]
+        if not found:
+            raise SettingsError(f"{network} has no category with {category!r} in its name")
+    if as_json:
+        typer.echo(json.dumps([asdict(layer) for layer in found], indent=2))
+        return
+    numbers = ("channels", "stride", "field", "depth", "smallest")
+    columns = [("layer", "left"), *((word, "right") for word in numbers), ("category", "left")]
+    rows = [
+        [
+            layer.name,
+            *map(str, (layer.channels, layer.stride, layer.receptive_field, layer.depth)),
+            str(layer.smallest),
+            layer.category,
+        ]
+        for layer in found
+    ]
+    print_table(f"{network}: {len(found)} layers", columns, rows)
+
+
+@presets_app.command("list")
+def list_presets() -> None:
+    """List the presets that come with DreamFlow."""
+    from dreamflow.presets import load_preset, preset_files
+
+    rows = [[name, load_preset(name)[0]] for name in preset_files()]
+    print_table("presets", [("name", "left"), ("what it does", "left")], rows)
+
+
+@presets_app.command("show")
+def show_preset(
+    name: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+) -> None:
+    """Print a preset: its file is a good start for one of your own."""
+    from dreamflow.presets import find_preset, load_preset
+
+    load_preset(name)
+    path = find_preset(name)
+    typer.echo(f"# {path}")
+    typer.echo(path.read_text(encoding="utf-8").rstrip())
+
+
+def doctor(debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False) -> None:
+    """Tell what of DreamFlow works on this machine, and what is missing."""
+    from dreamflow.doctor import examine
+
+    findings = examine()
+    rows = [
+        ["ok" if f.good else ("MISSING" if f.needed else "-"), f.what, f.fact] for f in findings
+    ]
+    print_table("dreamflow doctor", [("", "left"), ("what", "left"), ("found", "left")], rows)
+    missing = [f.what for f in findings if f.needed and not f.good]
+    if missing:
+        terminal.error(f"not ready to dream: {', '.join(missing)}")
+        raise typer.Exit(1)

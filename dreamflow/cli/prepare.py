@@ -1,0 +1,27 @@
+"""What commands check and set before the work begins."""
+
+from __future__ import annotations
+
+from dreamflow.options import DreamOptions, MachineOptions
+
+
+def check_layers(dream: DreamOptions) -> None:
+    """Refuse an unknown network or layer at once, before weights are loaded."""
+    from dreamflow.dream.objective import parse_layers
+    from dreamflow.networks.graph import find_layer
+    from dreamflow.networks.store import network_layers
+
+    known = network_layers(dream.network)
+    for name in parse_layers(dream.layer):
+        find_layer(dream.network, known, name)
+
+
+def set_threads(machine: MachineOptions) -> None:
+    """Give PyTorch and OpenCV the number of threads asked for."""
+    if machine.threads:
+        import torch
+
+        from dreamflow.opencv import cv2
+
+        torch.set_num_threads(machine.threads)
+        cv2.setNumThreads(machine.threads)

@@ -1,0 +1,85 @@
+"""What the user reads: errors and warnings of one line, a progress bar, a last line."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from dreamflow.errors import DreamFlowWarning
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dreamflow.render import Progress
+
+
+@lru_cache(maxsize=1)
+def console() -> Console:
+    """Return the console on stderr, which the progress bar and all messages share."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(kind: str, style: str, message: str) -> None:
+    """Print `kind: message` on one line of stderr."""
+    from rich.text import Text
+
+    console().print(Text.assemble((f"{kind}: ", style), message))
+
+
+def error(message: str) -> None:
+    """Print an error."""
+    say("error", "bold red", message)
+
+
+def warning(message: str) -> None:
+    """Print a warning."""
+    say("warning", "yellow", message)
+
+
+_python_showwarning = warnings.showwarning
+
+
+def show_warning(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Show our own warnings as one line each, and others as Python does."""
+    if issubclass(category, DreamFlowWarning):
+        warning(str(message))
+    elif not sys.warnoptions:
+        return  # a library's note to its developers, not to an artist
+    else:
+        _python_showwarning(message, category, *where, **more)
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Progress]:
+    """Show frames done, frames per second and time left; nothing where stderr is no terminal."""
+    if not console().is_terminal:
+        yield lambda done: None
+        return
+    from rich import progress as bars
+
+    class Speed(bars.ProgressColumn):
+        def render(self, task: bars.Task) -> str:
+            speed = task.speed or 0.0
+            if speed == 0:
+                return ""
+            return f"{speed:.1f} frames/s" if speed >= 1 else f"{1 / speed:.1f} s/frame"
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=None),
+        bars.TextColumn("{task.completed:.0f}/{task.total:.0f} frames"),
+        Speed(),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("left,"),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("gone"),
+    )
+    with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)

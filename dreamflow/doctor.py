@@ -1,0 +1,118 @@
+"""What of DreamFlow works on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dreamflow
+from dreamflow.errors import DreamFlowError
+
+ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "aac", "libopus")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. needed: whether nothing can be rendered without it."""
+
+    what: str
+    fact: str
+    good: bool = True
+    needed: bool = True
+
+
+def examine() -> list[Finding]:
+    """Look at everything; a part that fails is a finding too, never an error."""
+    findings = [
+        Finding("dreamflow", dreamflow.__version__),
+        Finding("Python", f"{platform.python_version()} on {platform.platform()}"),
+        Finding("CPU", f"{os.cpu_count()} threads"),
+    ]
+    parts: list[tuple[str, Callable[[], list[Finding]]]] = [
+        ("PyTorch", _torch),
+        ("OpenCV", _opencv),
+        ("PyAV", _pyav),
+        ("ffmpeg", _ffmpeg),
+        ("weights", _weights),
+        ("torchvision", _torchvision),
+        ("presets", _presets),
+    ]
+    for name, look in parts:
+        try:
+            findings += look()
+        except (ImportError, OSError, RuntimeError, DreamFlowError) as error:
+            needed = name != "torchvision"
+            findings.append(Finding(name, (str(error).splitlines() or [""])[0], False, needed))
+    return findings
+
+
+def _torch() -> list[Finding]:
+    import torch
+
+    from dreamflow.networks.store import choose_device
+
+    device = choose_device("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return [
+        Finding("PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
+        Finding("device", f"{name} (--device auto)"),
+    ]
+
+
+def _opencv() -> list[Finding]:
+    from dreamflow.opencv import cv2
+
+    return [Finding("OpenCV", str(cv2.__version__))]
+
+
+def _pyav() -> list[Finding]:
+    import av
+
+    return [Finding("PyAV", av.__version__)]
+
+
+def _ffmpeg() -> list[Finding]:
+    from dreamflow.media.ffmpeg import ffmpeg_path
+
+    path = ffmpeg_path()
+    version = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
+    encoders = subprocess.run(
+        [path, "-hide_banner", "-encoders"], capture_output=True, text=True, check=True
+    ).stdout
+    lacking = [name for name in ENCODERS if not re.search(rf"\s{name}\s", encoders)]
+    fact = f"{version.split()[2]}, {path}"
+    if lacking:
+        fact += f"; without {', '.join(lacking)}"
+    return [Finding("ffmpeg", fact, "libx264" not in lacking)]
+
+
+def _weights() -> list[Finding]:
+    from dreamflow.errors import WeightsError
+    from dreamflow.networks.store import find_weights, known_networks
+
+    found: list[Finding] = []
+    for network in known_networks():
+        try:
+            found.append(Finding(f"weights of {network}", str(find_weights(network))))
+        except WeightsError as error:
+            found.append(Finding(f"weights of {network}", str(error), False))
+    return found
+
+
+def _torchvision() -> list[Finding]:
+    from dreamflow.networks.torchvision_import import import_torchvision
+
+    module, mended = import_torchvision()
+    state = "its compiled ops do not fit this PyTorch; DreamFlow does without them"
+    fact = f"{module.__version__}" + (f" ({state})" if mended else "")
+    return [Finding("torchvision", fact, needed=False)]
+
+
+def _presets() -> list[Finding]:
+    from dreamflow.presets import preset_files
+
+    return [Finding("presets", ", ".join(preset_files()) or "none", bool(preset_files()), False)]

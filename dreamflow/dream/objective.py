@@ -1,0 +1,96 @@
+"""What a dream climbs towards: a weighted set of layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamflow.errors import SettingsError
+from dreamflow.networks.graph import Network
+
+
+def parse_layers(layers: Sequence[str]) -> dict[str, float]:
+    """Return the weight of each layer of `NAME` or `NAME=WEIGHT` texts; a bare name weighs 1.
+
+    Raises SettingsError where a weight is no number, is zero or not finite, a layer comes twice,
+    or there is none.
+    """
+    weights: dict[str, float] = {}
+    for text in layers:
+        name, equals, number = text.partition("=")
+        name = name.strip()
+        try:
+            weight = float(number) if equals else 1.0
+        except ValueError:
+            weight = math.nan
+        if not name or not math.isfinite(weight) or weight == 0:
+            raise SettingsError(f"--layer {text!r}: write NAME=WEIGHT, the weight not zero")
+        if name in weights:
+            raise SettingsError(f"--layer {name} is given twice; give it one weight")
+        weights[name] = weight
+    if not weights:
+        raise SettingsError("no layer is given: name at least one with --layer")
+    return weights
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The mean square of some layers of a network, each with a weight.
+
+    It is what Google's 2015 notebook climbs (the L2 norm of a blob), taken as a mean, so that its
+    value does not depend on the picture's size. Negative weights dream a layer away.
+    """
+
+    network: Network
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for name in self.weights:
+            self.network.layer(name)
+
+    @classmethod
+    def of(cls, network: Network, layers: Sequence[str]) -> Objective:
+        """Return the objective of `NAME` or `NAME=WEIGHT` texts."""
+        return cls(network, parse_layers(layers))
+
+    @property
+    def smallest(self) -> int:
+        """The least side in pixels of a picture that all layers can see."""
+        return max(self.network.layer(name).smallest for name in self.weights)
+
+    @torch.no_grad()
+    def value(self, image: Tensor) -> float:
+        """Return the weighted sum of each layer's mean square for an image (1, 3, H, W)."""
+        found = self.network.activations(image, self.weights)
+        return sum(
+            weight * float(found[name].square().mean()) for name, weight in self.weights.items()
+        )
+
+    def gradient(self, image: Tensor) -> Tensor:
+        """Return the direction to climb for an image (1, 3, H, W), of mean absolute value 1.
+
+        Each layer's gradient is brought to mean absolute value 1 before it is weighted, since the
+        layers' scales differ by orders of magnitude; so is the sum. Zero where nothing responds.
+        """
+        image = image.detach().requires_grad_(True)
+        found = self.network.activations(image, self.weights)
+        total = torch.zeros_like(image)
+        left = len(self.weights)
+        for name, weight in self.weights.items():
+            left -= 1
+            # The sum's gradient is as good as the mean's, since only its direction is kept.
+            (gradient,) = torch.autograd.grad(
+                found[name], image, grad_outputs=found[name].detach(), retain_graph=left > 0
+            )
+            total += weight * unit(gradient)
+        return unit(total)
+
+
+def unit(gradient: Tensor) -> Tensor:
+    """Scale a gradient to mean absolute value 1; one of all zeros stays so."""
+    size = gradient.abs().mean()
+    return gradient / size.clamp_min(torch.finfo(gradient.dtype).tiny)

@@ -1,0 +1,30 @@
+"""The one edge where pictures become tensors, and tensors pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def to_image(picture: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Return a uint8 (H, W, 3) RGB picture as an image: float32 (1, 3, H, W) in [0, 1]."""
+    pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(device)
+    return pixels.permute(2, 0, 1)[None].float().div_(255)
+
+
+def to_picture(image: Tensor) -> np.ndarray:
+    """Return an image (1, 3, H, W) in [0, 1] as a uint8 (H, W, 3) RGB picture, rounded."""
+    levels = image[0].detach().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def to_array(image: Tensor) -> np.ndarray:
+    """Return an image (1, C, H, W) as a float32 array (H, W, C)."""
+    return np.ascontiguousarray(image[0].detach().permute(1, 2, 0).float().cpu().numpy())
+
+
+def from_array(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Return a float32 array (H, W) or (H, W, C) as an image (1, C, H, W)."""
+    pixels = torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    return (pixels[..., None] if pixels.dim() == 2 else pixels).permute(2, 0, 1)[None]

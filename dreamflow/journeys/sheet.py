@@ -1,0 +1,39 @@
+"""Several pictures on one, each with its label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+GAP_PX = 8
+WIDEST_PX = 3840
+BACKGROUND = (18, 18, 20)
+INK = (235, 235, 235)
+
+
+def contact_sheet(pictures: Sequence[np.ndarray], labels: Sequence[str]) -> np.ndarray:
+    """Return one uint8 (H, W, 3) RGB picture of several of one size, in rows, labels below.
+
+    At most 3840 pixels wide: more or larger pictures are made smaller.
+    """
+    height, width = pictures[0].shape[:2]
+    columns = max(1, round(math.sqrt(len(pictures) * height / width * 16 / 9)))
+    columns = min(columns, len(pictures))
+    scale = min(1.0, WIDEST_PX / (columns * (width + GAP_PX) + GAP_PX))
+    wide, high = max(1, int(width * scale)), max(1, int(height * scale))
+    font_px = max(11, min(28, wide // 22))
+    font = ImageFont.load_default(font_px)
+    cell_w, cell_h = wide + GAP_PX, high + GAP_PX + 2 * font_px
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * cell_w + GAP_PX, rows * cell_h + GAP_PX), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for number, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        x = GAP_PX + number % columns * cell_w
+        y = GAP_PX + number // columns * cell_h
+        cell = Image.fromarray(picture).resize((wide, high), Image.Resampling.LANCZOS)
+        sheet.paste(cell, (x, y))
+        draw.text((x, y + high + font_px // 3), label, fill=INK, font=font)
+    return np.asarray(sheet)

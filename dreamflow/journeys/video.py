@@ -1,0 +1,131 @@
+"""A clip, dreamed frame by frame, the dream carried along the motion of the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from torch import Tensor
+
+from dreamflow.dream import Objective, OctavePlan, dream, first_plan
+from dreamflow.frames import Frame
+from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
+from dreamflow.motion import carry_residual, estimate_motion, regions, to_gray
+from dreamflow.networks import Network
+from dreamflow.options import CarryOptions, DreamOptions
+
+NEW_SHOT_TRUST = 0.15
+"""Where less of the frame than this can be traced back, nothing is carried: a new shot begins."""
+UNCOVER_OCTAVES = 2
+"""Newly uncovered areas are small: the coarse octaves would not fit into them."""
+
+
+def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]:
+    """Return the plan of a carried frame: few iterations, most of them at full size.
+
+    Small steps, mostly at full size, hold a dream far better than few large ones.
+    """
+    last = min(options.octaves, max(1, carry.carry_iterations))
+    return [
+        OctavePlan(octave, options.octave_scale, carry.carry_iterations - octave, carry.carry_step)
+        for octave in reversed(range(last))
+    ]
+
+
+class VideoDreamer:
+    """Dreams the frames of a clip one after the other; holds what is carried between them."""
+
+    def __init__(self, network: Network, options: DreamOptions, carry: CarryOptions) -> None:
+        """Raise SettingsError for a layer that the network does not have."""
+        self.options = options
+        self.carry = carry
+        self.objective = Objective.of(network, options.layer)
+        self.device = network.device
+        self.trusted = 0.0
+        """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
+        self._gray: np.ndarray | None = None
+        self._residual: np.ndarray | None = None
+
+    def reset(self) -> None:
+        """Forget what is carried: the next frame begins a new shot."""
+        self._gray = self._residual = None
+
+    def __call__(self, frame: Frame) -> Frame:
+        """Return the dream of the next frame: the same index and time, another picture."""
+        if self.options.iterations == 0:
+            return frame
+        source = to_image(frame.picture, self.device)
+        gray = to_gray(frame.picture) if self.carry.carry else None
+        key = (self.options.seed, frame.index)
+        carried = self._carried(gray)
+        if carried is None:
+            self.trusted = 0.0
+            plan = first_plan(self.options)
+            dreamed = dream(source, self.objective, plan, self.options.jitter, key)
+        else:
+            dreamed = self._refine(source, *carried, key)
+        if self.carry.carry:
+            self._gray, self._residual = gray, to_array(dreamed - source)
+        return replace(frame, picture=to_picture(dreamed))
+
+    def _carried(self, gray: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the carried residual (H, W, 3) and the trust (H, W), or None in a new shot."""
+        if gray is None or self._gray is None or self._residual is None:
+            return None
+        if self._gray.shape != gray.shape:
+            return None
+        motion = estimate_motion(self._gray, gray)
+        self.trusted = float(motion.trust.mean())
+        if self.trusted < NEW_SHOT_TRUST:
+            return None
+        return carry_residual(self._residual, motion, self.carry.decay), motion.trust
+
+    def _refine(
+        self, source: Tensor, residual: np.ndarray, trust: np.ndarray, key: tuple[int, int]
+    ) -> Tensor:
+        image = (source + from_array(residual, self.device)).clamp_(0, 1)
+        image = self._catch_up(image, 1 - trust, key)
+        plan = carried_plan(self.options, self.carry)
+        return dream(image, self.objective, plan, self.options.jitter, key)
+
+    def _catch_up(self, image: Tensor, hidden: np.ndarray, key: tuple[int, int]) -> Tensor:
+        """Dream harder where the scene was hidden, on just the parts of the frame that hold it."""
+        iterations = self.carry.uncover_iterations
+        if iterations == 0:
+            return image
+        plan = [
+            OctavePlan(octave, self.options.octave_scale, iterations, self.options.step)
+            for octave in reversed(range(min(UNCOVER_OCTAVES, self.options.octaves)))
+        ]
+        image = image.clone()
+        for number, (rows, columns) in enumerate(regions(hidden > 0.5, self.objective.smallest)):
+            part = image[:, :, rows, columns]
+            weight = from_array(hidden[rows, columns], self.device)
+            # The region's number, from 1, keeps its shifts apart from those of the refinement.
+            part_key = (*key, 1 + number)
+            image[:, :, rows, columns] = dream(
+                part, self.objective, plan, self.options.jitter, part_key, weight
+            )
+        return image
+
+
+def dream_video(
+    frames: Iterable[Frame],
+    network: Network,
+    layer: str | Sequence[str] | None = None,
+    options: DreamOptions | None = None,
+    carry: CarryOptions | None = None,
+) -> Iterator[Frame]:
+    """Yield the dream of each frame of a clip, as it is finished.
+
+    frames: of one size, in order; a Clip is one. layer: a layer's name, or several as
+    `NAME=WEIGHT`; None takes those of `options`. Only the previous frame is held in memory.
+    Raises SettingsError for an unknown layer, or frames too small for it.
+    """
+    options = options or DreamOptions()
+    if layer is not None:
+        options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
+    dreamer = VideoDreamer(network, options, carry or CarryOptions())
+    for frame in frames:
+        yield dreamer(frame)

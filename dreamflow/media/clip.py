@@ -1,0 +1,268 @@
+"""A clip: the frames of a film, of an animated picture, or of a folder of pictures, in order."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
+from dreamflow.frames import Frame
+from dreamflow.media.probe import FilmInfo, probe_film
+from dreamflow.media.readers import Pictures, fitted, read_film
+from dreamflow.media.stills import is_picture, read_picture
+from dreamflow.options import ClipOptions, fit_size
+
+PICTURES_RATE = Fraction(24)
+"""Frames per second of a folder of pictures where `fps` does not say."""
+BROADCAST_RATES = {
+    Fraction(str(number)): Fraction(round(number * 1001 / 1000) * 1000, 1001)
+    for number in (23.976, 23.98, 29.97, 47.95, 47.952, 59.94, 119.88)
+}
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Return frames per second as a fraction; 29.97 is 30000/1001, as everywhere in broadcast."""
+    rate = Fraction(str(fps))
+    return BROADCAST_RATES.get(rate, rate.limit_denominator(1_000_000))
+
+
+def natural_key(path: Path) -> list[tuple[int, int | str]]:
+    """Return a key that sorts file names as people do: 100 after 99."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
+
+
+@dataclass(frozen=True)
+class PicturesInfo:
+    """Facts of a folder of pictures; the same names as a film's where they mean the same."""
+
+    path: Path
+    files: tuple[Path, ...]
+    width: int
+    height: int
+    rate: Fraction
+    pixel_aspect: Fraction = Fraction(1)
+    constant_rate: bool = True
+    start: Fraction = Fraction(0)
+    sound: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """How many pictures there are."""
+        return len(self.files)
+
+    @property
+    def length(self) -> Fraction:
+        """Seconds from the first picture to the end of the last."""
+        return len(self.files) / self.rate
+
+    def time(self, index: int) -> Fraction:
+        """Return the seconds from the first picture to picture `index`."""
+        return index / self.rate
+
+
+def pictures_of(source: Path) -> tuple[Path, ...] | None:
+    """Return the pictures of a folder or glob in natural order, or None where it is a file."""
+    if source.is_dir():
+        files = [path for path in source.iterdir() if path.is_file() and is_picture(path)]
+        if not files:
+            raise MediaError(f"{source} is a folder without pictures")
+    elif source.exists() or not re.search(r"[*?\[]", source.name):
+        return None
+    else:
+        files = [path for path in source.parent.glob(source.name) if is_picture(path)]
+        if not files:
+            raise MediaError(f"{source} matches no pictures")
+    return tuple(sorted((p for p in files if not p.name.startswith(".")), key=natural_key))
+
+
+def probe(source: Path, fps: float | None = None) -> FilmInfo | PicturesInfo:
+    """Return the facts of a film, or of a folder or glob of pictures. Raises MediaError."""
+    files = pictures_of(source)
+    if files is not None:
+        height, width = read_picture(files[0]).shape[:2]
+        rate = exact_rate(fps) if fps else PICTURES_RATE
+        return PicturesInfo(source, files, width, height, rate)
+    if not source.exists():
+        raise MediaError(f"{source} does not exist")
+    if is_picture(source) and source.suffix.lower() != ".webp":
+        raise MediaError(f"{source} is a single picture: `dreamflow frame` dreams it")
+    return probe_film(source)
+
+
+def read_pictures(info: PicturesInfo, first: int = 0) -> Pictures:
+    """Yield (index, picture) of a folder of pictures from `first` on."""
+    for index, path in enumerate(info.files[first:], start=first):
+        picture = read_picture(path)
+        if picture.shape[:2] != (info.height, info.width):
+            height, width = picture.shape[:2]
+            raise MediaError(
+                f"{path} is {width}x{height}, but {info.files[0].name} is "
+                f"{info.width}x{info.height}: all pictures of a clip must be of one size"
+            )
+        yield index, picture
+
+
+def frame_number(when: str, info: FilmInfo | PicturesInfo) -> int:
+    """Return the number of the frame shown at `48`, `2s`, `1:02.5` or `40%`, from 0.
+
+    May lie past the end. Raises SettingsError where the text is none of these.
+    """
+    text = when.strip()
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    if match := re.fullmatch(r"(\d+(?:\.\d*)?)\s*%", text):
+        if Fraction(match[1]) > 100:
+            raise SettingsError(f"{when!r} is past the end of the clip")
+        return int(Fraction(match[1]) * info.frames / 100)
+    if match := re.fullmatch(r"(\d+(?:\.\d*)?)\s*s", text):
+        seconds = Fraction(match[1])
+    elif match := re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)", text):
+        seconds = int(match[1] or 0) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+    else:
+        raise SettingsError(f"{when!r} is not a time: write 48 (a frame), 2s, 1:02.5 or 40%")
+    if isinstance(info, PicturesInfo):
+        return int(seconds * info.rate)
+    if seconds >= info.length:
+        return len(info.stamps) + int((seconds - info.length) * info.rate)
+    tick = int(seconds / info.time_base)
+    return max(0, int(np.searchsorted(info.stamps, tick, side="right")) - 1)
+
+
+class Clip:
+    """The frames that are taken from a source, in order; iterate it for Frames.
+
+    Each iteration decodes anew; never more than a few frames are held. `len` is the number of
+    frames expected; a damaged file gives fewer, with a DreamFlowWarning that says how many.
+    """
+
+    def __init__(self, source: str | Path, options: ClipOptions | None = None) -> None:
+        """Probe the source. Raises MediaError, or SettingsError for a span that it has not."""
+        self.path = Path(source)
+        self.options = options or ClipOptions()
+        self.info = probe(self.path, self.options.fps)
+        self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
+        self.first, self.stop = self._span()
+        pictures = isinstance(self.info, PicturesInfo)
+        wanted = None if pictures or not self.options.fps else exact_rate(self.options.fps)
+        self.resampled = wanted is not None
+        self.rate = wanted or self.info.rate / self.options.every
+        for note in self.info.notes:
+            warnings.warn(note, DreamFlowWarning, 2)
+
+    def _span(self) -> tuple[int, int]:
+        frames, options = self.info.frames, self.options
+        first = frame_number(options.start, self.info) if options.start else 0
+        stop = frame_number(options.end, self.info) if options.end else frames
+        if first >= frames:
+            raise SettingsError(
+                f"--start {options.start} is past the end: {self.path} has {frames} frames, "
+                f"{float(self.info.length):.2f} s"
+            )
+        if stop <= first:
+            raise SettingsError(f"--end {options.end} is not after --start {options.start or 0}")
+        return first, min(stop, frames)
+
+    @property
+    def constant_rate(self) -> bool:
+        """Whether the frames taken come evenly; else each frame's time says when it is shown."""
+        return self.info.constant_rate or self.resampled
+
+    @property
+    def begin(self) -> Fraction:
+        """Seconds from the source's first frame to the first one taken."""
+        return self.info.time(self.first)
+
+    @property
+    def length(self) -> Fraction:
+        """Seconds that the frames taken last."""
+        return self.info.time(self.stop) - self.begin
+
+    def __len__(self) -> int:
+        """Return how many frames are expected."""
+        if self.resampled:
+            return max(1, -int(-self.length * self.rate // 1))
+        return -(-(self.stop - self.first) // self.options.every)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames; times count from the first one taken."""
+        frames = self._decoded()
+        taken = (frame for n, frame in enumerate(frames) if n % self.options.every == 0)
+        return self._resampled(taken) if self.resampled else taken
+
+    def _decoded(self) -> Iterator[Frame]:
+        info = self.info
+        pictures = isinstance(info, PicturesInfo)
+        reader = read_pictures(info, self.first) if pictures else read_film(info, self.first)
+        last = self.first - 1
+        for index, picture in reader:
+            if index >= self.stop:
+                return
+            last = index
+            time = info.time(index) - self.begin
+            yield Frame(index, time, fitted(picture, self.width, self.height))
+        self._report_lost(last + 1 - self.first)
+
+    def _report_lost(self, done: int) -> None:
+        expected = self.stop - self.first
+        if done == 0:
+            raise MediaError(f"{self.path} holds no frame that decodes from frame {self.first} on")
+        if done < expected:
+            warnings.warn(
+                f"{self.path.name} is damaged or cut short: {expected - done} of {expected} "
+                f"frames could not be decoded; the {done} before them are taken",
+                DreamFlowWarning,
+                2,
+            )
+
+    def _resampled(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Show at each even time the frame that the source shows then; indices count anew."""
+        shown: Frame | None = None
+        out = 0
+        for coming in frames:
+            while shown is not None and out / self.rate < coming.time:
+                yield Frame(out, out / self.rate, shown.picture)
+                out += 1
+            shown = coming
+        while shown is not None and out / self.rate < self.length:
+            yield Frame(out, out / self.rate, shown.picture)
+            out += 1
+
+    def frame_at(self, when: str) -> int:
+        """Return the number of the frame at `48`, `2s`, `1:02.5` or `40%` of the source.
+
+        Raises SettingsError where it is past the end.
+        """
+        number = frame_number(when, self.info)
+        last = self.info.frames - 1
+        if when.strip().endswith("%"):
+            number = min(number, last)
+        if number > last:
+            raise SettingsError(
+                f"{when} is past the end: {self.path} has frames 0 to {last}, "
+                f"{float(self.info.length):.2f} s"
+            )
+        return number
+
+
+def open_clip(
+    source: str | Path,
+    *,
+    size: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    every: int = 1,
+    fps: float | None = None,
+) -> Clip:
+    """Open a film, an animated picture, or a folder or glob of pictures.
+
+    The settings are those of ClipOptions. Raises MediaError or SettingsError.
+    """
+    return Clip(source, ClipOptions(size=size, start=start, end=end, every=every, fps=fps))

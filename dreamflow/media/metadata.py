@@ -1,0 +1,71 @@
+"""The settings that travel with an output: inside the file, and in a .json beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from dreamflow.errors import OutputError, SettingsError
+from dreamflow.media.stills import is_picture, read_comment
+
+MARK = "dreamflow"
+"""The key that tells our comments from others: its value is the version that wrote them."""
+FOLDER_FILE = "settings.json"
+
+
+def sidecar(output: Path) -> Path:
+    """Return the path of the .json beside an output: `dream.mp4.json`, or in a folder of PNGs."""
+    return output / FOLDER_FILE if not output.suffix else output.with_name(output.name + ".json")
+
+
+def as_comment(record: dict[str, Any]) -> str:
+    """Return a record as the one line of JSON that is embedded in a file."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+def write_sidecar(output: Path, record: dict[str, Any]) -> None:
+    """Write the .json beside an output."""
+    path = sidecar(output)
+    try:
+        path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def read_record(output: Path) -> dict[str, Any]:
+    """Return the record of an output: what is embedded in it, else the .json beside it.
+
+    A .json itself is read as it is. Raises SettingsError where there is none.
+    """
+    if not output.exists():
+        raise SettingsError(f"--like {output}: there is no such file")
+    beside = output if output.suffix.lower() == ".json" else sidecar(output)
+    texts = [] if output == beside or output.is_dir() else [embedded(output)]
+    if beside.is_file():
+        texts.append(beside.read_text(encoding="utf-8", errors="replace"))
+    for text in texts:
+        try:
+            record = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and MARK in record:
+            return record
+    raise SettingsError(
+        f"--like {output}: it holds no DreamFlow settings, and neither does {beside.name} beside it"
+    )
+
+
+def embedded(output: Path) -> str:
+    """Return the comment inside a film or picture, or an empty string."""
+    if is_picture(output):
+        return read_comment(output)
+    try:
+        with av.open(str(output)) as container:
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+    except (av.error.FFmpegError, ValueError):
+        return ""
+    return tags.get("comment", "")

@@ -1,0 +1,298 @@
+"""What a film is, found out before a frame of it is dreamed: by PyAV, without OpenCV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+import av.error
+import av.logging
+import numpy as np
+
+from dreamflow.errors import MediaError
+
+av.logging.set_level(None)
+
+TIMING_TOLERANCE = Fraction(1, 400)
+"""Seconds by which time stamps may stray from an even rate: Matroska rounds them to 1 ms."""
+STANDARD_RATES = tuple(
+    rate
+    for whole in (24, 25, 30, 48, 50, 60, 120)
+    for rate in (Fraction(whole), Fraction(whole * 1000, 1001))
+)
+ROUNDED_RATE = 5e-6
+"""Relative difference up to which a rate is a standard one written short: 29.97 is 30000/1001."""
+EMPTY_PACKET_BYTES = 1
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+"""Transfer characteristics of ITU-T H.273 that stand for high dynamic range."""
+UNSPECIFIED = 2
+"""Colour matrix of ITU-T H.273 that says nothing."""
+
+
+@dataclass(frozen=True)
+class FilmInfo:
+    """Facts of a film file.
+
+    width, height: in pixels as displayed, after rotation. pixel_aspect: width of a pixel over its
+    height, as displayed. rate: frames per second (the mean, where it varies). time_base and
+    stamps: presentation time of each frame, sorted, int64, in units of time_base from the first.
+    frames: how many there should be. start: seconds from the container's start to the first frame.
+    orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. matrix: colour
+    matrix to decode with, "ITU709", "ITU601" or "" for what the file says. reasons: why OpenCV
+    cannot be trusted with it; empty where it can. notes: what is silently lossy.
+    """
+
+    path: Path
+    width: int
+    height: int
+    pixel_aspect: Fraction
+    rate: Fraction
+    constant_rate: bool
+    time_base: Fraction
+    stamps: np.ndarray
+    length: Fraction
+    frames: int
+    start: Fraction
+    orientation: tuple[int, int, int, int]
+    matrix: str
+    codec: str
+    sound: tuple[str, ...]
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def time(self, index: int) -> Fraction:
+        """Return the seconds from the first frame to frame `index`, past the end as well."""
+        if index < len(self.stamps):
+            return int(self.stamps[index]) * self.time_base
+        return self.length + (index - len(self.stamps)) / self.rate
+
+
+def probe_film(path: Path) -> FilmInfo:
+    """Return the facts of a film. Raises MediaError where it is none, or has no picture."""
+    try:
+        with av.open(str(path)) as container:
+            return _probe(path, container)
+    except (av.error.FFmpegError, MemoryError, ValueError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{path} cannot be read as a film: {why}") from error
+
+
+def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
+    stream = container.streams.best("video")
+    if stream is None:
+        kind = "only sound" if container.streams.audio else "no video"
+        raise MediaError(f"{path} holds {kind}: there is nothing to dream on")
+    assert isinstance(stream, av.VideoStream)
+    scan = _scan(container, stream)
+    first = _first_frame(path, stream)
+    if first is None or not len(scan.stamps):
+        raise MediaError(f"{path} holds no frame that decodes")
+    orientation = _orientation(first)
+    width, height = stream.width or first.width, stream.height or first.height
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if orientation[0] == 0:
+        width, height, aspect = height, width, 1 / aspect
+    time_base = stream.time_base or Fraction(1, 1000)
+    stamps = scan.stamps - scan.stamps[0]
+    rate, constant = frame_rate(stamps, time_base, _declared_rates(stream), scan.last_duration)
+    length = int(stamps[-1]) * time_base + (scan.last_duration * time_base or 1 / rate)
+    if constant:
+        length = len(stamps) / rate
+    container_start = Fraction(container.start_time or 0, 1_000_000)
+    missing = max(0, round(scan.missing_s * rate)) if scan.missing_s > 0.5 else 0
+    return FilmInfo(
+        path=path,
+        width=width,
+        height=height,
+        pixel_aspect=aspect,
+        rate=rate,
+        constant_rate=constant,
+        time_base=time_base,
+        stamps=stamps,
+        length=length,
+        frames=max(len(stamps) + missing, _declared_frames(stream, scan)),
+        start=max(Fraction(0), int(scan.stamps[0]) * time_base - container_start),
+        orientation=orientation,
+        matrix=_guessed_matrix(stream, first),
+        codec=stream.codec_context.name,
+        sound=tuple(audio.codec_context.name for audio in container.streams.audio),
+        reasons=_reasons_against_opencv(stream, first, orientation),
+        notes=_notes(path, stream, first),
+    )
+
+
+@dataclass
+class _Scan:
+    stamps: np.ndarray
+    last_duration: int
+    discarded: int
+    missing_s: float
+
+
+def _scan(container: av.container.InputContainer, stream: av.VideoStream) -> _Scan:
+    """Read every packet's time stamp, decoding nothing: exact counts, whatever headers claim."""
+    stamps: dict[int, int] = {}
+    discarded, end_s = 0, 0.0
+    try:
+        for packet in container.demux():
+            if packet.size == 0 or packet.pts is None or packet.time_base is None:
+                continue
+            duration = packet.duration or 0
+            end_s = max(end_s, float((packet.pts + duration) * packet.time_base))
+            if packet.stream.index != stream.index:
+                continue
+            if packet.is_discard or _empty(stream, packet):
+                discarded += 1
+            else:
+                stamps[packet.pts] = duration
+    except av.error.FFmpegError:
+        pass  # cut short: what was found counts, and the missing rest is reported after decoding
+    declared_s = (container.duration or 0) / 1e6
+    ordered = np.array(sorted(stamps), np.int64)
+    last = stamps[int(ordered[-1])] if len(ordered) else 0
+    return _Scan(_shown(stream, ordered), last, discarded, declared_s - end_s)
+
+
+def _empty(stream: av.VideoStream, packet: av.Packet) -> bool:
+    """Return whether a packet only says "the frame before goes on", as AVI's MPEG-4 does."""
+    return stream.codec_context.name == "mpeg4" and packet.size <= EMPTY_PACKET_BYTES
+
+
+def _shown(stream: av.VideoStream, stamps: np.ndarray) -> np.ndarray:
+    """Return the time stamps without those of VP9's hidden frames, a moment before the shown."""
+    if not stream.codec_context.name.startswith(("vp8", "vp9", "libvpx")) or len(stamps) < 3:
+        return stamps
+    steps = np.diff(stamps)
+    keep = np.append(steps >= np.median(steps) / 4, True)
+    return stamps[keep]
+
+
+def _first_frame(path: Path, stream: av.VideoStream) -> av.VideoFrame | None:
+    with av.open(str(path)) as container:
+        try:
+            return next(container.decode(container.streams.video[_video_number(stream)]), None)
+        except av.error.FFmpegError:
+            return None
+
+
+def _video_number(stream: av.VideoStream) -> int:
+    videos = stream.container.streams.video
+    return [video.index for video in videos].index(stream.index)
+
+
+def _declared_rates(stream: av.VideoStream) -> list[Fraction]:
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return [Fraction(rate) for rate in rates if rate]
+
+
+def _declared_frames(stream: av.VideoStream, scan: _Scan) -> int:
+    """Return the header's frame count, less what is not to be shown, where it can be believed."""
+    found, declared = len(scan.stamps), (stream.frames or 0) - scan.discarded
+    return declared if found < declared < 1000 * found else found
+
+
+def frame_rate(
+    stamps: np.ndarray, time_base: Fraction, declared: list[Fraction], last_duration: int = 0
+) -> tuple[Fraction, bool]:
+    """Return frames per second, exact, and whether they come evenly.
+
+    stamps: sorted int64 in units of time_base, from 0. The declared rates are tried first, and
+    the first whose even grid fits all time stamps is taken; else the mean over the whole length.
+    """
+    if len(stamps) == 1:
+        likely = [rate for rate in declared if 1 <= rate <= 240]
+        return (likely[0] if likely else Fraction(25)), True
+    seconds = stamps.astype(np.float64) * float(time_base)
+    steps = np.diff(seconds)
+    measured = Fraction(len(stamps) - 1, int(stamps[-1])) / time_base
+    tolerance = max(float(TIMING_TOLERANCE), float(time_base))
+    nearest = sorted(STANDARD_RATES, key=lambda rate: abs(rate - measured))[:2]
+    for rate in [*map(broadcast, declared), *nearest, measured.limit_denominator(1001)]:
+        drift = seconds - np.arange(len(stamps)) / float(rate)
+        if float(drift.max() - drift.min()) <= 2 * tolerance:
+            return rate, True
+    last = float(last_duration * time_base) or float(np.median(steps))
+    return Fraction(len(stamps) / (seconds[-1] + last)).limit_denominator(100_000), False
+
+
+def broadcast(rate: Fraction) -> Fraction:
+    """Return the standard rate that a rounded one, such as 29.97, stands for; else itself."""
+    for standard in STANDARD_RATES:
+        if abs(rate / standard - 1) < ROUNDED_RATE:
+            return standard
+    return rate
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """Return the rotation and mirroring of the display matrix as (a, b, c, d), each -1, 0 or 1.
+
+    A pixel (x, y) is displayed at (a x + c y, b x + d y), y down (ISO/IEC 14496-12, 6.2.2).
+    """
+    kept: Any = frame.side_data  # PyAV's stubs take it for a plain mapping
+    for side_data in kept:
+        if side_data.type.name == "DISPLAYMATRIX":
+            cells = np.frombuffer(bytes(side_data)[:36], np.int32)
+            a, b, c, d = (round(int(cells[i]) / 65536) for i in (0, 1, 3, 4))
+            if (abs(a), abs(b), abs(c), abs(d)) in {(1, 0, 0, 1), (0, 1, 1, 0)}:
+                return a, b, c, d
+    return 1, 0, 0, 1
+
+
+def _guessed_matrix(stream: av.VideoStream, frame: av.VideoFrame) -> str:
+    """Return the matrix of an untagged film as players guess it (mpv's rule): HD is BT.709."""
+    if int(frame.colorspace) != UNSPECIFIED or frame.format.name.startswith(("rgb", "bgr", "gbr")):
+        return ""
+    return "ITU709" if stream.width >= 1280 or stream.height > 576 else ""
+
+
+def _reasons_against_opencv(
+    stream: av.VideoStream, frame: av.VideoFrame, orientation: tuple[int, int, int, int]
+) -> tuple[str, ...]:
+    """Return why OpenCV's reader is not sound for this film, as seen with OpenCV 5.0."""
+    a, b, c, d = orientation
+    checks = {
+        "raw video makes OpenCV abort the process": stream.codec_context.name == "rawvideo",
+        "OpenCV finds no frames in AV1": "av1" in frame_codec(stream),
+        "GIF and WebP carry their own timing": stream.codec_context.name in ("gif", "webp"),
+        "OpenCV gives black frames for interlaced film": frame.interlaced_frame,
+        "OpenCV takes untagged HD for BT.601": _guessed_matrix(stream, frame) == "ITU709",
+        "OpenCV turns a mirrored film instead": a * d - b * c != 1,
+        "OpenCV clips the colours of deep or HDR film": deep(frame),
+    }
+    return tuple(reason for reason, holds in checks.items() if holds)
+
+
+def frame_codec(stream: av.VideoStream) -> str:
+    """Return the codec's name, whatever decoder stands for it: libdav1d decodes av1."""
+    name = stream.codec_context.name
+    return "av1" if name in ("libdav1d", "libaom-av1", "av1") else name
+
+
+def deep(frame: av.VideoFrame) -> bool:
+    """Return whether a frame has more than 8 bits a channel."""
+    return any(component.bits > 8 for component in frame.format.components)
+
+
+def _notes(path: Path, stream: av.VideoStream, frame: av.VideoFrame) -> tuple[str, ...]:
+    transfer = HDR_TRANSFERS.get(int(stream.codec_context.color_trc or 0))
+    notes: list[str] = []
+    if transfer:
+        notes.append(
+            f"{path.name} is HDR ({transfer}): it is taken as it stands, without tone mapping, so "
+            "colours come out flatter than on an HDR screen"
+        )
+    elif deep(frame):
+        notes.append(f"{path.name} has more than 8 bits a channel: it is dreamed in 8")
+    if frame.interlaced_frame:
+        notes.append(
+            f"{path.name} is interlaced: the dream will grow on its comb lines; deinterlace it "
+            "first for a cleaner one"
+        )
+    has_alpha = any(component.is_alpha for component in frame.format.components)
+    if stream.metadata.get("alpha_mode") == "1" or (has_alpha and frame.format.name != "bgra"):
+        notes.append(f"{path.name} has transparency, which is not kept")
+    return tuple(notes)

@@ -1,0 +1,92 @@
+"""Single pictures, read and written."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from dreamflow.errors import DreamFlowWarning, MediaError, OutputError
+
+READABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
+WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
+JPEG_QUALITY = 95
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a path's suffix is that of a single picture. An animated WebP counts too."""
+    return path.suffix.lower() in READABLE
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Return a picture as uint8 (H, W, 3) RGB, turned as its EXIF data says.
+
+    Transparency is dropped, with a warning; 16 bits become 8. Raises MediaError where the file is
+    missing, no picture, cut short, or larger than memory allows.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            facts = iio.immeta(path, plugin="pillow", exclude_applied=False)
+            mode = facts.get("mode", "RGB")
+            if mode in DEEP_MODES:
+                grey = iio.imread(path, plugin="pillow", index=0, rotate=True).astype(np.float64)
+                levels = np.clip(grey / 257.0, 0, 255).round().astype(np.uint8)
+                return np.repeat(levels[..., None], 3, axis=2)
+            picture = iio.imread(path, plugin="pillow", index=0, rotate=True, mode="RGB")
+    except FileNotFoundError as error:
+        raise MediaError(f"{path} does not exist") from error
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise MediaError(f"{path} cannot be read as a picture: {_first_line(error)}") from error
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        raise MediaError(f"{path} is damaged or cut short: {_first_line(error)}") from error
+    if mode in ("RGBA", "LA", "PA") or "transparency" in facts:
+        warnings.warn(f"{path.name} has transparency, which is not kept", DreamFlowWarning, 2)
+    return np.ascontiguousarray(picture)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def write_picture(path: Path, picture: np.ndarray, comment: str = "") -> None:
+    """Write a uint8 (H, W, 3) RGB picture; the suffix says the format (PNG, JPEG, WebP, TIFF).
+
+    comment: text kept in the file (PNG text, JPEG comment). The file appears whole or not at all.
+    Raises OutputError.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE:
+        raise OutputError(f"{path}: pictures are written as {', '.join(WRITABLE)}")
+    options: dict[str, Any] = {}
+    if suffix == ".png" and comment:
+        info = PngInfo()
+        info.add_itxt("Comment", comment)
+        options["pnginfo"] = info
+    elif suffix in (".jpg", ".jpeg"):
+        options = {"quality": JPEG_QUALITY, "subsampling": 0, "comment": comment.encode()}
+    elif suffix == ".webp":
+        options = {"quality": JPEG_QUALITY}
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    try:
+        iio.imwrite(part, picture, plugin="pillow", **options)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def read_comment(path: Path) -> str:
+    """Return the text kept in a picture by `write_picture`, or an empty string."""
+    try:
+        with Image.open(path) as image:
+            text = image.info.get("Comment") or image.info.get("comment") or ""
+    except (OSError, UnidentifiedImageError):
+        return ""
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)

@@ -1,0 +1,42 @@
+"""Where optical flow can be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dreamflow.opencv import cv2
+
+RELATIVE_TOLERANCE = 0.01
+ABSOLUTE_TOLERANCE_PX2 = 0.5
+"""Forward/backward check of Ruder, Dosovitskiy and Brox 2016, equation 5 (after Sundaram 2010)."""
+SOFTNESS_PX = 1.5
+"""Standard deviation of the blur that keeps the border of an untrusted area from showing."""
+
+
+def positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each pixel of a flow (H, W, 2) points to: float32 x (H, W) and y (H, W)."""
+    height, width = flow.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    return x + flow[..., 0], y + flow[..., 1]
+
+
+def consistent(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
+    """Return bool (H, W): the backward flow stays in frame, and the forward flow leads back.
+
+    Both flows are float32 (H, W, 2); backward lives on the current frame, forward on the previous.
+    True where |b + f(x + b)|^2 <= 0.01 (|b|^2 + |f|^2) + 0.5 pixels^2.
+    """
+    x, y = positions(backward)
+    height, width = backward.shape[:2]
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    returned = cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    error = np.square(backward + returned).sum(axis=-1)
+    size = np.square(backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
+    return inside & (error <= RELATIVE_TOLERANCE * size + ABSOLUTE_TOLERANCE_PX2)
+
+
+def flow_trust(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
+    """Return the trust in a backward flow: float32 (H, W) in [0, 1], softened, 0 where occluded."""
+    believed = consistent(backward, forward).astype(np.float32)
+    softened = cv2.GaussianBlur(believed, (0, 0), SOFTNESS_PX)
+    return np.minimum(believed, softened)

@@ -1,0 +1,125 @@
+"""GoogLeNet exactly as Caffe's bvlc_googlenet has it, every blob a layer by its Caffe name.
+
+Szegedy et al. 2014, "Going deeper with convolutions", and BVLC's deploy.prototxt: no batch
+normalisation, two local response norms, true 5x5 convolutions, max pools that round up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from dreamflow.networks.graph import SOURCE, Layer, Network, Node, describe
+
+MEAN_BGR = (104.0, 117.0, 123.0)
+
+MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
+    # channels of: 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj
+    "inception_3a": (64, 96, 128, 16, 32, 32),
+    "inception_3b": (128, 128, 192, 32, 96, 64),
+    "inception_4a": (192, 96, 208, 16, 48, 64),
+    "inception_4b": (160, 112, 224, 24, 64, 64),
+    "inception_4c": (128, 128, 256, 24, 64, 64),
+    "inception_4d": (112, 144, 288, 32, 64, 64),
+    "inception_4e": (256, 160, 320, 32, 128, 128),
+    "inception_5a": (256, 160, 320, 32, 128, 128),
+    "inception_5b": (384, 192, 384, 48, 128, 128),
+}
+
+CONTOUR = "contour and texture"
+SWIRLS = "swirls and fur"
+CELLS = "cellular structures"
+DEEPER = "deeper dreams"
+
+CATEGORIES: dict[str, str] = {
+    # The 2015 guide's own, by what each layer did to its author's portrait.
+    "conv1/7x7_s2": CONTOUR,
+    "pool1/3x3_s2": CONTOUR,
+    "pool1/norm1": CONTOUR,
+    "conv2/3x3_reduce": CONTOUR,
+    "conv2/3x3": CONTOUR,
+    "conv2/norm2": CONTOUR,
+    "inception_3a/1x1": CONTOUR,
+    "inception_3a/5x5": CONTOUR,
+    "inception_3a/pool_proj": CONTOUR,
+    "inception_3b/5x5": CONTOUR,
+    "inception_3b/5x5_reduce": CONTOUR,
+    "inception_3b/3x3": SWIRLS,
+    "inception_3a/output": SWIRLS,
+    "inception_3b/pool_proj": SWIRLS,
+    "inception_4c/1x1": SWIRLS,
+    "inception_3a/3x3_reduce": CELLS,
+}
+"""Categories of the guide. It calls all from inception_4b up "deeper dreams"; see `category`."""
+
+
+def inception(name: str, source: str) -> list[Node]:
+    """Return the eight layers of an inception module that reads `source`."""
+    one, three_reduce, three, five_reduce, five, projection = MODULES[name]
+    return [
+        Node(f"{name}/1x1", "conv", (source,), one),
+        Node(f"{name}/3x3_reduce", "conv", (source,), three_reduce),
+        Node(f"{name}/3x3", "conv", (f"{name}/3x3_reduce",), three, kernel=3, pad=1),
+        Node(f"{name}/5x5_reduce", "conv", (source,), five_reduce),
+        Node(f"{name}/5x5", "conv", (f"{name}/5x5_reduce",), five, kernel=5, pad=2),
+        Node(f"{name}/pool", "pool", (source,), kernel=3, pad=1),
+        Node(f"{name}/pool_proj", "conv", (f"{name}/pool",), projection),
+        Node(
+            f"{name}/output",
+            "concat",
+            tuple(f"{name}/{branch}" for branch in ("1x1", "3x3", "5x5", "pool_proj")),
+        ),
+    ]
+
+
+def nodes() -> list[Node]:
+    """Return the whole graph below the classifier: 81 layers, shallow to deep."""
+    graph = [
+        Node("conv1/7x7_s2", "conv", (SOURCE,), 64, kernel=7, stride=2, pad=3),
+        Node("pool1/3x3_s2", "pool", ("conv1/7x7_s2",), kernel=3, stride=2),
+        Node("pool1/norm1", "norm", ("pool1/3x3_s2",)),
+        Node("conv2/3x3_reduce", "conv", ("pool1/norm1",), 64),
+        Node("conv2/3x3", "conv", ("conv2/3x3_reduce",), 192, kernel=3, pad=1),
+        Node("conv2/norm2", "norm", ("conv2/3x3",)),
+        Node("pool2/3x3_s2", "pool", ("conv2/norm2",), kernel=3, stride=2),
+    ]
+    pools_after = {"inception_3b": "pool3/3x3_s2", "inception_4e": "pool4/3x3_s2"}
+    source = graph[-1].name
+    for name in MODULES:
+        graph += inception(name, source)
+        source = f"{name}/output"
+        if name in pools_after:
+            graph.append(Node(pools_after[name], "pool", (source,), kernel=3, stride=2))
+            source = pools_after[name]
+    return graph
+
+
+def category(layer: str) -> str:
+    """Return a layer's category in the guide.
+
+    What the guide does not name goes with the layers around it: up to inception_3a with contour
+    and texture, inception_3b and 4a with swirls and fur, all above with the deeper dreams.
+    """
+    if layer in CATEGORIES:
+        return CATEGORIES[layer]
+    if layer.startswith(("pool2", "inception_3a")):
+        return CONTOUR
+    if layer.startswith(("inception_3b", "pool3", "inception_4a")):
+        return SWIRLS
+    return DEEPER
+
+
+def categories() -> dict[str, str]:
+    """Return the category of every layer."""
+    return {node.name: category(node.name) for node in nodes()}
+
+
+def layers() -> dict[str, Layer]:
+    """Return the facts of every layer, shallow to deep."""
+    return describe(nodes(), categories())
+
+
+def build(weights: Mapping[str, Tensor], weights_hash: str = "") -> Network:
+    """Build the network from Caffe's weights: `<layer>.weight` (OIHW, BGR in) and `.bias`."""
+    return Network("googlenet", nodes(), weights, MEAN_BGR, categories(), weights_hash)

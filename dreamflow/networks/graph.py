@@ -1,0 +1,218 @@
+"""A network as a graph of named layers, of which only what is wanted is ever computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamflow.errors import SettingsError, WeightsError, nearest
+from dreamflow.networks.lrn import local_response_norm
+
+SOURCE = "data"
+"""Name of the graph's input, as in Caffe."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of a network: its output is the layer of the same name.
+
+    A convolution is followed by a ReLU. `channels` is the number of its output channels; the
+    other kinds derive theirs from their inputs. Pools are max pools with Caffe's `ceil_mode`.
+    """
+
+    name: str
+    kind: Literal["conv", "pool", "norm", "concat"]
+    inputs: tuple[str, ...]
+    channels: int = 0
+    kernel: int = 1
+    stride: int = 1
+    pad: int = 0
+
+    def output_side(self, side: int) -> int:
+        """Return the height or width that comes out for `side` pixels in."""
+        reach = side + 2 * self.pad - self.kernel
+        if self.kind != "pool":
+            return reach // self.stride + 1
+        out = -(-reach // self.stride) + 1
+        # As in Caffe, a last window that would start in the padding is dropped.
+        return out - 1 if (out - 1) * self.stride >= side + self.pad else out
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Facts of a layer.
+
+    channels: feature maps. stride: pixels of the picture per position. receptive_field: pixels of
+    the picture, per side, that one position sees. depth: convolutions on the longest way from
+    the picture. smallest: the least side, in pixels, of a picture that reaches the layer.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    receptive_field: int
+    depth: int
+    smallest: int
+    category: str
+
+
+class Network:
+    """An image network with fixed weights, on one device.
+
+    name: as `load_network` knows it. layers: facts by layer name, shallow to deep.
+    weights_hash: SHA-256 of the weights file, or "" where there is none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        nodes: Sequence[Node],
+        weights: Mapping[str, Tensor],
+        mean: Sequence[float],
+        categories: Mapping[str, str] | None = None,
+        weights_hash: str = "",
+    ) -> None:
+        """Build the network from its graph.
+
+        weights: `<layer>.weight` (O, I, kH, kW) over BGR input and `<layer>.bias` (O,) for each
+        convolution. mean: of each of the blue, green and red channels, in 0..255.
+        Raises WeightsError where a tensor is missing or of a wrong shape.
+        """
+        self.name = name
+        self.nodes = {node.name: node for node in nodes}
+        self.layers = describe(nodes, categories or {})
+        self.weights_hash = weights_hash
+        self._weights = self._checked(weights)
+        self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
+        self.device = torch.device("cpu")
+
+    def _checked(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        channels = {SOURCE: 3} | {layer.name: layer.channels for layer in self.layers.values()}
+        taken: dict[str, Tensor] = {}
+        for node in self.nodes.values():
+            if node.kind != "conv":
+                continue
+            shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
+            for key, expected in ((f"{node.name}.weight", shape), (f"{node.name}.bias", shape[:1])):
+                if key not in weights:
+                    raise WeightsError(f"these weights do not fit {self.name}: {key} is missing")
+                if tuple(weights[key].shape) != expected:
+                    found = tuple(weights[key].shape)
+                    raise WeightsError(
+                        f"these weights do not fit {self.name}: {key} is {found}, not {expected}"
+                    )
+                tensor = weights[key].detach().float()
+                if not bool(torch.isfinite(tensor).all()):
+                    raise WeightsError(f"these weights are damaged: {key} holds NaN or infinity")
+                if node.inputs[0] == SOURCE and key.endswith("weight"):
+                    tensor = tensor.flip(1)  # images are RGB, Caffe's networks saw BGR
+                if tensor.dim() == 4:
+                    tensor = tensor.contiguous(memory_format=torch.channels_last)
+                taken[key] = tensor
+        return taken
+
+    def to(self, device: torch.device | str) -> Network:
+        """Move the network to a device, and return it."""
+        self.device = torch.device(device)
+        self._weights = {key: tensor.to(self.device) for key, tensor in self._weights.items()}
+        self._mean = self._mean.to(self.device)
+        return self
+
+    def layer(self, name: str) -> Layer:
+        """Return the facts of a layer, or raise SettingsError with the nearest names."""
+        return find_layer(self.name, self.layers, name)
+
+    def activations(self, image: Tensor, wanted: Iterable[str]) -> dict[str, Tensor]:
+        """Return the wanted layers' activations, computing nothing that they do not need.
+
+        image: float32 (1, 3, H, W), RGB in [0, 1]. Each activation is (1, C, h, w), after the
+        ReLU. Raises SettingsError for an unknown layer or a picture that is too small for it.
+        """
+        names = tuple(wanted)
+        for name in names:
+            smallest = self.layer(name).smallest
+            if min(image.shape[2:]) < smallest:
+                height, width = image.shape[2:]
+                raise SettingsError(
+                    f"a picture of {width}x{height} is too small for {name}, "
+                    f"which needs {smallest} pixels a side; give a larger --size"
+                )
+        known = {SOURCE: (image * 255 - self._mean).contiguous(memory_format=torch.channels_last)}
+        for name in self.needed(names):
+            known[name] = self._compute(self.nodes[name], known)
+        return {name: known[name] for name in names}
+
+    @lru_cache(maxsize=64)  # noqa: B019 - a network lives as long as the process
+    def needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all layers that `names` need, themselves included, in the order of computing."""
+        wanted = set(names)
+        for name in reversed(self.nodes):
+            if name in wanted:
+                wanted.update(self.nodes[name].inputs)
+        return tuple(name for name in self.nodes if name in wanted)
+
+    def _compute(self, node: Node, known: Mapping[str, Tensor]) -> Tensor:
+        first = known[node.inputs[0]]
+        if node.kind == "conv":
+            weight, bias = self._weights[f"{node.name}.weight"], self._weights[f"{node.name}.bias"]
+            return F.relu_(F.conv2d(first, weight, bias, node.stride, node.pad))
+        if node.kind == "pool":
+            return F.max_pool2d(first, node.kernel, node.stride, node.pad, ceil_mode=True)
+        if node.kind == "norm":
+            return local_response_norm(first)
+        return torch.cat([known[name] for name in node.inputs], dim=1)
+
+
+def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
+    """Return the layer of that name, or raise SettingsError with the nearest names."""
+    if name not in layers:
+        hint = nearest(name, layers) or "; `dreamflow layers` lists them"
+        raise SettingsError(f"{network} has no layer {name!r}{hint}")
+    return layers[name]
+
+
+def describe(nodes: Sequence[Node], categories: Mapping[str, str]) -> dict[str, Layer]:
+    """Derive the facts of every layer from the graph.
+
+    A layer's receptive field follows from its inputs': field + (kernel - 1) * their stride.
+    """
+    facts: dict[str, Layer] = {SOURCE: Layer(SOURCE, 3, 1, 1, 0, 1, "")}
+    smallest = smallest_sides(nodes)
+    for node in nodes:
+        inputs = [facts[name] for name in node.inputs]
+        first = inputs[0]
+        channels = node.channels if node.kind == "conv" else sum(layer.channels for layer in inputs)
+        facts[node.name] = Layer(
+            name=node.name,
+            channels=channels,
+            stride=first.stride * node.stride,
+            receptive_field=max(
+                layer.receptive_field + (node.kernel - 1) * layer.stride for layer in inputs
+            ),
+            depth=max(layer.depth for layer in inputs) + (node.kind == "conv"),
+            smallest=smallest[node.name],
+            category=categories.get(node.name, ""),
+        )
+    del facts[SOURCE]
+    return facts
+
+
+def smallest_sides(nodes: Sequence[Node], limit: int = 1024) -> dict[str, int]:
+    """Return for each layer the least picture side at which it has at least one position."""
+    found: dict[str, int] = {}
+    for side in range(1, limit):
+        sides = {SOURCE: side}
+        for node in nodes:
+            inside = min(sides[name] for name in node.inputs)
+            sides[node.name] = node.output_side(inside) if inside > 0 else 0
+            if sides[node.name] > 0:
+                found.setdefault(node.name, side)
+        if len(found) == len(nodes):
+            break
+    return found

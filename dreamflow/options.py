@@ -1,0 +1,259 @@
+"""Every setting of DreamFlow: its default, range, unit and help line live here, and only here.
+
+The command line, presets, the Python API and the settings saved with an output are all read from
+these dataclasses. Ranges are checked when an object is made, so library users meet them too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from dreamflow.errors import SettingsError
+
+T = TypeVar("T")
+
+
+def option(
+    default: T,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+    saved: bool = True,
+    metavar: str | None = None,
+) -> T:
+    """Declare a setting: its default, help line, and range (`low`, `high` inclusive; `above` not).
+
+    `saved` settings travel with an output and may stand in a preset.
+    """
+    metadata = {
+        "help": help,
+        "low": low,
+        "high": high,
+        "above": above,
+        "choices": choices,
+        "saved": saved,
+        "metavar": metavar,
+    }
+    return field(default=default, metadata=metadata)
+
+
+def flag_of(name: str) -> str:
+    """Return the command-line flag of a setting: `octave_scale` is `--octave-scale`."""
+    return "--" + name.replace("_", "-")
+
+
+class Options:
+    """Base of the settings: checks every field's type and range when made."""
+
+    def __post_init__(self) -> None:
+        hints = type_hints(type(self))
+        for setting in fields(self):  # type: ignore[arg-type]
+            value = coerce(setting.name, getattr(self, setting.name), hints[setting.name])
+            object.__setattr__(self, setting.name, value)
+            check_range(setting, value)
+
+
+def type_hints(cls: type) -> dict[str, Any]:
+    """Return the resolved type of each field of a settings class."""
+    return get_type_hints(cls)
+
+
+def coerce(name: str, value: Any, hint: Any) -> Any:
+    """Return `value` as the type of the setting `name`, or raise SettingsError.
+
+    Whole numbers are taken for floats, lists and single strings for tuples of strings, strings
+    for paths; nothing else is converted, so a preset with `iterations = "ten"` is refused.
+    """
+    allowed = get_args(hint) or (hint,)
+    if value is None and type(None) in allowed:
+        return None
+    if hint == tuple[str, ...]:
+        items = (value,) if isinstance(value, str) else value
+        if isinstance(items, (tuple, list)) and all(isinstance(item, str) for item in items):
+            return tuple(items)
+    elif bool in allowed:
+        if isinstance(value, bool):
+            return value
+    elif isinstance(value, bool):
+        pass
+    elif int in allowed and isinstance(value, int):
+        return value
+    elif float in allowed and isinstance(value, (int, float)):
+        return float(value)
+    elif Path in allowed and isinstance(value, (str, Path)):
+        return Path(value)
+    elif str in allowed and isinstance(value, (str, int)):
+        return str(value)
+    raise SettingsError(f"{name} = {value!r} is not {describe_type(hint)}")
+
+
+def describe_type(hint: Any) -> str:
+    """Return a type in words: `a whole number`."""
+    if hint == tuple[str, ...]:
+        return "a text or a list of texts"
+    allowed = get_args(hint) or (hint,)
+    words = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
+    return next((words[kind] for kind in words if kind in allowed), "a text")
+
+
+def check_range(setting: Field[Any], value: Any) -> None:
+    """Raise SettingsError where a value is not finite, out of its range, or not a known choice."""
+    rule, flag = setting.metadata, flag_of(setting.name)
+    if rule.get("choices") and value not in rule["choices"]:
+        raise SettingsError(f"{flag} {value!r} is unknown; choose {', '.join(rule['choices'])}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    low, high, above = rule.get("low"), rule.get("high"), rule.get("above")
+    bounds = [f"above {above:g}"] if above is not None else []
+    bounds += [f"at least {low:g}"] if low is not None else []
+    bounds += [f"at most {high:g}"] if high is not None else []
+    if (
+        not math.isfinite(value)
+        or (low is not None and value < low)
+        or (high is not None and value > high)
+        or (above is not None and value <= above)
+    ):
+        raise SettingsError(f"{flag} {value} is out of range: it must be {' and '.join(bounds)}")
+
+
+@dataclass(frozen=True)
+class DreamOptions(Options):
+    """What is dreamed, and how hard."""
+
+    network: str = option("googlenet", "Network that dreams.")
+    layer: tuple[str, ...] = option(
+        ("inception_4c/output",),
+        "Layer to dream on; repeat as NAME=WEIGHT for a blend.",
+        metavar="NAME[=WEIGHT]",
+    )
+    octaves: int = option(4, "Sizes dreamed at, coarse to fine.", low=1, high=16)
+    octave_scale: float = option(1.4, "Ratio of one size to the next.", above=1, high=4)
+    iterations: int = option(10, "Steps per octave; 0 gives the source back.", low=0, high=1000)
+    step: float = option(
+        1.5, "Mean change of a pixel per step, in levels of 255.", above=0, high=64
+    )
+    jitter: int = option(32, "Largest random shift before each step, in pixels.", low=0, high=512)
+    seed: int = option(0, "The same seed gives the same dream.", low=0, high=2**32 - 1)
+
+
+@dataclass(frozen=True)
+class CarryOptions(Options):
+    """How a dream is carried from frame to frame along optical flow."""
+
+    carry: bool = option(True, "Carry the dream along the motion, or dream each frame anew.")
+    decay: float = option(0.92, "Share of the dream kept from frame to frame.", low=0, high=1)
+    carry_iterations: int = option(
+        3, "Steps on a carried frame at full size; one fewer per coarser octave.", low=0, high=1000
+    )
+    carry_step: float = option(
+        1.0, "Mean change per step on a carried frame, in levels of 255.", above=0, high=64
+    )
+    uncover_iterations: int = option(
+        6, "Extra steps where the scene was hidden in the last frame.", low=0, high=1000
+    )
+
+
+@dataclass(frozen=True)
+class ClipOptions(Options):
+    """Which frames are taken from the source, and at what size."""
+
+    size: str | None = option(
+        None, "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.", metavar="SIZE"
+    )
+    start: str | None = option(None, "First frame: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
+    end: str | None = option(
+        None, "End, that frame not included: 96, 4s, 1:02.5 or 60%.", metavar="WHEN"
+    )
+    every: int = option(1, "Take every Nth frame; the length stays.", low=1, high=100000)
+    fps: float | None = option(
+        None,
+        "Resample to this many frames per second (a folder of pictures: its rate, else 24).",
+        above=0,
+        high=1000,
+    )
+
+
+@dataclass(frozen=True)
+class EncodeOptions(Options):
+    """How the output is encoded."""
+
+    crf: int = option(
+        17, "Quality of the film: 0 is lossless, 17 looks it, 28 is small.", low=0, high=51
+    )
+
+
+@dataclass(frozen=True)
+class MachineOptions(Options):
+    """Where the work is done. Not saved with an output, and not for presets."""
+
+    weights: Path | None = option(
+        None, "Weights of the network, a .safetensors file.", saved=False, metavar="FILE"
+    )
+    device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps.", saved=False, metavar="DEVICE")
+    threads: int = option(0, "CPU threads; 0 leaves it to PyTorch.", low=0, high=1024, saved=False)
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """All the settings of a rendered clip, in their groups."""
+
+    dream: DreamOptions = DreamOptions()
+    carry: CarryOptions = CarryOptions()
+    clip: ClipOptions = ClipOptions()
+    encode: EncodeOptions = EncodeOptions()
+
+
+GROUPS: tuple[type[Options], ...] = (DreamOptions, CarryOptions, ClipOptions, EncodeOptions)
+"""The groups whose settings are saved with an output and may stand in a preset."""
+
+
+def saved_fields() -> dict[str, type[Options]]:
+    """Return the name of every saved setting, and the group it belongs to."""
+    return {f.name: group for group in GROUPS for f in fields(group)}  # type: ignore[arg-type]
+
+
+def default_of(name: str) -> Any:
+    """Return the default of a saved setting."""
+    found = {f.name: f for group in GROUPS for f in fields(group)}  # type: ignore[arg-type]
+    default = found[name].default
+    assert default is not MISSING
+    return default
+
+
+def as_dict(*groups: Options) -> dict[str, Any]:
+    """Return the saved settings of these groups as plain values, ready for TOML or JSON."""
+    plain: dict[str, Any] = {}
+    for group in groups:
+        for setting in fields(group):  # type: ignore[arg-type]
+            if setting.metadata["saved"]:
+                value = getattr(group, setting.name)
+                plain[setting.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+SIZE_PATTERN = re.compile(r"(\d+)(?:\s*[xX]\s*(\d+))?$")
+
+
+def fit_size(size: str | None, width: int, height: int) -> tuple[int, int]:
+    """Return the (width, height) in pixels that `size` gives a picture of (width, height).
+
+    `"640x360"` fits into that box, `"640"` makes the longer side 640, None changes nothing. The
+    aspect is kept and both sides are rounded to even numbers, which every film format takes.
+    """
+    if size is None:
+        return width, height
+    match = SIZE_PATTERN.match(size.strip())
+    if not match or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
+        raise SettingsError(f"--size {size!r} is not a size: write 640x360, or 640 for the longer")
+    if match[2]:
+        scale = min(int(match[1]) / width, int(match[2]) / height)
+    else:
+        scale = int(match[1]) / max(width, height)
+    return tuple(max(2, 2 * round(side * scale / 2)) for side in (width, height))  # type: ignore[return-value]

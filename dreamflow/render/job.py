@@ -1,0 +1,61 @@
+"""A clip dreamed into a file, with the settings that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dreamflow import __version__
+from dreamflow.journeys import dream_video
+from dreamflow.media import Clip, open_writer
+from dreamflow.media.metadata import MARK
+from dreamflow.media.writer import Writer
+from dreamflow.networks import Network
+from dreamflow.options import Options, VideoSettings, as_dict
+
+Progress = Callable[[int], None]
+"""Called with the number of frames done."""
+
+
+def settings_record(
+    command: str, source: Path, network: Network, *groups: Options
+) -> dict[str, Any]:
+    """Return what is kept with an output: enough to render it again, on this source or another."""
+    return {
+        MARK: __version__,
+        "command": command,
+        "settings": as_dict(*groups),
+        "network": {"name": network.name, "weights_sha256": network.weights_hash},
+        "source": source.name,
+        "torch": torch.__version__,
+        "device": network.device.type,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def render_video(
+    clip: Clip,
+    out: Path,
+    network: Network,
+    settings: VideoSettings,
+    overwrite: bool = False,
+    progress: Progress = lambda done: None,
+) -> Writer:
+    """Dream a clip into a file, and return the writer, which knows how many frames it wrote.
+
+    Raises what the clip, the dream and the writer raise; then nothing is left under `out`. On
+    KeyboardInterrupt the frames finished so far are kept as the writer's `partial`.
+    """
+    groups = (settings.dream, settings.carry, settings.clip, settings.encode)
+    record = settings_record("video", clip.path, network, *groups)
+    dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry)
+    with open_writer(
+        out, clip, encode=settings.encode, record=record, overwrite=overwrite
+    ) as writer:
+        for frame in dreams:
+            writer.write(frame)
+            progress(writer.frames)
+    return writer
