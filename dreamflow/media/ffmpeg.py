@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import IO
+from typing import IO, Any
 
 import av
 import av.container
@@ -19,6 +20,10 @@ import numpy as np
 from dreamflow.errors import DependencyError, OutputError
 
 KEPT_LINES = 30
+APART: dict[str, Any] = (
+    {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
+)
+"""Ctrl-C is for us alone: ffmpeg must live on to finish what it has of the film."""
 CLOCK = Fraction(1, 90_000)
 """Time base of frames that come unevenly, in seconds: MPEG's own clock."""
 
@@ -38,19 +43,21 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str], purpose: str) -> None:
     """Run ffmpeg to its end. Raises OutputError with its own last words where it fails."""
-    done = subprocess.run(command(arguments), capture_output=True, check=False)
+    done = subprocess.run(command(arguments), capture_output=True, check=False, **APART)
     if done.returncode:
         words = done.stderr.decode(errors="replace").splitlines()
-        raise OutputError(f"{purpose} failed: {last_words(words)}")
+        raise OutputError(f"{purpose} failed: {last_words(words, done.returncode)}")
 
 
-def last_words(lines: Sequence[str]) -> str:
+def last_words(lines: Sequence[str], code: int) -> str:
     """Return the most telling of ffmpeg's lines: a full disk first, else the first complaint."""
     clean = [line.strip() for line in lines if line.strip()]
     for line in clean:
         if "No space left" in line:
             return "the disk is full (No space left on device); free some space and render again"
-    return clean[0] if clean else "ffmpeg ended without a word"
+    if clean:
+        return clean[0]
+    return f"ffmpeg was killed (signal {-code})" if code < 0 else f"ffmpeg ended with code {code}"
 
 
 class FramePipe:
@@ -77,7 +84,11 @@ class FramePipe:
         line = command([*source, *timing, *arguments])
         line.remove("-nostdin")
         self._process = subprocess.Popen(
-            line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            line,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            **APART,
         )
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -135,4 +146,4 @@ class FramePipe:
         self._listener.join()
         if self._process.stderr is not None:
             self._process.stderr.close()
-        return code, last_words(list(self._lines))
+        return code, last_words(list(self._lines), code)

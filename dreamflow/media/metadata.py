@@ -59,9 +59,21 @@ def read_record(output: Path) -> dict[str, Any]:
     )
 
 
+def add_gif_comment(path: Path, text: str) -> None:
+    """Put a comment into a GIF, right after its header (GIF89a specification, section 24)."""
+    whole = path.read_bytes()
+    flags = whole[10]
+    colours = 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+    at, data = 13 + colours, text.encode()
+    blocks = b"".join(
+        bytes([len(data[i : i + 255])]) + data[i : i + 255] for i in range(0, len(data), 255)
+    )
+    path.write_bytes(whole[:at] + b"\x21\xfe" + blocks + b"\x00" + whole[at:])
+
+
 def embedded(output: Path) -> str:
     """Return the comment inside a film or picture, or an empty string."""
-    if is_picture(output):
+    if is_picture(output) or output.suffix.lower() == ".gif":
         return read_comment(output)
     try:
         with av.open(str(output)) as container:

@@ -17,7 +17,7 @@ from dreamflow.frames import Frame
 from dreamflow.media import ffmpeg
 from dreamflow.media.clip import Clip
 from dreamflow.media.formats import Format, format_of
-from dreamflow.media.metadata import FOLDER_FILE, as_comment, write_sidecar
+from dreamflow.media.metadata import FOLDER_FILE, add_gif_comment, as_comment, write_sidecar
 from dreamflow.media.stills import write_picture
 from dreamflow.options import EncodeOptions
 
@@ -258,6 +258,8 @@ class FilmWriter:
             )
         finally:
             palette.unlink(missing_ok=True)
+        if self.record:
+            add_gif_comment(self._joined, as_comment(self.record))
 
     def _join(self) -> None:
         """Put picture, sound and settings into one file; the picture is not encoded again."""
@@ -272,7 +274,9 @@ class FilmWriter:
             if clip.stop < clip.info.frames or self.frames < len(clip):
                 arguments += ["-t", seconds(self._written_length())]
             arguments += ["-i", str(clip.path.absolute())]
-        arguments += ["-map", "0:v", *sound, "-c:v", "copy", "-map_metadata", "-1"]
+        # Sound from before the first frame taken would push the picture back.
+        arguments += ["-map", "0:v", *sound, "-copypriorss:a", "0", "-c:v", "copy"]
+        arguments += ["-map_metadata", "-1"]
         if self.record:
             arguments += ["-metadata", f"comment={as_comment(self.record)}"]
         arguments += [*self._format.finish, str(self._joined.absolute())]

@@ -1,0 +1,145 @@
+"""What the tests share: where the real material is, small made films, a network of noise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from dreamflow.media.ffmpeg import ffmpeg_path
+from dreamflow.networks import Network, googlenet, load_network
+from dreamflow.networks.graph import SOURCE
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("DREAMFLOW_SHARED", ROOT.parent / "shared"))
+WEIGHTS_NAME = "bvlc_googlenet.safetensors"
+WEIGHTS = SHARED / "weights" / WEIGHTS_NAME
+SAMPLE = ROOT / "samples" / "valley.mp4"
+SAMPLE_STILL = ROOT / "samples" / "meadow.jpg"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lacking = {
+        "weights": (WEIGHTS.is_file(), f"no real weights: {WEIGHTS} is not there"),
+        "clips": ((SHARED / "clips").is_dir(), f"no real clips: {SHARED}/clips is not there"),
+    }
+    for item in items:
+        for marker, (there, reason) in lacking.items():
+            if item.get_closest_marker(marker) and not there:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def random_weights(seed: int = 0) -> dict[str, Tensor]:
+    """Return weights of GoogLeNet's shapes that keep the activations' size (He et al. 2015)."""
+    made = torch.Generator().manual_seed(seed)
+    channels = {SOURCE: 3} | {name: layer.channels for name, layer in googlenet.layers().items()}
+    weights: dict[str, Tensor] = {}
+    for node in googlenet.nodes():
+        if node.kind == "conv":
+            shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
+            fan_in = shape[1] * shape[2] * shape[3]
+            noise = torch.randn(shape, generator=made)
+            weights[f"{node.name}.weight"] = noise * (2 / fan_in) ** 0.5
+            weights[f"{node.name}.bias"] = torch.zeros(node.channels)
+    return weights
+
+
+@pytest.fixture(scope="session")
+def noise_network() -> Network:
+    return googlenet.build(random_weights(), "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def noise_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A $DREAMFLOW_HOME whose weights are noise: enough to run every command."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "weights").mkdir()
+    safetensors.torch.save_file(random_weights(), home / "weights" / WEIGHTS_NAME)
+    return home
+
+
+@pytest.fixture(scope="session")
+def real_network() -> Network:
+    return load_network("googlenet", WEIGHTS, "cpu")
+
+
+@pytest.fixture
+def clips() -> Path:
+    return SHARED / "clips"
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(
+    noise_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Run]:
+    """Run the command line in this process, on weights of noise."""
+    from dreamflow.cli import main
+
+    monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
+
+    def run(*arguments: str | Path) -> Run:
+        monkeypatch.setattr(sys, "argv", ["dreamflow", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return Run(int(stop.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def ffmpeg(*arguments: str | Path) -> None:
+    """Make test material with ffmpeg."""
+    line = [ffmpeg_path(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
+    subprocess.run(line, check=True)
+
+
+def make_film(
+    path: Path,
+    *,
+    frames: int = 12,
+    size: str = "64x48",
+    rate: str = "24",
+    options: tuple[str, ...] = (),
+    sound: bool = False,
+) -> Path:
+    """Make a film of a moving test picture (smooth, with motion), with a tone where asked for."""
+    source = f"mandelbrot=size={size}:rate={rate}:start_scale=1.5:end_scale=0.8:end_pts=60"
+    inputs = ["-f", "lavfi", "-i", source]
+    if sound:
+        inputs += ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
+    mapped = ["-shortest", "-c:a", "aac"] if sound else []
+    ffmpeg(*inputs, "-frames:v", str(frames), *mapped, "-pix_fmt", "yuv420p", *options, path)
+    return path
+
+
+def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Return a smooth random uint8 (H, W, 3) picture with detail at several scales."""
+    import cv2
+
+    made = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3), np.float32)
+    for cells, strength in ((4, 60), (10, 40), (30, 25)):
+        noise = made.standard_normal((cells, cells, 3)).astype(np.float32)
+        total += 0.6 * strength * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(128 + total, 0, 255).astype(np.uint8)
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    error = float(np.square(a.astype(np.float64) - b.astype(np.float64)).mean())
+    return float("inf") if error == 0 else 10 * np.log10(255**2 / error)

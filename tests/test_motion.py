@@ -1,0 +1,180 @@
+"""Flow points where it should, trust knows what was hidden, and the dream moves with the scene."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import SHARED, WEIGHTS, texture
+
+from dreamflow.frames import Frame
+from dreamflow.journeys.edge import to_image
+from dreamflow.journeys.video import VideoDreamer, carried_plan
+from dreamflow.media import open_clip
+from dreamflow.motion import carry_residual, estimate_motion, regions, to_gray
+from dreamflow.motion.carry import warp
+from dreamflow.motion.flow import Motion, dis_flow
+from dreamflow.motion.measure import motion_boundaries, warp_error
+from dreamflow.motion.trust import flow_trust
+from dreamflow.networks import Network
+from dreamflow.options import CarryOptions, DreamOptions
+
+
+def shifted(picture: np.ndarray, dx: int, dy: int, size: int = 96) -> np.ndarray:
+    return np.ascontiguousarray(picture[40 - dy : 40 - dy + size, 40 - dx : 40 - dx + size])
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(3, 0), (0, -4), (-5, 2)])
+def test_backward_flow_points_into_the_previous_frame(dx: int, dy: int) -> None:
+    scene = texture(180, 180)
+    before, here = shifted(scene, 0, 0), shifted(scene, dx, dy)
+    motion = estimate_motion(to_gray(before), to_gray(here))
+    inner = motion.backward[16:-16, 16:-16]
+    assert np.median(inner[..., 0]) == pytest.approx(-dx, abs=0.2)
+    assert np.median(inner[..., 1]) == pytest.approx(-dy, abs=0.2)
+    assert motion.trust[16:-16, 16:-16].mean() > 0.95
+    residual = before.astype(np.float32)
+    carried = carry_residual(residual, motion, decay=1.0)[16:-16, 16:-16]
+    assert np.abs(carried - here[16:-16, 16:-16]).mean() < 4
+
+
+def test_warping_by_whole_pixels_is_exact() -> None:
+    picture = np.random.default_rng(0).standard_normal((20, 30, 3)).astype(np.float32)
+    flow = np.zeros((20, 30, 2), np.float32)
+    flow[..., 0], flow[..., 1] = 2, -1
+    out = warp(picture, flow)
+    np.testing.assert_allclose(out[3:-3, 3:-3], picture[2:-4, 5:-1], atol=1e-5)
+    np.testing.assert_array_equal(warp(picture, np.zeros_like(flow)), picture)
+
+
+def test_what_comes_from_outside_or_does_not_lead_back_is_not_trusted() -> None:
+    backward = np.zeros((32, 32, 2), np.float32)
+    backward[:, :8, 0] = -20  # points out of the frame
+    forward = np.zeros_like(backward)
+    forward[16:, :, 1] = 9  # does not lead back
+    trust = flow_trust(backward, forward)
+    assert trust[:, :8].max() == 0
+    assert trust[20:, 12:].max() == 0
+    assert trust[4:10, 16:].min() > 0.9
+    assert trust.min() >= 0 and trust.max() <= 1
+
+
+def test_decay_and_trust_weigh_what_is_carried() -> None:
+    residual = np.ones((8, 8, 3), np.float32)
+    trust = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    motion = Motion(np.zeros((8, 8, 2), np.float32), trust)
+    np.testing.assert_allclose(carry_residual(residual, motion, 0.5)[..., 1], 0.5 * trust)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (8, 300), (16, 640), (9, 9)])
+def test_flow_of_tiny_frames_is_finite(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
+    motion = estimate_motion(a, b)
+    assert motion.backward.shape == (*shape, 2) and np.isfinite(motion.backward).all()
+
+
+def test_regions_hold_all_marks_but_specks() -> None:
+    mask = np.zeros((200, 300), bool)
+    mask[20:60, 10:40] = mask[150:190, 240:290] = True
+    mask[100, 100] = True
+    found = regions(mask, smallest=64)
+    assert len(found) == 2
+    covered = np.zeros_like(mask)
+    for rows, columns in found:
+        covered[rows, columns] = True
+        assert rows.stop - rows.start >= 64 and columns.stop - columns.start >= 64
+    assert covered[20:60, 10:40].all() and covered[150:190, 240:290].all()
+    assert regions(np.zeros((50, 50), bool), 16) == []
+    assert regions(np.ones((50, 70), bool), 16) == [(slice(0, 50), slice(0, 70))]
+
+
+def test_warp_error_is_zero_for_what_moves_along_and_not_for_noise() -> None:
+    scene, paint = texture(180, 180), texture(180, 180, seed=1)
+    steps = [(2 * n, n) for n in range(4)]
+    sources = [shifted(scene, *step) for step in steps]
+    following = [shifted(paint, *step) for step in steps]
+    noise = [texture(96, 96, seed=10 + n) for n in range(4)]
+    assert warp_error(sources, following) < 5e-4
+    assert warp_error(sources, noise) > 20 * warp_error(sources, following)
+    assert not motion_boundaries(np.zeros((9, 9, 2), np.float32)).any()
+
+
+def frames_of(pictures: list[np.ndarray]) -> list[Frame]:
+    return [Frame(n, Fraction(n, 24), picture) for n, picture in enumerate(pictures)]
+
+
+SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
+
+
+def test_a_carried_dream_moves_with_the_scene(noise_network: Network) -> None:
+    scene = texture(180, 180)
+    sources = [shifted(scene, 2 * n, n) for n in range(5)]
+    errors = {}
+    for carry in (True, False):
+        dreamer = VideoDreamer(noise_network, SMALL, CarryOptions(carry=carry))
+        outputs = [dreamer(frame).picture for frame in frames_of(sources)]
+        errors[carry] = warp_error(sources, outputs)
+    assert errors[True] < 0.3 * errors[False]
+
+
+def test_nothing_is_carried_into_a_new_shot(noise_network: Network) -> None:
+    first, second = texture(96, 96, seed=3), np.full((96, 96, 3), 20, np.uint8)
+    second[::7] = 240
+    dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
+    cut = [dreamer(frame) for frame in frames_of([first, second])][1]
+    dreamer.reset()
+    alone = dreamer(Frame(1, Fraction(1, 24), second))
+    assert dreamer.trusted == 0
+    assert np.array_equal(cut.picture, alone.picture)
+
+
+def test_small_carried_plans_have_fewer_steps_on_coarse_octaves() -> None:
+    plan = carried_plan(DreamOptions(octaves=4), CarryOptions(carry_iterations=3))
+    assert [(step.octave, step.iterations) for step in plan] == [(2, 1), (1, 2), (0, 3)]
+    none = carried_plan(DreamOptions(), CarryOptions(carry_iterations=0))
+    assert [step.iterations for step in none] == [0]
+
+
+def read_flo(path: Path) -> np.ndarray:
+    """Read Middlebury's .flo: a tag, width, height, then (dx, dy) in float32."""
+    data = path.read_bytes()
+    width, height = np.frombuffer(data[4:12], np.int32)
+    return np.frombuffer(data[12:], np.float32).reshape(height, width, 2)
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize(("scene", "bound_px"), [("RubberWhale", 0.35), ("Venus", 0.6)])
+def test_flow_is_close_to_ground_truth(scene: str, bound_px: float) -> None:
+    folder = SHARED / "flow" / scene
+    a, b = (cv2.imread(str(folder / f"frame{n}.png"), cv2.IMREAD_GRAYSCALE) for n in (10, 11))
+    assert a is not None and b is not None
+    truth = read_flo(folder / "flow10.flo")
+    known = np.abs(truth).max(axis=-1) < 1e9
+    error = np.linalg.norm(dis_flow(a, b) - truth, axis=-1)[known]
+    assert error.mean() < bound_px
+
+
+@pytest.mark.weights
+@pytest.mark.clips
+@pytest.mark.parametrize("name", ["bear_davis.mp4", "mallard.mp4"])
+def test_a_dream_holds_on_real_clips(clips: Path, real_network: Network, name: str) -> None:
+    """Excess flicker at most 0.12 of dreaming each frame by itself, at 0.9 of its objective."""
+    assert WEIGHTS.is_file()
+    frames = list(open_clip(clips / name, size="256x256", end="14"))
+    sources = [frame.picture for frame in frames]
+    options = DreamOptions(layer=("inception_3b/5x5_reduce",), octaves=3)
+    outputs, strengths = {}, {}
+    for carry in (True, False):
+        dreamer = VideoDreamer(real_network, options, CarryOptions(carry=carry))
+        outputs[carry] = [dreamer(frame).picture for frame in frames]
+        values = [dreamer.objective.value(to_image(picture)) for picture in outputs[carry]]
+        strengths[carry] = np.mean(values)
+    source, held, naive = (
+        warp_error(sources, pictures) for pictures in (sources, outputs[True], outputs[False])
+    )
+    assert (held - source) / (naive - source) <= 0.12
+    assert strengths[True] >= 0.9 * strengths[False]

@@ -1,0 +1,185 @@
+"""The network is Caffe's, its layers are what they claim to be, and wrong weights are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from conftest import SHARED, WEIGHTS, random_weights
+from PIL import Image
+
+from dreamflow.errors import SettingsError, WeightsError
+from dreamflow.networks import Network, googlenet, load_network
+from dreamflow.networks.lrn import local_response_norm
+from dreamflow.networks.store import find_weights
+
+SOME_LAYERS = ["conv1/7x7_s2", "conv2/norm2", "inception_3a/5x5", "inception_4c/pool_proj"]
+
+
+def test_every_caffe_blob_below_the_head_is_a_layer() -> None:
+    layers = googlenet.layers()
+    assert len(layers) == 81
+    assert next(iter(layers)) == "conv1/7x7_s2"
+    assert layers["inception_4c/output"].channels == 512
+    assert layers["inception_5b/output"].channels == 1024
+    assert layers["inception_4c/output"].stride == 16
+    # By hand: 7, pool 3x3 at stride 2 adds 4, conv 3x3 at stride 4 adds 8.
+    assert layers["conv2/3x3"].receptive_field == 19
+    assert layers["inception_5b/output"].depth == 21
+
+
+@pytest.mark.parametrize("channels", [3, 64])
+def test_response_norm_is_torchs_in_value_and_gradient(channels: int) -> None:
+    x = (torch.randn(2, channels, 7, 5) * 60).requires_grad_()
+    upstream = torch.randn(2, channels, 7, 5)
+    ours, theirs = local_response_norm(x), F.local_response_norm(x, 5, 1e-4, 0.75, 1.0)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    (ours_back,) = torch.autograd.grad(ours, x, upstream)
+    (theirs_back,) = torch.autograd.grad(theirs, x, upstream)
+    torch.testing.assert_close(ours_back, theirs_back, rtol=1e-4, atol=1e-4)
+
+
+def test_a_truncated_graph_gives_the_same_activations(noise_network: Network) -> None:
+    image = torch.rand(1, 3, 70, 90)
+    whole = noise_network.activations(image, list(noise_network.layers))
+    for name in SOME_LAYERS:
+        alone = noise_network.activations(image, [name])[name]
+        assert torch.equal(alone, whole[name]), name
+
+
+def test_only_what_a_layer_needs_is_computed(noise_network: Network) -> None:
+    needed = noise_network.needed(("inception_3a/5x5",))
+    assert needed[-1] == "inception_3a/5x5"
+    assert "inception_3a/3x3" not in needed
+    assert not any(name.startswith("inception_3b") for name in needed)
+
+
+@pytest.mark.parametrize("name", SOME_LAYERS)
+def test_facts_of_a_layer_hold_on_its_activations(noise_network: Network, name: str) -> None:
+    facts = noise_network.layers[name]
+    side = max(facts.receptive_field + 4 * facts.stride, 64)
+    image = torch.rand(1, 3, side, side, requires_grad=True)
+    found = noise_network.activations(image, [name])[name]
+    assert found.shape[1] == facts.channels
+    assert abs(found.shape[2] - side / facts.stride) <= 1
+    middle = found.shape[2] // 2
+    (reach,) = torch.autograd.grad(found[0, :, middle, middle].sum(), image)
+    rows = torch.nonzero(reach.abs().sum((0, 1, 3))).flatten()
+    # The response norm reaches over channels only, so the field is that of the convolutions.
+    assert int(rows.max() - rows.min()) + 1 <= facts.receptive_field
+
+
+@pytest.mark.parametrize("name", ["conv1/7x7_s2", "inception_3a/1x1", "inception_5b/output"])
+def test_the_smallest_picture_is_the_smallest(noise_network: Network, name: str) -> None:
+    side = noise_network.layers[name].smallest
+    assert noise_network.activations(torch.rand(1, 3, side, side), [name])[name].numel() > 0
+    if side > 1:
+        with pytest.raises(SettingsError, match=f"too small for {name}.*--size"):
+            noise_network.activations(torch.rand(1, 3, side - 1, side), [name])
+
+
+def test_a_mistyped_layer_names_the_nearest(noise_network: Network) -> None:
+    with pytest.raises(SettingsError, match="did you mean inception_4c/output"):
+        noise_network.layer("Inception_4c/outputt")
+
+
+def change_missing(weights: dict[str, torch.Tensor]) -> None:
+    del weights["inception_4c/3x3.bias"]
+
+
+def change_shape(weights: dict[str, torch.Tensor]) -> None:
+    weights["conv2/3x3.weight"] = torch.zeros(192, 64, 5, 5)
+
+
+def change_nan(weights: dict[str, torch.Tensor]) -> None:
+    weights["conv2/3x3.weight"][0, 0, 0, 0] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (change_missing, r"inception_4c/3x3\.bias is missing"),
+        (change_shape, r"conv2/3x3\.weight is \(192, 64, 5, 5\), not \(192, 64, 3, 3\)"),
+        (change_nan, "NaN"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(
+    tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], None], message: str
+) -> None:
+    weights = random_weights()
+    change(weights)
+    path = tmp_path / "w.safetensors"
+    safetensors.torch.save_file(weights, path)
+    with pytest.raises(WeightsError, match=message) as raised:
+        load_network("googlenet", path, "cpu")
+    assert str(path) in str(raised.value)
+
+
+def test_a_pickle_is_never_read(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    torch.save(random_weights(), path)
+    with pytest.raises(WeightsError, match="not a safetensors file"):
+        load_network("googlenet", path, "cpu")
+
+
+def test_half_precision_weights_are_taken(tmp_path: Path) -> None:
+    halves = {key: tensor.half() for key, tensor in random_weights().items()}
+    safetensors.torch.save_file(halves, tmp_path / "w.safetensors")
+    network = load_network("googlenet", tmp_path / "w.safetensors", "cpu")
+    found = network.activations(torch.rand(1, 3, 32, 32), ["conv2/3x3"])["conv2/3x3"]
+    assert found.dtype == torch.float32 and len(network.weights_hash) == 64
+
+
+def test_weights_are_searched_at_home_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMFLOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "cache" / name))
+    cache = tmp_path / "cache" / "dreamflow" / "weights"
+    home = tmp_path / "home" / "weights"
+    with pytest.raises(WeightsError) as raised:
+        find_weights("googlenet")
+    assert str(home) in str(raised.value) and str(cache) in str(raised.value)
+    for folder in (cache, home):
+        folder.mkdir(parents=True)
+        (folder / "bvlc_googlenet.safetensors").write_bytes(b"")
+        assert find_weights("googlenet").parent == folder
+    with pytest.raises(WeightsError, match="no such file"):
+        find_weights("googlenet", tmp_path / "other.safetensors")
+
+
+def test_unknown_network_and_device_are_refused() -> None:
+    with pytest.raises(SettingsError, match="did you mean googlenet"):
+        load_network("goglenet")
+    with pytest.raises(SettingsError, match="--device 'gpu'"):
+        from dreamflow.networks.store import choose_device
+
+        choose_device("gpu")
+
+
+@pytest.mark.weights
+@pytest.mark.clips
+def test_it_classifies_photographs(real_network: Network) -> None:
+    tensors = safetensors.torch.load_file(WEIGHTS)
+    weight, bias = tensors["loss3/classifier.weight"], tensors["loss3/classifier.bias"]
+    photos = sorted((SHARED / "photos" / "classify").glob("*.jpg"))
+    right = 0
+    for path in photos:
+        photo = Image.open(path).convert("RGB")
+        scale = 256 / min(photo.size)
+        photo = photo.resize((round(photo.width * scale), round(photo.height * scale)))
+        left, top = (photo.width - 224) // 2, (photo.height - 224) // 2
+        pixels = np.asarray(photo.crop((left, top, left + 224, top + 224)))
+        image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+        with torch.no_grad():
+            last = real_network.activations(image, ["inception_5b/output"])
+        scores = last["inception_5b/output"].mean((2, 3)) @ weight.flatten(1).T + bias
+        right += int(scores.argmax()) == int(path.name[:3])
+    assert len(photos) == 14
+    assert right >= 12
