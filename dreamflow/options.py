@@ -178,6 +178,11 @@ class ClipOptions(Options):
         above=0,
         high=1000,
     )
+    decoder: str = option(
+        "auto",
+        "opencv, pyav, or auto: OpenCV where its colours are right.",
+        choices=("auto", "opencv", "pyav"),
+    )
 
 
 @dataclass(frozen=True)
@@ -256,4 +261,5 @@ def fit_size(size: str | None, width: int, height: int) -> tuple[int, int]:
         scale = min(int(match[1]) / width, int(match[2]) / height)
     else:
         scale = int(match[1]) / max(width, height)
-    return tuple(max(2, 2 * round(side * scale / 2)) for side in (width, height))  # type: ignore[return-value]
+    wide, high = (max(2, 2 * math.floor(side * scale / 2 + 0.5)) for side in (width, height))
+    return wide, high

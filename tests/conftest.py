@@ -119,7 +119,7 @@ def make_film(
     sound: bool = False,
 ) -> Path:
     """Make a film of a moving test picture (smooth, with motion), with a tone where asked for."""
-    source = f"mandelbrot=size={size}:rate={rate}:start_scale=1.5:end_scale=0.8:end_pts=60"
+    source = f"mandelbrot=size={size}:rate={rate}:start_scale=1.5:end_scale=0.3:end_pts=40"
     inputs = ["-f", "lavfi", "-i", source]
     if sound:
         inputs += ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]

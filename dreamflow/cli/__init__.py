@@ -7,7 +7,7 @@ import warnings
 
 from dreamflow.cli import frame, listing, terminal, video
 from dreamflow.cli.app import app
-from dreamflow.errors import DreamFlowError
+from dreamflow.errors import DreamFlowError, DreamFlowWarning
 
 __all__ = ["app", "main"]
 
@@ -22,10 +22,12 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; every error the user can mend is one line and a non-zero exit."""
-    warnings.showwarning = terminal.show_warning
     debug = "--debug" in sys.argv
     try:
-        code = app(standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DreamFlowWarning)
+            warnings.showwarning = terminal.show_warning
+            code = app(standalone_mode=False)
     except DreamFlowError as error:
         if debug:
             raise

@@ -199,8 +199,10 @@ class Clip:
 
     def _decoded(self) -> Iterator[Frame]:
         info = self.info
-        pictures = isinstance(info, PicturesInfo)
-        reader = read_pictures(info, self.first) if pictures else read_film(info, self.first)
+        if isinstance(info, PicturesInfo):
+            reader = read_pictures(info, self.first)
+        else:
+            reader = read_film(info, self.first, self.options.decoder)
         last = self.first - 1
         for index, picture in reader:
             if index >= self.stop:
@@ -260,9 +262,11 @@ def open_clip(
     end: str | None = None,
     every: int = 1,
     fps: float | None = None,
+    decoder: str = "auto",
 ) -> Clip:
     """Open a film, an animated picture, or a folder or glob of pictures.
 
     The settings are those of ClipOptions. Raises MediaError or SettingsError.
     """
-    return Clip(source, ClipOptions(size=size, start=start, end=end, every=every, fps=fps))
+    options = ClipOptions(size=size, start=start, end=end, every=every, fps=fps, decoder=decoder)
+    return Clip(source, options)

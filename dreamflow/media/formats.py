@@ -8,7 +8,8 @@ from pathlib import Path
 from dreamflow.errors import OutputError
 
 BT709 = (
-    "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
+    "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,"
+    "format=yuv420p,"
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 )
 """Filter that converts to BT.709 and tags it so; ffmpeg drops the plain -color_* options."""

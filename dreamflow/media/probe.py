@@ -17,8 +17,8 @@ from dreamflow.errors import MediaError
 
 av.logging.set_level(None)
 
-TIMING_TOLERANCE = Fraction(1, 400)
-"""Seconds by which time stamps may stray from an even rate: Matroska rounds them to 1 ms."""
+TIMING_TOLERANCE_S = 1 / 400
+"""By which time stamps may stray from an even rate: Matroska rounds them to 1 ms."""
 STANDARD_RATES = tuple(
     rate
     for whole in (24, 25, 30, 48, 50, 60, 120)
@@ -42,8 +42,7 @@ class FilmInfo:
     stamps: presentation time of each frame, sorted, int64, in units of time_base from the first.
     frames: how many there should be. start: seconds from the container's start to the first frame.
     orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. matrix: colour
-    matrix to decode with, "ITU709", "ITU601" or "" for what the file says. reasons: why OpenCV
-    cannot be trusted with it; empty where it can. notes: what is silently lossy.
+    matrix to decode with, "ITU709", or "" for what the file says. notes: what is silently lossy.
     """
 
     path: Path
@@ -54,14 +53,15 @@ class FilmInfo:
     constant_rate: bool
     time_base: Fraction
     stamps: np.ndarray
+    first_stamp: int
     length: Fraction
     frames: int
     start: Fraction
     orientation: tuple[int, int, int, int]
     matrix: str
     codec: str
+    pixel_format: str
     sound: tuple[str, ...]
-    reasons: tuple[str, ...]
     notes: tuple[str, ...]
 
     def time(self, index: int) -> Fraction:
@@ -113,14 +113,15 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         constant_rate=constant,
         time_base=time_base,
         stamps=stamps,
+        first_stamp=int(scan.stamps[0]),
         length=length,
         frames=max(len(stamps) + missing, _declared_frames(stream, scan)),
         start=max(Fraction(0), int(scan.stamps[0]) * time_base - container_start),
         orientation=orientation,
         matrix=_guessed_matrix(stream, first),
         codec=stream.codec_context.name,
+        pixel_format=first.format.name,
         sound=tuple(audio.codec_context.name for audio in container.streams.audio),
-        reasons=_reasons_against_opencv(stream, first, orientation),
         notes=_notes(path, stream, first),
     )
 
@@ -209,11 +210,11 @@ def frame_rate(
     seconds = stamps.astype(np.float64) * float(time_base)
     steps = np.diff(seconds)
     measured = Fraction(len(stamps) - 1, int(stamps[-1])) / time_base
-    tolerance = max(float(TIMING_TOLERANCE), float(time_base))
-    nearest = sorted(STANDARD_RATES, key=lambda rate: abs(rate - measured))[:2]
+    # Of two standard rates that fit alike, the whole one: 25 before 25000/1001.
+    nearest = sorted(STANDARD_RATES, key=lambda rate: round(float(abs(rate - measured)), 1))[:2]
     for rate in [*map(broadcast, declared), *nearest, measured.limit_denominator(1001)]:
         drift = seconds - np.arange(len(stamps)) / float(rate)
-        if float(drift.max() - drift.min()) <= 2 * tolerance:
+        if float(drift.max() - drift.min()) <= 2 * TIMING_TOLERANCE_S:
             return rate, True
     last = float(last_duration * time_base) or float(np.median(steps))
     return Fraction(len(stamps) / (seconds[-1] + last)).limit_denominator(100_000), False
@@ -247,29 +248,6 @@ def _guessed_matrix(stream: av.VideoStream, frame: av.VideoFrame) -> str:
     if int(frame.colorspace) != UNSPECIFIED or frame.format.name.startswith(("rgb", "bgr", "gbr")):
         return ""
     return "ITU709" if stream.width >= 1280 or stream.height > 576 else ""
-
-
-def _reasons_against_opencv(
-    stream: av.VideoStream, frame: av.VideoFrame, orientation: tuple[int, int, int, int]
-) -> tuple[str, ...]:
-    """Return why OpenCV's reader is not sound for this film, as seen with OpenCV 5.0."""
-    a, b, c, d = orientation
-    checks = {
-        "raw video makes OpenCV abort the process": stream.codec_context.name == "rawvideo",
-        "OpenCV finds no frames in AV1": "av1" in frame_codec(stream),
-        "GIF and WebP carry their own timing": stream.codec_context.name in ("gif", "webp"),
-        "OpenCV gives black frames for interlaced film": frame.interlaced_frame,
-        "OpenCV takes untagged HD for BT.601": _guessed_matrix(stream, frame) == "ITU709",
-        "OpenCV turns a mirrored film instead": a * d - b * c != 1,
-        "OpenCV clips the colours of deep or HDR film": deep(frame),
-    }
-    return tuple(reason for reason, holds in checks.items() if holds)
-
-
-def frame_codec(stream: av.VideoStream) -> str:
-    """Return the codec's name, whatever decoder stands for it: libdav1d decodes av1."""
-    name = stream.codec_context.name
-    return "av1" if name in ("libdav1d", "libaom-av1", "av1") else name
 
 
 def deep(frame: av.VideoFrame) -> bool:

@@ -42,13 +42,26 @@ def read_picture(path: Path) -> np.ndarray:
             picture = iio.imread(path, plugin="pillow", index=0, rotate=True, mode="RGB")
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
         raise MediaError(f"{path} cannot be read as a picture: {_first_line(error)}") from error
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        if not _known(path):
+            raise MediaError(f"{path} cannot be read as a picture: it is none") from error
         raise MediaError(f"{path} is damaged or cut short: {_first_line(error)}") from error
     if mode in ("RGBA", "LA", "PA") or "transparency" in facts:
         warnings.warn(f"{path.name} has transparency, which is not kept", DreamFlowWarning, 2)
     return np.ascontiguousarray(picture)
+
+
+def _known(path: Path) -> bool:
+    """Return whether a file begins like a picture of any format."""
+    try:
+        with Image.open(path):
+            return True
+    except UnidentifiedImageError:
+        return False
+    except (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError):
+        return True
 
 
 def _first_line(error: BaseException) -> str:
@@ -72,7 +85,7 @@ def write_picture(path: Path, picture: np.ndarray, comment: str = "") -> None:
     elif suffix in (".jpg", ".jpeg"):
         options = {"quality": JPEG_QUALITY, "subsampling": 0, "comment": comment.encode()}
     elif suffix == ".webp":
-        options = {"quality": JPEG_QUALITY}
+        options = {"lossless": True}
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         iio.imwrite(part, picture, plugin="pillow", **options)

@@ -230,10 +230,11 @@ class FilmWriter:
             self._joined.unlink(missing_ok=True)
 
     def _finish(self, target: Path) -> None:
+        sound = self._sound_options()
         if self._format.suffix == ".gif":
             self._make_gif()
         else:
-            self._join()
+            self._join(sound)
         try:
             self._joined.replace(target)
         except OSError as error:
@@ -261,9 +262,9 @@ class FilmWriter:
         if self.record:
             add_gif_comment(self._joined, as_comment(self.record))
 
-    def _join(self) -> None:
+    def _join(self, sound: list[str]) -> None:
         """Put picture, sound and settings into one file; the picture is not encoded again."""
-        clip, sound = self._clip, self._sound_options()
+        clip = self._clip
         arguments: list[str] = []
         if sound and clip.begin == 0 and clip.info.start > 0:
             arguments += ["-itsoffset", seconds(clip.info.start)]

@@ -1,0 +1,256 @@
+"""The command line as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLE, SAMPLE_STILL, Run, make_film
+
+from dreamflow.media import open_clip, read_picture
+
+FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "2")
+Cli = Callable[..., Run]
+
+
+def test_video_dreams_a_clip(tmp_path: Path, cli: Cli) -> None:
+    out = tmp_path / "dream.mp4"
+    run = cli("video", SAMPLE, out, *FAST, "--end", "6")
+    assert run.code == 0 and run.err == ""
+    assert run.out.startswith(f"{out}: 6 frames, 0.25 s of 64x36")
+    source, dream = list(open_clip(SAMPLE, size="64", end="6")), list(open_clip(out))
+    assert len(dream) == 6
+    change = np.abs(dream[5].picture.astype(int) - source[5].picture).mean()
+    assert change > 2
+
+
+@pytest.mark.parametrize("name", ["d.gif", "d.webm", "d.mkv", "frames"])
+def test_video_writes_what_the_suffix_says(tmp_path: Path, cli: Cli, name: str) -> None:
+    assert cli("video", SAMPLE, tmp_path / name, *FAST, "--end", "4").code == 0
+    assert len(list(open_clip(tmp_path / name))) == 4
+
+
+def test_video_takes_a_folder_of_pictures(tmp_path: Path, cli: Cli) -> None:
+    cli("video", SAMPLE, tmp_path / "frames", *FAST, "--end", "4")
+    run = cli("video", tmp_path / "frames", tmp_path / "d.mp4", *FAST, "--fps", "12")
+    assert run.code == 0 and "4 frames, 0.33 s" in run.out
+
+
+def test_frame_previews_what_the_video_shows(tmp_path: Path, cli: Cli) -> None:
+    cli("video", SAMPLE, tmp_path / "v", *FAST, "--end", "6")
+    run = cli("frame", SAMPLE, tmp_path / "f.png", *FAST, "--at", "5", "--run-in", "5")
+    assert run.code == 0
+    video = read_picture(tmp_path / "v" / "frame_000005.png")
+    assert np.array_equal(read_picture(tmp_path / "f.png"), video)
+
+
+def test_frame_dreams_a_picture(tmp_path: Path, cli: Cli) -> None:
+    run = cli("frame", SAMPLE_STILL, tmp_path / "f.jpg", *FAST)
+    assert run.code == 0 and "64x42" in run.out
+    assert json.loads((tmp_path / "f.jpg.json").read_text())["command"] == "frame"
+
+
+def test_several_layers_draw_a_sheet_and_weights_a_blend(tmp_path: Path, cli: Cli) -> None:
+    two = ("--layer", "conv2/3x3")
+    sheet = cli("frame", SAMPLE, tmp_path / "s.png", *FAST, *two, "--at", "1s")
+    blend = cli(
+        *("frame", SAMPLE, tmp_path / "b.png", "--size", "64", "--iterations", "1"),
+        *("--layer", "conv1/7x7_s2=1", "--layer", "conv2/3x3=0.5"),
+    )
+    assert sheet.code == blend.code == 0
+    assert read_picture(tmp_path / "s.png").shape[0] > 72
+    assert read_picture(tmp_path / "b.png").shape[:2] == (36, 64)
+
+
+def test_layers_as_table_and_json(cli: Cli) -> None:
+    table = cli("layers").out
+    assert "googlenet: 81 layers" in table and "inception_4c/output" in table
+    layers = json.loads(cli("layers", "--json").out)
+    assert len(layers) == 81
+    assert layers[0] == {
+        "name": "conv1/7x7_s2",
+        "channels": 64,
+        "stride": 2,
+        "receptive_field": 7,
+        "depth": 1,
+        "smallest": 1,
+        "category": "contour and texture",
+    }
+    cells = json.loads(cli("layers", "--json", "--category", "cell").out)
+    assert {layer["category"] for layer in cells} == {"cellular structures"}
+
+
+def test_presets_list_and_show(cli: Cli) -> None:
+    from dreamflow.presets import preset_files
+
+    listed = cli("presets", "list").out
+    assert all(name in listed for name in preset_files())
+    assert "layer" in cli("presets", "show", next(iter(preset_files()))).out
+
+
+def test_doctor_tells_what_works(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = cli("doctor")
+    assert run.code == 0, run.err
+    for part in ("PyTorch", "OpenCV", "PyAV", "ffmpeg", "weights of googlenet", "torchvision"):
+        assert part in run.out
+    monkeypatch.setenv("DREAMFLOW_HOME", "/nowhere")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: "/nowhere/else")
+    # The fixture sets the folder anew for each run: look at the finding itself.
+    from dreamflow.doctor import examine
+
+    assert [f.what for f in examine() if f.needed and not f.good] == ["weights of googlenet"]
+
+
+# --- what a user does wrong: one line on stderr, an exit code, nothing written
+
+
+def bad_input(folder: Path) -> dict[str, tuple[list[object], str]]:
+    film = make_film(folder / "film.mp4", frames=3)
+    (folder / "text.mp4").write_text("not a film")
+    (folder / "empty").mkdir()
+    (folder / "there.mp4").write_bytes(b"mine")
+    (folder / "bad.safetensors").write_bytes(b"no weights")
+    (folder / "tiny.mp4").write_bytes(b"")
+    out, deep = folder / "out.mp4", ("--layer", "inception_5b/output")
+    return {
+        "missing file": (["video", folder / "no.mp4", out], "no.mp4 does not exist"),
+        "folder without pictures": (["video", folder / "empty", out], "without pictures"),
+        "not a film": (["video", folder / "text.mp4", out], "cannot be read as a film"),
+        "empty file": (["video", folder / "tiny.mp4", out], "cannot be read as a film"),
+        "a picture": (["video", SAMPLE_STILL, out], "dreamflow frame"),
+        "unknown layer": (["video", film, out, "--layer", "inception_4c"], "did you mean"),
+        "unknown preset": (["video", film, out, "--preset", "furr"], "there is no preset"),
+        "unknown network": (["video", film, out, "--network", "vgg"], "there is no network"),
+        "unknown suffix": (["video", film, folder / "out.xyz"], ".xyz is not a format"),
+        "no such folder": (["video", film, folder / "no" / "out.mp4"], "does not exist"),
+        "output exists": (["video", film, folder / "there.mp4"], "--overwrite"),
+        "output is the source": (["video", film, film, "--overwrite"], "the source itself"),
+        "too small": (["video", film, out, "--size", "20", *deep], "too small for inception_5b"),
+        "frame past the end": (["frame", film, folder / "f.png", "--at", "3"], "past the end"),
+        "start past the end": (["video", film, out, "--start", "9s"], "past the end"),
+        "NaN": (["video", film, out, "--step", "nan"], "--step nan is out of range"),
+        "out of range": (["video", film, out, "--decay", "1.5"], "at most 1"),
+        "not a number": (["video", film, out, "--octaves", "many"], "--octaves"),
+        "zero weight": (["video", film, out, "--layer", "conv2/3x3=0"], "not zero"),
+        "unknown option": (["video", film, out, "--lair", "x"], "No such option"),
+        "missing argument": (["video", film], "Missing argument"),
+        "weights missing": (["video", film, out, "--weights", folder / "w"], "no such file"),
+        "weights no weights": (
+            ["video", film, out, "--weights", folder / "bad.safetensors"],
+            "not a safetensors file",
+        ),
+        "unknown device": (["video", film, out, "--device", "gpu"], "--device 'gpu'"),
+        "like nothing": (["video", film, out, "--like", film], "no DreamFlow settings"),
+        "frame to a film": (["frame", film, out], "a frame is written as"),
+        "unknown command": (["vidoe"], "No such command"),
+    }
+
+
+def test_bad_input_ends_in_one_clear_line(tmp_path: Path, cli: Cli) -> None:
+    cases = bad_input(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    for case, (arguments, message) in cases.items():
+        run = cli(*arguments)
+        lines = run.err.strip().splitlines()
+        assert run.code != 0 and run.out == "", case
+        assert len(lines) == 1 and lines[0].startswith("error: "), (case, run.err)
+        assert message in lines[0], (case, run.err)
+        assert {path.name for path in tmp_path.iterdir()} == before, case
+    assert (tmp_path / "there.mp4").read_bytes() == b"mine"
+
+
+def test_no_weights_says_where_it_looked_and_what_to_do(
+    tmp_path: Path, cli: Cli, noise_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "cache"))
+    found = noise_home / "weights" / "bvlc_googlenet.safetensors"
+    hidden = found.rename(found.with_suffix(".hidden"))
+    try:
+        run = cli("video", SAMPLE, tmp_path / "o.mp4")
+    finally:
+        hidden.rename(found)
+    assert run.code == 1 and len(run.err.strip().splitlines()) == 1
+    assert str(found) in run.err and str(tmp_path / "cache") in run.err
+    assert "--weights FILE" in run.err
+
+
+def test_debug_shows_the_traceback(tmp_path: Path, noise_home: Path) -> None:
+    line = [sys.executable, "-m", "dreamflow", "video", "no.mp4", "out.mp4", "--debug"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["video", "frame", "layers", "presets", "doctor"])
+def test_help_fits_its_reader(cli: Cli, command: str) -> None:
+    run = cli(command, "--help")
+    assert run.code == 0
+    assert max(map(len, run.out.splitlines())) <= 80
+    if command in ("video", "frame"):
+        assert "Example: dreamflow" in run.out and "default:" in run.out
+        for panel in ("Dream", "Motion", "Machine"):
+            assert f" {panel} " in run.out
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    """`--help` must answer at once: what takes long to load is loaded when it is needed."""
+    script = (
+        "import sys; sys.argv = ['dreamflow', '--help']\n"
+        "from dreamflow.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'cv2', 'av', 'numpy', 'imageio', 'torchvision'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_version(cli: Cli) -> None:
+    import dreamflow
+
+    assert cli("--version").out.strip() == f"dreamflow {dreamflow.__version__}"
+
+
+PEAK = """
+import sys, threading, time, psutil
+from dreamflow.cli import main
+sys.argv = ["dreamflow", *sys.argv[1:]]
+peak, done, me = 0, threading.Event(), psutil.Process()
+def watch():
+    global peak
+    while not done.wait(0.01):
+        peak = max(peak, me.memory_info().rss)
+watcher = threading.Thread(target=watch); watcher.start()
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+finally:
+    done.set(); watcher.join()
+print("PEAK", peak // 2**20)
+"""
+
+
+def test_memory_does_not_grow_with_the_clip(tmp_path: Path, noise_home: Path) -> None:
+    """A 10-frame and a 300-frame clip peak within 100 MB of each other."""
+    film = make_film(tmp_path / "long.mp4", frames=300, size="320x240")
+    peaks = {}
+    for frames in (10, 300):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", PEAK, "video", str(film), str(tmp_path / f"{frames}.mp4")),
+                *("--end", str(frames), "--layer", "conv1/7x7_s2", "--octaves", "1"),
+                *("--iterations", "2", "--carry-iterations", "0"),
+            ],
+            env={**os.environ, "DREAMFLOW_HOME": str(noise_home)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks[frames] = int(done.stdout.split("PEAK")[1])
+    assert abs(peaks[300] - peaks[10]) < 100, peaks

@@ -1,0 +1,173 @@
+"""Defaults live once; presets and flags are checked; a flag beats a preset beats a default."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from conftest import SAMPLE
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamflow.dream import parse_layers
+from dreamflow.errors import SettingsError, nearest
+from dreamflow.networks import network_layers
+from dreamflow.options import (
+    GROUPS,
+    CarryOptions,
+    DreamOptions,
+    MachineOptions,
+    as_dict,
+    flag_of,
+    saved_fields,
+)
+from dreamflow.presets import checked, differences, load_preset, preset_files
+
+PRESETS = list(preset_files())
+
+
+def test_every_setting_is_declared_in_full() -> None:
+    names: list[str] = []
+    for group in (*GROUPS, MachineOptions):
+        group()
+        for setting in fields(group):  # type: ignore[arg-type]
+            names.append(setting.name)
+            assert setting.metadata["help"].endswith("."), setting.name
+    assert len(names) == len(set(names)), "a flag means one thing"
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_a_step_is_taken_only_in_range(value: float) -> None:
+    if math.isfinite(value) and 0 < value <= 64:
+        assert DreamOptions(step=value).step == value
+    else:
+        with pytest.raises(SettingsError, match="--step"):
+            DreamOptions(step=value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"iterations": -1}, "--iterations -1 is out of range"),
+        ({"iterations": 2.5}, "iterations = 2.5 is not a whole number"),
+        ({"octaves": 0}, "--octaves"),
+        ({"octave_scale": 1.0}, "above 1"),
+        ({"octave_scale": "big"}, "is not a number"),
+        ({"layer": 3}, "not a text or a list of texts"),
+        ({"jitter": True}, "not a whole number"),
+        ({"seed": 2**32}, "--seed"),
+    ],
+)
+def test_library_users_meet_the_ranges_too(settings: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        DreamOptions(**settings)
+
+
+def test_there_are_presets_for_every_category_of_the_guide() -> None:
+    assert len(PRESETS) >= 8
+    layers = network_layers("googlenet")
+    categories = {
+        layers[name].category
+        for preset in PRESETS
+        for name in parse_layers(load_preset(preset)[1].get("layer", DreamOptions.layer))
+    }
+    assert categories == {
+        "contour and texture",
+        "swirls and fur",
+        "cellular structures",
+        "deeper dreams",
+    }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_holds_differences_only(name: str) -> None:
+    description, settings = load_preset(name)
+    assert 0 < len(description) <= 72
+    assert settings == differences(settings)
+    assert not settings.keys() & {"size", "start", "end", "fps", "crf", "seed", "decoder"}
+    for layer in parse_layers(settings.get("layer", DreamOptions.layer)):
+        assert layer in network_layers(settings.get("network", DreamOptions.network))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("iteration = 3", "iteration is not a setting; did you mean iterations"),
+        ("iterations = 'ten'", "iterations = 'ten' is not a whole number"),
+        ("step = 0.0", "--step 0.0 is out of range"),
+        ("step = [1]", "step = .* is not a number"),
+        ("weights = 'x'", "weights is not a setting"),
+        ("description = 3", "description is not a text"),
+        ("iterations = ", "not valid TOML"),
+        ("[dream]\nstep = 1", "dream is not a setting"),
+    ],
+)
+def test_a_wrong_preset_is_refused_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=message) as raised:
+        load_preset(str(path))
+    assert "mine.toml" in str(raised.value)
+
+
+def test_unknown_presets_name_the_nearest() -> None:
+    with pytest.raises(SettingsError, match=f"did you mean {PRESETS[0]}"):
+        load_preset(PRESETS[0] + "s")
+    with pytest.raises(SettingsError, match="no such file"):
+        load_preset("nowhere/mine.toml")
+
+
+def test_settings_survive_json() -> None:
+    groups = [group() for group in GROUPS]
+    plain = json.loads(json.dumps(as_dict(*groups)))
+    assert set(plain) == set(saved_fields())
+    again = checked(plain, "json")
+    assert differences(again) == {}
+    assert CarryOptions(**{f.name: again[f.name] for f in fields(CarryOptions)}) == CarryOptions()
+
+
+def test_nearest_names() -> None:
+    assert (
+        nearest("4C/OUTPUT", ["inception_4c/output", "x"]) == "; did you mean inception_4c/output?"
+    )
+    assert nearest("zzz", ["inception_4c/output"]) == ""
+
+
+def settings_of(out: Path) -> dict:
+    return json.loads(out.with_name(out.name + ".json").read_text())["settings"]
+
+
+def test_a_flag_beats_a_preset_beats_what_it_is_like(
+    tmp_path: Path, cli: Callable[..., object]
+) -> None:
+    small = ("--size", "64", "--end", "2", "--layer", "conv1/7x7_s2", "--octaves", "1")
+    old, new = tmp_path / "old.mp4", tmp_path / "new.mp4"
+    preset = tmp_path / "mine.toml"
+    preset.write_text("iterations = 2\nstep = 2.5\n")
+    cli("video", SAMPLE, old, *small, "--iterations", "1", "--seed", "7", "--step", "3")
+    assert settings_of(old)["seed"] == 7
+    cli("video", SAMPLE, new, "--like", old, "--preset", preset, "--step", "4")
+    found = settings_of(new)
+    assert (found["seed"], found["iterations"], found["step"]) == (7, 2, 4.0)
+    assert found["layer"] == ["conv1/7x7_s2"] and found["size"] == "64"
+    assert flag_of("octave_scale") == "--octave-scale"
+
+
+def test_rendering_like_an_output_gives_it_again(
+    tmp_path: Path, cli: Callable[..., object]
+) -> None:
+    import numpy as np
+
+    from dreamflow.media import open_clip
+
+    small = ("--size", "64", "--end", "3", "--layer", "conv2/3x3", "--crf", "0")
+    first, again = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    cli("video", SAMPLE, first, *small, "--octaves", "2", "--iterations", "2")
+    first.with_name("a.mp4.json").unlink()  # what is inside the file is enough
+    cli("video", SAMPLE, again, "--like", first)
+    for a, b in zip(open_clip(first), open_clip(again), strict=True):
+        assert np.array_equal(a.picture, b.picture)

@@ -1,0 +1,301 @@
+"""What is written plays, with the right colours, times and sound, and is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import SAMPLE, ffmpeg, make_film, psnr, texture
+
+from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
+from dreamflow.frames import Frame
+from dreamflow.media import Clip, open_clip, open_writer, write_video
+from dreamflow.media.metadata import MARK, read_record, sidecar
+from dreamflow.media.probe import probe_film
+from dreamflow.options import EncodeOptions
+
+RECORD = {MARK: "1.2.3", "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode, "quotes"=;#'}}
+
+
+def copied(clip: Clip, out: Path, crf: int = 12) -> list[np.ndarray]:
+    """Write a clip as it is, and return the frames that come back."""
+    with open_writer(out, clip, encode=EncodeOptions(crf=crf), record=RECORD) as writer:
+        for frame in clip:
+            writer.write(frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DreamFlowWarning)
+        return [frame.picture for frame in open_clip(out)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ""])
+def test_every_format_comes_back(tmp_path: Path, suffix: str) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=10, size="96x64"))
+    out = tmp_path / f"out{suffix}"
+    back = copied(clip, out)
+    sources = [frame.picture for frame in clip]
+    assert len(back) == 10
+    bound = {".gif": 24, "": 1000}.get(suffix, 30)
+    assert min(psnr(a, b) for a, b in zip(back, sources, strict=True)) > bound
+    assert read_record(out) == RECORD
+    assert json.loads(sidecar(out).read_text(encoding="utf-8")) == RECORD
+    sidecar(out).unlink()
+    if suffix:
+        assert read_record(out) == RECORD, "the settings are inside the file too"
+    leftovers = {p.name for p in tmp_path.iterdir()} - {"in.mp4", out.name}
+    assert not leftovers
+
+
+@pytest.mark.parametrize("rate", ["24", "30000/1001", "24000/1001", "12", "60"])
+def test_rate_and_length_are_exact(tmp_path: Path, rate: str) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=20, rate=rate))
+    copied(clip, tmp_path / "out.mp4")
+    info = probe_film(tmp_path / "out.mp4")
+    assert info.rate == clip.rate == Fraction(rate)
+    assert len(info.stamps) == 20 and info.start == 0
+
+
+def test_uneven_times_survive(tmp_path: Path) -> None:
+    even = make_film(tmp_path / "even.mp4", frames=24)
+    uneven = tmp_path / "uneven.mp4"
+    ffmpeg(
+        *("-i", even, "-vf", "select='not(eq(mod(n,5),1))'", "-fps_mode", "passthrough"),
+        *("-enc_time_base", "1/24", uneven),
+    )
+    clip = open_clip(uneven)
+    copied(clip, tmp_path / "out.mp4")
+    times = [frame.time for frame in clip]
+    again = [frame.time for frame in open_clip(tmp_path / "out.mp4")]
+    assert len(times) == len(again)
+    assert max(abs(float(a - b)) for a, b in zip(times, again, strict=True)) < 1e-3
+
+
+TAGGED = {
+    # Colour matrix, range, and the size that players take it for where it is not tagged.
+    "bt709": ("bt709", "tv", "640x360", True),
+    "bt601": ("smpte170m", "tv", "640x360", True),
+    "bt709 full": ("bt709", "pc", "640x360", True),
+    "bt601 full": ("smpte170m", "pc", "640x360", True),
+    "untagged HD is bt709": ("bt709", "tv", "1280x720", False),
+    "untagged SD is bt601": ("smpte170m", "tv", "640x360", False),
+}
+
+
+@pytest.mark.parametrize("kind", TAGGED)
+def test_colours_come_back(tmp_path: Path, kind: str) -> None:
+    """A render with 0 iterations gives the source's colours: 38 dB at CRF 12, mean within 1."""
+    import cv2
+
+    matrix, span, size, tagged = TAGGED[kind]
+    width, height = map(int, size.split("x"))
+    # Chroma is halved in 4:2:0: a smooth picture shows the colours' error and not that loss.
+    picture = cv2.GaussianBlur(texture(height, width), (0, 0), 6)
+    cv2.imwrite(str(tmp_path / "p.png"), picture[..., ::-1])
+    tags = f",setparams=colorspace={matrix}:range={span}" if tagged else ""
+    ffmpeg(
+        *("-loop", "1", "-i", tmp_path / "p.png", "-frames:v", "3", "-crf", "4", "-vf"),
+        f"scale=out_color_matrix={matrix}:out_range={span},format=yuv420p{tags}",
+        tmp_path / "in.mp4",
+    )
+    if not tagged:
+        strip = "h264_metadata=matrix_coefficients=2:colour_primaries=2:transfer_characteristics=2"
+        ffmpeg("-i", tmp_path / "in.mp4", "-c", "copy", "-bsf:v", strip, tmp_path / "bare.mp4")
+        (tmp_path / "bare.mp4").replace(tmp_path / "in.mp4")
+    clip = open_clip(tmp_path / "in.mp4")
+    seen = next(iter(clip)).picture
+    assert np.abs(seen.astype(int) - picture).mean() < 1.5, "the source is decoded right"
+    back = copied(clip, tmp_path / "out.mp4")[0]
+    assert psnr(back, seen) >= 38
+    assert np.abs((back.astype(float) - seen).mean(axis=(0, 1))).max() < 1
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_primaries, context.color_trc) == (1, 1, 1)
+        assert context.color_range == 1
+
+
+def sound_of(path: Path) -> tuple[str, float, float]:
+    """Return the codec of a film's sound, its start after the picture's, and its length, in s."""
+    with av.open(str(path)) as container:
+        audio, video = container.streams.audio[0], container.streams.video[0]
+        times: dict[int, list[float]] = {audio.index: [], video.index: []}
+        for packet in container.demux(audio, video):
+            if packet.size and packet.pts is not None and not packet.is_discard:
+                times[packet.stream.index].append(float(packet.pts * packet.time_base))
+        sound, picture = times[audio.index], times[video.index]
+        return audio.codec_context.name, min(sound) - min(picture), max(sound) - min(picture)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_is_copied_in_sync(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    copied(open_clip(SAMPLE, size="64"), out)
+    assert sound_of(out)[0] == "aac"
+    for mine, theirs in zip(sound_of(out)[1:], sound_of(SAMPLE)[1:], strict=True):
+        assert mine == pytest.approx(theirs, abs=0.025)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_of_a_span_stays_with_it(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    copied(open_clip(SAMPLE, size="64", start="1s", end="3s"), out)
+    _, start, end = sound_of(out)
+    assert abs(start) < 0.03 and end == pytest.approx(2, abs=0.06)
+    info = probe_film(out)
+    assert info.start == 0 and float(info.length) == pytest.approx(2)
+
+
+def test_a_late_picture_stays_late(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=12)
+    late = tmp_path / "late.mkv"
+    ffmpeg(
+        *("-itsoffset", "0.3", "-i", film, "-f", "lavfi", "-i", "sine=duration=1", "-map", "0:v"),
+        *("-map", "1:a", "-c:v", "copy", "-c:a", "aac", late),
+    )
+    copied(open_clip(late), tmp_path / "out.mp4")
+    assert sound_of(tmp_path / "out.mp4")[1] == pytest.approx(sound_of(late)[1], abs=0.025)
+
+
+def test_sound_that_does_not_fit_is_encoded_anew_and_said(tmp_path: Path) -> None:
+    with pytest.warns(DreamFlowWarning, match="cannot hold aac"):
+        copied(open_clip(SAMPLE, size="64", end="12"), tmp_path / "out.webm")
+    assert sound_of(tmp_path / "out.webm")[0] == "opus"
+    with pytest.warns(DreamFlowWarning, match="no sound"):
+        copied(open_clip(SAMPLE, size="64", end="3"), tmp_path / "out.gif")
+
+
+def test_odd_sides_are_filled_up_and_said(tmp_path: Path) -> None:
+    film = tmp_path / "odd.mkv"
+    make_film(tmp_path / "even.mp4", frames=3)
+    ffmpeg("-i", tmp_path / "even.mp4", "-vf", "format=gbrp,crop=61:47", "-c:v", "ffv1", film)
+    with pytest.warns(DreamFlowWarning, match="61x47 becomes 62x48"):
+        back = copied(open_clip(film), tmp_path / "out.mp4")
+    assert back[0].shape == (48, 62, 3)
+    assert psnr(back[0][:47, :61], next(iter(open_clip(film))).picture) > 24
+    assert copied(open_clip(film), tmp_path / "out.webm")[0].shape == (47, 61, 3)
+
+
+def test_anamorphic_pixels_stay_so(tmp_path: Path) -> None:
+    film = tmp_path / "wide.mp4"
+    ffmpeg("-i", make_film(tmp_path / "f.mp4", frames=3), "-vf", "setsar=64/45", film)
+    copied(open_clip(film), tmp_path / "out.mp4")
+    assert probe_film(tmp_path / "out.mp4").pixel_aspect == Fraction(64, 45)
+
+
+# --- what must not happen
+
+
+def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "in.mp4", frames=3)
+    clip = open_clip(film)
+    (tmp_path / "there.mp4").write_bytes(b"mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "diary.txt").write_text("mine")
+    cases = {
+        "there.mp4": "--overwrite",
+        "in.mp4": "the source itself",
+        "no/out.mp4": "does not exist",
+        "out.xyz": "not a format",
+        "folder": "--overwrite",
+    }
+    for name, message in cases.items():
+        with pytest.raises(OutputError, match=message):
+            open_writer(tmp_path / name, clip)
+    with pytest.raises(OutputError, match="other files"):
+        open_writer(tmp_path / "folder", clip, overwrite=True)
+    assert (tmp_path / "there.mp4").read_bytes() == b"mine"
+    (tmp_path / "folder" / "diary.txt").unlink()
+    assert write_video(tmp_path / "folder", clip, clip) == 3
+    assert write_video(tmp_path / "there.mp4", clip, clip, overwrite=True) == 3
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out"])
+def test_nothing_is_left_of_a_render_that_fails(tmp_path: Path, name: str) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
+    with pytest.raises(ValueError, match="ours"), open_writer(tmp_path / name, clip) as writer:
+        writer.write(next(iter(clip)))
+        raise ValueError("ours")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_an_encoder_that_dies_is_an_error(tmp_path: Path) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
+    frame = Frame(0, Fraction(0), texture(48, 64))
+    with (
+        pytest.raises(OutputError, match="encoding failed: ffmpeg was killed"),
+        open_writer(tmp_path / "out.mp4", clip) as writer,
+    ):
+        writer._pipe._process.kill()  # type: ignore[attr-defined]
+        for _ in range(1000):
+            writer.write(frame)
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
+    with (
+        pytest.raises(OutputError, match="disk is full"),
+        open_writer(tmp_path / "out.mp4", clip) as writer,
+    ):
+        writer._part.unlink(missing_ok=True)  # type: ignore[attr-defined]
+        writer._pipe.kill()  # type: ignore[attr-defined]
+        from dreamflow.media.ffmpeg import FramePipe
+
+        arguments = ["-c:v", "rawvideo", "-f", "avi", "/dev/full"]
+        writer._pipe = FramePipe(64, 48, clip.rate, True, arguments)  # type: ignore[attr-defined]
+        for frame in list(clip) * 50:
+            writer.write(frame)
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+    """The signal goes to the whole process group, as a terminal sends it."""
+    script = (
+        "import sys, time; from dreamflow.media import open_clip, open_writer\n"
+        f"clip = open_clip({str(SAMPLE)!r}, size='64')\n"
+        "with open_writer('out.mp4', clip, record={'dreamflow': '1'}) as writer:\n"
+        "    for frame in clip:\n"
+        "        writer.write(frame)\n"
+        "        print(writer.frames, flush=True)\n"
+        "        time.sleep(0.05)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for _ in range(8):
+        process.stdout.readline()
+    import os
+
+    os.killpg(process.pid, signal.SIGINT)
+    process.stdout.read()
+    process.stdout.close()
+    assert process.wait(timeout=30) != 0
+    time.sleep(0.1)
+    assert {p.name for p in tmp_path.iterdir()} == {"out.partial.mp4", "out.partial.mp4.json"}
+    info = probe_film(tmp_path / "out.partial.mp4")
+    assert 8 <= len(info.stamps) <= 12 and info.sound == ("aac",)
+
+
+def test_records_are_found_or_missed_clearly(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "plain.mp4", frames=2)
+    with pytest.raises(SettingsError, match="no such file"):
+        read_record(tmp_path / "none.mp4")
+    with pytest.raises(SettingsError, match="no DreamFlow settings"):
+        read_record(film)
+    sidecar(film).write_text("{not json")
+    with pytest.raises(SettingsError, match="no DreamFlow settings"):
+        read_record(film)
