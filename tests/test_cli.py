@@ -245,7 +245,7 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path, noise_home: Path) ->
             [
                 *(sys.executable, "-c", PEAK, "video", str(film), str(tmp_path / f"{frames}.mp4")),
                 *("--end", str(frames), "--layer", "conv1/7x7_s2", "--octaves", "1"),
-                *("--iterations", "2", "--carry-iterations", "0"),
+                *("--iterations", "2", "--carry-iterations", "0", "--uncover-iterations", "0"),
             ],
             env={**os.environ, "DREAMFLOW_HOME": str(noise_home)},
             capture_output=True,

@@ -14,7 +14,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.video import VideoDreamer, carried_plan
 from dreamflow.media import open_clip
-from dreamflow.motion import carry_residual, estimate_motion, regions, to_gray
+from dreamflow.motion import Carried, estimate_motion, regions, to_gray
 from dreamflow.motion.carry import warp
 from dreamflow.motion.flow import Motion, dis_flow
 from dreamflow.motion.measure import motion_boundaries, warp_error
@@ -36,9 +36,10 @@ def test_backward_flow_points_into_the_previous_frame(dx: int, dy: int) -> None:
     assert np.median(inner[..., 0]) == pytest.approx(-dx, abs=0.2)
     assert np.median(inner[..., 1]) == pytest.approx(-dy, abs=0.2)
     assert motion.trust[16:-16, 16:-16].mean() > 0.95
-    residual = before.astype(np.float32)
-    carried = carry_residual(residual, motion, decay=1.0)[16:-16, 16:-16]
-    assert np.abs(carried - here[16:-16, 16:-16]).mean() < 4
+    carried = Carried(before.astype(np.float32), np.ones((96, 96), np.float32)).along(motion, 1.0)
+    inner = np.s_[16:-16, 16:-16]
+    assert np.abs(carried.residual[inner] - here[inner]).mean() < 4
+    assert carried.settled[inner].mean() > 0.95
 
 
 def test_warping_by_whole_pixels_is_exact() -> None:
@@ -63,10 +64,12 @@ def test_what_comes_from_outside_or_does_not_lead_back_is_not_trusted() -> None:
 
 
 def test_decay_and_trust_weigh_what_is_carried() -> None:
-    residual = np.ones((8, 8, 3), np.float32)
+    before = Carried(np.ones((8, 8, 3), np.float32), np.full((8, 8), 0.5, np.float32))
     trust = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     motion = Motion(np.zeros((8, 8, 2), np.float32), trust)
-    np.testing.assert_allclose(carry_residual(residual, motion, 0.5)[..., 1], 0.5 * trust)
+    carried = before.along(motion, decay=0.8)
+    np.testing.assert_allclose(carried.residual[..., 1], 0.8 * trust)
+    np.testing.assert_allclose(carried.settled, 0.5 * trust)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (8, 300), (16, 640), (9, 9)])

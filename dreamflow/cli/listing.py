@@ -89,9 +89,7 @@ def show_preset(
     from dreamflow.presets import find_preset, load_preset
 
     load_preset(name)
-    path = find_preset(name)
-    typer.echo(f"# {path}")
-    typer.echo(path.read_text(encoding="utf-8").rstrip())
+    typer.echo(find_preset(name).read_text(encoding="utf-8").rstrip())
 
 
 def doctor(debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False) -> None:

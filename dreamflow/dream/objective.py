@@ -78,16 +78,20 @@ class Objective:
         """
         image = image.detach().requires_grad_(True)
         found = self.network.activations(image, self.weights)
-        total = torch.zeros_like(image)
-        left = len(self.weights)
-        for name, weight in self.weights.items():
-            left -= 1
+        parts: list[Tensor] = []
+        for name in self.weights:
             # The sum's gradient is as good as the mean's, since only its direction is kept.
             (gradient,) = torch.autograd.grad(
-                found[name], image, grad_outputs=found[name].detach(), retain_graph=left > 0
+                found[name],
+                image,
+                grad_outputs=found[name].detach(),
+                retain_graph=len(parts) + 1 < len(self.weights),
             )
-            total += weight * unit(gradient)
-        return unit(total)
+            parts.append(unit(gradient))
+        weights = list(self.weights.values())
+        if len(parts) == 1:
+            return parts[0] if weights[0] > 0 else -parts[0]
+        return unit(torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0))
 
 
 def unit(gradient: Tensor) -> Tensor:

@@ -11,14 +11,16 @@ from torch import Tensor
 from dreamflow.dream import Objective, OctavePlan, dream, first_plan
 from dreamflow.frames import Frame
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
-from dreamflow.motion import carry_residual, estimate_motion, regions, to_gray
+from dreamflow.motion import Carried, estimate_motion, regions, to_gray
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 
 NEW_SHOT_TRUST = 0.15
 """Where less of the frame than this can be traced back, nothing is carried: a new shot begins."""
-UNCOVER_OCTAVES = 2
-"""Newly uncovered areas are small: the coarse octaves would not fit into them."""
+SETTLING = 0.2
+"""How much of the way to settled an area goes in a frame: ten frames for nine tenths."""
+YOUNG = 0.2
+"""Areas less settled than 1 less this get the extra iterations."""
 
 
 def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]:
@@ -45,11 +47,11 @@ class VideoDreamer:
         self.trusted = 0.0
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
         self._gray: np.ndarray | None = None
-        self._residual: np.ndarray | None = None
+        self._carried: Carried | None = None
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
-        self._gray = self._residual = None
+        self._gray = self._carried = None
 
     def __call__(self, frame: Frame) -> Frame:
         """Return the dream of the next frame: the same index and time, another picture."""
@@ -58,20 +60,22 @@ class VideoDreamer:
         source = to_image(frame.picture, self.device)
         gray = to_gray(frame.picture) if self.carry.carry else None
         key = (self.options.seed, frame.index)
-        carried = self._carried(gray)
-        if carried is None:
+        coming = self._coming(gray)
+        if coming is None:
             self.trusted = 0.0
             plan = first_plan(self.options)
             dreamed = dream(source, self.objective, plan, self.options.jitter, key)
+            settled = np.ones(frame.picture.shape[:2], np.float32)
         else:
-            dreamed = self._refine(source, *carried, key)
+            dreamed = self._refine(source, coming, key)
+            settled = coming.settled + SETTLING * (1 - coming.settled)
         if self.carry.carry:
-            self._gray, self._residual = gray, to_array(dreamed - source)
+            self._gray, self._carried = gray, Carried(to_array(dreamed - source), settled)
         return replace(frame, picture=to_picture(dreamed))
 
-    def _carried(self, gray: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the carried residual (H, W, 3) and the trust (H, W), or None in a new shot."""
-        if gray is None or self._gray is None or self._residual is None:
+    def _coming(self, gray: np.ndarray | None) -> Carried | None:
+        """Return what this frame, uint8 (H, W), begins with, or None where a new shot begins."""
+        if gray is None or self._gray is None or self._carried is None:
             return None
         if self._gray.shape != gray.shape:
             return None
@@ -79,29 +83,28 @@ class VideoDreamer:
         self.trusted = float(motion.trust.mean())
         if self.trusted < NEW_SHOT_TRUST:
             return None
-        return carry_residual(self._residual, motion, self.carry.decay), motion.trust
+        return self._carried.along(motion, self.carry.decay)
 
-    def _refine(
-        self, source: Tensor, residual: np.ndarray, trust: np.ndarray, key: tuple[int, int]
-    ) -> Tensor:
-        image = (source + from_array(residual, self.device)).clamp_(0, 1)
-        image = self._catch_up(image, 1 - trust, key)
+    def _refine(self, source: Tensor, coming: Carried, key: tuple[int, int]) -> Tensor:
+        image = (source + from_array(coming.residual, self.device)).clamp_(0, 1)
+        image = self._catch_up(image, 1 - coming.settled, key)
         plan = carried_plan(self.options, self.carry)
         return dream(image, self.objective, plan, self.options.jitter, key)
 
-    def _catch_up(self, image: Tensor, hidden: np.ndarray, key: tuple[int, int]) -> Tensor:
-        """Dream harder where the scene was hidden, on just the parts of the frame that hold it."""
+    def _catch_up(self, image: Tensor, young: np.ndarray, key: tuple[int, int]) -> Tensor:
+        """Dream harder where the scene came into view, on just the parts that hold such areas."""
         iterations = self.carry.uncover_iterations
         if iterations == 0:
             return image
         plan = [
-            OctavePlan(octave, self.options.octave_scale, iterations, self.options.step)
-            for octave in reversed(range(min(UNCOVER_OCTAVES, self.options.octaves)))
+            OctavePlan(octave, self.options.octave_scale, steps, self.options.step)
+            for octave, steps in ((1, iterations // 2), (0, iterations))
+            if octave < self.options.octaves
         ]
         image = image.clone()
-        for number, (rows, columns) in enumerate(regions(hidden > 0.5, self.objective.smallest)):
+        for number, (rows, columns) in enumerate(regions(young > YOUNG, self.objective.smallest)):
             part = image[:, :, rows, columns]
-            weight = from_array(hidden[rows, columns], self.device)
+            weight = from_array(young[rows, columns], self.device)
             # The region's number, from 1, keeps its shifts apart from those of the refinement.
             part_key = (*key, 1 + number)
             image[:, :, rows, columns] = dream(

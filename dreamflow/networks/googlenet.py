@@ -98,11 +98,15 @@ def nodes() -> list[Node]:
 def category(layer: str) -> str:
     """Return a layer's category in the guide.
 
-    What the guide does not name goes with the layers around it: up to inception_3a with contour
-    and texture, inception_3b and 4a with swirls and fur, all above with the deeper dreams.
+    What the guide does not name was judged by eye on a sky: up to inception_3a contour and
+    texture, inception_3b and 4a swirls and fur, all above the deeper dreams, but for a few.
     """
     if layer in CATEGORIES:
         return CATEGORIES[layer]
+    if layer in ("inception_3a/3x3", "inception_3b/pool"):
+        return CELLS
+    if layer in {f"inception_4a/{branch}" for branch in ("3x3", "5x5_reduce", "5x5", "output")}:
+        return DEEPER
     if layer.startswith(("pool2", "inception_3a")):
         return CONTOUR
     if layer.startswith(("inception_3b", "pool3", "inception_4a")):

@@ -1,0 +1,81 @@
+"""What `import dreamflow` gives, and that it costs nothing."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import dreamflow
+
+SURFACE = {
+    "CarryOptions",
+    "Clip",
+    "ClipOptions",
+    "DreamFlowError",
+    "DreamFlowWarning",
+    "DreamOptions",
+    "Frame",
+    "Network",
+    "__version__",
+    "dream_image",
+    "dream_video",
+    "load_network",
+    "open_clip",
+    "read_picture",
+    "write_picture",
+    "write_video",
+}
+
+
+def test_the_public_surface_is_what_it_was() -> None:
+    assert set(dreamflow.__all__) == SURFACE
+    assert set(dir(dreamflow)) == SURFACE
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in SURFACE - {"__version__"}:
+        thing = getattr(dreamflow, name)
+        assert inspect.getdoc(thing), name
+        if inspect.isfunction(thing):
+            hints = inspect.get_annotations(thing, eval_str=False)
+            assert "return" in hints and set(inspect.signature(thing).parameters) < set(hints)
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    script = "import sys, dreamflow; assert not {'torch', 'cv2', 'av'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_torchvision_is_not_needed_to_dream() -> None:
+    script = (
+        "import sys; import dreamflow; dreamflow.dream_video; dreamflow.open_clip\n"
+        "assert 'torchvision' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_torchvision_works_beside_this_torch() -> None:
+    """Its wheel's compiled ops may not fit: its models must work all the same."""
+    script = (
+        "import torch\n"
+        "from dreamflow.networks.torchvision_import import import_torchvision\n"
+        "module, mended = import_torchvision()\n"
+        "from torchvision.models import squeezenet1_1\n"
+        "from torchvision.models.feature_extraction import create_feature_extractor\n"
+        "net = create_feature_extractor(squeezenet1_1(weights=None).eval(), ['features.3'])\n"
+        "assert net(torch.zeros(1, 3, 64, 64))['features.3'].shape[1] == 128\n"
+        "assert import_torchvision() == (module, mended)\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
+
+
+def test_a_missing_opencv_says_what_to_do() -> None:
+    script = (
+        "import sys; sys.modules['cv2'] = None\n"
+        "sys.argv = ['dreamflow', 'video', 'a.mp4', 'b.mp4']\n"
+        "from dreamflow.cli import main; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "opencv-python-headless" in done.stderr and "Traceback" not in done.stderr

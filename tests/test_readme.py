@@ -1,0 +1,92 @@
+"""Every block of the README runs, on weights of noise and a small picture."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SAMPLE, WEIGHTS_NAME
+
+import dreamflow
+from dreamflow.presets import load_preset
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+SMALL = {
+    "video": ["--size", "48", "--end", "1.2s", "--octaves", "1", "--iterations", "1"],
+    "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all the files that the README names."""
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    (tmp_path / WEIGHTS_NAME).symlink_to(noise_home / "weights" / WEIGHTS_NAME)
+    shutil.copy(SAMPLE, tmp_path / "clip.mp4")
+    shutil.copy(SAMPLE, tmp_path / "other.mp4")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
+    return tmp_path
+
+
+def commands() -> list[str]:
+    """Return every command line of the README's shell blocks."""
+    text = "\n".join(body for kind, body in BLOCKS if kind in ("bash", "console", "sh"))
+    return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def test_the_two_first_commands_set_up_all_by_themselves() -> None:
+    first = [line for line in commands() if line.startswith("pip install")]
+    assert len(first) == 2
+    assert all("-c .ci/constraints.txt" in line for line in first)
+    assert "&& dreamflow video samples/valley.mp4" in first[0]
+    assert first[1].endswith("&& pytest")
+
+
+def test_every_command_runs(desk: Path, cli: Callable[..., object]) -> None:
+    ran = 0
+    for line in commands():
+        words = shlex.split(line.split("&&")[-1], comments=True)
+        if not words or words[0] != "dreamflow":
+            assert words == ["pytest"] or words[:2] == ["pip", "install"], line
+            continue
+        run = cli(*words[1:], *SMALL.get(words[1], []))
+        assert run.code == 0, (line, run)  # type: ignore[attr-defined]
+        ran += 1
+    assert ran >= 8
+
+
+def test_the_python_block_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [body for kind, body in BLOCKS if kind == "python"]
+    assert blocks
+    monkeypatch.setattr(
+        dreamflow, "open_clip", partial(_small_clip, dreamflow.open_clip), raising=False
+    )
+    for body in blocks:
+        exec(compile(body, "README.md", "exec"), {})
+    assert (desk / "dream.mp4").exists()
+
+
+def _small_clip(open_clip: Callable[..., object], source: str, **options: object) -> object:
+    return open_clip(source, **{**options, "size": "48", "end": "3"})
+
+
+def test_the_preset_block_is_a_preset(tmp_path: Path) -> None:
+    blocks = [body for kind, body in BLOCKS if kind == "toml"]
+    assert blocks
+    for body in blocks:
+        (tmp_path / "mine.toml").write_text(body)
+        assert load_preset(str(tmp_path / "mine.toml"))[1]
+
+
+def test_what_it_points_at_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
