@@ -78,7 +78,7 @@ def progress_bar(title: str, total: int) -> Iterator[Progress]:
         bars.TimeRemainingColumn(),
         bars.TextColumn("left,"),
         bars.TimeElapsedColumn(),
-        bars.TextColumn("gone"),
+        bars.TextColumn("elapsed"),
     )
     with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
         task = bar.add_task(title, total=total)
