@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import dreamflow
 from dreamflow.errors import DreamFlowError
+from dreamflow.options import DreamOptions
 
 ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "aac", "libopus")
 
@@ -99,7 +100,8 @@ def _weights() -> list[Finding]:
         try:
             found.append(Finding(f"weights of {network}", str(find_weights(network))))
         except WeightsError as error:
-            found.append(Finding(f"weights of {network}", str(error), False))
+            needed = network == DreamOptions.network
+            found.append(Finding(f"weights of {network}", str(error), False, needed))
     return found
 
 

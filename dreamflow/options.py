@@ -206,6 +206,37 @@ class MachineOptions(Options):
 
 
 @dataclass(frozen=True)
+class DistillOptions(Options):
+    """How a pocket is made and trained."""
+
+    width: float = option(0.5, "Channels, as a share of the teacher's.", above=0, high=1)
+    early_width: float = option(
+        0.625, "The same for conv1 and conv2, where fine lines are made.", above=0, high=1
+    )
+    last: str = option("inception_4e/output", "Deepest layer of the pocket.", metavar="LAYER")
+    steps: int = option(20000, "Batches to train on.", low=1, high=10_000_000)
+    minutes: float | None = option(
+        None, "Train for this long instead of --steps.", above=0, high=100_000
+    )
+    batch: int = option(24, "Pictures in a batch.", low=2, high=4096)
+    crop: int = option(128, "Side of a picture in a batch, in pixels.", low=64, high=1024)
+    rate: float = option(3e-3, "Learning rate at first; falls to 0 as a cosine.", above=0, high=1)
+    dreamed: float = option(
+        0.33, "Share of the batches that the student dreams on first.", low=0, high=1
+    )
+    teacher_dreamed: float = option(
+        0.15, "Share of the batches that the teacher dreams on first.", low=0, high=1
+    )
+    gradient: float = option(
+        0.0,
+        "Weight of the loss on the direction of the dream (slower, needs more memory).",
+        low=0,
+        high=100,
+    )
+    seed: int = option(0, "The same seed gives the same batches.", low=0, high=2**32 - 1)
+
+
+@dataclass(frozen=True)
 class VideoSettings:
     """All the settings of a rendered clip, in their groups."""
 

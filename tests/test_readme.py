@@ -19,6 +19,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SMALL = {
     "video": ["--size", "48", "--end", "1.2s", "--octaves", "1", "--iterations", "1"],
+    "distill": [
+        *("--batch", "2", "--crop", "64", "--width", "0.25", "--last", "inception_3a/output"),
+        *("--minutes", "0.01", "--weights", WEIGHTS_NAME),
+    ],
     "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
 }
 
@@ -30,6 +34,8 @@ def desk(tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch) -> P
     (tmp_path / WEIGHTS_NAME).symlink_to(noise_home / "weights" / WEIGHTS_NAME)
     shutil.copy(SAMPLE, tmp_path / "clip.mp4")
     shutil.copy(SAMPLE, tmp_path / "other.mp4")
+    (tmp_path / "photographs").mkdir()
+    shutil.copy(ROOT / "samples" / "meadow.jpg", tmp_path / "photographs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
     return tmp_path

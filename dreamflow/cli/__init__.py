@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from dreamflow.cli import frame, listing, terminal, video
+from dreamflow.cli import distill, frame, listing, terminal, video
 from dreamflow.cli.app import app
 from dreamflow.errors import DreamFlowError, DreamFlowWarning
 
@@ -15,6 +15,7 @@ app.command("video", epilog=video.EXAMPLE)(video.video)
 app.command("frame", epilog=frame.EXAMPLE)(frame.frame)
 app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)
 app.add_typer(listing.presets_app, name="presets")
+app.command("distill", epilog=distill.EXAMPLE)(distill.distill)
 app.command("doctor")(listing.doctor)
 
 INTERRUPTED = 130

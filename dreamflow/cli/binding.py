@@ -19,6 +19,7 @@ PANELS = {
     "CarryOptions": "Motion",
     "ClipOptions": "Which frames",
     "EncodeOptions": "Output",
+    "DistillOptions": "Training",
     "MachineOptions": "Machine",
 }
 

@@ -78,7 +78,7 @@ def frame(
     Several --layer NAME draw a labelled contact sheet, one picture each; with weights, as
     --layer NAME=WEIGHT, they are blended into one dream.
     """
-    check_layers(dream)
+    check_layers(dream, machine)
     from dreamflow.media.stills import WRITABLE, write_picture
     from dreamflow.media.writer import check_output
 

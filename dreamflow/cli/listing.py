@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,8 +22,11 @@ def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading, side in columns:
-        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    for number, (heading, side) in enumerate(columns, start=1):
+        # The last column gives way where the terminal is narrow.
+        kept = number < len(columns)
+        justify = "right" if side == "right" else "left"
+        table.add_column(heading, justify=justify, no_wrap=kept, overflow="fold")
     for row in rows:
         table.add_row(*row)
     out = Console(highlight=False)
@@ -35,6 +39,10 @@ def layers(
     network: Annotated[
         str, typer.Option(help="Network whose layers are listed.")
     ] = DreamOptions.network,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights of a pocket of your own.", metavar="FILE", show_default=False),
+    ] = None,
     category: Annotated[
         str | None, typer.Option(help="Only categories that hold this word.", show_default=False)
     ] = None,
@@ -50,7 +58,7 @@ def layers(
     from dreamflow.errors import SettingsError
     from dreamflow.networks.store import network_layers
 
-    found = list(network_layers(network).values())
+    found = list(network_layers(network, weights).values())
     if category:
         found = [layer for layer in found if category.casefold() in layer.category.casefold()]
         if not found:

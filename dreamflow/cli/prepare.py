@@ -5,13 +5,13 @@ from __future__ import annotations
 from dreamflow.options import DreamOptions, MachineOptions
 
 
-def check_layers(dream: DreamOptions) -> None:
+def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Refuse an unknown network or layer at once, before weights are loaded."""
     from dreamflow.dream.objective import parse_layers
     from dreamflow.networks.graph import find_layer
     from dreamflow.networks.store import network_layers
 
-    known = network_layers(dream.network)
+    known = network_layers(dream.network, machine.weights)
     for name in parse_layers(dream.layer):
         find_layer(dream.network, known, name)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -83,3 +84,31 @@ def progress_bar(title: str, total: int) -> Iterator[Progress]:
     with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def training_bar(title: str) -> Iterator[Callable[[float, str], None]]:
+    """Show the share done (0 to 1) and a line of state; a line a minute where it is no terminal."""
+    if not console().is_terminal:
+        last = -60.0
+
+        def tell(done: float, state: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= 60:
+                last = time.monotonic()
+                console().print(f"{done:.1%} {state}", markup=False)
+
+        yield tell
+        return
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=20),
+        bars.TaskProgressColumn(),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.fields[state]}"),
+    )
+    with bars.Progress(*columns, console=console()) as bar:
+        task = bar.add_task(title, total=1.0, state="")
+        yield lambda done, state: bar.update(task, completed=done, state=state)

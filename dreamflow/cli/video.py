@@ -68,7 +68,7 @@ def video(
     The sound, frame rate and length stay as they are. All settings travel inside the output, and
     in a .json beside it.
     """
-    check_layers(dream)
+    check_layers(dream, machine)
     from dreamflow.media.clip import Clip
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_output

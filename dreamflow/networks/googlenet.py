@@ -6,7 +6,7 @@ normalisation, two local response norms, true 5x5 convolutions, max pools that r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -54,9 +54,22 @@ CATEGORIES: dict[str, str] = {
 """Categories of the guide. It calls all from inception_4b up "deeper dreams"; see `category`."""
 
 
-def inception(name: str, source: str) -> list[Node]:
+Width = Callable[[str, int], int]
+"""How many channels a convolution gets, from its name and its channels in Caffe."""
+
+
+def full_width(name: str, channels: int) -> int:
+    """Return Caffe's channels."""
+    return channels
+
+
+def inception(name: str, source: str, width: Width) -> list[Node]:
     """Return the eight layers of an inception module that reads `source`."""
-    one, three_reduce, three, five_reduce, five, projection = MODULES[name]
+    branches = ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj")
+    one, three_reduce, three, five_reduce, five, projection = (
+        width(f"{name}/{branch}", channels)
+        for branch, channels in zip(branches, MODULES[name], strict=True)
+    )
     return [
         Node(f"{name}/1x1", "conv", (source,), one),
         Node(f"{name}/3x3_reduce", "conv", (source,), three_reduce),
@@ -73,21 +86,25 @@ def inception(name: str, source: str) -> list[Node]:
     ]
 
 
-def nodes() -> list[Node]:
+def nodes(width: Width = full_width) -> list[Node]:
     """Return the whole graph below the classifier: 81 layers, shallow to deep."""
+    first, reduce, second = (
+        width(name, channels)
+        for name, channels in (("conv1/7x7_s2", 64), ("conv2/3x3_reduce", 64), ("conv2/3x3", 192))
+    )
     graph = [
-        Node("conv1/7x7_s2", "conv", (SOURCE,), 64, kernel=7, stride=2, pad=3),
+        Node("conv1/7x7_s2", "conv", (SOURCE,), first, kernel=7, stride=2, pad=3),
         Node("pool1/3x3_s2", "pool", ("conv1/7x7_s2",), kernel=3, stride=2),
         Node("pool1/norm1", "norm", ("pool1/3x3_s2",)),
-        Node("conv2/3x3_reduce", "conv", ("pool1/norm1",), 64),
-        Node("conv2/3x3", "conv", ("conv2/3x3_reduce",), 192, kernel=3, pad=1),
+        Node("conv2/3x3_reduce", "conv", ("pool1/norm1",), reduce),
+        Node("conv2/3x3", "conv", ("conv2/3x3_reduce",), second, kernel=3, pad=1),
         Node("conv2/norm2", "norm", ("conv2/3x3",)),
         Node("pool2/3x3_s2", "pool", ("conv2/norm2",), kernel=3, stride=2),
     ]
     pools_after = {"inception_3b": "pool3/3x3_s2", "inception_4e": "pool4/3x3_s2"}
     source = graph[-1].name
     for name in MODULES:
-        graph += inception(name, source)
+        graph += inception(name, source, width)
         source = f"{name}/output"
         if name in pools_after:
             graph.append(Node(pools_after[name], "pool", (source,), kernel=3, stride=2))

@@ -86,7 +86,7 @@ class Network:
         """
         self.name = name
         self.nodes = {node.name: node for node in nodes}
-        self.layers = describe(nodes, categories or {})
+        self.layers = describe(nodes, categories)
         self.weights_hash = weights_hash
         self._weights = self._checked(weights)
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
@@ -162,11 +162,17 @@ class Network:
         if node.kind == "conv":
             weight, bias = self._weights[f"{node.name}.weight"], self._weights[f"{node.name}.bias"]
             return F.relu_(F.conv2d(first, weight, bias, node.stride, node.pad))
-        if node.kind == "pool":
-            return F.max_pool2d(first, node.kernel, node.stride, node.pad, ceil_mode=True)
         if node.kind == "norm":
             return local_response_norm(first)
-        return torch.cat([known[name] for name in node.inputs], dim=1)
+        return pool_or_concat(node, known)
+
+
+def pool_or_concat(node: Node, known: Mapping[str, Tensor]) -> Tensor:
+    """Return the output of a node that has no weights, from what its inputs gave."""
+    if node.kind == "pool":
+        first = known[node.inputs[0]]
+        return F.max_pool2d(first, node.kernel, node.stride, node.pad, ceil_mode=True)
+    return torch.cat([known[name] for name in node.inputs], dim=1)
 
 
 def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
@@ -177,7 +183,9 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
     return layers[name]
 
 
-def describe(nodes: Sequence[Node], categories: Mapping[str, str]) -> dict[str, Layer]:
+def describe(
+    nodes: Sequence[Node], categories: Mapping[str, str] | None = None
+) -> dict[str, Layer]:
     """Derive the facts of every layer from the graph.
 
     A layer's receptive field follows from its inputs': field + (kernel - 1) * their stride.
@@ -197,7 +205,7 @@ def describe(nodes: Sequence[Node], categories: Mapping[str, str]) -> dict[str, 
             ),
             depth=max(layer.depth for layer in inputs) + (node.kind == "conv"),
             smallest=smallest[node.name],
-            category=categories.get(node.name, ""),
+            category=(categories or {}).get(node.name, ""),
         )
     del facts[SOURCE]
     return facts

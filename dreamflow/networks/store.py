@@ -15,21 +15,34 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from dreamflow.errors import SettingsError, WeightsError, nearest
-from dreamflow.networks import googlenet
+from dreamflow.networks import googlenet, pocket
 from dreamflow.networks.graph import Layer, Network
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is made: its layers (no weights needed), its builder, its weights file."""
+    """How a network is made: its layers, its builder, its weights file.
 
-    layers: Callable[[], dict[str, Layer]]
+    layers: facts of the layers, given the --weights file or None; only a network whose shape is
+    that of its weights looks at them.
+    """
+
+    layers: Callable[[Path | None], dict[str, Layer]]
     build: Callable[[Mapping[str, Tensor], str], Network]
     filename: str
 
 
+def pocket_layers(weights: Path | None) -> dict[str, Layer]:
+    """Return the facts of a pocket's layers, which are those of its weights."""
+    tensors, _ = read_safetensors(find_weights("pocket", weights))
+    return pocket.build(tensors).layers
+
+
 RECIPES: dict[str, Recipe] = {
-    "googlenet": Recipe(googlenet.layers, googlenet.build, "bvlc_googlenet.safetensors"),
+    "googlenet": Recipe(
+        lambda weights: googlenet.layers(), googlenet.build, "bvlc_googlenet.safetensors"
+    ),
+    "pocket": Recipe(pocket_layers, pocket.build, "pocket.safetensors"),
 }
 
 
@@ -46,9 +59,9 @@ def recipe(network: str) -> Recipe:
     return RECIPES[network]
 
 
-def network_layers(network: str) -> dict[str, Layer]:
-    """Return the facts of a network's layers, shallow to deep. Needs no weights."""
-    return recipe(network).layers()
+def network_layers(network: str, weights: Path | None = None) -> dict[str, Layer]:
+    """Return the facts of a network's layers, shallow to deep. GoogLeNet's needs no weights."""
+    return recipe(network).layers(weights)
 
 
 def weights_folders() -> list[Path]:

@@ -1,0 +1,144 @@
+"""`dreamflow distill`: a pocket network of one's own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.cli.binding import DebugOption, with_options
+from dreamflow.cli.prepare import set_threads
+from dreamflow.errors import MediaError, OutputError
+from dreamflow.options import DistillOptions, DreamOptions, MachineOptions
+
+if TYPE_CHECKING:
+    from dreamflow.distill import Trainer
+    from dreamflow.networks import Network
+
+EXAMPLE = "Example: dreamflow distill photographs/ mine.safetensors --minutes 60"
+SAVE_EVERY_S = 120
+EVALUATED_SIZE = "320"
+
+
+@with_options
+def distill(
+    photographs: Annotated[
+        Path,
+        typer.Argument(help="A folder of photographs.", metavar="FOLDER", show_default=False),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(help="The pocket, a .safetensors file.", metavar="OUT", show_default=False),
+    ],
+    *,
+    teacher: Annotated[
+        str, typer.Option(help="Network to learn from.", rich_help_panel="Training")
+    ] = "googlenet",
+    evaluate: Annotated[
+        bool,
+        typer.Option(
+            "--evaluate",
+            help="Train nothing: measure OUT against the teacher on these photographs.",
+            rich_help_panel="Training",
+        ),
+    ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Begin anew where a checkpoint lies.", rich_help_panel="Training"
+        ),
+    ] = False,
+    training: DistillOptions,
+    machine: MachineOptions,
+    debug: DebugOption = False,
+) -> None:
+    """Distil a network into a small, fast one: a pocket, to dream with --network pocket.
+
+    Stopped at any moment (Ctrl-C, or a power cut), the same command goes on from OUT.ckpt. The
+    pocket is written with every checkpoint, so that it can be tried while it is trained.
+    """
+    if out.suffix != ".safetensors":
+        raise OutputError(f"{out}: a pocket is a .safetensors file")
+    if not out.resolve().parent.is_dir():
+        raise OutputError(f"the folder {out.resolve().parent} does not exist; make it first")
+    from dreamflow.networks import load_network
+
+    set_threads(machine)
+    network = load_network(teacher, machine.weights, machine.device)
+    if evaluate:
+        print_transfer(network, out, photographs)
+        return
+    train(network, photographs, out, training, fresh)
+
+
+def train(
+    teacher: Network, photographs: Path, out: Path, options: DistillOptions, fresh: bool
+) -> None:
+    """Train, saving every two minutes and when stopped."""
+    import torch
+
+    from dreamflow.distill import Trainer
+    from dreamflow.distill.batches import load_photographs
+
+    torch.set_flush_denormal(True)  # tiny numbers would slow a CPU down a hundredfold
+    pictures = load_photographs(photographs)
+    trainer = Trainer(teacher, pictures, options)
+    checkpoint = out.with_name(out.name + ".ckpt")
+    if checkpoint.exists() and not fresh:
+        trainer.restore(checkpoint)
+        terminal.say("resumed", "bold", f"{checkpoint} at step {trainer.step}")
+    data = f"{len(pictures)} photographs of {photographs.name}"
+    saved = time.monotonic()
+    try:
+        with terminal.training_bar(f"distilling {out.name}") as show:
+            for _ in trainer.run():
+                show(trainer.progress, state_of(trainer))
+                if time.monotonic() - saved > SAVE_EVERY_S:
+                    save(trainer, checkpoint, out, data)
+                    saved = time.monotonic()
+    finally:
+        save(trainer, checkpoint, out, data)
+    typer.echo(f"{out}: {state_of(trainer)}")
+
+
+def save(trainer: Trainer, checkpoint: Path, out: Path, data: str) -> None:
+    """Write the checkpoint and the pocket as it is now."""
+    try:
+        trainer.save(checkpoint)
+        trainer.export(out, data)
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise OutputError(f"{checkpoint} cannot be written: {why}") from error
+
+
+def state_of(trainer: Trainer) -> str:
+    """Return step and loss per stage on one line; a loss of 1 is that of saying nothing."""
+    losses = " ".join(f"{stage} {loss:.2f}" for stage, loss in trainer.losses.items())
+    return f"step {trainer.step}, loss {losses}"
+
+
+def print_transfer(teacher: Network, pocket_file: Path, folder: Path) -> None:
+    """Print how much of the teacher's dream the pocket's is, layer by layer."""
+    from dreamflow.distill import transfer
+    from dreamflow.media.readers import fitted
+    from dreamflow.media.stills import is_picture, read_picture
+    from dreamflow.networks import load_network
+    from dreamflow.options import fit_size
+
+    if not folder.is_dir() or not any(is_picture(path) for path in folder.iterdir()):
+        raise MediaError(f"{folder} is no folder with photographs")
+    pictures = []
+    for path in sorted(path for path in folder.iterdir() if is_picture(path)):
+        picture = read_picture(path)
+        width, height = fit_size(EVALUATED_SIZE, picture.shape[1], picture.shape[0])
+        pictures.append(fitted(picture, width, height))
+    pocket = load_network("pocket", pocket_file, teacher.device.type)
+    typer.echo(f"transfer on {len(pictures)} photographs (1 is as good as the teacher)")
+    found: list[float] = []
+    for layer, share in transfer(pocket, teacher, pictures, options=DreamOptions()):
+        found.append(share)
+        typer.echo(f"{layer:26} {share:.2f}")
+    typer.echo(f"{'mean':26} {sum(found) / len(found):.2f}")
