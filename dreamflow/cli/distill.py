@@ -100,6 +100,7 @@ def train(
                     save(trainer, checkpoint, out, data)
                     saved = time.monotonic()
     finally:
+        torch.set_flush_denormal(False)
         save(trainer, checkpoint, out, data)
     typer.echo(f"{out}: {state_of(trainer)}")
 
