@@ -5,7 +5,8 @@ DreamFlowError            something the user can mend; shown as one line, exit c
 |- MediaError             a clip or picture that cannot be read
 |- OutputError            a file that cannot be written: exists, no folder, encoder died, disk full
 |- WeightsError           weights not found, or not of this network
-`- DependencyError        a library is missing or broken on this machine
+|- DependencyError        a library is missing or broken on this machine
+`- Stopped                the user pressed Ctrl-C; exit code 130
 
 DreamFlowWarning          something was silently lossy, and is now said aloud
 """
@@ -38,6 +39,10 @@ class WeightsError(DreamFlowError):
 
 class DependencyError(DreamFlowError):
     """A library that is missing, or that cannot work on this machine."""
+
+
+class Stopped(DreamFlowError):
+    """The user stopped the work; the message says what is kept."""
 
 
 class DreamFlowWarning(UserWarning):

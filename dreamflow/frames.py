@@ -12,8 +12,9 @@ import numpy as np
 class Frame:
     """One picture of a clip.
 
-    index: its number in the source, from 0; it also keys the dream's randomness. time: seconds
-    from the clip's first frame, exact. picture: uint8 (H, W, 3), RGB.
+    index: its number in the source, from 0 (in a resampled clip, in that clip); it also keys the
+    dream's randomness. time: seconds from the clip's first frame, exact. picture: uint8 (H, W, 3),
+    RGB.
     """
 
     index: int

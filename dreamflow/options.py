@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -253,14 +253,6 @@ GROUPS: tuple[type[Options], ...] = (DreamOptions, CarryOptions, ClipOptions, En
 def saved_fields() -> dict[str, type[Options]]:
     """Return the name of every saved setting, and the group it belongs to."""
     return {f.name: group for group in GROUPS for f in fields(group)}  # type: ignore[arg-type]
-
-
-def default_of(name: str) -> Any:
-    """Return the default of a saved setting."""
-    found = {f.name: f for group in GROUPS for f in fields(group)}  # type: ignore[arg-type]
-    default = found[name].default
-    assert default is not MISSING
-    return default
 
 
 def as_dict(*groups: Options) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def preset_files() -> dict[str, Path]:
 
 def find_preset(name: str) -> Path:
     """Return the file of a preset, by its name or its path. Raises SettingsError."""
-    if name.endswith(".toml"):
+    if name.lower().endswith(".toml"):
         path = Path(name)
         if not path.is_file():
             raise SettingsError(f"--preset {name}: there is no such file")
@@ -75,9 +74,3 @@ def checked(settings: dict[str, Any], where: str) -> dict[str, Any]:
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
     return good
-
-
-def differences(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return those settings that are not at their default."""
-    defaults = {f.name: f.default for group in set(saved_fields().values()) for f in fields(group)}  # type: ignore[arg-type]
-    return {name: value for name, value in settings.items() if defaults[name] != value}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,6 +210,39 @@ def test_help_does_not_wait_for_torch() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["d.mp4", "frames"])
+def test_ctrl_c_says_what_is_kept(tmp_path: Path, noise_home: Path, name: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamflow", "video", str(SAMPLE), name, *FAST, "--threads", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "DREAMFLOW_HOME": str(noise_home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not any(tmp_path.iterdir()) and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1.0)  # some frames
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and out == ""
+    lines = err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: stopped; the "), err
+    kept = tmp_path / ("d.partial.mp4" if name == "d.mp4" else "frames.partial")
+    frames = len(list(open_clip(kept)))
+    assert f"the {frames} frames finished are kept in" in lines[0]
+    assert lines[0].endswith(kept.name)
+    assert {p.name for p in tmp_path.iterdir()} <= {kept.name, kept.name + ".json"}
+
+
+def test_bare_groups_show_their_help(cli: Cli) -> None:
+    for arguments in ((), ("presets",)):
+        run = cli(*arguments)
+        assert "Usage: " in run.out + run.err and "error:" not in run.err
 
 
 def test_version(cli: Cli) -> None:

@@ -129,9 +129,9 @@ def test_nothing_is_carried_into_a_new_shot(noise_network: Network) -> None:
     second[::7] = 240
     dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
     cut = [dreamer(frame) for frame in frames_of([first, second])][1]
+    assert dreamer.trusted == 0
     dreamer.reset()
     alone = dreamer(Frame(1, Fraction(1, 24), second))
-    assert dreamer.trusted == 0
     assert np.array_equal(cut.picture, alone.picture)
 
 

@@ -25,9 +25,15 @@ from dreamflow.options import (
     flag_of,
     saved_fields,
 )
-from dreamflow.presets import checked, differences, load_preset, preset_files
+from dreamflow.presets import checked, load_preset, preset_files
 
 PRESETS = list(preset_files())
+
+
+def differences(settings: dict) -> dict:
+    """Return those settings that are not at their default."""
+    defaults = {f.name: f.default for group in GROUPS for f in fields(group)}  # type: ignore
+    return {name: value for name, value in settings.items() if defaults[name] != value}
 
 
 def test_every_setting_is_declared_in_full() -> None:

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from conftest import SAMPLE, ffmpeg, make_film, psnr, texture
 
-from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
+from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
 from dreamflow.frames import Frame
-from dreamflow.media import Clip, open_clip, open_writer, write_video
+from dreamflow.media import Clip, open_clip, open_writer, write_picture, write_video
 from dreamflow.media.metadata import MARK, read_record, sidecar
 from dreamflow.media.probe import probe_film
+from dreamflow.media.writer import FilmWriter
 from dreamflow.options import EncodeOptions
 
 RECORD = {MARK: "1.2.3", "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode, "quotes"=;#'}}
@@ -235,25 +236,79 @@ def test_an_encoder_that_dies_is_an_error(tmp_path: Path) -> None:
         writer._pipe._process.kill()  # type: ignore[attr-defined]
         for _ in range(1000):
             writer.write(frame)
-    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+    assert {p.name for p in tmp_path.iterdir()} <= {"in.mp4", "out.partial.mp4"}
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
-    with (
-        pytest.raises(OutputError, match="disk is full"),
-        open_writer(tmp_path / "out.mp4", clip) as writer,
-    ):
-        writer._part.unlink(missing_ok=True)  # type: ignore[attr-defined]
-        writer._pipe.kill()  # type: ignore[attr-defined]
-        from dreamflow.media.ffmpeg import FramePipe
+@pytest.mark.parametrize("name", ["out.mp4", "out.gif"])
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, OutputError])
+def test_a_finished_picture_survives_trouble_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trouble: type[BaseException]
+) -> None:
+    """Hours of dreaming are never lost to the last second: Ctrl-C, a full disk, odd sound."""
+    from dreamflow.media import ffmpeg as module
 
-        arguments = ["-c:v", "rawvideo", "-f", "avi", "/dev/full"]
-        writer._pipe = FramePipe(64, 48, clip.rate, True, arguments)  # type: ignore[attr-defined]
-        for frame in list(clip) * 50:
-            writer.write(frame)
-    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+    def fail(arguments: list[str], purpose: str) -> None:
+        raise trouble("ours")
+
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=5))
+    monkeypatch.setattr(module, "run", fail)
+    with pytest.raises(trouble) as raised:
+        write_video(tmp_path / name, clip, clip)
+    kept = tmp_path / ("out.partial.mp4" if name == "out.mp4" else "out.partial.mkv")
+    assert f"the 5 frames finished are kept in {kept}" in raised.value.__notes__
+    assert {p.name for p in tmp_path.iterdir()} == {"in.mp4", kept.name}
+    assert len(list(open_clip(kept))) == 5
+
+
+def test_sound_that_cannot_be_joined_is_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FilmWriter, "_sound_options", lambda self: ["-map", "1:a", "-c:a", "no"])
+    clip = open_clip(SAMPLE, size="64", end="5")
+    with pytest.warns(DreamFlowWarning, match="the sound is left out"):
+        assert write_video(tmp_path / "out.mp4", clip, clip) == 5
+    assert probe_film(tmp_path / "out.mp4").sound == ()
+
+
+def test_a_broken_picture_in_a_folder_keeps_what_was_dreamed_before(tmp_path: Path) -> None:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number in range(3):
+        write_picture(folder / f"{number}.png", texture(48, 64, number))
+    (folder / "3.png").write_bytes(b"not a picture")
+    clip = open_clip(folder)
+    with pytest.raises(MediaError, match=r"3\.png cannot be read") as raised:
+        write_video(tmp_path / "out.mp4", clip, clip)
+    assert "the 3 frames finished are kept" in raised.value.__notes__[0]
+    assert len(list(open_clip(tmp_path / "out.partial.mp4"))) == 3
+
+
+def test_two_renders_beside_each_other_do_not_mix(tmp_path: Path) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=6))
+    script = (
+        "import sys; from dreamflow.media import open_clip, write_video\n"
+        "clip = open_clip('in.mp4', end=sys.argv[2])\n"
+        "write_video(sys.argv[1], clip, clip, overwrite=True)\n"
+    )
+    jobs = [
+        subprocess.Popen([sys.executable, "-c", script, name, end], cwd=tmp_path)
+        for name, end in (("out.mp4", "4"), ("out.mov", "5"), ("out.mkv", "6"))
+    ]
+    assert [job.wait() for job in jobs] == [0, 0, 0]
+    found = [len(list(open_clip(tmp_path / f"out.{s}"))) for s in ("mp4", "mov", "mkv")]
+    assert found == [4, 5, 6] and len(clip) == 6
+
+
+def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=2))
+    with pytest.raises(OutputError, match=r"\(96, 128, 3\)"):
+        write_video(tmp_path / "out.mp4", [Frame(0, Fraction(0), texture(96, 128))], clip)
+
+
+def test_a_gif_of_anamorphic_film_has_square_pixels(tmp_path: Path) -> None:
+    film = tmp_path / "wide.mp4"
+    ffmpeg("-i", make_film(tmp_path / "f.mp4", frames=3), "-vf", "setsar=2", film)
+    assert copied(open_clip(film), tmp_path / "out.gif")[0].shape == (48, 128, 3)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

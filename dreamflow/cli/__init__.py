@@ -7,7 +7,7 @@ import warnings
 
 from dreamflow.cli import distill, frame, listing, terminal, video
 from dreamflow.cli.app import app
-from dreamflow.errors import DreamFlowError, DreamFlowWarning
+from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped
 
 __all__ = ["app", "main"]
 
@@ -29,14 +29,14 @@ def main() -> None:
             warnings.simplefilter("always", DreamFlowWarning)
             warnings.showwarning = terminal.show_warning
             code = app(standalone_mode=False)
-    except DreamFlowError as error:
+        if code == INTERRUPTED:  # typer has caught the Ctrl-C before the work began
+            terminal.error("stopped")
+    except (DreamFlowError, KeyboardInterrupt) as error:
         if debug:
             raise
-        terminal.error(str(error))
-        code = 1
-    except KeyboardInterrupt:
-        terminal.error("stopped")
-        code = INTERRUPTED
+        stopped = isinstance(error, (Stopped, KeyboardInterrupt))
+        terminal.error(with_notes(error, "stopped" if stopped else ""))
+        code = INTERRUPTED if stopped else 1
     except Exception as error:
         # Typer's own errors (a missing argument, an unknown option) know how to say themselves.
         say = getattr(error, "format_message", None)
@@ -45,9 +45,16 @@ def main() -> None:
             code = 1
         else:
             message = say() if say else "not enough memory; give a smaller --size"
-            terminal.error(" ".join(message.split()) + usage_hint(error))
+            if message:  # none where a group without a command has just shown its help
+                terminal.error(" ".join(message.split()) + usage_hint(error))
             code = getattr(error, "exit_code", 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def with_notes(error: BaseException, otherwise: str) -> str:
+    """Return an error's message, or another where it has none, and its notes, on one line."""
+    parts = [str(error) or otherwise, *getattr(error, "__notes__", [])]
+    return "; ".join(part for part in parts if part)
 
 
 def usage_hint(error: Exception) -> str:
@@ -61,4 +68,5 @@ def raise_or_report(error: Exception, debug: bool) -> None:
     if debug:
         raise error
     kind, first = type(error).__name__, (str(error).splitlines() or [""])[0]
-    terminal.error(f"a fault in DreamFlow: {kind}: {first} (run again with --debug for the whole)")
+    fault = f"a fault in DreamFlow: {kind}: {first} (run again with --debug for the whole)"
+    terminal.error("; ".join([fault, *getattr(error, "__notes__", [])]))

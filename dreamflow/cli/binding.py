@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from dreamflow.errors import SettingsError
 from dreamflow.options import Options, flag_of, type_hints
 from dreamflow.presets import checked, load_preset
 
@@ -44,7 +45,10 @@ def use_like(ctx: typer.Context, output: Path | None) -> Path | None:
 
         record = read_record(output)
         before = dict(ctx.default_map or {})
-        settings_from(ctx, checked(record.get("settings", {}), str(output)))
+        settings = record.get("settings")
+        if not isinstance(settings, dict):
+            raise SettingsError(f"--like {output}: it holds no DreamFlow settings")
+        settings_from(ctx, checked(settings, str(output)))
         settings_from(ctx, before)
     return output
 

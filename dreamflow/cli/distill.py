@@ -10,7 +10,7 @@ import typer
 
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, with_options
-from dreamflow.cli.prepare import set_threads
+from dreamflow.cli.prepare import set_threads, stoppable
 from dreamflow.errors import MediaError, OutputError
 from dreamflow.options import DistillOptions, DreamOptions, MachineOptions
 
@@ -93,7 +93,7 @@ def train(
     data = f"{len(pictures)} photographs of {photographs.name}"
     saved = time.monotonic()
     try:
-        with terminal.training_bar(f"distilling {out.name}") as show:
+        with stoppable(), terminal.training_bar(f"distilling {out.name}") as show:
             for _ in trainer.run():
                 show(trainer.progress, state_of(trainer))
                 if time.monotonic() - saved > SAVE_EVERY_S:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,12 +15,9 @@ from dreamflow.cli.binding import (
     PresetOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_threads
+from dreamflow.cli.prepare import check_layers, set_threads, stoppable
 from dreamflow.errors import SettingsError
 from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions
-
-if TYPE_CHECKING:
-    from dreamflow.frames import Frame
 
 EXAMPLE = (
     "Example: dreamflow frame clip.mp4 look.png --at 40% --layer inception_3b/3x3 "
@@ -85,47 +81,18 @@ def frame(
     if out.suffix.lower() not in WRITABLE:
         raise SettingsError(f"{out}: a frame is written as {', '.join(WRITABLE)}")
     check_output(out, overwrite, [source])
-    frames = frames_before(source, at, run_in, size)
-    from dreamflow.journeys.sheet import contact_sheet
-    from dreamflow.journeys.video import dream_video
     from dreamflow.media.metadata import as_comment, write_sidecar
     from dreamflow.networks import load_network
     from dreamflow.render import settings_record
+    from dreamflow.render.preview import frames_before, is_sheet, render_preview
 
+    frames = frames_before(source, at, run_in, size)
     set_threads(machine)
     network = load_network(dream.network, machine.weights, machine.device)
-    sheet = len(dream.layer) > 1 and not any("=" in layer for layer in dream.layer)
-    wanted = [replace(dream, layer=(layer,)) for layer in dream.layer] if sheet else [dream]
-    pictures, done = [], 0
-    total = len(wanted) * len(frames)
-    with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        for options in wanted:
-            picture = frames[-1].picture
-            for dreamed in dream_video(frames, network, None, options, carry):
-                done, picture = done + 1, dreamed.picture
-                progress(done)
-            pictures.append(picture)
-    picture = contact_sheet(pictures, dream.layer) if sheet else pictures[0]
-    record = settings_record("frame", source, network, dream, carry, ClipOptions(size=size))
-    write_picture(out, picture, as_comment(record))
-    write_sidecar(out, record)
+    total = len(frames) * (len(dream.layer) if is_sheet(dream) else 1)
+    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
+        picture = render_preview(frames, network, dream, carry, progress)
+        record = settings_record("frame", source, network, dream, carry, ClipOptions(size=size))
+        write_picture(out, picture, as_comment(record))
+        write_sidecar(out, record)
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
-
-
-def frames_before(source: Path, at: str, run_in: int, size: str | None) -> list[Frame]:
-    """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture."""
-    from fractions import Fraction
-
-    from dreamflow.frames import Frame
-    from dreamflow.media.clip import Clip
-    from dreamflow.media.readers import fitted
-    from dreamflow.media.stills import is_picture, read_picture
-    from dreamflow.options import fit_size
-
-    if is_picture(source) and not source.is_dir():
-        picture = read_picture(source)
-        width, height = fit_size(size, picture.shape[1], picture.shape[0])
-        return [Frame(0, Fraction(0), fitted(picture, width, height))]
-    number = Clip(source, ClipOptions(size=size)).frame_at(at)
-    first = max(0, number - run_in)
-    return list(Clip(source, ClipOptions(size=size, start=str(first), end=str(number + 1))))

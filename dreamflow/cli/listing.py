@@ -81,7 +81,7 @@ def layers(
 
 
 @presets_app.command("list")
-def list_presets() -> None:
+def list_presets(debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False) -> None:
     """List the presets that come with DreamFlow."""
     from dreamflow.presets import load_preset, preset_files
 
@@ -92,6 +92,7 @@ def list_presets() -> None:
 @presets_app.command("show")
 def show_preset(
     name: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Print a preset: its file is a good start for one of your own."""
     from dreamflow.presets import find_preset, load_preset

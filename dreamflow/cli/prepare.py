@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dreamflow.errors import Stopped
 from dreamflow.options import DreamOptions, MachineOptions
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn a Ctrl-C into an error that says what is kept; typer would end without a word."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        stopped = Stopped("stopped")
+        for note in getattr(error, "__notes__", []):
+            stopped.add_note(note)
+        raise stopped from error
 
 
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:

@@ -63,6 +63,7 @@ def progress_bar(title: str, total: int) -> Iterator[Progress]:
         yield lambda done: None
         return
     from rich import progress as bars
+    from rich.markup import escape
 
     class Speed(bars.ProgressColumn):
         def render(self, task: bars.Task) -> str:
@@ -82,7 +83,7 @@ def progress_bar(title: str, total: int) -> Iterator[Progress]:
         bars.TextColumn("elapsed"),
     )
     with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(escape(title), total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
@@ -101,6 +102,7 @@ def training_bar(title: str) -> Iterator[Callable[[float, str], None]]:
         yield tell
         return
     from rich import progress as bars
+    from rich.markup import escape
 
     columns = (
         bars.TextColumn("{task.description}"),
@@ -110,5 +112,5 @@ def training_bar(title: str) -> Iterator[Callable[[float, str], None]]:
         bars.TextColumn("{task.fields[state]}"),
     )
     with bars.Progress(*columns, console=console()) as bar:
-        task = bar.add_task(title, total=1.0, state="")
+        task = bar.add_task(escape(title), total=1.0, state="")
         yield lambda done, state: bar.update(task, completed=done, state=state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from dreamflow.cli.binding import (
     PresetOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_threads
+from dreamflow.cli.prepare import check_layers, set_threads, stoppable
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -69,13 +70,17 @@ def video(
     in a .json beside it.
     """
     check_layers(dream, machine)
+    from dreamflow.dream import parse_layers
     from dreamflow.media.clip import Clip
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_output
 
     format_of(out)
-    check_output(out, overwrite, [clip])
     source = Clip(clip, frames)
+    check_output(out, overwrite, source.sources)
+    if len(dream.layer) > 1:  # said in full, so that `frame --like` knows a blend from a sheet
+        weights = parse_layers(dream.layer)
+        dream = replace(dream, layer=tuple(f"{name}={w:g}" for name, w in weights.items()))
     from dreamflow.networks import load_network
     from dreamflow.render import render_video
 
@@ -83,22 +88,8 @@ def video(
     network = load_network(dream.network, machine.weights, machine.device)
     settings = VideoSettings(dream, carry, frames, encode)
     started = time.monotonic()
-    done = 0
-    try:
-        with terminal.progress_bar(f"dreaming {out.name}", len(source)) as progress:
-
-            def count(frames_done: int) -> None:
-                nonlocal done
-                done = frames_done
-                progress(frames_done)
-
-            writer = render_video(source, out, network, settings, overwrite, count)
-    except KeyboardInterrupt:
-        from dreamflow.media.writer import partial_path
-
-        kept = f"; the {done} frames finished are kept in {partial_path(out)}" if done else ""
-        terminal.error(f"stopped{kept}")
-        raise typer.Exit(130) from None
+    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", len(source)) as progress:
+        writer = render_video(source, out, network, settings, overwrite, progress)
     spent = time.monotonic() - started
     per_frame = spent / max(1, writer.frames)
     length = writer.frames / float(source.rate)

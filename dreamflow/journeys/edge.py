@@ -6,9 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamflow.errors import SettingsError
+
 
 def to_image(picture: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Return a uint8 (H, W, 3) RGB picture as an image: float32 (1, 3, H, W) in [0, 1]."""
+    """Return a uint8 (H, W, 3) RGB picture as an image: float32 (1, 3, H, W) in [0, 1].
+
+    Raises SettingsError for an array of another type or shape.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise SettingsError(
+            f"a picture is uint8 (height, width, 3) RGB, 0 to 255; this one is {picture.dtype} "
+            f"{picture.shape}"
+        )
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(device)
     return pixels.permute(2, 0, 1)[None].float().div_(255)
 

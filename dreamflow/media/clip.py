@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import warnings
 from collections.abc import Iterable, Iterator
@@ -32,10 +33,10 @@ def exact_rate(fps: float) -> Fraction:
     return BROADCAST_RATES.get(rate, rate.limit_denominator(1_000_000))
 
 
-def natural_key(path: Path) -> list[tuple[int, int | str]]:
+def natural_key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
     """Return a key that sorts file names as people do: 100 after 99."""
-    parts = re.split(r"(\d+)", path.name.casefold())
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
+    parts = re.split(r"([0-9]+)", path.name.casefold())
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,24 @@ class PicturesInfo:
         return index / self.rate
 
 
+def is_shown(path: Path) -> bool:
+    """Return whether a file of a folder is one of its pictures; hidden ones are not."""
+    return is_picture(path) and not path.name.startswith(".")
+
+
 def pictures_of(source: Path) -> tuple[Path, ...] | None:
     """Return the pictures of a folder or glob in natural order, or None where it is a file."""
     if source.is_dir():
-        files = [path for path in source.iterdir() if path.is_file() and is_picture(path)]
+        files = [path for path in source.iterdir() if path.is_file() and is_shown(path)]
         if not files:
             raise MediaError(f"{source} is a folder without pictures")
     elif source.exists() or not re.search(r"[*?\[]", source.name):
         return None
     else:
-        files = [path for path in source.parent.glob(source.name) if is_picture(path)]
+        files = [path for path in source.parent.glob(source.name) if is_shown(path)]
         if not files:
             raise MediaError(f"{source} matches no pictures")
-    return tuple(sorted((p for p in files if not p.name.startswith(".")), key=natural_key))
+    return tuple(sorted(files, key=natural_key))
 
 
 def probe(source: Path, fps: float | None = None) -> FilmInfo | PicturesInfo:
@@ -157,6 +163,12 @@ class Clip:
         for note in self.info.notes:
             warnings.warn(note, DreamFlowWarning, 2)
 
+    def between(self, first: int, stop: int) -> Clip:
+        """Return the same clip from frame `first` up to, not including, `stop`."""
+        part = copy.copy(self)
+        part.first, part.stop = first, min(stop, self.info.frames)
+        return part
+
     def _span(self) -> tuple[int, int]:
         frames, options = self.info.frames, self.options
         first = frame_number(options.start, self.info) if options.start else 0
@@ -169,6 +181,13 @@ class Clip:
         if stop <= first:
             raise SettingsError(f"--end {options.end} is not after --start {options.start or 0}")
         return first, min(stop, frames)
+
+    @property
+    def sources(self) -> list[Path]:
+        """What is read: the file, or the pictures and their folders."""
+        if isinstance(self.info, PicturesInfo):
+            return [self.path, *{path.parent for path in self.info.files}]
+        return [self.path]
 
     @property
     def constant_rate(self) -> bool:
@@ -198,28 +217,37 @@ class Clip:
         return self._resampled(taken) if self.resampled else taken
 
     def _decoded(self) -> Iterator[Frame]:
-        info = self.info
-        if isinstance(info, PicturesInfo):
-            reader = read_pictures(info, self.first)
+        """Yield every frame of the span; where one is missing, the picture before stands in."""
+        if isinstance(self.info, PicturesInfo):
+            reader = read_pictures(self.info, self.first)
         else:
-            reader = read_film(info, self.first, self.options.decoder)
-        last = self.first - 1
+            reader = read_film(self.info, self.first, self.options.decoder)
+        coming, lost, shown = self.first, 0, None
         for index, picture in reader:
+            picture = fitted(picture, self.width, self.height)
+            for missing in range(coming, min(index, self.stop)):
+                lost += 1
+                yield self._frame(missing, picture if shown is None else shown)
             if index >= self.stop:
-                return
-            last = index
-            time = info.time(index) - self.begin
-            yield Frame(index, time, fitted(picture, self.width, self.height))
-        self._report_lost(last + 1 - self.first)
+                coming = self.stop
+                break
+            yield self._frame(index, picture)
+            coming, shown = index + 1, picture
+        self._report_lost(lost, self.stop - coming)
 
-    def _report_lost(self, done: int) -> None:
+    def _frame(self, index: int, picture: np.ndarray) -> Frame:
+        return Frame(index, self.info.time(index) - self.begin, picture)
+
+    def _report_lost(self, lost: int, cut_off: int) -> None:
         expected = self.stop - self.first
-        if done == 0:
+        if lost + cut_off >= expected:
             raise MediaError(f"{self.path} holds no frame that decodes from frame {self.first} on")
-        if done < expected:
+        parts = [f"{lost} shown as the one before"] if lost else []
+        parts += [f"{cut_off} at the end left out"] if cut_off else []
+        if parts:
             warnings.warn(
-                f"{self.path.name} is damaged or cut short: {expected - done} of {expected} "
-                f"frames could not be decoded; the {done} before them are taken",
+                f"{self.path.name} is damaged or cut short: {lost + cut_off} of {expected} frames "
+                f"could not be decoded ({', '.join(parts)})",
                 DreamFlowWarning,
                 2,
             )
@@ -233,7 +261,10 @@ class Clip:
                 yield Frame(out, out / self.rate, shown.picture)
                 out += 1
             shown = coming
-        while shown is not None and out / self.rate < self.length:
+        if shown is None:
+            return
+        end = min(self.length, self.info.time(shown.index + self.options.every) - self.begin)
+        while out / self.rate < end:
             yield Frame(out, out / self.rate, shown.picture)
             out += 1
 
@@ -258,15 +289,24 @@ def open_clip(
     source: str | Path,
     *,
     size: str | None = None,
-    start: str | None = None,
-    end: str | None = None,
-    every: int = 1,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    every: int = ClipOptions.every,
     fps: float | None = None,
-    decoder: str = "auto",
+    decoder: str = ClipOptions.decoder,
 ) -> Clip:
     """Open a film, an animated picture, or a folder or glob of pictures.
 
-    The settings are those of ClipOptions. Raises MediaError or SettingsError.
+    The settings are those of ClipOptions; `start` and `end` may be whole numbers (frames) or
+    floats (seconds), too. Raises MediaError or SettingsError.
     """
-    options = ClipOptions(size=size, start=start, end=end, every=every, fps=fps, decoder=decoder)
+    first, stop = (f"{when}s" if isinstance(when, float) else when for when in (start, end))
+    options = ClipOptions(
+        size=size,
+        start=None if first is None else str(first),
+        end=None if stop is None else str(stop),
+        every=every,
+        fps=fps,
+        decoder=decoder,
+    )
     return Clip(source, options)

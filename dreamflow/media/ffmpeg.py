@@ -115,6 +115,11 @@ class FramePipe:
 
     def write(self, picture: np.ndarray, time: Fraction) -> None:
         """Send one uint8 (H, W, 3) RGB frame, shown at `time` seconds. Raises OutputError."""
+        if picture.shape != (*self._size, 3) or picture.dtype != np.uint8:
+            raise OutputError(
+                f"a frame is {picture.dtype} {picture.shape}, but this film's are uint8 "
+                f"{(*self._size, 3)}"
+            )
         try:
             if self._nut is None:
                 self._stdin.write(np.ascontiguousarray(picture).data)

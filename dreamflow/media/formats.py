@@ -13,7 +13,7 @@ BT709 = (
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 )
 """Filter that converts to BT.709 and tags it so; ffmpeg drops the plain -color_* options."""
-STREAMABLE = ("-movflags", "+frag_keyframe+delay_moov+default_base_moof")
+STREAMABLE = ("-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-g", "60")
 """While it is written, an MP4 is fragmented: what is there of it plays, even after a crash."""
 
 
@@ -46,7 +46,11 @@ class Format:
 
 
 AAC = (("-c:a", "aac", "-b:a", "192k"), "AAC")
-OPUS = (("-c:a", "libopus", "-b:a", "160k"), "Opus")
+OPUS = (
+    # libopus refuses "5.1(side)" and its like: they are brought to a layout that it knows.
+    ("-c:a", "libopus", "-b:a", "160k", "-af", "aformat=channel_layouts=7.1|5.1|stereo|mono"),
+    "Opus",
+)
 MP4_SOUND = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus"})
 MOV_SOUND = frozenset({"aac", "mp3", "mp3float", "ac3", "alac", "pcm_s16le", "pcm_s24le"})
 MKV_SOUND = MP4_SOUND | MOV_SOUND | {"vorbis", "libvorbis", "flac", "mp2", "mp2float", "dca"}
@@ -69,6 +73,8 @@ def format_of(path: Path) -> Format | None:
     Raises OutputError for a suffix that is not known.
     """
     suffix = path.suffix.lower()
+    if path.name.lower() in FORMATS:
+        raise OutputError(f"{path} is only a suffix; give the output a name")
     if not suffix:
         return None
     if suffix not in FORMATS:

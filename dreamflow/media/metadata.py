@@ -19,7 +19,9 @@ FOLDER_FILE = "settings.json"
 
 def sidecar(output: Path) -> Path:
     """Return the path of the .json beside an output: `dream.mp4.json`, or in a folder of PNGs."""
-    return output / FOLDER_FILE if not output.suffix else output.with_name(output.name + ".json")
+    if output.is_dir() or not output.suffix:
+        return output / FOLDER_FILE
+    return output.with_name(output.name + ".json")
 
 
 def as_comment(record: dict[str, Any]) -> str:
@@ -76,7 +78,7 @@ def embedded(output: Path) -> str:
     if is_picture(output) or output.suffix.lower() == ".gif":
         return read_comment(output)
     try:
-        with av.open(str(output)) as container:
+        with av.open(str(output.absolute())) as container:
             tags = {key.lower(): value for key, value in container.metadata.items()}
     except (av.error.FFmpegError, ValueError):
         return ""

@@ -74,7 +74,7 @@ class FilmInfo:
 def probe_film(path: Path) -> FilmInfo:
     """Return the facts of a film. Raises MediaError where it is none, or has no picture."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:
             return _probe(path, container)
     except (av.error.FFmpegError, MemoryError, ValueError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
@@ -173,7 +173,7 @@ def _shown(stream: av.VideoStream, stamps: np.ndarray) -> np.ndarray:
 
 
 def _first_frame(path: Path, stream: av.VideoStream) -> av.VideoFrame | None:
-    with av.open(str(path)) as container:
+    with av.open(str(path.absolute())) as container:
         try:
             return next(container.decode(container.streams.video[_video_number(stream)]), None)
         except av.error.FFmpegError:

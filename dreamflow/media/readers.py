@@ -6,10 +6,12 @@ RGB, of the size that the probe told, rotated as displayed. It ends where nothin
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
 import av
+import av.container
 import av.error
 import numpy as np
 from av.video.reformatter import Interpolation
@@ -69,7 +71,7 @@ def opencv_is_right(info: FilmInfo) -> bool:
 
 def read_with_opencv(info: FilmInfo, first: int = 0) -> Pictures:
     """Yield (index, picture) as OpenCV decodes them."""
-    capture = cv2.VideoCapture(str(info.path), cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture(str(info.path.absolute()), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
             raise MediaError(f"{info.path} cannot be opened by OpenCV")
@@ -88,25 +90,66 @@ def read_with_opencv(info: FilmInfo, first: int = 0) -> Pictures:
 
 
 def read_with_pyav(info: FilmInfo, first: int = 0) -> Pictures:
-    """Yield (index, picture) as PyAV decodes them; seeks to a key frame before `first`."""
-    with av.open(str(info.path)) as container:
+    """Yield (index, picture) as PyAV decodes them, by their time stamps: damaged ones are left out.
+
+    Seeks to a key frame before `first`; where a container cannot do that, all is decoded.
+    """
+    frames = _decode(info, first)
+    if first:
+        head = next(frames, None)
+        late = head is None or head[0] > first
+        frames = _decode(info, 0) if late or head is None else itertools.chain([head], frames)
+    for index, frame in frames:
+        if index >= first:
+            yield index, _picture(frame, info)
+
+
+def _decode(info: FilmInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield (index, frame) of a film, from a key frame before `seek_to` on where it is not 0."""
+    with av.open(str(info.path.absolute())) as container:
         stream = container.streams.best("video")
         assert isinstance(stream, av.VideoStream)
         stream.thread_type = "AUTO"
-        if first:
-            stamp = info.first_stamp + int(info.stamps[first])
-            container.seek(stamp, stream=stream, backward=True)
-        index: int | None = None if first else 0
+        if seek_to:
+            stamp = int(info.stamps[min(seek_to, len(info.stamps) - 1)])
+            container.seek(info.first_stamp + stamp, stream=stream, backward=True)
+        last = -1
+        for frame, after_damage in _frames(container, stream):
+            index = last + 1
+            if frame.pts is not None:
+                stamped = int(np.searchsorted(info.stamps, frame.pts - info.first_stamp))
+                # AVI's stamps are one off at times: a single step is believed after damage only.
+                if last < 0 or after_damage or stamped > index + 1:
+                    index = max(index, stamped)
+            yield index, frame
+            last = index
+
+
+def _frames(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[tuple[av.VideoFrame, bool]]:
+    """Yield what decodes, and whether something before it did not.
+
+    A damaged packet is passed over; a container broken off ends it.
+    """
+    packets = container.demux(stream)
+    damaged = False
+    while True:
         try:
-            for frame in container.decode(stream):
-                if index is None:  # where the seek has led
-                    since = (frame.pts or 0) - info.first_stamp
-                    index = int(np.searchsorted(info.stamps, since))
-                if index >= first:
-                    yield index, _picture(frame, info)
-                index += 1
+            packet = next(packets, None)
         except av.error.FFmpegError:
-            return  # damaged from here on: the clip says how many frames are missing
+            return
+        if packet is None:
+            return
+        try:
+            decoded = packet.decode()
+        except av.error.FFmpegError:
+            damaged = True
+            continue
+        for frame in decoded:
+            assert isinstance(frame, av.VideoFrame)
+            yield frame, damaged
+            damaged = False
 
 
 def _picture(frame: av.VideoFrame, info: FilmInfo) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ READABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff",
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 JPEG_QUALITY = 95
+DESCRIPTION_TAG = 270
+"""EXIF's and TIFF's ImageDescription."""
 
 
 def is_picture(path: Path) -> bool:
@@ -24,12 +27,13 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in READABLE
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_picture(path: str | Path) -> np.ndarray:
     """Return a picture as uint8 (H, W, 3) RGB, turned as its EXIF data says.
 
     Transparency is dropped, with a warning; 16 bits become 8. Raises MediaError where the file is
     missing, no picture, cut short, or larger than memory allows.
     """
+    path = Path(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -68,12 +72,14 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def write_picture(path: Path, picture: np.ndarray, comment: str = "") -> None:
+def write_picture(path: str | Path, picture: np.ndarray, comment: str = "") -> None:
     """Write a uint8 (H, W, 3) RGB picture; the suffix says the format (PNG, JPEG, WebP, TIFF).
 
-    comment: text kept in the file (PNG text, JPEG comment). The file appears whole or not at all.
+    comment: text kept in the file (PNG text, JPEG comment, EXIF description). The file appears
+    whole or not at all.
     Raises OutputError.
     """
+    path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in WRITABLE:
         raise OutputError(f"{path}: pictures are written as {', '.join(WRITABLE)}")
@@ -85,14 +91,32 @@ def write_picture(path: Path, picture: np.ndarray, comment: str = "") -> None:
     elif suffix in (".jpg", ".jpeg"):
         options = {"quality": JPEG_QUALITY, "subsampling": 0, "comment": comment.encode()}
     elif suffix == ".webp":
-        options = {"lossless": True}
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
+        options = {"lossless": True, "exif": _described(comment).tobytes()}
+    else:
+        options = {"tiffinfo": {DESCRIPTION_TAG: comment.encode("ascii", "replace").decode()}}
+    part = working_path(path, "part")
     try:
         iio.imwrite(part, picture, plugin="pillow", **options)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _described(comment: str) -> Image.Exif:
+    exif = Image.Exif()
+    exif[DESCRIPTION_TAG] = comment
+    return exif
+
+
+def working_path(path: Path, word: str, suffix: str | None = None) -> Path:
+    """Return `dream.4711.WORD.mp4` for `dream.mp4`: beside it, and of this process alone.
+
+    A long name is cut, so that the longer one is allowed where the first is.
+    """
+    stem = path.stem[:40]
+    return path.with_name(f"{stem}.{os.getpid()}.{word}{path.suffix if suffix is None else suffix}")
 
 
 def read_comment(path: Path) -> str:
@@ -100,6 +124,7 @@ def read_comment(path: Path) -> str:
     try:
         with Image.open(path) as image:
             text = image.info.get("Comment") or image.info.get("comment") or ""
+            text = text or image.getexif().get(DESCRIPTION_TAG, "")
     except (OSError, UnidentifiedImageError):
         return ""
     return text.decode(errors="replace") if isinstance(text, bytes) else str(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -12,14 +13,17 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from dreamflow.errors import DreamFlowWarning, OutputError
+from dreamflow.errors import DreamFlowError, DreamFlowWarning, OutputError
 from dreamflow.frames import Frame
 from dreamflow.media import ffmpeg
 from dreamflow.media.clip import Clip
 from dreamflow.media.formats import Format, format_of
 from dreamflow.media.metadata import FOLDER_FILE, add_gif_comment, as_comment, write_sidecar
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills import working_path, write_picture
 from dreamflow.options import EncodeOptions
+
+GIF_FASTEST = 50
+"""Frames a second: browsers show a GIF's frame for two hundredths of a second at least."""
 
 
 class Writer(Protocol):
@@ -45,14 +49,22 @@ class Writer(Protocol):
         ...
 
 
-def beside(path: Path, word: str, suffix: str | None = None) -> Path:
-    """Return `dream.WORD.mp4` for `dream.mp4`."""
-    return path.with_name(f"{path.stem}.{word}{path.suffix if suffix is None else suffix}")
+def partial_path(path: Path, suffix: str | None = None) -> Path:
+    """Return where what was finished of an output is kept: `dream.partial.mp4`."""
+    return path.with_name(f"{path.stem}.partial{path.suffix if suffix is None else suffix}")
 
 
-def partial_path(path: Path) -> Path:
-    """Return where what was finished of an output is kept after Ctrl-C."""
-    return beside(path, "partial") if path.suffix else path.with_name(path.name + ".partial")
+def worth_keeping(kind: type[BaseException] | None) -> bool:
+    """Return whether frames made before this exception are the artist's, and so are kept."""
+    return kind is not None and issubclass(
+        kind, (KeyboardInterrupt, DreamFlowError, MemoryError, RuntimeError)
+    )
+
+
+def note_kept(error: BaseException | None, frames: int, partial: Path) -> None:
+    """Say with an error what of the work is kept, and where."""
+    if error is not None:
+        error.add_note(f"the {frames} frames finished are kept in {partial}")
 
 
 def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
@@ -63,6 +75,10 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
     folder = path.resolve().parent
     if not folder.is_dir():
         raise OutputError(f"the folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"the folder {folder} cannot be written to")
+    if path.resolve() == Path.cwd():
+        raise OutputError(f"{path} is the folder you are in; name a new one")
     for source in sources:
         if path.exists() and source.exists() and path.samefile(source):
             raise OutputError(f"{path} is the source itself; give the output another name")
@@ -99,9 +115,9 @@ def open_writer(
     """
     path = Path(path)
     kind = format_of(path)
-    check_output(path, overwrite, [clip.path])
+    check_output(path, overwrite, clip.sources)
     if kind is None:
-        return PicturesWriter(path, record or {})
+        return PicturesWriter(path.resolve(), record or {})
     return FilmWriter(path, kind, clip, encode or EncodeOptions(), record or {})
 
 
@@ -110,14 +126,17 @@ def write_video(
     frames: Iterable[Frame],
     clip: Clip,
     *,
+    crf: int = EncodeOptions.crf,
     record: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Write frames made from a clip to a file, with the clip's sound; return how many.
 
-    See `open_writer` for the names it takes and what it raises.
+    crf: quality, from 0 (lossless) to 51. See `open_writer` for the names it takes, for `record`
+    and for what it raises.
     """
-    with open_writer(path, clip, record=record, overwrite=overwrite) as writer:
+    encode = EncodeOptions(crf=crf)
+    with open_writer(path, clip, encode=encode, record=record, overwrite=overwrite) as writer:
         for frame in frames:
             writer.write(frame)
     return writer.frames
@@ -131,10 +150,9 @@ class PicturesWriter:
         self.record = record
         self.frames = 0
         self.partial = partial_path(path)
-        self._part = path.with_name(path.name + ".part")
+        self._part = working_path(path, "part")
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._part, ignore_errors=True)
         try:
             self._part.mkdir()
         except OSError as error:
@@ -153,18 +171,31 @@ class PicturesWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None or (kind is KeyboardInterrupt and self.frames):
-            target = self.path if kind is None else self.partial
+        try:
+            if kind is None:
+                self._finish(self.path)
+            elif self.frames and worth_keeping(kind):
+                self._finish(self.partial)
+                note_kept(error, self.frames, self.partial)
+        finally:
+            shutil.rmtree(self._part, ignore_errors=True)
+
+    def _finish(self, target: Path) -> None:
+        if self.record:
+            write_sidecar(self._part, self.record)
+        try:
             shutil.rmtree(target, ignore_errors=True)
             self._part.replace(target)
-            if self.record:
-                write_sidecar(target, self.record)
-        else:
-            shutil.rmtree(self._part, ignore_errors=True)
+        except OSError as error:
+            raise OutputError(f"{target} cannot be written: {error.strerror}") from error
 
 
 class FilmWriter:
-    """A film: encoded first, then joined with the clip's sound and the settings, then renamed."""
+    """A film: encoded first, then joined with the clip's sound and the settings, then renamed.
+
+    Once frames are encoded they are never thrown away: where the last step fails, or is broken
+    off, the encoded picture is kept as `partial`, and the error says so.
+    """
 
     def __init__(
         self, path: Path, kind: Format, clip: Clip, encode: EncodeOptions, record: dict[str, Any]
@@ -176,8 +207,8 @@ class FilmWriter:
         self._format = kind
         self._clip = clip
         self._encode = encode
-        self._part = beside(path, "part", kind.container)
-        self._joined = beside(path, "joined.part")
+        self._part = working_path(path, "part", kind.container)
+        self._joined = working_path(path, "joined")
         self._pipe: ffmpeg.FramePipe | None = None
         self._padding = ((0, clip.height % 2), (0, clip.width % 2), (0, 0))
         self._padded = kind.even and (clip.height % 2 or clip.width % 2)
@@ -189,6 +220,13 @@ class FilmWriter:
             warnings.warn(
                 f"{self._format.suffix} films need even sides: the last row or column is repeated, "
                 f"{clip.width}x{clip.height} becomes {width}x{height}",
+                DreamFlowWarning,
+                2,
+            )
+        if self._format.suffix == ".gif" and clip.rate > GIF_FASTEST:
+            warnings.warn(
+                f"a GIF shows at most {GIF_FASTEST} frames a second: this one will run slow; "
+                "give --fps 25",
                 DreamFlowWarning,
                 2,
             )
@@ -204,7 +242,7 @@ class FilmWriter:
         return self
 
     def write(self, frame: Frame) -> None:
-        """Add a frame. Raises OutputError where ffmpeg died or the disk is full."""
+        """Add a frame. Raises OutputError where ffmpeg died, the disk is full, or sizes differ."""
         assert self._pipe is not None
         picture = frame.picture
         if self._padded:
@@ -220,38 +258,68 @@ class FilmWriter:
     ) -> None:
         assert self._pipe is not None
         try:
-            if kind is None or (kind is KeyboardInterrupt and self.frames):
+            if kind is None:
                 self._pipe.close()
-                self._finish(self.path if kind is None else self.partial)
+                self._finish(self.path)
+            elif self.frames and worth_keeping(kind):
+                self._pipe.close()
+                self._finish(self.partial)
+                note_kept(error, self.frames, self.partial)
             else:
                 self._pipe.kill()
+        except BaseException as failed:
+            self._pipe.kill()
+            self._keep_picture(failed if error is None else error)
+            if error is None:
+                raise
         finally:
             self._part.unlink(missing_ok=True)
             self._joined.unlink(missing_ok=True)
+
+    def _keep_picture(self, error: BaseException) -> None:
+        """Keep what is encoded, without sound, where it could not be finished."""
+        if self.frames and self._part.exists() and self._part.stat().st_size:
+            partial = partial_path(self.path, self._format.container)
+            self._part.replace(partial)
+            note_kept(error, self.frames, partial)
 
     def _finish(self, target: Path) -> None:
         sound = self._sound_options()
         if self._format.suffix == ".gif":
             self._make_gif()
+        elif not sound:
+            self._join([])
         else:
-            self._join(sound)
+            try:
+                self._join(sound)
+            except OutputError as error:
+                warnings.warn(f"the sound is left out: {error}", DreamFlowWarning, 2)
+                self._join([])
         try:
             self._joined.replace(target)
+            if self.record:
+                write_sidecar(target, self.record)
         except OSError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror}") from error
-        if self.record:
-            write_sidecar(target, self.record)
 
     def _make_gif(self) -> None:
         """Choose one palette for the whole film, then write with it: two passes, little memory."""
-        palette = beside(self.path, "palette.part", ".png")
+        palette = working_path(self.path, "palette", ".png")
+        # A GIF's pixels are square.
+        square = f"scale=w=iw*{float(self._clip.info.pixel_aspect):.6f}:h=ih:flags=lanczos"
+        part = ("-i", str(self._part.absolute()))
         try:
-            made = ["-i", str(self._part.absolute()), "-vf", "palettegen=stats_mode=diff"]
-            ffmpeg.run([*made, "-update", "1", str(palette.absolute())], "choosing the palette")
             ffmpeg.run(
                 [
-                    *("-i", str(self._part.absolute()), "-i", str(palette.absolute())),
-                    *("-lavfi", "paletteuse=dither=sierra2_4a:diff_mode=rectangle"),
+                    *(*part, "-vf", f"{square},palettegen=stats_mode=diff"),
+                    *("-update", "1", str(palette.absolute())),
+                ],
+                "choosing the palette",
+            )
+            ffmpeg.run(
+                [
+                    *(*part, "-i", str(palette.absolute()), "-lavfi"),
+                    f"[0:v]{square}[v];[v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle",
                     *("-fps_mode", "passthrough", "-loop", "0", "-f", "gif"),
                     str(self._joined.absolute()),
                 ],
@@ -266,18 +334,19 @@ class FilmWriter:
         """Put picture, sound and settings into one file; the picture is not encoded again."""
         clip = self._clip
         arguments: list[str] = []
-        if sound and clip.begin == 0 and clip.info.start > 0:
-            arguments += ["-itsoffset", seconds(clip.info.start)]
+        late = clip.info.start if sound and clip.begin == 0 else Fraction(0)
+        if late:
+            arguments += ["-itsoffset", seconds(late)]
         arguments += ["-i", str(self._part.absolute())]
         if sound:
             if clip.begin > 0:
                 arguments += ["-ss", seconds(clip.info.start + clip.begin)]
             if clip.stop < clip.info.frames or self.frames < len(clip):
-                arguments += ["-t", seconds(self._written_length())]
+                arguments += ["-t", seconds(self._written_length() + late)]
             arguments += ["-i", str(clip.path.absolute())]
         # Sound from before the first frame taken would push the picture back.
         arguments += ["-map", "0:v", *sound, "-copypriorss:a", "0", "-c:v", "copy"]
-        arguments += ["-map_metadata", "-1"]
+        arguments += ["-map_metadata", "-1", "-strict", "-1"]
         if self.record:
             arguments += ["-metadata", f"comment={as_comment(self.record)}"]
         arguments += [*self._format.finish, str(self._joined.absolute())]

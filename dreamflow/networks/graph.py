@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -91,6 +90,7 @@ class Network:
         self._weights = self._checked(weights)
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
         self.device = torch.device("cpu")
+        self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def _checked(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         channels = {SOURCE: 3} | {layer.name: layer.channels for layer in self.layers.values()}
@@ -148,14 +148,15 @@ class Network:
             known[name] = self._compute(self.nodes[name], known)
         return {name: known[name] for name in names}
 
-    @lru_cache(maxsize=64)  # noqa: B019 - a network lives as long as the process
     def needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return all layers that `names` need, themselves included, in the order of computing."""
-        wanted = set(names)
-        for name in reversed(self.nodes):
-            if name in wanted:
-                wanted.update(self.nodes[name].inputs)
-        return tuple(name for name in self.nodes if name in wanted)
+        if names not in self._needed:
+            wanted = set(names)
+            for name in reversed(self.nodes):
+                if name in wanted:
+                    wanted.update(self.nodes[name].inputs)
+            self._needed[names] = tuple(name for name in self.nodes if name in wanted)
+        return self._needed[names]
 
     def _compute(self, node: Node, known: Mapping[str, Tensor]) -> Tensor:
         first = known[node.inputs[0]]

@@ -17,6 +17,7 @@ from torch import Tensor
 from dreamflow.errors import SettingsError, WeightsError, nearest
 from dreamflow.networks import googlenet, pocket
 from dreamflow.networks.graph import Layer, Network
+from dreamflow.options import DreamOptions, MachineOptions
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def load_network(
-    name: str = "googlenet", weights: str | Path | None = None, device: str = "auto"
+    name: str = DreamOptions.network,
+    weights: str | Path | None = None,
+    device: str = MachineOptions.device,
 ) -> Network:
     """Load a network with its weights.
 
@@ -125,7 +128,7 @@ def load_network(
     return network.to(choose_device(device))
 
 
-def choose_device(device: str = "auto") -> torch.device:
+def choose_device(device: str = MachineOptions.device) -> torch.device:
     """Return the device of that name; "auto" is cuda where there is one, else mps, else cpu."""
     if device == "auto":
         if torch.cuda.is_available():

@@ -29,7 +29,8 @@ def settings_record(
         "command": command,
         "settings": as_dict(*groups),
         "network": {"name": network.name, "weights_sha256": network.weights_hash},
-        "source": source.name,
+        # A name that is not in the system's encoding could not be written as JSON.
+        "source": source.name.encode(errors="replace").decode(),
         "torch": torch.__version__,
         "device": network.device.type,
         "threads": torch.get_num_threads(),

@@ -1,0 +1,91 @@
+"""One frame, dreamed as the video would be, or on several layers side by side."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dreamflow.errors import DreamFlowWarning, MediaError
+from dreamflow.frames import Frame
+from dreamflow.journeys import dream_video
+from dreamflow.journeys.sheet import contact_sheet
+from dreamflow.media import Clip, is_picture, read_picture
+from dreamflow.media.readers import fitted
+from dreamflow.networks import Network
+from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, fit_size
+from dreamflow.render.job import Progress
+
+
+def frames_before(source: Path, at: str, run_in: int, size: str | None) -> tuple[Frame, ...] | Clip:
+    """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture.
+
+    Raises MediaError, or SettingsError for a frame that there is not.
+    """
+    if is_picture(source) and not source.is_dir() and source.exists():
+        picture = read_picture(source)
+        width, height = fit_size(size, picture.shape[1], picture.shape[0])
+        return (Frame(0, Fraction(0), fitted(picture, width, height)),)
+    clip = Clip(source, ClipOptions(size=size))
+    if clip.info.pixel_aspect != 1:
+        warnings.warn(
+            f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
+            "it looks squeezed, the video will not",
+            DreamFlowWarning,
+            2,
+        )
+    number = clip.frame_at(at)
+    return clip.between(max(0, number - run_in), number + 1)
+
+
+def render_preview(
+    frames: tuple[Frame, ...] | Clip,
+    network: Network,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    progress: Progress = lambda done: None,
+) -> np.ndarray:
+    """Return the dream of the last of the frames, the others dreamed before it.
+
+    Several layers without weights give a labelled contact sheet, one picture each.
+    uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode.
+    """
+    if not is_sheet(dream):
+        return last_dreamed(frames, network, dream, carry, progress)
+    pictures: list[np.ndarray] = []
+    for number, layer in enumerate(dream.layer):
+        before = number * len(frames)
+
+        def add(done: int, before: int = before) -> None:
+            progress(before + done)
+
+        alone = replace(dream, layer=(layer,))
+        pictures.append(last_dreamed(frames, network, alone, carry, add))
+    return contact_sheet(pictures, dream.layer)
+
+
+def is_sheet(dream: DreamOptions) -> bool:
+    """Return whether a contact sheet is drawn: for several layers, none with a weight."""
+    return len(dream.layer) > 1 and not any("=" in layer for layer in dream.layer)
+
+
+def last_dreamed(
+    frames: Iterable[Frame],
+    network: Network,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    progress: Progress,
+) -> np.ndarray:
+    """Return the dream of the last frame. Raises MediaError where it does not decode."""
+    picture: np.ndarray | None = None
+    done = 0
+    for dreamed in dream_video(frames, network, None, dream, carry):
+        done, picture = done + 1, dreamed.picture
+        progress(done)
+    if picture is None or (isinstance(frames, Clip) and done < len(frames)):
+        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
+    return picture
