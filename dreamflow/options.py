@@ -156,7 +156,7 @@ class CarryOptions(Options):
         1.0, "Mean change per step on a carried frame, in levels of 255.", above=0, high=64
     )
     uncover_iterations: int = option(
-        6, "Extra steps where the scene was hidden in the last frame.", low=0, high=1000
+        4, "Extra steps where the scene has lately come into view.", low=0, high=1000
     )
 
 
