@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.media import Clip, open_clip, read_picture, write_picture
-from dreamflow.media.clip import exact_rate, natural_key
+from dreamflow.media.clip import exact_rate
+from dreamflow.media.pictures import natural_key
 from dreamflow.media.probe import FilmInfo, frame_rate, probe_film
 from dreamflow.media.readers import orient, read_film, read_with_opencv, read_with_pyav
 from dreamflow.options import ClipOptions, fit_size

@@ -19,9 +19,9 @@ from conftest import SAMPLE, ffmpeg, make_film, psnr, texture
 from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
 from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, open_writer, write_picture, write_video
+from dreamflow.media.film import FilmWriter
 from dreamflow.media.metadata import MARK, read_record, sidecar
 from dreamflow.media.probe import probe_film
-from dreamflow.media.writer import FilmWriter
 from dreamflow.options import EncodeOptions
 
 RECORD = {MARK: "1.2.3", "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode, "quotes"=;#'}}
