@@ -216,7 +216,10 @@ def test_help_does_not_wait_for_torch() -> None:
 @pytest.mark.parametrize("name", ["d.mp4", "frames"])
 def test_ctrl_c_says_what_is_kept(tmp_path: Path, noise_home: Path, name: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "dreamflow", "video", str(SAMPLE), name, *FAST, "--threads", "1"],
+        [
+            *(sys.executable, "-m", "dreamflow", "video", str(SAMPLE), name, *FAST),
+            *("--threads", "1", "--fps", "240"),
+        ],
         cwd=tmp_path,
         env={**os.environ, "DREAMFLOW_HOME": str(noise_home)},
         stdout=subprocess.PIPE,

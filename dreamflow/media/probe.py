@@ -29,6 +29,8 @@ ROUNDED_RATE = 5e-6
 EMPTY_PACKET_BYTES = 1
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 """Transfer characteristics of ITU-T H.273 that stand for high dynamic range."""
+MATRICES = {1: "ITU709", 5: "ITU601", 6: "ITU601"}
+"""PyAV's names for the matrices of ITU-T H.273."""
 UNSPECIFIED = 2
 """Colour matrix of ITU-T H.273 that says nothing."""
 
@@ -42,7 +44,8 @@ class FilmInfo:
     stamps: presentation time of each frame, sorted, int64, in units of time_base from the first.
     frames: how many there should be. start: seconds from the container's start to the first frame.
     orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. matrix: colour
-    matrix to decode with, "ITU709", or "" for what the file says. notes: what is silently lossy.
+    matrix to decode with, "ITU709", "ITU601", or "" for what PyAV makes of it. notes: what is
+    silently lossy.
     """
 
     path: Path
@@ -118,7 +121,7 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         frames=max(len(stamps) + missing, _declared_frames(stream, scan)),
         start=max(Fraction(0), int(scan.stamps[0]) * time_base - container_start),
         orientation=orientation,
-        matrix=_guessed_matrix(stream, first),
+        matrix=_matrix(stream, first),
         codec=stream.codec_context.name,
         pixel_format=first.format.name,
         sound=tuple(audio.codec_context.name for audio in container.streams.audio),
@@ -243,11 +246,16 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     return 1, 0, 0, 1
 
 
-def _guessed_matrix(stream: av.VideoStream, frame: av.VideoFrame) -> str:
-    """Return the matrix of an untagged film as players guess it (mpv's rule): HD is BT.709."""
-    if int(frame.colorspace) != UNSPECIFIED or frame.format.name.startswith(("rgb", "bgr", "gbr")):
+def _matrix(stream: av.VideoStream, frame: av.VideoFrame) -> str:
+    """Return the colour matrix a film says it has; one that says nothing, as players guess.
+
+    Their rule (mpv's): HD is BT.709, the rest BT.601. "" for RGB and for other matrices.
+    """
+    if frame.format.name.startswith(("rgb", "bgr", "gbr")):
         return ""
-    return "ITU709" if stream.width >= 1280 or stream.height > 576 else ""
+    guess = "ITU709" if stream.width >= 1280 or stream.height > 576 else "ITU601"
+    said = int(frame.colorspace)
+    return guess if said == UNSPECIFIED else MATRICES.get(said, "")
 
 
 def deep(frame: av.VideoFrame) -> bool:
