@@ -72,8 +72,9 @@ class FramePipe:
         arguments: Sequence[str],
     ) -> None:
         """Start ffmpeg; `arguments` are what follows its input. Raises OutputError."""
+        self.complete = False
+        """Whether ffmpeg has taken all frames and ended well."""
         self._size = (height, width)
-        self._constant = constant_rate
         if constant_rate:
             source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
             source += ["-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "-"]
@@ -138,6 +139,7 @@ class FramePipe:
         code, words = self._end()
         if code:
             raise OutputError(f"encoding failed: {words}")
+        self.complete = True
 
     def kill(self) -> None:
         """Stop ffmpeg at once."""

@@ -115,7 +115,10 @@ class FilmWriter:
         if self.frames and self._part.exists() and self._part.stat().st_size:
             partial = partial_path(self.path, self._format.container)
             self._part.replace(partial)
-            note_kept(error, self.frames, partial)
+            if self._pipe is not None and self._pipe.complete:
+                note_kept(error, self.frames, partial)
+            else:
+                error.add_note(f"what was encoded until then is kept in {partial}")
 
     def _finish(self, target: Path) -> None:
         sound = self._sound_options()
