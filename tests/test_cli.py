@@ -227,17 +227,30 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, noise_home: Path, name: str) -
         text=True,
         start_new_session=True,
     )
-    while not any(tmp_path.iterdir()) and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(1.0)  # some frames
+
+    def some_frames_are_written() -> bool:
+        for part in tmp_path.iterdir():
+            if part.is_dir():
+                return len(list(part.iterdir())) > 3
+            return part.stat().st_size > 0
+        return False
+
+    while not some_frames_are_written():
+        assert process.poll() is None
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and out == ""
     lines = err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: stopped; the "), err
+    assert len(lines) == 1 and lines[0].startswith("error: stopped; "), err
     kept = tmp_path / ("d.partial.mp4" if name == "d.mp4" else "frames.partial")
     frames = len(list(open_clip(kept)))
-    assert f"the {frames} frames finished are kept in" in lines[0]
+    assert frames > 3
+    # Where the signal came in the midst of sending a frame, the encoder ends with an error: what
+    # it has encoded is kept all the same. Else a frame on its way may be in or out.
+    if "what was encoded until then" not in lines[0]:
+        said = int(lines[0].split("the ")[1].split()[0])
+        assert abs(frames - said) <= 1, lines[0]
     assert lines[0].endswith(kept.name)
     assert {p.name for p in tmp_path.iterdir()} <= {kept.name, kept.name + ".json"}
 
