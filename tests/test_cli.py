@@ -245,7 +245,7 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, noise_home: Path, name: str) -
     assert len(lines) == 1 and lines[0].startswith("error: stopped; "), err
     kept = tmp_path / ("d.partial.mp4" if name == "d.mp4" else "frames.partial")
     frames = len(list(open_clip(kept)))
-    assert frames > 3
+    assert frames >= 3
     # Where the signal came in the midst of sending a frame, the encoder ends with an error: what
     # it has encoded is kept all the same. Else a frame on its way may be in or out.
     if "what was encoded until then" not in lines[0]:
