@@ -5,7 +5,7 @@ package costs nothing.
 
     import dreamflow
     clip = dreamflow.open_clip("in.mp4", size="640x360")
-    network = dreamflow.load_network("googlenet")
+    network = dreamflow.load_network()
     dreams = dreamflow.dream_video(clip, network, layer="inception_4c/output")
     dreamflow.write_video("out.mp4", dreams, clip)
 """

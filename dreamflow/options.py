@@ -127,7 +127,7 @@ def check_range(setting: Field[Any], value: Any) -> None:
 class DreamOptions(Options):
     """What is dreamed, and how hard."""
 
-    network: str = option("googlenet", "Network that dreams.")
+    network: str = option("pocket", "Network that dreams: pocket, or googlenet.")
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
         "Layer to dream on; repeat as NAME=WEIGHT for a blend.",
@@ -157,6 +157,11 @@ class CarryOptions(Options):
     )
     uncover_iterations: int = option(
         4, "Extra steps where the scene has lately come into view.", low=0, high=1000
+    )
+    cuts: str = option(
+        "auto",
+        "Where a new shot begins: auto, none, or a file that `dreamflow shots` wrote.",
+        metavar="auto|none|FILE",
     )
 
 
@@ -202,7 +207,9 @@ class MachineOptions(Options):
         None, "Weights of the network, a .safetensors file.", saved=False, metavar="FILE"
     )
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps.", saved=False, metavar="DEVICE")
-    threads: int = option(0, "CPU threads; 0 leaves it to PyTorch.", low=0, high=1024, saved=False)
+    threads: int = option(
+        0, "CPU threads; 0 measures how many are fastest now.", low=0, high=1024, saved=False
+    )
 
 
 @dataclass(frozen=True)
@@ -211,27 +218,26 @@ class DistillOptions(Options):
 
     width: float = option(0.5, "Channels, as a share of the teacher's.", above=0, high=1)
     early_width: float = option(
-        0.625, "The same for conv1 and conv2, where fine lines are made.", above=0, high=1
+        0.75, "The same for the first two layers, which all others live on.", above=0, high=1
     )
     last: str = option("inception_4e/output", "Deepest layer of the pocket.", metavar="LAYER")
-    steps: int = option(20000, "Batches to train on.", low=1, high=10_000_000)
+    steps: int = option(5000, "Batches to train on.", low=1, high=10_000_000)
     minutes: float | None = option(
         None, "Train for this long instead of --steps.", above=0, high=100_000
     )
-    batch: int = option(24, "Pictures in a batch.", low=2, high=4096)
-    crop: int = option(128, "Side of a picture in a batch, in pixels.", low=64, high=1024)
-    rate: float = option(3e-3, "Learning rate at first; falls to 0 as a cosine.", above=0, high=1)
-    dreamed: float = option(
-        0.33, "Share of the batches that the student dreams on first.", low=0, high=1
+    batch: int = option(16, "Pictures in a batch.", low=2, high=4096)
+    crop: int = option(112, "Side of a picture in a batch, in pixels.", low=64, high=1024)
+    rate: float = option(
+        0.02,
+        "Learning rate at first, of a weight's own size; falls to 0 as a cosine.",
+        above=0,
+        high=1,
     )
-    teacher_dreamed: float = option(
-        0.15, "Share of the batches that the teacher dreams on first.", low=0, high=1
+    dreamed: int = option(
+        12, "Steps that a picture is dreamed on, at most, before a new one.", low=0, high=1000
     )
     gradient: float = option(
-        0.0,
-        "Weight of the loss on the direction of the dream (slower, needs more memory).",
-        low=0,
-        high=100,
+        1.0, "Weight of the loss on the direction of the dream.", low=0, high=100
     )
     seed: int = option(0, "The same seed gives the same batches.", low=0, high=2**32 - 1)
 

@@ -72,8 +72,9 @@ def test_several_layers_draw_a_sheet_and_weights_a_blend(tmp_path: Path, cli: Cl
 
 def test_layers_as_table_and_json(cli: Cli) -> None:
     table = cli("layers").out
-    assert "googlenet: 81 layers" in table and "inception_4c/output" in table
-    layers = json.loads(cli("layers", "--json").out)
+    assert "pocket: 65 layers" in table and "inception_4c/output" in table
+    assert "googlenet: 81 layers" in cli("layers", "--network", "googlenet").out
+    layers = json.loads(cli("layers", "--network", "googlenet", "--json").out)
     assert len(layers) == 81
     assert layers[0] == {
         "name": "conv1/7x7_s2",
@@ -106,7 +107,9 @@ def test_doctor_tells_what_works(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     # The fixture sets the folder anew for each run: look at the finding itself.
     from dreamflow.doctor import examine
 
-    assert [f.what for f in examine() if f.needed and not f.good] == ["weights of googlenet"]
+    missing = [finding for finding in examine() if not finding.good]
+    assert [finding.what for finding in missing] == ["weights of googlenet"]
+    assert not missing[0].needed, "DreamFlow brings a network of its own"
 
 
 # --- what a user does wrong: one line on stderr, an exit code, nothing written
@@ -119,7 +122,7 @@ def bad_input(folder: Path) -> dict[str, tuple[list[object], str]]:
     (folder / "there.mp4").write_bytes(b"mine")
     (folder / "bad.safetensors").write_bytes(b"no weights")
     (folder / "tiny.mp4").write_bytes(b"")
-    out, deep = folder / "out.mp4", ("--layer", "inception_5b/output")
+    out, deep = folder / "out.mp4", ("--network", "googlenet", "--layer", "inception_5b/output")
     return {
         "missing file": (["video", folder / "no.mp4", out], "no.mp4 does not exist"),
         "folder without pictures": (["video", folder / "empty", out], "without pictures"),
@@ -174,7 +177,7 @@ def test_no_weights_says_where_it_looked_and_what_to_do(
     found = noise_home / "weights" / "bvlc_googlenet.safetensors"
     hidden = found.rename(found.with_suffix(".hidden"))
     try:
-        run = cli("video", SAMPLE, tmp_path / "o.mp4")
+        run = cli("video", SAMPLE, tmp_path / "o.mp4", "--network", "googlenet")
     finally:
         hidden.rename(found)
     assert run.code == 1 and len(run.err.strip().splitlines()) == 1
@@ -188,7 +191,9 @@ def test_debug_shows_the_traceback(tmp_path: Path, noise_home: Path) -> None:
     assert done.returncode != 0 and "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["video", "frame", "layers", "presets", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["video", "frame", "shots", "layers", "presets", "doctor", "distill"]
+)
 def test_help_fits_its_reader(cli: Cli, command: str) -> None:
     run = cli(command, "--help")
     assert run.code == 0

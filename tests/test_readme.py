@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SAMPLE, WEIGHTS_NAME
+from conftest import ROOT, SAMPLE, WEIGHTS_NAME, texture
 
 import dreamflow
+from dreamflow.media import write_picture
 from dreamflow.presets import load_preset
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,7 +36,7 @@ def desk(tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copy(SAMPLE, tmp_path / "clip.mp4")
     shutil.copy(SAMPLE, tmp_path / "other.mp4")
     (tmp_path / "photographs").mkdir()
-    shutil.copy(ROOT / "samples" / "meadow.jpg", tmp_path / "photographs")
+    write_picture(tmp_path / "photographs" / "one.png", texture(70, 90))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
     return tmp_path

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: dreamflow distill photographs/ mine.safetensors --minutes 60"
 SAVE_EVERY_S = 120
-EVALUATED_SIZE = "320"
+EVALUATED_PX = 320
 
 
 @with_options
@@ -81,7 +81,7 @@ def train(
     import torch
 
     from dreamflow.distill import Trainer
-    from dreamflow.distill.batches import load_photographs
+    from dreamflow.distill.pictures import load_photographs
 
     torch.set_flush_denormal(True)  # tiny numbers would slow a CPU down a hundredfold
     pictures = load_photographs(photographs)
@@ -134,8 +134,10 @@ def print_transfer(teacher: Network, pocket_file: Path, folder: Path) -> None:
     pictures = []
     for path in sorted(path for path in folder.iterdir() if is_picture(path)):
         picture = read_picture(path)
-        width, height = fit_size(EVALUATED_SIZE, picture.shape[1], picture.shape[0])
-        pictures.append(fitted(picture, width, height))
+        if max(picture.shape[:2]) > EVALUATED_PX:
+            width, height = fit_size(str(EVALUATED_PX), picture.shape[1], picture.shape[0])
+            picture = fitted(picture, width, height)
+        pictures.append(picture)
     pocket = load_network("pocket", pocket_file, teacher.device.type)
     typer.echo(f"transfer on {len(pictures)} photographs (1 is as good as the teacher)")
     found: list[float] = []

@@ -33,11 +33,12 @@ def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
 
 
 def set_threads(machine: MachineOptions) -> None:
-    """Give PyTorch and OpenCV the number of threads asked for."""
-    if machine.threads:
-        import torch
+    """Give PyTorch and OpenCV the number of threads asked for, or the fastest now."""
+    import torch
 
-        from dreamflow.opencv import cv2
+    from dreamflow.opencv import cv2
+    from dreamflow.threads import fastest_threads
 
-        torch.set_num_threads(machine.threads)
-        cv2.setNumThreads(machine.threads)
+    threads = machine.threads or fastest_threads()
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)

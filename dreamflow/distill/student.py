@@ -1,68 +1,99 @@
-"""A network that can be trained: a graph's convolutions, each with batch normalisation."""
+"""A network that can be trained: a graph whose convolutions are parameters of one common size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamflow.networks.googlenet import MEAN_BGR
-from dreamflow.networks.graph import SOURCE, Node, describe, pool_or_concat
+from dreamflow.networks.graph import HIDDEN, SOURCE, Node, describe, pool_or_concat
+from dreamflow.networks.lrn import plain_local_response_norm
+
+BIAS_SHARE = 0.3
+"""Size of a bias, as a share of its layer's root mean square."""
 
 
 class Student(nn.Module):
-    """The trainable form of a graph; `folded` gives the weights of its `Network`."""
+    """The trainable form of a graph; `folded` gives the weights of its `Network`.
+
+    Each weight is kept as a parameter of about unit size times a fixed scale, so that one learning
+    rate suits them all: activations of GoogLeNet differ in size by a hundred times.
+    """
 
     def __init__(self, nodes: Sequence[Node]) -> None:
+        """Shape the parameters; `start` or `load_state_dict` fills them."""
         super().__init__()
         self.nodes = list(nodes)
+        # Pools and normalisations of what is read out learn nothing of their own.
+        self.layers = [
+            node.name
+            for node in nodes
+            if node.name[0] != HIDDEN and node.kind in ("conv", "concat")
+        ]
         channels = {SOURCE: 3} | {layer.name: layer.channels for layer in describe(nodes).values()}
-        self.convolutions = nn.ModuleDict()
+        self.parts = nn.ParameterDict()
         for node in nodes:
             if node.kind == "conv":
-                convolution = nn.Conv2d(
-                    channels[node.inputs[0]],
-                    node.channels,
-                    node.kernel,
-                    node.stride,
-                    node.pad,
-                    bias=False,
-                )
-                nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-                self.convolutions[node.name] = nn.Sequential(
-                    convolution, nn.BatchNorm2d(node.channels)
-                )
+                shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
+                self._part(f"{node.name}.weight", torch.zeros(shape))
+                self._part(f"{node.name}.bias", torch.zeros(node.channels))
         mean = torch.tensor(list(reversed(MEAN_BGR))).view(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
 
+    def _part(self, name: str, value: Tensor) -> None:
+        layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
+        self.parts[_key(name)] = nn.Parameter(value.contiguous(memory_format=layout))
+        self.register_buffer(f"scale_{_key(name)}", torch.ones(()))
+
+    @torch.no_grad()
+    def start(self, weights: Mapping[str, Tensor], loudness: Mapping[str, float]) -> None:
+        """Take on weights (RGB in). loudness: root mean square of the teacher's layers."""
+        for name, value in weights.items():
+            if name.endswith(".bias"):
+                layer = name.removesuffix(".bias").split("trunk/")[-1]
+                scale = torch.as_tensor(BIAS_SHARE * max(loudness[layer], 1e-6))
+            else:
+                scale = value.square().mean().sqrt().clamp_min(1e-12)
+            self.parts[_key(name)].copy_(value / scale)
+            self.get_buffer(f"scale_{_key(name)}").copy_(scale)
+
+    def _value(self, name: str) -> Tensor:
+        return self.parts[_key(name)] * self.get_buffer(f"scale_{_key(name)}")
+
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Return every layer's activation for images (N, 3, H, W), RGB in [0, 1]."""
-        known = {SOURCE: image * 255 - self.get_buffer("mean")}
+        """Return the activations of `layers` for images (N, 3, H, W), RGB in [0, 1]."""
+        seen = (image * 255 - self.get_buffer("mean")).contiguous(memory_format=torch.channels_last)
+        known = {SOURCE: seen}
         for node in self.nodes:
+            if node.name[0] != HIDDEN and node.name not in self.layers:
+                continue
+            first = known[node.inputs[0]]
             if node.kind == "conv":
-                known[node.name] = F.relu(self.convolutions[node.name](known[node.inputs[0]]))
+                weight, bias = self._value(f"{node.name}.weight"), self._value(f"{node.name}.bias")
+                known[node.name] = F.relu(F.conv2d(first, weight, bias, node.stride, node.pad))
             elif node.kind == "norm":
-                # PyTorch's own can be differentiated twice, which ours cannot.
-                known[node.name] = F.local_response_norm(known[node.inputs[0]], 5, 1e-4, 0.75, 1.0)
+                known[node.name] = plain_local_response_norm(first)
             else:
                 known[node.name] = pool_or_concat(node, known)
-        del known[SOURCE]
-        return known
+        return {name: known[name] for name in self.layers}
 
+    @torch.no_grad()
     def folded(self) -> dict[str, Tensor]:
-        """Return `<layer>.weight` (OIHW, BGR in) and `.bias`, batch normalisation folded in."""
+        """Return `<layer>.weight` (OIHW, BGR in) and `.bias`, scales multiplied in."""
         weights: dict[str, Tensor] = {}
         for node in self.nodes:
-            if node.kind != "conv":
-                continue
-            convolution, norm = self.convolutions[node.name]  # type: ignore[misc]
-            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            weight = convolution.weight * scale[:, None, None, None]
-            if node.inputs[0] == SOURCE:
-                weight = weight.flip(1)
-            weights[f"{node.name}.weight"] = weight.detach().float().cpu().contiguous()
-            bias = norm.bias - norm.running_mean * scale
-            weights[f"{node.name}.bias"] = bias.detach().float().cpu().contiguous()
+            if node.kind == "conv":
+                weight = self._value(f"{node.name}.weight")
+                if node.inputs[0] == SOURCE:
+                    weight = weight.flip(1)
+                weights[f"{node.name}.weight"] = weight.float().cpu().contiguous()
+                weights[f"{node.name}.bias"] = self._value(f"{node.name}.bias").float().cpu()
         return weights
+
+
+def _key(name: str) -> str:
+    """Return a name that PyTorch allows for a parameter."""
+    return name.replace(".", "_")

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,20 +15,23 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamflow import __version__
-from dreamflow.distill.batches import Batches, climbed, gradient_of
+from dreamflow.distill.inherit import inherited
+from dreamflow.distill.pictures import Pictures, Pool, moved
 from dreamflow.distill.student import Student
 from dreamflow.errors import SettingsError
-from dreamflow.networks import Network, googlenet, pocket
-from dreamflow.networks.graph import describe
+from dreamflow.networks import Network, pocket
 from dreamflow.options import DistillOptions
 
-POWER_BATCHES = 8
-"""Batches over which the teacher's power per channel is measured before training begins."""
-AVERAGE_DECAY = 0.999
-EARLY = ("conv1", "conv2")
+INHERIT_BATCHES = 12
+"""Batches that the student's first weights are fitted to."""
+AVERAGE_DECAY = 0.998
+QUIET_SHARE = 0.1
+"""A channel's error counts against its power, and this share of its layer's mean power."""
+EARLY = ("conv1/7x7_s2", "conv2/3x3_reduce")
 
 
 class Trainer:
@@ -40,28 +43,20 @@ class Trainer:
         if teacher.name != "googlenet":
             raise SettingsError(f"{teacher.name} cannot be a teacher yet: only googlenet can")
         self.teacher, self.options, self.device = teacher, options, teacher.device
-        torch.manual_seed(options.seed)
-        nodes = pocket.up_to(googlenet.nodes(self._width), options.last)
-        self.branches = [node.name for node in nodes if node.kind == "conv"]
-        self.layers = [node.name for node in nodes]
-        channels = {layer.name: layer.channels for layer in describe(nodes).values()}
-        adapters = {
-            name: nn.Conv2d(channels[name], teacher.layers[name].channels, 1)
-            for name in self.branches
-        }
-        self.student = Student(nodes).to(self.device)
-        self.student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.adapters = nn.ModuleDict(adapters).to(self.device)
+        self.nodes = pocket.nodes(self._width, options.last)
+        self.student = Student(self.nodes).to(self.device)
+        self.layers = self.student.layers
+        self.branches = [name for name in self.layers if teacher.nodes[name].kind == "conv"]
         self.average = copy.deepcopy(self.student)
-        parameters = [*self.student.parameters(), *self.adapters.parameters()]
-        self.optimizer = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=1e-4)
-        self.batches = Batches(photographs, options.batch, options.crop, options.seed)
+        self.optimizer = torch.optim.Adam(self.student.parameters(), betas=(0.9, 0.98))
+        self.pictures = Pictures(photographs, options.crop, options.seed)
+        self.pool = Pool(self.pictures, self.layers, options.batch, options.dreamed, options.seed)
         self.power: dict[str, Tensor] = {}
         self.step, self.spent_s = 0, 0.0
         self.losses: dict[str, float] = {}
 
     def _width(self, name: str, channels: int) -> int:
-        share = self.options.early_width if name.startswith(EARLY) else self.options.width
+        share = self.options.early_width if name in EARLY else self.options.width
         return max(8, 8 * round(channels * share / 8))
 
     @property
@@ -76,75 +71,64 @@ class Trainer:
             return torch.autocast("cuda", torch.bfloat16)
         return contextlib.nullcontext()
 
-    def _seen_by_teacher(self, images: Tensor) -> dict[str, Tensor]:
-        return self.teacher.activations(images, self.layers)
+    def begin(self) -> None:
+        """Give the student its first weights, fitted to the teacher's; a restored one has them."""
+        images = [self._shown(number) for number in range(INHERIT_BATCHES)]
+        made = np.random.default_rng((self.options.seed, 4))
+        together = torch.cat(images)
+        with torch.no_grad():
+            seen = self.teacher.activations(images[0], self.branches)
+            # Of plain photographs: a dreamed one speaks ten times louder.
+            self.power = {name: power_of(theirs) for name, theirs in seen.items()}
+        loudness = {name: math.sqrt(float(power.mean())) for name, power in self.power.items()}
+        weights = inherited(self.teacher, self.nodes, together, made)
+        self.student.start(weights, loudness)
+        self.average.start(weights, loudness)
 
-    def _images(self, step: int) -> tuple[Tensor, np.random.Generator]:
-        """Return a step's batch on the device, brought into the domain of dreams now and then."""
-        images, made = self.batches(step)
-        images = images.to(self.device, memory_format=torch.channels_last)
-        chance, layer = made.random(), self.layers[made.integers(len(self.layers))]
-        steps, size = int(made.integers(1, 5)), float(made.uniform(1.5, 6))
-        if chance < self.options.dreamed:
-            self.student.eval()
-            images = climbed(images, self.student, layer, steps, size)
-        elif chance < self.options.dreamed + self.options.teacher_dreamed:
-            images = climbed(images, self._seen_by_teacher, layer, steps, size)
-        return images, made
-
-    @torch.no_grad()
-    def _measure_power(self) -> None:
-        """Measure the teacher's mean square per channel on plain batches."""
-        total: dict[str, Tensor] = {}
-        for number in range(POWER_BATCHES):
-            images = self.batches(10**9 + number)[0].to(self.device)
-            for name, seen in self.teacher.activations(images, self.branches).items():
-                power = seen.float().square().mean(dim=(0, 2, 3)) / POWER_BATCHES
-                total[name] = total.get(name, torch.zeros_like(power)) + power
-        # A channel that hardly ever speaks must not drown the others.
-        self.power = {name: p + 0.05 * p.mean() for name, p in total.items()}
+    def _shown(self, number: int) -> Tensor:
+        """Return a batch to inherit on: every second one has been dreamed on by the teacher."""
+        size = self.options.batch
+        images = self.pictures.several(10**9 + number * size, size).to(self.device)
+        made = np.random.default_rng((self.options.seed, 5, number))
+        layers = [self.layers[n] for n in made.integers(len(self.layers), size=size)]
+        for _ in range(int(made.integers(1, 5)) if number % 2 else 0):
+            images.requires_grad_(True)
+            value = objective(self.teacher.activations(images, self.layers), layers)
+            (gradient,) = torch.autograd.grad(value, images)
+            images = moved(images.detach(), gradient, 4.0)
+        return images.detach()
 
     def train_step(self) -> float:
-        """Train on one batch; return the loss: 1 is as bad as saying nothing."""
+        """Train on one batch; return the loss."""
         if not self.power:
-            self._measure_power()
+            self.begin()
         started = time.monotonic()
         for group in self.optimizer.param_groups:
-            warmup = min(1.0, (self.step + 1) / 100)
+            warmup = min(1.0, (self.step + 1) / 50)
             group["lr"] = self.options.rate * warmup * 0.5 * (1 + math.cos(math.pi * self.progress))
-        images, made = self._images(self.step)
-        self.student.train()
-        loss = self._loss(images, self.layers[made.integers(len(self.layers))])
+        plain, layers = self.pool.pick(self.step)
+        images = plain.to(self.device, memory_format=torch.channels_last).requires_grad_(True)
+        with self._autocast():
+            seen = self.teacher.activations(images, self.layers)
+        (theirs,) = torch.autograd.grad(objective(seen, layers), images)
+        with self._autocast():
+            found = self.student(images)
+        (ours,) = torch.autograd.grad(objective(found, layers), images, create_graph=True)
+        off = 1 - F.cosine_similarity(ours.flatten(1), theirs.flatten(1)).mean()
+        parts = {
+            name: self._error(name, found[name], seen[name].detach()) for name in self.branches
+        }
+        loss = torch.stack(list(parts.values())).mean() + self.options.gradient * off
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.student.parameters(), 10.0)
+        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
+        self.pool.move(ours.detach(), theirs, self.step)
+        self._note(parts, off)
         self._update_average()
         self.step += 1
         self.spent_s += time.monotonic() - started
         return float(loss.detach())
-
-    def _loss(self, images: Tensor, layer: str) -> Tensor:
-        directed = self.options.gradient > 0
-        if directed:
-            images = images.detach().requires_grad_(True)
-        with torch.set_grad_enabled(directed), self._autocast():
-            seen = self._seen_by_teacher(images)
-        with self._autocast():
-            found = self.student(images)
-            parts = {
-                name: self._error(name, self.adapters[name](found[name]), seen[name].detach())
-                for name in self.branches
-            }
-        loss = torch.stack(list(parts.values())).mean()
-        self._note(parts)
-        if directed:
-            wanted = gradient_of(seen, images, layer, keep=False).detach()
-            ours = gradient_of(found, images, layer, keep=True)
-            off = (1 - (wanted * ours).sum(dim=1)).mean()
-            self.losses["direction"] = smoothed(self.losses.get("direction"), float(off.detach()))
-            loss = loss + self.options.gradient * off
-        return loss
 
     def _error(self, name: str, ours: Tensor, theirs: Tensor) -> Tensor:
         """Return the mean over channels of squared error over the teacher's power.
@@ -152,15 +136,18 @@ class Trainer:
         The power is the batch's own where that is greater: a dreamed batch speaks ten times
         louder than a photograph, and would drown all others.
         """
-        theirs = theirs.float()
-        power = torch.maximum(self.power[name], theirs.square().mean(dim=(0, 2, 3)))
+        theirs = theirs.detach().float()
+        power = torch.maximum(self.power[name], power_of(theirs))
+        # A channel that hardly ever speaks must not drown the others.
+        power = power + QUIET_SHARE * power.mean()
         return ((ours.float() - theirs).square().mean(dim=(0, 2, 3)) / power).mean()
 
-    def _note(self, parts: dict[str, Tensor]) -> None:
+    def _note(self, parts: dict[str, Tensor], off: Tensor) -> None:
         stages: dict[str, list[float]] = {}
         for name, part in parts.items():
             stage = name.split("/")[0].replace("inception_", "")
             stages.setdefault(stage, []).append(float(part.detach()))
+        stages["direction"] = [float(off.detach())]
         for stage, values in stages.items():
             self.losses[stage] = smoothed(self.losses.get(stage), sum(values) / len(values))
 
@@ -191,7 +178,7 @@ class Trainer:
             "power": self.power,
             "student": self.student.state_dict(),
             "average": self.average.state_dict(),
-            "adapters": self.adapters.state_dict(),
+            "pool": self.pool.state(),
             "optimizer": self.optimizer.state_dict(),
         }
         part = path.with_name(path.name + ".part")
@@ -216,7 +203,7 @@ class Trainer:
         self.losses, self.power = state["losses"], state["power"]
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
-        self.adapters.load_state_dict(state["adapters"])
+        self.pool.restore(state["pool"])
         self.optimizer.load_state_dict(state["optimizer"])
 
     def export(self, path: Path, data: str = "") -> None:
@@ -236,6 +223,23 @@ class Trainer:
         part = path.with_name(path.name + ".part")
         safetensors.torch.save_file(half, part, metadata=note)
         part.replace(path)
+
+
+def power_of(activation: Tensor) -> Tensor:
+    """Return the mean square of each channel of (N, C, H, W)."""
+    return activation.float().square().mean(dim=(0, 2, 3))
+
+
+def objective(activations: Mapping[str, Tensor], layers: Sequence[str]) -> Tensor:
+    """Return the sum over pictures of the mean square of each one's own layer."""
+    chosen: dict[str, list[int]] = {}
+    for number, layer in enumerate(layers):
+        chosen.setdefault(layer, []).append(number)
+    parts = [
+        activations[layer][numbers].float().square().mean(dim=(1, 2, 3)).sum()
+        for layer, numbers in chosen.items()
+    ]
+    return torch.stack(parts).sum()
 
 
 def smoothed(before: float | None, now: float) -> float:

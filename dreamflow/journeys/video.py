@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 from torch import Tensor
@@ -11,12 +12,12 @@ from torch import Tensor
 from dreamflow.dream import Objective, OctavePlan, dream, first_plan
 from dreamflow.frames import Frame
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
-from dreamflow.motion import Carried, estimate_motion, regions, to_gray
+from dreamflow.motion import Carried, Mark, estimate_motion, find_shots, marked_at, regions, to_gray
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 
-NEW_SHOT_TRUST = 0.15
-"""Where less of the frame than this can be traced back, nothing is carried: a new shot begins."""
+LOST_TRUST = 0.15
+"""Where less of a frame than this can be traced back, it is dreamed like the first of a shot."""
 SETTLING = 0.2
 """How much of the way to settled an area goes in a frame: ten frames for nine tenths."""
 YOUNG = 0.2
@@ -53,14 +54,21 @@ class VideoDreamer:
         """Forget what is carried: the next frame begins a new shot."""
         self._gray = self._carried = None
 
-    def __call__(self, frame: Frame) -> Frame:
-        """Return the dream of the next frame: the same index and time, another picture."""
+    def __call__(self, frame: Frame, mark: Mark = Mark.SAME) -> Frame:
+        """Return the dream of the next frame: the same index and time, another picture.
+
+        mark: a cut lets go of what is carried. Over a flash it is held as it was, and the frame
+        after the flash goes on from the one before.
+        """
         if self.options.iterations == 0:
             return frame
+        if mark is Mark.CUT:
+            self.reset()
         source = to_image(frame.picture, self.device)
         gray = to_gray(frame.picture) if self.carry.carry else None
         key = (self.options.seed, frame.index)
-        coming = self._coming(gray)
+        held = mark is Mark.FLASH and self._carried is not None
+        coming = self._carried if held else self._coming(gray)
         if coming is None:
             self.trusted = 0.0
             plan = first_plan(self.options)
@@ -69,7 +77,7 @@ class VideoDreamer:
         else:
             dreamed = self._refine(source, coming, key)
             settled = coming.settled + SETTLING * (1 - coming.settled)
-        if self.carry.carry:
+        if self.carry.carry and not held:
             self._gray, self._carried = gray, Carried(to_array(dreamed - source), settled)
         return replace(frame, picture=to_picture(dreamed))
 
@@ -81,7 +89,7 @@ class VideoDreamer:
             return None
         motion = estimate_motion(self._gray, gray)
         self.trusted = float(motion.trust.mean())
-        if self.trusted < NEW_SHOT_TRUST:
+        if self.trusted < LOST_TRUST:
             return None
         return self._carried.along(motion, self.carry.decay)
 
@@ -119,16 +127,22 @@ def dream_video(
     layer: str | Sequence[str] | None = None,
     options: DreamOptions | None = None,
     carry: CarryOptions | None = None,
+    cuts: Sequence[Fraction] | None = None,
 ) -> Iterator[Frame]:
     """Yield the dream of each frame of a clip, as it is finished.
 
     frames: of one size, in order; a Clip is one. layer: a layer's name, or several as
-    `NAME=WEIGHT`; None takes those of `options`. Only the previous frame is held in memory.
-    Raises SettingsError for an unknown layer, or frames too small for it.
+    `NAME=WEIGHT`; None takes those of `options`. cuts: the times at which new shots begin; None
+    finds them, unless `carry.cuts` is "none". A few frames are held in memory. Raises
+    SettingsError for an unknown layer, or frames too small for it.
     """
-    options = options or DreamOptions()
+    options, carry = options or DreamOptions(), carry or CarryOptions()
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
-    dreamer = VideoDreamer(network, options, carry or CarryOptions())
-    for frame in frames:
-        yield dreamer(frame)
+    dreamer = VideoDreamer(network, options, carry)
+    if cuts is None and carry.carry and carry.cuts != "none":
+        marked = find_shots(frames)
+    else:
+        marked = marked_at(frames, cuts or ())
+    for frame, mark in marked:
+        yield dreamer(frame, mark)

@@ -3,6 +3,17 @@
 from dreamflow.motion.carry import Carried
 from dreamflow.motion.flow import Motion, estimate_motion, to_gray
 from dreamflow.motion.regions import regions
+from dreamflow.motion.shots import Mark, find_shots, marked_at
 from dreamflow.motion.trust import flow_trust
 
-__all__ = ["Carried", "Motion", "estimate_motion", "flow_trust", "regions", "to_gray"]
+__all__ = [
+    "Carried",
+    "Mark",
+    "Motion",
+    "estimate_motion",
+    "find_shots",
+    "flow_trust",
+    "marked_at",
+    "regions",
+    "to_gray",
+]

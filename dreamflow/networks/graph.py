@@ -11,10 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.errors import SettingsError, WeightsError, nearest
+from dreamflow.networks import stem
 from dreamflow.networks.lrn import local_response_norm
 
 SOURCE = "data"
 """Name of the graph's input, as in Caffe."""
+
+HIDDEN = "~"
+"""What the name of a layer begins with that is computed with, but not dreamed on."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +89,25 @@ class Network:
         """
         self.name = name
         self.nodes = {node.name: node for node in nodes}
-        self.layers = describe(nodes, categories)
+        facts = describe(nodes, categories)
+        self.layers = {name: layer for name, layer in facts.items() if name[0] != HIDDEN}
         self.weights_hash = weights_hash
-        self._weights = self._checked(weights)
+        channels = {SOURCE: 3} | {name: layer.channels for name, layer in facts.items()}
+        self._weights = self._checked(weights, channels)
+        self._stems = {
+            node.name: stem.phase_weight(self._weights[f"{node.name}.weight"])
+            for node in nodes
+            if node.kind == "conv"
+            and node.inputs[0] == SOURCE
+            and stem.fits(node.kernel, node.stride, node.pad)
+        }
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
         self.device = torch.device("cpu")
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def _checked(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        channels = {SOURCE: 3} | {layer.name: layer.channels for layer in self.layers.values()}
+    def _checked(
+        self, weights: Mapping[str, Tensor], channels: Mapping[str, int]
+    ) -> dict[str, Tensor]:
         taken: dict[str, Tensor] = {}
         for node in self.nodes.values():
             if node.kind != "conv":
@@ -121,6 +135,7 @@ class Network:
         """Move the network to a device, and return it."""
         self.device = torch.device(device)
         self._weights = {key: tensor.to(self.device) for key, tensor in self._weights.items()}
+        self._stems = {key: tensor.to(self.device) for key, tensor in self._stems.items()}
         self._mean = self._mean.to(self.device)
         return self
 
@@ -143,10 +158,14 @@ class Network:
                     f"a picture of {width}x{height} is too small for {name}, "
                     f"which needs {smallest} pixels a side; give a larger --size"
                 )
-        known = {SOURCE: (image * 255 - self._mean).contiguous(memory_format=torch.channels_last)}
+        known = {SOURCE: self.seen(image)}
         for name in self.needed(names):
             known[name] = self._compute(self.nodes[name], known)
         return {name: known[name] for name in names}
+
+    def seen(self, image: Tensor) -> Tensor:
+        """Return an image (N, 3, H, W), RGB in [0, 1], as the first layer takes it."""
+        return (image * 255 - self._mean).contiguous(memory_format=torch.channels_last)
 
     def needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return all layers that `names` need, themselves included, in the order of computing."""
@@ -161,11 +180,21 @@ class Network:
     def _compute(self, node: Node, known: Mapping[str, Tensor]) -> Tensor:
         first = known[node.inputs[0]]
         if node.kind == "conv":
-            weight, bias = self._weights[f"{node.name}.weight"], self._weights[f"{node.name}.bias"]
-            return F.relu_(F.conv2d(first, weight, bias, node.stride, node.pad))
+            return F.relu_(self.convolved(node, first))
         if node.kind == "norm":
             return local_response_norm(first)
         return pool_or_concat(node, known)
+
+    def convolved(self, node: Node, first: Tensor) -> Tensor:
+        """Return what a convolution makes of its input, before the ReLU."""
+        weight, bias = self.weight(node)
+        if node.name in self._stems:
+            return stem.stem_convolution(first, weight, bias, self._stems[node.name])
+        return F.conv2d(first, weight, bias, node.stride, node.pad)
+
+    def weight(self, node: Node) -> tuple[Tensor, Tensor]:
+        """Return a convolution's weight (O, I, kH, kW), RGB in, and bias (O,)."""
+        return self._weights[f"{node.name}.weight"], self._weights[f"{node.name}.bias"]
 
 
 def pool_or_concat(node: Node, known: Mapping[str, Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ BETA = 0.75
 
 
 @lru_cache(maxsize=8)
-def _band(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+def band(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return the (C, C, 1, 1) kernel that sums each channel's window, times alpha / window."""
     index = torch.arange(channels, device=device)
     near = (index[:, None] - index[None, :]).abs() <= WINDOW_CHANNELS // 2
@@ -32,8 +32,8 @@ def _band(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
 class _LocalResponseNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        band = _band(x.shape[1], x.device, x.dtype)
-        scale = F.conv2d(x * x, band).add_(1.0)
+        window = band(x.shape[1], x.device, x.dtype)
+        scale = F.conv2d(x * x, window).add_(1.0)
         power = (scale * scale.sqrt()).rsqrt_()
         ctx.save_for_backward(x, scale, power)
         return x * power
@@ -43,9 +43,9 @@ class _LocalResponseNorm(torch.autograd.Function):
         # dL/dx_i = g_i s_i^-b - 2 b x_i * sum over windows j that hold i of (a/n) g_j x_j s_j^-b-1
         (grad,) = grads
         x, scale, power = ctx.saved_tensors
-        band = _band(x.shape[1], x.device, x.dtype)
+        window = band(x.shape[1], x.device, x.dtype)
         grad_power = grad * power
-        spread = F.conv2d(grad_power * x / scale, band)
+        spread = F.conv2d(grad_power * x / scale, window)
         return torch.addcmul(grad_power, x, spread, value=-2 * BETA)
 
 
@@ -54,3 +54,9 @@ def local_response_norm(x: Tensor) -> Tensor:
     out = _LocalResponseNorm.apply(x)
     assert isinstance(out, Tensor)
     return out
+
+
+def plain_local_response_norm(x: Tensor) -> Tensor:
+    """Do the same with PyTorch's own operations: slower, but it can be differentiated twice."""
+    scale = F.conv2d(x * x, band(x.shape[1], x.device, x.dtype)) + 1.0
+    return x * (scale * scale.sqrt()).rsqrt()

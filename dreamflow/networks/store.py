@@ -65,30 +65,35 @@ def network_layers(network: str, weights: Path | None = None) -> dict[str, Layer
     return recipe(network).layers(weights)
 
 
+SHIPPED = Path(__file__).parent / "shipped"
+"""Weights that come with DreamFlow."""
+
+
 def weights_folders() -> list[Path]:
     """Return the folders that are searched for weights, first one first."""
     home = os.environ.get("DREAMFLOW_HOME")
     folders = [Path(home) / "weights"] if home else []
-    return [*folders, Path(platformdirs.user_cache_dir("dreamflow")) / "weights"]
+    return [*folders, Path(platformdirs.user_cache_dir("dreamflow")) / "weights", SHIPPED]
 
 
 def find_weights(network: str, weights: Path | None = None) -> Path:
     """Return the weights file of a network.
 
-    `weights` itself where given; else the first found in `$DREAMFLOW_HOME/weights` and the user's
-    cache folder. Raises WeightsError with the places searched.
+    `weights` itself where given; else the first found in `$DREAMFLOW_HOME/weights`, the user's
+    cache folder and the package. Raises WeightsError with the places searched.
     """
     filename = recipe(network).filename
     if weights is not None:
         if not weights.is_file():
             raise WeightsError(f"--weights {weights}: there is no such file")
         return weights
-    tried = [folder / filename for folder in weights_folders()]
-    for path in tried:
+    for path in (folder / filename for folder in weights_folders()):
         if path.is_file():
             return path
+    places = [str(folder / filename) for folder in weights_folders() if folder != SHIPPED]
+    tried = " and ".join(places)
     raise WeightsError(
-        f"no weights for {network}: looked for {' and '.join(str(path) for path in tried)}; "
+        f"no weights for {network}: looked for {tried}; "
         f"put {filename} there, or name it with --weights FILE"
     )
 
@@ -115,7 +120,7 @@ def load_network(
     """Load a network with its weights.
 
     name: one of `known_networks()`. weights: a .safetensors file; None searches
-    `$DREAMFLOW_HOME/weights`, then the user's cache folder. device: see `choose_device`.
+    `$DREAMFLOW_HOME/weights`, the user's cache folder and the package. device: see `choose_device`.
     Raises SettingsError for an unknown name or device, WeightsError where weights are not found
     or do not fit.
     """

@@ -11,6 +11,7 @@ import torch
 from dreamflow import __version__
 from dreamflow.journeys import dream_video
 from dreamflow.media import Clip, open_writer
+from dreamflow.media.cutlist import read_cuts
 from dreamflow.media.metadata import MARK
 from dreamflow.media.writer import Writer
 from dreamflow.networks import Network
@@ -52,7 +53,8 @@ def render_video(
     """
     groups = (settings.dream, settings.carry, settings.clip, settings.encode)
     record = settings_record("video", clip.path, network, *groups)
-    dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry)
+    cuts = read_cuts(clip, settings.carry.cuts)
+    dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry, cuts=cuts)
     with open_writer(
         out, clip, encode=settings.encode, record=record, overwrite=overwrite
     ) as writer:

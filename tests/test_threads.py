@@ -1,0 +1,41 @@
+"""The number of threads is the fastest one, measured."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dreamflow.threads import all_threads, candidates, fastest_threads, trial
+
+
+@pytest.mark.parametrize(
+    "times, best",
+    [
+        ({1: 1.0, 2: 0.55, 4: 0.3}, 4),
+        ({1: 1.0, 2: 4.7, 4: 9.0}, 1),
+        ({1: 1.0, 2: 0.6, 4: 0.59}, 2),
+        ({1: 1.0, 2: 1.1, 4: 0.5}, 4),
+        ({8: 1.0}, 8),
+    ],
+)
+def test_the_fastest_is_taken_and_fewer_where_more_gain_little(
+    times: dict[int, float], best: int
+) -> None:
+    assert fastest_threads(list(times), times.__getitem__) == best
+
+
+def test_candidates_are_powers_of_two_and_all() -> None:
+    assert candidates(1) == [1]
+    assert candidates(2) == [1, 2]
+    assert candidates(6) == [1, 2, 4, 6]
+    assert candidates(8) == [1, 2, 4, 8]
+
+
+def test_a_trial_takes_time_and_sets_the_threads() -> None:
+    before = all_threads()
+    try:
+        assert trial(1) > 0
+        assert torch.get_num_threads() == 1
+        assert fastest_threads() in candidates(before)
+    finally:
+        torch.set_num_threads(before)
