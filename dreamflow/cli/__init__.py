@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from dreamflow.cli import distill, frame, listing, shots, terminal, video
+from dreamflow.cli import distill, frame, listing, measure, shots, terminal, video
 from dreamflow.cli.app import app
 from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped
 
@@ -14,6 +14,7 @@ __all__ = ["app", "main"]
 app.command("video", epilog=video.EXAMPLE)(video.video)
 app.command("frame", epilog=frame.EXAMPLE)(frame.frame)
 app.command("shots", epilog=shots.EXAMPLE)(shots.shots)
+app.command("measure", epilog=measure.EXAMPLE)(measure.measure)
 app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)
 app.add_typer(listing.presets_app, name="presets")
 app.command("distill", epilog=distill.EXAMPLE)(distill.distill)

@@ -58,6 +58,11 @@ class Objective:
         return cls(network, parse_layers(layers))
 
     @property
+    def device(self) -> torch.device:
+        """Where images must be."""
+        return self.network.device
+
+    @property
     def smallest(self) -> int:
         """The least side in pixels of a picture that all layers can see."""
         return max(self.network.layer(name).smallest for name in self.weights)

@@ -61,6 +61,15 @@ def read_record(output: Path) -> dict[str, Any]:
     )
 
 
+def settings_of(output: Path) -> dict[str, Any]:
+    """Return the settings that an output was made with, or {} where it does not say."""
+    try:
+        settings = read_record(output).get("settings")
+    except SettingsError:
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
 def add_gif_comment(path: Path, text: str) -> None:
     """Put a comment into a GIF, right after its header (GIF89a specification, section 24)."""
     whole = path.read_bytes()

@@ -1,8 +1,15 @@
-"""Figures of coherence: the warping error of Lai et al. 2018."""
+"""Figures of coherence: the warping error of Lai et al. 2018, and what goes with it.
+
+E_warp of a pair of frames is the mean squared difference, RGB in [0, 1], between a frame and the
+one before it, warped onto it along the *source's* optical flow, where that flow is neither occluded
+nor at a motion boundary (Lai et al. 2018, "Learning Blind Video Temporal Consistency", section 4.1,
+and its `evaluate_WarpError`; there the later frame is warped onto the earlier one).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +19,8 @@ from dreamflow.opencv import cv2
 
 BOUNDARY_RELATIVE = 0.01
 BOUNDARY_ABSOLUTE_PX2 = 0.002
+LEAST_SHARE = 0.05
+"""A pair of which less than this can be compared has no long-term error."""
 
 
 def motion_boundaries(flow: np.ndarray) -> np.ndarray:
@@ -22,23 +31,125 @@ def motion_boundaries(flow: np.ndarray) -> np.ndarray:
     return steepness > BOUNDARY_RELATIVE * size + BOUNDARY_ABSOLUTE_PX2
 
 
-def warp_error(sources: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
-    """Return E_warp of a clip, after `evaluate_WarpError` of Lai et al. 2018.
+@dataclass(frozen=True)
+class Track:
+    """Where a frame's pixels were in an earlier one. flow: (H, W, 2); mask: bool (H, W)."""
 
-    sources, outputs: uint8 (H, W, 3) RGB frames, pair by pair. The mean over pairs of the mean
-    squared difference, RGB in [0, 1], between each output frame and the one before it warped
-    onto it, where the *source's* flow is neither occluded nor at a motion boundary.
+    flow: np.ndarray
+    mask: np.ndarray
+
+    @classmethod
+    def between(cls, before: np.ndarray, here: np.ndarray) -> Track:
+        """Return the track from a frame to an earlier one, each uint8 (H, W) grey."""
+        backward, forward = dis_flow(here, before), dis_flow(before, here)
+        return cls(backward, consistent(backward, forward) & ~motion_boundaries(backward))
+
+    @property
+    def share(self) -> float:
+        """Share of the frame that can be compared."""
+        return float(self.mask.mean())
+
+    def error(self, before: np.ndarray, here: np.ndarray) -> float:
+        """Return E_warp of two uint8 (H, W, 3) pictures; 0 where nothing can be compared."""
+        if not self.mask.any():
+            return 0.0
+        x, y = positions(self.flow)
+        warped = cv2.remap(before.astype(np.float32), x, y, cv2.INTER_LINEAR)
+        squared = np.square((here.astype(np.float32) - warped) / 255).mean(axis=-1)
+        return float(squared[self.mask].mean())
+
+
+def warp_error(sources: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
+    """Return E_warp of a clip without cuts: the mean over its pairs of frames.
+
+    sources, outputs: uint8 (H, W, 3) RGB frames, pair by pair.
     """
     errors: list[float] = []
     grays = [to_gray(picture) for picture in sources]
     for before, here, output_before, output_here in zip(
         grays, grays[1:], outputs, outputs[1:], strict=False
     ):
-        backward, forward = dis_flow(here, before), dis_flow(before, here)
-        mask = consistent(backward, forward) & ~motion_boundaries(backward)
-        x, y = positions(backward)
-        warped = cv2.remap(output_before.astype(np.float32), x, y, cv2.INTER_LINEAR)
-        squared = np.square((output_here.astype(np.float32) - warped) / 255).mean(axis=-1)
-        if mask.any():
-            errors.append(float(squared[mask].mean()))
+        track = Track.between(before, here)
+        if track.mask.any():
+            errors.append(track.error(output_before, output_here))
     return float(np.mean(errors)) if errors else 0.0
+
+
+def sharpness(picture: np.ndarray) -> float:
+    """Return the variance of the Laplacian of a uint8 (H, W, 3) picture's luma, in levels^2."""
+    return float(cv2.Laplacian(to_gray(picture).astype(np.float32), cv2.CV_32F).var())
+
+
+@dataclass(frozen=True)
+class FrameFigures:
+    """The figures of one dreamed frame; NaN where it has none, as the first frame of a shot.
+
+    warp_error, source_warp_error: E_warp to the frame before, of the dream and of the source.
+    long_warp_error, source_long_warp_error: the same to the first frame of the shot. compared:
+    share of the frame that E_warp looks at. residual: mean |dream - source|, in levels of 255.
+    sharpness, source_sharpness: variance of the Laplacian. red, green, blue: mean of dream -
+    source, in levels.
+    """
+
+    cut: bool
+    warp_error: float
+    source_warp_error: float
+    long_warp_error: float
+    source_long_warp_error: float
+    compared: float
+    residual: float
+    sharpness: float
+    source_sharpness: float
+    red: float
+    green: float
+    blue: float
+
+
+class Meter:
+    """Measures a dream, frame after frame; holds the last frame and the first of the shot."""
+
+    def __init__(self) -> None:
+        self._first: Pair | None = None
+        self._last: Pair | None = None
+
+    def __call__(self, source: np.ndarray, dream: np.ndarray, cut: bool) -> FrameFigures:
+        """Return the figures of the next frame, both uint8 (H, W, 3) of one size."""
+        cut = cut or self._first is None
+        gray = to_gray(source)
+        short = long = None
+        if not cut and self._last is not None and self._first is not None:
+            short = Track.between(to_gray(self._last[0]), gray)
+            long = Track.between(to_gray(self._first[0]), gray)
+        pair = (source, dream)
+        errors = _errors(short, self._last, pair)
+        far = _errors(long if long and long.share >= LEAST_SHARE else None, self._first, pair)
+        change = dream.astype(np.float32) - source
+        red, green, blue = (float(v) for v in change.mean(axis=(0, 1)))
+        self._last = pair
+        if cut:
+            self._first = pair
+        return FrameFigures(
+            cut=cut,
+            warp_error=errors[1],
+            source_warp_error=errors[0],
+            long_warp_error=far[1],
+            source_long_warp_error=far[0],
+            compared=short.share if short else float("nan"),
+            residual=float(np.abs(change).mean()),
+            sharpness=sharpness(dream),
+            source_sharpness=sharpness(source),
+            red=red,
+            green=green,
+            blue=blue,
+        )
+
+
+Pair = tuple[np.ndarray, np.ndarray]
+"""A source frame and its dream."""
+
+
+def _errors(track: Track | None, before: Pair | None, here: Pair) -> tuple[float, float]:
+    """Return E_warp of source and dream along a track; NaN where there is none."""
+    if track is None or before is None:
+        return float("nan"), float("nan")
+    return track.error(before[0], here[0]), track.error(before[1], here[1])

@@ -1,0 +1,183 @@
+"""`dreamflow measure`: how well a dream holds, in figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.cli.binding import DebugOption, OverwriteOption, with_options
+from dreamflow.cli.listing import print_table
+from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.errors import OutputError, SettingsError
+from dreamflow.options import ClipOptions, DreamOptions, MachineOptions
+
+if TYPE_CHECKING:
+    from dreamflow.dream import Objective
+    from dreamflow.media.clip import Clip
+    from dreamflow.render.measuring import Measured
+
+EXAMPLE = "Example: dreamflow measure clip.mp4 dream.mp4 --against naive.mp4 --plot figures.png"
+LARGEST_PX = 480
+"""Dreams larger than this are measured at this size, unless --size says otherwise."""
+
+FileOption = Annotated[Path | None, typer.Option(metavar="FILE", show_default=False)]
+
+
+@with_options
+def measure(
+    source: Annotated[
+        Path, typer.Argument(help="The clip dreamed.", metavar="SOURCE", show_default=False)
+    ],
+    dream: Annotated[
+        Path, typer.Argument(help="The dream of it.", metavar="DREAM", show_default=False)
+    ],
+    *,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another dream of it, best one made with --no-carry: the excess flicker is the "
+            "share of its flicker that is left.",
+            metavar="OTHER",
+            show_default=False,
+        ),
+    ] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Layer of the objective; what DREAM was dreamed on, where it says.",
+            metavar="NAME[=WEIGHT]",
+            show_default=False,
+        ),
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Network of the objective.", show_default=False)
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the figures over time, and x-t slices.", metavar="PNG", show_default=False
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="Write each frame's figures.", metavar="FILE", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all figures, of each frame too, as JSON.")
+    ] = False,
+    frames: ClipOptions,
+    machine: MachineOptions,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure how well a dream holds on to its clip.
+
+    E_warp (Lai et al. 2018): mean squared difference, RGB in 0 to 1, of each frame to the one
+    before, moved along the source's motion; long-term, to the first frame of its shot. Near the
+    source's own is good: 1 to 2 times. Excess flicker: what the dream adds to it, as a share of
+    what --against adds; below 0.03 the eye sees none, 1 is dreaming each frame by itself.
+    Objective: how strongly the layer responds; the same as that of --against is as strong.
+    Residual: how far the dream is from the source. Sharpness: variance of the Laplacian. Colour
+    drift: change of the mean colour within a shot; below 1 level is steady.
+    """
+    from dreamflow.media.clip import Clip
+    from dreamflow.media.metadata import settings_of
+    from dreamflow.media.writer import check_output
+    from dreamflow.render.measuring import excess_flicker
+    from dreamflow.render.measuring import measure as measured_clip
+
+    known = settings_of(dream)
+    dreams = [Clip(path, ClipOptions()) for path in (dream, against) if path]
+    for path in (path for path in (plot, table) if path):
+        check_output(path, overwrite, [source, dream])
+    if plot and plot.suffix.lower() != ".png":
+        raise OutputError(f"{plot}: a plot is a .png file")
+    original = Clip(source, source_options(frames, known, dreams[0]))
+    size = f"{original.width}x{original.height}"
+    dreams = [Clip(clip.path, ClipOptions(size=size)) for clip in dreams]
+    for clip in dreams:
+        clip.width, clip.height = original.width, original.height
+    set_threads(machine)
+    objective = objective_of(layer, network, known, machine)
+    found: list[Measured] = []
+    for clip in dreams:
+        title = f"measuring {clip.path.name}"
+        with stoppable(), terminal.progress_bar(title, len(original)) as progress:
+            found.append(measured_clip(original, clip, objective, progress=progress))
+    excess = excess_flicker(found[0], found[1]) if len(found) > 1 else None
+    if table:
+        write_table(table, found[0])
+    if plot:
+        from dreamflow.render.plot import draw
+
+        draw(plot, found)
+    if as_json:
+        typer.echo(as_text(found, excess))
+    else:
+        print_figures(source, found, excess)
+
+
+def source_options(frames: ClipOptions, known: dict[str, Any], dream: Clip) -> ClipOptions:
+    """Return which frames of the source were dreamed, and the size to measure at."""
+    if frames == replace(ClipOptions(), size=frames.size, decoder=frames.decoder):
+        taken = {name: known[name] for name in ("start", "end", "every", "fps") if name in known}
+        frames = replace(frames, **taken)
+    if frames.size is None:
+        longest = min(max(dream.width, dream.height), LARGEST_PX)
+        frames = replace(frames, size=str(longest))
+    return frames
+
+
+def objective_of(
+    layer: list[str] | None, network: str | None, known: dict[str, Any], machine: MachineOptions
+) -> Objective | None:
+    """Return what the dream climbed, or None where neither it nor the user says."""
+    layers = layer or known.get("layer")
+    if not layers:
+        if network:
+            raise SettingsError("--network says where, but not what: give a --layer too")
+        return None
+    from dreamflow.dream import Objective
+    from dreamflow.networks import load_network
+
+    name = network or known.get("network") or DreamOptions.network
+    return Objective.of(load_network(name, machine.weights, machine.device), layers)
+
+
+def print_figures(source: Path, found: list[Measured], excess: float | None) -> None:
+    """Print the figures of the whole, dream beside dream."""
+    summaries = [measured.summary() for measured in found]
+    rows = [
+        [name, *(f"{summary[name]:.4g}" if name in summary else "-" for summary in summaries)]
+        for name in summaries[0]
+    ]
+    if len(found) > 1:
+        rows.append(["excess flicker", "-" if excess is None else f"{excess:.3f}", "1"])
+    columns = [("figure", "left"), *((measured.name, "right") for measured in found)]
+    print_table(f"dreams of {source.name}", columns, rows)
+
+
+def as_text(found: list[Measured], excess: float | None) -> str:
+    """Return all figures as JSON."""
+    dreams = [
+        {"name": m.name, "cuts_s": m.cuts, "whole": m.summary(), "frames": m.per_frame()}
+        for m in found
+    ]
+    return json.dumps({"dreams": dreams, "excess_flicker": excess}, indent=2)
+
+
+def write_table(path: Path, measured: Measured) -> None:
+    """Write each frame's figures, one frame a line."""
+    rows = measured.per_frame()
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,150 @@
+"""The figures of coherence have the values that are known beforehand."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run, make_film, texture
+from PIL import Image
+
+from dreamflow.errors import DreamFlowWarning, MediaError
+from dreamflow.media import open_clip
+from dreamflow.motion.measure import Meter, Track, warp_error
+from dreamflow.render.measuring import Measured, excess_flicker, measure
+
+MADE = np.random.default_rng(0)
+
+
+def panned(count: int, speed: int = 3) -> list[np.ndarray]:
+    scene = texture(96, 300)
+    return [scene[:, speed * n : speed * n + 128].copy() for n in range(count)]
+
+
+def noisy(pictures: list[np.ndarray], levels: float) -> list[np.ndarray]:
+    return [
+        np.clip(p + MADE.normal(0, levels, p.shape), 0, 255).round().astype(np.uint8)
+        for p in pictures
+    ]
+
+
+def test_a_shift_of_three_pixels_gives_back_three() -> None:
+    before, here = (picture[..., 0].copy() for picture in panned(2, 3))
+    track = Track.between(before, here)
+    assert np.median(track.flow[16:-16, 16:-16, 0]) == pytest.approx(3, abs=0.1)
+    assert track.share > 0.8
+
+
+def test_a_dream_that_is_its_source_has_the_sources_figures() -> None:
+    meter = Meter()
+    for number, picture in enumerate(panned(5)):
+        found = meter(picture, picture, cut=False)
+        assert found.cut == (number == 0)
+        assert found.residual == found.red == found.green == found.blue == 0
+        assert found.sharpness == found.source_sharpness > 0
+        if number == 0:
+            assert np.isnan(found.warp_error) and np.isnan(found.long_warp_error)
+        else:
+            assert found.warp_error == found.source_warp_error < 1e-4
+            assert found.long_warp_error == found.source_long_warp_error
+
+
+def test_noise_is_measured_as_its_variance() -> None:
+    """White noise of deviation s, new in each frame, adds s^2 (1 + 1): here, and where it was."""
+    still = [np.full((96, 128, 3), 128, np.uint8)] * 6
+    still[0] = still[0].copy()
+    levels = 6.0
+    found = warp_error([texture(96, 128) // 2 + 64] * 6, noisy(still, levels))
+    assert found == pytest.approx(2 * (levels / 255) ** 2, rel=0.1)
+
+
+def test_what_moves_along_is_better_than_what_stays() -> None:
+    sources = panned(6)
+    moving = [np.roll(p, 40, axis=0) for p in sources]
+    fixed = [texture(96, 128, 5)] * 6
+    assert warp_error(sources, moving) < 0.1 * warp_error(sources, fixed)
+
+
+def test_drift_is_that_of_the_colour_within_a_shot() -> None:
+    source = [np.full((32, 32, 3), 100, np.uint8)] * 6
+    added = [0, 1, 2, 9, 10, 9]
+    meter, found = Meter(), Measured("dream")
+    for number, (picture, plus) in enumerate(zip(source, added, strict=True)):
+        dream = picture.copy()
+        dream[..., 2] += plus
+        found.figures.append(meter(picture, dream, cut=number == 3))
+    assert found.colour_drift() == 2
+    assert found.figures[3].blue == 9 and found.figures[3].red == 0
+
+
+def film_of(folder: Path, name: str, pictures: list[np.ndarray]) -> Path:
+    from dreamflow.media import write_picture
+
+    (folder / name).mkdir()
+    for number, picture in enumerate(pictures):
+        write_picture(folder / name / f"{number:03}.png", picture)
+    return folder / name
+
+
+def test_excess_flicker_is_the_share_that_is_left(tmp_path: Path) -> None:
+    sources = panned(6)
+    clips = [
+        open_clip(film_of(tmp_path, name, noisy(sources, levels)))
+        for name, levels in (("source", 0), ("calm", 2), ("naive", 8))
+    ]
+    calm, naive = (measure(clips[0], dream) for dream in clips[1:])
+    share = excess_flicker(calm, naive)
+    assert share == pytest.approx((2 / 8) ** 2, rel=0.3)
+    assert excess_flicker(naive, naive) == pytest.approx(1)
+    assert excess_flicker(calm, measure(clips[0], clips[0])) is None
+    slices = calm.slices
+    assert slices[0].shape == slices[1].shape == (6, 128, 3)
+
+
+def test_a_shorter_dream_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
+    source = open_clip(film_of(tmp_path, "source", panned(5)))
+    dream = open_clip(film_of(tmp_path, "dream", panned(3)))
+    with pytest.warns(DreamFlowWarning, match="first 3 are compared"):
+        assert len(measure(source, dream).figures) == 3
+    other = open_clip(film_of(tmp_path, "other", [texture(64, 64)]))
+    with pytest.raises(MediaError, match="cannot be compared"):
+        measure(source, other)
+
+
+def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., Run]) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=14, size="96x64")
+    part = ("--start", "2", "--end", "12", "--layer", "conv2/3x3", "--octaves", "1")
+    few = ("--iterations", "6", "--step", "4", "--carry-iterations", "1")
+    assert cli("video", film, tmp_path / "d.mp4", *part, *few).code == 0
+    assert cli("video", film, tmp_path / "n.mp4", *part, *few, "--no-carry").code == 0
+    line = ("measure", film, tmp_path / "d.mp4", "--against", tmp_path / "n.mp4")
+    run = cli(*line, "--plot", tmp_path / "p.png", "--csv", tmp_path / "t.csv")
+    assert run.code == 0, run.err
+    for word in ("E_warp", "objective / source", "excess flicker", "n.mp4"):
+        assert word in run.out
+    with Image.open(tmp_path / "p.png") as plot:
+        assert plot.width > 1000 and len(plot.convert("RGB").getcolors(10**7)) > 100
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame"]) for row in rows] == list(range(2, 12)), "as the dream was started"
+    assert rows[0]["warp_error"] == "" and float(rows[1]["warp_error"]) > 0
+    told = json.loads(cli(*line, "--json").out)
+    assert 0 < told["excess_flicker"] < 1
+    assert told["dreams"][0]["whole"]["objective / source"] > 1
+    assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "what exists is not overwritten"
+
+
+def test_a_dream_without_settings_is_measured_without_objective(
+    tmp_path: Path, cli: Callable[..., Run]
+) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=4, size="96x64")
+    other = make_film(tmp_path / "other.mp4", frames=4, size="96x64")
+    run = cli("measure", film, other)
+    assert run.code == 0 and "objective" not in run.out and "E_warp" in run.out
+    assert "objective" in cli("measure", film, other, "--layer", "conv2/3x3").out
+    assert cli("measure", film, other, "--network", "pocket").code == 1
+    assert "does not exist" in cli("measure", film, tmp_path / "no.mp4").err
