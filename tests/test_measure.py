@@ -116,7 +116,7 @@ def test_a_shorter_dream_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., Run]) -> None:
-    film = make_film(tmp_path / "film.mp4", frames=14, size="96x64")
+    film = film_of(tmp_path, "film", panned(14))
     part = ("--start", "2", "--end", "12", "--layer", "conv2/3x3", "--octaves", "1")
     few = ("--iterations", "6", "--step", "4", "--carry-iterations", "1")
     assert cli("video", film, tmp_path / "d.mp4", *part, *few).code == 0
