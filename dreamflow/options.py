@@ -148,15 +148,32 @@ class CarryOptions(Options):
     """How a dream is carried from frame to frame along optical flow."""
 
     carry: bool = option(True, "Carry the dream along the motion, or dream each frame anew.")
-    decay: float = option(0.92, "Share of the dream kept from frame to frame.", low=0, high=1)
+    stability: float = option(
+        0.5, "From 0, boiling freely, to 1, locked to the scene.", low=0, high=1
+    )
+    decay: float = option(
+        0.92, "Share of the dream kept from frame to frame, at stability 0.5.", low=0, high=1
+    )
     carry_iterations: int = option(
-        3, "Steps on a carried frame at full size; one fewer per coarser octave.", low=0, high=1000
+        3,
+        "Steps on a carried frame at full size; half as many per coarser octave.",
+        low=0,
+        high=1000,
     )
     carry_step: float = option(
-        1.0, "Mean change per step on a carried frame, in levels of 255.", above=0, high=64
+        0.9,
+        "Mean change per step on a carried frame, in levels of 255, at stability 0.5.",
+        above=0,
+        high=64,
     )
     uncover_iterations: int = option(
-        4, "Extra steps where the scene has lately come into view.", low=0, high=1000
+        2, "Large steps where the scene has lately come into view.", low=0, high=1000
+    )
+    firmness: float = option(
+        0.2,
+        "How firmly a dream is kept as strong as in the first frame of its shot.",
+        low=0,
+        high=1,
     )
     cuts: str = option(
         "auto",

@@ -12,12 +12,13 @@ from conftest import SHARED, WEIGHTS, texture
 
 from dreamflow.frames import Frame
 from dreamflow.journeys.edge import to_image
-from dreamflow.journeys.video import VideoDreamer, carried_plan
+from dreamflow.journeys.video import VideoDreamer, carried_plan, carried_share
 from dreamflow.media import open_clip
 from dreamflow.motion import Carried, estimate_motion, regions, to_gray
 from dreamflow.motion.carry import warp
 from dreamflow.motion.flow import Motion, dis_flow
 from dreamflow.motion.measure import motion_boundaries, warp_error
+from dreamflow.motion.strength import BANDS, bands, held, strength
 from dreamflow.motion.trust import flow_trust
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
@@ -137,9 +138,117 @@ def test_nothing_is_carried_into_a_new_shot(noise_network: Network) -> None:
 
 def test_small_carried_plans_have_fewer_steps_on_coarse_octaves() -> None:
     plan = carried_plan(DreamOptions(octaves=4), CarryOptions(carry_iterations=3))
-    assert [(step.octave, step.iterations) for step in plan] == [(2, 1), (1, 2), (0, 3)]
-    none = carried_plan(DreamOptions(), CarryOptions(carry_iterations=0))
-    assert [step.iterations for step in none] == [0]
+    assert [(step.octave, step.iterations) for step in plan] == [(1, 1), (0, 3)]
+    few = carried_plan(DreamOptions(octaves=1), CarryOptions(carry_iterations=8))
+    assert [(step.octave, step.iterations) for step in few] == [(0, 8)]
+    assert carried_plan(DreamOptions(), CarryOptions(carry_iterations=0)) == []
+
+
+def test_the_dial_goes_from_boiling_to_locked() -> None:
+    dials = [CarryOptions(stability=dial) for dial in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    shares = [carried_share(carry) for carry in dials]
+    assert shares == sorted(shares) and shares[-1] == 1.0 and shares[0] < 0.8
+    assert shares[2] == pytest.approx(CarryOptions.decay)
+    steps = [[plan.step for plan in carried_plan(DreamOptions(), carry)] for carry in dials]
+    assert steps[2] == [CarryOptions.carry_step] * 2
+    assert steps[0] == [2 * CarryOptions.carry_step] * 2 and steps[-1] == []
+
+
+def test_a_static_clip_gives_a_static_dream_when_locked(noise_network: Network) -> None:
+    sources = [texture(96, 96)] * 6
+    for dial, still in ((1.0, True), (0.5, False)):
+        dreamer = VideoDreamer(noise_network, SMALL, CarryOptions(stability=dial))
+        outputs = [dreamer(frame).picture for frame in frames_of(sources)]
+        assert (outputs[0] != sources[0]).any()
+        assert all(np.array_equal(outputs[0], other) for other in outputs) == still
+
+
+def test_more_stability_is_less_flicker(noise_network: Network) -> None:
+    scene = texture(180, 180)
+    sources = [shifted(scene, 2 * n, n) for n in range(6)]
+    errors = []
+    for dial in (0.0, 0.5, 1.0):
+        dreamer = VideoDreamer(noise_network, SMALL, CarryOptions(stability=dial))
+        errors.append(warp_error(sources, [dreamer(f).picture for f in frames_of(sources)]))
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_bands_add_up_to_what_they_were_made_of() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.1, (75, 101, 3)).astype(np.float32)
+    assert len(bands(residual)) == BANDS + 1
+    np.testing.assert_allclose(held(residual, (0.0,) * BANDS, 0.5), residual, atol=1e-6)
+    assert held(residual, strength(residual), 1.0) == pytest.approx(residual, abs=1e-6)
+
+
+def test_a_weak_band_is_brought_back_and_a_strong_one_let_be() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.1, (64, 96, 3)).astype(np.float32)
+    wanted = strength(residual)
+    weak = strength(held(residual * 0.9, wanted, 0.2))
+    for now, before, target in zip(weak, strength(residual * 0.9), wanted, strict=True):
+        assert before < now < target
+    strong = held(residual * 2, wanted, 0.2)
+    np.testing.assert_allclose(strong, residual * 2, atol=1e-6)
+    hardly = held(residual * 1e-4, wanted, 1.0)
+    assert max(strength(hardly)) < 2 * max(strength(residual * 1e-4)), "never more than a quarter"
+    offset = np.full((64, 96, 3), 0.05, np.float32)
+    np.testing.assert_allclose(held(offset, wanted, 1.0), offset, atol=1e-3)
+
+
+def test_a_carried_dream_stays_as_strong_as_it_began(noise_network: Network) -> None:
+    scene = texture(180, 400)
+    sources = [np.ascontiguousarray(scene[40:136, n : n + 96]) for n in range(30)]
+    sizes = {}
+    for firmness in (0.0, CarryOptions.firmness):
+        carry = CarryOptions(carry_iterations=1, carry_step=0.3, firmness=firmness)
+        dreamer = VideoDreamer(noise_network, SMALL, carry)
+        sizes[firmness] = [
+            np.abs(dreamer(frame).picture.astype(int) - frame.picture).mean()
+            for frame in frames_of(sources)
+        ]
+    loose, firm = sizes.values()
+    assert loose[-1] < 0.7 * loose[0], "without, what decays is lost"
+    assert firm[-1] > 1.15 * loose[-1] and firm[-1] < 1.1 * firm[0]
+
+
+def exact_scene() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return two frames, the true backward flow, and where it is hidden.
+
+    A square of 32 pixels moves 6 to the right over a ground that moves 2 to the left.
+    """
+    ground, square = texture(96, 140, 1), texture(32, 32, 2)
+    frames = []
+    for step in (0, 1):
+        frame = ground[:, 10 + 2 * step : 10 + 2 * step + 110].copy()
+        frame[30:62, 40 + 6 * step : 72 + 6 * step] = square
+        frames.append(frame)
+    flow = np.zeros((96, 110, 2), np.float32)
+    flow[..., 0] = 2
+    flow[30:62, 46:78, 0] = -6
+    hidden = np.zeros((96, 110), bool)
+    hidden[30:62, 38:46] = True  # ground that the square lay on in the frame before
+    hidden[:, 108:] = True  # what came in from the right
+    return frames[0], frames[1], flow, hidden
+
+
+def test_flow_and_trust_on_a_scene_of_which_all_is_known() -> None:
+    before, here, flow, hidden = exact_scene()
+    motion = estimate_motion(to_gray(before), to_gray(here))
+    seen = ~cv2.dilate(hidden.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    inner = np.zeros_like(seen)
+    inner[8:-8, 8:-8] = True
+    error = np.linalg.norm(motion.backward - flow, axis=-1)
+    assert np.median(error[seen & inner]) < 0.3
+    assert motion.trust[hidden].mean() < 0.35
+    assert motion.trust[seen & inner].mean() > 0.85
+
+
+def test_no_motion_leaves_the_residual_alone() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.1, (40, 50, 3)).astype(np.float32)
+    still = Motion(np.zeros((40, 50, 2), np.float32), np.ones((40, 50), np.float32))
+    carried = Carried(residual, np.ones((40, 50), np.float32))
+    for _ in range(20):
+        carried = carried.along(still, 1.0)
+    assert np.array_equal(carried.residual, residual)
 
 
 def read_flo(path: Path) -> np.ndarray:

@@ -12,28 +12,51 @@ from torch import Tensor
 from dreamflow.dream import Objective, OctavePlan, dream, first_plan
 from dreamflow.frames import Frame
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
-from dreamflow.motion import Carried, Mark, estimate_motion, find_shots, marked_at, regions, to_gray
+from dreamflow.motion import (
+    Carried,
+    Mark,
+    estimate_motion,
+    find_shots,
+    held,
+    marked_at,
+    regions,
+    strength,
+    to_gray,
+)
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 
+LOOSEST = 0.15
+"""By how much the decay falls at stability 0."""
 LOST_TRUST = 0.15
 """Where less of a frame than this can be traced back, it is dreamed like the first of a shot."""
-SETTLING = 0.2
-"""How much of the way to settled an area goes in a frame: ten frames for nine tenths."""
+SETTLING = 0.5
+"""How much of the way to settled an area goes in a frame: four frames for nine tenths."""
 YOUNG = 0.2
 """Areas less settled than 1 less this get the extra iterations."""
+UNCOVER_STEP = 3.0
+"""Size of those, in steps: a few large ones are as strong as a new dream, and over at once."""
 
 
 def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]:
     """Return the plan of a carried frame: few iterations, most of them at full size.
 
-    Small steps, mostly at full size, hold a dream far better than few large ones.
+    Small steps, mostly at full size, hold a dream far better than few large ones. The stability
+    scales them, from twice their size at 0 to nothing at 1.
     """
-    last = min(options.octaves, max(1, carry.carry_iterations))
+    step = carry.carry_step * 2 * (1 - carry.stability)
     return [
-        OctavePlan(octave, options.octave_scale, carry.carry_iterations - octave, carry.carry_step)
-        for octave in reversed(range(last))
+        OctavePlan(octave, options.octave_scale, carry.carry_iterations >> octave, step)
+        for octave in reversed(range(options.octaves))
+        if step > 0 and carry.carry_iterations >> octave
     ]
+
+
+def carried_share(carry: CarryOptions) -> float:
+    """Return the decay at a stability: as given at 0.5, 1 at 1, and some less at 0."""
+    if carry.stability >= 0.5:
+        return carry.decay + (1 - carry.decay) * (2 * carry.stability - 1)
+    return max(0.0, carry.decay - LOOSEST * (1 - 2 * carry.stability))
 
 
 class VideoDreamer:
@@ -49,6 +72,7 @@ class VideoDreamer:
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
         self._gray: np.ndarray | None = None
         self._carried: Carried | None = None
+        self._wanted: tuple[float, ...] = ()
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
@@ -67,8 +91,8 @@ class VideoDreamer:
         source = to_image(frame.picture, self.device)
         gray = to_gray(frame.picture) if self.carry.carry else None
         key = (self.options.seed, frame.index)
-        held = mark is Mark.FLASH and self._carried is not None
-        coming = self._carried if held else self._coming(gray)
+        flash = mark is Mark.FLASH and self._carried is not None
+        coming = self._carried if flash else self._coming(gray)
         if coming is None:
             self.trusted = 0.0
             plan = first_plan(self.options)
@@ -77,8 +101,11 @@ class VideoDreamer:
         else:
             dreamed = self._refine(source, coming, key)
             settled = coming.settled + SETTLING * (1 - coming.settled)
-        if self.carry.carry and not held:
-            self._gray, self._carried = gray, Carried(to_array(dreamed - source), settled)
+        if self.carry.carry and not flash:
+            residual = to_array(dreamed - source)
+            self._gray, self._carried = gray, Carried(residual, settled)
+            if coming is None:
+                self._wanted = strength(residual)
         return replace(frame, picture=to_picture(dreamed))
 
     def _coming(self, gray: np.ndarray | None) -> Carried | None:
@@ -91,7 +118,9 @@ class VideoDreamer:
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
             return None
-        return self._carried.along(motion, self.carry.decay)
+        moved = self._carried.along(motion, carried_share(self.carry))
+        residual = held(moved.residual, self._wanted, self.carry.firmness)
+        return replace(moved, residual=residual)
 
     def _refine(self, source: Tensor, coming: Carried, key: tuple[int, int]) -> Tensor:
         image = (source + from_array(coming.residual, self.device)).clamp_(0, 1)
@@ -105,7 +134,7 @@ class VideoDreamer:
         if iterations == 0:
             return image
         plan = [
-            OctavePlan(octave, self.options.octave_scale, steps, self.options.step)
+            OctavePlan(octave, self.options.octave_scale, steps, UNCOVER_STEP * self.options.step)
             for octave, steps in ((1, iterations // 2), (0, iterations))
             if octave < self.options.octaves
         ]

@@ -4,6 +4,7 @@ from dreamflow.motion.carry import Carried
 from dreamflow.motion.flow import Motion, estimate_motion, to_gray
 from dreamflow.motion.regions import regions
 from dreamflow.motion.shots import Mark, find_shots, marked_at
+from dreamflow.motion.strength import held, strength
 from dreamflow.motion.trust import flow_trust
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "estimate_motion",
     "find_shots",
     "flow_trust",
+    "held",
     "marked_at",
     "regions",
+    "strength",
     "to_gray",
 ]
