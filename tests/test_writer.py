@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, Settings
 from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, open_writer, write_picture, write_video
 from dreamflow.media.film import FilmWriter
+from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import MARK, read_record, sidecar
 from dreamflow.media.probe import probe_film
 from dreamflow.options import EncodeOptions
@@ -354,3 +356,19 @@ def test_records_are_found_or_missed_clearly(tmp_path: Path) -> None:
     sidecar(film).write_text("{not json")
     with pytest.raises(SettingsError, match="no DreamFlow settings"):
         read_record(film)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_ctrl_c_waits_for_the_frame_and_a_second_does_not() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), finished_first():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("the whole frame")
+    with pytest.raises(KeyboardInterrupt), finished_first():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("never")
+    with finished_first():
+        done.append("as ever")
+    assert done == ["the whole frame", "as ever"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -15,6 +15,7 @@ from dreamflow.frames import Frame
 from dreamflow.media import ffmpeg
 from dreamflow.media.clip import Clip
 from dreamflow.media.formats import Format
+from dreamflow.media.interrupt import finished_first
 from dreamflow.media.keep import note_kept, partial_path, worth_keeping
 from dreamflow.media.metadata import add_gif_comment, as_comment, write_sidecar
 from dreamflow.media.stills import working_path
@@ -81,8 +82,9 @@ class FilmWriter:
         picture = frame.picture
         if self._padded:
             picture = np.pad(picture, self._padding, mode="edge")
-        self._pipe.write(picture, frame.time)
-        self.frames += 1
+        with finished_first():
+            self._pipe.write(picture, frame.time)
+            self.frames += 1
 
     def __exit__(
         self,

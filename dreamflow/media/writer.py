@@ -14,6 +14,7 @@ from dreamflow.frames import Frame
 from dreamflow.media.clip import Clip
 from dreamflow.media.film import FilmWriter
 from dreamflow.media.formats import format_of
+from dreamflow.media.interrupt import finished_first
 from dreamflow.media.keep import note_kept, partial_path, worth_keeping
 from dreamflow.media.metadata import FOLDER_FILE, as_comment, write_sidecar
 from dreamflow.media.stills import working_path, write_picture
@@ -138,8 +139,9 @@ class PicturesWriter:
     def write(self, frame: Frame) -> None:
         """Add a frame. Raises OutputError."""
         path = self._part / f"frame_{self.frames:06d}.png"
-        write_picture(path, frame.picture, as_comment(self.record) if self.record else "")
-        self.frames += 1
+        with finished_first():
+            write_picture(path, frame.picture, as_comment(self.record) if self.record else "")
+            self.frames += 1
 
     def __exit__(
         self,

@@ -1,0 +1,40 @@
+"""Ctrl-C that waits for what must not be cut in two."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def finished_first() -> Iterator[None]:
+    """Let a Ctrl-C wait until the block is done; a second one does not wait.
+
+    Half a frame would make an encoder end with an error, and take the film with it. Outside of the
+    main thread, where no signal arrives, and where Ctrl-C means something else already, the block
+    runs as it is.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or (
+        usual is not signal.default_int_handler
+    ):
+        yield
+        return
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if pressed:
+        raise KeyboardInterrupt
