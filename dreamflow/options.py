@@ -175,6 +175,9 @@ class CarryOptions(Options):
         low=0,
         high=1,
     )
+    loop: bool = option(
+        False, "Lead the end into the beginning, for clips that loop; takes twice as long."
+    )
     cuts: str = option(
         "auto",
         "Where a new shot begins: auto, none, or a file that `dreamflow shots` wrote.",

@@ -83,12 +83,14 @@ def video(
         dream = replace(dream, layer=tuple(f"{name}={w:g}" for name, w in weights.items()))
     from dreamflow.networks import load_network
     from dreamflow.render import render_video
+    from dreamflow.render.job import rounds
 
     set_threads(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     settings = VideoSettings(dream, carry, frames, encode)
     started = time.monotonic()
-    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", len(source)) as progress:
+    total = len(source) * rounds(carry)
+    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
         writer = render_video(source, out, network, settings, overwrite, progress)
     spent = time.monotonic() - started
     per_frame = spent / max(1, writer.frames)

@@ -169,9 +169,14 @@ def dream_video(
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     dreamer = VideoDreamer(network, options, carry)
-    if cuts is None and carry.carry and carry.cuts != "none":
-        marked = find_shots(frames)
-    else:
-        marked = marked_at(frames, cuts or ())
-    for frame, mark in marked:
+    for frame, mark in marked_frames(frames, carry, cuts):
         yield dreamer(frame, mark)
+
+
+def marked_frames(
+    frames: Iterable[Frame], carry: CarryOptions, cuts: Sequence[Fraction] | None
+) -> Iterator[tuple[Frame, Mark]]:
+    """Return a clip's frames, each with its mark, as the options want new shots to be found."""
+    if cuts is None and carry.carry and carry.cuts != "none":
+        return find_shots(frames)
+    return marked_at(frames, cuts or ())

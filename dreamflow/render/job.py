@@ -10,15 +10,17 @@ import torch
 
 from dreamflow import __version__
 from dreamflow.journeys import dream_video
+from dreamflow.journeys.loop import dream_loop
+from dreamflow.journeys.video import VideoDreamer, marked_frames
 from dreamflow.media import Clip, open_writer
 from dreamflow.media.cutlist import read_cuts
 from dreamflow.media.metadata import MARK
 from dreamflow.media.writer import Writer
 from dreamflow.networks import Network
-from dreamflow.options import Options, VideoSettings, as_dict
+from dreamflow.options import CarryOptions, Options, VideoSettings, as_dict
 
 Progress = Callable[[int], None]
-"""Called with the number of frames done."""
+"""Called with the number of frames done, of all rounds together."""
 
 
 def settings_record(
@@ -54,11 +56,27 @@ def render_video(
     groups = (settings.dream, settings.carry, settings.clip, settings.encode)
     record = settings_record("video", clip.path, network, *groups)
     cuts = read_cuts(clip, settings.carry.cuts)
-    dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry, cuts=cuts)
+    unseen = 0
+
+    def first_round() -> None:
+        nonlocal unseen
+        unseen += 1
+        progress(unseen)
+
+    if settings.carry.loop:
+        dreamer = VideoDreamer(network, settings.dream, settings.carry)
+        dreams = dream_loop(lambda: marked_frames(clip, settings.carry, cuts), dreamer, first_round)
+    else:
+        dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry, cuts=cuts)
     with open_writer(
         out, clip, encode=settings.encode, record=record, overwrite=overwrite
     ) as writer:
         for frame in dreams:
             writer.write(frame)
-            progress(writer.frames)
+            progress(unseen + writer.frames)
     return writer
+
+
+def rounds(carry: CarryOptions) -> int:
+    """Return how often each frame of a clip is dreamed."""
+    return 2 if carry.loop else 1
