@@ -7,16 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.torch
 import torch
 import torch.nn.functional as F
 from conftest import SHARED, WEIGHTS, random_weights
 from PIL import Image
 
+from dreamflow.distill import transfer
 from dreamflow.errors import SettingsError, WeightsError
-from dreamflow.networks import Network, googlenet, load_network
-from dreamflow.networks.lrn import local_response_norm
+from dreamflow.media import read_picture
+from dreamflow.media.readers import fitted
+from dreamflow.networks import Network, googlenet, load_network, stem
+from dreamflow.networks.lrn import local_response_norm, plain_local_response_norm
 from dreamflow.networks.store import find_weights
+from dreamflow.options import DreamOptions
 
 SOME_LAYERS = ["conv1/7x7_s2", "conv2/norm2", "inception_3a/5x5", "inception_4c/pool_proj"]
 
@@ -183,3 +188,55 @@ def test_it_classifies_photographs(real_network: Network) -> None:
         right += int(scores.argmax()) == int(path.name[:3])
     assert len(photos) == 14
     assert right >= 12
+
+
+def test_a_pocket_comes_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DREAMFLOW_HOME", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: "/nowhere")
+    path = find_weights(DreamOptions.network)
+    assert path.stat().st_size < 6_000_000
+    assert path.with_suffix(".md").is_file(), "its model card"
+    with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        note = file.metadata()
+    assert note["teacher"] == "googlenet" and "photographs" in note["data"]
+    network = load_network(device="cpu")
+    full = googlenet.layers()
+    for name, layer in network.layers.items():
+        assert layer.channels == full[name].channels, name
+        assert layer.stride == full[name].stride and layer.category == full[name].category
+    assert not any(name.startswith("~") for name in network.layers)
+    assert "inception_4e/output" in network.layers
+
+
+@pytest.mark.weights
+@pytest.mark.clips
+def test_the_pockets_dreams_are_the_teachers(real_network: Network) -> None:
+    photos = [
+        read_picture(SHARED / "photos" / "public" / name)
+        for name in ("sky1024px.jpg", "cat_chelsea.png")
+    ]
+    small = [fitted(photo, 192, round(192 * photo.shape[0] / photo.shape[1])) for photo in photos]
+    layers = ("conv2/3x3", "inception_3b/output", "inception_4c/output")
+    options = DreamOptions(octaves=3)
+    found = dict(transfer(load_network(device="cpu"), real_network, small, layers, options))
+    assert min(found.values()) > 0.5 and sum(found.values()) / 3 > 0.65, found
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 98), (7, 9), (2, 3), (1, 1)])
+def test_the_first_layers_gradient_is_that_of_a_convolution(size: tuple[int, int]) -> None:
+    made = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(8, 3, 7, 7, generator=made), torch.randn(8, generator=made)
+    x = torch.randn(2, 3, *size, generator=made, requires_grad=True)
+    plain = F.conv2d(x, weight, bias, stem.STRIDE, stem.PAD)
+    ours = stem.stem_convolution(x, weight, bias, stem.phase_weight(weight))
+    grad = torch.randn(plain.shape, generator=made)
+    torch.testing.assert_close(ours, plain)
+    for one, other in zip(
+        torch.autograd.grad(ours, x, grad), torch.autograd.grad(plain, x, grad), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_the_plain_normalisation_is_the_same() -> None:
+    x = torch.rand(2, 40, 6, 5) * 200
+    torch.testing.assert_close(plain_local_response_norm(x), local_response_norm(x))

@@ -90,6 +90,8 @@ def train(
     if checkpoint.exists() and not fresh:
         trainer.restore(checkpoint)
         terminal.say("resumed", "bold", f"{checkpoint} at step {trainer.step}")
+    else:
+        terminal.say("fitting", "bold", f"{out.name} to {teacher.name}: about half a minute")
     data = f"{len(pictures)} photographs of {photographs.name}"
     saved = time.monotonic()
     try:

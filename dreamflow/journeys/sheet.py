@@ -14,13 +14,16 @@ BACKGROUND = (18, 18, 20)
 INK = (235, 235, 235)
 
 
-def contact_sheet(pictures: Sequence[np.ndarray], labels: Sequence[str]) -> np.ndarray:
+def contact_sheet(
+    pictures: Sequence[np.ndarray], labels: Sequence[str], columns: int = 0
+) -> np.ndarray:
     """Return one uint8 (H, W, 3) RGB picture of several of one size, in rows, labels below.
 
-    At most 3840 pixels wide: more or larger pictures are made smaller.
+    At most 3840 pixels wide: more or larger pictures are made smaller. columns: pictures in a row;
+    0 makes the sheet about as wide as a screen.
     """
     height, width = pictures[0].shape[:2]
-    columns = max(1, round(math.sqrt(len(pictures) * height / width * 16 / 9)))
+    columns = columns or max(1, round(math.sqrt(len(pictures) * height / width * 16 / 9)))
     columns = min(columns, len(pictures))
     scale = min(1.0, WIDEST_PX / (columns * (width + GAP_PX) + GAP_PX))
     wide, high = max(1, int(width * scale)), max(1, int(height * scale))

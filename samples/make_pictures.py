@@ -1,0 +1,64 @@
+"""Draw the README's pictures with DreamFlow itself, from the samples and the network it ships.
+
+before_after.jpg  meadow.jpg and the dream of it.
+layers.jpg        one frame of valley.mp4 on four layers.
+strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import dreamflow
+from dreamflow import CarryOptions, DreamOptions
+from dreamflow.journeys.sheet import contact_sheet
+
+HERE = Path(__file__).parent
+LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
+STRIP_LAYER = "inception_3b/output"
+STRETCH = 3  # lines of a strip per frame
+
+
+def still(name: str, size: tuple[int, int]) -> np.ndarray:
+    from dreamflow.media.readers import fitted
+
+    return fitted(dreamflow.read_picture(HERE / name), *size)
+
+
+def strip(network: dreamflow.Network, clip: dreamflow.Clip, carry: CarryOptions) -> np.ndarray:
+    """Return the middle row of every frame's dream, one under the other."""
+    options = DreamOptions(layer=(STRIP_LAYER,))
+    dreams = dreamflow.dream_video(clip, network, options=options, carry=carry)
+    return stretched([frame.picture for frame in dreams])
+
+
+def stretched(pictures: list[np.ndarray]) -> np.ndarray:
+    rows = np.stack([picture[picture.shape[0] // 2] for picture in pictures])
+    return rows.repeat(STRETCH, axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw the pictures of the README.")
+    parser.add_argument("--out", type=Path, default=HERE, metavar="FOLDER")
+    out: Path = parser.parse_args().out
+    network = dreamflow.load_network()
+    meadow = still("meadow.jpg", (600, 400))
+    dream = dreamflow.dream_image(meadow, network, layer="inception_4c/output")
+    dreamflow.write_picture(out / "before_after.jpg", np.hstack([meadow, dream]))
+    frame = next(iter(dreamflow.open_clip(HERE / "valley.mp4", start="40%")))
+    dreams = [dreamflow.dream_image(frame.picture, network, layer=layer) for layer in LAYERS]
+    dreamflow.write_picture(out / "layers.jpg", contact_sheet(dreams, LAYERS))
+    clip = dreamflow.open_clip(HERE / "valley.mp4", size="320")
+    strips = {
+        "the clip": stretched([frame.picture for frame in clip]),
+        "each frame by itself": strip(network, clip, CarryOptions(carry=False)),
+        "carried": strip(network, clip, CarryOptions()),
+    }
+    dreamflow.write_picture(
+        out / "strips.jpg", contact_sheet(list(strips.values()), list(strips.keys()), 3)
+    )
+
+
+if __name__ == "__main__":
+    main()
