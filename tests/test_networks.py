@@ -240,3 +240,12 @@ def test_the_first_layers_gradient_is_that_of_a_convolution(size: tuple[int, int
 def test_the_plain_normalisation_is_the_same() -> None:
     x = torch.rand(2, 40, 6, 5) * 200
     torch.testing.assert_close(plain_local_response_norm(x), local_response_norm(x))
+
+
+def test_googlenets_weights_for_a_pocket_are_told_apart(tmp_path: Path) -> None:
+    safetensors.torch.save_file(random_weights(), tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match="add --network googlenet"):
+        load_network("pocket", tmp_path / "w.safetensors", "cpu")
+    safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match="do not fit pocket"):
+        load_network("pocket", tmp_path / "w.safetensors", "cpu")
