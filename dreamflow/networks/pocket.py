@@ -79,9 +79,7 @@ def build(weights: Mapping[str, Tensor], weights_hash: str = "") -> Network:
     """Build the network from `<layer>.weight` (OIHW, BGR in) and `.bias`. Raises WeightsError."""
     first = f"{TRUNK}conv1/7x7_s2.weight"
     if first not in weights and "inception_5b/1x1.weight" in weights:
-        raise WeightsError(
-            "these are GoogLeNet's weights, no pocket's: add --network googlenet"
-        )
+        raise WeightsError("these are GoogLeNet's weights, no pocket's: add --network googlenet")
     if first not in weights:
         raise WeightsError(f"these weights do not fit pocket: {first} is missing")
     categories = googlenet.categories()
