@@ -48,7 +48,7 @@ def fastest_threads(
 ) -> int:
     """Return the number of threads that is fastest now, after trying each a few times in turn.
 
-    Fewer win where more gain little. Takes about a tenth of a second, and leaves PyTorch at the
+    Fewer win where more gain little. Takes about a fifth of a second, and leaves PyTorch at the
     last number tried: set the one returned.
     """
     tried = candidates(all_threads()) if tried is None else tried

@@ -26,8 +26,6 @@ EXAMPLE = "Example: dreamflow measure clip.mp4 dream.mp4 --against naive.mp4 --p
 LARGEST_PX = 480
 """Dreams larger than this are measured at this size, unless --size says otherwise."""
 
-FileOption = Annotated[Path | None, typer.Option(metavar="FILE", show_default=False)]
-
 
 @with_options
 def measure(
@@ -101,8 +99,6 @@ def measure(
     if plot and plot.suffix.lower() != ".png":
         raise OutputError(f"{plot}: a plot is a .png file")
     original = Clip(source, source_options(frames, known, dreams[0]))
-    size = f"{original.width}x{original.height}"
-    dreams = [Clip(clip.path, ClipOptions(size=size)) for clip in dreams]
     for clip in dreams:
         clip.width, clip.height = original.width, original.height
     set_threads(machine)

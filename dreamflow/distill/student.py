@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dreamflow.networks.googlenet import MEAN_BGR
 from dreamflow.networks.graph import HIDDEN, SOURCE, Node, describe, pool_or_concat
 from dreamflow.networks.lrn import plain_local_response_norm
+from dreamflow.networks.pocket import TRUNK
 
 BIAS_SHARE = 0.3
 """Size of a bias, as a share of its layer's root mean square."""
@@ -53,7 +54,7 @@ class Student(nn.Module):
         """Take on weights (RGB in). loudness: root mean square of the teacher's layers."""
         for name, value in weights.items():
             if name.endswith(".bias"):
-                layer = name.removesuffix(".bias").split("trunk/")[-1]
+                layer = name.removesuffix(".bias").removeprefix(TRUNK)
                 scale = torch.as_tensor(BIAS_SHARE * max(loudness[layer], 1e-6))
             else:
                 scale = value.square().mean().sqrt().clamp_min(1e-12)

@@ -15,6 +15,9 @@ SLICE_IN = 2.2
 COLOURS = ("tab:blue", "tab:orange")
 SOURCE_COLOUR = "0.6"
 
+Lines = list[tuple[str, str, np.ndarray]]
+"""The lines of a panel: label, colour, and a value per frame."""
+
 
 def draw(path: Path, measured: Sequence[Measured]) -> None:
     """Draw one or two dreams of one source into a picture: figures, and x-t slices below.
@@ -28,7 +31,7 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
     from matplotlib import pyplot as plt
 
     first = measured[0]
-    panels: list[tuple[str, list[tuple[str, str, np.ndarray]]]] = [
+    panels: list[tuple[str, Lines]] = [
         ("E_warp", _lines(measured, "warp_error", "source_warp_error")),
         ("E_warp, long-term", _lines(measured, "long_warp_error", "source_long_warp_error")),
         ("mean |residual|", _lines(measured, "residual")),
@@ -65,9 +68,6 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
     axes[-1].set_xlabel("s")
     figure.savefig(path, dpi=110)
     plt.close(figure)
-
-
-Lines = list[tuple[str, str, np.ndarray]]
 
 
 def _lines(measured: Sequence[Measured], name: str, of_source: str | None = None) -> Lines:
