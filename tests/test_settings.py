@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from dreamflow.dream import parse_layers
 from dreamflow.errors import SettingsError, nearest
+from dreamflow.media import metadata
 from dreamflow.networks import network_layers
 from dreamflow.options import (
     GROUPS,
@@ -177,3 +180,12 @@ def test_rendering_like_an_output_gives_it_again(
     cli("video", SAMPLE, again, "--like", first)
     for a, b in zip(open_clip(first), open_clip(again), strict=True):
         assert np.array_equal(a.picture, b.picture)
+
+
+def test_a_picture_that_claims_an_absurd_size_holds_no_settings(tmp_path: Path) -> None:
+    head = b"IHDR" + struct.pack(">2I5B", 60000, 60000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    with pytest.raises(SettingsError, match="no DreamFlow settings"):
+        metadata.read_record(tmp_path / "huge.png")
+    assert metadata.settings_of(tmp_path / "huge.png") == {}

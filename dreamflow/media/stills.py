@@ -27,6 +27,10 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in READABLE
 
 
+DAMAGED = (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError)
+"""What Pillow raises for a file that it cannot open, or that claims an absurd size."""
+
+
 def read_picture(path: str | Path) -> np.ndarray:
     """Return a picture as uint8 (H, W, 3) RGB, turned as its EXIF data says.
 
@@ -64,7 +68,7 @@ def _known(path: Path) -> bool:
             return True
     except UnidentifiedImageError:
         return False
-    except (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError):
+    except DAMAGED:
         return True
 
 
@@ -125,6 +129,6 @@ def read_comment(path: Path) -> str:
         with Image.open(path) as image:
             text = image.info.get("Comment") or image.info.get("comment") or ""
             text = text or image.getexif().get(DESCRIPTION_TAG, "")
-    except (OSError, UnidentifiedImageError):
+    except DAMAGED:
         return ""
     return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
