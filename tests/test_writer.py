@@ -20,6 +20,7 @@ from conftest import SAMPLE, ffmpeg, make_film, psnr, texture
 from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
 from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, open_writer, write_picture, write_video
+from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.film import FilmWriter
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import MARK, read_record, sidecar
@@ -31,7 +32,7 @@ RECORD = {MARK: "1.2.3", "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode
 
 def copied(clip: Clip, out: Path, crf: int = 12) -> list[np.ndarray]:
     """Write a clip as it is, and return the frames that come back."""
-    with open_writer(out, clip, encode=EncodeOptions(crf=crf), record=RECORD) as writer:
+    with open_writer(out, clip.outline, encode=EncodeOptions(crf=crf), record=RECORD) as writer:
         for frame in clip:
             writer.write(frame)
     with warnings.catch_warnings():
@@ -210,9 +211,9 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     }
     for name, message in cases.items():
         with pytest.raises(OutputError, match=message):
-            open_writer(tmp_path / name, clip)
+            open_writer(tmp_path / name, clip.outline)
     with pytest.raises(OutputError, match="other files"):
-        open_writer(tmp_path / "folder", clip, overwrite=True)
+        open_writer(tmp_path / "folder", clip.outline, overwrite=True)
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
     (tmp_path / "folder" / "diary.txt").unlink()
     assert write_video(tmp_path / "folder", clip, clip) == 3
@@ -222,7 +223,10 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out"])
 def test_nothing_is_left_of_a_render_that_fails(tmp_path: Path, name: str) -> None:
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
-    with pytest.raises(ValueError, match="ours"), open_writer(tmp_path / name, clip) as writer:
+    with (
+        pytest.raises(ValueError, match="ours"),
+        open_writer(tmp_path / name, clip.outline) as writer,
+    ):
         writer.write(next(iter(clip)))
         raise ValueError("ours")
     assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
@@ -233,7 +237,7 @@ def test_an_encoder_that_dies_is_an_error(tmp_path: Path) -> None:
     frame = Frame(0, Fraction(0), texture(48, 64))
     with (
         pytest.raises(OutputError, match="encoding failed: ffmpeg was killed"),
-        open_writer(tmp_path / "out.mp4", clip) as writer,
+        open_writer(tmp_path / "out.mp4", clip.outline) as writer,
     ):
         writer._pipe._process.kill()  # type: ignore[attr-defined]
         for _ in range(1000):
@@ -319,7 +323,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     script = (
         "import sys, time; from dreamflow.media import open_clip, open_writer\n"
         f"clip = open_clip({str(SAMPLE)!r}, size='64')\n"
-        "with open_writer('out.mp4', clip, record={'dreamflow': '1'}) as writer:\n"
+        "with open_writer('out.mp4', clip.outline, record={'dreamflow': '1'}) as writer:\n"
         "    for frame in clip:\n"
         "        writer.write(frame)\n"
         "        print(writer.frames, flush=True)\n"
@@ -372,3 +376,22 @@ def test_a_ctrl_c_waits_for_the_frame_and_a_second_does_not() -> None:
         done.append("as ever")
     assert done == ["the whole frame", "as ever"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_ctrl_c_at_the_very_end_waits_for_the_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=12))
+    close = FramePipe.close
+
+    def interrupted(pipe: FramePipe) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        close(pipe)
+
+    monkeypatch.setattr(FramePipe, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        write_video(tmp_path / "out.mp4", clip, clip)
+    kept = tmp_path / "out.partial.mp4"
+    assert stop.value.__notes__ == [f"the 12 frames finished are kept in {kept}"]
+    assert len(list(open_clip(kept))) == 12

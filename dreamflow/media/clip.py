@@ -13,6 +13,7 @@ import numpy as np
 
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.frames import Frame
+from dreamflow.media.outline import Outline, Sound
 from dreamflow.media.pictures import PicturesInfo, pictures_of, read_pictures
 from dreamflow.media.probe import FilmInfo, probe_film
 from dreamflow.media.readers import fitted, read_film
@@ -134,6 +135,25 @@ class Clip:
     def length(self) -> Fraction:
         """Seconds that the frames taken last."""
         return self.info.time(self.stop) - self.begin
+
+    @property
+    def outline(self) -> Outline:
+        """Return what a writer must know to write this clip's frames with its sound."""
+        info, sound = self.info, None
+        if info.sound:
+            cut = self.stop < info.frames
+            sound = Sound(self.path, info.sound, info.start, self.begin, cut)
+        return Outline(
+            self.width,
+            self.height,
+            self.rate,
+            len(self),
+            self.length,
+            self.constant_rate,
+            info.pixel_aspect,
+            sound,
+            tuple(self.sources),
+        )
 
     def __len__(self) -> int:
         """Return how many frames are expected."""

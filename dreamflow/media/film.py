@@ -13,11 +13,11 @@ import numpy as np
 from dreamflow.errors import DreamFlowWarning, OutputError
 from dreamflow.frames import Frame
 from dreamflow.media import ffmpeg
-from dreamflow.media.clip import Clip
 from dreamflow.media.formats import Format
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.keep import note_kept, partial_path, worth_keeping
 from dreamflow.media.metadata import add_gif_comment, as_comment, write_sidecar
+from dreamflow.media.outline import Outline
 from dreamflow.media.stills import working_path
 from dreamflow.options import EncodeOptions
 
@@ -26,39 +26,45 @@ GIF_FASTEST = 50
 
 
 class FilmWriter:
-    """A film: encoded first, then joined with the clip's sound and the settings, then renamed.
+    """A film: encoded first, then joined with the sound and the settings, then renamed.
 
     Once frames are encoded they are never thrown away: where the last step fails, or is broken
     off, the encoded picture is kept as `partial`, and the error says so.
     """
 
     def __init__(
-        self, path: Path, kind: Format, clip: Clip, encode: EncodeOptions, record: dict[str, Any]
+        self,
+        path: Path,
+        kind: Format,
+        outline: Outline,
+        encode: EncodeOptions,
+        record: dict[str, Any],
     ) -> None:
         self.path = path
         self.partial = partial_path(path)
         self.frames = 0
         self.record = record
         self._format = kind
-        self._clip = clip
+        self._outline = outline
         self._encode = encode
         self._part = working_path(path, "part", kind.container)
         self._joined = working_path(path, "joined")
         self._pipe: ffmpeg.FramePipe | None = None
-        self._padding = ((0, clip.height % 2), (0, clip.width % 2), (0, 0))
-        self._padded = kind.even and (clip.height % 2 or clip.width % 2)
+        self._padding = ((0, outline.height % 2), (0, outline.width % 2), (0, 0))
+        self._padded = kind.even and (outline.height % 2 or outline.width % 2)
 
     def __enter__(self) -> Self:
-        clip, (height, width) = self._clip, (self._clip.height, self._clip.width)
+        outline = self._outline
+        height, width = outline.height, outline.width
         if self._padded:
             height, width = height + height % 2, width + width % 2
             warnings.warn(
                 f"{self._format.suffix} films need even sides: the last row or column is repeated, "
-                f"{clip.width}x{clip.height} becomes {width}x{height}",
+                f"{outline.width}x{outline.height} becomes {width}x{height}",
                 DreamFlowWarning,
                 2,
             )
-        if self._format.suffix == ".gif" and clip.rate > GIF_FASTEST:
+        if self._format.suffix == ".gif" and outline.rate > GIF_FASTEST:
             warnings.warn(
                 f"a GIF shows at most {GIF_FASTEST} frames a second: this one will run slow; "
                 "give --fps 25",
@@ -66,14 +72,13 @@ class FilmWriter:
                 2,
             )
         options = self._format.video_options(self._encode.crf)
-        if clip.info.pixel_aspect != 1 and self._format.suffix != ".gif":
+        if outline.pixel_aspect != 1 and self._format.suffix != ".gif":
             # Without a maximum, setsar rounds to integers below 100.
-            aspect = f"setsar={clip.info.pixel_aspect}:max=65535"
+            aspect = f"setsar={outline.pixel_aspect}:max=65535"
             at = options.index("-vf") + 1
             options[at] = f"{options[at]},{aspect}"
-        self._pipe = ffmpeg.FramePipe(
-            width, height, clip.rate, clip.constant_rate, [*options, str(self._part.absolute())]
-        )
+        options.append(str(self._part.absolute()))
+        self._pipe = ffmpeg.FramePipe(width, height, outline.rate, outline.constant_rate, options)
         return self
 
     def write(self, frame: Frame) -> None:
@@ -95,10 +100,10 @@ class FilmWriter:
         assert self._pipe is not None
         try:
             if kind is None:
-                self._pipe.close()
+                self._close()
                 self._finish(self.path)
             elif self.frames and worth_keeping(kind):
-                self._pipe.close()
+                self._close()
                 self._finish(self.partial)
                 note_kept(error, self.frames, self.partial)
             else:
@@ -111,6 +116,12 @@ class FilmWriter:
         finally:
             self._part.unlink(missing_ok=True)
             self._joined.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        """Let ffmpeg finish what it has: a Ctrl-C waits for that, or the film would be cut off."""
+        assert self._pipe is not None
+        with finished_first():
+            self._pipe.close()
 
     def _keep_picture(self, error: BaseException) -> None:
         """Keep what is encoded, without sound, where it could not be finished."""
@@ -145,7 +156,7 @@ class FilmWriter:
         """Choose one palette for the whole film, then write with it: two passes, little memory."""
         palette = working_path(self.path, "palette", ".png")
         # A GIF's pixels are square.
-        square = f"scale=w=iw*{float(self._clip.info.pixel_aspect):.6f}:h=ih:flags=lanczos"
+        square = f"scale=w=iw*{float(self._outline.pixel_aspect):.6f}:h=ih:flags=lanczos"
         part = ("-i", str(self._part.absolute()))
         try:
             ffmpeg.run(
@@ -169,22 +180,22 @@ class FilmWriter:
         if self.record:
             add_gif_comment(self._joined, as_comment(self.record))
 
-    def _join(self, sound: list[str]) -> None:
+    def _join(self, options: list[str]) -> None:
         """Put picture, sound and settings into one file; the picture is not encoded again."""
-        clip = self._clip
+        sound = self._outline.sound if options else None
         arguments: list[str] = []
-        late = clip.info.start if sound and clip.begin == 0 else Fraction(0)
+        late = sound.start if sound and sound.begin == 0 else Fraction(0)
         if late:
             arguments += ["-itsoffset", seconds(late)]
         arguments += ["-i", str(self._part.absolute())]
         if sound:
-            if clip.begin > 0:
-                arguments += ["-ss", seconds(clip.info.start + clip.begin)]
-            if clip.stop < clip.info.frames or self.frames < len(clip):
+            if sound.begin > 0:
+                arguments += ["-ss", seconds(sound.start + sound.begin)]
+            if sound.cut or self.frames < self._outline.frames:
                 arguments += ["-t", seconds(self._written_length() + late)]
-            arguments += ["-i", str(clip.path.absolute())]
+            arguments += ["-i", str(sound.path.absolute())]
         # Sound from before the first frame taken would push the picture back.
-        arguments += ["-map", "0:v", *sound, "-copypriorss:a", "0", "-c:v", "copy"]
+        arguments += ["-map", "0:v", *options, "-copypriorss:a", "0", "-c:v", "copy"]
         arguments += ["-map_metadata", "-1", "-strict", "-1"]
         if self.record:
             arguments += ["-metadata", f"comment={as_comment(self.record)}"]
@@ -192,19 +203,19 @@ class FilmWriter:
         ffmpeg.run(arguments, f"finishing {self.path}")
 
     def _written_length(self) -> Fraction:
-        whole = self._clip.length
-        return whole if self.frames >= len(self._clip) else self.frames / self._clip.rate
+        outline = self._outline
+        return outline.length if self.frames >= outline.frames else self.frames / outline.rate
 
     def _sound_options(self) -> list[str]:
-        """Return the options that copy the clip's sound, or encode it anew, saying so."""
-        tracks, fallback = self._clip.info.sound, self._format.sound_fallback
-        if not tracks:
+        """Return the options that copy the sound, or encode it anew, saying so."""
+        sound, fallback = self._outline.sound, self._format.sound_fallback
+        if sound is None:
             return []
         if fallback is None:
             warnings.warn(f"a {self._format.suffix} has no sound", DreamFlowWarning, 2)
             return []
         options, name = fallback
-        strange = sorted({codec for codec in tracks if codec not in self._format.sound})
+        strange = sorted({codec for codec in sound.codecs if codec not in self._format.sound})
         if not strange:
             return ["-map", "1:a", "-c:a", "copy"]
         warnings.warn(

@@ -13,7 +13,10 @@ BT709 = (
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 )
 """Filter that converts to BT.709 and tags it so; ffmpeg drops the plain -color_* options."""
-STREAMABLE = ("-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-g", "60")
+STREAMABLE = (
+    *("-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-g", "60"),
+    *("-flush_packets", "1"),
+)
 """While it is written, an MP4 is fragmented: what is there of it plays, even after a crash."""
 
 

@@ -17,6 +17,7 @@ from dreamflow.media.formats import format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.keep import note_kept, partial_path, worth_keeping
 from dreamflow.media.metadata import FOLDER_FILE, as_comment, write_sidecar
+from dreamflow.media.outline import Outline
 from dreamflow.media.stills import working_path, write_picture
 from dreamflow.options import EncodeOptions
 
@@ -79,29 +80,29 @@ def _ours(path: Path) -> bool:
 
 def open_writer(
     path: str | Path,
-    clip: Clip,
+    outline: Outline,
     *,
     encode: EncodeOptions | None = None,
     record: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Writer:
-    """Open an output for the frames of a clip: its size, timing and sound are the clip's.
+    """Open an output for frames of this size and timing, with this sound.
 
     path: .mp4, .m4v, .mov, .mkv, .webm or .gif, or a name without suffix for a folder of PNGs.
     record: settings to embed, and to write beside the output. Raises OutputError.
     """
     path = Path(path)
     kind = format_of(path)
-    check_output(path, overwrite, clip.sources)
+    check_output(path, overwrite, outline.sources)
     if kind is None:
         return PicturesWriter(path.resolve(), record or {})
-    return FilmWriter(path, kind, clip, encode or EncodeOptions(), record or {})
+    return FilmWriter(path, kind, outline, encode or EncodeOptions(), record or {})
 
 
 def write_video(
     path: str | Path,
     frames: Iterable[Frame],
-    clip: Clip,
+    clip: Clip | Outline,
     *,
     crf: int = EncodeOptions.crf,
     record: dict[str, Any] | None = None,
@@ -109,11 +110,13 @@ def write_video(
 ) -> int:
     """Write frames made from a clip to a file, with the clip's sound; return how many.
 
+    clip: what the frames were made from, or the outline of frames made from nothing.
     crf: quality, from 0 (lossless) to 51. See `open_writer` for the names it takes, for `record`
     and for what it raises.
     """
     encode = EncodeOptions(crf=crf)
-    with open_writer(path, clip, encode=encode, record=record, overwrite=overwrite) as writer:
+    outline = clip.outline if isinstance(clip, Clip) else clip
+    with open_writer(path, outline, encode=encode, record=record, overwrite=overwrite) as writer:
         for frame in frames:
             writer.write(frame)
     return writer.frames

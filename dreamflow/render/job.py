@@ -69,7 +69,7 @@ def render_video(
     else:
         dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry, cuts=cuts)
     with open_writer(
-        out, clip, encode=settings.encode, record=record, overwrite=overwrite
+        out, clip.outline, encode=settings.encode, record=record, overwrite=overwrite
     ) as writer:
         for frame in dreams:
             writer.write(frame)

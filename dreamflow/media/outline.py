@@ -1,0 +1,49 @@
+"""What a writer must know of the frames that it will get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound that goes with the frames.
+
+    path: the film that it is in. codecs: of its tracks. start: seconds from the film's start to its
+    first frame. begin: seconds from there to the first frame that is written. cut: whether the
+    frames end before the film does, so that the sound must too.
+    """
+
+    path: Path
+    codecs: tuple[str, ...]
+    start: Fraction = Fraction(0)
+    begin: Fraction = Fraction(0)
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Size, timing and sound of the frames of an output.
+
+    width, height: in pixels. rate: frames per second (the mean, where they come unevenly and each
+    frame's time says when it is shown). frames: how many are expected. length: seconds that they
+    last. pixel_aspect: width of a pixel over its height. sources: files and folders that the
+    output must not replace.
+    """
+
+    width: int
+    height: int
+    rate: Fraction
+    frames: int
+    length: Fraction
+    constant_rate: bool = True
+    pixel_aspect: Fraction = Fraction(1)
+    sound: Sound | None = None
+    sources: tuple[Path, ...] = ()
+
+    @classmethod
+    def made(cls, width: int, height: int, rate: Fraction, frames: int, *sources: Path) -> Outline:
+        """Return the outline of so many frames that come evenly, without sound."""
+        return cls(width, height, rate, frames, frames / rate, sources=sources)
