@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
     from dreamflow.networks import Network, load_network
     from dreamflow.options import CarryOptions, ClipOptions, DreamOptions
+    from dreamflow.render.guide import make_guide
 
 try:
     __version__ = version("dreamflow")
@@ -41,6 +42,7 @@ _HOMES = {
     "dream_image": "journeys",
     "dream_video": "journeys",
     "load_network": "networks",
+    "make_guide": "render.guide",
     "open_clip": "media",
     "read_picture": "media",
     "write_picture": "media",
@@ -60,6 +62,7 @@ __all__ = [
     "dream_image",
     "dream_video",
     "load_network",
+    "make_guide",
     "open_clip",
     "read_picture",
     "write_picture",

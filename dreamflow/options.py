@@ -144,6 +144,30 @@ class DreamOptions(Options):
 
 
 @dataclass(frozen=True)
+class GuideDreamOptions(DreamOptions):
+    """The same for the guide to the layers, which shows each layer by itself."""
+
+    layer: tuple[str, ...] = option((), "Only this layer; repeat for several.", metavar="NAME")
+    iterations: int = option(5, "Steps per octave.", low=1, high=1000)
+
+
+@dataclass(frozen=True)
+class GuideOptions(Options):
+    """Which picture the guide to the layers shows, at what size, and which layers."""
+
+    layers: str | None = option(None, "Only these layers.", metavar="A,B,C", saved=False)
+    category: tuple[str, ...] = option(
+        (), "Only layers whose category holds this word; repeat for several.", saved=False
+    )
+    at: str = option("50%", "Which frame of a clip: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
+    size: str | None = option(
+        "640",
+        "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.",
+        metavar="SIZE",
+    )
+
+
+@dataclass(frozen=True)
 class CarryOptions(Options):
     """How a dream is carried from frame to frame along optical flow."""
 

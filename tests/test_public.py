@@ -21,6 +21,7 @@ SURFACE = {
     "dream_image",
     "dream_video",
     "load_network",
+    "make_guide",
     "open_clip",
     "read_picture",
     "write_picture",

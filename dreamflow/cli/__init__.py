@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from dreamflow.cli import distill, frame, listing, measure, shots, terminal, video
+from dreamflow.cli import distill, frame, guide, listing, measure, shots, terminal, video
 from dreamflow.cli.app import app
 from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped
 
@@ -13,6 +13,7 @@ __all__ = ["app", "main"]
 
 app.command("video", epilog=video.EXAMPLE)(video.video)
 app.command("frame", epilog=frame.EXAMPLE)(frame.frame)
+app.command("guide", epilog=guide.EXAMPLE)(guide.guide)
 app.command("shots", epilog=shots.EXAMPLE)(shots.shots)
 app.command("measure", epilog=measure.EXAMPLE)(measure.measure)
 app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)

@@ -17,6 +17,8 @@ from dreamflow.presets import checked, load_preset
 
 PANELS = {
     "DreamOptions": "Dream",
+    "GuideDreamOptions": "Dream",
+    "GuideOptions": "Which layers",
     "CarryOptions": "Motion",
     "ClipOptions": "Which frames",
     "EncodeOptions": "Output",
@@ -107,7 +109,7 @@ def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
         help=rule["help"],
         metavar=rule["metavar"],
         rich_help_panel=panel,
-        show_default=default is not None,
+        show_default=default not in (None, []),
     )
     return inspect.Parameter(
         setting.name,

@@ -57,7 +57,7 @@ def show_warning(message: Any, category: type[Warning], *where: Any, **more: Any
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Progress]:
+def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Progress]:
     """Show frames done, frames per second and time left; nothing where stderr is no terminal."""
     if not console().is_terminal:
         yield lambda done: None
@@ -70,12 +70,12 @@ def progress_bar(title: str, total: int) -> Iterator[Progress]:
             speed = task.speed or 0.0
             if speed == 0:
                 return ""
-            return f"{speed:.1f} frames/s" if speed >= 1 else f"{1 / speed:.1f} s/frame"
+            return f"{speed:.1f} {what}s/s" if speed >= 1 else f"{1 / speed:.1f} s/{what}"
 
     columns = (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(bar_width=None),
-        bars.TextColumn("{task.completed:.0f}/{task.total:.0f} frames"),
+        bars.TextColumn("{task.completed:.0f}/{task.total:.0f} " + what + "s"),
         Speed(),
         bars.TimeRemainingColumn(),
         bars.TextColumn("left,"),

@@ -76,11 +76,13 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def write_picture(path: str | Path, picture: np.ndarray, comment: str = "") -> None:
+def write_picture(
+    path: str | Path, picture: np.ndarray, comment: str = "", quality: int = JPEG_QUALITY
+) -> None:
     """Write a uint8 (H, W, 3) RGB picture; the suffix says the format (PNG, JPEG, WebP, TIFF).
 
-    comment: text kept in the file (PNG text, JPEG comment, EXIF description). The file appears
-    whole or not at all.
+    comment: text kept in the file (PNG text, JPEG comment, EXIF description). quality: of a JPEG,
+    1 to 95. The file appears whole or not at all.
     Raises OutputError.
     """
     path = Path(path)
@@ -93,7 +95,7 @@ def write_picture(path: str | Path, picture: np.ndarray, comment: str = "") -> N
         info.add_itxt("Comment", comment)
         options["pnginfo"] = info
     elif suffix in (".jpg", ".jpeg"):
-        options = {"quality": JPEG_QUALITY, "subsampling": 0, "comment": comment.encode()}
+        options = {"quality": quality, "subsampling": 0, "comment": comment.encode()}
     elif suffix == ".webp":
         options = {"lossless": True, "exif": _described(comment).tobytes()}
     else:

@@ -1,0 +1,103 @@
+"""`dreamflow guide`: every layer of a network on one picture, as a web page."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.cli.binding import (
+    DebugOption,
+    LikeOption,
+    OverwriteOption,
+    PresetOption,
+    with_options,
+)
+from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.options import GuideDreamOptions, GuideOptions, MachineOptions
+
+EXAMPLE = "Example: dreamflow guide portrait.jpg guide --sheet guide.png"
+
+
+@with_options
+def guide(
+    ctx: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(help="A picture, or a clip.", metavar="SOURCE", show_default=False)
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder: index.html and its pictures.", metavar="FOLDER", show_default=False
+        ),
+    ],
+    *,
+    options: GuideOptions,
+    preset: PresetOption = None,
+    like: LikeOption = None,
+    dream: GuideDreamOptions,
+    machine: MachineOptions,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw all of them on one picture, too.",
+            metavar="FILE",
+            show_default=False,
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    show: Annotated[
+        bool,
+        typer.Option("--open", help="Open the page when it is done.", rich_help_panel="Output"),
+    ] = False,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what each layer makes of a picture: a web page that needs no connection.
+
+    All layers, or those of --layer, --layers and --category together. Stop it when you like: the
+    same command goes on. The page can be looked at while it grows.
+    """
+    from dreamflow.journeys.guide import chosen_layers
+    from dreamflow.networks import load_network, network_layers
+    from dreamflow.render.guide import check_folder, check_sheet, make_guide
+
+    # A preset or another dream says how hard is dreamed here, not on which layer.
+    source_of = ctx.get_parameter_source("layer")
+    names = dream.layer if source_of is not None and source_of.name == "COMMANDLINE" else ()
+    names = [*names, *(part.strip() for part in (options.layers or "").split(",") if part.strip())]
+    known = network_layers(dream.network, machine.weights)
+    chosen = chosen_layers(dream.network, known, names, options.category)
+    check_folder(out)
+    if sheet:
+        check_sheet(sheet, overwrite)
+    set_threads(machine)
+    network = load_network(dream.network, machine.weights, machine.device)
+    started = time.monotonic()
+    with stoppable(), terminal.progress_bar(out.name, len(chosen), "layer") as progress:
+        made = make_guide(
+            source,
+            out,
+            network,
+            chosen,
+            dream,
+            at=options.at,
+            size=options.size,
+            sheet=sheet,
+            weights=machine.weights,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    spent = time.monotonic() - started
+    failed = f", {len(made.failed)} failed" if made.failed else ""
+    typer.echo(
+        f"{made.page}: {len(made.done)} of {len(made.layers)} layers{failed}, "
+        f"{len(made.made)} of them dreamed now in {spent:.0f} s"
+    )
+    if show:
+        typer.launch(made.page.resolve().as_uri())
+    if made.failed:
+        raise typer.Exit(1)
