@@ -1,0 +1,380 @@
+"""The guide to the layers: a folder that is whole at any time, and a page that asks for nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLE, SAMPLE_STILL, Run, psnr, texture
+
+import dreamflow
+from dreamflow.errors import DreamFlowWarning, SettingsError
+from dreamflow.media import read_picture, write_picture
+from dreamflow.networks import Network, googlenet
+from dreamflow.options import GuideDreamOptions
+from dreamflow.render import guide as guide_module
+from dreamflow.render.guide import make_guide
+from dreamflow.render.guide_page import CATEGORY_WORDS, LAYER_WORDS, Shown, sections
+
+Cli = Callable[..., Run]
+FAST = GuideDreamOptions(iterations=1, octaves=1)
+QUICK = ("--octaves", "1", "--iterations", "1", "--size", "64")
+NOISE = ("--network", "googlenet")
+
+SEED: dict[str, tuple[str, ...]] = {
+    "contour and texture": (
+        *("conv1/7x7_s2", "pool1/3x3_s2", "pool1/norm1", "conv2/3x3_reduce", "conv2/3x3"),
+        *("conv2/norm2", "inception_3a/1x1", "inception_3a/5x5", "inception_3a/pool_proj"),
+        *("inception_3b/5x5", "inception_3b/5x5_reduce"),
+    ),
+    "swirls and fur": (
+        *("inception_4c/1x1", "inception_3b/3x3", "inception_3a/output"),
+        "inception_3b/pool_proj",
+    ),
+    "cellular structures": ("inception_3a/3x3_reduce",),
+    "deeper dreams": (
+        *("inception_4b/pool", "inception_4c/output", "inception_4d/output"),
+        *("inception_4e/output", "inception_5a/output", "inception_5b/output"),
+    ),
+}
+"""Layers of the 2015 guide, each under its category there."""
+
+
+class Page(HTMLParser):
+    """What a page points at, its tags, and the cards under each heading."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.cards: dict[str, dict[str, str | None]] = {}
+        self.commands: list[str] = []
+        self._in_command = False
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href") and value]
+        assert not {"srcset", "data", "poster", "action", "style"} & set(found), found
+        if tag == "li":
+            assert found["data-name"]
+            self.cards[found["data-name"]] = found
+        if tag == "code":
+            self._in_command = True
+            self.commands.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_command = self._in_command and tag != "code"
+
+    def handle_data(self, data: str) -> None:
+        if self._in_command:
+            self.commands[-1] += data
+
+
+def small_picture(folder: Path, name: str = "portrait.png", side: int = 64) -> Path:
+    write_picture(folder / name, texture(side, side + 16))
+    return folder / name
+
+
+def test_each_layer_of_the_seed_is_under_its_category() -> None:
+    layers = googlenet.layers()
+    found = {
+        section.title: {item.layer.name for item in section.shown}
+        for section in sections([Shown(layer, "", "", "") for layer in layers.values()])
+    }
+    assert list(found) == list(SEED) == list(CATEGORY_WORDS)
+    for category, names in SEED.items():
+        assert set(names) <= found[category]
+    assert sum(map(len, found.values())) == 81
+    assert set(LAYER_WORDS) <= set(layers)
+
+
+def test_layers_without_categories_are_shown_by_depth() -> None:
+    plain = [replace(layer, category="") for layer in googlenet.layers().values()]
+    found = sections([Shown(layer, "", "", "") for layer in plain])
+    assert [section.title for section in found] == [
+        "shallow layers",
+        "middle layers",
+        "deep layers",
+    ]
+    depths = [{item.layer.depth for item in section.shown} for section in found]
+    assert max(depths[0]) < min(depths[1]) and max(depths[1]) < min(depths[2])
+    assert sum(len(section.shown) for section in found) == 81
+    one = sections([Shown(plain[0], "", "", "")])
+    assert len(one) == 1 and len(one[0].shown) == 1
+
+
+def test_all_layers_are_there_and_nothing_is_asked_for_outside(
+    tmp_path: Path, noise_network: Network
+) -> None:
+    source = small_picture(tmp_path)
+    guide = make_guide(source, tmp_path / "guide", noise_network, options=FAST, size=None)
+    assert guide.done == list(noise_network.layers) and not guide.failed
+    page = Page(guide.page)
+    assert list(page.cards) == [
+        item.layer.name
+        for part in sections([Shown(x, "", "", "") for x in noise_network.layers.values()])
+        for item in part.shown
+    ]
+    for name, card in page.cards.items():
+        assert card["data-kind"] == googlenet.category(name)
+    local = {link for link in page.links if link != "data:,"}
+    assert len(local) == 2 * 82
+    for link in local:
+        assert (guide.folder / link).resolve().is_relative_to(guide.folder.resolve()), link
+        assert (guide.folder / link).is_file(), link
+    assert not {"iframe", "object", "embed", "video", "base"} & page.tags
+    for way_out in ("http:", "https:", "//fonts", "url(", "@import", "fetch("):
+        assert way_out not in page.text, way_out
+    files = {path.name for path in guide.folder.iterdir()}
+    assert files == {"index.html", "settings.json", "pictures", "thumbnails"}
+
+
+def test_what_is_done_is_skipped_and_other_layers_are_added(
+    tmp_path: Path, noise_network: Network
+) -> None:
+    source, out = small_picture(tmp_path), tmp_path / "guide"
+    steps: list[int] = []
+    make_guide(source, out, noise_network, ["conv2/3x3"], FAST)
+    first = {path: path.stat().st_mtime_ns for path in out.glob("pictures/0[1-9]_*")}
+    guide = make_guide(source, out, noise_network, ["conv2/3x3"], FAST, progress=steps.append)
+    assert guide.made == [] and guide.done == ["conv2/3x3"] and steps == [1]
+    guide = make_guide(source, out, noise_network, ["pool1/norm1"], FAST)
+    assert guide.made == ["pool1/norm1"] and guide.layers == ("pool1/norm1", "conv2/3x3")
+    assert list(Page(guide.page).cards) == ["pool1/norm1", "conv2/3x3"]
+    (lost,) = out.glob("pictures/*conv2-3x3.jpg")
+    assert {lost: lost.stat().st_mtime_ns} == first
+    lost.unlink()
+    assert make_guide(source, out, noise_network, ["conv2/3x3"], FAST).made == ["conv2/3x3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"options": replace(FAST, iterations=2)}, r"--iterations 2 \(it was 1\)"),
+        ({"options": replace(FAST, seed=3)}, r"--seed 3 \(it was 0\)"),
+        ({"size": "32"}, r"--size 32 \(it was 48\)"),
+    ],
+)
+def test_changed_settings_are_refused_by_name(
+    tmp_path: Path, noise_network: Network, changes: dict, message: str
+) -> None:
+    source, out = small_picture(tmp_path), tmp_path / "guide"
+    plain = {"options": FAST, "size": "48", "layers": ["conv2/3x3", "conv1/7x7_s2"]}
+    made = make_guide(source, out, noise_network, **plain)
+    before = made.page.read_bytes()
+    with pytest.raises(SettingsError, match=message + ".*--overwrite"):
+        make_guide(source, out, noise_network, **{**plain, **changes})
+    assert made.page.read_bytes() == before
+    fewer = {**plain, **changes, "layers": ["conv2/3x3"], "overwrite": True}
+    assert make_guide(source, out, noise_network, **fewer).done == ["conv2/3x3"]
+    assert len(list(out.glob("pictures/*"))) == len(list(out.glob("thumbnails/*"))) == 2
+
+
+def test_another_picture_is_noticed(tmp_path: Path, noise_network: Network) -> None:
+    source, out = small_picture(tmp_path), tmp_path / "guide"
+    make_guide(source, out, noise_network, ["conv2/3x3"], FAST)
+    write_picture(source, texture(64, 80, seed=1))
+    with pytest.raises(SettingsError, match=r"portrait\.png has changed"):
+        make_guide(source, out, noise_network, ["conv2/3x3"], FAST)
+    other = small_picture(tmp_path, "other.png", 48)
+    with pytest.raises(SettingsError, match=r"the picture is other\.png \(it was portrait\.png\)"):
+        make_guide(other, out, noise_network, ["conv2/3x3"], FAST)
+
+
+def test_a_layer_that_fails_does_not_lose_the_others(tmp_path: Path, cli: Cli) -> None:
+    source = small_picture(tmp_path, side=24)
+    run = cli("guide", source, tmp_path / "guide", *NOISE, *QUICK, "--size", "40x24")
+    page = Page(tmp_path / "guide" / "index.html")
+    pictures = [link for link in page.links if link.startswith("pictures/")]
+    deep = [name for name, x in googlenet.layers().items() if x.smallest > 24]
+    assert run.code == 1 and f"64 of 81 layers, {len(deep)} failed" in run.out
+    (warning,) = run.err.strip().splitlines()
+    assert warning.startswith("warning: pool4/3x3_s2, inception_5a/1x1, ")
+    assert "and 14 more: a picture of 40x24 is too small" in warning
+    assert len(deep) == 17 and len(page.cards) == 81
+    assert len(set(pictures)) == 64 + 1
+    assert page.text.count("This layer failed") == 17
+
+
+def test_a_fault_in_one_layer_is_noted(
+    tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamflow.journeys import guide as journey
+
+    usual = journey.dream_image
+
+    def out_of_memory(picture, network, layer, *more):  # type: ignore[no-untyped-def]
+        if layer == "conv2/3x3":
+            raise RuntimeError("out of <memory>")
+        return usual(picture, network, layer, *more)
+
+    monkeypatch.setattr(journey, "dream_image", out_of_memory)
+    source, out = small_picture(tmp_path), tmp_path / "guide"
+    two = ["conv2/3x3", "conv2/norm2"]
+    with pytest.warns(DreamFlowWarning, match="conv2/3x3: out of <memory>"):
+        guide = make_guide(source, out, noise_network, two, FAST)
+    assert guide.failed == {"conv2/3x3": "out of <memory>"} and guide.done == ["conv2/norm2"]
+    assert "out of &lt;memory&gt;" in Page(guide.page).text
+    monkeypatch.setattr(journey, "dream_image", usual)
+    guide = make_guide(source, out, noise_network, two, FAST)
+    assert guide.made == ["conv2/3x3"] and not guide.failed
+
+
+def test_names_are_escaped(tmp_path: Path, noise_network: Network) -> None:
+    name = "<img src=x onerror=alert(1)>\"&'.png"
+    source = small_picture(tmp_path, name)
+    guide = make_guide(source, tmp_path / "guide", noise_network, ["conv2/3x3"], FAST)
+    page = Page(guide.page)
+    assert name not in page.text and "x" not in page.links
+    words = shlex.split(page.commands[0])
+    assert words[:3] == ["dreamflow", "frame", str(source)]
+
+
+@pytest.mark.parametrize("source", [SAMPLE_STILL, SAMPLE])
+def test_the_command_on_the_page_makes_the_picture_again(
+    tmp_path: Path, cli: Cli, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures: dict[str, np.ndarray] = {}
+    usual = guide_module.GuideFolder.add
+
+    def remember(self, guide, layer, picture, failure):  # type: ignore[no-untyped-def]
+        pictures[layer] = picture
+        usual(self, guide, layer, picture, failure)
+
+    monkeypatch.setattr(guide_module.GuideFolder, "add", remember)
+    monkeypatch.chdir(tmp_path)
+    layers = ("--layers", "conv2/3x3,inception_3a/output", "--octaves", "2", "--step", "2.25")
+    at = ("--at", "1s") if source == SAMPLE else ()
+    assert cli("guide", source, "guide", *layers, *NOISE, "--size", "96", *at).code == 0
+    page = Page(tmp_path / "guide" / "index.html")
+    commands = [shlex.split(text) for text in page.commands if text]
+    assert len(commands) == 2
+    for words in commands:
+        assert words[0] == "dreamflow" and "--iterations" in words
+        assert ("--at" in words) == bool(at)
+        run = cli(*words[1:])
+        assert run.code == 0, run
+        layer = words[words.index("--layer") + 1]
+        assert np.array_equal(read_picture(tmp_path / words[3]), pictures[layer])
+    (jpeg,) = (tmp_path / "guide").glob("pictures/*inception_3a-output.jpg")
+    assert psnr(read_picture(jpeg), pictures["inception_3a/output"]) > 30
+    # The picture itself knows its settings, too.
+    assert cli("frame", source, "like.png", "--like", jpeg, *at).code == 0
+    assert np.array_equal(read_picture(tmp_path / "like.png"), pictures["inception_3a/output"])
+
+
+def test_layers_are_chosen_by_name_list_and_category(tmp_path: Path, cli: Cli) -> None:
+    def chosen(name: str, *options: str) -> list[str]:
+        run = cli("guide", SAMPLE_STILL, tmp_path / name, *NOISE, *QUICK, *options)
+        assert run.code == 0 and run.err == "", run
+        return list(Page(tmp_path / name / "index.html").cards)
+
+    assert chosen("a", "--category", "cell") == [
+        *("inception_3a/3x3_reduce", "inception_3a/3x3", "inception_3b/pool")
+    ]
+    both = ("--layers", "conv2/3x3, conv2/norm2", "--layer", "conv1/7x7_s2")
+    assert chosen("b", *both) == ["conv1/7x7_s2", "conv2/3x3", "conv2/norm2"]
+    # A preset says how hard is dreamed, not on which layer.
+    assert len(chosen("c", "--preset", "fur", "--category", "cell")) == 3
+
+
+def test_the_sheet_shows_them_all_and_is_drawn_again(tmp_path: Path, cli: Cli) -> None:
+    line = (
+        "guide",
+        SAMPLE_STILL,
+        tmp_path / "guide",
+        *NOISE,
+        *QUICK,
+        "--sheet",
+        tmp_path / "s.png",
+    )
+    assert cli(*line, "--layers", "conv2/3x3").code == 0
+    one = read_picture(tmp_path / "s.png").size
+    assert cli(*line, "--layers", "conv2/norm2,pool1/norm1").code == 0
+    assert read_picture(tmp_path / "s.png").size > one
+    write_picture(tmp_path / "s.png", texture(64, 64))
+    run = cli(*line)
+    assert run.code == 1 and "s.png exists already" in run.err
+
+
+def test_bad_input_ends_in_one_line_and_touches_nothing(tmp_path: Path, cli: Cli) -> None:
+    source = small_picture(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (tmp_path / "film").mkdir()
+    (tmp_path / "film" / "settings.json").write_text('{"dreamflow": "1", "command": "video"}')
+    out = tmp_path / "guide"
+    cases: dict[str, tuple[list[object], str]] = {
+        "other files": (
+            [source, tmp_path / "mine", "--overwrite"],
+            "holds other files (letter.txt",
+        ),
+        "frames": ([source, tmp_path / "film", "--overwrite"], "something else than a guide"),
+        "a file": ([source, source], "is a file"),
+        "no folder": ([source, tmp_path / "no" / "guide"], "does not exist"),
+        "no source": ([tmp_path / "no.png", out], "no.png does not exist"),
+        "unknown layer": ([source, out, "--layers", "conv2/3x3,conv2/3x4"], "did you mean"),
+        "a weight": ([source, out, "--layer", "conv2/3x3=2"], "unweighted"),
+        "no category": ([source, out, "--category", "cats"], "there are contour and texture"),
+        "no iterations": ([source, out, "--iterations", "0"], "at least 1"),
+        "no sheet": ([source, out, "--sheet", tmp_path / "s.pdf"], "a sheet is written as"),
+    }
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    for case, (arguments, message) in cases.items():
+        run = cli("guide", *arguments)
+        (line,) = run.err.strip().splitlines()
+        assert run.code == 1 and run.out == "" and line.startswith("error: "), (case, run)
+        assert message in line, (case, line)
+        assert sorted(path.name for path in tmp_path.rglob("*")) == before, case
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_says_what_is_there_and_the_same_command_goes_on(
+    tmp_path: Path, noise_home: Path, cli: Cli
+) -> None:
+    line = ("guide", str(SAMPLE_STILL), str(tmp_path / "guide"), "--size", "160", "--threads", "1")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamflow", *line],
+        env={**os.environ, "DREAMFLOW_HOME": str(noise_home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    pictures = tmp_path / "guide" / "pictures"
+    while not pictures.is_dir() or len(list(pictures.glob("0[1-9]_*.jpg"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and out == ""
+    (said,) = err.strip().splitlines()
+    page = Page(tmp_path / "guide" / "index.html")
+    kept = len(list(pictures.glob("*.jpg"))) - 1
+    assert said.startswith(f"error: stopped; {kept} of 65 layers are in "), said
+    assert said.endswith("the same command goes on") and kept >= 3
+    assert page.text.count("not dreamed yet") == 65 - kept
+    run = cli(*line, "--category", "contour")
+    assert run.code == 0 and "of 65 layers" not in run.out
+    assert not list((tmp_path / "guide").rglob("*.part*"))
+
+
+def test_from_python(tmp_path: Path, noise_network: Network) -> None:
+    guide = dreamflow.make_guide(
+        SAMPLE, tmp_path / "guide", noise_network, ["conv1/7x7_s2"], FAST, at="2", size="64"
+    )
+    assert guide.page.is_file() and guide.done == ["conv1/7x7_s2"]
+    assert "frame 2<" in guide.page.read_text(encoding="utf-8")
