@@ -155,9 +155,9 @@ class GuideDreamOptions(DreamOptions):
 class GuideOptions(Options):
     """Which picture the guide to the layers shows, at what size, and which layers."""
 
-    layers: str | None = option(None, "Only these layers.", metavar="A,B,C", saved=False)
+    layers: str | None = option(None, "Only these layers.", metavar="A,B,C")
     category: tuple[str, ...] = option(
-        (), "Only layers whose category holds this word; repeat for several.", saved=False
+        (), "Only layers whose category holds this word; repeat for several.", metavar="WORD"
     )
     at: str = option("50%", "Which frame of a clip: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
     size: str | None = option(

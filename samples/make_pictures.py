@@ -2,6 +2,8 @@
 
 before_after.jpg  meadow.jpg and the dream of it.
 layers.jpg        one frame of valley.mp4 on four layers.
+guide.jpg         is not drawn here: it is a browser's picture of the page that
+                  `dreamflow guide samples/meadow.jpg guide` writes, 1280 pixels wide.
 strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
 """
 

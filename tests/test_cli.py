@@ -192,7 +192,7 @@ def test_debug_shows_the_traceback(tmp_path: Path, noise_home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["video", "frame", "shots", "layers", "presets", "doctor", "distill"]
+    "command", ["video", "frame", "guide", "shots", "layers", "presets", "doctor", "distill"]
 )
 def test_help_fits_its_reader(cli: Cli, command: str) -> None:
     run = cli(command, "--help")

@@ -25,6 +25,7 @@ SMALL = {
         *("--minutes", "0.01", "--weights", WEIGHTS_NAME),
     ],
     "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
+    "guide": ["--size", "48", "--octaves", "1", "--iterations", "1"],
 }
 
 

@@ -18,7 +18,7 @@ from dreamflow.presets import checked, load_preset
 PANELS = {
     "DreamOptions": "Dream",
     "GuideDreamOptions": "Dream",
-    "GuideOptions": "Which layers",
+    "GuideOptions": "Guide",
     "CarryOptions": "Motion",
     "ClipOptions": "Which frames",
     "EncodeOptions": "Output",

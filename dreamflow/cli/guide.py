@@ -58,8 +58,8 @@ def guide(
 ) -> None:
     """Show what each layer makes of a picture: a web page that needs no connection.
 
-    All layers, or those of --layer, --layers and --category together. Stop it when you like: the
-    same command goes on. The page can be looked at while it grows.
+    All layers, or those of --layer, --layers and --category together. The page
+    can be looked at while it grows. Stop when you like: the same command goes on.
     """
     from dreamflow.journeys.guide import chosen_layers
     from dreamflow.networks import load_network, network_layers
