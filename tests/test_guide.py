@@ -22,9 +22,9 @@ from dreamflow.errors import DreamFlowWarning, SettingsError
 from dreamflow.media import read_picture, write_picture
 from dreamflow.networks import Network, googlenet
 from dreamflow.options import GuideDreamOptions
-from dreamflow.render import guide as guide_module
 from dreamflow.render.guide import make_guide
-from dreamflow.render.guide_page import CATEGORY_WORDS, LAYER_WORDS, Shown, sections
+from dreamflow.render.guide.folder import GuideFolder
+from dreamflow.render.guide.page import CATEGORY_WORDS, LAYER_WORDS, Shown, sections
 
 Cli = Callable[..., Run]
 FAST = GuideDreamOptions(iterations=1, octaves=1)
@@ -202,7 +202,7 @@ def test_a_layer_that_fails_does_not_lose_the_others(tmp_path: Path, cli: Cli) -
     deep = [name for name, x in googlenet.layers().items() if x.smallest > 24]
     assert run.code == 1 and f"64 of 81 layers, {len(deep)} failed" in run.out
     (warning,) = run.err.strip().splitlines()
-    assert warning.startswith("warning: pool4/3x3_s2, inception_5a/1x1, ")
+    assert warning.startswith("warning: 17 layers failed: pool4/3x3_s2, inception_5a/1x1, ")
     assert "and 14 more: a picture of 40x24 is too small" in warning
     assert len(deep) == 17 and len(page.cards) == 81
     assert len(set(pictures)) == 64 + 1
@@ -224,7 +224,7 @@ def test_a_fault_in_one_layer_is_noted(
     monkeypatch.setattr(journey, "dream_image", out_of_memory)
     source, out = small_picture(tmp_path), tmp_path / "guide"
     two = ["conv2/3x3", "conv2/norm2"]
-    with pytest.warns(DreamFlowWarning, match="conv2/3x3: out of <memory>"):
+    with pytest.warns(DreamFlowWarning, match="one layer failed: conv2/3x3: out of <memory>"):
         guide = make_guide(source, out, noise_network, two, FAST)
     assert guide.failed == {"conv2/3x3": "out of <memory>"} and guide.done == ["conv2/norm2"]
     assert "out of &lt;memory&gt;" in Page(guide.page).text
@@ -248,13 +248,13 @@ def test_the_command_on_the_page_makes_the_picture_again(
     tmp_path: Path, cli: Cli, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures: dict[str, np.ndarray] = {}
-    usual = guide_module.GuideFolder.add
+    usual = GuideFolder.add
 
     def remember(self, guide, layer, picture, failure):  # type: ignore[no-untyped-def]
         pictures[layer] = picture
         usual(self, guide, layer, picture, failure)
 
-    monkeypatch.setattr(guide_module.GuideFolder, "add", remember)
+    monkeypatch.setattr(GuideFolder, "add", remember)
     monkeypatch.chdir(tmp_path)
     layers = ("--layers", "conv2/3x3,inception_3a/output", "--octaves", "2", "--step", "2.25")
     at = ("--at", "1s") if source == SAMPLE else ()
@@ -324,6 +324,7 @@ def test_bad_input_ends_in_one_line_and_touches_nothing(tmp_path: Path, cli: Cli
         ),
         "frames": ([source, tmp_path / "film", "--overwrite"], "something else than a guide"),
         "a file": ([source, source], "is a file"),
+        "a page": ([source, tmp_path / "guide.html"], "a guide is a folder"),
         "no folder": ([source, tmp_path / "no" / "guide"], "does not exist"),
         "no source": ([tmp_path / "no.png", out], "no.png does not exist"),
         "unknown layer": ([source, out, "--layers", "conv2/3x3,conv2/3x4"], "did you mean"),

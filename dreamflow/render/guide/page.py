@@ -127,7 +127,7 @@ def template() -> Template:
     """Return the page's template; whatever it is given is escaped."""
     from jinja2 import Environment, StrictUndefined
 
-    text = Path(__file__).with_name("guide.html").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
