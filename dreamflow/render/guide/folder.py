@@ -21,6 +21,7 @@ from dreamflow.media.metadata import FOLDER_FILE, as_comment, read_record
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import working_path, write_picture
 from dreamflow.networks import Network
+from dreamflow.options import flag_of
 from dreamflow.render.guide.page import INDEX, Shown, guide_page
 
 PICTURES, THUMBNAILS = "pictures", "thumbnails"
@@ -85,8 +86,10 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     another = old.get("picture") != new["picture"]
     for name, value in now.items():
         # The size matters only as far as it gives another picture.
-        if before.get(name) != value and (another or name != "size"):
-            found.append(f"--{name.replace('_', '-')} {value} (it was {before.get(name)})")
+        # A setting that the old record does not know is younger than it.
+        was = before.get(name, value)
+        if was != value and (another or name != "size"):
+            found.append(f"{flag_of(name)} {value} (it was {was})")
     if another and old.get("at") != new["at"]:
         found.append(f"--at {new['at']} (it was {old.get('at')})")
     weights = (old.get("network", {}), new["network"])
@@ -150,7 +153,11 @@ class GuideFolder:
 
     def guide(self, chosen: Sequence[str]) -> Guide:
         """Return the guide to the layers chosen, and to those that are there from before."""
-        there = [name for name, file in self.files.items() if (self.out / PICTURES / file).exists()]
+        there = [
+            name
+            for name, file in self.files.items()
+            if all((self.out / folder / file).exists() for folder in (PICTURES, THUMBNAILS))
+        ]
         shown = tuple(name for name in self.files if name in chosen or name in there)
         return Guide(self.out, shown, there)
 
