@@ -11,14 +11,16 @@ import safetensors
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from conftest import SHARED, WEIGHTS, random_weights
+from conftest import SAMPLE_STILL, SHARED, WEIGHTS, random_weights
 from PIL import Image
 
 from dreamflow.distill import transfer
 from dreamflow.errors import SettingsError, WeightsError
 from dreamflow.media import read_picture
 from dreamflow.media.readers import fitted
-from dreamflow.networks import Network, googlenet, load_network, stem
+from dreamflow.networks import Network, convolution, googlenet, load_network
+from dreamflow.networks.convolution import FrozenConvolution
+from dreamflow.networks.graph import SOURCE
 from dreamflow.networks.lrn import local_response_norm, plain_local_response_norm
 from dreamflow.networks.store import find_weights
 from dreamflow.options import DreamOptions
@@ -223,18 +225,77 @@ def test_the_pockets_dreams_are_the_teachers(real_network: Network) -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 64), (65, 98), (7, 9), (2, 3), (1, 1)])
-def test_the_first_layers_gradient_is_that_of_a_convolution(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(3, 7, 2, 3), (5, 1, 1, 0), (4, 3, 1, 1), (4, 5, 1, 2)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_frozen_convolution_is_a_convolution_and_a_relu(
+    size: tuple[int, int], shape: tuple[int, int, int, int], masked: bool
+) -> None:
+    channels, kernel, stride, pad = shape
     made = torch.Generator().manual_seed(0)
-    weight, bias = torch.randn(8, 3, 7, 7, generator=made), torch.randn(8, generator=made)
-    x = torch.randn(2, 3, *size, generator=made, requires_grad=True)
-    plain = F.conv2d(x, weight, bias, stem.STRIDE, stem.PAD)
-    ours = stem.stem_convolution(x, weight, bias, stem.phase_weight(weight))
+    weight = torch.randn(8, channels, kernel, kernel, generator=made)
+    bias = torch.randn(8, generator=made)
+    x = torch.randn(2, channels, *size, generator=made, requires_grad=True)
+    plain = F.conv2d(x, weight, bias, stride, pad).relu()
+    ours = FrozenConvolution(weight, bias, stride, pad)(x, masked)
     grad = torch.randn(plain.shape, generator=made)
-    torch.testing.assert_close(ours, plain)
-    for one, other in zip(
-        torch.autograd.grad(ours, x, grad), torch.autograd.grad(plain, x, grad), strict=True
-    ):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+    if masked:
+        grad = grad * (plain > 0)
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)
+    (one,), (other,) = torch.autograd.grad(ours, x, grad), torch.autograd.grad(plain, x, grad)
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+def plainly(network: Network, image: torch.Tensor, wanted: str) -> torch.Tensor:
+    """Return a layer's activations with PyTorch's own operations, one after the other."""
+    known = {SOURCE: network.seen(image).contiguous()}
+    for name in network.needed((wanted,)):
+        node = network.nodes[name]
+        first = known[node.inputs[0]]
+        if node.kind == "conv":
+            weight, bias = network.weight(node)
+            known[name] = F.conv2d(first, weight.contiguous(), bias, node.stride, node.pad).relu()
+        elif node.kind == "norm":
+            known[name] = F.local_response_norm(first, 5, 1e-4, 0.75, 1.0)
+        elif node.kind == "pool":
+            known[name] = F.max_pool2d(first, node.kernel, node.stride, node.pad, ceil_mode=True)
+        else:
+            known[name] = torch.cat([known[source] for source in node.inputs], dim=1)
+    return known[wanted]
+
+
+def check_against_plain(network: Network, image: torch.Tensor, layer: str) -> None:
+    image = image.requires_grad_(True)
+    ours, plain = network.activations(image, [layer])[layer], plainly(network, image, layer)
+    torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4 * float(plain.detach().max()))
+    one, other = (
+        torch.autograd.grad(found, image, found.detach())[0].flatten() for found in (ours, plain)
+    )
+    assert float(one @ other / one.norm() / other.norm()) > 0.99999
+    assert float((one - other).norm() / other.norm()) < 1e-3
+
+
+LAYERS_OF_EACH_KIND = (
+    *("conv1/7x7_s2", "pool1/3x3_s2", "pool1/norm1", "conv2/norm2", "pool2/3x3_s2"),
+    *("inception_3a/pool", "inception_3b/5x5", "inception_4a/output"),
+)
+
+
+@pytest.mark.parametrize("layer", LAYERS_OF_EACH_KIND)
+@pytest.mark.parametrize("onednn", [True, False])
+def test_the_fast_way_is_the_plain_way(
+    noise_network: Network, layer: str, onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not onednn:
+        monkeypatch.setattr(convolution, "onednn", lambda: None)
+    image = torch.rand(1, 3, 75, 98, generator=torch.Generator().manual_seed(1))
+    check_against_plain(noise_network, image, layer)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("layer", ["inception_3b/5x5_reduce", "inception_4c/output"])
+def test_the_fast_way_is_the_plain_way_on_real_weights(real_network: Network, layer: str) -> None:
+    picture = torch.from_numpy(read_picture(SAMPLE_STILL)[:240, :320].copy())
+    check_against_plain(real_network, picture.permute(2, 0, 1)[None].float() / 255, layer)
 
 
 def test_the_plain_normalisation_is_the_same() -> None:

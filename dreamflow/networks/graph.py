@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.errors import SettingsError, WeightsError, nearest
-from dreamflow.networks import stem
+from dreamflow.networks.convolution import FrozenConvolution, masked_pool
 from dreamflow.networks.lrn import local_response_norm
 
 SOURCE = "data"
@@ -93,17 +93,18 @@ class Network:
         self.layers = {name: layer for name, layer in facts.items() if name[0] != HIDDEN}
         self.weights_hash = weights_hash
         channels = {SOURCE: 3} | {name: layer.channels for name, layer in facts.items()}
-        self._weights = self._checked(weights, channels)
-        self._stems = {
-            node.name: stem.phase_weight(self._weights[f"{node.name}.weight"])
+        checked = self._checked(weights, channels)
+        self._convolutions = {
+            node.name: FrozenConvolution(
+                checked[f"{node.name}.weight"], checked[f"{node.name}.bias"], node.stride, node.pad
+            )
             for node in nodes
             if node.kind == "conv"
-            and node.inputs[0] == SOURCE
-            and stem.fits(node.kernel, node.stride, node.pad)
         }
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
         self.device = torch.device("cpu")
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._pooled: dict[tuple[str, ...], frozenset[str]] = {}
 
     def _checked(
         self, weights: Mapping[str, Tensor], channels: Mapping[str, int]
@@ -126,16 +127,15 @@ class Network:
                     raise WeightsError(f"these weights are damaged: {key} holds NaN or infinity")
                 if node.inputs[0] == SOURCE and key.endswith("weight"):
                     tensor = tensor.flip(1)  # images are RGB, Caffe's networks saw BGR
-                if tensor.dim() == 4:
-                    tensor = tensor.contiguous(memory_format=torch.channels_last)
                 taken[key] = tensor
         return taken
 
     def to(self, device: torch.device | str) -> Network:
         """Move the network to a device, and return it."""
         self.device = torch.device(device)
-        self._weights = {key: tensor.to(self.device) for key, tensor in self._weights.items()}
-        self._stems = {key: tensor.to(self.device) for key, tensor in self._stems.items()}
+        self._convolutions = {
+            name: layer.to(self.device) for name, layer in self._convolutions.items()
+        }
         self._mean = self._mean.to(self.device)
         return self
 
@@ -159,8 +159,9 @@ class Network:
                     f"which needs {smallest} pixels a side; give a larger --size"
                 )
         known = {SOURCE: self.seen(image)}
+        pooled = self.only_pooled(names)
         for name in self.needed(names):
-            known[name] = self._compute(self.nodes[name], known)
+            known[name] = self._compute(self.nodes[name], known, pooled)
         return {name: known[name] for name in names}
 
     def seen(self, image: Tensor) -> Tensor:
@@ -177,24 +178,36 @@ class Network:
             self._needed[names] = tuple(name for name in self.nodes if name in wanted)
         return self._needed[names]
 
-    def _compute(self, node: Node, known: Mapping[str, Tensor]) -> Tensor:
+    def only_pooled(self, names: tuple[str, ...]) -> frozenset[str]:
+        """Return the convolutions of which `names` need nothing but what a pool makes of them."""
+        if names not in self._pooled:
+            readers: dict[str, set[str]] = {name: {"wanted"} for name in names}
+            for name in self.needed(names):
+                for source in self.nodes[name].inputs:
+                    readers.setdefault(source, set()).add(self.nodes[name].kind)
+            self._pooled[names] = frozenset(
+                name for name in self._convolutions if readers.get(name) == {"pool"}
+            )
+        return self._pooled[names]
+
+    def _compute(self, node: Node, known: Mapping[str, Tensor], pooled: frozenset[str]) -> Tensor:
         first = known[node.inputs[0]]
         if node.kind == "conv":
-            return F.relu_(self.convolved(node, first))
+            return self._convolutions[node.name](first, node.name in pooled)
         if node.kind == "norm":
             return local_response_norm(first)
+        if node.inputs[0] in pooled:
+            return masked_pool(first, node.kernel, node.stride, node.pad)
         return pool_or_concat(node, known)
 
     def convolved(self, node: Node, first: Tensor) -> Tensor:
         """Return what a convolution makes of its input, before the ReLU."""
-        weight, bias = self.weight(node)
-        if node.name in self._stems:
-            return stem.stem_convolution(first, weight, bias, self._stems[node.name])
-        return F.conv2d(first, weight, bias, node.stride, node.pad)
+        return self._convolutions[node.name].plain(first)
 
     def weight(self, node: Node) -> tuple[Tensor, Tensor]:
         """Return a convolution's weight (O, I, kH, kW), RGB in, and bias (O,)."""
-        return self._weights[f"{node.name}.weight"], self._weights[f"{node.name}.bias"]
+        layer = self._convolutions[node.name]
+        return layer.weight, layer.bias
 
 
 def pool_or_concat(node: Node, known: Mapping[str, Tensor]) -> Tensor:

@@ -9,14 +9,14 @@ size, they are one 4x4 convolution of stride 1, which runs at full speed (Shi et
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 KERNEL, STRIDE, PAD = 7, 2, 3
 """The only shape that this is for: GoogLeNet's first layer, and most networks' after it."""
+PHASE_PAD = 2
+"""Padding of the convolution with `phase_weight`."""
 
 
 def fits(kernel: int, stride: int, pad: int) -> bool:
@@ -39,29 +39,13 @@ def phase_weight(weight: Tensor) -> Tensor:
     return phases.contiguous(memory_format=torch.channels_last)
 
 
-class _Stem(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, phases: Tensor) -> Tensor:
-        ctx.save_for_backward(phases)
-        ctx.size = x.shape[2:]
-        return F.conv2d(x, weight, bias, STRIDE, PAD)
+def interleaved(phased: Tensor, height: int, width: int) -> Tensor:
+    """Return phases (N, 4 I, h, w), as `phase_weight` gives them, as pixels (N, I, height, width).
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        (phases,) = ctx.saved_tensors
-        height, width = ctx.size
-        halves = F.conv2d(grads[0], phases, padding=2)[:, :, 1:, 1:].permute(0, 2, 3, 1)
-        count, rows, columns, channels = halves.shape
-        phased = halves.unflatten(3, (2, 2, channels // 4)).permute(0, 1, 3, 2, 4, 5)
-        whole = phased.reshape(count, 2 * rows, 2 * columns, channels // 4).permute(0, 3, 1, 2)
-        return whole[:, :, :height, :width], None, None, None
-
-
-def stem_convolution(x: Tensor, weight: Tensor, bias: Tensor, phases: Tensor) -> Tensor:
-    """Convolve x (N, I, H, W) with a frozen weight (O, I, 7, 7), stride 2, pad 3.
-
-    phases: `phase_weight(weight)`. Only x gets a gradient.
+    The first row and column of phases are outside of the picture.
     """
-    out = _Stem.apply(x, weight, bias, phases)
-    assert isinstance(out, Tensor)
-    return out
+    halves = phased[:, :, 1:, 1:].permute(0, 2, 3, 1)
+    count, rows, columns, channels = halves.shape
+    apart = halves.unflatten(3, (2, 2, channels // 4)).permute(0, 1, 3, 2, 4, 5)
+    whole = apart.reshape(count, 2 * rows, 2 * columns, channels // 4).permute(0, 3, 1, 2)
+    return whole[:, :, :height, :width]
