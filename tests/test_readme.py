@@ -24,6 +24,7 @@ SMALL = {
         *("--batch", "2", "--crop", "64", "--width", "0.25", "--last", "inception_3a/output"),
         *("--minutes", "0.01", "--weights", WEIGHTS_NAME),
     ],
+    "bench": ["--size", "64x48", "--rounds", "1"],
     "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
     "guide": ["--size", "48", "--octaves", "1", "--iterations", "1"],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from dreamflow.cli import distill, frame, guide, listing, measure, shots, terminal, video
+from dreamflow.cli import bench, distill, frame, guide, listing, measure, shots, terminal, video
 from dreamflow.cli.app import app
 from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped
 
@@ -19,6 +19,7 @@ app.command("measure", epilog=measure.EXAMPLE)(measure.measure)
 app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)
 app.add_typer(listing.presets_app, name="presets")
 app.command("distill", epilog=distill.EXAMPLE)(distill.distill)
+app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("doctor")(listing.doctor)
 
 INTERRUPTED = 130

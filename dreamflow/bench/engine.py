@@ -1,0 +1,145 @@
+"""One pass of the engine, forward and backward, beside the rate of a plain convolution."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamflow.dream import Objective
+from dreamflow.networks import Network
+from dreamflow.networks.graph import SOURCE
+
+LAYERS = (
+    *("conv1/7x7_s2", "conv2/3x3", "conv2/norm2", "inception_3a/5x5", "inception_3b/5x5_reduce"),
+    *("inception_3b/output", "inception_4a/output", "inception_4b/pool", "inception_4c/output"),
+    "inception_4e/output",
+)
+PEAK_CHANNELS, PEAK_SIZE = 128, (45, 80)
+"""The convolution that the engine is compared with: 3x3, 128 to 128 channels, of the size that
+inception_3a has at 640x360, forward and backward."""
+WARM_UP = 1
+
+
+@dataclass(frozen=True)
+class EngineFigures:
+    """A pass on one layer. milliseconds: of each round. gflop: of the convolutions it needs."""
+
+    layer: str
+    gflop: float
+    milliseconds: list[float] = field(default_factory=list)
+
+    @property
+    def median_ms(self) -> float:
+        """The middle of all rounds."""
+        return statistics.median(self.milliseconds)
+
+    @property
+    def gflop_per_s(self) -> float:
+        """Operations per second at the median."""
+        return self.gflop / self.median_ms * 1000
+
+
+def pass_gflop(network: Network, layer: str, height: int, width: int) -> float:
+    """Return the convolutions' operations of a pass, in 10^9: multiplications and additions.
+
+    Forward, and the gradient of the picture: as many again, since the weights are frozen.
+    """
+    sides = {SOURCE: (height, width)}
+    total = 0
+    for name in network.needed((layer,)):
+        node = network.nodes[name]
+        before = sides[node.inputs[0]]
+        sides[name] = node.output_side(before[0]), node.output_side(before[1])
+        if node.kind == "conv":
+            weight, _ = network.weight(node)
+            high, wide = sides[name]
+            total += 2 * weight.numel() * high * wide
+    return 2 * total / 1e9
+
+
+def synchronised(device: torch.device, work: Callable[[], object]) -> float:
+    """Return the milliseconds that work takes, what it started on a device included."""
+    wait = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device.type)
+    if wait:
+        wait()
+    started = time.perf_counter()
+    work()
+    if wait:
+        wait()
+    return (time.perf_counter() - started) * 1000
+
+
+def peak_pass(device: torch.device) -> tuple[Callable[[], object], float]:
+    """Return a plain convolution, forward and backward, and its operations in 10^9."""
+    channels, (height, width) = PEAK_CHANNELS, PEAK_SIZE
+    made = torch.Generator().manual_seed(0)
+
+    def noise(*shape: int) -> Tensor:
+        values = torch.randn(shape, generator=made).to(device)
+        return values.contiguous(memory_format=torch.channels_last)
+
+    x = noise(1, channels, height, width).requires_grad_(True)
+    weight, grad = noise(channels, channels, 3, 3), noise(1, channels, height, width)
+
+    def work() -> object:
+        return torch.autograd.grad(F.conv2d(x, weight, padding=1), x, grad)
+
+    return work, 2 * 2 * weight.numel() * height * width / 1e9
+
+
+def bench_engine(
+    network: Network,
+    height: int,
+    width: int,
+    layers: Sequence[str] = LAYERS,
+    rounds: int = 9,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[EngineFigures, list[EngineFigures]]:
+    """Return the figures of a plain convolution, and of a pass on each layer that there is.
+
+    After a warm-up all are timed in turn, round after round, so that a machine whose speed drifts
+    is as unfair to one as to the other. progress: called with the number of rounds done.
+    """
+    made = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, height, width, generator=made).to(network.device)
+    names = [name for name in layers if name in network.layers]
+    plain, plain_gflop = peak_pass(network.device)
+    peak = EngineFigures("3x3 convolution", plain_gflop)
+    figures = [EngineFigures(name, pass_gflop(network, name, height, width)) for name in names]
+    works = [plain, *(ascending(network, name, image) for name in names)]
+    for done in range(-WARM_UP, rounds):
+        for figure, work in zip([peak, *figures], works, strict=True):
+            spent = synchronised(network.device, work)
+            if done >= 0:
+                figure.milliseconds.append(spent)
+        progress(max(0, done + 1))
+    return peak, figures
+
+
+def ascending(network: Network, layer: str, image: Tensor) -> Callable[[], object]:
+    """Return the work of one pass: the gradient of a layer's objective."""
+    objective = Objective.of(network, [layer])
+    return lambda: objective.gradient(image)
+
+
+def efficiency(figure: EngineFigures, peak: EngineFigures) -> float:
+    """Return the share of the plain convolution's rate that a pass reaches."""
+    return figure.gflop_per_s / peak.gflop_per_s
+
+
+def rows(peak: EngineFigures, figures: Sequence[EngineFigures]) -> Iterator[dict[str, object]]:
+    """Yield the figures as plain values, ready for JSON."""
+    for figure in [peak, *figures]:
+        yield {
+            "layer": figure.layer,
+            "ms": round(figure.median_ms, 3),
+            "gflop": round(figure.gflop, 3),
+            "gflop_per_s": round(figure.gflop_per_s, 2),
+            "efficiency": round(efficiency(figure, peak), 3),
+        }
