@@ -106,7 +106,7 @@ def test_a_preset_holds_differences_only(name: str) -> None:
     ("text", "message"),
     [
         ("iteration = 3", "iteration is not a setting; did you mean iterations"),
-        ("iterations = 'ten'", "iterations = 'ten' is not a whole number"),
+        ("iterations = 'ten'", "--iterations 'ten' is not a whole number, nor a schedule"),
         ("step = 0.0", "--step 0.0 is out of range"),
         ("step = [1]", "step = .* is not a number"),
         ("weights = 'x'", "weights is not a setting"),

@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
 from dreamflow.errors import SettingsError
-from dreamflow.options import Options, flag_of, type_hints
+from dreamflow.options import Options, flag_of, plain_value, type_hints
 from dreamflow.presets import checked, load_preset
 
 PANELS = {
@@ -29,7 +29,7 @@ PANELS = {
 
 def settings_from(ctx: typer.Context, settings: dict[str, Any]) -> None:
     """Let settings stand where the command line says nothing: flags beat them, they defaults."""
-    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+    plain = {name: plain_value(value) for name, value in settings.items()}
     ctx.default_map = {**(ctx.default_map or {}), **plain}
 
 
@@ -100,14 +100,18 @@ DebugOption = Annotated[
 def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
     """Return the command's parameter for one setting."""
     flag, rule = flag_of(setting.name), setting.metadata
+    metavar = rule["metavar"]
     names = [f"{flag}/--no-{flag[2:]}"] if hint is bool else [flag]
     default: Any = setting.default
     if hint == tuple[str, ...]:
         hint, default = list[str], list(default)
+    elif rule["scheduled"]:
+        metavar = f"<{'int' if int in get_args(hint) else 'float'}>*"
+        hint, default = str, f"{default:g}"
     option = typer.Option(
         *names,
         help=rule["help"],
-        metavar=rule["metavar"],
+        metavar=metavar,
         rich_help_panel=panel,
         show_default=default not in (None, []),
     )

@@ -73,6 +73,8 @@ def frame(
 
     Several --layer NAME draw a labelled contact sheet, one picture each; with weights, as
     --layer NAME=WEIGHT, they are blended into one dream.
+
+    Schedules (`dreamflow video --help`) are those of the whole clip, at the moment of the frame.
     """
     check_layers(dream, machine)
     from dreamflow.media.stills import WRITABLE, write_picture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dreamflow.errors import Stopped
+from dreamflow.errors import SettingsError, Stopped
 from dreamflow.options import DreamOptions, MachineOptions
+from dreamflow.schedule import layer_schedule
 
 
 @contextmanager
@@ -23,12 +24,18 @@ def stoppable() -> Iterator[None]:
 
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Refuse an unknown network or layer at once, before weights are loaded."""
-    from dreamflow.dream.objective import parse_layers
+    from dreamflow.blend import parse_layers
     from dreamflow.networks.graph import find_layer
     from dreamflow.networks.store import network_layers
 
     known = network_layers(dream.network, machine.weights)
-    for name in parse_layers(dream.layer):
+    schedule = layer_schedule(dream.layer)
+    for name, keyframe in (schedule.layers if schedule else {}).items():
+        try:
+            find_layer(dream.network, known, name)
+        except SettingsError as error:
+            raise SettingsError(f"--layer, {keyframe}: {error}") from None
+    for name in () if schedule else parse_layers(dream.layer):
         find_layer(dream.network, known, name)
 
 

@@ -68,6 +68,9 @@ def video(
 
     The sound, frame rate and length stay as they are. All settings travel inside the output, and
     in a .json beside it.
+
+    What is marked * may change over time: --step "0: 1.5, 4s: 3, 100%: 1". So may
+    --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
     check_layers(dream, machine)
     from dreamflow.dream import parse_layers
@@ -78,6 +81,8 @@ def video(
     format_of(out)
     source = Clip(clip, frames)
     check_output(out, overwrite, source.sources)
+    for group in (dream, carry):
+        group.check_over(source.timeline, warn=False)
     if len(dream.layer) > 1:  # said in full, so that `frame --like` knows a blend from a sheet
         weights = parse_layers(dream.layer)
         dream = replace(dream, layer=tuple(f"{name}={w:g}" for name, w in weights.items()))

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dreamflow.errors import SettingsError
+from dreamflow.blend import parse_layers
 from dreamflow.networks.graph import Network
-
-
-def parse_layers(layers: Sequence[str]) -> dict[str, float]:
-    """Return the weight of each layer of `NAME` or `NAME=WEIGHT` texts; a bare name weighs 1.
-
-    Raises SettingsError where a weight is no number, is zero or not finite, a layer comes twice,
-    or there is none.
-    """
-    weights: dict[str, float] = {}
-    for text in layers:
-        name, equals, number = text.partition("=")
-        name = name.strip()
-        try:
-            weight = float(number) if equals else 1.0
-        except ValueError:
-            weight = math.nan
-        if not name or not math.isfinite(weight) or weight == 0:
-            raise SettingsError(f"--layer {text!r}: write NAME=WEIGHT, the weight not zero")
-        if name in weights:
-            raise SettingsError(f"--layer {name} is given twice; give it one weight")
-        weights[name] = weight
-    if not weights:
-        raise SettingsError("no layer is given: name at least one with --layer")
-    return weights
 
 
 @dataclass(frozen=True)

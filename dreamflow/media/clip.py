@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import warnings
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamflow.clock import Timeline, When
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.frames import Frame
 from dreamflow.media.outline import Outline, Sound
@@ -53,19 +53,14 @@ def frame_number(when: str, info: FilmInfo | PicturesInfo) -> int:
 
     May lie past the end. Raises SettingsError where the text is none of these.
     """
-    text = when.strip()
-    if re.fullmatch(r"\d+", text):
-        return int(text)
-    if match := re.fullmatch(r"(\d+(?:\.\d*)?)\s*%", text):
-        if Fraction(match[1]) > 100:
+    time = When.parse(when)
+    if time.unit == "frames":
+        return int(time.amount)
+    if time.unit == "percent":
+        if time.amount > 100:
             raise SettingsError(f"{when!r} is past the end of the clip")
-        return int(Fraction(match[1]) * info.frames / 100)
-    if match := re.fullmatch(r"(\d+(?:\.\d*)?)\s*s", text):
-        seconds = Fraction(match[1])
-    elif match := re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)", text):
-        seconds = int(match[1] or 0) * 3600 + int(match[2]) * 60 + Fraction(match[3])
-    else:
-        raise SettingsError(f"{when!r} is not a time: write 48 (a frame), 2s, 1:02.5 or 40%")
+        return int(time.amount * info.frames / 100)
+    seconds = time.amount
     if isinstance(info, PicturesInfo):
         return int(seconds * info.rate)
     if seconds >= info.length:
@@ -88,6 +83,7 @@ class Clip:
         self.info = probe(self.path, self.options.fps)
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first, self.stop = self._span()
+        self._whole = self
         pictures = isinstance(self.info, PicturesInfo)
         wanted = None if pictures or not self.options.fps else exact_rate(self.options.fps)
         self.resampled = wanted is not None
@@ -96,7 +92,10 @@ class Clip:
             warnings.warn(note, DreamFlowWarning, 2)
 
     def between(self, first: int, stop: int) -> Clip:
-        """Return the same clip from frame `first` up to, not including, `stop`."""
+        """Return the same clip from frame `first` up to, not including, `stop`.
+
+        Its timeline is that of this clip, so that a piece is dreamed as it is within the whole.
+        """
         part = copy.copy(self)
         part.first, part.stop = first, min(stop, self.info.frames)
         return part
@@ -154,6 +153,13 @@ class Clip:
             sound,
             tuple(self.sources),
         )
+
+    @property
+    def timeline(self) -> Timeline:
+        """What the times of schedules count on: the frames taken, from the first one."""
+        whole = self._whole
+        part = whole.stop - whole.first < whole.info.frames
+        return Timeline(whole.rate, whole.length, self.begin - whole.begin, part)
 
     def __len__(self) -> int:
         """Return how many frames are expected."""

@@ -39,18 +39,21 @@ def strength(residual: np.ndarray) -> tuple[float, ...]:
     return tuple(float(np.sqrt(np.square(band).mean())) for band in bands(residual)[:-1])
 
 
-def held(residual: np.ndarray, wanted: tuple[float, ...], firmness: float) -> np.ndarray:
+def held(
+    residual: np.ndarray, wanted: tuple[float, ...], firmness: float, lower: bool = False
+) -> np.ndarray:
     """Return a residual whose bands are nearer to the strength wanted.
 
     Each band that is weaker is multiplied by (wanted / its strength) ** firmness, at most by 1.25;
-    one that is stronger is let be. firmness: 0 changes nothing, 1 brings all of it back at once.
+    one that is stronger is let be, unless `lower` is asked for. firmness: 0 changes nothing, 1
+    brings all of it back at once.
     """
     if firmness == 0:
         return residual
     found = bands(residual)
-    result = found[-1]
+    result, least = found[-1], 1 / LARGEST_GAIN if lower else 1.0
     for band, target in reversed(list(zip(found[:-1], wanted, strict=True))):
         now = max(float(np.sqrt(np.square(band).mean())), 1e-9)
-        gain = min(max((target / now) ** firmness, 1.0), LARGEST_GAIN)
+        gain = min(max((target / now) ** firmness, least), LARGEST_GAIN)
         result = _up(result, band) + band * np.float32(gain)
     return result

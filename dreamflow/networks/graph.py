@@ -150,19 +150,22 @@ class Network:
         ReLU. Raises SettingsError for an unknown layer or a picture that is too small for it.
         """
         names = tuple(wanted)
-        for name in names:
-            smallest = self.layer(name).smallest
-            if min(image.shape[2:]) < smallest:
-                height, width = image.shape[2:]
-                raise SettingsError(
-                    f"a picture of {width}x{height} is too small for {name}, "
-                    f"which needs {smallest} pixels a side; give a larger --size"
-                )
+        self.check_size(names, *image.shape[2:])
         known = {SOURCE: self.seen(image)}
         pooled = self.only_pooled(names)
         for name in self.needed(names):
             known[name] = self._compute(self.nodes[name], known, pooled)
         return {name: known[name] for name in names}
+
+    def check_size(self, names: Iterable[str], height: int, width: int) -> None:
+        """Raise SettingsError where a picture is too small for one of some layers."""
+        for name in names:
+            smallest = self.layer(name).smallest
+            if min(height, width) < smallest:
+                raise SettingsError(
+                    f"a picture of {width}x{height} is too small for {name}, "
+                    f"which needs {smallest} pixels a side; give a larger --size"
+                )
 
     def seen(self, image: Tensor) -> Tensor:
         """Return an image (N, 3, H, W), RGB in [0, 1], as the first layer takes it."""

@@ -64,7 +64,7 @@ def render_video(
         progress(unseen)
 
     if settings.carry.loop:
-        dreamer = VideoDreamer(network, settings.dream, settings.carry)
+        dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
         dreams = dream_loop(lambda: marked_frames(clip, settings.carry, cuts), dreamer, first_round)
     else:
         dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry, cuts=cuts)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamflow.clock import Moment
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
@@ -52,8 +53,14 @@ def render_preview(
     """Return the dream of the last of the frames, the others dreamed before it.
 
     Several layers without weights give a labelled contact sheet, one picture each.
-    uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode.
+    uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode, and warns of a
+    schedule on a picture, of which the beginning is taken.
     """
+    if not isinstance(frames, Clip) and (dream.schedules or carry.schedules):
+        warnings.warn(
+            "a picture has no time: the beginning of the schedule is taken", DreamFlowWarning, 2
+        )
+        dream, carry = dream.at(Moment()), carry.at(Moment())
     if not is_sheet(dream):
         return last_dreamed(frames, network, dream, carry, progress)
     pictures: list[np.ndarray] = []

@@ -1,0 +1,250 @@
+"""A setting over time: keyframes, with arithmetic for values.
+
+1.5 + sin(2*pi*t)                                a value at all times
+0: 1.5, 4s: 3, 100%: 1                           keyframes, linear between them
+0: 1.5 hold, 1:02.5: 3 smooth, 90%: 1            how it goes on from a keyframe to the next
+smooth, 0: 1.5, 48: 3, 90%: 1                    the same for all that do not say
+0: conv2/norm2, 3s: inception_3b/1x1=1 + conv2/3x3=0.5      layers, cross-faded
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+
+from dreamflow.arithmetic import Expression
+from dreamflow.blend import cross_fade, parse_layers
+from dreamflow.clock import FORMS, Moment, Timeline, When
+from dreamflow.errors import SettingsError
+
+CURVES = ("linear", "smooth", "hold")
+"""From a keyframe to the next: evenly; gently at both ends (smoothstep); not until then."""
+WORDS = " or ".join([", ".join(CURVES[:-1]), CURVES[-1]])
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """A value at a time. number: from 1; 0 where the text is a value without a time."""
+
+    number: int
+    text: str
+    when: When
+    value: str
+    curve: str
+
+    @property
+    def label(self) -> str:
+        """How errors name it."""
+        return f"keyframe {self.number} ({self.text})" if self.number else value_label(self.text)
+
+
+def value_label(text: str) -> str:
+    """Return how errors name a value without a time."""
+    return f"value {text.strip()!r}"
+
+
+def split(text: str) -> list[str]:
+    """Return the parts of a text between its commas, those within brackets left out."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def is_keyed(text: str) -> bool:
+    """Return whether a text means to have keyframes."""
+    return ":" in text or split(text)[0] in CURVES
+
+
+def parse_keyframes(text: str) -> tuple[Keyframe, ...]:
+    """Return the keyframes of a text, in order. Raises SettingsError that names the keyframe."""
+    if not is_keyed(text):
+        return (Keyframe(0, text.strip(), When(Fraction(0), "frames"), text, "hold"),)
+    parts, usual = split(text), "linear"
+    if parts[0] in CURVES:
+        usual = parts.pop(0)
+    if not parts:
+        raise SettingsError(f"{text!r} has no keyframe: write TIME: VALUE, TIME: VALUE")
+    found: list[Keyframe] = []
+    for number, part in enumerate(parts, start=1):
+        found.append(parse_keyframe(number, part, usual))
+        for earlier in found[:-1]:
+            if earlier.when.unit == found[-1].when.unit:
+                check_pair(earlier, found[-1], earlier.when.amount, found[-1].when.amount)
+    return tuple(found)
+
+
+def parse_keyframe(number: int, text: str, usual: str) -> Keyframe:
+    """Return a keyframe of `TIME: VALUE` or `TIME: VALUE CURVE`."""
+    where = f"keyframe {number} ({text})"
+    time, colon, value = (piece.strip() for piece in text.rpartition(":"))
+    if not colon or not time or not value:
+        raise SettingsError(f"{where}: write TIME: VALUE, the time as {FORMS}")
+    try:
+        when = When.parse(time)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
+    if when.unit == "percent" and when.amount > 100:
+        raise SettingsError(f"{where}: it is past the end, which is 100%")
+    curve = usual
+    if match := re.fullmatch(r"(.*[\w)])\s+([a-z]+)", value):
+        if match[2] not in CURVES:
+            raise SettingsError(f"{where}: {match[2]!r} is not {WORDS}")
+        value, curve = match[1], match[2]
+    return Keyframe(number, text, when, value, curve)
+
+
+def check_pair(one: Keyframe, other: Keyframe, before: Fraction, after: Fraction) -> None:
+    """Raise SettingsError where a keyframe does not come after an earlier one."""
+    if after == before:
+        raise SettingsError(f"{other.label}: {one.label} is at the same time; leave one out")
+    if after < before:
+        raise SettingsError(f"{other.label}: it comes before {one.label}; put them in order")
+
+
+class Keyed:
+    """What schedules of numbers and of layers share: keyframes on a timeline."""
+
+    keyframes: tuple[Keyframe, ...]
+
+    def place(self, moment: Moment) -> tuple[int, int, float]:
+        """Return the keyframes (from 0) before and after a moment, and the way between, 0 to 1."""
+        if moment.timeline is None or len(self.keyframes) == 1:
+            return 0, 0, 0.0
+        times = [keyframe.when.seconds(moment.timeline) for keyframe in self.keyframes]
+        after = next((n for n, time in enumerate(times) if time > moment.time), len(times))
+        before = max(0, after - 1)
+        if after in (0, len(times)):
+            return before, before, 0.0
+        share = float((moment.time - times[before]) / (times[after] - times[before]))
+        curve = self.keyframes[before].curve
+        if curve == "hold":
+            return before, before, 0.0
+        return before, after, share * share * (3 - 2 * share) if curve == "smooth" else share
+
+    def check_order(self, timeline: Timeline) -> list[str]:
+        """Return a note for each keyframe past the end of a part of a source.
+
+        Raises SettingsError where keyframes are out of order, or past the end of a whole source.
+        """
+        times = [keyframe.when.seconds(timeline) for keyframe in self.keyframes]
+        for number, keyframe in enumerate(self.keyframes[1:], start=1):
+            check_pair(self.keyframes[number - 1], keyframe, times[number - 1], times[number])
+        pairs = zip(self.keyframes, times, strict=True)
+        length = float(timeline.length)
+        beyond = [
+            f"{keyframe.label}: it is past the end, {length:.2f} s"
+            for keyframe, time in pairs
+            if time > timeline.length
+        ]
+        if beyond and not timeline.part:
+            raise SettingsError(f"{beyond[0]}; give an earlier time, or one in percent")
+        return beyond
+
+
+@dataclass(frozen=True)
+class Schedule(Keyed):
+    """A number over time; `text` is what was written, and comes back as it was."""
+
+    text: str
+    keyframes: tuple[Keyframe, ...] = field(init=False, compare=False, repr=False)
+    values: tuple[Expression, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError, naming the keyframe, for a text that is no schedule."""
+        object.__setattr__(self, "keyframes", parse_keyframes(self.text))
+        values: list[Expression] = []
+        for keyframe in self.keyframes:
+            try:
+                values.append(Expression(keyframe.value))
+            except SettingsError as error:
+                raise SettingsError(f"{keyframe.label}: {error}") from None
+        object.__setattr__(self, "values", tuple(values))
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
+
+    def at(self, moment: Moment) -> float:
+        """Return the value at a moment; NaN where the arithmetic has none."""
+        before, after, share = self.place(moment)
+        t, p = float(moment.time), moment.progress
+        one = self.values[before](t, p)
+        if share == 0:
+            return one
+        other = self.values[after](t, p)
+        if math.isnan(one) or math.isnan(other):
+            return math.nan
+        mixed = one + (other - one) * share
+        return min(max(mixed, min(one, other)), max(one, other))
+
+    @property
+    def varies(self) -> bool:
+        """Whether a value depends on time by itself, and not only from keyframe to keyframe."""
+        return not all(value.constant for value in self.values)
+
+    @property
+    def constants(self) -> list[tuple[Keyframe, float]]:
+        """The keyframes whose value does not depend on time, and that value."""
+        pairs = zip(self.keyframes, self.values, strict=True)
+        return [(keyframe, value(0, 0)) for keyframe, value in pairs if value.constant]
+
+
+@dataclass(frozen=True)
+class LayerSchedule(Keyed):
+    """Layers over time, cross-faded; `text` is what was written."""
+
+    text: str
+    keyframes: tuple[Keyframe, ...] = field(init=False, compare=False, repr=False)
+    blends: tuple[dict[str, float], ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError, naming the keyframe, for a text that is no schedule."""
+        object.__setattr__(self, "keyframes", parse_keyframes(self.text))
+        blends: list[dict[str, float]] = []
+        for keyframe in self.keyframes:
+            try:
+                blends.append(parse_layers(keyframe.value.split("+")))
+            except SettingsError as error:
+                raise SettingsError(f"{keyframe.label}: {error}") from None
+        object.__setattr__(self, "blends", tuple(blends))
+
+    def at(self, moment: Moment) -> tuple[str, ...]:
+        """Return the layers at a moment, as `NAME=WEIGHT` texts."""
+        before, after, share = self.place(moment)
+        blend = self.blends[before]
+        if share > 0:
+            # Two blends may cancel out on their way; then the nearer one stands.
+            mixed = cross_fade(blend, self.blends[after], share)
+            blend = mixed or self.blends[after if share > 0.5 else before]
+        return tuple(f"{name}={weight!r}" for name, weight in blend.items())
+
+    @property
+    def layers(self) -> dict[str, str]:
+        """Every layer that comes up, and the first keyframe that has it, as errors name it."""
+        found: dict[str, str] = {}
+        for keyframe, blend in zip(self.keyframes, self.blends, strict=True):
+            for name in blend:
+                found.setdefault(name, keyframe.label)
+        return found
+
+
+@lru_cache(maxsize=64)
+def layer_schedule(layers: tuple[str, ...]) -> LayerSchedule | None:
+    """Return the schedule that a `layer` setting holds, or None where it is the same throughout.
+
+    Raises SettingsError for one that cannot be, or that stands beside other layers.
+    """
+    if not any(is_keyed(text) for text in layers):
+        return None
+    first, *others = layers
+    if others:
+        raise SettingsError("a schedule of layers stands alone; in it, A=1 + B=0.5 is a blend")
+    return LayerSchedule(first)
