@@ -35,9 +35,10 @@ def parse_layers(layers: Sequence[str]) -> dict[str, float]:
 def cross_fade(one: dict[str, float], other: dict[str, float], share: float) -> dict[str, float]:
     """Return the weights on the way from one blend to another; share: 0 is one, 1 the other.
 
-    Both are brought to length 1, and weighted by the cosine and the sine of a quarter turn: the
-    gradients of two layers are almost at right angles, so the direction of the dream turns evenly.
-    With weights 1 - share and share it would turn twice as fast in the middle as at the ends.
+    Both are brought to length 1, and weighted by the cosine and the sine of a quarter turn. The
+    less two layers are alike, the nearer are their gradients to right angles (a cosine of 0 to 0.4
+    a few layers apart), and the more evenly turns the direction of the dream; with the weights
+    1 - share and share it would turn twice as fast in the middle as at the ends.
     """
     parts = ((one, math.cos(share * math.pi / 2)), (other, math.sin(share * math.pi / 2)))
     mixed: dict[str, float] = {}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.errors import SettingsError, nearest
-from dreamflow.options import coerce, saved_fields, type_hints
+from dreamflow.options import saved_fields
+from dreamflow.settings import coerce, type_hints
 
 DESCRIPTION = "description"
 PACKAGE = Path(__file__).parent

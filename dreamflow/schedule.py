@@ -185,6 +185,12 @@ class Schedule(Keyed):
         mixed = one + (other - one) * share
         return min(max(mixed, min(one, other)), max(one, other))
 
+    def parts(self, moment: Moment) -> list[tuple[Keyframe, float]]:
+        """Return the keyframes that a moment lies on or between, and the own value of each."""
+        before, after, _ = self.place(moment)
+        t, p = float(moment.time), moment.progress
+        return [(self.keyframes[n], self.values[n](t, p)) for n in (before, after)]
+
     @property
     def varies(self) -> bool:
         """Whether a value depends on time by itself, and not only from keyframe to keyframe."""

@@ -283,7 +283,7 @@ def test_a_dream_holds_on_real_clips(clips: Path, real_network: Network, name: s
     for carry in (True, False):
         dreamer = VideoDreamer(real_network, options, CarryOptions(carry=carry))
         outputs[carry] = [dreamer(frame).picture for frame in frames]
-        values = [dreamer.objective.value(to_image(picture)) for picture in outputs[carry]]
+        values = [dreamer.now.objective.value(to_image(picture)) for picture in outputs[carry]]
         strengths[carry] = np.mean(values)
     source, held, naive = (
         warp_error(sources, pictures) for pictures in (sources, outputs[True], outputs[False])

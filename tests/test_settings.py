@@ -25,12 +25,20 @@ from dreamflow.options import (
     DreamOptions,
     MachineOptions,
     as_dict,
-    flag_of,
     saved_fields,
 )
 from dreamflow.presets import checked, load_preset, preset_files
+from dreamflow.schedule import layer_schedule
+from dreamflow.settings import flag_of
 
 PRESETS = list(preset_files())
+
+
+def layers_of(settings: dict) -> list[str]:
+    """Return every layer of a preset, on a schedule or not."""
+    layers = settings.get("layer", DreamOptions.layer)
+    schedule = layer_schedule(layers)
+    return list(schedule.layers if schedule else parse_layers(layers))
 
 
 def differences(settings: dict) -> dict:
@@ -80,9 +88,7 @@ def test_there_are_presets_for_every_category_of_the_guide() -> None:
     assert len(PRESETS) >= 8
     layers = network_layers("googlenet")
     categories = {
-        layers[name].category
-        for preset in PRESETS
-        for name in parse_layers(load_preset(preset)[1].get("layer", DreamOptions.layer))
+        layers[name].category for preset in PRESETS for name in layers_of(load_preset(preset)[1])
     }
     assert categories == {
         "contour and texture",
@@ -98,7 +104,7 @@ def test_a_preset_holds_differences_only(name: str) -> None:
     assert 0 < len(description) <= 72
     assert settings == differences(settings)
     assert not settings.keys() & {"size", "start", "end", "fps", "crf", "seed", "decoder"}
-    for layer in parse_layers(settings.get("layer", DreamOptions.layer)):
+    for layer in layers_of(settings):
         assert layer in network_layers(settings.get("network", DreamOptions.network))
 
 

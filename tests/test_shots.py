@@ -140,8 +140,7 @@ def carried(network: Network, frames: list[Frame], marked: Sequence[Mark]) -> li
     found = []
     for frame, mark in zip(frames, marked, strict=True):
         dreamer(frame, mark)
-        assert dreamer._carried is not None
-        found.append(dreamer._carried.residual)
+        found.append(dreamer._carried[0].residual)
     return found
 
 

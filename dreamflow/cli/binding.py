@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from dreamflow.errors import SettingsError
-from dreamflow.options import Options, flag_of, plain_value, type_hints
 from dreamflow.presets import checked, load_preset
+from dreamflow.settings import Options, flag_of, plain_value, type_hints
 
 PANELS = {
     "DreamOptions": "Dream",

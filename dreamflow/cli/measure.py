@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +15,9 @@ from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, OverwriteOption, with_options
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import set_threads, stoppable
-from dreamflow.errors import OutputError, SettingsError
+from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.options import ClipOptions, DreamOptions, MachineOptions
+from dreamflow.schedule import layer_schedule
 
 if TYPE_CHECKING:
     from dreamflow.dream import Objective
@@ -140,6 +142,13 @@ def objective_of(
     if not layers:
         if network:
             raise SettingsError("--network says where, but not what: give a --layer too")
+        return None
+    if layer is None and layer_schedule(tuple(layers)):
+        warnings.warn(
+            "it was dreamed on layers that change: give one as --layer for the objective",
+            DreamFlowWarning,
+            2,
+        )
         return None
     from dreamflow.dream import Objective
     from dreamflow.networks import load_network

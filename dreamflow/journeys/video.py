@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -9,10 +10,10 @@ from fractions import Fraction
 import numpy as np
 from torch import Tensor
 
-from dreamflow.clock import Moment, Timeline
+from dreamflow.clock import Timeline
 from dreamflow.dream import Objective, OctavePlan, dream, first_plan
-from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
+from dreamflow.journeys.course import Course
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
@@ -20,7 +21,6 @@ from dreamflow.motion import (
     Mark,
     estimate_motion,
     find_shots,
-    held,
     marked_at,
     regions,
     strength,
@@ -28,7 +28,6 @@ from dreamflow.motion import (
 )
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
-from dreamflow.schedule import LayerSchedule
 
 LOOSEST = 0.15
 """By how much the decay falls at stability 0."""
@@ -69,7 +68,13 @@ def carried_share(carry: CarryOptions) -> float:
 
 
 class VideoDreamer:
-    """Dreams the frames of a clip one after the other; holds what is carried between them."""
+    """Dreams the frames of a clip one after the other; holds what is carried between them.
+
+    Between two keyframes of a schedule of layers two dreams are carried, each begun from nothing on
+    its own layers, and what is shown is both, one fading into the other. It is dreamed on as one
+    picture, for the layers of the moment, so that the two grow together; but the old one leaves,
+    which the dream of one changing objective does not: it would grow on the old one's lines.
+    """
 
     def __init__(
         self,
@@ -83,39 +88,20 @@ class VideoDreamer:
         Raises SettingsError for a layer that the network does not have, or a schedule that cannot
         be over this timeline.
         """
-        self.given = (options, carry)
-        self.timeline = timeline
-        if timeline is not None:
-            options.check_over(timeline)
-            carry.check_over(timeline)
-        elif options.schedules or carry.schedules:
-            raise SettingsError(
-                "a schedule needs the rate and length of the clip: give dream_video its timeline"
-            )
-        layers = options.schedules.get("layer")
-        self.layers = layers.layers if isinstance(layers, LayerSchedule) else {}
-        for name in self.layers:
-            network.layer(name)
-        self.network = network
+        self.course = Course(network, options, carry, timeline)
+        self.now = self.course.first
         self.device = network.device
-        self._set(Moment() if timeline is None else timeline.at(Fraction(0)))
         self.trusted = 0.0
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
         self._gray: np.ndarray | None = None
-        self._carried: Carried | None = None
-        self._wanted: tuple[float, ...] = ()
-        self._goal: tuple[float, ...] = ()
-        self._goal_of: tuple[DreamOptions, Fraction] | None = None
-
-    def _set(self, moment: Moment) -> None:
-        """Take the settings of a moment."""
-        options, carry = self.given
-        self.options, self.carry = options.at(moment), carry.at(moment)
-        self.objective = Objective.of(self.network, self.options.layer)
+        self._carried: dict[int, Carried] = {}
+        """By the keyframe of the layers that it is the dream of."""
+        self._measured: tuple[DreamOptions, Fraction] | None = None
+        """For which settings, and when, it was seen how strong a new dream is."""
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
-        self._gray = self._carried = None
+        self._gray, self._carried, self._measured = None, {}, None
 
     def __call__(self, frame: Frame, mark: Mark = Mark.SAME) -> Frame:
         """Return the dream of the next frame: the same index and time, another picture.
@@ -123,89 +109,160 @@ class VideoDreamer:
         mark: a cut lets go of what is carried. Over a flash it is held as it was, and the frame
         after the flash goes on from the one before.
         """
-        if self.timeline is not None:
-            self._set(self.timeline.at(frame.time))
-        self.network.check_size(self.layers, *frame.picture.shape[:2])
-        if self.options.iterations == 0:
+        flash = mark is Mark.FLASH and bool(self._carried)
+        shares = self.now.shares
+        self.now = self.course.at(frame.time)
+        self.course.check_size(*frame.picture.shape[:2])
+        if self.now.options.iterations == 0:
             self.reset()
             return frame
         if mark is Mark.CUT:
             self.reset()
         source = to_image(frame.picture, self.device)
-        gray = to_gray(frame.picture) if self.carry.carry else None
-        key = (self.options.seed, frame.index)
-        flash = mark is Mark.FLASH and self._carried is not None
-        coming = self._carried if flash else self._coming(gray)
-        if coming is None:
-            self.trusted = 0.0
-            plan = first_plan(self.options)
-            dreamed = dream(source, self.objective, plan, self.options.jitter, key)
-            settled = np.ones(frame.picture.shape[:2], np.float32)
+        key = (self.now.options.seed, frame.index)
+        if not self.now.carry.carry:
+            return replace(frame, picture=to_picture(self._anew(source, self.now.objective, key)))
+        if flash:
+            self.now = replace(self.now, shares=shares)
+        gray = to_gray(frame.picture)
+        carried = self._carried if flash else self._coming(gray)
+        self.trusted = self.trusted if carried else 0.0
+        begun = {
+            number: self._anew(source, self.course.objective_of(number), key)
+            for number in self.now.shares
+            if number not in carried
+        }
+        coming = carried | {n: Carried.begun(to_array(d - source)) for n, d in begun.items()}
+        if not flash:
+            self.now = replace(self.now, shares=evened(coming, self.now.shares))
+        if not carried and len(begun) == 1:
+            (dreamed,) = begun.values()
+        elif not carried:
+            dreamed = source + from_array(mixed(coming, self.now.shares), self.device)
         else:
-            self._retarget(source, frame.time, key)
+            coming = self._retarget(coming, source, frame.time, key)
             dreamed = self._refine(source, coming, key)
-            settled = coming.settled + SETTLING * (1 - coming.settled)
-        if self.carry.carry and not flash:
-            residual = to_array(dreamed - source)
-            self._gray, self._carried = gray, Carried(residual, settled)
-            if coming is None:
-                self._wanted = self._goal = strength(residual)
-                self._goal_of = (self.options, frame.time)
+        if not flash:
+            self._gray = gray
+            self._carried = self._settle(coming, to_array(dreamed - source)) if carried else coming
         return replace(frame, picture=to_picture(dreamed))
 
-    def _coming(self, gray: np.ndarray | None) -> Carried | None:
-        """Return what this frame, uint8 (H, W), begins with, or None where a new shot begins."""
-        if gray is None or self._gray is None or self._carried is None:
-            return None
-        if self._gray.shape != gray.shape:
-            return None
+    def _anew(self, source: Tensor, objective: Objective, key: tuple[int, int]) -> Tensor:
+        """Return the dream of a frame by itself."""
+        options = self.now.options
+        return dream(source, objective, first_plan(options), options.jitter, key)
+
+    def _coming(self, gray: np.ndarray) -> dict[int, Carried]:
+        """Return what this frame, uint8 (H, W), begins with: nothing where a new shot begins."""
+        wanted = {n: c for n, c in self._carried.items() if n in self.now.shares}
+        if self._gray is None or self._gray.shape != gray.shape or not wanted:
+            return {}
         motion = estimate_motion(self._gray, gray)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
-            return None
-        moved = self._carried.along(motion, carried_share(self.carry))
-        lower = bool(self.given[0].schedules)
-        residual = held(moved.residual, self._wanted, self.carry.firmness, lower)
-        return replace(moved, residual=residual)
+            return {}
+        share, firmness = carried_share(self.now.carry), self.now.carry.firmness
+        coming: dict[int, Carried] = {}
+        for number, one in wanted.items():
+            # What is dreamed anew is shared between the two of a fade, and so is what is forgotten.
+            moved = one.along(motion, 1 - (1 - share) * self.now.shares[number])
+            moves = self.course.numbers_move
+            coming[number] = moved.held(math.sqrt(firmness) if moves else firmness, lower=moves)
+        return coming
 
-    def _retarget(self, source: Tensor, time: Fraction, key: tuple[int, int]) -> None:
+    def _retarget(
+        self, coming: dict[int, Carried], source: Tensor, time: Fraction, key: tuple[int, int]
+    ) -> dict[int, Carried]:
         """Let the strength that is held follow a schedule: to that of a new dream, as it is now."""
-        if not self.given[0].schedules or self._goal_of is None or self.carry.firmness == 0:
-            return
-        measured, when = self._goal_of
-        if self.options != measured and time - when >= RETARGET_S:
-            anew = dream(source, self.objective, first_plan(self.options), self.options.jitter, key)
-            self._goal = strength(to_array(anew - source))
-            self._goal_of = (self.options, time)
-        pairs = zip(self._wanted, self._goal, strict=True)
-        self._wanted = tuple(old + RETARGETING * (new - old) for old, new in pairs)
+        if not self.course.numbers_move or self.now.carry.firmness == 0:
+            return coming
+        numbers = replace(self.now.options, layer=())
+        last, when = self._measured or (numbers, time)
+        if self._measured is None:
+            self._measured = (numbers, time)
+        elif numbers != last and time - when >= RETARGET_S:
+            self._measured = (numbers, time)
+            for number, one in coming.items():
+                anew = self._anew(source, self.course.objective_of(number), key)
+                coming[number] = replace(one, goal=strength(to_array(anew - source)))
+        return {number: one.nearer(RETARGETING) for number, one in coming.items()}
 
-    def _refine(self, source: Tensor, coming: Carried, key: tuple[int, int]) -> Tensor:
-        image = (source + from_array(coming.residual, self.device)).clamp_(0, 1)
-        image = self._catch_up(image, 1 - coming.settled, key)
-        plan = carried_plan(self.options, self.carry)
-        return dream(image, self.objective, plan, self.options.jitter, key)
+    def _refine(self, source: Tensor, coming: dict[int, Carried], key: tuple[int, int]) -> Tensor:
+        residual = mixed(coming, self.now.shares)
+        image = (source + from_array(residual, self.device)).clamp_(0, 1)
+        image = self._catch_up(image, young(coming), key)
+        plan = carried_plan(self.now.options, self.now.carry)
+        return dream(image, self.now.objective, plan, self.now.options.jitter, key)
+
+    def _settle(self, coming: dict[int, Carried], residual: np.ndarray) -> dict[int, Carried]:
+        """Return what goes on to the next frame, of a frame's residual (H, W, 3)."""
+        shares = self.now.shares
+        if len(coming) == 1:
+            return {number: one.settling(residual, SETTLING) for number, one in coming.items()}
+        # Each takes its share of the change, so that what is shown, by share, has changed as it
+        # did. What came into view is new to both, and goes to both alike.
+        change = residual - mixed(coming, shares)
+        new, alike = young(coming)[..., None], 1 / sum(shares.values())
+        whole = sum(share**2 for share in shares.values())
+        grown: dict[int, Carried] = {}
+        for number, one in coming.items():
+            own = shares[number] / whole
+            part = change * (own + new * (alike - own)).astype(np.float32)
+            grown[number] = one.settling(one.residual + part, SETTLING)
+        return grown
 
     def _catch_up(self, image: Tensor, young: np.ndarray, key: tuple[int, int]) -> Tensor:
         """Dream harder where the scene came into view, on just the parts that hold such areas."""
-        iterations = self.carry.uncover_iterations
+        iterations = self.now.carry.uncover_iterations
         if iterations == 0:
             return image
         plan = [
-            OctavePlan(octave, self.options.octave_scale, steps, UNCOVER_STEP * self.options.step)
+            OctavePlan(
+                octave, self.now.options.octave_scale, steps, UNCOVER_STEP * self.now.options.step
+            )
             for octave, steps in ((1, iterations // 2), (0, iterations))
-            if octave < self.options.octaves
+            if octave < self.now.options.octaves
         ]
         image = image.clone()
-        for number, (rows, columns) in enumerate(regions(young > YOUNG, self.objective.smallest)):
+        for number, (rows, columns) in enumerate(
+            regions(young > YOUNG, self.now.objective.smallest)
+        ):
             part = image[:, :, rows, columns]
             weight = from_array(young[rows, columns], self.device)
             # The region's number, from 1, keeps its shifts apart from those of the refinement.
             part_key = (*key, 1 + number)
             image[:, :, rows, columns] = dream(
-                part, self.objective, plan, self.options.jitter, part_key, weight
+                part, self.now.objective, plan, self.now.options.jitter, part_key, weight
             )
         return image
+
+
+def evened(carried: dict[int, Carried], shares: dict[int, float]) -> dict[int, float]:
+    """Return the shares of two dreams, so that both together are as strong as each.
+
+    Dreams that have nothing in common are so where the squares of the shares add up to 1; the more
+    two have in common, the stronger they are together.
+    """
+    if len(shares) == 1:
+        return shares
+    one, other = (carried[number].residual.ravel() for number in shares)
+    common = float(one @ other) / max(1e-12, float(np.sqrt((one @ one) * (other @ other))))
+    first, second = shares.values()
+    length = math.sqrt(first**2 + second**2 + 2 * first * second * max(0.0, common))
+    return {number: share / length for number, share in shares.items()}
+
+
+def mixed(carried: dict[int, Carried], shares: dict[int, float]) -> np.ndarray:
+    """Return the residual shown, float32 (H, W, 3), of the dreams carried."""
+    return sum(
+        (carried[number].residual * np.float32(share) for number, share in shares.items()),
+        start=np.float32(0),
+    )  # type: ignore[return-value]
+
+
+def young(carried: dict[int, Carried]) -> np.ndarray:
+    """Return how far from settled a frame is, float32 (H, W) in [0, 1]."""
+    return 1 - np.minimum.reduce([one.settled for one in carried.values()])
 
 
 def dream_video(

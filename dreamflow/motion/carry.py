@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dreamflow.motion.flow import Motion
+from dreamflow.motion.strength import held, strength
 from dreamflow.motion.trust import positions
 from dreamflow.opencv import cv2
 
@@ -26,14 +27,36 @@ class Carried:
 
     residual: float32 (H, W, 3), dream minus source in units of 1, never re-quantised. settled:
     float32 (H, W) in [0, 1], how far the dream has grown there: 0 where the scene has just come
-    into view, 1 where it has been seen for long.
+    into view, 1 where it has been seen for long. wanted: the strength of its bands that it is held
+    near; goal: what that is on its way to.
     """
 
     residual: np.ndarray
     settled: np.ndarray
+    wanted: tuple[float, ...] = ()
+    goal: tuple[float, ...] = ()
+
+    @classmethod
+    def begun(cls, residual: np.ndarray) -> Carried:
+        """Return what the first frame of a dream gives on, of its residual."""
+        wanted = strength(residual)
+        return cls(residual, np.ones(residual.shape[:2], np.float32), wanted, wanted)
 
     def along(self, motion: Motion, decay: float) -> Carried:
         """Return what the current frame starts with: decay * trust * the warped residual."""
         residual = warp(self.residual, motion.backward) * (decay * motion.trust)[..., None]
         settled = np.clip(warp(self.settled, motion.backward), 0, 1) * motion.trust
-        return Carried(residual, settled)
+        return replace(self, residual=residual, settled=settled)
+
+    def held(self, firmness: float, lower: bool = False) -> Carried:
+        """Return it nearer to the strength wanted; lower: even where it is stronger."""
+        return replace(self, residual=held(self.residual, self.wanted, firmness, lower))
+
+    def nearer(self, share: float) -> Carried:
+        """Return it with the strength wanted a share of the way nearer to its goal."""
+        pairs = zip(self.wanted, self.goal, strict=True)
+        return replace(self, wanted=tuple(old + share * (new - old) for old, new in pairs))
+
+    def settling(self, residual: np.ndarray, share: float) -> Carried:
+        """Return it with a frame's residual, and a share of the way nearer to settled."""
+        return replace(self, residual=residual, settled=self.settled + share * (1 - self.settled))

@@ -17,7 +17,8 @@ from dreamflow.media.cutlist import read_cuts
 from dreamflow.media.metadata import MARK
 from dreamflow.media.writer import Writer
 from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, Options, VideoSettings, as_dict
+from dreamflow.options import CarryOptions, VideoSettings, as_dict
+from dreamflow.settings import Options
 
 Progress = Callable[[int], None]
 """Called with the number of frames done, of all rounds together."""

@@ -1,0 +1,376 @@
+"""Settings over time: what keyframes and arithmetic mean, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from conftest import SAMPLE, SAMPLE_STILL, Run, texture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamflow.arithmetic import CONSTANTS, FUNCTIONS, VARIABLES, Expression
+from dreamflow.blend import cross_fade
+from dreamflow.clock import Moment, Timeline, When
+from dreamflow.errors import DreamFlowWarning, SettingsError
+from dreamflow.frames import Frame
+from dreamflow.journeys import dream_image, dream_video
+from dreamflow.journeys.course import Course
+from dreamflow.media import open_clip, read_picture
+from dreamflow.networks import Network
+from dreamflow.options import CarryOptions, DreamOptions, as_dict
+from dreamflow.presets import checked, load_preset
+from dreamflow.schedule import LayerSchedule, Schedule
+from dreamflow.settings import type_hints
+
+RATE = Fraction(24)
+TEN_SECONDS = Timeline(RATE, Fraction(10))
+Cli = Callable[..., Run]
+
+
+def at(text: str, seconds: float, timeline: Timeline = TEN_SECONDS) -> float:
+    return Schedule(text).at(timeline.at(Fraction(seconds)))
+
+
+# --- keyframes
+
+numbers = st.floats(0.01, 60, allow_nan=False).map(lambda value: float(f"{value:.4g}"))
+keys = st.lists(
+    st.tuples(st.integers(0, 240), numbers), min_size=1, max_size=6, unique_by=lambda key: key[0]
+).map(sorted)
+
+
+@given(keys, st.sampled_from(["", "linear, ", "smooth, ", "hold, "]))
+def test_values_at_keyframes_are_exact(points: list[tuple[int, float]], usual: str) -> None:
+    text = usual + ", ".join(f"{frame}: {value!r}" for frame, value in points)
+    schedule = Schedule(text)
+    for frame, value in points:
+        assert schedule.at(TEN_SECONDS.at(frame / RATE)) == value
+
+
+@given(keys, st.sampled_from(["linear", "smooth"]))
+def test_between_keyframes_it_only_rises_or_only_falls(
+    points: list[tuple[int, float]], curve: str
+) -> None:
+    schedule = Schedule(f"{curve}, " + ", ".join(f"{frame}: {v!r}" for frame, v in points))
+    for (begin, one), (end, other) in pairwise(points):
+        moments = [Fraction(begin) + Fraction((end - begin) * n, 16) for n in range(17)]
+        values = [schedule.at(TEN_SECONDS.at(moment / RATE)) for moment in moments]
+        assert values == sorted(values, reverse=other < one)
+
+
+def test_what_the_curves_are() -> None:
+    assert at("0: 1, 4s: 3", 1) == 1.5
+    assert at("0: 1 smooth, 4s: 3", 1) == 1 + 2 * (3 / 16 - 2 / 64)
+    assert at("0: 1 hold, 4s: 3, 8s: 1", 3.99) == 1
+    assert at("0: 1 hold, 4s: 3, 8s: 1", 6) == 2
+    assert at("smooth, 0: 1, 4s: 3 linear, 8s: 1", 5) == 2.5
+
+
+def test_times_are_frames_seconds_or_percent() -> None:
+    text = "24: 1, 2s: 2, 0:03.5: 3, 50%: 4, 100%: 5"
+    assert [at(text, s) for s in (0, 1, 2, 3.5, 5, 10, 11)] == [1, 1, 2, 3, 4, 5, 5]
+    piece = Timeline(RATE, Fraction(10), begin=Fraction(4))
+    assert at(text, 1, piece) == 4, "a piece of a clip is on the time of the whole"
+    assert When.parse("1:00:02.5") == When(Fraction("3602.5"), "seconds")
+
+
+# --- arithmetic
+
+
+def test_arithmetic_in_time() -> None:
+    assert at("1.5 + sin(2*pi*t)", 0.25) == 2.5
+    assert at("0: 1, 100%: 1 + p", 10) == 2
+    assert at("2^3 - 2**3 + max(p, 0.25, -1) * min(t, 8) / abs(-2)", 2) == 0.25
+    assert at("0: t, 4s: 2 * t", 2) == 3, "values may move, too"
+    assert DreamOptions(step="3/2").step == 1.5, "what does not change is a number"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os')", "t.real", "t.__class__", "(lambda: 1)()", "[1]", "1 if t else 2",
+        "t > 1", "t and p", "not t", "sin", "sin()", "sin(t, p)", "min(t)", "sin(*t)", "sin(x=1)",
+        "open(t)", "eval(t)", "pi()", "f", "True", "None", "1j", "'a'", "b''", "t := 1", "~1",
+        "5 % 2", "5 // 2", "1 << 9", "t @ p", "2t", "2(t)", "", "1e999", "1" * 5000,
+        "(" * 150 + ")" * 150, "-" * 190 + "x", "\N{GREEK SMALL LETTER PI}", "t\x00",
+    ],
+)  # fmt: skip
+def test_nothing_but_the_grammar_is_taken(text: str) -> None:
+    with pytest.raises(SettingsError):
+        value = Schedule(text).at(TEN_SECONDS.at(Fraction(1)))
+        assert math.isfinite(value)
+        DreamOptions(step=text)
+
+
+@given(st.text("0123456789.+-*/^(), tpisncoabmx_e", max_size=40))
+@settings(max_examples=300)
+def test_any_text_gives_a_number_or_is_refused(text: str) -> None:
+    try:
+        expression = Expression(text)
+    except SettingsError:
+        return
+    value = expression(1.25, 0.5)
+    assert isinstance(value, float) and not math.isinf(value)
+    words = {word for word in "".join(c if c.isalpha() else " " for c in text).split()}
+    assert words <= {*VARIABLES, *CONSTANTS, *FUNCTIONS, "e"}
+
+
+def test_huge_powers_end_at_once() -> None:
+    for text in ("9**9**9**9", "9^9^9^9 * t", "(-8) ^ 0.5", "1/0", "0 ^ -1"):
+        assert math.isnan(Expression(text)(1, 1))
+
+
+# --- settings
+
+
+def test_all_numbers_of_the_dream_but_its_seed_may_change() -> None:
+    for group in (DreamOptions, CarryOptions):
+        hints = type_hints(group)
+        for setting in fields(group):
+            number = {int, float} & set(get_args(hints[setting.name]))
+            scheduled = setting.metadata["scheduled"]
+            assert scheduled == (bool(number) or setting.name == "layer"), setting.name
+            assert bool(number) == (Any in get_args(hints[setting.name])), setting.name
+
+
+def test_options_at_a_moment_are_plain() -> None:
+    options = DreamOptions(step="0: 1, 4s: 3", iterations="0: 2, 4s: 5", octaves=2)
+    now = options.at(TEN_SECONDS.at(Fraction(1)))
+    assert (now.step, now.iterations, now.octaves) == (1.5, 3, 2)
+    assert isinstance(now.iterations, int) and not now.schedules
+    assert now.at(Moment()) is now
+    assert options.at(Moment()).step == 1, "without a timeline it is the beginning"
+    assert DreamOptions(step=Schedule("0: 1, 4s: 3")) == DreamOptions(step="0: 1, 4s: 3")
+
+
+layers = st.sampled_from(["conv2/norm2", "conv2/3x3=0.5 + inception_3a/1x1=1", "pool2/3x3_s2"])
+schedules = keys.map(lambda points: ", ".join(f"{frame}: {v!r}" for frame, v in points))
+
+
+@given(schedules, st.lists(layers, min_size=1, max_size=3), st.sampled_from(["smooth, ", ""]))
+@settings(max_examples=40, deadline=None)
+def test_a_schedule_comes_back_from_presets_and_records(
+    tmp_path_factory: pytest.TempPathFactory, text: str, blends: list[str], usual: str
+) -> None:
+    layer = usual + ",  ".join(f"{10 * n}%:{blend}" for n, blend in enumerate(blends))
+    options = DreamOptions(step=usual + text, layer=(layer,))
+    carry = CarryOptions(stability="0.5 + 0.4*sin(t)")
+    record = json.loads(json.dumps(as_dict(options, carry)))
+    assert record["step"] == usual + text and record["layer"] == [layer]
+    again = checked(record, "record")
+    assert DreamOptions(**{f.name: again[f.name] for f in fields(DreamOptions)}) == options
+    assert CarryOptions(**{f.name: again[f.name] for f in fields(CarryOptions)}) == carry
+    path = tmp_path_factory.mktemp("presets") / "mine.toml"
+    path.write_text(f"step = {json.dumps(usual + text)}\nlayer = {json.dumps(layer)}\n")
+    assert DreamOptions(**load_preset(str(path))[1]) == options
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("step", "0: 1, 4s: x", r"--step, keyframe 2 \(4s: x\): 'x' is not known; known are t, p"),
+        ("step", "4s: 1, 2s: 2", r"keyframe 2 \(2s: 2\): it comes before keyframe 1 \(4s: 1\)"),
+        ("step", "4s: 1, 96: 2, 4s: 3", r"keyframe 3 \(4s: 3\): keyframe 1 \(4s: 1\) is at the"),
+        (
+            "step",
+            "0: 1, 4m: 2",
+            "keyframe 2 .*: '4m' is not a time: write 48 .*, 2s, 1:02.5 or 40%",
+        ),
+        ("step", "0: 1, 101%: 2", "keyframe 2 .*: it is past the end, which is 100%"),
+        ("step", "0: 1, 4s: 65", "keyframe 2 .*: 65 is out of range: .* above 0 and at most 64"),
+        ("step", "0: 1, 4s: 1e999", "keyframe 2 .*: a number in it is not finite"),
+        ("step", "0: 1, 4s: 1/0", "keyframe 2 .*: it has no value"),
+        ("step", "0: 1 bouncy, 4s: 1", "keyframe 1 .*: 'bouncy' is not linear, smooth or hold"),
+        ("step", "0: 1,, 4s: 1", "keyframe 2 .*write TIME: VALUE"),
+        ("step", "smooth", "has no keyframe"),
+        ("step", "9**9**9", "has no value, or too large a one"),
+        ("iterations", "2.5", "--iterations '2.5' is not a whole number"),
+        ("layer", "0: a, 3s: b=x", r"--layer, keyframe 2 \(3s: b=x\): layer 'b=x': write NAME=W"),
+        ("layer", ("0: a, 3s: b", "c"), "--layer, a schedule of layers stands alone"),
+    ],
+)
+def test_a_wrong_schedule_names_its_keyframe(name: str, text: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        DreamOptions(**{name: text})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0: 1, 11s: 2", r"--step, keyframe 2 \(11s: 2\): it is past the end, 10.00 s"),
+        ("6s: 1, 50%: 2", "keyframe 2 .*: it comes before keyframe 1"),
+        ("5s: 1, 120: 2, 50%: 3", "keyframe 2 .* is at the same time"),
+        ("sin(t)", r"--step, value 'sin\(t\)', at 0.00 s: 0 is out of range"),
+        ("0: 1, 4s: 3 - t", "keyframe 2 .*, at 3.25 s: -0.25 is out of range"),
+        ("1 / (t - 5)", "at 0.00 s: -0.2 is out of range"),
+        ("9 + 1 / (t - 5)", "at 4.92 s: -3 is out of range"),
+    ],
+)
+def test_the_whole_is_looked_at_before_it_begins(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        DreamOptions(step=text).check_over(TEN_SECONDS)
+
+
+def test_a_part_of_a_clip_may_end_before_its_schedule() -> None:
+    part = Timeline(RATE, Fraction(2), part=True)
+    with pytest.warns(DreamFlowWarning, match="keyframe 2 .* past the end, 2.00 s; not reached"):
+        DreamOptions(step="0: 1, 4s: 3").check_over(part)
+    assert open_clip(SAMPLE, end="2s").timeline.part
+    whole = open_clip(SAMPLE)
+    assert whole.timeline == Timeline(whole.rate, whole.length)
+    assert whole.between(24, 30).timeline.begin == 1
+
+
+# --- layers
+
+
+def test_a_layer_fades_into_the_next() -> None:
+    schedule = LayerSchedule("0: a=3 + b=4, 4s: c hold, 6s: d")
+    timeline = TEN_SECONDS
+    assert schedule.at(timeline.at(Fraction(0))) == ("a=3.0", "b=4.0")
+    names = [text.split("=")[0] for text in schedule.at(timeline.at(Fraction(2)))]
+    assert names == ["a", "b", "c"]
+    assert schedule.at(timeline.at(Fraction(5))) == ("c=1.0",)
+    assert schedule.at(timeline.at(Fraction(9))) == ("d=1.0",)
+    assert list(schedule.layers) == ["a", "b", "c", "d"]
+
+
+@given(st.floats(0, 1))
+def test_a_fade_turns_evenly(share: float) -> None:
+    mixed = cross_fade({"a": 2.0}, {"b": 7.0}, share)
+    angle = math.atan2(mixed.get("b", 0), mixed.get("a", 0))
+    assert angle == pytest.approx(share * math.pi / 2, abs=1e-5)
+
+
+def stills(count: int, side: int = 64, rate: int = 8) -> tuple[list[Frame], Timeline]:
+    picture = texture(side, side)
+    frames = [Frame(n, Fraction(n, rate), picture) for n in range(count)]
+    return frames, Timeline(Fraction(rate), Fraction(count, rate))
+
+
+FADE = "0: conv1/7x7_s2, 1s: conv1/7x7_s2, 2s: conv2/3x3, 3s: conv2/3x3"
+
+
+def test_a_fade_is_even_and_the_old_layer_leaves(noise_network: Network) -> None:
+    frames, timeline = stills(25)
+    options = DreamOptions(layer=(FADE,), octaves=2, jitter=8)
+    dreams = [
+        dreamed.picture.astype(float)
+        for dreamed in dream_video(frames, noise_network, None, options, timeline=timeline)
+    ]
+    changes = [np.abs(b - a).mean() for a, b in pairwise(dreams)]
+    assert max(changes) < 3 * np.median(changes)
+    source = frames[0].picture.astype(float)
+    old, new = (
+        dream_image(frames[0].picture, noise_network, layer, DreamOptions(octaves=2)) - source
+        for layer in ("conv1/7x7_s2", "conv2/3x3")
+    )
+
+    def likeness(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+    begun, ended = dreams[8] - source, dreams[-1] - source
+    assert likeness(begun, old) > 0.8 > likeness(begun, new)
+    assert likeness(ended, new) > 0.7 and likeness(ended, old) < likeness(begun, old) / 2
+    strengths = [float((dreamed - source).std()) for dreamed in dreams[8:17]]
+    lowest = min(strengths[0], strengths[-1])
+    assert min(strengths) > 0.85 * lowest, "nothing sinks in the middle"
+
+
+def test_layers_held_change_at_once(noise_network: Network) -> None:
+    frames, timeline = stills(6, rate=2)
+    options = DreamOptions(
+        layer=("hold, 0: conv1/7x7_s2, 1s: conv2/3x3",), octaves=1, iterations=3, jitter=8
+    )
+    dreams = list(dream_video(frames, noise_network, None, options, timeline=timeline))
+    alone = dream_image(frames[0].picture, noise_network, "conv2/3x3", options, frame_index=2)
+    assert np.array_equal(dreams[2].picture, alone)
+
+
+def test_a_dream_grows_and_shrinks_with_its_step(noise_network: Network) -> None:
+    frames, timeline = stills(48)
+    options = DreamOptions(layer=("conv2/3x3",), step="0: 0.5, 2s: 3, 4s: 3, 4.5s: 0.5", octaves=2)
+    carry = CarryOptions(carry_step=0.3)
+    source = frames[0].picture.astype(float)
+    strengths = [
+        float(np.abs(dreamed.picture - source).mean())
+        for dreamed in dream_video(frames, noise_network, None, options, carry, timeline=timeline)
+    ]
+    assert strengths[31] > 2 * strengths[0]
+    assert strengths[-1] < 0.6 * strengths[31]
+
+
+def test_no_iterations_for_a_while_show_the_source(noise_network: Network) -> None:
+    frames, timeline = stills(4, rate=1)
+    options = DreamOptions(layer=("conv2/3x3",), iterations="hold, 0: 2, 1: 0, 2: 2", octaves=1)
+    dreams = list(dream_video(frames, noise_network, None, options, timeline=timeline))
+    same = [np.array_equal(dreamed.picture, frames[0].picture) for dreamed in dreams]
+    assert same == [False, True, False, False]
+
+
+def test_frames_too_small_for_a_later_layer_are_refused_at_the_first(
+    noise_network: Network,
+) -> None:
+    frames, timeline = stills(4, side=12, rate=1)
+    course = Course(
+        noise_network,
+        DreamOptions(layer=("0: conv1/7x7_s2, 3s: inception_5b/output",)),
+        CarryOptions(),
+        timeline,
+    )
+    with pytest.raises(SettingsError, match="too small for inception_5b/output"):
+        course.check_size(*frames[0].picture.shape[:2])
+
+
+def test_frames_without_a_timeline_cannot_have_schedules(noise_network: Network) -> None:
+    frames, _ = stills(2)
+    with pytest.raises(SettingsError, match="needs the rate and length of the clip"):
+        next(dream_video(frames, noise_network, None, DreamOptions(step="0: 1, 1s: 2")))
+
+
+# --- the command line
+
+FAST = ("--size", "64", "--octaves", "2", "--jitter", "8")
+MOVING = (
+    *("--layer", "0: conv1/7x7_s2, 75%: conv2/3x3", "--iterations", "0: 2, 100%: 5"),
+    *("--decay", "0.9 - 0.1*p"),
+)
+
+
+def test_a_preview_and_like_take_schedules_as_the_video_does(tmp_path: Path, cli: Cli) -> None:
+    cli("video", SAMPLE, tmp_path / "clip.mp4", "--size", "64", "--end", "8", "--iterations", "0")
+    clip = tmp_path / "clip.mp4"
+    run = cli("video", clip, tmp_path / "a", *FAST, *MOVING)
+    assert run.code == 0 and run.err == ""
+    preview = ("--at", "5", "--run-in", "5")
+    assert cli("frame", clip, tmp_path / "f.png", *FAST, *MOVING, *preview).code == 0
+    shown = read_picture(tmp_path / "a" / "frame_000005.png")
+    assert np.array_equal(read_picture(tmp_path / "f.png"), shown)
+    assert cli("video", clip, tmp_path / "b.mkv", "--like", tmp_path / "a").code == 0
+    record = json.loads((tmp_path / "b.mkv.json").read_text())["settings"]
+    assert record["iterations"] == "0: 2, 100%: 5" and record["decay"] == "0.9 - 0.1*p"
+    assert record["layer"] == ["0: conv1/7x7_s2, 75%: conv2/3x3"]
+
+
+def test_a_picture_has_no_time(tmp_path: Path, cli: Cli) -> None:
+    run = cli("frame", SAMPLE_STILL, tmp_path / "f.png", *FAST, *MOVING)
+    assert run.code == 0 and "a picture has no time" in run.err
+    plain = ("--layer", "conv1/7x7_s2", "--iterations", "2")
+    cli("frame", SAMPLE_STILL, tmp_path / "g.png", *FAST, *plain)
+    assert np.array_equal(read_picture(tmp_path / "f.png"), read_picture(tmp_path / "g.png"))
+
+
+def test_an_unknown_layer_in_a_schedule_names_the_keyframe(tmp_path: Path, cli: Cli) -> None:
+    layer = "0: conv2/3x3, 1s: inception_9z/output"
+    run = cli("video", SAMPLE, tmp_path / "x.mp4", "--layer", layer)
+    assert run.code == 1 and not list(tmp_path.iterdir())
+    assert "--layer, keyframe 2 (1s: inception_9z/output): pocket has no layer" in run.err
