@@ -251,7 +251,8 @@ def out_of_range(setting: Field[Any], where: str, value: float) -> SettingsError
     flag, wanted = flag_of(setting.name), " and ".join(bounds)
     if math.isnan(value) and where:
         return SettingsError(f"{flag}{where} it has no value; it must be {wanted}")
-    return SettingsError(f"{flag}{where} {value:g} is out of range: it must be {wanted}")
+    number = f"{value:g}" if where else value
+    return SettingsError(f"{flag}{where} {number} is out of range: it must be {wanted}")
 
 
 def plain_value(value: Any) -> Any:
