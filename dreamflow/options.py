@@ -175,6 +175,40 @@ class MachineOptions(Options):
     )
 
 
+HOLD_S = FADE_S = 1.0
+"""Seconds that a layer of a sweep stays, and a fade takes, where nothing says otherwise."""
+
+
+@dataclass(frozen=True)
+class SweepOptions(Options):
+    """Which layers a sweep goes through, and how long it stays on each."""
+
+    layers: str | None = option(
+        None,
+        "Layers to go through, in this order; without them all of the network, shallow to deep.",
+        metavar="A,B,C",
+    )
+    category: str | None = option(
+        None, "Only layers of categories that hold this word.", metavar="WORD"
+    )
+    hold: float | None = option(
+        None,
+        f"Seconds that a layer stays [{HOLD_S:g}; or so that a clip is filled].",
+        low=0,
+        high=86400,
+    )
+    fade: float | None = option(
+        None,
+        f"Seconds from a layer to the next [{FADE_S:g}; or so that a clip is filled].",
+        low=0,
+        high=86400,
+    )
+    seconds: float | None = option(
+        None, "Length of all, in which hold and fade keep their ratio.", above=0, high=86400
+    )
+    caption: bool = option(False, "Write the layer's name into the picture.")
+
+
 @dataclass(frozen=True)
 class DistillOptions(Options):
     """How a pocket is made and trained."""
@@ -215,7 +249,13 @@ class VideoSettings:
     encode: EncodeOptions = EncodeOptions()
 
 
-GROUPS: tuple[type[Options], ...] = (DreamOptions, CarryOptions, ClipOptions, EncodeOptions)
+GROUPS: tuple[type[Options], ...] = (
+    DreamOptions,
+    CarryOptions,
+    ClipOptions,
+    EncodeOptions,
+    SweepOptions,
+)
 """The groups whose settings are saved with an output and may stand in a preset."""
 
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 import sys
 import warnings
 
-from dreamflow.cli import bench, distill, frame, guide, listing, measure, shots, terminal, video
+from dreamflow.cli import (
+    bench,
+    distill,
+    frame,
+    guide,
+    listing,
+    measure,
+    shots,
+    sweep,
+    terminal,
+    video,
+)
 from dreamflow.cli.app import app
 from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped
 
 __all__ = ["app", "main"]
 
 app.command("video", epilog=video.EXAMPLE)(video.video)
+app.command("sweep", epilog=sweep.EXAMPLE)(sweep.sweep)
 app.command("frame", epilog=frame.EXAMPLE)(frame.frame)
 app.command("guide", epilog=guide.EXAMPLE)(guide.guide)
 app.command("shots", epilog=shots.EXAMPLE)(shots.shots)

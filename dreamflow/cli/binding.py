@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -22,6 +22,7 @@ PANELS = {
     "CarryOptions": "Motion",
     "ClipOptions": "Which frames",
     "EncodeOptions": "Output",
+    "SweepOptions": "Sweep",
     "DistillOptions": "Training",
     "MachineOptions": "Machine",
 }
@@ -123,10 +124,11 @@ def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
     )
 
 
-def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Callable[..., Any]:
     """Spread each parameter that is an Options class into one command-line option per field.
 
     The command is called with the Options objects, made (and so checked) from what was given.
+    without: names of settings that the command has no use for; they stay at their defaults.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type[Options]] = {}
@@ -136,15 +138,20 @@ def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(hint, type) and issubclass(hint, Options):
             groups[parameter.name] = hint
             panel, types = PANELS[hint.__name__], type_hints(hint)
-            parameters += [option_for(f, types[f.name], panel) for f in fields(hint)]  # type: ignore[arg-type]
+            parameters += [
+                option_for(setting, types[setting.name], panel)
+                for setting in fields(hint)  # type: ignore[arg-type]
+                if setting.name not in without
+            ]
         else:
             parameters.append(parameter.replace(annotation=hint))
 
     @functools.wraps(command)
     def called(**given: Any) -> Any:
-        for name, group in groups.items():
-            own = {f.name: given.pop(f.name) for f in fields(group)}  # type: ignore[arg-type]
-            given[name] = group(**own)
+        for parameter, group in groups.items():
+            names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
+            own = {name: given.pop(name) for name in names}
+            given[parameter] = group(**own)
         return command(**given)
 
     positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]

@@ -88,6 +88,8 @@ class VideoDreamer:
         Raises SettingsError for a layer that the network does not have, or a schedule that cannot
         be over this timeline.
         """
+        self.options, self.carry = options, carry
+        """As they were given; `now` holds those of the frame at hand."""
         self.course = Course(network, options, carry, timeline)
         self.now = self.course.first
         self.device = network.device
@@ -180,7 +182,7 @@ class VideoDreamer:
         last, when = self._measured or (numbers, time)
         if self._measured is None:
             self._measured = (numbers, time)
-        elif numbers != last and time - when >= RETARGET_S:
+        elif numbers != last and abs(time - when) >= RETARGET_S:
             self._measured = (numbers, time)
             for number, one in coming.items():
                 anew = self._anew(source, self.course.objective_of(number), key)

@@ -1,0 +1,93 @@
+"""`dreamflow sweep`: a picture or a clip, dreamed on one layer after another."""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.cli.binding import (
+    DebugOption,
+    LikeOption,
+    OverwriteOption,
+    PresetOption,
+    with_options,
+)
+from dreamflow.cli.prepare import check_layers, set_threads, stoppable
+from dreamflow.cli.video import OutArgument
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    EncodeOptions,
+    MachineOptions,
+    SweepOptions,
+    VideoSettings,
+)
+
+EXAMPLE = "Example: dreamflow sweep portrait.jpg layers.mp4 --category swirls --caption"
+
+
+@functools.partial(with_options, without=("layer", "loop"))
+def sweep(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A picture, which stays while its dream changes; or a clip.",
+            metavar="IMAGE|CLIP",
+            show_default=False,
+        ),
+    ],
+    out: OutArgument,
+    *,
+    preset: PresetOption = None,
+    like: LikeOption = None,
+    layers: SweepOptions,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    frames: ClipOptions,
+    encode: EncodeOptions,
+    machine: MachineOptions,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Sweep through the layers of a network, from shallow to deep.
+
+    Each layer stays for a while, and its dream fades into that of the next. A picture larger
+    than 1280 pixels is swept at that size, unless --size says otherwise; a clip is filled from
+    its beginning to its end, and keeps its sound.
+    """
+    from dreamflow.media.formats import format_of
+    from dreamflow.media.writer import check_output
+    from dreamflow.networks.store import network_layers
+    from dreamflow.render.sweep import plan_sweep, render_sweep
+
+    format_of(out)
+    plan = plan_sweep(source, frames, layers, network_layers(dream.network, machine.weights))
+    for name in dict.fromkeys(plan.layers):
+        check_layers(replace(dream, layer=tuple(name.split("+"))), machine)
+    check_output(out, overwrite, plan.outline.sources)
+    for group in (dream, carry):
+        group.check_over(plan.source.timeline, warn=False)
+    from dreamflow.networks import load_network
+
+    set_threads(machine)
+    network = load_network(dream.network, machine.weights, machine.device)
+    settings = VideoSettings(dream, carry, frames, encode)
+    started = time.monotonic()
+    with (
+        stoppable(),
+        terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
+    ):
+        writer = render_sweep(plan, source, out, network, settings, layers, overwrite, progress)
+    spent, outline = time.monotonic() - started, plan.outline
+    typer.echo(
+        f"{out}: {len(plan.layers)} layers, {writer.frames} frames, {float(outline.length):.2f} s "
+        f"of {outline.width}x{outline.height}, dreamed in {spent:.0f} s "
+        f"({spent / max(1, writer.frames):.2f} s a frame)"
+    )

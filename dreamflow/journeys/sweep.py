@@ -1,0 +1,131 @@
+"""A sweep through the layers of a network: one source, and one dream of it after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from dreamflow.clock import Timeline
+from dreamflow.errors import SettingsError
+from dreamflow.frames import Frame
+from dreamflow.journeys.caption import Captions
+from dreamflow.journeys.video import dream_video
+from dreamflow.media.clip import Clip
+from dreamflow.networks import Network
+from dreamflow.networks.graph import Layer
+from dreamflow.options import FADE_S, HOLD_S, CarryOptions, DreamOptions, SweepOptions
+from dreamflow.schedule import LayerSchedule
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture, uint8 (H, W, 3) RGB, that is shown for some time."""
+
+    picture: np.ndarray
+    rate: Fraction
+    frames: int
+
+    @property
+    def timeline(self) -> Timeline:
+        """What the times of schedules count on."""
+        return Timeline(self.rate, self.frames / self.rate)
+
+    def __len__(self) -> int:
+        """Return how many frames there are."""
+        return self.frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames: all the same picture, each at its time."""
+        for number in range(self.frames):
+            yield Frame(number, number / self.rate, self.picture)
+
+
+def sweep_layers(known: Mapping[str, Layer], sweep: SweepOptions) -> list[str]:
+    """Return the layers of a sweep, in its order; known: those of the network, shallow to deep.
+
+    Raises SettingsError where that leaves none; whether each exists is not looked at.
+    """
+    if sweep.layers is not None:
+        if sweep.category is not None:
+            raise SettingsError("--layers names the layers, --category finds them: give one")
+        names = [name.strip() for name in sweep.layers.split(",") if name.strip()]
+        if not names:
+            raise SettingsError("--layers names no layer; `dreamflow layers` lists them")
+        return names
+    word = (sweep.category or "").casefold()
+    names = [layer.name for layer in known.values() if word in layer.category.casefold()]
+    if not names:
+        kinds = ", ".join(dict.fromkeys(layer.category for layer in known.values()))
+        raise SettingsError(f"--category {sweep.category}: there is none of it; there are {kinds}")
+    return names
+
+
+def sweep_times(
+    count: int, sweep: SweepOptions, rate: Fraction, available: Fraction | None = None
+) -> tuple[Fraction, Fraction]:
+    """Return for how many seconds each of `count` layers stays, and how long a fade takes.
+
+    available: seconds that a clip has; it is filled where nothing says how long a layer stays.
+    Raises SettingsError for a length that is nothing, that the clip has not, or in which a layer
+    would not get a frame of its own.
+    """
+    hold = Fraction(HOLD_S if sweep.hold is None else sweep.hold)
+    fade = Fraction(FADE_S if sweep.fade is None else sweep.fade)
+    whole = count * hold + (count - 1) * fade
+    if whole == 0:
+        raise SettingsError(
+            "--hold 0 leaves no time for the layers; give a --fade, or a longer hold"
+        )
+    wanted = whole if sweep.seconds is None else Fraction(sweep.seconds)
+    if sweep.seconds is None and sweep.hold is None and sweep.fade is None:
+        wanted = whole if available is None else available
+    if available is not None and wanted > available:
+        raise SettingsError(
+            f"{count} layers take {float(wanted):.2f} s, the clip has {float(available):.2f} s: give "
+            "less --hold or --fade, fewer --layers, or neither hold nor fade to fill the clip"
+        )
+    hold, fade = hold * wanted / whole, fade * wanted / whole
+    if (hold + fade) * rate < 1:
+        raise SettingsError(
+            f"{count} layers in {float(wanted):.2f} s leave less than a frame for each: give more "
+            "time, or fewer --layers"
+        )
+    return hold, fade
+
+
+def sweep_schedule(layers: Sequence[str], hold: Fraction, fade: Fraction) -> str:
+    """Return the schedule of a sweep: each layer stays for `hold` seconds, and fades for `fade`."""
+    keyframes: list[str] = []
+    for number, layer in enumerate(layers):
+        begin = number * (hold + fade)
+        times = [begin, begin + hold] if hold and fade and number + 1 < len(layers) else [begin]
+        # Rounded down: none may come after the end.
+        keyframes += [f"{int(time * 1_000_000) / 1e6:.6f}s: {layer}" for time in times]
+    return ", ".join(keyframes if fade else ["hold", *keyframes])
+
+
+def dream_sweep(
+    source: Still | Clip,
+    network: Network,
+    schedule: str,
+    dream: DreamOptions | None = None,
+    carry: CarryOptions | None = None,
+    cuts: Sequence[Fraction] | None = None,
+    caption: bool = False,
+) -> Iterator[Frame]:
+    """Yield the frames of a sweep, as they are finished.
+
+    schedule: see `sweep_schedule`. caption: whether the layer's name is written into the picture.
+    Raises SettingsError for layers that the network does not have, or that the source is too small
+    for.
+    """
+    options = replace(dream or DreamOptions(), layer=(schedule,))
+    if isinstance(source, Still):
+        cuts = cuts or ()
+    names = Captions(LayerSchedule(schedule)) if caption else None
+    timeline = source.timeline
+    for frame in dream_video(source, network, None, options, carry, cuts, timeline):
+        yield names.on(frame, timeline.at(frame.time)) if names else frame
