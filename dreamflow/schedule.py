@@ -226,7 +226,7 @@ class LayerSchedule(Keyed):
         """Return the layers at a moment, as `NAME=WEIGHT` texts."""
         before, after, share = self.place(moment)
         blend = self.blends[before]
-        if share > 0:
+        if share > 0 and blend != self.blends[after]:
             # Two blends may cancel out on their way; then the nearer one stands.
             mixed = cross_fade(blend, self.blends[after], share)
             blend = mixed or self.blends[after if share > 0.5 else before]

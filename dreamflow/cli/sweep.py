@@ -87,7 +87,7 @@ def sweep(
         writer = render_sweep(plan, source, out, network, settings, layers, overwrite, progress)
     spent, outline = time.monotonic() - started, plan.outline
     typer.echo(
-        f"{out}: {len(plan.layers)} layers, {writer.frames} frames, {float(outline.length):.2f} s "
+        f"{out}: {len(plan.layers)} layer{'s' * (len(plan.layers) > 1)}, {writer.frames} frames, {float(outline.length):.2f} s "
         f"of {outline.width}x{outline.height}, dreamed in {spent:.0f} s "
         f"({spent / max(1, writer.frames):.2f} s a frame)"
     )

@@ -84,8 +84,8 @@ def sweep_times(
         wanted = whole if available is None else available
     if available is not None and wanted > available:
         raise SettingsError(
-            f"{count} layers take {float(wanted):.2f} s, the clip has {float(available):.2f} s: give "
-            "less --hold or --fade, fewer --layers, or neither hold nor fade to fill the clip"
+            f"{count} layers take {float(wanted):.2f} s, the clip has {float(available):.2f} s: "
+            "give less --hold or --fade, fewer --layers, or neither hold nor fade to fill the clip"
         )
     hold, fade = hold * wanted / whole, fade * wanted / whole
     if (hold + fade) * rate < 1:

@@ -1,0 +1,225 @@
+"""A sweep through the layers: what is shown when, and that it changes evenly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLE, SAMPLE_STILL, Run, make_film, texture
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamflow.clock import Timeline
+from dreamflow.errors import SettingsError
+from dreamflow.frames import Frame
+from dreamflow.journeys.caption import Captions, written
+from dreamflow.journeys.sweep import (
+    Still,
+    dream_sweep,
+    sweep_layers,
+    sweep_schedule,
+    sweep_times,
+)
+from dreamflow.media import open_clip, read_picture
+from dreamflow.networks import Network, load_network, network_layers
+from dreamflow.options import DreamOptions, SweepOptions
+from dreamflow.schedule import LayerSchedule
+
+POCKET = network_layers("pocket")
+RATE = Fraction(24)
+Cli = Callable[..., Run]
+FAST = ("--size", "64", "--octaves", "1", "--iterations", "2", "--carry-iterations", "1")
+THREE = ("--layers", "conv1/7x7_s2, conv2/3x3,pool1/3x3_s2")
+
+
+def test_which_layers() -> None:
+    assert sweep_layers(POCKET, SweepOptions()) == list(POCKET)
+    swirls = sweep_layers(POCKET, SweepOptions(category="Swirls"))
+    assert swirls and {POCKET[name].category for name in swirls} == {"swirls and fur"}
+    assert sweep_layers(POCKET, SweepOptions(layers=" b, a,,b ")) == ["b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (SweepOptions(layers=" , "), "--layers names no layer"),
+        (
+            SweepOptions(category="birds"),
+            "--category birds: there is none of it; there are contour",
+        ),
+        (SweepOptions(category="fur", layers="a"), "give one"),
+    ],
+)
+def test_no_layers(options: SweepOptions, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        sweep_layers(POCKET, options)
+
+
+times = st.one_of(st.none(), st.floats(0.1, 5))
+
+
+@given(st.integers(1, 12), times, times, st.one_of(st.none(), st.floats(3, 60)))
+def test_every_layer_gets_its_time(
+    count: int, hold: float | None, fade: float | None, seconds: float | None
+) -> None:
+    sweep = SweepOptions(hold=hold, fade=fade, seconds=seconds)
+    stays, fades = sweep_times(count, sweep, RATE)
+    length = count * stays + (count - 1) * fades
+    if seconds is not None:
+        assert length == Fraction(seconds)
+    elif hold is not None:
+        assert stays == Fraction(hold)
+    schedule = LayerSchedule(sweep_schedule([f"layer{n}" for n in range(count)], stays, fades))
+    timeline = Timeline(RATE, length)
+    assert schedule.check_order(timeline) == []
+    for number in range(count):
+        middle = timeline.at(number * (stays + fades) + stays / 2)
+        assert schedule.at(middle) == (f"layer{number}=1.0",)
+
+
+def test_a_clip_is_filled_where_nothing_says_how_long() -> None:
+    assert sweep_times(3, SweepOptions(), RATE, Fraction(10)) == (2, 2)
+    assert sweep_times(3, SweepOptions(hold=1, fade=0.5), RATE, Fraction(10)) == (1, Fraction(1, 2))
+    assert sweep_times(3, SweepOptions(seconds=5), RATE, Fraction(10)) == (1, 1)
+    with pytest.raises(SettingsError, match=r"3 layers take 5.00 s, the clip has 4.00 s"):
+        sweep_times(3, SweepOptions(hold=1), RATE, Fraction(4))
+
+
+def test_without_a_hold_it_never_rests_and_without_a_fade_it_jumps() -> None:
+    fading = LayerSchedule(sweep_schedule(["a", "b"], Fraction(0), Fraction(2)))
+    timeline = Timeline(RATE, Fraction(4))
+    assert [len(fading.at(timeline.at(Fraction(n)))) for n in (0, 1, 2)] == [1, 2, 1]
+    jumping = LayerSchedule(sweep_schedule(["a", "b"], Fraction(2), Fraction(0)))
+    found = [jumping.at(timeline.at(Fraction(n, 10))) for n in (0, 19, 20)]
+    assert found == [("a=1.0",), ("a=1.0",), ("b=1.0",)]
+    with pytest.raises(SettingsError, match="--hold 0 leaves no time"):
+        sweep_times(1, SweepOptions(hold=0), RATE)
+    with pytest.raises(SettingsError, match="less than a frame for each"):
+        sweep_times(65, SweepOptions(seconds=1), RATE)
+
+
+def changes(frames: list[Frame]) -> np.ndarray:
+    pairs = pairwise([frame.picture.astype(float) for frame in frames])
+    return np.array([np.abs(after - before).mean() for before, after in pairs])
+
+
+def test_the_change_is_even_across_fades() -> None:
+    names = ["conv2/3x3", "inception_3b/5x5_reduce", "inception_4c/output"]
+    schedule = sweep_schedule(names, Fraction(1, 2), Fraction(1))
+    still = Still(read_small(), Fraction(12), 42)
+    options = DreamOptions(octaves=2, iterations=6)
+    found = list(dream_sweep(still, load_network(), schedule, options))
+    assert [frame.time for frame in found] == [Fraction(n, 12) for n in range(42)]
+    change = changes(found)
+    assert change.max() < 3 * np.median(change)
+    assert change.min() > np.median(change) / 3, "and it never stands still"
+    ends = [found[n].picture.astype(float) - still.picture for n in (3, 40)]
+    assert np.corrcoef(ends[0].ravel(), ends[1].ravel())[0, 1] < 0.5, "it has got somewhere"
+
+
+def read_small() -> np.ndarray:
+    from dreamflow.media.readers import fitted
+
+    return fitted(read_picture(SAMPLE_STILL), 120, 80)
+
+
+def test_a_sweep_is_the_same_again(noise_network: Network) -> None:
+    still = Still(texture(48, 64), Fraction(4), 6)
+    schedule = sweep_schedule(["conv1/7x7_s2", "conv2/3x3"], Fraction(1, 2), Fraction(1, 2))
+    options = DreamOptions(octaves=1, iterations=2, jitter=8)
+    runs = [list(dream_sweep(still, noise_network, schedule, options)) for _ in range(2)]
+    for one, other in zip(*runs, strict=True):
+        assert np.array_equal(one.picture, other.picture)
+
+
+# --- captions
+
+
+def test_a_caption_names_the_layer_and_leaves_the_rest_alone() -> None:
+    captions = Captions(LayerSchedule("0: a/first, 1s: a/first, 2s: b/second"))
+    timeline = Timeline(RATE, Fraction(4))
+    gray = np.full((90, 160, 3), 128, np.uint8)
+
+    def shown(seconds: float) -> np.ndarray:
+        return captions.on(Frame(0, Fraction(0), gray), timeline.at(Fraction(seconds))).picture
+
+    rested, middle, after = shown(0.5), shown(1.5), shown(3)
+    assert rested[60:].max() > 240 and np.array_equal(rested[:60], gray[:60])
+    assert np.array_equal(middle, gray), "one name goes before the next one comes"
+    assert not np.array_equal(rested, after)
+    assert np.array_equal(shown(0.2), rested)
+    assert 128 < shown(1.25)[60:].max() < rested.max()
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 36), (320, 240), (200, 900)])
+def test_a_name_fits_into_the_picture(width: int, height: int) -> None:
+    ink, shadow = written("inception_4e/3x3_reduce", width, height)
+    assert ink.shape == shadow.shape == (height, width, 1)
+    assert ink.max() > 0.8
+    if width > 64:
+        assert ink[:, -4:].max() == 0 and ink[-2:].max() == 0
+
+
+# --- the command line
+
+
+def test_sweep_over_a_picture(tmp_path: Path, cli: Cli) -> None:
+    out = tmp_path / "s.mp4"
+    lengths = ("--hold", "0.25", "--fade", "0.25", "--fps", "8")
+    run = cli("sweep", SAMPLE_STILL, out, *FAST, *THREE, *lengths, "--caption")
+    assert run.code == 0 and run.err == ""
+    assert run.out.startswith(f"{out}: 3 layers, 10 frames, 1.25 s of 64x42")
+    clip = open_clip(out)
+    assert len(clip) == 10 and clip.rate == 8
+    record = json.loads((tmp_path / "s.mp4.json").read_text())
+    assert record["command"] == "sweep" and record["settings"]["hold"] == 0.25
+    again = cli("sweep", SAMPLE_STILL, tmp_path / "t.mp4", "--like", out)
+    assert again.code == 0, again.err
+    for one, other in zip(clip, open_clip(tmp_path / "t.mp4"), strict=True):
+        assert np.array_equal(one.picture, other.picture)
+
+
+def test_sweep_over_a_clip_keeps_its_length_and_sound(tmp_path: Path, cli: Cli) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=12, size="96x64", sound=True)
+    run = cli("sweep", film, tmp_path / "s.mp4", *FAST, *THREE)
+    assert run.code == 0 and run.err == ""
+    clip = open_clip(tmp_path / "s.mp4")
+    assert len(clip) == 12 and clip.info.sound
+
+
+def test_one_layer_alone(tmp_path: Path, cli: Cli) -> None:
+    run = cli(
+        *("sweep", SAMPLE_STILL, tmp_path / "s.mp4", *FAST),
+        *("--layers", "conv2/3x3", "--seconds", "0.5"),
+    )
+    assert run.code == 0 and "1 layer, 12 frames, 0.50 s" in run.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--layers", "inception_5b/output"), "pocket has no layer 'inception_5b/output'"),
+        (("--layers", "conv2/3x3", "--hold", "0"), "--hold 0 leaves no time"),
+        (("--start", "2s"), "is a picture: it has no --start"),
+        (("--seconds", "1"), "65 layers in 1.00 s leave less than a frame for each"),
+        (("--fade", "-1"), "--fade -1.0 is out of range"),
+        (("--category", "birds"), "there are contour and texture"),
+        (("--layers", "inception_4e/output", "--size", "12"), "too small for inception_4e/output"),
+    ],
+)
+def test_what_cannot_be_swept(
+    tmp_path: Path, cli: Cli, arguments: tuple[str, ...], message: str
+) -> None:
+    run = cli("sweep", SAMPLE_STILL, tmp_path / "s.mp4", *arguments)
+    assert run.code == 1 and message in run.err and len(run.err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_clip_too_short_for_its_sweep(tmp_path: Path, cli: Cli) -> None:
+    run = cli("sweep", SAMPLE, tmp_path / "s.mp4", *THREE, "--hold", "5")
+    assert run.code == 1 and "3 layers take 17.00 s, the clip has 4.00 s" in run.err
