@@ -4,10 +4,12 @@ before_after.jpg  meadow.jpg and the dream of it.
 layers.jpg        one frame of valley.mp4 on four layers.
 guide.jpg         is not drawn here: it is a browser's picture of the page that
                   `dreamflow guide samples/meadow.jpg guide` writes, 1280 pixels wide.
+sweep.jpg         meadow.jpg swept through four layers: eight moments.
 strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
 """
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 import dreamflow
 from dreamflow import CarryOptions, DreamOptions
 from dreamflow.journeys.sheet import contact_sheet
+from dreamflow.journeys.sweep import Still, dream_sweep, sweep_schedule
 
 HERE = Path(__file__).parent
 LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
@@ -35,6 +38,13 @@ def strip(network: dreamflow.Network, clip: dreamflow.Clip, carry: CarryOptions)
     return stretched([frame.picture for frame in dreams])
 
 
+def sweep(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
+    """Return eight moments of a sweep, two on their way from each layer to the next."""
+    schedule = sweep_schedule(LAYERS, Fraction(1, 2), Fraction(3, 2))
+    frames = list(dream_sweep(Still(picture, Fraction(12), 78), network, schedule, caption=True))
+    return [frames[number] for number in (2, 12, 19, 27, 36, 43, 60, 77)]
+
+
 def stretched(pictures: list[np.ndarray]) -> np.ndarray:
     rows = np.stack([picture[picture.shape[0] // 2] for picture in pictures])
     return rows.repeat(STRETCH, axis=0)
@@ -51,6 +61,10 @@ def main() -> None:
     frame = next(iter(dreamflow.open_clip(HERE / "valley.mp4", start="40%")))
     dreams = [dreamflow.dream_image(frame.picture, network, layer=layer) for layer in LAYERS]
     dreamflow.write_picture(out / "layers.jpg", contact_sheet(dreams, LAYERS))
+    moments = sweep(network, still("meadow.jpg", (300, 200)))
+    times = [f"{float(frame.time):.2f} s" for frame in moments]
+    pictures = [frame.picture for frame in moments]
+    dreamflow.write_picture(out / "sweep.jpg", contact_sheet(pictures, times, 4))
     clip = dreamflow.open_clip(HERE / "valley.mp4", size="320")
     strips = {
         "the clip": stretched([frame.picture for frame in clip]),

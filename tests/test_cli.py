@@ -192,13 +192,14 @@ def test_debug_shows_the_traceback(tmp_path: Path, noise_home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["video", "frame", "guide", "shots", "layers", "presets", "doctor", "distill"]
+    "command",
+    ["video", "sweep", "frame", "guide", "shots", "layers", "presets", "doctor", "distill"],
 )
 def test_help_fits_its_reader(cli: Cli, command: str) -> None:
     run = cli(command, "--help")
     assert run.code == 0
     assert max(map(len, run.out.splitlines())) <= 80
-    if command in ("video", "frame"):
+    if command in ("video", "sweep", "frame"):
         assert "Example: dreamflow" in run.out and "default:" in run.out
         for panel in ("Dream", "Motion", "Machine"):
             assert f" {panel} " in run.out

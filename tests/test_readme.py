@@ -25,6 +25,10 @@ SMALL = {
         *("--minutes", "0.01", "--weights", WEIGHTS_NAME),
     ],
     "bench": ["--size", "64x48", "--rounds", "1"],
+    "sweep": [
+        *("--size", "48", "--octaves", "1", "--iterations", "1", "--seconds", "3"),
+        *("--carry-iterations", "1", "--uncover-iterations", "0"),
+    ],
     "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
     "guide": ["--size", "48", "--octaves", "1", "--iterations", "1"],
 }

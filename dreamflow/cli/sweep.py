@@ -85,9 +85,9 @@ def sweep(
         terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
     ):
         writer = render_sweep(plan, source, out, network, settings, layers, overwrite, progress)
-    spent, outline = time.monotonic() - started, plan.outline
+    spent, outline, count = time.monotonic() - started, plan.outline, len(plan.layers)
     typer.echo(
-        f"{out}: {len(plan.layers)} layer{'s' * (len(plan.layers) > 1)}, {writer.frames} frames, {float(outline.length):.2f} s "
-        f"of {outline.width}x{outline.height}, dreamed in {spent:.0f} s "
-        f"({spent / max(1, writer.frames):.2f} s a frame)"
+        f"{out}: {count} layer{'s' * (count > 1)}, {writer.frames} frames, "
+        f"{float(outline.length):.2f} s of {outline.width}x{outline.height}, dreamed in "
+        f"{spent:.0f} s ({spent / max(1, writer.frames):.2f} s a frame)"
     )
