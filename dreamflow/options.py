@@ -188,8 +188,8 @@ class SweepOptions(Options):
         "Layers to go through, in this order; without them all of the network, shallow to deep.",
         metavar="A,B,C",
     )
-    category: str | None = option(
-        None, "Only layers of categories that hold this word.", metavar="WORD"
+    category: tuple[str, ...] = option(
+        (), "Only layers whose category holds this word; repeat for several.", metavar="WORD"
     )
     hold: float | None = option(
         None,

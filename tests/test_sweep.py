@@ -38,26 +38,28 @@ THREE = ("--layers", "conv1/7x7_s2, conv2/3x3,pool1/3x3_s2")
 
 
 def test_which_layers() -> None:
-    assert sweep_layers(POCKET, SweepOptions()) == list(POCKET)
-    swirls = sweep_layers(POCKET, SweepOptions(category="Swirls"))
+    assert sweep_layers("pocket", POCKET, SweepOptions()) == list(POCKET)
+    swirls = sweep_layers("pocket", POCKET, SweepOptions(category=("Swirls",)))
     assert swirls and {POCKET[name].category for name in swirls} == {"swirls and fur"}
-    assert sweep_layers(POCKET, SweepOptions(layers=" b, a,,b ")) == ["b", "a", "b"]
+    there_and_back = SweepOptions(
+        layers=" pool2/3x3_s2, conv2/3x3=1 + conv2/norm2=2,,pool2/3x3_s2 "
+    )
+    found = sweep_layers("pocket", POCKET, there)
+    assert found == ["pool2/3x3_s2", "conv2/3x3=1 + conv2/norm2=2", "pool2/3x3_s2"]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (SweepOptions(layers=" , "), "--layers names no layer"),
-        (
-            SweepOptions(category="birds"),
-            "--category birds: there is none of it; there are contour",
-        ),
-        (SweepOptions(category="fur", layers="a"), "give one"),
+        (SweepOptions(category=("birds",)), "no category with 'birds' in its name; there are con"),
+        (SweepOptions(layers="conv2/3x3, conv9"), "pocket has no layer 'conv9'"),
+        (SweepOptions(layers="conv2/3x3=x"), "write NAME=WEIGHT"),
     ],
 )
 def test_no_layers(options: SweepOptions, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        sweep_layers(POCKET, options)
+        sweep_layers("pocket", POCKET, options)
 
 
 times = st.one_of(st.none(), st.floats(0.1, 5))

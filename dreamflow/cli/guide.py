@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from dreamflow.cli.binding import (
     with_options,
 )
 from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.clock import Moment
+from dreamflow.errors import DreamFlowWarning
 from dreamflow.options import GuideDreamOptions, GuideOptions, MachineOptions
 
 EXAMPLE = "Example: dreamflow guide portrait.jpg guide --sheet guide.png"
@@ -69,6 +72,11 @@ def guide(
     source_of = ctx.get_parameter_source("layer")
     names = dream.layer if source_of is not None and source_of.name == "COMMANDLINE" else ()
     names = [*names, *(part.strip() for part in (options.layers or "").split(",") if part.strip())]
+    if dream.schedules:
+        warnings.warn(
+            "a guide has no time: the beginning of each schedule is taken", DreamFlowWarning, 2
+        )
+        dream = dream.at(Moment())
     known = network_layers(dream.network, machine.weights)
     chosen = chosen_layers(dream.network, known, names, options.category)
     check_folder(out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from dreamflow.cli.binding import (
     PresetOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_threads, stoppable
+from dreamflow.cli.prepare import set_threads, stoppable
 from dreamflow.cli.video import OutArgument
 from dreamflow.options import (
     CarryOptions,
@@ -68,9 +67,8 @@ def sweep(
     from dreamflow.render.sweep import plan_sweep, render_sweep
 
     format_of(out)
-    plan = plan_sweep(source, frames, layers, network_layers(dream.network, machine.weights))
-    for name in dict.fromkeys(plan.layers):
-        check_layers(replace(dream, layer=tuple(name.split("+"))), machine)
+    known = network_layers(dream.network, machine.weights)
+    plan = plan_sweep(source, frames, layers, dream.network, known)
     check_output(out, overwrite, plan.outline.sources)
     for group in (dream, carry):
         group.check_over(plan.source.timeline, warn=False)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
+from dreamflow.blend import parse_layers
 from dreamflow.clock import Timeline
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.caption import Captions
+from dreamflow.journeys.guide import chosen_layers
 from dreamflow.journeys.video import dream_video
 from dreamflow.media.clip import Clip
 from dreamflow.networks import Network
-from dreamflow.networks.graph import Layer
+from dreamflow.networks.graph import Layer, find_layer
 from dreamflow.options import FADE_S, HOLD_S, CarryOptions, DreamOptions, SweepOptions
 from dreamflow.schedule import LayerSchedule
 
@@ -43,24 +45,22 @@ class Still:
             yield Frame(number, number / self.rate, self.picture)
 
 
-def sweep_layers(known: Mapping[str, Layer], sweep: SweepOptions) -> list[str]:
-    """Return the layers of a sweep, in its order; known: those of the network, shallow to deep.
+def sweep_layers(network: str, known: dict[str, Layer], sweep: SweepOptions) -> list[str]:
+    """Return the layers of a sweep: those named, in that order, then those of the categories.
 
-    Raises SettingsError where that leaves none; whether each exists is not looked at.
+    All where neither is given, shallow to deep. Each may be a blend, `A=1 + B=0.5`. Raises
+    SettingsError for a layer or category that the network does not have.
     """
+    names: list[str] = []
     if sweep.layers is not None:
-        if sweep.category is not None:
-            raise SettingsError("--layers names the layers, --category finds them: give one")
         names = [name.strip() for name in sweep.layers.split(",") if name.strip()]
         if not names:
             raise SettingsError("--layers names no layer; `dreamflow layers` lists them")
-        return names
-    word = (sweep.category or "").casefold()
-    names = [layer.name for layer in known.values() if word in layer.category.casefold()]
-    if not names:
-        kinds = ", ".join(dict.fromkeys(layer.category for layer in known.values()))
-        raise SettingsError(f"--category {sweep.category}: there is none of it; there are {kinds}")
-    return names
+        for name in (part for blend in names for part in parse_layers(blend.split("+"))):
+            find_layer(network, known, name)
+        if not sweep.category:
+            return names
+    return names + [n for n in chosen_layers(network, known, (), sweep.category) if n not in names]
 
 
 def sweep_times(

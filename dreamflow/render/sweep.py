@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,13 +34,15 @@ class SweepPlan:
 
 
 def plan_sweep(
-    path: Path, options: ClipOptions, sweep: SweepOptions, known: Mapping[str, Layer]
+    path: Path, options: ClipOptions, sweep: SweepOptions, network: str, known: dict[str, Layer]
 ) -> SweepPlan:
-    """Open a picture or a clip, and spread layers over it. known: the layers of the network.
+    """Open a picture or a clip, and spread layers over it.
+
+    network: its name; known: its layers, shallow to deep.
 
     Raises MediaError, or SettingsError for layers, lengths or a span that cannot be.
     """
-    names = sweep_layers(known, sweep)
+    names = sweep_layers(network, known, sweep)
     if not (is_picture(path) and path.is_file()):
         clip = Clip(path, options)
         hold, fade = sweep_times(len(names), sweep, clip.rate, clip.length)

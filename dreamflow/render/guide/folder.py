@@ -21,8 +21,8 @@ from dreamflow.media.metadata import FOLDER_FILE, as_comment, read_record
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import working_path, write_picture
 from dreamflow.networks import Network
-from dreamflow.options import flag_of
 from dreamflow.render.guide.page import INDEX, Shown, guide_page
+from dreamflow.settings import flag_of
 
 PICTURES, THUMBNAILS = "pictures", "thumbnails"
 SOURCE_FILE = "00_source.jpg"

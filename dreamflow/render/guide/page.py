@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamflow.networks.graph import Layer
-from dreamflow.options import DreamOptions, flag_of
+from dreamflow.options import DreamOptions
+from dreamflow.settings import flag_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
