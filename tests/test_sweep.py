@@ -41,9 +41,7 @@ def test_which_layers() -> None:
     assert sweep_layers("pocket", POCKET, SweepOptions()) == list(POCKET)
     swirls = sweep_layers("pocket", POCKET, SweepOptions(category=("Swirls",)))
     assert swirls and {POCKET[name].category for name in swirls} == {"swirls and fur"}
-    there_and_back = SweepOptions(
-        layers=" pool2/3x3_s2, conv2/3x3=1 + conv2/norm2=2,,pool2/3x3_s2 "
-    )
+    there = SweepOptions(layers=" pool2/3x3_s2, conv2/3x3=1 + conv2/norm2=2,,pool2/3x3_s2 ")
     found = sweep_layers("pocket", POCKET, there)
     assert found == ["pool2/3x3_s2", "conv2/3x3=1 + conv2/norm2=2", "pool2/3x3_s2"]
 
