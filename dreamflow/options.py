@@ -118,6 +118,16 @@ class CarryOptions(Options):
         high=1,
         scheduled=True,
     )
+    flow: str = option(
+        "dis",
+        "How motion is found: dis, farneback, or a network, raft or raft-small (for a GPU).",
+        choices=("dis", "farneback", "raft", "raft-small"),
+    )
+    flow_dir: str | None = option(
+        None,
+        "Motion from elsewhere: a folder of backward_12_11.flo and forward_11_12.flo.",
+        metavar="FOLDER",
+    )
     loop: bool = option(
         False, "Lead the end into the beginning, for clips that loop; takes twice as long."
     )

@@ -19,12 +19,11 @@ from dreamflow.media.clip import Clip
 from dreamflow.motion import (
     Carried,
     Mark,
-    estimate_motion,
     find_shots,
     marked_at,
+    motion_source,
     regions,
     strength,
-    to_gray,
 )
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
@@ -37,6 +36,8 @@ SETTLING = 0.5
 """How much of the way to settled an area goes in a frame: four frames for nine tenths."""
 YOUNG = 0.2
 """Areas less settled than 1 less this get the extra iterations."""
+NO_NEIGHBOUR = -1
+"""Index of a frame that the next one does not follow: a flash came between."""
 UNCOVER_STEP = 3.0
 """Size of those, in steps: a few large ones are as strong as a new dream, and over at once."""
 RETARGET_S = Fraction(1, 2)
@@ -86,7 +87,7 @@ class VideoDreamer:
         """Make ready. timeline: what schedules count on; without one there can be none.
 
         Raises SettingsError for a layer that the network does not have, or a schedule that cannot
-        be over this timeline.
+        be over this timeline, and what the source of the motion raises: WeightsError for RAFT's.
         """
         self.options, self.carry = options, carry
         """As they were given; `now` holds those of the frame at hand."""
@@ -95,7 +96,8 @@ class VideoDreamer:
         self.device = network.device
         self.trusted = 0.0
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
-        self._gray: np.ndarray | None = None
+        self._motion = motion_source(carry, network.device)
+        self._before: Frame | None = None
         self._carried: dict[int, Carried] = {}
         """By the keyframe of the layers that it is the dream of."""
         self._measured: tuple[DreamOptions, Fraction] | None = None
@@ -103,7 +105,7 @@ class VideoDreamer:
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
-        self._gray, self._carried, self._measured = None, {}, None
+        self._before, self._carried, self._measured = None, {}, None
 
     def __call__(self, frame: Frame, mark: Mark = Mark.SAME) -> Frame:
         """Return the dream of the next frame: the same index and time, another picture.
@@ -126,8 +128,7 @@ class VideoDreamer:
             return replace(frame, picture=to_picture(self._anew(source, self.now.objective, key)))
         if flash:
             self.now = replace(self.now, shares=shares)
-        gray = to_gray(frame.picture)
-        carried = self._carried if flash else self._coming(gray)
+        carried = self._carried if flash else self._coming(frame)
         self.trusted = self.trusted if carried else 0.0
         begun = {
             number: self._anew(source, self.course.objective_of(number), key)
@@ -145,8 +146,10 @@ class VideoDreamer:
             coming = self._retarget(coming, source, frame.time, key)
             dreamed = self._refine(source, coming, key)
         if not flash:
-            self._gray = gray
+            self._before = frame
             self._carried = self._settle(coming, to_array(dreamed - source)) if carried else coming
+        elif self._before is not None:
+            self._before = replace(self._before, index=NO_NEIGHBOUR)
         return replace(frame, picture=to_picture(dreamed))
 
     def _anew(self, source: Tensor, objective: Objective, key: tuple[int, int]) -> Tensor:
@@ -154,12 +157,13 @@ class VideoDreamer:
         options = self.now.options
         return dream(source, objective, first_plan(options), options.jitter, key)
 
-    def _coming(self, gray: np.ndarray) -> dict[int, Carried]:
-        """Return what this frame, uint8 (H, W), begins with: nothing where a new shot begins."""
+    def _coming(self, frame: Frame) -> dict[int, Carried]:
+        """Return what this frame begins with: nothing where a new shot begins."""
         wanted = {n: c for n, c in self._carried.items() if n in self.now.shares}
-        if self._gray is None or self._gray.shape != gray.shape or not wanted:
+        before = self._before
+        if before is None or before.picture.shape != frame.picture.shape or not wanted:
             return {}
-        motion = estimate_motion(self._gray, gray)
+        motion = self._motion(before, frame)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
             return {}

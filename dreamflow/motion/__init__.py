@@ -4,6 +4,7 @@ from dreamflow.motion.carry import Carried
 from dreamflow.motion.flow import Motion, estimate_motion, to_gray
 from dreamflow.motion.regions import regions
 from dreamflow.motion.shots import Mark, find_shots, marked_at
+from dreamflow.motion.source import MotionSource, motion_source
 from dreamflow.motion.strength import held, strength
 from dreamflow.motion.trust import flow_trust
 
@@ -11,11 +12,13 @@ __all__ = [
     "Carried",
     "Mark",
     "Motion",
+    "MotionSource",
     "estimate_motion",
     "find_shots",
     "flow_trust",
     "held",
     "marked_at",
+    "motion_source",
     "regions",
     "strength",
     "to_gray",

@@ -54,7 +54,9 @@ class Track:
         if not self.mask.any():
             return 0.0
         x, y = positions(self.flow)
-        warped = cv2.remap(before.astype(np.float32), x, y, cv2.INTER_LINEAR)
+        warped = cv2.remap(
+            before.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         squared = np.square((here.astype(np.float32) - warped) / 255).mean(axis=-1)
         return float(squared[self.mask].mean())
 
@@ -118,8 +120,9 @@ class Meter:
         gray = to_gray(source)
         short = long = None
         if not cut and self._last is not None and self._first is not None:
-            short = Track.between(to_gray(self._last[0]), gray)
-            long = Track.between(to_gray(self._first[0]), gray)
+            short = long = Track.between(to_gray(self._last[0]), gray)
+            if self._first is not self._last:
+                long = Track.between(to_gray(self._first[0]), gray)
         pair = (source, dream)
         errors = _errors(short, self._last, pair)
         far = _errors(long if long and long.share >= LEAST_SHARE else None, self._first, pair)

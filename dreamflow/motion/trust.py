@@ -28,7 +28,8 @@ def consistent(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """
     x, y = positions(backward)
     height, width = backward.shape[:2]
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     returned = cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     error = np.square(backward + returned).sum(axis=-1)
     size = np.square(backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
