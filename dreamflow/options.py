@@ -128,6 +128,12 @@ class CarryOptions(Options):
         "Motion from elsewhere: a folder of backward_12_11.flo and forward_11_12.flo.",
         metavar="FOLDER",
     )
+    passes: int = option(
+        1,
+        "2 dreams the beginning of each shot backwards first, so that it starts settled.",
+        low=1,
+        high=2,
+    )
     loop: bool = option(
         False, "Lead the end into the beginning, for clips that loop; takes twice as long."
     )
@@ -136,6 +142,11 @@ class CarryOptions(Options):
         "Where a new shot begins: auto, none, or a file that `dreamflow shots` wrote.",
         metavar="auto|none|FILE",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loop and self.passes > 1:
+            raise SettingsError("--loop dreams the clip twice round already: leave out --passes")
 
 
 @dataclass(frozen=True)

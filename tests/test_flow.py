@@ -20,7 +20,7 @@ from dreamflow.frames import Frame
 from dreamflow.motion import Motion, estimate_motion, motion_source
 from dreamflow.motion import flow as flow_module
 from dreamflow.motion.flow import Estimator, dis, farneback, scaled
-from dreamflow.motion.flowfiles import FlowFolder, forward_of, read_flo
+from dreamflow.motion.flowfiles import FlowFolder, opposite, read_flo
 from dreamflow.motion.raft import MODELS, Raft, find_raft
 from dreamflow.networks.torchvision_import import import_torchvision
 from dreamflow.options import CarryOptions
@@ -232,7 +232,13 @@ def test_flow_is_taken_from_files(tmp_path: Path) -> None:
     motion = FlowFolder(tmp_path)(before, here)
     assert motion.trust[8:-8, 8:-8].min() > 0.95, "the forward flow is derived"
     assert motion.trust[:, 126:].max() > 0.9 and motion.trust[:, :3].max() == 0
-    np.testing.assert_allclose(motion.reversed().backward[8:-8, 8:-8], constant(3, -2)[8:-8, 8:-8])
+    np.testing.assert_allclose(motion.forward[8:-8, 8:-8], constant(3, -2)[8:-8, 8:-8])
+    back = FlowFolder(tmp_path)(here, before)
+    assert np.array_equal(back.backward, motion.forward), "a clip that runs backwards has it, too"
+    (tmp_path / "backward_12_11.flo").unlink()
+    write_flo(tmp_path / "forward_11_12.flo", constant(3, -2))
+    other = FlowFolder(tmp_path)(before, here)
+    np.testing.assert_allclose(other.backward[8:-8, 8:-8], constant(-3, 2)[8:-8, 8:-8])
 
 
 def test_files_of_another_size_are_scaled(tmp_path: Path) -> None:
@@ -288,7 +294,7 @@ def hidden_scene() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 def test_what_was_hidden_is_found_from_backward_flow_alone() -> None:
     before, here, flow, hidden = hidden_scene()
-    motion = Motion.of(flow, forward_of(flow, before, here))
+    motion = Motion.of(flow, opposite(flow, before, here))
     seen = ~cv2.dilate(hidden.astype(np.uint8), np.ones((9, 9))).astype(bool)
     assert motion.trust[hidden].mean() < 0.2
     assert motion.trust[seen].mean() > 0.97

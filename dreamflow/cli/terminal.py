@@ -15,8 +15,6 @@ from dreamflow.errors import DreamFlowWarning
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dreamflow.render import Progress
-
 
 @lru_cache(maxsize=1)
 def console() -> Console:
@@ -57,10 +55,10 @@ def show_warning(message: Any, category: type[Warning], *where: Any, **more: Any
 
 
 @contextmanager
-def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Progress]:
+def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callable[..., None]]:
     """Show frames done, frames per second and time left; nothing where stderr is no terminal."""
     if not console().is_terminal:
-        yield lambda done: None
+        yield lambda done, total=None: None
         return
     from rich import progress as bars
     from rich.markup import escape
@@ -84,7 +82,7 @@ def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Progre
     )
     with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
         task = bar.add_task(escape(title), total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dreamflow.dream import Objective, OctavePlan, dream, first_plan
 from dreamflow.frames import Frame
 from dreamflow.journeys.course import Course
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
+from dreamflow.journeys.passes import dream_marked
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
     Carried,
@@ -96,7 +97,7 @@ class VideoDreamer:
         self.device = network.device
         self.trusted = 0.0
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
-        self._motion = motion_source(carry, network.device)
+        self.motion = motion_source(carry, network.device)
         self._before: Frame | None = None
         self._carried: dict[int, Carried] = {}
         """By the keyframe of the layers that it is the dream of."""
@@ -163,7 +164,7 @@ class VideoDreamer:
         before = self._before
         if before is None or before.picture.shape != frame.picture.shape or not wanted:
             return {}
-        motion = self._motion(before, frame)
+        motion = self.motion(before, frame)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
             return {}
@@ -285,8 +286,8 @@ def dream_video(
     frames: of one size, in order; a Clip is one. layer: a layer's name, or several as
     `NAME=WEIGHT`; None takes those of `options`. cuts: the times at which new shots begin; None
     finds them, unless `carry.cuts` is "none". timeline: what schedules count on; None takes that
-    of a Clip. A few frames are held in memory. Raises SettingsError for an unknown layer, frames
-    too small for it, or a schedule that cannot be.
+    of a Clip. A few frames are held in memory, in two passes those of a second. Raises
+    SettingsError for an unknown layer, frames too small for it, or a schedule that cannot be.
     """
     options, carry = options or DreamOptions(), carry or CarryOptions()
     if layer is not None:
@@ -294,8 +295,7 @@ def dream_video(
     if timeline is None and isinstance(frames, Clip):
         timeline = frames.timeline
     dreamer = VideoDreamer(network, options, carry, timeline)
-    for frame, mark in marked_frames(frames, carry, cuts):
-        yield dreamer(frame, mark)
+    yield from dream_marked(marked_frames(frames, carry, cuts), dreamer)
 
 
 def marked_frames(

@@ -4,7 +4,7 @@ from dreamflow.motion.carry import Carried
 from dreamflow.motion.flow import Motion, estimate_motion, to_gray
 from dreamflow.motion.regions import regions
 from dreamflow.motion.shots import Mark, find_shots, marked_at
-from dreamflow.motion.source import MotionSource, motion_source
+from dreamflow.motion.source import MotionSource, Remembered, motion_source
 from dreamflow.motion.strength import held, strength
 from dreamflow.motion.trust import flow_trust
 
@@ -13,6 +13,7 @@ __all__ = [
     "Mark",
     "Motion",
     "MotionSource",
+    "Remembered",
     "estimate_motion",
     "find_shots",
     "flow_trust",

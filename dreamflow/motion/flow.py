@@ -43,10 +43,6 @@ class Motion:
         """Return the motion of two flows, trusted where they agree."""
         return cls(backward, forward, flow_trust(backward, forward))
 
-    def reversed(self) -> Motion:
-        """Return the same motion for a clip that runs backwards: from current to previous."""
-        return Motion.of(self.forward, self.backward)
-
 
 def to_gray(picture: np.ndarray) -> np.ndarray:
     """Return the uint8 (H, W) luma of a uint8 RGB (H, W, 3) picture."""

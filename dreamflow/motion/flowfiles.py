@@ -49,50 +49,51 @@ def read_flo(path: Path) -> np.ndarray:
     return flow
 
 
-def forward_of(backward: np.ndarray, before: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Return the forward flow (H, W, 2) that a backward one implies.
+def opposite(flow: np.ndarray, there: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Return the flow (H, W, 2) from `there` to `here` that one from `here` to `there` implies.
 
-    before, here: the frames, uint8 (H, W, 3). Each pixel of the current frame says where the one
-    it points at went. Where several point at one, the most alike is right: the others are ground
-    that was hidden, and no flow leads back to them. What none points at has no flow (NOWHERE_PX).
+    there, here: frames, uint8 (H, W, 3). Each pixel of `here` says of the one that it points at
+    where that one went. Where several point at one, the most alike is right: the others are
+    hidden in `there`, and no flow leads back to them. What none points at leads out of the frame.
     """
-    height, width = backward.shape[:2]
-    x, y = positions(backward)
-    followed = cv2.remap(to_gray(before), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    height, width = flow.shape[:2]
+    x, y = positions(flow)
+    followed = cv2.remap(to_gray(there), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     unlike = cv2.GaussianBlur(cv2.absdiff(followed, to_gray(here)).astype(np.float32), (0, 0), 2)
     column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     # Of those that write to one place the last one stays: the most alike.
     order = np.argsort(-unlike[inside], kind="stable")
-    forward = np.full_like(backward, NOWHERE_PX)
-    forward[row[inside][order], column[inside][order]] = -backward[inside][order]
-    holes = forward[..., 0] == NOWHERE_PX
+    back = np.full_like(flow, NOWHERE_PX)
+    back[row[inside][order], column[inside][order]] = -flow[inside][order]
+    holes = back[..., 0] == NOWHERE_PX
     # Rounding leaves single holes wherever the scene grows; they have the flow around them.
-    near = np.dstack([cv2.medianBlur(part, 3) for part in cv2.split(forward)])
-    forward[holes] = near[holes]
-    return forward
+    near = np.dstack([cv2.medianBlur(part, 3) for part in cv2.split(back)])
+    back[holes] = near[holes]
+    return back
 
 
 class FlowFolder:
     """The motion between frames, from a folder of .flo files.
 
-    Where there is no forward flow, it is derived from the backward one. Files of another size are
-    scaled where the aspect agrees.
+    The flow of one way is enough: the other is derived from it. Files of another size are scaled
+    where the aspect agrees.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raise SettingsError where there is no such folder, or no backward flow in it."""
+        """Raise SettingsError where there is no such folder, or no flow in it."""
         if not folder.is_dir():
             raise SettingsError(f"--flow-dir {folder}: there is no such folder")
         self.folder = folder
-        self.files: dict[tuple[str, int, int], Path] = {}
+        self.files: dict[tuple[int, int], Path] = {}
+        """By the frames that the flow leads from and to."""
         for path in sorted(folder.iterdir()):
             if match := FILE_NAME.fullmatch(path.name):
-                self.files[match[1], int(match[2]), int(match[3])] = path
-        if not any(way == "backward" for way, _, _ in self.files):
+                self.files[int(match[2]), int(match[3])] = path
+        if not self.files:
             raise SettingsError(
-                f"--flow-dir {folder}: no backward flow is in it; name the flow from frame 1 to "
-                "frame 0 backward_1_0.flo"
+                f"--flow-dir {folder}: no flow is in it; name the flow from frame 1 back to frame "
+                "0 backward_1_0.flo"
             )
 
     def __call__(self, before: Frame, here: Frame) -> Motion:
@@ -101,26 +102,28 @@ class FlowFolder:
         Raises MediaError where the file is not there or does not fit. Frames that do not follow
         each other (over a flash, or from a loop's end to its beginning) do without: DIS is used.
         """
-        path = self.files.get(("backward", here.index, before.index))
-        if path is None:
-            if before.index < 0 or before.index >= here.index:
-                return estimate_motion(before.picture, here.picture)
+        backward = self._read(here, before)
+        forward = self._read(before, here)
+        if backward is not None:
+            if forward is None:
+                forward = opposite(backward, before.picture, here.picture)
+            return Motion.of(backward, forward)
+        if forward is not None:
+            return Motion.of(opposite(forward, here.picture, before.picture), forward)
+        if 0 <= before.index < here.index:
             name = f"backward_{here.index}_{before.index}.flo"
             raise MediaError(
                 f"{self.folder / name}: there is no such file; it is the flow from frame "
                 f"{here.index} back to frame {before.index}"
             )
-        backward = self._read(path, here.picture)
-        path = self.files.get(("forward", before.index, here.index))
-        if path is None:
-            forward = forward_of(backward, before.picture, here.picture)
-        else:
-            forward = self._read(path, here.picture)
-        return Motion.of(backward, forward)
+        return estimate_motion(before.picture, here.picture)
 
-    def _read(self, path: Path, picture: np.ndarray) -> np.ndarray:
+    def _read(self, origin: Frame, target: Frame) -> np.ndarray | None:
+        path = self.files.get((origin.index, target.index))
+        if path is None:
+            return None
         flow = read_flo(path)
-        (height, width), (high, wide) = picture.shape[:2], flow.shape[:2]
+        (height, width), (high, wide) = origin.picture.shape[:2], flow.shape[:2]
         if abs(wide * height / (high * width) - 1) > ASPECT_TOLERANCE:
             raise MediaError(f"{path} is {wide}x{high}, but the frames are {width}x{height}")
         # After scaling, so that what is unknown spreads to all that it touches, and stays far out.

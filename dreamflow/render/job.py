@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from dreamflow import __version__
-from dreamflow.journeys import dream_video
 from dreamflow.journeys.loop import dream_loop
+from dreamflow.journeys.passes import dream_marked
 from dreamflow.journeys.video import VideoDreamer, marked_frames
 from dreamflow.media import Clip, open_writer
 from dreamflow.media.cutlist import read_cuts
@@ -47,9 +47,12 @@ def render_video(
     network: Network,
     settings: VideoSettings,
     overwrite: bool = False,
-    progress: Progress = lambda done: None,
+    progress: Callable[..., None] = lambda done, total=None: None,
 ) -> Writer:
     """Dream a clip into a file, and return the writer, which knows how many frames it wrote.
+
+    progress is called with the number of frames done, of all rounds and passes together, and with
+    how many there are to do where more have become known.
 
     Raises what the clip, the dream and the writer raise; then nothing is left under `out`. On
     KeyboardInterrupt the frames finished so far are kept as the writer's `partial`.
@@ -57,24 +60,29 @@ def render_video(
     groups = (settings.dream, settings.carry, settings.clip, settings.encode)
     record = settings_record("video", clip.path, network, *groups)
     cuts = read_cuts(clip, settings.carry.cuts)
-    unseen = 0
+    dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
+    ahead = 0
 
     def first_round() -> None:
-        nonlocal unseen
-        unseen += 1
-        progress(unseen)
+        nonlocal ahead
+        ahead += 1
+        progress(ahead)
+
+    def run_up(done: int, known: int) -> None:
+        nonlocal ahead
+        progress(writer.frames + done, len(clip) + known)
+        ahead = done
 
     if settings.carry.loop:
-        dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
         dreams = dream_loop(lambda: marked_frames(clip, settings.carry, cuts), dreamer, first_round)
     else:
-        dreams = dream_video(clip, network, options=settings.dream, carry=settings.carry, cuts=cuts)
+        dreams = dream_marked(marked_frames(clip, settings.carry, cuts), dreamer, run_up)
     with open_writer(
         out, clip.outline, encode=settings.encode, record=record, overwrite=overwrite
     ) as writer:
         for frame in dreams:
             writer.write(frame)
-            progress(unseen + writer.frames)
+            progress(ahead + writer.frames)
     return writer
 
 
