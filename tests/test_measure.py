@@ -42,7 +42,7 @@ def test_a_shift_of_three_pixels_gives_back_three() -> None:
 def test_a_dream_that_is_its_source_has_the_sources_figures() -> None:
     meter = Meter()
     for number, picture in enumerate(panned(5)):
-        found = meter(picture, picture, cut=False)
+        (found,) = meter(picture, [picture], cut=False)
         assert found.cut == (number == 0)
         assert found.residual == found.red == found.green == found.blue == 0
         assert found.sharpness == found.source_sharpness > 0
@@ -76,7 +76,7 @@ def test_drift_is_that_of_the_colour_within_a_shot() -> None:
     for number, (picture, plus) in enumerate(zip(source, added, strict=True)):
         dream = picture.copy()
         dream[..., 2] += plus
-        found.figures.append(meter(picture, dream, cut=number == 3))
+        found.figures += meter(picture, [dream], cut=number == 3)
     assert found.colour_drift() == 2
     assert found.figures[3].blue == 9 and found.figures[3].red == 0
 
@@ -96,11 +96,12 @@ def test_excess_flicker_is_the_share_that_is_left(tmp_path: Path) -> None:
         open_clip(film_of(tmp_path, name, noisy(sources, levels)))
         for name, levels in (("source", 0), ("calm", 2), ("naive", 8))
     ]
-    calm, naive = (measure(clips[0], dream) for dream in clips[1:])
+    calm, naive = measure(clips[0], clips[1:])
     share = excess_flicker(calm, naive)
     assert share == pytest.approx((2 / 8) ** 2, rel=0.3)
     assert excess_flicker(naive, naive) == pytest.approx(1)
-    assert excess_flicker(calm, measure(clips[0], clips[0])) is None
+    assert measure(clips[0], clips[2:])[0].per_frame() == naive.per_frame(), "as if alone"
+    assert excess_flicker(calm, *measure(clips[0], clips[:1])) is None
     slices = calm.slices
     assert slices[0].shape == slices[1].shape == (6, 128, 3)
 
@@ -109,10 +110,10 @@ def test_a_shorter_dream_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
     source = open_clip(film_of(tmp_path, "source", panned(5)))
     dream = open_clip(film_of(tmp_path, "dream", panned(3)))
     with pytest.warns(DreamFlowWarning, match="first 3 are compared"):
-        assert len(measure(source, dream).figures) == 3
+        assert [len(found.figures) for found in measure(source, [dream, source])] == [3, 3]
     other = open_clip(film_of(tmp_path, "other", [texture(64, 64)]))
     with pytest.raises(MediaError, match="cannot be compared"):
-        measure(source, other)
+        measure(source, [other])
 
 
 def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., Run]) -> None:

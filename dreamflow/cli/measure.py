@@ -92,7 +92,7 @@ def measure(
     from dreamflow.media.metadata import settings_of
     from dreamflow.media.writer import check_output
     from dreamflow.render.measuring import excess_flicker
-    from dreamflow.render.measuring import measure as measured_clip
+    from dreamflow.render.measuring import measure as measured_clips
 
     known = settings_of(dream)
     dreams = [Clip(path, ClipOptions()) for path in (dream, against) if path]
@@ -105,11 +105,9 @@ def measure(
         clip.width, clip.height = original.width, original.height
     set_threads(machine)
     objective = objective_of(layer, network, known, machine)
-    found: list[Measured] = []
-    for clip in dreams:
-        title = f"measuring {clip.path.name}"
-        with stoppable(), terminal.progress_bar(title, len(original)) as progress:
-            found.append(measured_clip(original, clip, objective, progress=progress))
+    title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
+    with stoppable(), terminal.progress_bar(title, len(original)) as progress:
+        found = measured_clips(original, dreams, objective, progress=progress)
     excess = excess_flicker(found[0], found[1]) if len(found) > 1 else None
     if table:
         write_table(table, found[0])

@@ -108,14 +108,17 @@ class FrameFigures:
 
 
 class Meter:
-    """Measures a dream, frame after frame; holds the last frame and the first of the shot."""
+    """Measures dreams of one source, frame after frame, so that its flow is estimated once.
+
+    Holds the last frame and the first of the shot, each with its dreams.
+    """
 
     def __init__(self) -> None:
-        self._first: Pair | None = None
-        self._last: Pair | None = None
+        self._first: Pictures | None = None
+        self._last: Pictures | None = None
 
-    def __call__(self, source: np.ndarray, dream: np.ndarray, cut: bool) -> FrameFigures:
-        """Return the figures of the next frame, both uint8 (H, W, 3) of one size."""
+    def __call__(self, source: np.ndarray, dreams: Sequence[np.ndarray], cut: bool) -> Figures:
+        """Return the figures of the next frame's dreams, all uint8 (H, W, 3) of one size."""
         cut = cut or self._first is None
         gray = to_gray(source)
         short = long = None
@@ -123,36 +126,42 @@ class Meter:
             short = long = Track.between(to_gray(self._last[0]), gray)
             if self._first is not self._last:
                 long = Track.between(to_gray(self._first[0]), gray)
-        pair = (source, dream)
-        errors = _errors(short, self._last, pair)
-        far = _errors(long if long and long.share >= LEAST_SHARE else None, self._first, pair)
-        change = dream.astype(np.float32) - source
-        red, green, blue = (float(v) for v in change.mean(axis=(0, 1)))
-        self._last = pair
+        here = [source, *dreams]
+        near = _errors(short, self._last, here)
+        far = _errors(long if long and long.share >= LEAST_SHARE else None, self._first, here)
+        self._last = here
         if cut:
-            self._first = pair
-        return FrameFigures(
-            cut=cut,
-            warp_error=errors[1],
-            source_warp_error=errors[0],
-            long_warp_error=far[1],
-            source_long_warp_error=far[0],
-            compared=short.share if short else float("nan"),
-            residual=float(np.abs(change).mean()),
-            sharpness=sharpness(dream),
-            source_sharpness=sharpness(source),
-            red=red,
-            green=green,
-            blue=blue,
-        )
+            self._first = here
+        source_sharpness = sharpness(source)
+        found: Figures = []
+        for number, dream in enumerate(dreams, start=1):
+            change = dream.astype(np.float32) - source
+            red, green, blue = (float(v) for v in change.mean(axis=(0, 1)))
+            figures = FrameFigures(
+                cut=cut,
+                warp_error=near[number],
+                source_warp_error=near[0],
+                long_warp_error=far[number],
+                source_long_warp_error=far[0],
+                compared=short.share if short else float("nan"),
+                residual=float(np.abs(change).mean()),
+                sharpness=sharpness(dream),
+                source_sharpness=source_sharpness,
+                red=red,
+                green=green,
+                blue=blue,
+            )
+            found.append(figures)
+        return found
 
 
-Pair = tuple[np.ndarray, np.ndarray]
-"""A source frame and its dream."""
+Pictures = list[np.ndarray]
+"""A source frame and its dreams."""
+Figures = list[FrameFigures]
 
 
-def _errors(track: Track | None, before: Pair | None, here: Pair) -> tuple[float, float]:
-    """Return E_warp of source and dream along a track; NaN where there is none."""
+def _errors(track: Track | None, before: Pictures | None, here: Pictures) -> list[float]:
+    """Return E_warp of the source and each dream along a track; NaN where there is none."""
     if track is None or before is None:
-        return float("nan"), float("nan")
-    return track.error(before[0], here[0]), track.error(before[1], here[1])
+        return [float("nan")] * len(here)
+    return [track.error(*pair) for pair in zip(before, here, strict=True)]

@@ -130,42 +130,47 @@ def excess_flicker(dream: Measured, naive: Measured) -> float | None:
 
 def measure(
     source: Clip,
-    dream: Clip,
+    dreams: Sequence[Clip],
     objective: Objective | None = None,
     cuts: Sequence[Fraction] | None = None,
     progress: Callable[[int], None] = lambda done: None,
-) -> Measured:
-    """Measure a dream against the clip it was made from, frame by frame.
+) -> list[Measured]:
+    """Measure dreams against the clip that they were made from, frame by frame, side by side.
 
-    Both must have frames of one size. cuts: times of new shots in the source; None finds them.
+    All must have frames of one size. cuts: times of new shots in the source; None finds them.
     Raises MediaError where the sizes differ, or there is no frame to compare.
     """
-    if (source.width, source.height) != (dream.width, dream.height):
-        raise MediaError(
-            f"{source.path} is {source.width}x{source.height}, {dream.path} is "
-            f"{dream.width}x{dream.height}: they cannot be compared"
-        )
-    found, meter = Measured(dream.path.name), Meter()
-    marked = find_shots(source) if cuts is None else marked_at(source, cuts)
-    for (frame, mark), dreamed in zip(marked, dream, strict=False):
-        row = int(SLICE_AT * frame.picture.shape[0])
-        found.indices.append(frame.index)
-        found.times.append(frame.time)
-        found.figures.append(meter(frame.picture, dreamed.picture, mark is Mark.CUT))
-        found.rows.append((frame.picture[row].copy(), dreamed.picture[row].copy()))
-        if objective:
-            found.objective.append(objective.value(to_image(dreamed.picture, objective.device)))
-            found.source_objective.append(
-                objective.value(to_image(frame.picture, objective.device))
+    for dream in dreams:
+        if (source.width, source.height) != (dream.width, dream.height):
+            raise MediaError(
+                f"{source.path} is {source.width}x{source.height}, {dream.path} is "
+                f"{dream.width}x{dream.height}: they cannot be compared"
             )
-        progress(len(found.figures))
-    if not found.figures:
-        raise MediaError(f"{source.path} and {dream.path} have no frame to compare")
-    if len(source) != len(dream):
-        warnings.warn(
-            f"{source.path.name} has {len(source)} frames and {dream.path.name} {len(dream)}: the "
-            f"first {len(found.figures)} are compared",
-            DreamFlowWarning,
-            2,
-        )
+    found, meter = [Measured(dream.path.name) for dream in dreams], Meter()
+    marked = find_shots(source) if cuts is None else marked_at(source, cuts)
+    done = 0
+    for (frame, mark), *dreamed in zip(marked, *dreams, strict=False):
+        pictures = [other.picture for other in dreamed]
+        figures = meter(frame.picture, pictures, mark is Mark.CUT)
+        row = int(SLICE_AT * frame.picture.shape[0])
+        values: list[float] = []
+        if objective:
+            images = (to_image(picture, objective.device) for picture in (frame.picture, *pictures))
+            values = [objective.value(image) for image in images]
+        for number, (measured, picture) in enumerate(zip(found, pictures, strict=True)):
+            measured.indices.append(frame.index)
+            measured.times.append(frame.time)
+            measured.figures.append(figures[number])
+            measured.rows.append((frame.picture[row].copy(), picture[row].copy()))
+            measured.source_objective += values[:1]
+            measured.objective += values[number + 1 : number + 2]
+        done += 1
+        progress(done)
+    if not done:
+        names = " and ".join(str(clip.path) for clip in (source, *dreams))
+        raise MediaError(f"{names} have no frame to compare")
+    clips = [source, *dreams]
+    if len({len(clip) for clip in clips}) > 1:
+        told = ", ".join(f"{clip.path.name} has {len(clip)} frames" for clip in clips)
+        warnings.warn(f"{told}: the first {done} are compared", DreamFlowWarning, 2)
     return found
