@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,12 +43,13 @@ def examine() -> list[Finding]:
         ("weights", _weights),
         ("torchvision", _torchvision),
         ("presets", _presets),
+        ("jobs", _jobs),
     ]
     for name, look in parts:
         try:
             findings += look()
         except (ImportError, OSError, RuntimeError, DreamFlowError) as error:
-            needed = name != "torchvision"
+            needed = name not in ("torchvision", "jobs")
             findings.append(Finding(name, (str(error).splitlines() or [""])[0], False, needed))
     return findings
 
@@ -118,3 +121,11 @@ def _presets() -> list[Finding]:
     from dreamflow.presets import preset_files
 
     return [Finding("presets", ", ".join(preset_files()) or "none", bool(preset_files()), False)]
+
+
+def _jobs() -> list[Finding]:
+    from filelock import FileLock
+
+    free = shutil.disk_usage(".").free
+    with tempfile.TemporaryDirectory(dir=".") as folder, FileLock(os.path.join(folder, "lock")):
+        return [Finding("jobs", f"here they can be locked; {free / 1e9:.1f} GB free", needed=False)]

@@ -5,6 +5,7 @@ DreamFlowError            something the user can mend; shown as one line, exit c
 |- MediaError             a clip or picture that cannot be read
 |- OutputError            a file that cannot be written: exists, no folder, encoder died, disk full
 |- WeightsError           weights not found, or not of this network
+|- MemoryFullError        the memory of the machine, or of its GPU, does not suffice
 |- DependencyError        a library is missing or broken on this machine
 `- Stopped                the user pressed Ctrl-C; exit code 130
 
@@ -35,6 +36,10 @@ class OutputError(DreamFlowError):
 
 class WeightsError(DreamFlowError):
     """Weights that were not found, or that do not fit the network."""
+
+
+class MemoryFullError(DreamFlowError):
+    """The memory of the machine, or of its GPU, does not suffice."""
 
 
 class DependencyError(DreamFlowError):

@@ -193,7 +193,10 @@ def test_debug_shows_the_traceback(tmp_path: Path, noise_home: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["video", "sweep", "frame", "guide", "shots", "layers", "presets", "doctor", "distill"],
+    [
+        *("video", "sweep", "batch", "jobs", "frame", "guide", "shots", "layers", "presets"),
+        *("doctor", "distill"),
+    ],
 )
 def test_help_fits_its_reader(cli: Cli, command: str) -> None:
     run = cli(command, "--help")
@@ -220,7 +223,7 @@ def test_help_does_not_wait_for_torch() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("name", ["d.mp4", "frames"])
-def test_ctrl_c_says_what_is_kept(tmp_path: Path, noise_home: Path, name: str) -> None:
+def test_ctrl_c_says_what_is_kept(tmp_path: Path, cli: Cli, noise_home: Path, name: str) -> None:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "dreamflow", "video", str(SAMPLE), name, *FAST),
@@ -234,12 +237,11 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, noise_home: Path, name: str) -
         start_new_session=True,
     )
 
+    job = tmp_path / f"{name}.job"
+
     def some_frames_are_written() -> bool:
-        for part in tmp_path.iterdir():
-            if part.is_dir():
-                return len(list(part.iterdir())) > 3
-            return part.stat().st_size > 0
-        return False
+        pending = [*job.glob("pending_*"), *job.glob("frames/*")]
+        return len(pending) > 3 or any(path.stat().st_size > 50_000 for path in pending)
 
     while not some_frames_are_written():
         assert process.poll() is None
@@ -248,13 +250,15 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, noise_home: Path, name: str) -
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and out == ""
     lines = err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: stopped; "), err
-    kept = tmp_path / ("d.partial.mp4" if name == "d.mp4" else "frames.partial")
-    frames = len(list(open_clip(kept)))
-    assert frames >= 3
-    assert frames == int(lines[0].split("the ")[1].split()[0]), lines[0]
-    assert lines[0].endswith(kept.name)
-    assert {p.name for p in tmp_path.iterdir()} <= {kept.name, kept.name + ".json"}
+    assert lines[0] == "stopping after this frame; Ctrl-C again stops at once", err
+    assert len(lines) == 2 and lines[1].startswith("stopped; "), err
+    assert lines[1].endswith(": the same command goes on")
+    frames = int(lines[1].split()[1])
+    assert frames >= 3 and [p.name for p in tmp_path.iterdir()] == [job.name]
+    run = cli("jobs", "finish", job)
+    assert run.code == 0 and f": {frames} frames" in run.out, run
+    assert len(list(open_clip(tmp_path / name))) == frames
+    assert {p.name for p in tmp_path.iterdir()} <= {name, f"{name}.json"}
 
 
 def test_bare_groups_show_their_help(cli: Cli) -> None:

@@ -365,7 +365,7 @@ def test_ctrl_c_says_what_is_there_and_the_same_command_goes_on(
     (said,) = err.strip().splitlines()
     page = Page(tmp_path / "guide" / "index.html")
     kept = len(list(pictures.glob("*.jpg"))) - 1
-    assert said.startswith(f"error: stopped; {kept} of 65 layers are in "), said
+    assert said.startswith(f"stopped; {kept} of 65 layers are in "), said
     assert said.endswith("the same command goes on") and kept >= 3
     assert page.text.count("not dreamed yet") == 65 - kept
     run = cli(*line, "--category", "contour")

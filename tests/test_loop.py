@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from conftest import Run, texture
 
 from dreamflow.errors import DreamFlowWarning, SettingsError
 from dreamflow.frames import Frame
-from dreamflow.journeys.loop import dream_loop
-from dreamflow.journeys.video import VideoDreamer, marked_frames
+from dreamflow.journeys.loop import LoopJourney
+from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media import open_clip, write_picture
 from dreamflow.motion import Mark
 from dreamflow.motion.measure import warp_error
@@ -33,11 +33,12 @@ def there_and_back(count: int = 16) -> list[Frame]:
     return [Frame(n, Fraction(n, 24), picture) for n, picture in enumerate(pictures)]
 
 
-def looped(network: Network, frames: list[Frame], unseen: Callable[[], None]) -> list[Frame]:
-    def marked() -> Iterator[tuple[Frame, Mark]]:
-        return marked_frames(frames, CARRY, None)
-
-    return list(dream_loop(marked, VideoDreamer(network, OPTIONS, CARRY), unseen))
+def looped(network: Network, frames: list[Frame]) -> list[Frame | None]:
+    dreamer = VideoDreamer(network, OPTIONS, CARRY)
+    journey = LoopJourney(
+        lambda start: frames[start:], len(frames), dreamer, lambda: marker_of(CARRY, None)
+    )
+    return list(journey)
 
 
 def flicker(frames: list[Frame], dreams: list[Frame], number: int) -> float:
@@ -48,9 +49,10 @@ def flicker(frames: list[Frame], dreams: list[Frame], number: int) -> float:
 
 def test_the_end_leads_into_the_beginning(noise_network: Network) -> None:
     frames = there_and_back()
-    counted: list[int] = []
-    dreams = looped(noise_network, frames, lambda: counted.append(1))
-    assert len(counted) == len(dreams) == len(frames)
+    made = looped(noise_network, frames)
+    assert made[: len(frames)] == [None] * len(frames)
+    dreams = [dream for dream in made if dream is not None]
+    assert len(dreams) == len(frames)
     assert [dream.index for dream in dreams] == [frame.index for frame in frames]
     plain = VideoDreamer(noise_network, OPTIONS, CarryOptions(carry_iterations=2))
     once = [plain(f, Mark.SAME if n else Mark.CUT) for n, f in enumerate(frames)]
@@ -62,12 +64,12 @@ def test_the_end_leads_into_the_beginning(noise_network: Network) -> None:
 def test_a_clip_that_does_not_close_is_said_to(noise_network: Network) -> None:
     frames = [*there_and_back(4), Frame(4, Fraction(4, 24), texture(96, 96, seed=9))]
     with pytest.warns(DreamFlowWarning, match="does not lead into its first"):
-        assert len(looped(noise_network, frames, lambda: None)) == 5
+        assert len(looped(noise_network, frames)) == 10
 
 
 def test_an_empty_clip_is_refused(noise_network: Network) -> None:
     with pytest.raises(SettingsError, match="no frame"):
-        looped(noise_network, [], lambda: None)
+        looped(noise_network, [])
 
 
 def test_the_command_makes_a_loop(tmp_path: Path, cli: Callable[..., Run]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, SAMPLE, WEIGHTS_NAME, texture
 
 import dreamflow
-from dreamflow.media import write_picture
+from dreamflow.media import open_writer, write_picture
 from dreamflow.presets import load_preset
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +43,16 @@ def desk(tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copy(SAMPLE, tmp_path / "other.mp4")
     (tmp_path / "photographs").mkdir()
     write_picture(tmp_path / "photographs" / "one.png", texture(70, 90))
+    queue = next(body for kind, body in BLOCKS if kind == "toml" and "[[render]]" in body)
+    small = 'size = "48"\nend = "3"\noctaves = 1\niterations = 1'
+    (tmp_path / "tonight.toml").write_text(queue.replace('size = "640x360"', small))
+    clip = dreamflow.open_clip(SAMPLE, size="48")
+    with (
+        pytest.raises(InterruptedError),
+        open_writer(tmp_path / "dream_stopped.mp4", clip.outline) as writer,
+    ):
+        writer.write(next(iter(clip)))
+        raise InterruptedError
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
     return tmp_path
@@ -91,7 +101,7 @@ def _small_clip(open_clip: Callable[..., object], source: str, **options: object
 
 
 def test_the_preset_block_is_a_preset(tmp_path: Path) -> None:
-    blocks = [body for kind, body in BLOCKS if kind == "toml"]
+    blocks = [body for kind, body in BLOCKS if kind == "toml" and "[[render]]" not in body]
     assert blocks
     for body in blocks:
         (tmp_path / "mine.toml").write_text(body)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -19,13 +18,21 @@ from conftest import SAMPLE, ffmpeg, make_film, psnr, texture
 
 from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
 from dreamflow.frames import Frame
-from dreamflow.media import Clip, open_clip, open_writer, write_picture, write_video
+from dreamflow.media import (
+    Clip,
+    assemble,
+    open_clip,
+    open_writer,
+    reel,
+    write_picture,
+    write_video,
+)
 from dreamflow.media.ffmpeg import FramePipe
-from dreamflow.media.film import FilmWriter
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import MARK, read_record, sidecar
 from dreamflow.media.probe import probe_film
 from dreamflow.options import EncodeOptions
+from dreamflow.render.kept import finish_job
 
 RECORD = {MARK: "1.2.3", "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode, "quotes"=;#'}}
 
@@ -146,6 +153,43 @@ def test_sound_is_copied_in_sync(tmp_path: Path, suffix: str) -> None:
         assert mine == pytest.approx(theirs, abs=0.025)
 
 
+def samples_of(path: Path, rate: int = 8000) -> np.ndarray:
+    """Return a film's sound, float32 mono, from the moment its first frame is shown."""
+    with av.open(str(path)) as film:
+        first = next(film.decode(video=0)).time or 0.0
+    found = np.zeros(0, np.float32)
+    with av.open(str(path)) as film:
+        for frame in film.decode(audio=0):
+            for part in av.AudioResampler("flt", "mono", rate).resample(frame):
+                at = round(((frame.time or 0.0) - first) * rate)
+                heard = part.to_ndarray()[0][max(0, -at) :]
+                at = max(0, at)
+                found = np.pad(found, (0, max(0, at + len(heard) - len(found))))
+                found[at : at + len(heard)] = heard
+    return found
+
+
+@pytest.mark.parametrize("start", ["0", "1.3s", "31", "2.77s"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.filterwarnings("ignore:.*cannot hold")
+def test_sound_is_where_it_was_by_cross_correlation(
+    tmp_path: Path, suffix: str, start: str
+) -> None:
+    """Less than a frame from where the source has it, with a part left out before it."""
+    film, rate = tmp_path / "in.mp4", 8000
+    noise = "anoisesrc=seed=3:sample_rate=48000:amplitude=0.4:duration=5"
+    video = make_film(tmp_path / "v.mp4", frames=120)
+    ffmpeg("-i", video, "-f", "lavfi", "-i", noise, "-c:v", "copy", "-c:a", "aac", film)
+    clip = open_clip(film, start=start, end="110")
+    out = tmp_path / f"out{suffix}"
+    copied(clip, out)
+    source = samples_of(film)[round(float(clip.begin) * rate) :]
+    heard, length = samples_of(out), int(1.2 * rate)
+    near = np.correlate(source[: length + rate], heard[rate // 2 : length], "valid")
+    late_s = (rate // 2 - int(np.argmax(near))) / rate
+    assert abs(late_s) < 1 / 24, late_s
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_sound_of_a_span_stays_with_it(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
@@ -220,29 +264,61 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     assert write_video(tmp_path / "there.mp4", clip, clip, overwrite=True) == 3
 
 
+def job_of(error: BaseException) -> Path:
+    """Return the job folder that an error says frames are kept in."""
+    (note,) = error.__notes__
+    return Path(note.split(" are kept in ")[1].split(": ")[0])
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out"])
-def test_nothing_is_left_of_a_render_that_fails(tmp_path: Path, name: str) -> None:
+def test_frames_of_a_render_that_fails_are_kept(tmp_path: Path, name: str) -> None:
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
     with (
-        pytest.raises(ValueError, match="ours"),
+        pytest.raises(ValueError, match="ours") as raised,
         open_writer(tmp_path / name, clip.outline) as writer,
     ):
         writer.write(next(iter(clip)))
         raise ValueError("ours")
-    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+    job = job_of(raised.value)
+    assert {p.name for p in tmp_path.iterdir()} == {"in.mp4", job.name}
+    with pytest.raises(OutputError, match="holds 1 frames of an earlier render"):
+        write_video(tmp_path / name, clip, clip)
+    assert finish_job(job) == (tmp_path / name, 1)
+    assert {p.name for p in tmp_path.iterdir()} == {"in.mp4", name}
+    assert len(list(open_clip(tmp_path / name))) == 1
 
 
-def test_an_encoder_that_dies_is_an_error(tmp_path: Path) -> None:
-    clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
-    frame = Frame(0, Fraction(0), texture(48, 64))
+def test_an_encoder_that_dies_is_an_error_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=12))
+    frames = list(clip)
+    write = FramePipe.write
+
+    def struck(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+        pipe._process.kill()
+        pipe._process.wait()
+        write(pipe, picture, time)
+
     with (
-        pytest.raises(OutputError, match="encoding failed: ffmpeg was killed"),
+        pytest.raises(OutputError, match="encoding failed: ffmpeg was killed") as raised,
         open_writer(tmp_path / "out.mp4", clip.outline) as writer,
     ):
-        writer._pipe._process.kill()  # type: ignore[attr-defined]
-        for _ in range(1000):
+        for frame in frames:
+            if frame.index == 8:
+                monkeypatch.setattr(FramePipe, "write", struck)
             writer.write(frame)
-    assert {p.name for p in tmp_path.iterdir()} <= {"in.mp4", "out.partial.mp4"}
+    monkeypatch.setattr(FramePipe, "write", write)
+    assert finish_job(job_of(raised.value))[1] == 10
+    assert len(list(open_clip(tmp_path / "out.mp4"))) == 10
+
+
+def test_nothing_is_left_of_a_render_without_a_frame(tmp_path: Path) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
+    with pytest.raises(ValueError, match="ours"), open_writer(tmp_path / "out.mp4", clip.outline):
+        raise ValueError("ours")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif"])
@@ -257,19 +333,20 @@ def test_a_finished_picture_survives_trouble_at_the_end(
         raise trouble("ours")
 
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=5))
-    monkeypatch.setattr(module, "run", fail)
-    with pytest.raises(trouble) as raised:
-        write_video(tmp_path / name, clip, clip)
-    kept = tmp_path / ("out.partial.mp4" if name == "out.mp4" else "out.partial.mkv")
-    assert f"the 5 frames finished are kept in {kept}" in raised.value.__notes__
-    assert {p.name for p in tmp_path.iterdir()} == {"in.mp4", kept.name}
-    assert len(list(open_clip(kept))) == 5
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "run", fail)
+        with pytest.raises(trouble) as raised:
+            write_video(tmp_path / name, clip, clip)
+    job = job_of(raised.value)
+    assert {p.name for p in tmp_path.iterdir()} == {"in.mp4", job.name}
+    assert finish_job(job) == (tmp_path / name, 5)
+    assert len(list(open_clip(tmp_path / name))) == 5
 
 
 def test_sound_that_cannot_be_joined_is_left_out_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FilmWriter, "_sound_options", lambda self: ["-map", "1:a", "-c:a", "no"])
+    monkeypatch.setattr(assemble, "sound_options", lambda *of: ["-map", "1:a", "-c:a", "no"])
     clip = open_clip(SAMPLE, size="64", end="5")
     with pytest.warns(DreamFlowWarning, match="the sound is left out"):
         assert write_video(tmp_path / "out.mp4", clip, clip) == 5
@@ -286,7 +363,7 @@ def test_a_broken_picture_in_a_folder_keeps_what_was_dreamed_before(tmp_path: Pa
     with pytest.raises(MediaError, match=r"3\.png cannot be read") as raised:
         write_video(tmp_path / "out.mp4", clip, clip)
     assert "the 3 frames finished are kept" in raised.value.__notes__[0]
-    assert len(list(open_clip(tmp_path / "out.partial.mp4"))) == 3
+    assert finish_job(job_of(raised.value))[1] == len(list(open_clip(tmp_path / "out.mp4"))) == 3
 
 
 def test_two_renders_beside_each_other_do_not_mix(tmp_path: Path) -> None:
@@ -317,40 +394,6 @@ def test_a_gif_of_anamorphic_film_has_square_pixels(tmp_path: Path) -> None:
     assert copied(open_clip(film), tmp_path / "out.gif")[0].shape == (48, 128, 3)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
-    """The signal goes to the whole process group, as a terminal sends it."""
-    script = (
-        "import sys, time; from dreamflow.media import open_clip, open_writer\n"
-        f"clip = open_clip({str(SAMPLE)!r}, size='64')\n"
-        "with open_writer('out.mp4', clip.outline, record={'dreamflow': '1'}) as writer:\n"
-        "    for frame in clip:\n"
-        "        writer.write(frame)\n"
-        "        print(writer.frames, flush=True)\n"
-        "        time.sleep(0.05)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    for _ in range(8):
-        process.stdout.readline()
-    import os
-
-    os.killpg(process.pid, signal.SIGINT)
-    process.stdout.read()
-    process.stdout.close()
-    assert process.wait(timeout=30) != 0
-    time.sleep(0.1)
-    assert {p.name for p in tmp_path.iterdir()} == {"out.partial.mp4", "out.partial.mp4.json"}
-    info = probe_film(tmp_path / "out.partial.mp4")
-    assert 8 <= len(info.stamps) <= 12 and info.sound == ("aac",)
-
-
 def test_records_are_found_or_missed_clearly(tmp_path: Path) -> None:
     film = make_film(tmp_path / "plain.mp4", frames=2)
     with pytest.raises(SettingsError, match="no such file"):
@@ -376,22 +419,3 @@ def test_a_ctrl_c_waits_for_the_frame_and_a_second_does_not() -> None:
         done.append("as ever")
     assert done == ["the whole frame", "as ever"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_ctrl_c_at_the_very_end_waits_for_the_encoder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clip = open_clip(make_film(tmp_path / "in.mp4", frames=12))
-    close = FramePipe.close
-
-    def interrupted(pipe: FramePipe) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        close(pipe)
-
-    monkeypatch.setattr(FramePipe, "close", interrupted)
-    with pytest.raises(KeyboardInterrupt) as stop:
-        write_video(tmp_path / "out.mp4", clip, clip)
-    kept = tmp_path / "out.partial.mp4"
-    assert stop.value.__notes__ == [f"the 12 frames finished are kept in {kept}"]
-    assert len(list(open_clip(kept))) == 12

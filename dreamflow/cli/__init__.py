@@ -6,10 +6,12 @@ import sys
 import warnings
 
 from dreamflow.cli import (
+    batch,
     bench,
     distill,
     frame,
     guide,
+    jobs,
     listing,
     measure,
     shots,
@@ -24,6 +26,8 @@ __all__ = ["app", "main"]
 
 app.command("video", epilog=video.EXAMPLE)(video.video)
 app.command("sweep", epilog=sweep.EXAMPLE)(sweep.sweep)
+app.command("batch", epilog=batch.EXAMPLE)(batch.batch)
+app.add_typer(jobs.jobs_app, name="jobs")
 app.command("frame", epilog=frame.EXAMPLE)(frame.frame)
 app.command("guide", epilog=guide.EXAMPLE)(guide.guide)
 app.command("shots", epilog=shots.EXAMPLE)(shots.shots)
@@ -46,12 +50,13 @@ def main() -> None:
             warnings.showwarning = terminal.show_warning
             code = app(standalone_mode=False)
         if code == INTERRUPTED:  # typer has caught the Ctrl-C before the work began
-            terminal.error("stopped")
+            terminal.note("stopped")
     except (DreamFlowError, KeyboardInterrupt) as error:
         if debug:
             raise
         stopped = isinstance(error, (Stopped, KeyboardInterrupt))
-        terminal.error(with_notes(error, "stopped" if stopped else ""))
+        tell = terminal.note if stopped else terminal.error
+        tell(terminal.with_notes(error, "stopped" if stopped else ""))
         code = INTERRUPTED if stopped else 1
     except Exception as error:
         # Typer's own errors (a missing argument, an unknown option) know how to say themselves.
@@ -67,12 +72,6 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def with_notes(error: BaseException, otherwise: str) -> str:
-    """Return an error's message, or another where it has none, and its notes, on one line."""
-    parts = [str(error) or otherwise, *getattr(error, "__notes__", [])]
-    return "; ".join(part for part in parts if part)
-
-
 def usage_hint(error: Exception) -> str:
     """Return where to read on after a usage error: the help of the command that was meant."""
     context = getattr(error, "ctx", None)
@@ -83,6 +82,4 @@ def raise_or_report(error: Exception, debug: bool) -> None:
     """Show a fault of ours: all of it with --debug, else one line that says how to get it."""
     if debug:
         raise error
-    kind, first = type(error).__name__, (str(error).splitlines() or [""])[0]
-    fault = f"a fault in DreamFlow: {kind}: {first} (run again with --debug for the whole)"
-    terminal.error("; ".join([fault, *getattr(error, "__notes__", [])]))
+    terminal.error(terminal.fault(error))

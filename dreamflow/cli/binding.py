@@ -90,6 +90,23 @@ OverwriteOption = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an output that exists.", rich_help_panel="Output"),
 ]
+FreshOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh",
+        help="Start over where a render was broken off, instead of going on.",
+        rich_help_panel="Output",
+    ),
+]
+WatchOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--watch",
+        help="Keep the latest frame in this picture, to look at meanwhile.",
+        metavar="FILE",
+        rich_help_panel="Output",
+    ),
+]
 DebugOption = Annotated[
     bool,
     typer.Option(

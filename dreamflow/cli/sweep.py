@@ -12,9 +12,11 @@ import typer
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
     DebugOption,
+    FreshOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
+    WatchOption,
     with_options,
 )
 from dreamflow.cli.prepare import set_threads, stoppable
@@ -53,6 +55,8 @@ def sweep(
     encode: EncodeOptions,
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
+    fresh: FreshOption = False,
+    watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Sweep through the layers of a network, from shallow to deep.
@@ -73,7 +77,9 @@ def sweep(
     for group in (dream, carry):
         group.check_over(plan.source.timeline, warn=False)
     from dreamflow.networks import load_network
+    from dreamflow.render import Handles, remembered
 
+    machine = machine if fresh else remembered(out, machine)
     set_threads(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     settings = VideoSettings(dream, carry, frames, encode)
@@ -82,10 +88,11 @@ def sweep(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
     ):
-        writer = render_sweep(plan, source, out, network, settings, layers, overwrite, progress)
+        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
+        done = render_sweep(plan, source, out, network, settings, layers, handles)
     spent, outline, count = time.monotonic() - started, plan.outline, len(plan.layers)
     typer.echo(
-        f"{out}: {count} layer{'s' * (count > 1)}, {writer.frames} frames, "
+        f"{out}: {count} layer{'s' * (count > 1)}, {done.frames} frames, "
         f"{float(outline.length):.2f} s of {outline.width}x{outline.height}, dreamed in "
-        f"{spent:.0f} s ({spent / max(1, writer.frames):.2f} s a frame)"
+        f"{spent:.0f} s ({spent / max(1, done.dreamed):.2f} s a frame)"
     )

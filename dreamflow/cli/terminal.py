@@ -41,6 +41,26 @@ def warning(message: str) -> None:
     say("warning", "yellow", message)
 
 
+def note(message: str) -> None:
+    """Print how the work goes."""
+    from rich.text import Text
+
+    console().print(Text(message))
+
+
+def with_notes(error: BaseException, otherwise: str = "") -> str:
+    """Return an error's message, or another where it has none, and its notes, on one line."""
+    parts = [str(error) or otherwise, *getattr(error, "__notes__", [])]
+    return "; ".join(part for part in parts if part)
+
+
+def fault(error: BaseException) -> str:
+    """Return a fault of ours on one line, with its notes, and how to see all of it."""
+    kind, first = type(error).__name__, (str(error).splitlines() or [""])[0]
+    said = f"a fault in DreamFlow: {kind}: {first} (run again with --debug for the whole)"
+    return "; ".join([said, *getattr(error, "__notes__", [])])
+
+
 _python_showwarning = warnings.showwarning
 
 

@@ -12,9 +12,11 @@ import typer
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
     DebugOption,
+    FreshOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
+    WatchOption,
     with_options,
 )
 from dreamflow.cli.prepare import check_layers, set_threads, stoppable
@@ -62,6 +64,8 @@ def video(
     encode: EncodeOptions,
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
+    fresh: FreshOption = False,
+    watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Dream a clip, frame by frame, the dream carried along the motion of the scene.
@@ -71,36 +75,61 @@ def video(
 
     What is marked * may change over time: --step "0: 1.5, 4s: 3, 100%: 1". So may
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
+
+    A render that was broken off, by Ctrl-C or by a power cut, goes on when the same command is
+    given again. Until it is done, its frames are in a folder beside the output, OUT.job.
     """
-    check_layers(dream, machine)
-    from dreamflow.dream import parse_layers
+    settings = VideoSettings(dream, carry, frames, encode)
+    with stoppable():
+        typer.echo(dream_clip(clip, out, settings, machine, overwrite, fresh, watch))
+
+
+def dream_clip(
+    clip: Path,
+    out: Path,
+    settings: VideoSettings,
+    machine: MachineOptions,
+    overwrite: bool = False,
+    fresh: bool = False,
+    watch: Path | None = None,
+) -> str:
+    """Render a clip with a progress bar, and return a line that says what came of it."""
+    check_layers(settings.dream, machine)
     from dreamflow.media.clip import Clip
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_output
 
     format_of(out)
-    source = Clip(clip, frames)
+    source = Clip(clip, settings.clip)
     check_output(out, overwrite, source.sources)
-    for group in (dream, carry):
+    for group in (settings.dream, settings.carry):
         group.check_over(source.timeline, warn=False)
-    if len(dream.layer) > 1:  # said in full, so that `frame --like` knows a blend from a sheet
-        weights = parse_layers(dream.layer)
-        dream = replace(dream, layer=tuple(f"{name}={w:g}" for name, w in weights.items()))
+    settings = replace(settings, dream=in_full(settings.dream))
     from dreamflow.networks import load_network
-    from dreamflow.render import render_video
-    from dreamflow.render.job import rounds
+    from dreamflow.render import Handles, remembered, render_video
+    from dreamflow.render.video import rounds
 
+    machine = machine if fresh else remembered(out, machine)
     set_threads(machine)
-    network = load_network(dream.network, machine.weights, machine.device)
-    settings = VideoSettings(dream, carry, frames, encode)
+    network = load_network(settings.dream.network, machine.weights, machine.device)
     started = time.monotonic()
-    total = len(source) * rounds(carry)
-    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        writer = render_video(source, out, network, settings, overwrite, progress)
+    total = len(source) * rounds(settings.carry)
+    with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
+        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
+        done = render_video(source, out, network, settings, handles)
     spent = time.monotonic() - started
-    per_frame = spent / max(1, writer.frames)
-    length = writer.frames / float(source.rate)
-    typer.echo(
-        f"{out}: {writer.frames} frames, {length:.2f} s of {source.width}x{source.height}, "
-        f"dreamed in {spent:.0f} s ({per_frame:.2f} s a frame)"
+    length = done.frames / float(source.rate)
+    return (
+        f"{out}: {done.frames} frames, {length:.2f} s of {source.width}x{source.height}, "
+        f"dreamed in {spent:.0f} s ({spent / max(1, done.dreamed):.2f} s a frame)"
     )
+
+
+def in_full(dream: DreamOptions) -> DreamOptions:
+    """Return the settings with each layer's weight, so that `frame --like` knows a blend."""
+    from dreamflow.dream import parse_layers
+
+    if len(dream.layer) == 1:
+        return dream
+    weights = parse_layers(dream.layer)
+    return replace(dream, layer=tuple(f"{name}={w:g}" for name, w in weights.items()))

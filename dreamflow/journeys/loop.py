@@ -4,59 +4,106 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from dreamflow.errors import DreamFlowWarning, SettingsError
 from dreamflow.frames import Frame
+from dreamflow.journeys.journey import FramesFrom, State
 from dreamflow.journeys.video import VideoDreamer
-from dreamflow.motion import Mark
+from dreamflow.motion import Mark, Marker
 from dreamflow.motion.shots import look_at, related
 
 BLEND_FRAMES = 24
 """The last frames, over which the second round passes into the first; at most half of the clip."""
 
-Marked = Callable[[], Iterable[tuple[Frame, Mark]]]
 
+class LoopJourney:
+    """Dreams the frames of a clip so that the last one leads into the first; a Journey.
 
-def dream_loop(
-    marked: Marked, dreamer: VideoDreamer, unseen: Callable[[], None] = lambda: None
-) -> Iterator[Frame]:
-    """Yield the dream of each frame of a clip, so that the last one leads into the first.
-
-    marked: gives the clip's frames with their marks, anew each time. The clip is dreamed twice
-    round. The second round begins with what the first one ended with, and over its last frames
-    passes into the first round's: so its very last frame is the one that its first came from.
-    unseen is called for each frame of the first round. Raises SettingsError for an empty clip.
+    The clip is dreamed twice round. The second round begins with what the first one ended with,
+    and over its last frames passes into the first round's: so its very last frame is the one that
+    its first came from. Only the second one is shown.
     """
-    ending: deque[np.ndarray] = deque(maxlen=BLEND_FRAMES)
-    count, begun, last = 0, None, None
-    for frame, mark in marked():
-        begun = begun or frame
-        last = frame
-        ending.append(dreamer(frame, mark).picture)
-        count += 1
-        unseen()
-    if begun is None or last is None:
-        raise SettingsError("there is no frame to dream")
-    closes = related(look_at(last.picture), look_at(begun.picture))
-    if not closes:
-        warnings.warn(
-            "the clip's last frame does not lead into its first, so the dream cannot loop either",
-            DreamFlowWarning,
-            2,
-        )
-    blended = min(len(ending), count // 2) if closes else 0
-    first_round = list(ending)[len(ending) - blended :]
-    for number, (frame, mark) in enumerate(marked()):
-        if number == 0 and closes:
-            mark = Mark.SAME
-        dreamed = dreamer(frame, mark)
-        into = number - (count - blended)
-        if 0 <= into < blended:
-            share = (into + 1) / blended
-            mixed = dreamed.picture * (1 - share) + first_round[into] * np.float32(share)
-            dreamed = replace(dreamed, picture=np.rint(mixed).astype(np.uint8))
-        yield dreamed
+
+    def __init__(
+        self,
+        frames: FramesFrom,
+        count: int,
+        dreamer: VideoDreamer,
+        new_marker: Callable[[], Marker],
+    ) -> None:
+        """Make ready. count: of the frames, as far as is known. new_marker: makes one a round."""
+        self.done, self.total = 0, 2 * count
+        self._frames, self._dreamer = frames, dreamer
+        self._new_marker, self._marker = new_marker, new_marker()
+        self._count: int | None = None
+        self._ending: deque[np.ndarray] = deque(maxlen=BLEND_FRAMES)
+        self._begun: np.ndarray | None = None
+        self._last: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[Frame | None]:
+        """Yield None for each frame of the first round, then the dreams of the second.
+
+        Raises SettingsError for an empty clip.
+        """
+        if self._count is None:
+            yield from self._first_round()
+        yield from self._second_round()
+
+    def _first_round(self) -> Iterator[None]:
+        for frame, mark in self._marker(self._frames(self.done)):
+            self._begun = frame.picture if self._begun is None else self._begun
+            self._last = frame.picture
+            self._ending.append(self._dreamer(frame, mark).picture)
+            self.done += 1
+            yield None
+        self._count, self._marker = self.done, self._new_marker()
+
+    def _second_round(self) -> Iterator[Frame]:
+        count = self._count
+        if count is None or self._begun is None or self._last is None:
+            raise SettingsError("there is no frame to dream")
+        closes = related(look_at(self._last), look_at(self._begun))
+        if not closes and self.done == count:
+            warnings.warn(
+                "the clip's last frame does not lead into its first, so the dream cannot loop "
+                "either",
+                DreamFlowWarning,
+                2,
+            )
+        blended = min(len(self._ending), count // 2) if closes else 0
+        first_round = list(self._ending)[len(self._ending) - blended :]
+        for frame, mark in self._marker(self._frames(self.done - count)):
+            if self.done == count and closes:
+                mark = Mark.SAME
+            dreamed = self._dreamer(frame, mark)
+            into = self.done - count - (count - blended)
+            if 0 <= into < blended:
+                share = (into + 1) / blended
+                mixed = dreamed.picture * (1 - share) + first_round[into] * np.float32(share)
+                dreamed = replace(dreamed, picture=np.rint(mixed).astype(np.uint8))
+            self.done += 1
+            yield dreamed
+
+    def state(self) -> State:
+        """Return what is needed to go on."""
+        return {
+            "done": self.done,
+            "count": self._count,
+            "ending": list(self._ending),
+            "begun": self._begun,
+            "last": self._last,
+            "dreamer": self._dreamer.state(),
+            "marker": self._marker.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self.done, self._count = state["done"], state["count"]
+        self._ending = deque(state["ending"], maxlen=BLEND_FRAMES)
+        self._begun, self._last = state["begun"], state["last"]
+        self._dreamer.restore(state["dreamer"])
+        self._marker.restore(state["marker"])

@@ -14,7 +14,8 @@ from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.caption import Captions
 from dreamflow.journeys.guide import chosen_layers
-from dreamflow.journeys.video import dream_video
+from dreamflow.journeys.once import ClipJourney
+from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media.clip import Clip
 from dreamflow.networks import Network
 from dreamflow.networks.graph import Layer, find_layer
@@ -39,9 +40,9 @@ class Still:
         """Return how many frames there are."""
         return self.frames
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames: all the same picture, each at its time."""
-        for number in range(self.frames):
+    def frames_from(self, start: int = 0) -> Iterator[Frame]:
+        """Yield the frames from number `start` on: all the same picture, each at its time."""
+        for number in range(start, self.frames):
             yield Frame(number, number / self.rate, self.picture)
 
 
@@ -107,7 +108,7 @@ def sweep_schedule(layers: Sequence[str], hold: Fraction, fade: Fraction) -> str
     return ", ".join(keyframes if fade else ["hold", *keyframes])
 
 
-def dream_sweep(
+def sweep_journey(
     source: Still | Clip,
     network: Network,
     schedule: str,
@@ -115,17 +116,23 @@ def dream_sweep(
     carry: CarryOptions | None = None,
     cuts: Sequence[Fraction] | None = None,
     caption: bool = False,
-) -> Iterator[Frame]:
-    """Yield the frames of a sweep, as they are finished.
+) -> ClipJourney:
+    """Return the journey of a sweep.
 
     schedule: see `sweep_schedule`. caption: whether the layer's name is written into the picture.
     Raises SettingsError for layers that the network does not have, or that the source is too small
     for.
     """
     options = replace(dream or DreamOptions(), layer=(schedule,))
+    carry = carry or CarryOptions()
     if isinstance(source, Still):
         cuts = cuts or ()
     names = Captions(LayerSchedule(schedule)) if caption else None
     timeline = source.timeline
-    for frame in dream_video(source, network, None, options, carry, cuts, timeline):
-        yield names.on(frame, timeline.at(frame.time)) if names else frame
+
+    def captioned(frame: Frame) -> Frame:
+        return names.on(frame, timeline.at(frame.time)) if names else frame
+
+    dreamer = VideoDreamer(network, options, carry, timeline)
+    marker = marker_of(carry, cuts)
+    return ClipJourney(source.frames_from, len(source), dreamer, marker, captioned)

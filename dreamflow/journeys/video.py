@@ -15,13 +15,15 @@ from dreamflow.dream import Objective, OctavePlan, dream, first_plan
 from dreamflow.frames import Frame
 from dreamflow.journeys.course import Course
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
+from dreamflow.journeys.journey import State
 from dreamflow.journeys.passes import dream_marked
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
     Carried,
+    GivenCuts,
     Mark,
-    find_shots,
-    marked_at,
+    Marker,
+    ShotFinder,
     motion_source,
     regions,
     strength,
@@ -107,6 +109,23 @@ class VideoDreamer:
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
         self._before, self._carried, self._measured = None, {}, None
+
+    def state(self) -> State:
+        """Return what is carried: the next frame's dream depends on it, and on nothing else."""
+        return {
+            "before": self._before and vars(self._before),
+            "carried": {number: vars(one) for number, one in self._carried.items()},
+            "shares": self.now.shares,
+            "measured": self._measured and self._measured[1],
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self._before = state["before"] and Frame(**state["before"])
+        self._carried = {number: Carried(**one) for number, one in state["carried"].items()}
+        self.now = replace(self.now, shares=state["shares"])
+        if (when := state["measured"]) is not None:
+            self._measured = (replace(self.course.at(when).options, layer=()), when)
 
     def __call__(self, frame: Frame, mark: Mark = Mark.SAME) -> Frame:
         """Return the dream of the next frame: the same index and time, another picture.
@@ -295,13 +314,11 @@ def dream_video(
     if timeline is None and isinstance(frames, Clip):
         timeline = frames.timeline
     dreamer = VideoDreamer(network, options, carry, timeline)
-    yield from dream_marked(marked_frames(frames, carry, cuts), dreamer)
+    yield from dream_marked(marker_of(carry, cuts)(frames), dreamer)
 
 
-def marked_frames(
-    frames: Iterable[Frame], carry: CarryOptions, cuts: Sequence[Fraction] | None
-) -> Iterator[tuple[Frame, Mark]]:
-    """Return a clip's frames, each with its mark, as the options want new shots to be found."""
+def marker_of(carry: CarryOptions, cuts: Sequence[Fraction] | None) -> Marker:
+    """Return what marks a clip's frames, as the options want new shots to be found."""
     if cuts is None and carry.carry and carry.cuts != "none":
-        return find_shots(frames)
-    return marked_at(frames, cuts or ())
+        return ShotFinder()
+    return GivenCuts(cuts or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import warnings
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -172,6 +173,19 @@ class Clip:
         frames = self._decoded()
         taken = (frame for n, frame in enumerate(frames) if n % self.options.every == 0)
         return self._resampled(taken) if self.resampled else taken
+
+    def frames_from(self, start: int = 0) -> Iterator[Frame]:
+        """Yield the frames from the one of number `start`, of those taken, on.
+
+        All before it are decoded too: after a seek some films (H.264 that only recovers by and by)
+        give pictures that are a little different.
+        """
+        return itertools.islice(iter(self), start, None)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that the frames are in."""
+        return list(self.info.files) if isinstance(self.info, PicturesInfo) else [self.path]
 
     def _decoded(self) -> Iterator[Frame]:
         """Yield every frame of the span; where one is missing, the picture before stands in."""

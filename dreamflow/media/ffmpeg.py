@@ -54,7 +54,7 @@ def last_words(lines: Sequence[str], code: int) -> str:
     clean = [line.strip() for line in lines if line.strip()]
     for line in clean:
         if "No space left" in line:
-            return "the disk is full (No space left on device); free some space and render again"
+            return "the disk is full (No space left on device): free some space"
     if clean:
         return clean[0]
     return f"ffmpeg was killed (signal {-code})" if code < 0 else f"ffmpeg ended with code {code}"

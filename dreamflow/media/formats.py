@@ -13,24 +13,18 @@ BT709 = (
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 )
 """Filter that converts to BT.709 and tags it so; ffmpeg drops the plain -color_* options."""
-STREAMABLE = (
-    *("-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-g", "60"),
-    *("-flush_packets", "1"),
-)
-"""While it is written, an MP4 is fragmented: what is there of it plays, even after a crash."""
 
 
 @dataclass(frozen=True)
 class Format:
     """How one kind of film is written.
 
-    container: suffix of the file that is encoded first. even: whether sides must be even.
-    sound: codecs that the container holds as they are. sound_fallback: ffmpeg's options for
-    others, and the codec's name; None where there is no sound at all.
+    even: whether sides must be even. sound: codecs that the container holds as they are.
+    sound_fallback: ffmpeg's options for others, and the codec's name; None where there is no sound
+    at all.
     """
 
     suffix: str
-    container: str
     even: bool
     sound: frozenset[str]
     sound_fallback: tuple[tuple[str, ...], str] | None
@@ -44,8 +38,7 @@ class Format:
             # VP9 counts 0 to 63 where x264 counts 0 to 51.
             vp9 = ["-c:v", "libvpx-vp9", "-crf", str(round(crf * 63 / 51)), "-b:v", "0"]
             return ["-vf", BT709, *vp9, "-row-mt", "1", "-cpu-used", "4"]
-        options = ["-vf", BT709, "-c:v", "libx264", "-crf", str(crf), "-preset", "medium"]
-        return [*options, *STREAMABLE] if self.container == ".mp4" else options
+        return ["-vf", BT709, "-c:v", "libx264", "-crf", str(crf), "-preset", "medium"]
 
 
 AAC = (("-c:a", "aac", "-b:a", "192k"), "AAC")
@@ -61,12 +54,12 @@ WEBM_SOUND = frozenset({"opus", "libopus", "vorbis", "libvorbis"})
 FASTSTART = ("-movflags", "+faststart")
 
 FORMATS = {
-    ".mp4": Format(".mp4", ".mp4", True, MP4_SOUND, AAC, FASTSTART),
-    ".m4v": Format(".m4v", ".mp4", True, MP4_SOUND, AAC, ("-f", "mp4", *FASTSTART)),
-    ".mov": Format(".mov", ".mp4", True, MOV_SOUND, AAC, FASTSTART),
-    ".mkv": Format(".mkv", ".mp4", True, MKV_SOUND, AAC),
-    ".webm": Format(".webm", ".webm", False, WEBM_SOUND, OPUS),
-    ".gif": Format(".gif", ".mkv", False, frozenset(), None),
+    ".mp4": Format(".mp4", True, MP4_SOUND, AAC, FASTSTART),
+    ".m4v": Format(".m4v", True, MP4_SOUND, AAC, ("-f", "mp4", *FASTSTART)),
+    ".mov": Format(".mov", True, MOV_SOUND, AAC, FASTSTART),
+    ".mkv": Format(".mkv", True, MKV_SOUND, AAC),
+    ".webm": Format(".webm", False, WEBM_SOUND, OPUS),
+    ".gif": Format(".gif", False, frozenset(), None),
 }
 
 

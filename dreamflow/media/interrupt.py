@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 @contextmanager
-def finished_first() -> Iterator[None]:
+def finished_first(pressed_once: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Let a Ctrl-C wait until the block is done; a second one does not wait.
 
-    Half a frame would make an encoder end with an error, and take the film with it. Outside of the
-    main thread, where no signal arrives, and where Ctrl-C means something else already, the block
-    runs as it is.
+    pressed_once is called when the first one comes. Outside of the main thread, where no signal
+    arrives, and where Ctrl-C means something else already, the block runs as it is.
     """
     usual = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or (
@@ -30,6 +29,7 @@ def finished_first() -> Iterator[None]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
+        pressed_once()
 
     signal.signal(signal.SIGINT, note)
     try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,31 @@ class Outline:
     def made(cls, width: int, height: int, rate: Fraction, frames: int, *sources: Path) -> Outline:
         """Return the outline of so many frames that come evenly, without sound."""
         return cls(width, height, rate, frames, frames / rate, sources=sources)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return it as plain values, ready for JSON."""
+        plain = {f.name: str(getattr(self, f.name)) for f in fields(self)}
+        plain |= {name: getattr(self, name) for name in ("width", "height", "frames")}
+        sound = self.sound and {
+            **{name: str(getattr(self.sound, name)) for name in ("start", "begin")},
+            "path": str(self.sound.path.absolute()),
+            "codecs": list(self.sound.codecs),
+            "cut": self.sound.cut,
+        }
+        sources = [str(path.absolute()) for path in self.sources]
+        return plain | {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Outline:
+        """Return the outline that `as_plain` was called on."""
+        ratios = {name: Fraction(plain[name]) for name in ("rate", "length", "pixel_aspect")}
+        if sound := plain["sound"]:
+            sound = Sound(
+                Path(sound["path"]),
+                tuple(sound["codecs"]),
+                Fraction(sound["start"]),
+                Fraction(sound["begin"]),
+                sound["cut"],
+            )
+        sources = tuple(Path(path) for path in plain["sources"])
+        return cls(**{**plain, **ratios, "sound": sound, "sources": sources})

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from dreamflow.errors import DreamFlowWarning, MediaError, OutputError
+from dreamflow.media.whole import cannot_write
 
 READABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -105,7 +106,7 @@ def write_picture(
         iio.imwrite(part, picture, plugin="pillow", **options)
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 

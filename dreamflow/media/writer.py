@@ -3,46 +3,24 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from dreamflow.errors import OutputError
 from dreamflow.frames import Frame
 from dreamflow.media.clip import Clip
-from dreamflow.media.film import FilmWriter
-from dreamflow.media.formats import format_of
+from dreamflow.media.folder import FACTS, JobFolder, job_path
+from dreamflow.media.formats import Format, format_of
 from dreamflow.media.interrupt import finished_first
-from dreamflow.media.keep import note_kept, partial_path, worth_keeping
-from dreamflow.media.metadata import FOLDER_FILE, as_comment, write_sidecar
+from dreamflow.media.metadata import FOLDER_FILE, write_sidecar
 from dreamflow.media.outline import Outline
-from dreamflow.media.stills import working_path, write_picture
-from dreamflow.options import EncodeOptions
-
-
-class Writer(Protocol):
-    """Takes frames; on leaving its `with` block the output appears under its name.
-
-    `frames` is how many were written. After Ctrl-C what was finished is kept as `partial`.
-    """
-
-    frames: int
-    partial: Path
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def write(self, frame: Frame) -> None:
-        """Add a frame. Raises OutputError."""
-        ...
+from dreamflow.media.reel import FilmReel, PicturesReel, Reel, chunk_frames
+from dreamflow.media.whole import cannot_write, on_disk, part_of
+from dreamflow.options import EncodeOptions, as_dict
 
 
 def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
@@ -78,6 +56,128 @@ def _ours(path: Path) -> bool:
     return path.name == FOLDER_FILE or (path.name.startswith("frame_") and path.suffix == ".png")
 
 
+def reel_of(
+    folder: Path,
+    kind: Format | None,
+    outline: Outline,
+    encode: EncodeOptions,
+    facts: dict[str, Any],
+) -> Reel:
+    """Return the reel in a job folder. kind: None for a folder of PNGs. facts: of the job."""
+    if kind is None:
+        return PicturesReel(folder, facts["record"])
+    return FilmReel(folder, kind, outline, encode, facts["chunk"])
+
+
+def job_facts(
+    out: Path,
+    outline: Outline,
+    encode: EncodeOptions,
+    record: dict[str, Any],
+    chunk: int | None = None,
+) -> dict[str, Any]:
+    """Return what must be known of a job to make the output of the frames in its folder."""
+    return {
+        "out": out.name,
+        "record": record,
+        "outline": outline.as_plain(),
+        "encode": as_dict(encode),
+        "chunk": chunk or chunk_frames(outline),
+    }
+
+
+def finish_output(
+    folder: JobFolder, reel: Reel, target: Path, outline: Outline, record: dict[str, Any]
+) -> None:
+    """Make the output of a job's frames, and put it where it belongs, with its settings beside it.
+
+    Raises OutputError; then nothing has changed but that what was made anew lies in the folder.
+    """
+    part = part_of(folder.path / f"whole{target.suffix}")
+    reel.output(part, outline, record)
+    try:
+        if target.is_dir():
+            shutil.rmtree(target)
+        part.replace(target)
+        on_disk(target.parent)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    if record and target.suffix:
+        write_sidecar(target, record)
+
+
+class Writer:
+    """Takes frames into a job folder; on leaving its `with` block they become the output.
+
+    Where that fails, or the block does, the frames stay in the folder, and the error says so.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: Format | None,
+        outline: Outline,
+        encode: EncodeOptions,
+        record: dict[str, Any],
+    ) -> None:
+        self.path = path
+        self.folder = JobFolder(job_path(path))
+        self._outline, self._record = outline, record
+        self._facts = job_facts(path, outline, encode, record)
+        self._reel = reel_of(self.folder.path, kind, outline, encode, self._facts)
+
+    @property
+    def frames(self) -> int:
+        """How many frames were written."""
+        return self._reel.frames
+
+    def __enter__(self) -> Self:
+        self.folder.__enter__()
+        if (self.folder.path / FACTS).exists() and (kept := self._reel.found()):
+            self.folder.__exit__()
+            raise OutputError(
+                f"{self.folder.path} holds {kept} frames of an earlier render: `dreamflow jobs` "
+                "finishes or removes it"
+            )
+        self._reel.warn()
+        self.folder.begin(self._facts)
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame. Raises OutputError where the disk is full, ffmpeg died, or sizes differ."""
+        with finished_first():
+            self._reel.write(frame)
+        if self._reel.ripe:
+            self._reel.seal()
+            self._reel.forget(self._reel.frames)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                finish_output(self.folder, self._reel, self.path, self._outline, self._record)
+        except BaseException as failed:
+            self._note(failed)
+            raise
+        if kind is None or not self.frames:
+            self.folder.remove()
+        else:
+            self._note(error)
+        self.folder.__exit__()
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is not None:
+            job = self.folder.path
+            error.add_note(
+                f"the {self.frames} frames finished are kept in {job}: `dreamflow jobs finish "
+                f"{shlex.quote(str(job))}` makes the output of them"
+            )
+
+
 def open_writer(
     path: str | Path,
     outline: Outline,
@@ -94,9 +194,9 @@ def open_writer(
     path = Path(path)
     kind = format_of(path)
     check_output(path, overwrite, outline.sources)
-    if kind is None:
-        return PicturesWriter(path.resolve(), record or {})
-    return FilmWriter(path, kind, outline, encode or EncodeOptions(), record or {})
+    return Writer(
+        path if kind else path.resolve(), kind, outline, encode or EncodeOptions(), record or {}
+    )
 
 
 def write_video(
@@ -120,52 +220,3 @@ def write_video(
         for frame in frames:
             writer.write(frame)
     return writer.frames
-
-
-class PicturesWriter:
-    """A folder of PNGs, `frame_000000.png` and on, which appears when it is complete."""
-
-    def __init__(self, path: Path, record: dict[str, Any]) -> None:
-        self.path = path
-        self.record = record
-        self.frames = 0
-        self.partial = partial_path(path)
-        self._part = working_path(path, "part")
-
-    def __enter__(self) -> Self:
-        try:
-            self._part.mkdir()
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be made: {error.strerror}") from error
-        return self
-
-    def write(self, frame: Frame) -> None:
-        """Add a frame. Raises OutputError."""
-        path = self._part / f"frame_{self.frames:06d}.png"
-        with finished_first():
-            write_picture(path, frame.picture, as_comment(self.record) if self.record else "")
-            self.frames += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._finish(self.path)
-            elif self.frames and worth_keeping(kind):
-                self._finish(self.partial)
-                note_kept(error, self.frames, self.partial)
-        finally:
-            shutil.rmtree(self._part, ignore_errors=True)
-
-    def _finish(self, target: Path) -> None:
-        if self.record:
-            write_sidecar(self._part, self.record)
-        try:
-            shutil.rmtree(target, ignore_errors=True)
-            self._part.replace(target)
-        except OSError as error:
-            raise OutputError(f"{target} cannot be written: {error.strerror}") from error

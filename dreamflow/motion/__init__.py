@@ -3,17 +3,20 @@
 from dreamflow.motion.carry import Carried
 from dreamflow.motion.flow import Motion, estimate_motion, to_gray
 from dreamflow.motion.regions import regions
-from dreamflow.motion.shots import Mark, find_shots, marked_at
+from dreamflow.motion.shots import GivenCuts, Mark, Marker, ShotFinder, find_shots, marked_at
 from dreamflow.motion.source import MotionSource, Remembered, motion_source
 from dreamflow.motion.strength import held, strength
 from dreamflow.motion.trust import flow_trust
 
 __all__ = [
     "Carried",
+    "GivenCuts",
     "Mark",
+    "Marker",
     "Motion",
     "MotionSource",
     "Remembered",
+    "ShotFinder",
     "estimate_motion",
     "find_shots",
     "flow_trust",

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -114,41 +115,97 @@ def agreement(one: np.ndarray, other: np.ndarray) -> float:
     return float((one * other).mean()) / power if power > 1e-3 else 1.0
 
 
-def find_shots(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
-    """Yield each frame with its mark, a few frames after it came.
+class Marker(Protocol):
+    """Marks the frames of a clip as they come; can be stopped, and go on elsewhere."""
 
-    The first frame is a cut. A frame that shows nothing (black between two shots) belongs to what
-    was before it; the first one to show something again is compared with the last that did.
-    """
-    coming: deque[tuple[Frame, Look]] = deque()
-    source = iter(frames)
-    last: Look | None = None
-    started = False
-    while True:
-        while len(coming) <= FLASH_FRAMES and (frame := next(source, None)) is not None:
-            coming.append((frame, look_at(frame.picture)))
-        if not coming:
-            return
-        frame, here = coming.popleft()
-        mark = Mark.SAME
-        if not here.blank:
-            if last is None or not related(last, here):
-                ahead = (look for _, look in coming if not look.blank)
-                goes_on = last is not None and any(related(last, look) for look in ahead)
-                mark = Mark.FLASH if goes_on else Mark.CUT
-            if mark is not Mark.FLASH:
-                last = here
-        yield frame, mark if started else Mark.CUT
-        started = True
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
+        """Yield each frame with its mark."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what the marks of the frames to come depend on, behind the last one yielded."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state: the next frames are those that follow it."""
+        ...
+
+
+class ShotFinder:
+    """Finds the marks of a clip's frames by looking at them."""
+
+    def __init__(self) -> None:
+        self._last: Look | None = None
+        self._started = False
+
+    def state(self) -> dict[str, Any]:
+        """Return the look of the last frame that showed something, and whether any came."""
+        return {"gray": None if self._last is None else self._last.gray, "started": self._started}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._last = None if state["gray"] is None else Look(state["gray"], False)
+        self._started = state["started"]
+
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
+        """Yield each frame with its mark, a few frames after it came.
+
+        The first frame is a cut. A frame that shows nothing (black between two shots) belongs to
+        what was before it; the first one to show something again is compared with the last that
+        did.
+        """
+        coming: deque[tuple[Frame, Look]] = deque()
+        source = iter(frames)
+        while True:
+            while len(coming) <= FLASH_FRAMES and (frame := next(source, None)) is not None:
+                coming.append((frame, look_at(frame.picture)))
+            if not coming:
+                return
+            frame, here = coming.popleft()
+            mark = Mark.SAME
+            if not here.blank:
+                if self._last is None or not related(self._last, here):
+                    mark = self._goes_on([look for _, look in coming])
+                if mark is not Mark.FLASH:
+                    self._last = here
+            mark, self._started = mark if self._started else Mark.CUT, True
+            yield frame, mark
+
+    def _goes_on(self, ahead: list[Look]) -> Mark:
+        """Return what a frame is that is not like the last: a flash where one ahead is like it."""
+        last = self._last
+        again = last is not None and any(related(last, k) for k in ahead if not k.blank)
+        return Mark.FLASH if again else Mark.CUT
+
+
+def find_shots(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
+    """Yield each frame with its mark, a few frames after it came; see ShotFinder."""
+    return ShotFinder()(frames)
+
+
+class GivenCuts:
+    """Marks a clip's frames by a list of cuts: times, as those of the frames."""
+
+    def __init__(self, cuts: Sequence[Fraction]) -> None:
+        self._cuts = sorted(cuts)
+        self._seen: Fraction | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return the time of the last frame."""
+        return {"seen": self._seen}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._seen = state["seen"]
+
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
+        """Yield each frame with its mark. The first one is a cut."""
+        for frame in frames:
+            seen, self._seen = self._seen, frame.time
+            cut = seen is None or any(seen < time <= frame.time for time in self._cuts)
+            yield frame, Mark.CUT if cut else Mark.SAME
 
 
 def marked_at(frames: Iterable[Frame], cuts: Sequence[Fraction]) -> Iterator[tuple[Frame, Mark]]:
     """Yield each frame with its mark, from a list of cuts: times, as those of the frames."""
-    left = deque(sorted(cuts))
-    mark = Mark.CUT
-    for frame in frames:
-        while left and frame.time >= left[0]:
-            left.popleft()
-            mark = Mark.CUT
-        yield frame, mark
-        mark = Mark.SAME
+    return GivenCuts(cuts)(frames)

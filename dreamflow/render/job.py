@@ -1,91 +1,311 @@
-"""A clip dreamed into a file, with the settings that made it."""
+"""A journey written to a file, in a way that cannot be lost: the job.
+
+A job lives in a folder beside its output, `dream.mp4.job`:
+
+    job.json      what it is: settings, sources, machine; written once, when it begins
+    state.npz     where it is: how many frames there are, and the journey's state behind them
+    chunk_*.mp4   the frames, joined at the end; pending_*.rgb those of the chunk under way
+    lock          held by the process at work
+
+Each is whole at any moment. The frames are written first, and the state after them: those behind
+the state are made once more. To go on, the same command is given again.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import shutil
+import time
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dreamflow import __version__
-from dreamflow.journeys.loop import dream_loop
-from dreamflow.journeys.passes import dream_marked
-from dreamflow.journeys.video import VideoDreamer, marked_frames
-from dreamflow.media import Clip, open_writer
-from dreamflow.media.cutlist import read_cuts
+from dreamflow.errors import (
+    DreamFlowWarning,
+    MediaError,
+    MemoryFullError,
+    OutputError,
+    SettingsError,
+)
+from dreamflow.journeys.journey import Journey, State
+from dreamflow.media.folder import JobFolder, job_path, read_facts
+from dreamflow.media.formats import format_of
+from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import MARK
-from dreamflow.media.writer import Writer
-from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, VideoSettings, as_dict
-from dreamflow.settings import Options
+from dreamflow.media.outline import Outline
+from dreamflow.media.reel import Reel
+from dreamflow.media.writer import check_output, finish_output, job_facts, reel_of
+from dreamflow.options import EncodeOptions, MachineOptions
+from dreamflow.render.inputs import Inputs, changes, fingerprint
+from dreamflow.render.state import read_state, write_state
+from dreamflow.render.watch import Watch
+
+STATE = "state.npz"
+SAVE_EVERY_S = 10.0
+"""Of work, so much is lost at most when the process is killed, or one frame."""
+SAVE_SHARE = 0.03
+"""Of the time of a render that may go into saving where it is."""
+FILM_BYTES = 0.05
+"""A film takes at least so many bytes a pixel and frame; it is there twice while it is joined."""
+STATE_BYTES = 40
+"""A pixel, in the state; it is there twice while it is replaced."""
 
 Progress = Callable[[int], None]
-"""Called with the number of frames done, of all rounds together."""
+"""Called with how much of a journey is done, in frames, unseen ones too."""
+Say = Callable[[str], None]
+"""Called with a line for the user."""
 
 
-def settings_record(
-    command: str, source: Path, network: Network, *groups: Options
-) -> dict[str, Any]:
-    """Return what is kept with an output: enough to render it again, on this source or another."""
-    return {
-        MARK: __version__,
-        "command": command,
-        "settings": as_dict(*groups),
-        "network": {"name": network.name, "weights_sha256": network.weights_hash},
-        # A name that is not in the system's encoding could not be written as JSON.
-        "source": source.name.encode(errors="replace").decode(),
-        "torch": torch.__version__,
-        "device": network.device.type,
-        "threads": torch.get_num_threads(),
-    }
+@dataclass
+class Handles:
+    """What a render can be followed and steered by. watch: a picture file of the latest frame."""
+
+    progress: Progress = lambda done: None
+    say: Say = lambda line: None
+    watch: Path | None = None
+    overwrite: bool = False
+    fresh: bool = False
+    """Start over where there is a job already."""
 
 
-def render_video(
-    clip: Clip,
+@dataclass(frozen=True)
+class Rendered:
+    """What came of a render. frames: of the output. dreamed: by this process, unseen ones too."""
+
+    frames: int
+    dreamed: int
+
+
+def remembered(out: Path, machine: MachineOptions) -> MachineOptions:
+    """Return where to work: as the job of an output did, where there is one and it is not said."""
+    facts = read_facts(job_path(out))
+    if facts is None:
+        return machine
+    kept = facts.get("machine", {})
+    device = kept.get("device", "auto") if machine.device == "auto" else machine.device
+    return replace(machine, device=device, threads=machine.threads or kept.get("threads", 0))
+
+
+def render(
+    journey: Journey,
     out: Path,
-    network: Network,
-    settings: VideoSettings,
-    overwrite: bool = False,
-    progress: Callable[..., None] = lambda done, total=None: None,
-) -> Writer:
-    """Dream a clip into a file, and return the writer, which knows how many frames it wrote.
+    outline: Outline,
+    encode: EncodeOptions,
+    record: dict[str, Any],
+    inputs: Inputs,
+    device: torch.device,
+    handles: Handles | None = None,
+    chunk: int | None = None,
+) -> Rendered:
+    """Write the frames of a journey to an output, and go on where the same was begun before.
 
-    progress is called with the number of frames done, of all rounds and passes together, and with
-    how many there are to do where more have become known.
+    record: the settings; `inputs`: the files that the frames depend on; both must be those that the
+    job was begun with. chunk: frames of a chunk; None for what suits the size.
 
-    Raises what the clip, the dream and the writer raise; then nothing is left under `out`. On
-    KeyboardInterrupt the frames finished so far are kept as the writer's `partial`.
+    Raises SettingsError where something has changed, OutputError where the output cannot be
+    written or another process is at it, MemoryFullError, and what the journey raises. Then, and on
+    KeyboardInterrupt, what was made so far is in the job's folder, and the error says so.
     """
-    groups = (settings.dream, settings.carry, settings.clip, settings.encode)
-    record = settings_record("video", clip.path, network, *groups)
-    cuts = read_cuts(clip, settings.carry.cuts)
-    dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
-    ahead = 0
+    handles = handles or Handles()
+    kind = format_of(out)
+    out = out if kind else out.resolve()
+    check_output(out, handles.overwrite, outline.sources)
+    watch = Watch(handles.watch) if handles.watch else None
+    facts = job_facts(out, outline, encode, record, chunk) | {
+        "inputs": {name: fingerprint(files) for name, files in inputs.items()},
+        "machine": {
+            "device": str(device).removesuffix(":0"),
+            "threads": torch.get_num_threads(),
+        },
+    }
+    with JobFolder(job_path(out)) as folder:
+        begun = None if handles.fresh else read_facts(folder.path)
+        if begun is None:
+            folder.begin(facts)
+        else:
+            check_unchanged(folder.path, begun, facts)
+            facts = begun
+        reel = reel_of(folder.path, kind, outline, encode, facts)
+        work = _Work(journey, reel, folder, handles, watch)
+        try:
+            if begun is not None:
+                work.take_up()
+            reel.warn()
+            check_space(folder.path, journey, reel, outline)
+            before = journey.done
+            work.run()
+            if reel.frames < outline.frames:
+                check_sources(facts["inputs"], inputs)
+            finish_output(folder, reel, out, outline, facts["record"])
+        except BaseException as error:
+            work.note(error)
+            raise
+        folder.remove()
+    return Rendered(reel.frames, journey.done - before)
 
-    def first_round() -> None:
-        nonlocal ahead
-        ahead += 1
-        progress(ahead)
 
-    def run_up(done: int, known: int) -> None:
-        nonlocal ahead
-        progress(writer.frames + done, len(clip) + known)
-        ahead = done
+class _Work:
+    """A journey on its way into a reel, and what of both is on the disk."""
 
-    if settings.carry.loop:
-        dreams = dream_loop(lambda: marked_frames(clip, settings.carry, cuts), dreamer, first_round)
-    else:
-        dreams = dream_marked(marked_frames(clip, settings.carry, cuts), dreamer, run_up)
-    with open_writer(
-        out, clip.outline, encode=settings.encode, record=record, overwrite=overwrite
-    ) as writer:
-        for frame in dreams:
-            writer.write(frame)
-            progress(ahead + writer.frames)
-    return writer
+    def __init__(
+        self, journey: Journey, reel: Reel, folder: JobFolder, handles: Handles, watch: Watch | None
+    ) -> None:
+        self.journey, self.reel, self.folder = journey, reel, folder
+        self.handles, self.watch = handles, watch
+        self.path = folder.path / STATE
+        self.saved = 0
+        """How much of the journey is safe, in frames."""
+        self._next_save = time.monotonic() + SAVE_EVERY_S
+
+    def take_up(self) -> None:
+        """Go on from the state on the disk, if there is one."""
+        if not self.path.exists():
+            return
+        state = read_state(self.path)
+        self.reel.go_on(state["frames"])
+        self.journey.restore(state["journey"])
+        self.saved = self.journey.done
+        line = f"going on from frame {self.saved} of {self.journey.total}"
+        if self.saved >= self.journey.total:
+            line = f"all {self.saved} frames are done: finishing"
+        self.handles.say(line)
+        self.handles.progress(self.saved)
+
+    def run(self) -> None:
+        """Take all frames of the journey. On any error, what was made before it is saved first."""
+        at: State | None = None
+        try:
+            frames = iter(self.journey)
+            # Until the first frame comes there is nothing that a Ctrl-C could break.
+            coming = list(itertools.islice(frames, 1))
+            while coming:
+                with finished_first(self._stopping):
+                    frame = coming.pop()
+                    if frame is not None:
+                        self.reel.write(frame)
+                        if self.watch:
+                            self.watch.show(frame)
+                    at = self._now()
+                    self.handles.progress(self.journey.done)
+                    if self.reel.ripe or time.monotonic() >= self._next_save:
+                        self._save(at)
+                with finished_first(self._stopping):
+                    coming.extend(itertools.islice(frames, 1))
+            if at is not None:
+                self._save(at)
+        except BaseException as error:
+            if at is not None:
+                with contextlib.suppress(OutputError):
+                    self.reel.seal()
+                with contextlib.suppress(OutputError):
+                    self._write(at)
+            if out_of_memory(error):
+                raise MemoryFullError(memory_full(error)) from error
+            raise
+        finally:
+            if self.watch:
+                self.watch.write()
+
+    def _stopping(self) -> None:
+        self.handles.say("stopping after this frame; Ctrl-C again stops at once")
+
+    def _now(self) -> State:
+        state = self.journey.state()
+        return {"frames": self.reel.frames, "journey": state, "done": self.journey.done}
+
+    def _save(self, at: State) -> None:
+        started = time.monotonic()
+        self.reel.seal()
+        self._write(at)
+        self.reel.forget(at["frames"])
+        spent = time.monotonic() - started
+        self._next_save = time.monotonic() + max(SAVE_EVERY_S, spent / SAVE_SHARE)
+
+    def _write(self, at: State) -> None:
+        write_state(self.path, at)
+        self.saved = at["done"]
+
+    def note(self, error: BaseException) -> None:
+        """Say with an error what is kept; where nothing is, leave nothing behind."""
+        if not self.path.exists():
+            self.folder.remove()
+        if not self.saved:
+            return
+        done = f"{self.saved} of {self.journey.total} frames are done"
+        if not isinstance(error, KeyboardInterrupt):
+            done = f"{done} and safe in {self.folder.path.name}"
+        error.add_note(f"{done}: the same command goes on")
 
 
-def rounds(carry: CarryOptions) -> int:
-    """Return how often each frame of a clip is dreamed."""
-    return 2 if carry.loop else 1
+def check_unchanged(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise SettingsError where a job was begun with other settings, sources, or on another device.
+
+    A job of another PyTorch or DreamFlow goes on, with a warning.
+    """
+    if "inputs" not in before:
+        raise SettingsError(
+            f"the job {folder.name} was not begun by this command, and cannot go on: finish it "
+            f"with `dreamflow jobs finish {folder}`, or give --fresh to start over"
+        )
+    if found := changes(before, now):
+        raise SettingsError(
+            f"the job {folder.name} was begun with {' and '.join(found[:3])}: give the same "
+            "settings, or --fresh to start over"
+        )
+    for name, what in ((MARK, "DreamFlow"), ("torch", "PyTorch")):
+        then, this = before["record"].get(name), now["record"].get(name)
+        if then != this:
+            warnings.warn(
+                f"the job {folder.name} was begun with {what} {then}, this is {this}: frames from "
+                "here on may differ a little",
+                DreamFlowWarning,
+                2,
+            )
+
+
+def check_sources(begun: dict[str, Any], inputs: Inputs) -> None:
+    """Raise MediaError where a source that gave too few frames is not there as it was."""
+    for name, files in inputs.items():
+        try:
+            same = fingerprint(files) == begun[name]
+        except MediaError as error:
+            raise MediaError(f"the {name} is gone: {error}") from error
+        if not same:
+            raise MediaError(f"the {name} has changed while it was read")
+
+
+def check_space(folder: Path, journey: Journey, reel: Reel, outline: Outline) -> None:
+    """Warn where the disk clearly has not the room for the output."""
+    pixels = outline.width * outline.height
+    left = max(0, outline.frames - reel.frames)
+    needed = 2 * FILM_BYTES * pixels * left + 2 * STATE_BYTES * pixels
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        warnings.warn(
+            f"{folder.absolute().parent} has {free / 1e9:.2f} GB left, and the output may need "
+            f"{needed / 1e9:.2f} GB or more",
+            DreamFlowWarning,
+            2,
+        )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that there is no memory left."""
+    text = str(error).lower()
+    words = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, (RuntimeError, torch.cuda.OutOfMemoryError))
+        and any(word in text for word in words)
+    )
+
+
+def memory_full(error: BaseException) -> str:
+    """Return what to do about it."""
+    if isinstance(error, torch.cuda.OutOfMemoryError) or "MPS" in str(error):
+        return "the GPU's memory is full: end other programs that use it, or render with --size"
+    return "the memory is full: end other programs, or render with a smaller --size"

@@ -7,17 +7,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dreamflow.errors import SettingsError
-from dreamflow.journeys.sweep import Still, dream_sweep, sweep_layers, sweep_schedule, sweep_times
-from dreamflow.media import Clip, is_picture, open_writer, read_picture
+from dreamflow.journeys.sweep import (
+    Still,
+    sweep_journey,
+    sweep_layers,
+    sweep_schedule,
+    sweep_times,
+)
+from dreamflow.media import Clip, is_picture, read_picture
 from dreamflow.media.clip import PICTURES_RATE, exact_rate
 from dreamflow.media.cutlist import read_cuts
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
-from dreamflow.media.writer import Writer
 from dreamflow.networks import Network
 from dreamflow.networks.graph import Layer
 from dreamflow.options import ClipOptions, SweepOptions, VideoSettings, fit_size
-from dreamflow.render.job import Progress, settings_record
+from dreamflow.render.job import Handles, Rendered, render
+from dreamflow.render.record import settings_record
+from dreamflow.render.video import inputs_of
 
 LARGEST_PX = 1280
 """A picture that is larger is swept at this size, unless `size` says otherwise."""
@@ -69,24 +76,22 @@ def render_sweep(
     network: Network,
     settings: VideoSettings,
     sweep: SweepOptions,
-    overwrite: bool = False,
-    progress: Progress = lambda done: None,
-) -> Writer:
-    """Dream a sweep into a file, and return the writer. path: of its source, for the record.
+    handles: Handles | None = None,
+) -> Rendered:
+    """Dream a sweep into a file. path: of its source.
 
-    Raises as `render_video` does; then nothing is left under `out`.
+    See `render` for what it raises, and how it goes on.
     """
     dream = replace(settings.dream, layer=(plan.schedule,))
+    settings = replace(settings, dream=dream)
     groups = (dream, settings.carry, settings.clip, settings.encode, sweep)
     record = settings_record("sweep", path, network, *groups)
-    cuts = read_cuts(plan.source, settings.carry.cuts) if isinstance(plan.source, Clip) else None
-    dreams = dream_sweep(
-        plan.source, network, plan.schedule, dream, settings.carry, cuts, sweep.caption
+    source, cuts, inputs = plan.source, None, {"picture": [path]}
+    if isinstance(source, Clip):
+        cuts, inputs = read_cuts(source, settings.carry.cuts), inputs_of(source, settings)
+    journey = sweep_journey(
+        source, network, plan.schedule, dream, settings.carry, cuts, sweep.caption
     )
-    with open_writer(
-        out, plan.outline, encode=settings.encode, record=record, overwrite=overwrite
-    ) as writer:
-        for frame in dreams:
-            writer.write(frame)
-            progress(writer.frames)
-    return writer
+    return render(
+        journey, out, plan.outline, settings.encode, record, inputs, network.device, handles
+    )

@@ -27,8 +27,9 @@ from dreamflow.options import (
     fit_size,
 )
 from dreamflow.render.guide.folder import PICTURES, SOURCE_FILE, Guide, GuideFolder, check_folder
-from dreamflow.render.job import Progress, settings_record
+from dreamflow.render.job import Progress
 from dreamflow.render.preview import frames_before
+from dreamflow.render.record import settings_record
 
 
 def make_guide(

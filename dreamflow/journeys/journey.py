@@ -1,0 +1,40 @@
+"""What a render can be made of: a journey that can stop after any frame, and go on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from dreamflow.frames import Frame
+
+State = dict[str, Any]
+"""Arrays, numbers, texts, fractions and None, in dicts, lists and tuples, as deep as need be. Its
+arrays are never changed after it was asked for, so that it can be kept without being copied."""
+
+FramesFrom = Callable[[int], Iterable[Frame]]
+"""Gives a clip's frames from a number on, the very same ones whatever the number."""
+
+
+class Journey(Protocol):
+    """Makes the frames of an output one after the other.
+
+    The frames made after `restore` are bit for bit those that would have come without it: all that
+    they depend on is in the state, in the journey's settings, and in the source.
+    """
+
+    done: int
+    """How much of the work is done, in frames dreamed, unseen ones too."""
+    total: int
+    """How much there is, as far as is known."""
+
+    def __iter__(self) -> Iterator[Frame | None]:
+        """Yield the frames still to come, and None after work that shows no frame."""
+        ...
+
+    def state(self) -> State:
+        """Return what is needed to go on after the frame, or the None, yielded last."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, before anything was yielded."""
+        ...

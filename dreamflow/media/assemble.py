@@ -1,0 +1,204 @@
+"""Chunks into a film: joined, with its sound and settings, and looked through before it counts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from dreamflow.errors import DreamFlowWarning, OutputError
+from dreamflow.media import ffmpeg
+from dreamflow.media.formats import Format
+from dreamflow.media.metadata import add_gif_comment, as_comment
+from dreamflow.media.outline import Outline
+from dreamflow.media.whole import on_disk, part_of
+
+
+def assemble(
+    chunks: Sequence[Path],
+    frames: int,
+    target: Path,
+    kind: Format,
+    outline: Outline,
+    record: dict[str, Any],
+) -> None:
+    """Make a film of its chunks, which hold so many frames. target: in the chunks' folder.
+
+    The picture is not encoded again. Sound that cannot be joined is left out, with a warning.
+    Raises OutputError where the film does not come out whole; the chunks stay as they are.
+    """
+    joined = part_of(target.with_name("joined.mp4"))
+    try:
+        join(chunks, joined)
+        sound = sound_options(kind, outline)
+        if kind.suffix == ".gif":
+            make_gif(joined, target, outline, record)
+        else:
+            finish(joined, frames, target, kind, outline, record, sound)
+        check_film(target, frames)
+        on_disk(target)
+    finally:
+        joined.unlink(missing_ok=True)
+
+
+def join(chunks: Sequence[Path], target: Path) -> None:
+    """Write the packets of all chunks into one file, each frame at its exact time."""
+    try:
+        shown_in_order = sorted(in_order := _stamps(chunks))
+        # As few frames as possible between decoding and showing, so that no frame comes too late.
+        place = {stamp: number for number, stamp in enumerate(shown_in_order)}
+        delay = max(number - place[stamp] for number, stamp in enumerate(in_order))
+        step = shown_in_order[1] - shown_in_order[0] if len(in_order) > 1 else 1
+        before = [shown_in_order[0] - step * (delay - n) for n in range(delay)]
+        decoded = iter(before + shown_in_order)
+        shown = iter(in_order)
+        with av.open(str(target.absolute()), "w") as out:
+            stream = None
+            for chunk in chunks:
+                with av.open(str(chunk.absolute())) as container:
+                    video = container.streams.video[0]
+                    if stream is None:
+                        stream = out.add_stream_from_template(video)
+                        stream.time_base = video.time_base
+                    for packet in container.demux(video):
+                        if packet.size:
+                            packet.pts, packet.dts = next(shown), next(decoded)
+                            packet.stream = stream
+                            out.mux(packet)
+    except (av.error.FFmpegError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"joining the chunks in {target.parent} failed: {why}") from error
+
+
+def _stamps(chunks: Sequence[Path]) -> list[int]:
+    """Return the times at which the frames are shown, in the order in which they are decoded."""
+    stamps: list[int] = []
+    for chunk in chunks:
+        with av.open(str(chunk.absolute())) as container:
+            video = container.streams.video[0]
+            start = round(Fraction(container.metadata["comment"]) / (video.time_base or 1))
+            stamps += [start + (p.pts or 0) for p in container.demux(video) if p.size]
+    return stamps
+
+
+def make_gif(joined: Path, target: Path, outline: Outline, record: dict[str, Any]) -> None:
+    """Choose one palette for the whole film, then write with it: two passes, little memory."""
+    palette = part_of(target.with_name("palette.png"))
+    # A GIF's pixels are square.
+    square = f"scale=w=iw*{float(outline.pixel_aspect):.6f}:h=ih:flags=lanczos"
+    part = ("-i", str(joined.absolute()))
+    try:
+        ffmpeg.run(
+            [
+                *(*part, "-vf", f"{square},palettegen=stats_mode=diff"),
+                *("-update", "1", str(palette.absolute())),
+            ],
+            "choosing the palette",
+        )
+        ffmpeg.run(
+            [
+                *(*part, "-i", str(palette.absolute()), "-lavfi"),
+                f"[0:v]{square}[v];[v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle",
+                *("-fps_mode", "passthrough", "-loop", "0", "-f", "gif"),
+                str(target.absolute()),
+            ],
+            "writing the GIF",
+        )
+    finally:
+        palette.unlink(missing_ok=True)
+    if record:
+        add_gif_comment(target, as_comment(record))
+
+
+def finish(
+    joined: Path,
+    frames: int,
+    target: Path,
+    kind: Format,
+    outline: Outline,
+    record: dict[str, Any],
+    sound: list[str],
+) -> None:
+    """Put picture, settings and, by these options, sound into one file."""
+
+    def mux(options: list[str]) -> None:
+        arguments = mux_options(joined, frames, outline, record, options)
+        ffmpeg.run([*arguments, *kind.finish, str(target.absolute())], f"finishing {target.name}")
+
+    try:
+        mux(sound)
+    except OutputError as error:
+        if not sound or "disk is full" in str(error):
+            raise
+        warnings.warn(f"the sound is left out: {error}", DreamFlowWarning, 2)
+        mux([])
+
+
+def mux_options(
+    joined: Path, frames: int, outline: Outline, record: dict[str, Any], options: list[str]
+) -> list[str]:
+    """Return ffmpeg's arguments that join picture, settings and, by these options, sound."""
+    sound = outline.sound if options else None
+    arguments: list[str] = []
+    late = sound.start if sound and sound.begin == 0 else Fraction(0)
+    if late:
+        arguments += ["-itsoffset", seconds(late)]
+    arguments += ["-i", str(joined.absolute())]
+    if sound:
+        if sound.begin > 0:
+            arguments += ["-ss", seconds(sound.start + sound.begin)]
+        if sound.cut or frames < outline.frames:
+            written = outline.length if frames >= outline.frames else frames / outline.rate
+            arguments += ["-t", seconds(written + late)]
+        arguments += ["-i", str(sound.path.absolute())]
+    # Sound from before the first frame taken would push the picture back.
+    arguments += ["-map", "0:v", *options, "-copypriorss:a", "0", "-c:v", "copy"]
+    arguments += ["-map_metadata", "-1", "-strict", "-1"]
+    if record:
+        arguments += ["-metadata", f"comment={as_comment(record)}"]
+    return arguments
+
+
+def sound_options(kind: Format, outline: Outline) -> list[str]:
+    """Return the options that copy the sound, or encode it anew, saying so."""
+    sound, fallback = outline.sound, kind.sound_fallback
+    if sound is None:
+        return []
+    if fallback is None:
+        warnings.warn(f"a {kind.suffix} has no sound", DreamFlowWarning, 2)
+        return []
+    options, name = fallback
+    strange = sorted({codec for codec in sound.codecs if codec not in kind.sound})
+    if not strange:
+        return ["-map", "1:a", "-c:a", "copy"]
+    warnings.warn(
+        f"{kind.suffix} cannot hold {', '.join(strange)} sound: encoded anew as {name}",
+        DreamFlowWarning,
+        2,
+    )
+    return ["-map", "1:a", *options]
+
+
+def check_film(path: Path, frames: int) -> None:
+    """Decode a film from end to end. Raises OutputError where it has not so many frames."""
+    found = 0
+    try:
+        with av.open(str(path.absolute())) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            for _ in container.decode(stream):
+                found += 1
+    except av.error.FFmpegError as error:
+        raise OutputError(f"{path} was written, but does not decode: {error.strerror}") from error
+    if found != frames:
+        raise OutputError(f"{path} was written, but has {found} frames, not {frames}")
+
+
+def seconds(time: Fraction) -> str:
+    """Return a time as ffmpeg reads it, to the microsecond."""
+    return f"{float(time):.6f}"

@@ -1,0 +1,331 @@
+"""The frames of an output on their way: kept on the disk so that none that was kept is lost.
+
+A film is kept in chunks of so many frames, each encoded by itself, so that they are joined without
+being encoded again; which frame is in which chunk depends on nothing but its number, and so a
+film's chunks are the same however often its render was broken off. The frames of the chunk under
+way lie beside them as they are, in a file of raw records.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from dreamflow.errors import DreamFlowWarning, OutputError
+from dreamflow.frames import Frame
+from dreamflow.media import ffmpeg
+from dreamflow.media.assemble import assemble
+from dreamflow.media.formats import Format
+from dreamflow.media.metadata import as_comment, write_sidecar
+from dreamflow.media.outline import Outline
+from dreamflow.media.stills import write_picture
+from dreamflow.media.whole import cannot_write, on_disk, whole
+from dreamflow.options import EncodeOptions
+
+CHUNK_FRAMES = 48
+FEWEST_FRAMES = 12
+PENDING_BYTES = 256 * 2**20
+"""Of raw frames, at most, that lie beside the chunks: those of 1920x1080 come to so much."""
+STAMP_BYTES = 8
+"""Before each raw frame: its time, int64, in units of ffmpeg.CLOCK."""
+GIF_FASTEST = 50
+"""Frames a second: browsers show a GIF's frame for two hundredths of a second at least."""
+
+
+class Reel(Protocol):
+    """Frames of an output, kept in a folder. `frames` is how many there are."""
+
+    frames: int
+
+    @property
+    def ripe(self) -> bool:
+        """Whether there is something that `seal` would do now."""
+        ...
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame. Raises OutputError; then the frames before it are as they were."""
+        ...
+
+    def seal(self) -> None:
+        """Bring all frames onto the disk for good. Raises OutputError; nothing is lost then."""
+        ...
+
+    def forget(self, frames: int) -> None:
+        """Drop what is needed only to go on from an earlier frame than behind so many."""
+        ...
+
+    def go_on(self, frames: int) -> None:
+        """Take up the work behind so many frames. Raises OutputError where some are missing."""
+        ...
+
+    def found(self) -> int:
+        """Return how many frames the folder holds, whoever wrote them."""
+        ...
+
+    def warn(self) -> None:
+        """Warn of what of the frames the output cannot show as it is."""
+        ...
+
+    def output(self, part: Path, outline: Outline, record: dict[str, Any]) -> None:
+        """Make the output of all frames under a name in the folder. Raises OutputError."""
+        ...
+
+
+def chunk_frames(outline: Outline) -> int:
+    """Return how many frames a chunk has: 48, or fewer where the frames are very large."""
+    room = PENDING_BYTES // (3 * outline.width * outline.height)
+    return min(CHUNK_FRAMES, max(FEWEST_FRAMES, room))
+
+
+class FilmReel:
+    """The frames of a film: chunks, and the raw frames of the one under way."""
+
+    def __init__(
+        self, folder: Path, kind: Format, outline: Outline, encode: EncodeOptions, chunk: int
+    ) -> None:
+        """Take an empty folder, or that of a film on its way. chunk: frames of each."""
+        self.frames = 0
+        self.folder, self.chunk = folder, chunk
+        self._kind, self._outline = kind, outline
+        self._shape = (outline.height, outline.width, 3)
+        self._record = STAMP_BYTES + int(np.prod(self._shape))
+        self._padding = ((0, outline.height % 2), (0, outline.width % 2), (0, 0))
+        self._padded = kind.even and bool(outline.height % 2 or outline.width % 2)
+        self._options = video_options(kind, outline, encode)
+        self._sealed = 0
+
+    def warn(self) -> None:
+        """Say what of the frames the film cannot show as it is."""
+        outline, suffix = self._outline, self._kind.suffix
+        if self._padded:
+            height, width = (side + side % 2 for side in self._shape[:2])
+            warnings.warn(
+                f"{suffix} films need even sides: the last row or column is repeated, "
+                f"{outline.width}x{outline.height} becomes {width}x{height}",
+                DreamFlowWarning,
+                2,
+            )
+        if suffix == ".gif" and outline.rate > GIF_FASTEST:
+            warnings.warn(
+                f"a GIF shows at most {GIF_FASTEST} frames a second: this one will run slow; "
+                "give --fps 25",
+                DreamFlowWarning,
+                2,
+            )
+
+    def chunk_path(self, number: int) -> Path:
+        """Return the file of a chunk, from 0."""
+        return self.folder / f"chunk_{number:06d}.mp4"
+
+    def pending_path(self, number: int) -> Path:
+        """Return the file of the raw frames of a chunk, from 0."""
+        return self.folder / f"pending_{number:06d}.rgb"
+
+    @property
+    def chunks(self) -> list[Path]:
+        """The chunks that hold all frames, once they are sealed."""
+        return [self.chunk_path(number) for number in range(-(-self.frames // self.chunk))]
+
+    @property
+    def ripe(self) -> bool:
+        """Whether the chunk under way is full."""
+        return self._sealed < self.frames // self.chunk
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame, uint8 (H, W, 3). Raises OutputError."""
+        if frame.picture.shape != self._shape or frame.picture.dtype != np.uint8:
+            raise OutputError(
+                f"a frame is {frame.picture.dtype} {frame.picture.shape}, but this film's are "
+                f"uint8 {self._shape}"
+            )
+        if self.ripe:
+            self.seal()
+        number, before = divmod(self.frames, self.chunk)
+        path = self.pending_path(number)
+        stamp = np.int64(round(frame.time / ffmpeg.CLOCK)).tobytes()
+        try:
+            with path.open("r+b" if path.exists() else "wb", buffering=0) as file:
+                file.truncate(before * self._record)
+                file.seek(before * self._record)
+                record = memoryview(stamp + frame.picture.tobytes())
+                while record:  # a disk that fills up takes a part without a word
+                    record = record[file.write(record) :]
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        self.frames += 1
+
+    def seal(self) -> None:
+        """Bring all frames onto the disk, and encode the chunk that is full. Raises OutputError."""
+        if self.ripe:
+            self._encode(self._sealed, self.chunk)
+            self._sealed += 1
+        elif self.frames % self.chunk:
+            on_disk(self.pending_path(self._sealed))
+
+    def output(self, part: Path, outline: Outline, record: dict[str, Any]) -> None:
+        """Encode the last chunk too, full or not, and make the film. Raises OutputError."""
+        self.seal()
+        if rest := self.frames % self.chunk:
+            self._encode(self.frames // self.chunk, rest)
+        assemble(self.chunks, self.frames, part, self._kind, outline, record)
+
+    def forget(self, frames: int) -> None:
+        """Drop the raw frames of a chunk that lies before, and is sealed."""
+        number = frames // self.chunk - 1
+        if 0 <= number < self._sealed:
+            self.pending_path(number).unlink(missing_ok=True)
+
+    def go_on(self, frames: int) -> None:
+        """Take up the work behind so many frames. Raises OutputError where some are missing."""
+        full, rest = divmod(frames, self.chunk)
+        # Broken off between the last frame of a chunk and its encoding.
+        if full and not self.chunk_path(full - 1).exists() and self._raw(full - 1) >= self.chunk:
+            self._encode(full - 1, self.chunk)
+        lost = [n for n in range(full) if not self.chunk_path(n).exists()]
+        if lost or self._raw(full) < rest:
+            raise OutputError(
+                f"{self.folder} is damaged: frames from {self.chunk * (lost or [full])[0]} on are "
+                "missing; give --fresh to start over"
+            )
+        number = full
+        while self.chunk_path(number).exists() or number == full:
+            self.chunk_path(number).unlink(missing_ok=True)
+            number += 1
+        self.frames, self._sealed = frames, full
+
+    def found(self) -> int:
+        """Return how many frames there are in whole chunks, and raw after them."""
+        number = 0
+        while self.chunk_path(number).exists():
+            number += 1
+        if number and self._raw(number - 1) and not self._raw(number):
+            number -= 1  # it may be a short one
+        return number * self.chunk + min(self.chunk, self._raw(number))
+
+    def _raw(self, number: int) -> int:
+        path = self.pending_path(number)
+        return path.stat().st_size // self._record if path.exists() else 0
+
+    def _pending(self, number: int, count: int) -> Iterator[tuple[int, np.ndarray]]:
+        with self.pending_path(number).open("rb") as file:
+            for _ in range(count):
+                stamp = int(np.frombuffer(file.read(STAMP_BYTES), np.int64)[0])
+                picture = np.frombuffer(file.read(self._record - STAMP_BYTES), np.uint8)
+                yield stamp, picture.reshape(self._shape)
+
+    def _encode(self, number: int, count: int) -> None:
+        """Make a chunk of its raw frames; the time that it starts at is kept in its comment."""
+        outline = self._outline
+        first = next(self._pending(number, 1))[0]
+        start = first * ffmpeg.CLOCK
+        if outline.constant_rate:
+            start = number * self.chunk / outline.rate
+        height, width = self._shape[:2]
+        if self._padded:
+            height, width = height + height % 2, width + width % 2
+        with whole(self.chunk_path(number)) as part:
+            options = [*self._options, "-metadata", f"comment={start}", str(part.absolute())]
+            pipe = ffmpeg.FramePipe(width, height, outline.rate, outline.constant_rate, options)
+            try:
+                for stamp, picture in self._pending(number, count):
+                    if self._padded:
+                        picture = np.pad(picture, self._padding, mode="edge")
+                    pipe.write(picture, (stamp - first) * ffmpeg.CLOCK)
+                pipe.close()
+            except BaseException:
+                pipe.kill()
+                raise
+
+
+def video_options(kind: Format, outline: Outline, encode: EncodeOptions) -> list[str]:
+    """Return ffmpeg's options for the picture of a chunk."""
+    options = kind.video_options(encode.crf)
+    if outline.pixel_aspect != 1 and kind.suffix != ".gif":
+        # Without a maximum, setsar rounds to integers below 100.
+        aspect = f"setsar={outline.pixel_aspect}:max=65535"
+        at = options.index("-vf") + 1
+        options[at] = f"{options[at]},{aspect}"
+    return options
+
+
+class PicturesReel:
+    """The frames of a folder of PNGs: `frames/frame_000000.png` and on."""
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self.frames = 0
+        self.pictures = folder / "frames"
+        self._comment = as_comment(record) if record else ""
+        self._sealed = 0
+
+    def picture_path(self, number: int) -> Path:
+        """Return the file of a frame, from 0."""
+        return self.pictures / f"frame_{number:06d}.png"
+
+    @property
+    def ripe(self) -> bool:
+        """Never: each picture is whole when it is written."""
+        return False
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame, uint8 (H, W, 3). Raises OutputError."""
+        self.pictures.mkdir(exist_ok=True)
+        write_picture(self.picture_path(self.frames), frame.picture, self._comment)
+        self.frames += 1
+
+    def seal(self) -> None:
+        """Bring all pictures onto the disk."""
+        for number in range(self._sealed, self.frames):
+            on_disk(self.picture_path(number))
+        if self.frames > self._sealed:
+            on_disk(self.pictures)
+        self._sealed = self.frames
+
+    def forget(self, frames: int) -> None:
+        """Drop nothing: pictures are all that there is."""
+
+    def go_on(self, frames: int) -> None:
+        """Take up the work behind so many frames. Raises OutputError where some are missing."""
+        there = self.found()
+        if there < frames:
+            raise OutputError(
+                f"{self.pictures} is damaged: frames from {there} on are missing; give --fresh to "
+                "start over"
+            )
+        kept = {self.picture_path(number) for number in range(frames)}
+        for path in set(self.pictures.glob("*")) - kept:
+            path.unlink()
+        self.frames = self._sealed = frames
+
+    def found(self) -> int:
+        """Return how many pictures there are, without a gap."""
+        number = 0
+        while self.picture_path(number).exists():
+            number += 1
+        return number
+
+    def warn(self) -> None:
+        """Say nothing: PNGs hold frames as they are."""
+
+    def output(self, part: Path, outline: Outline, record: dict[str, Any]) -> None:
+        """Make a folder of the pictures, with the settings in it. Raises OutputError."""
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            shutil.copytree(self.pictures, part, copy_function=_linked)
+        except OSError as error:
+            raise cannot_write(part, error) from error
+        if record:
+            write_sidecar(part, record)
+
+
+def _linked(source: str, target: str) -> None:
+    """Give a file a second name where the disk can do that, else copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,98 @@
+"""A queue of renders in a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from dreamflow.errors import SettingsError, nearest
+from dreamflow.options import VideoSettings
+from dreamflow.presets import checked, load_preset
+
+OWN_KEYS = ("source", "out", "preset")
+
+
+@dataclass(frozen=True)
+class Render:
+    """One render of a queue."""
+
+    source: Path
+    out: Path
+    settings: VideoSettings
+
+
+def read_queue(path: Path) -> list[Render]:
+    """Return the renders of a queue:
+
+        [defaults]          # settings for all: those of presets, and `preset`
+        preset = "fur"
+
+        [[render]]          # each with a source, an output, and settings that beat the others
+        source = "a.mp4"
+        out = "a_dream.mp4"
+        step = 2.0
+
+    Paths are looked for from the file's folder. A render's settings beat its preset's, and these
+    the defaults. Raises SettingsError, with the render and the key, for a file that is no TOML,
+    what is unknown, missing or out of range, or an output that is named twice.
+    """
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    if strange := set(content) - {"defaults", "render"}:
+        name = min(strange)
+        hint = nearest(name, ("defaults", "render")) or "; it has [defaults] and [[render]]s"
+        raise SettingsError(f"{path}: {name} is unknown{hint}")
+    defaults, tables = content.get("defaults", {}), content.get("render", [])
+    if not isinstance(defaults, dict) or not isinstance(tables, list) or not tables:
+        raise SettingsError(f"{path} has no [[render]]: each needs a source and an out")
+    common = settings_of(defaults, f"{path}, [defaults]", path.parent)
+    renders: list[Render] = []
+    for number, table in enumerate(tables, start=1):
+        where = f"{path}, [[render]] {number}"
+        if not isinstance(table, dict) or not all(
+            isinstance(table.get(key), str) for key in ("source", "out")
+        ):
+            raise SettingsError(f"{where}: it needs a source and an out")
+        source, out = (path.parent / table[key] for key in ("source", "out"))
+        chosen = common | settings_of(table, where, path.parent)
+        if any(out.absolute() == before.out.absolute() for before in renders):
+            raise SettingsError(f"{where}: the output {out} is named twice")
+        try:
+            renders.append(Render(source, out, video_settings(chosen)))
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from error
+    return renders
+
+
+def settings_of(table: dict[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    """Return the checked settings of a table, over those of its preset."""
+    given = dict(table)
+    preset = given.pop("preset", None)
+    for key in OWN_KEYS:
+        given.pop(key, None)
+    if preset is not None and not isinstance(preset, str):
+        raise SettingsError(f"{where}: preset = {preset!r} is not a text")
+    chosen: dict[str, Any] = {}
+    if preset:
+        beside = folder / preset
+        chosen = load_preset(str(beside) if beside.suffix == ".toml" else preset)[1]
+    return chosen | checked(given, where)
+
+
+def video_settings(settings: dict[str, Any]) -> VideoSettings:
+    """Return settings by name in their groups. Raises SettingsError for those not of a video."""
+    groups: dict[str, Any] = {f.name: type(f.default) for f in fields(VideoSettings)}
+    made = {
+        name: group(**{f.name: settings.pop(f.name) for f in fields(group) if f.name in settings})
+        for name, group in groups.items()
+    }
+    if settings:
+        raise SettingsError(f"{min(settings)} is not a setting of `dreamflow video`")
+    return VideoSettings(**made)

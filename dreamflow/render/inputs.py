@@ -1,0 +1,82 @@
+"""What a job was begun with, told from what it is given now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dreamflow.errors import MediaError
+
+WHOLE_BYTES = 16 * 2**20
+"""Films up to this size are hashed whole; of larger ones, parts all over them."""
+PARTS = 64
+PART_BYTES = 64 * 2**10
+WORDS = 60
+"""Characters of a value, at most, that are shown of it."""
+
+Inputs = Mapping[str, Sequence[Path]]
+"""The files that a render depends on, under the name that the user knows them by."""
+
+
+def fingerprint(files: Sequence[Path]) -> dict[str, Any]:
+    """Return what tells files from others: how many, their bytes, and a hash.
+
+    The hash is of all of a small file, of the name and the ends of each of several, and of 64 parts
+    of a large one. Raises MediaError where a file is gone.
+    """
+    seen = hashlib.sha256()
+    total = 0
+    for path in files:
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                if len(files) > 1:
+                    seen.update(path.name.encode(errors="replace"))
+                    parts = 2
+                else:
+                    parts = PARTS
+                if size <= (PART_BYTES * parts if len(files) > 1 else WHOLE_BYTES):
+                    seen.update(file.read())
+                else:
+                    for part in range(parts):
+                        file.seek((size - PART_BYTES) * part // (parts - 1))
+                        seen.update(file.read(PART_BYTES))
+        except OSError as error:
+            raise MediaError(f"{path} cannot be read: {error.strerror}") from error
+        total += size
+    return {"files": len(files), "bytes": total, "sha256": seen.hexdigest()}
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return in words what of a job has changed, the first things first.
+
+    before, now: its facts, as `facts_of` gives them.
+    """
+    found: list[str] = []
+    then, record = before["record"], now["record"]
+    if then["command"] != record["command"]:
+        return [f"by `{then['command']}`, not `{record['command']}`"]
+    old, new = then["settings"], record["settings"]
+    for name in dict.fromkeys([*new, *old]):
+        if old.get(name) != new.get(name):
+            found.append(f"{name} {_said(old.get(name))}, not {_said(new.get(name))}")
+    if not found and then["network"] != record["network"]:
+        found.append(f"other weights of {then['network']['name']}")
+    for name, kept in before["inputs"].items():
+        if kept != now["inputs"].get(name):
+            found.append(f"another {name}")
+    for name, value in before["machine"].items():
+        if value != now["machine"][name]:
+            found.append(f"{name} {value}, not {now['machine'][name]}")
+    return found
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    if value is None or isinstance(value, bool):
+        return {None: "unset", True: "on", False: "off"}[value]
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= WORDS else f"{text[:WORDS]}..."

@@ -1,0 +1,95 @@
+"""Jobs that lie on the disk: what there is of them, and how they are ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dreamflow.errors import OutputError
+from dreamflow.media.folder import SUFFIX, JobFolder, is_held, read_facts
+from dreamflow.media.formats import format_of
+from dreamflow.media.outline import Outline
+from dreamflow.media.reel import Reel
+from dreamflow.media.writer import check_output, finish_output, reel_of
+from dreamflow.options import EncodeOptions
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A job on the disk. frames: of its output, that are there; of: how many it is to have."""
+
+    folder: Path
+    facts: dict[str, Any]
+    frames: int
+    of: int
+    running: bool
+
+    @property
+    def out(self) -> Path:
+        """The output that it is the job of."""
+        return self.folder.with_name(self.facts["out"])
+
+    @property
+    def bytes(self) -> int:
+        """How much the folder takes on the disk."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+
+def look_at(folder: Path) -> Kept:
+    """Return what there is of a job. Raises OutputError where a folder is none."""
+    facts = read_facts(folder)
+    if facts is None:
+        raise OutputError(f"{folder} is no job of DreamFlow's: `dreamflow jobs list` shows them")
+    outline = Outline.from_plain(facts["outline"])
+    reel = _reel(folder, facts, outline)
+    return Kept(folder, facts, reel.found(), outline.frames, is_held(folder))
+
+
+def jobs_in(folder: Path) -> list[Kept]:
+    """Return the jobs in a folder, by name."""
+    return [
+        look_at(path)
+        for path in sorted(folder.glob(f"*{SUFFIX}"))
+        if path.is_dir() and read_facts(path) is not None
+    ]
+
+
+def finish_job(
+    folder: Path, target: Path | None = None, overwrite: bool = False
+) -> tuple[Path, int]:
+    """Make an output of the frames that a job has; return it, and their number.
+
+    target: another output than the job's own, of the same suffix; then the job stays, and can go
+    on. Else it is ended. Raises OutputError.
+    """
+    kept = look_at(folder)
+    out = target or kept.out
+    outline = Outline.from_plain(kept.facts["outline"])
+    if out.suffix.lower() != kept.out.suffix.lower():
+        raise OutputError(
+            f"{out}: the frames are encoded for {kept.out.suffix or 'a folder of PNGs'}; give the "
+            "output that suffix"
+        )
+    if not kept.frames:
+        raise OutputError(f"{folder} has no frame yet")
+    check_output(out, overwrite, outline.sources)
+    with JobFolder(folder) as held:
+        reel = _reel(folder, kept.facts, outline)
+        reel.go_on(kept.frames)
+        finish_output(held, reel, out, outline, kept.facts["record"])
+        if target is None:
+            held.remove()
+    return out, kept.frames
+
+
+def remove_job(folder: Path) -> None:
+    """Remove a job and its frames. Raises OutputError where it is none, or runs."""
+    look_at(folder)
+    with JobFolder(folder) as held:
+        held.remove()
+
+
+def _reel(folder: Path, facts: dict[str, Any], outline: Outline) -> Reel:
+    kind = format_of(Path(facts["out"]))
+    return reel_of(folder, kind, outline, EncodeOptions(**facts["encode"]), facts)

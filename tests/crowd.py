@@ -1,0 +1,73 @@
+"""Renders a few frames of each file, every one in a process forked from this one.
+
+    python crowd.py FOLDER SECONDS FILES...
+
+Each output is FOLDER/<number>/d.mp4. Of a file that is damaged in its middle all frames are
+rendered. Prints a JSON list with, for each file: its exit code, how
+long it took, and what was said. A process that takes longer than so many seconds is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import av  # noqa: F401  what takes long to load is loaded once
+import cv2  # noqa: F401
+import torch  # noqa: F401
+
+from dreamflow.cli import main
+
+FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
+DAMAGED = ("byteflips", "zeroed", "corrupted", "truncated_faststart")
+AT_ONCE = 2
+
+
+def begin(source: str, folder: Path, patience_s: int) -> int:
+    """Render in a child, and return its process id."""
+    folder.mkdir()
+    child = os.fork()
+    if child:
+        return child
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(patience_s)
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    options = [*FAST, "--threads", "1"]
+    if not any(word in source for word in DAMAGED):
+        options += ["--end", "4"]
+    sys.argv = ["dreamflow", "video", source, str(folder / "d.mp4"), *options]
+    try:
+        main()
+    except SystemExit as stop:
+        os._exit(int(stop.code or 0))
+    os._exit(99)
+
+
+def rendered(files: list[str], root: Path, patience_s: int) -> list[dict[str, object]]:
+    """Render all, some at once, and return what came of each."""
+    coming, running = dict(enumerate(files)), {}
+    results: dict[int, dict[str, object]] = {}
+    while coming or running:
+        while coming and len(running) < AT_ONCE:
+            number = min(coming)
+            child = begin(coming.pop(number), root / str(number), patience_s)
+            running[child] = (number, time.monotonic())
+        child, status = os.wait()
+        number, started = running.pop(child)
+        results[number] = {
+            "code": os.waitstatus_to_exitcode(status),
+            "seconds": round(time.monotonic() - started, 1),
+            "said": (root / str(number) / "log").read_text(errors="replace"),
+        }
+    return [results[number] for number in sorted(results)]
+
+
+if __name__ == "__main__":
+    root, patience_s, *files = sys.argv[1:]
+    print(json.dumps(rendered(files, Path(root), int(patience_s))))

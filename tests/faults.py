@@ -1,0 +1,82 @@
+"""Renders that are struck down at random moments, each in a process forked from this one.
+
+    python faults.py FOLDER STRIKES kill|int ARGUMENTS...
+
+Renders into FOLDER/0/ undisturbed, and into FOLDER/1/ and on with a signal at a random moment,
+again and again until they are done, until so many have struck. Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import av  # noqa: F401  what takes long to load is loaded before the clock starts
+import cv2  # noqa: F401
+import torch  # noqa: F401
+
+import dreamflow.media.reel
+import dreamflow.render.job as job
+from dreamflow.cli import main
+
+job.SAVE_EVERY_S, job.SAVE_SHARE, dreamflow.media.reel.CHUNK_FRAMES = 0.05, 1.0, 12
+PATIENCE_S = 120
+
+
+def struck(arguments: list[str], folder: Path, after: float | None, sign: int) -> int:
+    """Render in a child, and strike it so many seconds after its work begins; its exit status."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    signal.alarm(PATIENCE_S)
+    os.chdir(folder)
+    log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    run = job._Work.run
+
+    def timed(work: job._Work) -> None:
+        if after is not None:
+            threading.Timer(after, os.kill, (os.getpid(), sign)).start()
+        run(work)
+
+    job._Work.run = timed
+    sys.argv = ["dreamflow", *arguments]
+    try:
+        main()
+    except SystemExit as stop:
+        os._exit(int(stop.code or 0))
+    os._exit(99)
+
+
+def rounds(root: Path, strikes: int, sign: int, arguments: list[str]) -> dict[str, object]:
+    """Strike so often, and return what happened."""
+    chance = random.Random(strikes)
+    (root / "0").mkdir()
+    started = time.monotonic()
+    assert struck(arguments, root / "0", None, sign) == 0, (root / "0" / "log").read_text()
+    length = time.monotonic() - started
+    codes: list[int] = []
+    renders = 0
+    while len(codes) < strikes:
+        renders += 1
+        folder = root / str(renders)
+        folder.mkdir()
+        code = None
+        while code != 0:
+            code = struck(arguments, folder, chance.uniform(0, length), sign)
+            codes += [code] if code else []
+            assert code in (0, -sign, 128 + sign), (code, (folder / "log").read_text())
+    return {"strikes": len(codes), "renders": renders}
+
+
+if __name__ == "__main__":
+    root, strikes, name, *arguments = sys.argv[1:]
+    sign = {"kill": signal.SIGKILL, "int": signal.SIGINT}[name]
+    print(json.dumps(rounds(Path(root), int(strikes), sign, arguments)))

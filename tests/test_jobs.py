@@ -1,0 +1,555 @@
+"""A render that cannot be lost: struck, stopped, starved of disk, it goes on as if nothing were."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, SAMPLE, Run, make_film, psnr, texture
+
+import dreamflow.media.reel
+from dreamflow.errors import (
+    DreamFlowWarning,
+    MediaError,
+    MemoryFullError,
+    OutputError,
+    SettingsError,
+)
+from dreamflow.frames import Frame
+from dreamflow.media import Clip, open_clip, read_picture, write_picture
+from dreamflow.media.ffmpeg import FramePipe
+from dreamflow.media.folder import job_path
+from dreamflow.media.outline import Outline, Sound
+from dreamflow.media.probe import probe_film
+from dreamflow.networks import Network
+from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions, VideoSettings
+from dreamflow.render import Handles, remembered, render_video
+from dreamflow.render.kept import jobs_in
+from dreamflow.render.kept import look_at as look_at_job
+from dreamflow.render.state import read_state, write_state
+
+DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
+CARRY = CarryOptions(carry_iterations=1)
+SETTINGS = VideoSettings(DREAM, CARRY, ClipOptions(size="64", end="20"))
+FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
+Cli = Callable[..., Run]
+
+
+def decoded(out: Path) -> list[tuple[int | None, bytes]]:
+    """Return time stamp and pixels of every frame of a film, or the files of a folder of PNGs."""
+    if out.is_dir():
+        return [(n, path.read_bytes()) for n, path in enumerate(sorted(out.glob("*.png")))]
+    with av.open(str(out)) as film:
+        return [(f.pts, f.to_ndarray(format="rgb24").tobytes()) for f in film.decode(video=0)]
+
+
+class Strike(RuntimeError):
+    """What ends a render in the middle."""
+
+
+class Rendering:
+    """Renders the sample, in small chunks, and can be struck after any step."""
+
+    def __init__(self, folder: Path, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(dreamflow.media.reel, "CHUNK_FRAMES", 6)
+        self.folder, self.network = folder, network
+        self.said: list[str] = []
+
+    def __call__(
+        self,
+        name: str,
+        settings: VideoSettings = SETTINGS,
+        strike: int | None = None,
+        source: Path = SAMPLE,
+        **handles: Any,
+    ) -> Path:
+        def progress(done: int) -> None:
+            if done == strike:
+                raise Strike
+
+        out = self.folder / name
+        clip = Clip(source, settings.clip)
+        followed = Handles(progress, self.said.append, **handles)
+        render_video(clip, out, self.network, settings, followed)
+        return out
+
+    def struck(
+        self, name: str, settings: VideoSettings = SETTINGS, at: int = 9, **more: Any
+    ) -> Path:
+        """Render until so many frames are done; return the job folder."""
+        with pytest.raises(Strike):
+            self(name, settings, at, **more)
+        return job_path(self.folder / name)
+
+
+@pytest.fixture
+def render(tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch) -> Rendering:
+    return Rendering(tmp_path, noise_network, monkeypatch)
+
+
+KINDS = {
+    "a film": ("d.mp4", SETTINGS),
+    "pictures": ("d", SETTINGS),
+    "a gif": ("d.gif", SETTINGS),
+    "VP9": ("d.webm", SETTINGS),
+    "a loop": (
+        "d.mp4",
+        VideoSettings(
+            DREAM, CarryOptions(loop=True, carry_iterations=1), ClipOptions(size="64", end="10")
+        ),
+    ),
+    "every third frame": ("d.mp4", VideoSettings(DREAM, CARRY, ClipOptions(size="64", every=3))),
+    "another rate": (
+        "d.mp4",
+        VideoSettings(DREAM, CARRY, ClipOptions(size="64", fps=10, start="1s", end="3s")),
+    ),
+    "schedules": (
+        "d.mp4",
+        VideoSettings(
+            DreamOptions(
+                layer=("0: conv1/7x7_s2, 0.3s: conv1/7x7_s2, 0.6s: conv2/3x3",),
+                octaves=1,
+                iterations="0: 2, 1s: 1",
+                step="0: 3, 20: 1",
+                jitter=8,
+            ),
+            CARRY,
+            ClipOptions(size="64", end="20"),
+        ),
+    ),
+    "each frame anew": (
+        "d.mp4",
+        VideoSettings(DREAM, CarryOptions(carry=False), ClipOptions(size="64", end="20")),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering) -> None:
+    name, settings = KINDS[kind]
+    whole = decoded(render("whole" + Path(name).suffix, settings))
+    for at in (3, 6, 13):
+        render.struck(name, settings, at)
+    frames = len(whole) * (2 if settings.carry.loop else 1)
+    assert render.said == [f"going on from frame {at} of {frames}" for at in (3, 6)]
+    out = render(name, settings)
+    assert decoded(out) == whole
+    assert not job_path(out).exists()
+
+
+def test_a_cut_at_the_border_is_found_again(render: Rendering) -> None:
+    """The finder of shots knows what was before, even where the render was broken off."""
+    pictures = [texture(64, 96, seed=n // 7) for n in range(21)]
+    (render.folder / "shots").mkdir()
+    for number, picture in enumerate(pictures):
+        write_picture(render.folder / "shots" / f"{number}.png", picture)
+    settings = VideoSettings(DREAM, CARRY, ClipOptions())
+    source = render.folder / "shots"
+    whole = decoded(render("whole.mp4", settings, source=source))
+    for at in (6, 7, 8, 13, 14):
+        render.struck("d.mp4", settings, at, source=source)
+    assert decoded(render("d.mp4", settings, source=source)) == whole
+
+
+def test_uneven_times_come_through_chunks(render: Rendering) -> None:
+    film = render.folder / "uneven.mp4"
+    even = make_film(render.folder / "even.mp4", frames=40)
+    from conftest import ffmpeg
+
+    ffmpeg(
+        *("-i", even, "-vf", "select='not(eq(mod(n,5),1))'", "-fps_mode", "passthrough"),
+        *("-enc_time_base", "1/24", film),
+    )
+    settings = VideoSettings(DREAM, CARRY, ClipOptions())
+    render.struck("d.mp4", settings, source=film)
+    out = render("d.mp4", settings, source=film)
+    wanted, got = ([frame.time for frame in open_clip(path)] for path in (film, out))
+    assert len(wanted) == len(got)
+    assert max(abs(float(a - b)) for a, b in zip(wanted, got, strict=True)) < 1e-3
+
+
+def test_rates_stay_exact_over_many_chunks(render: Rendering) -> None:
+    film = make_film(render.folder / "in.mp4", frames=50, rate="30000/1001")
+    out = render("d.mp4", VideoSettings(DREAM, CARRY, ClipOptions()), source=film)
+    info = probe_film(out)
+    assert (info.rate, len(info.stamps), info.constant_rate) == (Fraction(30000, 1001), 50, True)
+    assert set(np.diff(info.stamps)) == {int(info.stamps[1])}
+
+
+def test_no_seam_shows_where_chunks_meet(render: Rendering) -> None:
+    """Frames at a border are as near to the dream as the others are."""
+    pictures = decoded(render("d", SETTINGS))
+    sources = [read_picture(render.folder / "d" / f"frame_{n:06d}.png") for n, _ in pictures]
+    film = [frame.picture for frame in open_clip(render("d.mp4", SETTINGS))]
+    near = [psnr(a, b) for a, b in zip(sources, film, strict=True)]
+    border = [near[n] for n in range(len(near)) if n % 6 in (0, 5)]
+    assert min(border) > min(near) - 0.5 and np.mean(border) > np.mean(near) - 1
+
+
+# --- what strikes a render
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("how", ["kill", "int"])
+def test_random_strikes(tmp_path: Path, noise_home: Path, how: str) -> None:
+    """More of them by DREAMFLOW_STRIKES=20: each strike is a process of its own."""
+    strikes = os.environ.get("DREAMFLOW_STRIKES", "3")
+    done = subprocess.run(
+        [
+            *(sys.executable, str(ROOT / "tests" / "faults.py"), str(tmp_path), strikes, how),
+            *("video", str(SAMPLE), "d.mp4", *FAST, "--end", "60", "--threads", "1"),
+        ],
+        env={**os.environ, "DREAMFLOW_HOME": str(noise_home), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    counted = json.loads(done.stdout)
+    assert counted["strikes"] >= int(strikes)
+    whole = decoded(tmp_path / "0" / "d.mp4")
+    assert len(whole) == 60
+    for number in range(1, counted["renders"] + 1):
+        folder = tmp_path / str(number)
+        assert decoded(folder / "d.mp4") == whole
+        assert {path.name for path in folder.iterdir()} == {"d.mp4", "d.mp4.json", "log"}
+
+
+def test_a_killed_encoder_costs_nothing(render: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = decoded(render("whole.mp4"))
+    write = FramePipe.write
+
+    def struck(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+        pipe._process.kill()
+        pipe._process.wait()
+        write(pipe, picture, time)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FramePipe, "write", struck)
+        with pytest.raises(OutputError, match="ffmpeg was killed") as raised:
+            render("d.mp4")
+    assert raised.value.__notes__ == [
+        "6 of 20 frames are done and safe in d.mp4.job: the same command goes on"
+    ]
+    assert decoded(render("d.mp4")) == whole
+    assert render.said == ["going on from frame 6 of 20"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    line = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    try:
+        subprocess.run(line, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a disk can only be mounted by root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("name", ["d.mp4", "d"])
+@pytest.mark.filterwarnings("ignore:.*GB left")
+def test_a_full_disk_costs_nothing(render: Rendering, small_disk: Path, name: str) -> None:
+    whole = decoded(render("whole" + Path(name).suffix))
+    render.folder = small_disk
+    ballast, full = small_disk / "ballast", 0
+    for left_kb in (130, 200, 330):
+        job_folder = job_path(small_disk / name)
+        used = sum(p.stat().st_size for p in job_folder.rglob("*")) if job_folder.exists() else 0
+        ballast.write_bytes(b"x" * (2**20 - used - left_kb * 1024))
+        try:
+            render(name)
+            break
+        except OutputError as error:
+            assert re.search(r"disk is full.*free some space", str(error))
+            assert not (small_disk / name).exists()
+            full += 1
+        ballast.unlink()
+    ballast.unlink(missing_ok=True)
+    assert full
+    out = small_disk / name
+    assert decoded(out if out.exists() else render(name)) == whole
+
+
+def test_memory_that_does_not_suffice_is_said(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames before it are safe, though none was saved since the beginning."""
+    from dreamflow.journeys.video import VideoDreamer
+
+    dream = VideoDreamer.__call__
+
+    def full(dreamer: VideoDreamer, frame: Frame, *mark: Any) -> Frame:
+        if frame.index == 4:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+        return dream(dreamer, frame, *mark)
+
+    whole = decoded(render("whole.mp4"))
+    with monkeypatch.context() as patched:
+        patched.setattr(VideoDreamer, "__call__", full)
+        with pytest.raises(MemoryFullError, match="GPU's memory is full") as raised:
+            render("d.mp4")
+    assert "4 of 20 frames are done" in raised.value.__notes__[0]
+    assert decoded(render("d.mp4")) == whole
+
+
+def test_a_source_that_vanishes_ends_nothing(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drive that is pulled out looks like a film that ends early."""
+    film = make_film(render.folder / "in.mp4", frames=20)
+    away = film.with_name("away.mp4")
+    settings = VideoSettings(DREAM, CARRY, ClipOptions())
+    frames = Clip.frames_from
+
+    def pulled(clip: Clip, start: int = 0) -> Iterator[Frame]:
+        for frame in frames(clip, start):
+            if frame.index == 8:
+                film.rename(away)
+                return
+            yield frame
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Clip, "frames_from", pulled)
+        with pytest.raises(MediaError, match="the clip is gone") as raised:
+            render("d.mp4", settings, source=film)
+    assert "8 of 20 frames are done" in raised.value.__notes__[0]
+    assert not (render.folder / "d.mp4").exists()
+    away.rename(film)
+    assert len(decoded(render("d.mp4", settings, source=film))) == 20
+
+
+# --- what must be the same
+
+
+def test_a_changed_setting_is_refused_and_named(render: Rendering) -> None:
+    render.struck("d.mp4")
+    other = VideoSettings(
+        DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8, step=2),
+        CARRY,
+        SETTINGS.clip,
+    )
+    with pytest.raises(SettingsError) as refused:
+        render("d.mp4", other)
+    assert str(refused.value) == (
+        "the job d.mp4.job was begun with step 1.5, not 2: give the same settings, or --fresh to "
+        "start over"
+    )
+    render("d.mp4", other, fresh=True)
+    assert render.said == []
+
+
+def test_a_changed_source_is_refused(render: Rendering) -> None:
+    film = make_film(render.folder / "in.mp4", frames=20)
+    settings = VideoSettings(DREAM, CARRY, ClipOptions())
+    render.struck("d.mp4", settings, source=film)
+    make_film(film, frames=20, options=("-crf", "30"))
+    with pytest.raises(SettingsError, match=r"d\.mp4\.job was begun with another clip"):
+        render("d.mp4", settings, source=film)
+
+
+def test_cuts_that_were_edited_are_refused(render: Rendering) -> None:
+    cuts = render.folder / "cuts.txt"
+    cuts.write_text("5\n")
+    settings = VideoSettings(DREAM, CarryOptions(cuts=str(cuts)), SETTINGS.clip)
+    render.struck("d.mp4", settings)
+    cuts.write_text("7\n")
+    with pytest.raises(SettingsError, match="another --cuts file"):
+        render("d.mp4", settings)
+
+
+def test_a_job_is_of_one_process(render: Rendering) -> None:
+    folder = render.struck("d.mp4")
+    script = (
+        "import sys; from pathlib import Path; from dreamflow.media.folder import JobFolder\n"
+        "with JobFolder(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout and holder.stdout.readline()
+        with pytest.raises(OutputError, match="being worked on by another process"):
+            render("d.mp4")
+        assert [kept.running for kept in jobs_in(render.folder)] == [True]
+        holder.kill()
+    assert [kept.running for kept in jobs_in(render.folder)] == [False]
+    assert len(decoded(render("d.mp4"))) == 20, "a process that was killed leaves no lock"
+
+
+def test_a_folder_in_the_way_is_let_be(render: Rendering) -> None:
+    (render.folder / "d.mp4.job").mkdir()
+    (render.folder / "d.mp4.job" / "diary.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"d\.mp4\.job is in the way"):
+        render("d.mp4", fresh=True)
+    assert (render.folder / "d.mp4.job" / "diary.txt").read_text() == "mine"
+
+
+def test_frames_that_were_removed_are_missed(render: Rendering) -> None:
+    folder = render.struck("d.mp4", at=15)
+    (folder / "chunk_000001.mp4").unlink()
+    with pytest.raises(OutputError, match="frames from 6 on are missing"):
+        render("d.mp4")
+    assert (folder / "chunk_000000.mp4").exists(), "what there is, is kept"
+
+
+def test_the_job_remembers_where_it_worked(render: Rendering) -> None:
+    render.struck("d.mp4")
+    threads = torch.get_num_threads()
+    found = remembered(render.folder / "d.mp4", MachineOptions())
+    assert (found.device, found.threads) == ("cpu", threads)
+    assert remembered(render.folder / "e.mp4", MachineOptions()) == MachineOptions()
+    torch.set_num_threads(threads + 1)
+    try:
+        with pytest.raises(SettingsError, match=f"threads {threads}, not {threads + 1}"):
+            render("d.mp4")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_another_version_goes_on_and_says_so(render: Rendering) -> None:
+    folder = render.struck("d.mp4")
+    facts = json.loads((folder / "job.json").read_text())
+    facts["record"]["torch"] = "1.0"
+    (folder / "job.json").write_text(json.dumps(facts))
+    with pytest.warns(DreamFlowWarning, match="begun with PyTorch 1.0, this is"):
+        render("d.mp4")
+
+
+# --- states and outlines come back
+
+
+def test_a_state_comes_back(tmp_path: Path) -> None:
+    state = {
+        "array": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "none": None,
+        "deep": {3: [(1.5, Fraction(1, 3)), np.zeros((0, 2), np.uint8), "ü", True], "dict": {}},
+    }
+    write_state(tmp_path / "s.npz", state)
+    back = read_state(tmp_path / "s.npz")
+    assert np.array_equal(back["array"], state["array"]) and back["array"].dtype == np.float32
+    assert back["deep"][3][0] == (1.5, Fraction(1, 3)) and back["deep"][3][2:] == ["ü", True]
+    assert back["deep"][3][1].shape == (0, 2) and back["none"] is None
+    (tmp_path / "s.npz").write_bytes(b"PK half of it")
+    with pytest.raises(OutputError, match="--fresh"):
+        read_state(tmp_path / "s.npz")
+
+
+def test_an_outline_comes_back() -> None:
+    sound = Sound(Path("/a/ü.mp4"), ("aac", "opus"), Fraction(1, 7), Fraction(2, 3), True)
+    rate = Fraction(30000, 1001)
+    outline = Outline(
+        64, 48, rate, 9, 9 / rate, False, Fraction(64, 45), sound, (Path("/a/ü.mp4"), Path("/a"))
+    )
+    for kept in (outline, Outline.made(2, 2, rate, 3)):
+        assert Outline.from_plain(json.loads(json.dumps(kept.as_plain()))) == kept
+
+
+# --- the commands
+
+
+def test_the_latest_frame_can_be_watched(render: Rendering) -> None:
+    seen: list[np.ndarray] = []
+    watched = render.folder / "now.png"
+    render("d.mp4", watch=watched)
+    seen.append(read_picture(watched))
+    last = [frame.picture for frame in open_clip(render.folder / "d.mp4")][-1]
+    assert psnr(seen[0], last) > 28
+    with pytest.raises(SettingsError, match="--watch"):
+        render("e.mp4", watch=render.folder / "now.mp4")
+
+
+def test_jobs_are_listed_shown_finished_and_removed(
+    render: Rendering, cli: Cli, tmp_path: Path
+) -> None:
+    first, second = render.struck("d.mp4", at=9), render.struck("e", at=4)
+    assert look_at_job(first).frames == 9
+    listed = cli("jobs", "list", tmp_path).out
+    assert "d.mp4.job" in listed and "9 of 20" in listed and "4 of 20" in listed
+    assert "conv2/3x3" in cli("jobs", "show", first).out
+    run = cli("jobs", "finish", first, tmp_path / "look.mp4")
+    assert run.code == 0 and len(decoded(tmp_path / "look.mp4")) == 9
+    assert first.exists(), "it can go on"
+    assert probe_film(tmp_path / "look.mp4").sound == ("aac",)
+    assert "suffix" in cli("jobs", "finish", first, tmp_path / "look.gif").err
+    assert cli("jobs", "finish", first).code == 0 and not first.exists()
+    assert len(decoded(tmp_path / "d.mp4")) == 9
+    assert cli("jobs", "remove", second).code == 0 and not second.exists()
+    assert "no job" in cli("jobs", "show", second).err
+    assert cli("jobs", "list", tmp_path).out.startswith("no jobs in")
+
+
+QUEUE = """
+[defaults]
+size = "64"
+layer = "conv1/7x7_s2"
+octaves = 1
+iterations = 1
+end = "4"
+
+[[render]]
+source = "in.mp4"
+out = "a.mp4"
+
+[[render]]
+source = "none.mp4"
+out = "b.mp4"
+
+[[render]]
+source = "in.mp4"
+out = "c.gif"
+preset = "mine.toml"
+iterations = 2
+"""
+
+
+def test_a_batch_goes_on_past_what_fails(tmp_path: Path, cli: Cli) -> None:
+    make_film(tmp_path / "in.mp4", frames=6)
+    (tmp_path / "mine.toml").write_text("step = 3.0\niterations = 5\n")
+    (tmp_path / "q.toml").write_text(QUEUE)
+    run = cli("batch", tmp_path / "q.toml")
+    assert run.code == 1
+    lines = [line.split()[0] for line in run.out.splitlines()[2:]]
+    assert lines == ["done", "FAILED", "done"], run.out
+    assert "none.mp4 does not exist" in run.err and "1 of 3 renders failed" in run.err
+    made = json.loads((tmp_path / "c.gif.json").read_text())["settings"]
+    assert (made["step"], made["iterations"], made["octaves"]) == (3.0, 2, 1)
+    make_film(tmp_path / "none.mp4", frames=6)
+    run = cli("batch", tmp_path / "q.toml")
+    assert run.code == 0 and run.out.count("done before") == 2
+    assert (tmp_path / "b.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[render]]\nsource = 'a'", "needs a source and an out"),
+        ("", "has no"),
+        ("[[rendr]]\n", "did you mean render"),
+        ("[[render]]\nsource = 'a'\nout = 'b.mp4'\nstpe = 1.0", "did you mean step"),
+        ("[[render]]\nsource = 'a'\nout = 'b.mp4'\nstep = -1.0", "out of range"),
+        ("[[render]]\nsource = 'a'\nout = 'b.mp4'\n" * 2, "named twice"),
+        ("x = ", "not valid TOML"),
+    ],
+)
+def test_a_queue_that_cannot_be_is_refused(
+    tmp_path: Path, cli: Cli, text: str, message: str
+) -> None:
+    (tmp_path / "q.toml").write_text(text)
+    run = cli("batch", tmp_path / "q.toml")
+    assert run.code == 1 and message in run.err and "q.toml" in run.err
+    assert len(run.err.strip().splitlines()) == 1
