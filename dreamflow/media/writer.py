@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dreamflow.errors import OutputError
+from dreamflow.errors import DreamFlowWarning, OutputError
 from dreamflow.frames import Frame
 from dreamflow.media.clip import Clip
 from dreamflow.media.folder import FACTS, JobFolder, job_path
@@ -18,7 +19,8 @@ from dreamflow.media.formats import Format, format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import FOLDER_FILE, write_sidecar
 from dreamflow.media.outline import Outline
-from dreamflow.media.reel import FilmReel, PicturesReel, Reel, chunk_frames
+from dreamflow.media.reel import FilmReel, Reel, chunk_frames
+from dreamflow.media.reel_pictures import PicturesReel
 from dreamflow.media.whole import cannot_write, on_disk, part_of
 from dreamflow.options import EncodeOptions, as_dict
 
@@ -103,7 +105,10 @@ def finish_output(
     except OSError as error:
         raise cannot_write(target, error) from error
     if record and target.suffix:
-        write_sidecar(target, record)
+        try:
+            write_sidecar(target, record)
+        except OutputError as error:
+            warnings.warn(f"{error}; the settings are in the output alone", DreamFlowWarning, 2)
 
 
 class Writer:
@@ -212,7 +217,8 @@ def write_video(
 
     clip: what the frames were made from, or the outline of frames made from nothing.
     crf: quality, from 0 (lossless) to 51. See `open_writer` for the names it takes, for `record`
-    and for what it raises.
+    and for what it raises. Where something fails, the frames so far stay in the job folder that the
+    error names.
     """
     encode = EncodeOptions(crf=crf)
     outline = clip.outline if isinstance(clip, Clip) else clip

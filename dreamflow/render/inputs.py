@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamflow.errors import MediaError
+from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
+from dreamflow.media.metadata import MARK
 
 WHOLE_BYTES = 16 * 2**20
 """Films up to this size are hashed whole; of larger ones, parts all over them."""
@@ -71,6 +73,43 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         if value != now["machine"][name]:
             found.append(f"{name} {value}, not {now['machine'][name]}")
     return found
+
+
+def check_unchanged(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise SettingsError where a job was begun with other settings, sources, or on another device.
+
+    A job of another PyTorch or DreamFlow goes on, with a warning.
+    """
+    if "inputs" not in before:
+        raise SettingsError(
+            f"the job {folder.name} was not begun by this command, and cannot go on: finish it "
+            f"with `dreamflow jobs finish {folder}`, or give --fresh to start over"
+        )
+    if found := changes(before, now):
+        raise SettingsError(
+            f"the job {folder.name} was begun with {' and '.join(found[:3])}: give the same "
+            "settings, or --fresh to start over"
+        )
+    for name, what in ((MARK, "DreamFlow"), ("torch", "PyTorch")):
+        then, this = before["record"].get(name), now["record"].get(name)
+        if then != this:
+            warnings.warn(
+                f"the job {folder.name} was begun with {what} {then}, this is {this}: frames from "
+                "here on may differ a little",
+                DreamFlowWarning,
+                2,
+            )
+
+
+def check_sources(begun: dict[str, Any], inputs: Inputs) -> None:
+    """Raise MediaError where a source that gave too few frames is not there as it was."""
+    for name, files in inputs.items():
+        try:
+            same = fingerprint(files) == begun[name]
+        except MediaError as error:
+            raise MediaError(f"the {name} is gone: {error}") from error
+        if not same:
+            raise MediaError(f"the {name} has changed while it was read")
 
 
 def _said(value: Any) -> str:

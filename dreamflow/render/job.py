@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,23 +23,17 @@ from typing import Any
 
 import torch
 
-from dreamflow.errors import (
-    DreamFlowWarning,
-    MediaError,
-    MemoryFullError,
-    OutputError,
-    SettingsError,
-)
+from dreamflow.errors import MemoryFullError, OutputError
 from dreamflow.journeys.journey import Journey, State
 from dreamflow.media.folder import JobFolder, job_path, read_facts
 from dreamflow.media.formats import format_of
 from dreamflow.media.interrupt import finished_first
-from dreamflow.media.metadata import MARK
 from dreamflow.media.outline import Outline
 from dreamflow.media.reel import Reel
 from dreamflow.media.writer import check_output, finish_output, job_facts, reel_of
 from dreamflow.options import EncodeOptions, MachineOptions
-from dreamflow.render.inputs import Inputs, changes, fingerprint
+from dreamflow.render.inputs import Inputs, check_sources, check_unchanged, fingerprint
+from dreamflow.render.room import check_space, memory_full, out_of_memory
 from dreamflow.render.state import read_state, write_state
 from dreamflow.render.watch import Watch
 
@@ -50,10 +42,6 @@ SAVE_EVERY_S = 10.0
 """Of work, so much is lost at most when the process is killed, or one frame."""
 SAVE_SHARE = 0.03
 """Of the time of a render that may go into saving where it is."""
-FILM_BYTES = 0.05
-"""A film takes at least so many bytes a pixel and frame; it is there twice while it is joined."""
-STATE_BYTES = 40
-"""A pixel, in the state; it is there twice while it is replaced."""
 
 Progress = Callable[[int], None]
 """Called with how much of a journey is done, in frames, unseen ones too."""
@@ -115,7 +103,7 @@ def render(
     kind = format_of(out)
     out = out if kind else out.resolve()
     check_output(out, handles.overwrite, outline.sources)
-    watch = Watch(handles.watch) if handles.watch else None
+    watch = Watch(handles.watch, [out, *outline.sources]) if handles.watch else None
     facts = job_facts(out, outline, encode, record, chunk) | {
         "inputs": {name: fingerprint(files) for name, files in inputs.items()},
         "machine": {
@@ -136,7 +124,7 @@ def render(
             if begun is not None:
                 work.take_up()
             reel.warn()
-            check_space(folder.path, journey, reel, outline)
+            check_space(folder.path, outline, outline.frames - reel.frames, films=kind is not None)
             before = journey.done
             work.run()
             if reel.frames < outline.frames:
@@ -165,6 +153,7 @@ class _Work:
     def take_up(self) -> None:
         """Go on from the state on the disk, if there is one."""
         if not self.path.exists():
+            self.reel.go_on(0)
             return
         state = read_state(self.path)
         self.reel.go_on(state["frames"])
@@ -240,72 +229,3 @@ class _Work:
         if not isinstance(error, KeyboardInterrupt):
             done = f"{done} and safe in {self.folder.path.name}"
         error.add_note(f"{done}: the same command goes on")
-
-
-def check_unchanged(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise SettingsError where a job was begun with other settings, sources, or on another device.
-
-    A job of another PyTorch or DreamFlow goes on, with a warning.
-    """
-    if "inputs" not in before:
-        raise SettingsError(
-            f"the job {folder.name} was not begun by this command, and cannot go on: finish it "
-            f"with `dreamflow jobs finish {folder}`, or give --fresh to start over"
-        )
-    if found := changes(before, now):
-        raise SettingsError(
-            f"the job {folder.name} was begun with {' and '.join(found[:3])}: give the same "
-            "settings, or --fresh to start over"
-        )
-    for name, what in ((MARK, "DreamFlow"), ("torch", "PyTorch")):
-        then, this = before["record"].get(name), now["record"].get(name)
-        if then != this:
-            warnings.warn(
-                f"the job {folder.name} was begun with {what} {then}, this is {this}: frames from "
-                "here on may differ a little",
-                DreamFlowWarning,
-                2,
-            )
-
-
-def check_sources(begun: dict[str, Any], inputs: Inputs) -> None:
-    """Raise MediaError where a source that gave too few frames is not there as it was."""
-    for name, files in inputs.items():
-        try:
-            same = fingerprint(files) == begun[name]
-        except MediaError as error:
-            raise MediaError(f"the {name} is gone: {error}") from error
-        if not same:
-            raise MediaError(f"the {name} has changed while it was read")
-
-
-def check_space(folder: Path, journey: Journey, reel: Reel, outline: Outline) -> None:
-    """Warn where the disk clearly has not the room for the output."""
-    pixels = outline.width * outline.height
-    left = max(0, outline.frames - reel.frames)
-    needed = 2 * FILM_BYTES * pixels * left + 2 * STATE_BYTES * pixels
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        warnings.warn(
-            f"{folder.absolute().parent} has {free / 1e9:.2f} GB left, and the output may need "
-            f"{needed / 1e9:.2f} GB or more",
-            DreamFlowWarning,
-            2,
-        )
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that there is no memory left."""
-    text = str(error).lower()
-    words = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
-    return isinstance(error, MemoryError) or (
-        isinstance(error, (RuntimeError, torch.cuda.OutOfMemoryError))
-        and any(word in text for word in words)
-    )
-
-
-def memory_full(error: BaseException) -> str:
-    """Return what to do about it."""
-    if isinstance(error, torch.cuda.OutOfMemoryError) or "MPS" in str(error):
-        return "the GPU's memory is full: end other programs that use it, or render with --size"
-    return "the memory is full: end other programs, or render with a smaller --size"

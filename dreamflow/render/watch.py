@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
@@ -20,12 +21,14 @@ class Watch:
     The file is replaced in one go, so that a viewer never sees half of it.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raise SettingsError for a file that is not written as a picture."""
+    def __init__(self, path: Path, others: Iterable[Path] = ()) -> None:
+        """Raise SettingsError for a file that is not written as a picture, or one of others."""
         if path.suffix.lower() not in WRITABLE:
             raise SettingsError(f"--watch {path}: the picture is written as {', '.join(WRITABLE)}")
         if not path.absolute().parent.is_dir():
             raise SettingsError(f"--watch {path}: the folder does not exist; make it first")
+        if any(path.absolute() == other.absolute() for other in others):
+            raise SettingsError(f"--watch {path}: this is another file of the render")
         self.path = path
         self._latest: Frame | None = None
         self._next = 0.0
