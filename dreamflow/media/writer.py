@@ -165,14 +165,15 @@ class Writer:
         try:
             if kind is None:
                 finish_output(self.folder, self._reel, self.path, self._outline, self._record)
+            if kind is None or not self.frames:
+                self.folder.remove()
+            else:
+                self._note(error)
         except BaseException as failed:
             self._note(failed)
             raise
-        if kind is None or not self.frames:
-            self.folder.remove()
-        else:
-            self._note(error)
-        self.folder.__exit__()
+        finally:
+            self.folder.__exit__()
 
     def _note(self, error: BaseException | None) -> None:
         if error is not None:
