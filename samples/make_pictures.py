@@ -17,7 +17,7 @@ import numpy as np
 import dreamflow
 from dreamflow import CarryOptions, DreamOptions
 from dreamflow.journeys.sheet import contact_sheet
-from dreamflow.journeys.sweep import Still, sweep_journey, sweep_schedule
+from dreamflow.journeys.sweep import Still, dream_sweep, sweep_schedule
 
 HERE = Path(__file__).parent
 LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
@@ -41,7 +41,7 @@ def strip(network: dreamflow.Network, clip: dreamflow.Clip, carry: CarryOptions)
 def sweep(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
     """Return eight moments of a sweep, two on their way from each layer to the next."""
     schedule = sweep_schedule(LAYERS, Fraction(1, 2), Fraction(3, 2))
-    frames = list(sweep_journey(Still(picture, Fraction(12), 78), network, schedule, caption=True))
+    frames = list(dream_sweep(Still(picture, Fraction(12), 78), network, schedule, caption=True))
     return [frames[number] for number in (2, 12, 19, 27, 36, 43, 60, 77)]
 
 

@@ -74,7 +74,7 @@ class Rendering:
         source: Path = SAMPLE,
         **handles: Any,
     ) -> Path:
-        def progress(done: int) -> None:
+        def progress(done: int, total: int) -> None:
             if done == strike:
                 raise Strike
 
@@ -147,6 +147,31 @@ def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering)
     out = render(name, settings)
     assert decoded(out) == whole
     assert not job_path(out).exists()
+
+
+def test_two_passes_go_on_too(render: Rendering) -> None:
+    """19 of 20 frames are dreamed backwards first, unseen; what is broken off there begins anew."""
+    twice = CarryOptions(carry_iterations=1, passes=2)
+    settings = VideoSettings(DREAM, twice, SETTINGS.clip)
+    whole = decoded(render("whole.mp4", settings))
+    for at in (10, 24, 31):
+        render.struck("d.mp4", settings, at)
+    out = render("d.mp4", settings)
+    assert decoded(out) == whole
+    assert render.said == [f"going on from frame {at} of 39" for at in (24, 31)]
+
+
+def test_two_passes_go_on_over_cuts(render: Rendering) -> None:
+    (render.folder / "shots").mkdir()
+    for number in range(24):
+        picture = texture(64, 96, seed=number // 8)
+        write_picture(render.folder / "shots" / f"{number:02}.png", picture)
+    settings = VideoSettings(DREAM, CarryOptions(carry_iterations=1, passes=2), ClipOptions())
+    source = render.folder / "shots"
+    whole = decoded(render("whole.mp4", settings, source=source))
+    for at in (14, 15, 18, 23, 29, 30, 40):
+        render.struck("d.mp4", settings, at, source=source)
+    assert decoded(render("d.mp4", settings, source=source)) == whole
 
 
 def test_a_cut_at_the_border_is_found_again(render: Rendering) -> None:

@@ -17,7 +17,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
 from dreamflow.journeys import passes as passes_module
 from dreamflow.journeys.passes import RUN_UP_FRAMES, dream_marked
-from dreamflow.journeys.video import VideoDreamer, marked_frames
+from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media import open_clip
 from dreamflow.motion import Mark, Motion, Remembered
 from dreamflow.motion import source as source_module
@@ -112,7 +112,7 @@ def test_the_beginning_is_as_strong_as_the_rest() -> None:
     for count in (1, 2):
         dreamer = VideoDreamer(network, options, CarryOptions(passes=count, cuts="none"))
         sizes = []
-        for dreamed in dream_marked(marked_frames(frames, dreamer.carry, None), dreamer):
+        for dreamed in dream_marked(marker_of(dreamer.carry, None)(frames), dreamer):
             change = dreamed.picture.astype(np.float32) - frames[len(sizes)].picture
             sizes.append(float(np.abs(change).mean()))
         ratios.append(sizes[0] / np.mean(sizes[20:]))
@@ -149,20 +149,19 @@ def test_the_command_counts_unseen_frames_too(
     tmp_path: Path, noise_network: Network, cli: Callable[..., Run]
 ) -> None:
     from dreamflow.options import VideoSettings
-    from dreamflow.render import render_video
+    from dreamflow.render import Handles, render_video
 
     film = make_film(tmp_path / "film.mp4", frames=5)
     settings = VideoSettings(DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1), TWICE)
-    told: list[tuple[int, int | None]] = []
+    told: list[tuple[int, int]] = []
     render_video(
         open_clip(film),
         tmp_path / "d.mp4",
         noise_network,
         settings,
-        progress=lambda done, total=None, /: told.append((done, total)),
+        Handles(lambda *of: told.append(of)),
     )
-    assert [done for done, _ in told] == list(range(10))
-    assert {total for _, total in told if total is not None} == {9}
+    assert told == [(done, 9) for done in range(1, 10)]
     line = ("--octaves", "1", "--iterations", "1", "--layer", "conv2/3x3", "--passes", "2")
     run = cli("video", film, tmp_path / "e.mp4", *line)
     assert run.code == 0, run.err

@@ -20,7 +20,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.caption import Captions, written
 from dreamflow.journeys.sweep import (
     Still,
-    sweep_journey,
+    dream_sweep,
     sweep_layers,
     sweep_schedule,
     sweep_times,
@@ -113,7 +113,7 @@ def test_the_change_is_even_across_fades() -> None:
     schedule = sweep_schedule(names, Fraction(1, 2), Fraction(1))
     still = Still(read_small(), Fraction(12), 42)
     options = DreamOptions(octaves=2, iterations=6)
-    found = list(sweep_journey(still, load_network(), schedule, options))
+    found = list(dream_sweep(still, load_network(), schedule, options))
     assert [frame.time for frame in found] == [Fraction(n, 12) for n in range(42)]
     change = changes(found)
     assert change.max() < 3 * np.median(change)
@@ -132,7 +132,7 @@ def test_a_sweep_is_the_same_again(noise_network: Network) -> None:
     still = Still(texture(48, 64), Fraction(4), 6)
     schedule = sweep_schedule(["conv1/7x7_s2", "conv2/3x3"], Fraction(1, 2), Fraction(1, 2))
     options = DreamOptions(octaves=1, iterations=2, jitter=8)
-    runs = [list(sweep_journey(still, noise_network, schedule, options)) for _ in range(2)]
+    runs = [list(dream_sweep(still, noise_network, schedule, options)) for _ in range(2)]
     for one, other in zip(*runs, strict=True):
         assert np.array_equal(one.picture, other.picture)
 

@@ -32,7 +32,7 @@ class Journey(Protocol):
         ...
 
     def state(self) -> State:
-        """Return what is needed to go on after the frame, or the None, yielded last."""
+        """Return what is needed to go on from here, or from a little before; `done` is in it."""
         ...
 
     def restore(self, state: State) -> None:

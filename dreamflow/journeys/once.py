@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from dreamflow.frames import Frame
 from dreamflow.journeys.journey import FramesFrom, State
+from dreamflow.journeys.passes import dream_steps
 from dreamflow.journeys.video import VideoDreamer
-from dreamflow.motion import Marker
+from dreamflow.motion import Mark, Marker
 
 
 class ClipJourney:
-    """Dreams the frames of a clip, each once; a Journey."""
+    """Dreams the frames of a clip once through, in one pass or in two; a Journey."""
 
     def __init__(
         self,
@@ -25,24 +27,46 @@ class ClipJourney:
         self.done, self.total = 0, count
         self._frames, self._dreamer, self._marker = frames, dreamer, marker
         self._touch = touch
+        self._shown = 0
+        self._state = self._behind(marker.state())
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the dreams still to come."""
-        for frame, mark in self._marker(self._frames(self.done)):
-            dreamed = self._dreamer(frame, mark)
+    def __iter__(self) -> Iterator[Frame | None]:
+        """Yield the dreams still to come, and None for what is dreamed unseen."""
+        given: deque[State] = deque()
+        total = self.total
+
+        def marked() -> Iterator[tuple[Frame, Mark]]:
+            """Yield frames with their marks, and note what the marks behind each depend on."""
+            for frame, mark in self._marker(self._frames(self._shown)):
+                given.append(self._marker.state())
+                yield frame, mark
+
+        def unseen(done: int, known: int) -> None:
+            self.total = total + known
+
+        for dreamed in dream_steps(marked(), self._dreamer, unseen):
             self.done += 1
+            if dreamed is None:
+                yield None
+                continue
+            self._shown += 1
+            self._state = self._behind(given.popleft())
             yield self._touch(dreamed)
 
+    def _behind(self, marker: State) -> State:
+        counts = {"done": self.done, "total": self.total, "shown": self._shown}
+        return {**counts, "dreamer": self._dreamer.state(), "marker": marker}
+
     def state(self) -> State:
-        """Return what is needed to go on."""
-        return {
-            "done": self.done,
-            "dreamer": self._dreamer.state(),
-            "marker": self._marker.state(),
-        }
+        """Return what is needed to go on after the last dream that was shown.
+
+        What was dreamed unseen since then is dreamed again.
+        """
+        return self._state
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
-        self.done = state["done"]
+        self.done, self.total, self._shown = state["done"], state["total"], state["shown"]
         self._dreamer.restore(state["dreamer"])
         self._marker.restore(state["marker"])
+        self._state = state

@@ -20,15 +20,16 @@ Unseen = Callable[[int, int], None]
 each shot that is found."""
 
 
-def dream_marked(
+def dream_steps(
     marked: Iterable[tuple[Frame, Mark]],
     dreamer: VideoDreamer,
     unseen: Unseen = lambda done, known: None,
-) -> Iterator[Frame]:
+) -> Iterator[Frame | None]:
     """Yield the dream of each frame of a clip, in one pass or in two, as the options say.
 
     In two, the first frames of each shot are held, and dreamed backwards before they are dreamed
-    for the output: what is carried has come to rest when the first of them is reached.
+    for the output: what is carried has come to rest when the first of them is reached. For each of
+    these None is yielded.
     """
     carry = dreamer.carry
     if carry.passes == 1 or not carry.carry or dreamer.options.iterations == 0:
@@ -59,6 +60,16 @@ def dream_marked(
             dreamer(frame)
             done += 1
             unseen(done, known)
+            yield None
         for frame, mark in chain([(shot[0][0], Mark.SAME)], shot[1:]):
             yield dreamer(frame, mark)
         dreamer.motion = estimated
+
+
+def dream_marked(
+    marked: Iterable[tuple[Frame, Mark]],
+    dreamer: VideoDreamer,
+    unseen: Unseen = lambda done, known: None,
+) -> Iterator[Frame]:
+    """Yield the dreams of `dream_steps` alone."""
+    return (dream for dream in dream_steps(marked, dreamer, unseen) if dream is not None)

@@ -136,3 +136,17 @@ def sweep_journey(
     dreamer = VideoDreamer(network, options, carry, timeline)
     marker = marker_of(carry, cuts)
     return ClipJourney(source.frames_from, len(source), dreamer, marker, captioned)
+
+
+def dream_sweep(
+    source: Still | Clip,
+    network: Network,
+    schedule: str,
+    dream: DreamOptions | None = None,
+    carry: CarryOptions | None = None,
+    cuts: Sequence[Fraction] | None = None,
+    caption: bool = False,
+) -> Iterator[Frame]:
+    """Yield the frames of a sweep, as they are finished. See `sweep_journey`."""
+    journey = sweep_journey(source, network, schedule, dream, carry, cuts, caption)
+    return (frame for frame in journey if frame is not None)

@@ -44,7 +44,9 @@ SAVE_SHARE = 0.03
 """Of the time of a render that may go into saving where it is."""
 
 Progress = Callable[[int], None]
-"""Called with how much of a journey is done, in frames, unseen ones too."""
+"""Called with how much is done, in frames."""
+Follow = Callable[[int, int], None]
+"""Called with how much of a journey is done, and how much there is: frames, unseen ones too."""
 Say = Callable[[str], None]
 """Called with a line for the user."""
 
@@ -53,7 +55,7 @@ Say = Callable[[str], None]
 class Handles:
     """What a render can be followed and steered by. watch: a picture file of the latest frame."""
 
-    progress: Progress = lambda done: None
+    progress: Follow = lambda done, total: None
     say: Say = lambda line: None
     watch: Path | None = None
     overwrite: bool = False
@@ -163,7 +165,7 @@ class _Work:
         if self.saved >= self.journey.total:
             line = f"all {self.saved} frames are done: finishing"
         self.handles.say(line)
-        self.handles.progress(self.saved)
+        self.handles.progress(self.saved, self.journey.total)
 
     def run(self) -> None:
         """Take all frames of the journey. On any error, what was made before it is saved first."""
@@ -180,7 +182,7 @@ class _Work:
                         if self.watch:
                             self.watch.show(frame)
                     at = self._now()
-                    self.handles.progress(self.journey.done)
+                    self.handles.progress(self.journey.done, self.journey.total)
                     if self.reel.ripe or time.monotonic() >= self._next_save:
                         self._save(at)
                 with finished_first(self._stopping):
@@ -204,8 +206,7 @@ class _Work:
         self.handles.say("stopping after this frame; Ctrl-C again stops at once")
 
     def _now(self) -> State:
-        state = self.journey.state()
-        return {"frames": self.reel.frames, "journey": state, "done": self.journey.done}
+        return {"frames": self.reel.frames, "journey": self.journey.state()}
 
     def _save(self, at: State) -> None:
         started = time.monotonic()
@@ -216,8 +217,9 @@ class _Work:
         self._next_save = time.monotonic() + max(SAVE_EVERY_S, spent / SAVE_SHARE)
 
     def _write(self, at: State) -> None:
-        write_state(self.path, at)
-        self.saved = at["done"]
+        if at["journey"]["done"]:
+            write_state(self.path, at)
+            self.saved = at["journey"]["done"]
 
     def note(self, error: BaseException) -> None:
         """Say with an error what is kept; where nothing is, leave nothing behind."""

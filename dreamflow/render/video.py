@@ -30,8 +30,13 @@ def video_journey(clip: Clip, network: Network, settings: VideoSettings) -> Jour
 
 def inputs_of(clip: Clip, settings: VideoSettings) -> Inputs:
     """Return the files that the frames depend on."""
-    cuts = settings.carry.cuts
-    return {"clip": clip.files} | ({} if cuts in FOUND else {"--cuts file": [Path(cuts)]})
+    carry = settings.carry
+    inputs = {"clip": clip.files}
+    if carry.cuts not in FOUND:
+        inputs["--cuts file"] = [Path(carry.cuts)]
+    if carry.flow_dir is not None:
+        inputs["--flow-dir"] = sorted(Path(carry.flow_dir).glob("*.flo"))
+    return inputs
 
 
 def render_video(
