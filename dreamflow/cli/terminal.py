@@ -102,7 +102,17 @@ def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callab
     )
     with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
         task = bar.add_task(escape(title), total=total)
-        yield lambda done, total=None: bar.update(task, completed=done, total=total)
+        shown = 0
+
+        def show(done: int, total: int | None = None) -> None:
+            nonlocal shown
+            if done > shown + 1:  # going on: what was done before says nothing of the speed now
+                bar.reset(task, completed=done, total=total)
+            else:
+                bar.update(task, completed=done, total=total)
+            shown = done
+
+        yield show
 
 
 @contextmanager
