@@ -66,6 +66,7 @@ def rounds(root: Path, strikes: int, sign: int, arguments: list[str]) -> dict[st
     renders = 0
     while len(codes) < strikes:
         renders += 1
+        assert renders <= 5 * strikes, "most strikes miss"
         folder = root / str(renders)
         folder.mkdir()
         code = None
@@ -78,5 +79,6 @@ def rounds(root: Path, strikes: int, sign: int, arguments: list[str]) -> dict[st
 
 if __name__ == "__main__":
     root, strikes, name, *arguments = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs have none
     sign = {"kill": signal.SIGKILL, "int": signal.SIGINT}[name]
     print(json.dumps(rounds(Path(root), int(strikes), sign, arguments)))

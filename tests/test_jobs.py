@@ -387,6 +387,28 @@ def test_a_changed_source_is_refused(render: Rendering) -> None:
         render("d.mp4", settings, source=film)
 
 
+def test_a_picture_that_was_broken_can_be_mended(render: Rendering) -> None:
+    """Those that were not read yet may change; those that were, not."""
+    source = render.folder / "shots"
+    source.mkdir()
+    for number in range(20):
+        write_picture(source / f"{number:02}.png", texture(64, 96, seed=number // 9))
+    good = (source / "15.png").read_bytes()
+    (source / "15.png").write_bytes(b"no picture")
+    settings = VideoSettings(DREAM, CARRY, ClipOptions())
+    with pytest.raises(MediaError, match=r"15\.png cannot be read") as raised:
+        render("d.mp4", settings, source=source)
+    assert "are done and safe in d.mp4.job" in raised.value.__notes__[0]
+    (source / "15.png").write_bytes(good)
+    render.struck("d.mp4", settings, 17, source=source)
+    write_picture(source / "15.png", texture(64, 96, seed=5))
+    with pytest.raises(SettingsError, match="another clip"):
+        render("d.mp4", settings, source=source)
+    (source / "15.png").write_bytes(good)
+    whole = decoded(render("whole.mp4", settings, source=source))
+    assert decoded(render("d.mp4", settings, source=source)) == whole
+
+
 def test_cuts_that_were_edited_are_refused(render: Rendering) -> None:
     cuts = render.folder / "cuts.txt"
     cuts.write_text("5\n")

@@ -32,7 +32,10 @@ class Journey(Protocol):
         ...
 
     def state(self) -> State:
-        """Return what is needed to go on from here, or from a little before; `done` is in it."""
+        """Return what is needed to go on from here, or from a little before.
+
+        `done` is in it, and may be `read`: how many pictures of a folder it depends on.
+        """
         ...
 
     def restore(self, state: State) -> None:

@@ -18,6 +18,8 @@ from dreamflow.motion.shots import look_at, related
 
 BLEND_FRAMES = 24
 """The last frames, over which the second round passes into the first; at most half of the clip."""
+ALL = 2**53
+"""More files than there are: both rounds go by all pictures of a clip."""
 
 
 class LoopJourney:
@@ -93,6 +95,7 @@ class LoopJourney:
         return {
             "done": self.done,
             "count": self._count,
+            "read": ALL,
             "ending": list(self._ending),
             "begun": self._begun,
             "last": self._last,

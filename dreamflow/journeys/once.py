@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dreamflow.frames import Frame
 from dreamflow.journeys.journey import FramesFrom, State
@@ -27,7 +27,7 @@ class ClipJourney:
         self.done, self.total = 0, count
         self._frames, self._dreamer, self._marker = frames, dreamer, marker
         self._touch = touch
-        self._shown = 0
+        self._shown = self._read = 0
         self._state = self._behind(marker.state())
 
     def __iter__(self) -> Iterator[Frame | None]:
@@ -37,7 +37,7 @@ class ClipJourney:
 
         def marked() -> Iterator[tuple[Frame, Mark]]:
             """Yield frames with their marks, and note what the marks behind each depend on."""
-            for frame, mark in self._marker(self._frames(self._shown)):
+            for frame, mark in self._marker(self._noted(self._frames(self._shown))):
                 given.append(self._marker.state())
                 yield frame, mark
 
@@ -53,9 +53,19 @@ class ClipJourney:
             self._state = self._behind(given.popleft())
             yield self._touch(dreamed)
 
+    def _noted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self._read = frame.index + 1
+            yield frame
+
     def _behind(self, marker: State) -> State:
         counts = {"done": self.done, "total": self.total, "shown": self._shown}
-        return {**counts, "dreamer": self._dreamer.state(), "marker": marker}
+        return {
+            **counts,
+            "read": self._read,
+            "dreamer": self._dreamer.state(),
+            "marker": marker,
+        }
 
     def state(self) -> State:
         """Return what is needed to go on after the last dream that was shown.

@@ -106,6 +106,10 @@ class JobFolder:
                 shutil.rmtree(path)
             elif path.name != LOCK:
                 path.unlink()
+        self.say(facts)
+
+    def say(self, facts: dict[str, Any]) -> None:
+        """Write what job it is. Raises OutputError."""
         text = json.dumps({"job": VERSION, **facts}, ensure_ascii=False, indent=2)
         with whole(self.path / FACTS) as part:
             part.write_text(text + "\n", encoding="utf-8")

@@ -17,44 +17,54 @@ PARTS = 64
 PART_BYTES = 64 * 2**10
 WORDS = 60
 """Characters of a value, at most, that are shown of it."""
+FLOW = "--flow-dir"
+"""The name of the input that files may be added to."""
 
 Inputs = Mapping[str, Sequence[Path]]
-"""The files that a render depends on, under the name that the user knows them by."""
+"""The files that a render depends on, under the name that the user knows them by. Of several, those
+that were not read yet may change: a picture that was broken is mended, flow that was missing is
+added."""
 
 
-def fingerprint(files: Sequence[Path]) -> dict[str, Any]:
-    """Return what tells files from others: how many, their bytes, and a hash.
+def fingerprint(name: str, files: Sequence[Path]) -> list[list[str]]:
+    """Return what tells an input's files from others: the name, size and hash of each.
 
-    The hash is of all of a small file, of the name and the ends of each of several, and of 64 parts
-    of a large one. Raises MediaError where a file is gone.
+    The hash is of all of a small file, and of parts all over a large one: of 64, or, where there
+    are several files, of its two ends. Raises MediaError where a file is gone.
     """
+    alone = len(files) == 1 and name != FLOW
+    return [_of_file(path, PARTS if alone else 2) for path in files]
+
+
+def _of_file(path: Path, parts: int) -> list[str]:
     seen = hashlib.sha256()
-    total = 0
-    for path in files:
-        try:
-            size = path.stat().st_size
-            with path.open("rb") as file:
-                if len(files) > 1:
-                    seen.update(path.name.encode(errors="replace"))
-                    parts = 2
-                else:
-                    parts = PARTS
-                if size <= (PART_BYTES * parts if len(files) > 1 else WHOLE_BYTES):
-                    seen.update(file.read())
-                else:
-                    for part in range(parts):
-                        file.seek((size - PART_BYTES) * part // (parts - 1))
-                        seen.update(file.read(PART_BYTES))
-        except OSError as error:
-            raise MediaError(f"{path} cannot be read: {error.strerror}") from error
-        total += size
-    return {"files": len(files), "bytes": total, "sha256": seen.hexdigest()}
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if size <= (WHOLE_BYTES if parts > 2 else parts * PART_BYTES):
+                seen.update(file.read())
+            else:
+                for part in range(parts):
+                    file.seek((size - PART_BYTES) * part // (parts - 1))
+                    seen.update(file.read(PART_BYTES))
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror}") from error
+    name = "" if parts > 2 else path.name.encode(errors="replace").decode()
+    return [name, str(size), seen.hexdigest()[:32]]
 
 
-def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _same(before: list[list[str]], now: list[list[str]], name: str, read: int) -> bool:
+    """Return whether files are those that they were, as far as they were read."""
+    if name == FLOW:
+        return {tuple(file) for file in before} <= {tuple(file) for file in now}
+    alike = [file[0] for file in before] == [file[0] for file in now]
+    return alike and before[: max(1, read)] == now[: max(1, read)]
+
+
+def changes(before: dict[str, Any], now: dict[str, Any], read: int) -> list[str]:
     """Return in words what of a job has changed, the first things first.
 
-    before, now: its facts, as `facts_of` gives them.
+    before, now: its facts. read: how many files of a clip of pictures were read.
     """
     found: list[str] = []
     then, record = before["record"], now["record"]
@@ -67,7 +77,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if not found and then["network"] != record["network"]:
         found.append(f"other weights of {then['network']['name']}")
     for name, kept in before["inputs"].items():
-        if kept != now["inputs"].get(name):
+        if not _same(kept, now["inputs"].get(name, []), name, read):
             found.append(f"another {name}")
     for name, value in before["machine"].items():
         if value != now["machine"][name]:
@@ -75,17 +85,18 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return found
 
 
-def check_unchanged(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+def check_unchanged(folder: Path, before: dict[str, Any], now: dict[str, Any], read: int) -> None:
     """Raise SettingsError where a job was begun with other settings, sources, or on another device.
 
-    A job of another PyTorch or DreamFlow goes on, with a warning.
+    read: how many files of a clip of pictures were read; those behind may have changed. A job of
+    another PyTorch or DreamFlow goes on, with a warning.
     """
     if "inputs" not in before:
         raise SettingsError(
             f"the job {folder.name} was not begun by this command, and cannot go on: finish it "
             f"with `dreamflow jobs finish {folder}`, or give --fresh to start over"
         )
-    if found := changes(before, now):
+    if found := changes(before, now, read):
         raise SettingsError(
             f"the job {folder.name} was begun with {' and '.join(found[:3])}: give the same "
             "settings, or --fresh to start over"
@@ -105,7 +116,7 @@ def check_sources(begun: dict[str, Any], inputs: Inputs) -> None:
     """Raise MediaError where a source that gave too few frames is not there as it was."""
     for name, files in inputs.items():
         try:
-            same = fingerprint(files) == begun[name]
+            same = fingerprint(name, files) == begun[name]
         except MediaError as error:
             raise MediaError(f"the {name} is gone: {error}") from error
         if not same:

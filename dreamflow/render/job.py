@@ -107,7 +107,7 @@ def render(
     check_output(out, handles.overwrite, outline.sources)
     watch = Watch(handles.watch, [out, *outline.sources]) if handles.watch else None
     facts = job_facts(out, outline, encode, record, chunk) | {
-        "inputs": {name: fingerprint(files) for name, files in inputs.items()},
+        "inputs": {name: fingerprint(name, files) for name, files in inputs.items()},
         "machine": {
             "device": str(device).removesuffix(":0"),
             "threads": torch.get_num_threads(),
@@ -115,16 +115,18 @@ def render(
     }
     with JobFolder(job_path(out)) as folder:
         begun = None if handles.fresh else read_facts(folder.path)
+        at = None
         if begun is None:
             folder.begin(facts)
         else:
-            check_unchanged(folder.path, begun, facts)
-            facts = begun
+            at = read_state(folder.path / STATE) if (folder.path / STATE).exists() else None
+            check_unchanged(folder.path, begun, facts, at["journey"].get("read", 0) if at else 0)
+            facts = begun | {"inputs": facts["inputs"]}
+            folder.say(facts)
         reel = reel_of(folder.path, kind, outline, encode, facts)
         work = _Work(journey, reel, folder, handles, watch)
         try:
-            if begun is not None:
-                work.take_up()
+            work.take_up(at)
             reel.warn()
             check_space(folder.path, outline, outline.frames - reel.frames, films=kind is not None)
             before = journey.done
@@ -152,12 +154,11 @@ class _Work:
         """How much of the journey is safe, in frames."""
         self._next_save = time.monotonic() + SAVE_EVERY_S
 
-    def take_up(self) -> None:
-        """Go on from the state on the disk, if there is one."""
-        if not self.path.exists():
+    def take_up(self, state: State | None) -> None:
+        """Go on from a state, or begin where there is none."""
+        if state is None:
             self.reel.go_on(0)
             return
-        state = read_state(self.path)
         self.reel.go_on(state["frames"])
         self.journey.restore(state["journey"])
         self.saved = self.journey.done

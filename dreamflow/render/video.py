@@ -12,7 +12,7 @@ from dreamflow.media import Clip
 from dreamflow.media.cutlist import FOUND, read_cuts
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, VideoSettings
-from dreamflow.render.inputs import Inputs
+from dreamflow.render.inputs import FLOW, Inputs
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
 
@@ -35,7 +35,7 @@ def inputs_of(clip: Clip, settings: VideoSettings) -> Inputs:
     if carry.cuts not in FOUND:
         inputs["--cuts file"] = [Path(carry.cuts)]
     if carry.flow_dir is not None:
-        inputs["--flow-dir"] = sorted(Path(carry.flow_dir).glob("*.flo"))
+        inputs[FLOW] = sorted(Path(carry.flow_dir).glob("*.flo"))
     return inputs
 
 
