@@ -231,6 +231,75 @@ class SweepOptions(Options):
 
 
 @dataclass(frozen=True)
+class ZoomOptions(Options):
+    """How a camera moves into a dream, how the dream grows on the way, and for how long."""
+
+    layers: str | None = option(
+        None,
+        "Layers to dream on one after the other, an equal share of the time each.",
+        metavar="A,B,C",
+    )
+    seconds: float = option(10.0, "Length of the film.", above=0, high=86400)
+    fps: float = option(
+        24.0, "Frames per second; the same journey at any rate.", above=0, high=1000
+    )
+    size: str | None = option(
+        None,
+        "WIDTHxHEIGHT, to which the picture is cropped; or N for the longer side [640].",
+        metavar="SIZE",
+    )
+    speed: Number = option(
+        1.25,
+        "How many times larger things get in a second, 1 or more; --reverse zooms out.",
+        low=1,
+        high=16,
+        scheduled=True,
+    )
+    rotation: Number = option(
+        0.0,
+        "Degrees a second that the picture turns clockwise.",
+        low=-360,
+        high=360,
+        scheduled=True,
+    )
+    centre_x: Number = option(
+        50.0, "What is moved into, in percent of the width.", low=0, high=100, scheduled=True
+    )
+    centre_y: Number = option(
+        50.0, "The same from above, in percent of the height.", low=0, high=100, scheduled=True
+    )
+    drift_x: Number = option(
+        0.0,
+        "Percent of the width a second that the camera moves to the right.",
+        low=-100,
+        high=100,
+        scheduled=True,
+    )
+    drift_y: Number = option(
+        0.0, "The same downwards, in percent of the width.", low=-100, high=100, scheduled=True
+    )
+    growth: Number = option(
+        24.0,
+        "How much each octave is dreamed on in a second, in levels of 255.",
+        low=0,
+        high=1000,
+        scheduled=True,
+    )
+    steadiness: Number = option(
+        0.95,
+        "How firmly contrast, sharpness and colour are kept: share led back in a second.",
+        low=0,
+        high=1,
+        scheduled=True,
+    )
+    ticks: int = option(
+        12, "Times a second that is dreamed; frames between are views of it.", low=1, high=120
+    )
+    loop: bool = option(False, "Come back to the first frame: it is met again, deep inside.")
+    reverse: bool = option(False, "Zoom out: the same journey, shown backwards.")
+
+
+@dataclass(frozen=True)
 class DistillOptions(Options):
     """How a pocket is made and trained."""
 
@@ -276,13 +345,21 @@ GROUPS: tuple[type[Options], ...] = (
     ClipOptions,
     EncodeOptions,
     SweepOptions,
+    ZoomOptions,
 )
 """The groups whose settings are saved with an output and may stand in a preset."""
 
 
-def saved_fields() -> dict[str, type[Options]]:
-    """Return the name of every saved setting, and the group it belongs to."""
-    return {f.name: group for group in GROUPS for f in fields(group)}  # type: ignore[arg-type]
+def saved_fields() -> dict[str, tuple[type[Options], ...]]:
+    """Return the name of every saved setting, and the groups that have it.
+
+    Commands that mean the same by a name have it each with a default of its own.
+    """
+    found: dict[str, tuple[type[Options], ...]] = {}
+    for group in GROUPS:
+        for setting in fields(group):  # type: ignore[arg-type]
+            found[setting.name] = (*found.get(setting.name, ()), group)
+    return found
 
 
 def as_dict(*groups: Options) -> dict[str, Any]:
@@ -299,6 +376,17 @@ def as_dict(*groups: Options) -> dict[str, Any]:
 SIZE_PATTERN = re.compile(r"(\d+)(?:\s*[xX]\s*(\d+))?$")
 
 
+def given_size(size: str) -> tuple[int, int] | None:
+    """Return the (width, height) of `"640x360"`; None of one that only names the longer side.
+
+    Raises SettingsError for what is no size.
+    """
+    match = SIZE_PATTERN.match(size.strip())
+    if not match or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
+        raise SettingsError(f"--size {size!r} is not a size: write 640x360, or 640 for the longer")
+    return (int(match[1]), int(match[2])) if match[2] else None
+
+
 def fit_size(size: str | None, width: int, height: int) -> tuple[int, int]:
     """Return the (width, height) in pixels that `size` gives a picture of (width, height).
 
@@ -307,12 +395,8 @@ def fit_size(size: str | None, width: int, height: int) -> tuple[int, int]:
     """
     if size is None:
         return width, height
-    match = SIZE_PATTERN.match(size.strip())
-    if not match or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
-        raise SettingsError(f"--size {size!r} is not a size: write 640x360, or 640 for the longer")
-    if match[2]:
-        scale = min(int(match[1]) / width, int(match[2]) / height)
-    else:
-        scale = int(match[1]) / max(width, height)
+    box = given_size(size)
+    longer = max(width, height)
+    scale = min(box[0] / width, box[1] / height) if box else int(size) / longer
     wide, high = (max(2, 2 * math.floor(side * scale / 2 + 0.5)) for side in (width, height))
     return wide, high

@@ -8,7 +8,7 @@ from typing import Any
 
 from dreamflow.errors import SettingsError, nearest
 from dreamflow.options import saved_fields
-from dreamflow.settings import coerce, type_hints
+from dreamflow.settings import Options, coerce, type_hints
 
 DESCRIPTION = "description"
 PACKAGE = Path(__file__).parent
@@ -68,10 +68,24 @@ def checked(settings: dict[str, Any], where: str) -> dict[str, Any]:
         if name not in known:
             hint = nearest(name, known) or "; `dreamflow video --help` lists all settings"
             raise SettingsError(f"{where}: {key} is not a setting{hint}")
-        group = known[name]
         try:
-            good[name] = coerce(name, value, type_hints(group)[name])
-            group(**{name: good[name]})
+            good[name] = value_for(name, value, known[name])
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
     return good
+
+
+def value_for(name: str, value: Any, groups: tuple[type[Options], ...]) -> Any:
+    """Return a setting's value as the first of its groups that takes it does, or raise its error.
+
+    A name that several commands have may be left open in one, and have a default in the other.
+    """
+    refused: SettingsError | None = None
+    for group in groups:
+        try:
+            group(**{name: value})
+            return coerce(name, value, type_hints(group)[name])
+        except SettingsError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused

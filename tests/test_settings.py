@@ -29,7 +29,7 @@ from dreamflow.options import (
 )
 from dreamflow.presets import checked, load_preset, preset_files
 from dreamflow.schedule import layer_schedule
-from dreamflow.settings import flag_of
+from dreamflow.settings import describe_type, flag_of, type_hints
 
 PRESETS = list(preset_files())
 
@@ -48,13 +48,13 @@ def differences(settings: dict) -> dict:
 
 
 def test_every_setting_is_declared_in_full() -> None:
-    names: list[str] = []
+    kinds: dict[str, str] = {}
     for group in (*GROUPS, MachineOptions):
         group()
         for setting in fields(group):  # type: ignore[arg-type]
-            names.append(setting.name)
             assert setting.metadata["help"].endswith("."), setting.name
-    assert len(names) == len(set(names)), "a flag means one thing"
+            kind = describe_type(type_hints(group)[setting.name])
+            assert kinds.setdefault(setting.name, kind) == kind, f"{setting.name} means one thing"
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))

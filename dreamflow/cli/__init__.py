@@ -18,6 +18,7 @@ from dreamflow.cli import (
     sweep,
     terminal,
     video,
+    zoom,
 )
 from dreamflow.cli.app import app
 from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped
@@ -26,6 +27,7 @@ __all__ = ["app", "main"]
 
 app.command("video", epilog=video.EXAMPLE)(video.video)
 app.command("sweep", epilog=sweep.EXAMPLE)(sweep.sweep)
+app.command("zoom", epilog=zoom.EXAMPLE)(zoom.zoom)
 app.command("batch", epilog=batch.EXAMPLE)(batch.batch)
 app.add_typer(jobs.jobs_app, name="jobs")
 app.command("frame", epilog=frame.EXAMPLE)(frame.frame)

@@ -23,6 +23,7 @@ PANELS = {
     "ClipOptions": "Which frames",
     "EncodeOptions": "Output",
     "SweepOptions": "Sweep",
+    "ZoomOptions": "Zoom",
     "DistillOptions": "Training",
     "MachineOptions": "Machine",
 }

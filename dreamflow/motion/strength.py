@@ -34,6 +34,14 @@ def _up(small: np.ndarray, like: np.ndarray) -> np.ndarray:
     return cv2.pyrUp(small, dstsize=(like.shape[1], like.shape[0]))
 
 
+def joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Return the picture of these bands, fine to coarse, and last what is left: as `bands` made."""
+    result = parts[-1]
+    for band in reversed(parts[:-1]):
+        result = _up(result, band) + band
+    return result
+
+
 def strength(residual: np.ndarray) -> tuple[float, ...]:
     """Return the root mean square of each band but what is left below."""
     return tuple(float(np.sqrt(np.square(band).mean())) for band in bands(residual)[:-1])

@@ -1,0 +1,114 @@
+"""`dreamflow zoom`: an endless zoom into a dream."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.cli.binding import (
+    DebugOption,
+    FreshOption,
+    LikeOption,
+    OverwriteOption,
+    PresetOption,
+    WatchOption,
+    with_options,
+)
+from dreamflow.cli.prepare import check_layers, set_threads, stoppable
+from dreamflow.errors import SettingsError
+from dreamflow.options import DreamOptions, EncodeOptions, MachineOptions, ZoomOptions
+
+EXAMPLE = (
+    "Example: dreamflow zoom meadow.jpg zoom.mp4 --seconds 20 --rotation 4 "
+    "--layers conv2/norm2,inception_3b/5x5_reduce,inception_4c/output"
+)
+
+
+@with_options
+def zoom(
+    image: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A picture to zoom into; without one the zoom begins in noise.",
+            metavar="IMAGE",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The film: .mp4, .mov, .mkv, .webm or .gif; without suffix, a folder of PNGs.",
+            metavar="OUT",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    preset: PresetOption = None,
+    like: LikeOption = None,
+    dream: DreamOptions,
+    zoom: ZoomOptions,
+    encode: EncodeOptions,
+    machine: MachineOptions,
+    overwrite: OverwriteOption = False,
+    fresh: FreshOption = False,
+    watch: WatchOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Zoom into a picture, or into noise, that is dreamed on as it comes nearer.
+
+    Speed, rotation, drift and growth are per second: another frame rate shows the same journey.
+    What is marked * may change over time, in the order in which it is dreamed:
+    --speed "smooth, 0: 1, 3s: 1.5". --iterations and --step tell how strong the dream becomes.
+    """
+    from dreamflow.media.stills import is_picture
+
+    source, out = (image, out) if out else (None, image)
+    if out is None:
+        raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
+    if source is None and is_picture(out):
+        raise SettingsError(f"name the film, too: dreamflow zoom {out} zoom.mp4")
+    from dreamflow.journeys.zoom import layers_over, zoom_layers, zoom_timeline
+    from dreamflow.media.formats import format_of
+    from dreamflow.media.writer import check_output
+
+    for name in zoom_layers(zoom) or [None]:
+        check_layers(replace(dream, layer=(name,)) if name else dream, machine)
+    for group in (layers_over(zoom, dream), zoom):
+        group.check_over(zoom_timeline(zoom), warn=False)
+    format_of(out)
+    from dreamflow.render.zoom import (
+        ZoomSettings,
+        first_picture,
+        forwards_path,
+        render_zoom,
+        zoom_outline,
+    )
+
+    settings = ZoomSettings(dream, zoom, encode)
+    picture = first_picture(source, settings)
+    outline = zoom_outline(settings, picture, *([source] if source else []))
+    check_output(out, overwrite, outline.sources)
+    from dreamflow.networks import load_network
+    from dreamflow.render import Handles, remembered
+
+    machine = machine if fresh else remembered(forwards_path(out) if zoom.reverse else out, machine)
+    set_threads(machine)
+    network = load_network(dream.network, machine.weights, machine.device)
+    started, rounds = time.monotonic(), 1 + zoom.reverse
+    with (
+        stoppable(),
+        terminal.progress_bar(f"dreaming {out.name}", outline.frames * rounds) as progress,
+    ):
+        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
+        done = render_zoom(source, picture, out, network, settings, handles)
+    spent = time.monotonic() - started
+    typer.echo(
+        f"{out}: {done.frames} frames, {float(outline.length):.2f} s of "
+        f"{outline.width}x{outline.height}, dreamed in {spent:.0f} s "
+        f"({spent / max(1, done.dreamed):.2f} s a frame)"
+    )

@@ -1,0 +1,128 @@
+"""A zoom rendered into a file."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dreamflow.errors import SettingsError
+from dreamflow.journeys.backwards import BackwardsJourney
+from dreamflow.journeys.noise import coloured_noise
+from dreamflow.journeys.zoom import ZoomJourney, zoom_timeline
+from dreamflow.media import read_picture
+from dreamflow.media.metadata import read_record
+from dreamflow.media.outline import Outline
+from dreamflow.media.readers import fitted
+from dreamflow.networks import Network
+from dreamflow.options import DreamOptions, EncodeOptions, ZoomOptions, fit_size, given_size
+from dreamflow.render.job import Handles, Rendered, render
+from dreamflow.render.record import settings_record
+
+USUAL_SIZE = "640"
+NOISE_PX = (1920, 1080)
+NOISE_NAME = Path("noise")
+"""What stands for the source in the record of a zoom out of nothing."""
+
+
+@dataclass(frozen=True)
+class ZoomSettings:
+    """All the settings of a zoom, in their groups."""
+
+    dream: DreamOptions = DreamOptions()
+    zoom: ZoomOptions = ZoomOptions()
+    encode: EncodeOptions = EncodeOptions()
+
+
+def first_picture(source: Path | None, settings: ZoomSettings) -> np.ndarray:
+    """Return what a zoom begins with, uint8 (H, W, 3) RGB, of the size of its frames.
+
+    source: a picture, which is cropped about the zoom's centre where the size has another aspect;
+    None makes noise. Raises MediaError, or SettingsError for a size that is none.
+    """
+    zoom = settings.zoom
+    size = zoom.size or USUAL_SIZE
+    exact = given_size(size)
+    if source is None:
+        wide, high = exact or fit_size(size, *NOISE_PX)
+        return coloured_noise(wide, high, settings.dream.seed)
+    picture = read_picture(source)
+    height, width = picture.shape[:2]
+    if exact is None:
+        return fitted(picture, *fit_size(size, width, height))
+    first = zoom.at(zoom_timeline(zoom).at(Fraction(0)))
+    scale = min(width / exact[0], height / exact[1])
+    wide, high = round(scale * exact[0]), round(scale * exact[1])
+    left = round((width - wide) * first.centre_x / 100)
+    top = round((height - high) * first.centre_y / 100)
+    return fitted(picture[top : top + high, left : left + wide], *exact)
+
+
+def zoom_outline(settings: ZoomSettings, picture: np.ndarray, *sources: Path) -> Outline:
+    """Return size and timing of a zoom's film."""
+    timeline = zoom_timeline(settings.zoom)
+    height, width = picture.shape[:2]
+    frames = int(timeline.length * timeline.rate)
+    return Outline.made(width, height, timeline.rate, frames, *sources)
+
+
+def forwards_path(out: Path) -> Path:
+    """Return the folder that the frames of a zoom out lie in until the last one is dreamed."""
+    return out.resolve().with_name(f"{out.stem.replace('.', '_')}_forwards")
+
+
+def render_zoom(
+    source: Path | None,
+    picture: np.ndarray,
+    out: Path,
+    network: Network,
+    settings: ZoomSettings,
+    handles: Handles | None = None,
+) -> Rendered:
+    """Dream a zoom into a file.
+
+    source: where the picture is from, for the record; None for noise. picture: see
+    `first_picture`. A zoom out is dreamed into a folder of frames first, and then shown backwards.
+    See `render` for what it raises, and how it goes on.
+    """
+    groups = (settings.dream, settings.zoom, settings.encode)
+    record = settings_record("zoom", source or NOISE_NAME, network, *groups)
+    sources = [source] if source else []
+    outline = zoom_outline(settings, picture, *sources)
+    inputs = {"picture": sources} if source else {}
+    handles = handles or Handles()
+    journey = ZoomJourney(picture, network, settings.dream, settings.zoom)
+    rest = (outline, settings.encode, record, inputs, network.device)
+    if not settings.zoom.reverse:
+        return render(journey, out, *rest, handles)
+    folder, dreamed = forwards_path(out), 0
+    if handles.fresh or not is_made(folder, record):
+        dreamed = render(journey, folder, *rest, replace(handles, overwrite=handles.fresh)).dreamed
+    frames = [folder / f"frame_{number:06d}.png" for number in range(outline.frames)]
+    backwards = BackwardsJourney(lambda n: read_picture(frames[n]), len(frames), outline.rate)
+    shown = replace(handles, progress=lambda done: handles.progress(len(frames) + done), watch=None)
+    done = render(backwards, out, *rest, shown)
+    shutil.rmtree(folder, ignore_errors=True)
+    return replace(done, dreamed=dreamed)
+
+
+def is_made(folder: Path, record: dict[str, Any]) -> bool:
+    """Return whether a folder holds all the frames of a zoom, dreamed with these settings.
+
+    Raises SettingsError where they are those of another one.
+    """
+    if not folder.exists():
+        return False
+    try:
+        made = read_record(folder)
+    except SettingsError:
+        made = {}
+    if any(made.get(name) != record[name] for name in ("settings", "network", "source")):
+        raise SettingsError(
+            f"{folder} holds other frames: remove it, or give --fresh to dream this zoom anew"
+        )
+    return True
