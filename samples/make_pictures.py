@@ -5,6 +5,7 @@ layers.jpg        one frame of valley.mp4 on four layers.
 guide.jpg         is not drawn here: it is a browser's picture of the page that
                   `dreamflow guide samples/meadow.jpg guide` writes, 1280 pixels wide.
 sweep.jpg         meadow.jpg swept through four layers: eight moments.
+zoom.jpg          a zoom into meadow.jpg with the preset descent: eight moments of 20 seconds.
 strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
 """
 
@@ -18,6 +19,9 @@ import dreamflow
 from dreamflow import CarryOptions, DreamOptions
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.journeys.sweep import Still, dream_sweep, sweep_schedule
+from dreamflow.journeys.zoom import dream_zoom
+from dreamflow.options import ZoomOptions
+from dreamflow.presets import load_preset
 
 HERE = Path(__file__).parent
 LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
@@ -45,6 +49,19 @@ def sweep(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Fra
     return [frames[number] for number in (2, 12, 19, 27, 36, 43, 60, 77)]
 
 
+def zoom(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
+    """Return eight moments of a zoom."""
+    options = ZoomOptions(**{**load_preset("descent")[1], "seconds": 20.0, "fps": 12.0})
+    frames = list(dream_zoom(picture, network, zoom=options))
+    return [frames[number] for number in (0, 8, 40, 80, 120, 160, 200, 239)]
+
+
+def moments(frames: list[dreamflow.Frame]) -> np.ndarray:
+    """Return frames on a sheet, each with its time."""
+    times = [f"{float(frame.time):.2f} s" for frame in frames]
+    return contact_sheet([frame.picture for frame in frames], times, 4)
+
+
 def stretched(pictures: list[np.ndarray]) -> np.ndarray:
     rows = np.stack([picture[picture.shape[0] // 2] for picture in pictures])
     return rows.repeat(STRETCH, axis=0)
@@ -61,10 +78,12 @@ def main() -> None:
     frame = next(iter(dreamflow.open_clip(HERE / "valley.mp4", start="40%")))
     dreams = [dreamflow.dream_image(frame.picture, network, layer=layer) for layer in LAYERS]
     dreamflow.write_picture(out / "layers.jpg", contact_sheet(dreams, LAYERS))
-    moments = sweep(network, still("meadow.jpg", (300, 200)))
-    times = [f"{float(frame.time):.2f} s" for frame in moments]
-    pictures = [frame.picture for frame in moments]
-    dreamflow.write_picture(out / "sweep.jpg", contact_sheet(pictures, times, 4))
+    dreamflow.write_picture(
+        out / "sweep.jpg", moments(sweep(network, still("meadow.jpg", (300, 200))))
+    )
+    dreamflow.write_picture(
+        out / "zoom.jpg", moments(zoom(network, still("meadow.jpg", (240, 160))))
+    )
     clip = dreamflow.open_clip(HERE / "valley.mp4", size="320")
     strips = {
         "the clip": stretched([frame.picture for frame in clip]),

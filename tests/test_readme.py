@@ -29,6 +29,7 @@ SMALL = {
         *("--size", "48", "--octaves", "1", "--iterations", "1", "--seconds", "3"),
         *("--carry-iterations", "1", "--uncover-iterations", "0"),
     ],
+    "zoom": ["--size", "48x32", "--seconds", "0.2", "--octaves", "1", "--iterations", "1"],
     "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
     "guide": ["--size", "48", "--octaves", "1", "--iterations", "1"],
 }

@@ -341,7 +341,8 @@ def test_a_zoom_out_goes_on_where_it_was_broken_off(tmp_path: Path, noise_networ
     picture, whole = texture(48, 64), zoomed(noise_network)
 
     def rendered(stop: int | None) -> None:
-        def progress(done: int) -> None:
+        def progress(done: int, total: int) -> None:
+            assert total == 24
             if done == stop:
                 raise KeyboardInterrupt
 

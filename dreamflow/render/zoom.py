@@ -99,13 +99,22 @@ def render_zoom(
     rest = (outline, settings.encode, record, inputs, network.device)
     if not settings.zoom.reverse:
         return render(journey, out, *rest, handles)
-    folder, dreamed = forwards_path(out), 0
+    folder, count, dreamed = forwards_path(out), outline.frames, 0
     if handles.fresh or not is_made(folder, record):
-        dreamed = render(journey, folder, *rest, replace(handles, overwrite=handles.fresh)).dreamed
-    frames = [folder / f"frame_{number:06d}.png" for number in range(outline.frames)]
-    backwards = BackwardsJourney(lambda n: read_picture(frames[n]), len(frames), outline.rate)
-    shown = replace(handles, progress=lambda done: handles.progress(len(frames) + done), watch=None)
-    done = render(backwards, out, *rest, shown)
+        inwards = replace(
+            handles,
+            progress=lambda done, total: handles.progress(done, 2 * count),
+            overwrite=handles.fresh,
+        )
+        dreamed = render(journey, folder, *rest, inwards).dreamed
+    frames = [folder / f"frame_{number:06d}.png" for number in range(count)]
+    backwards = BackwardsJourney(lambda n: read_picture(frames[n]), count, outline.rate)
+    outwards = replace(
+        handles,
+        progress=lambda done, total: handles.progress(count + done, 2 * count),
+        watch=None,
+    )
+    done = render(backwards, out, *rest, outwards)
     shutil.rmtree(folder, ignore_errors=True)
     return replace(done, dreamed=dreamed)
 
