@@ -99,21 +99,22 @@ def render_zoom(
     rest = (outline, settings.encode, record, inputs, network.device)
     if not settings.zoom.reverse:
         return render(journey, out, *rest, handles)
-    follow = handles.progress
-    folder, dreamed, count = forwards_path(out), 0, outline.frames
+    folder, count, dreamed = forwards_path(out), outline.frames, 0
     if handles.fresh or not is_made(folder, record):
-        there = replace(
+        inwards = replace(
             handles,
+            progress=lambda done, total: handles.progress(done, 2 * count),
             overwrite=handles.fresh,
-            progress=lambda done, total: follow(done, total + count),
         )
-        dreamed = render(journey, folder, *rest, there).dreamed
+        dreamed = render(journey, folder, *rest, inwards).dreamed
     frames = [folder / f"frame_{number:06d}.png" for number in range(count)]
-    backwards = BackwardsJourney(lambda n: read_picture(frames[n]), len(frames), outline.rate)
-    back = replace(
-        handles, progress=lambda done, total: follow(count + done, count + total), watch=None
+    backwards = BackwardsJourney(lambda n: read_picture(frames[n]), count, outline.rate)
+    outwards = replace(
+        handles,
+        progress=lambda done, total: handles.progress(count + done, 2 * count),
+        watch=None,
     )
-    done = render(backwards, out, *rest, back)
+    done = render(backwards, out, *rest, outwards)
     shutil.rmtree(folder, ignore_errors=True)
     return replace(done, dreamed=dreamed)
 
