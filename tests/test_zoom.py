@@ -342,6 +342,7 @@ def test_a_zoom_out_goes_on_where_it_was_broken_off(tmp_path: Path, noise_networ
 
     def rendered(stop: int | None) -> None:
         def progress(done: int, total: int) -> None:
+            assert total == 24
             if done == stop:
                 raise KeyboardInterrupt
 
