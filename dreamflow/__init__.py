@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dreamflow.frames import Frame
     from dreamflow.journeys import dream_image, dream_video
     from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
-    from dreamflow.networks import Network, load_network
+    from dreamflow.networks import Network, load_network, network_of
     from dreamflow.options import CarryOptions, ClipOptions, DreamOptions
     from dreamflow.render.guide import make_guide
 
@@ -43,6 +43,7 @@ _HOMES = {
     "dream_video": "journeys",
     "load_network": "networks",
     "make_guide": "render.guide",
+    "network_of": "networks",
     "open_clip": "media",
     "read_picture": "media",
     "write_picture": "media",
@@ -63,6 +64,7 @@ __all__ = [
     "dream_video",
     "load_network",
     "make_guide",
+    "network_of",
     "open_clip",
     "read_picture",
     "write_picture",

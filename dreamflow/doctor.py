@@ -96,7 +96,8 @@ def _ffmpeg() -> list[Finding]:
 
 def _weights() -> list[Finding]:
     from dreamflow.errors import WeightsError
-    from dreamflow.networks.store import find_weights, known_networks
+    from dreamflow.networks import known_networks
+    from dreamflow.networks.store import find_weights
 
     found: list[Finding] = []
     for network in known_networks():

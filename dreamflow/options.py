@@ -20,7 +20,7 @@ from dreamflow.settings import Count, Number, Options, option, plain_value
 class DreamOptions(Options):
     """What is dreamed, and how hard."""
 
-    network: str = option("pocket", "Network that dreams: pocket, or googlenet.")
+    network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
         "Layer to dream on; repeat as NAME=WEIGHT for a blend.",
@@ -188,7 +188,10 @@ class MachineOptions(Options):
     """Where the work is done. Not saved with an output, and not for presets."""
 
     weights: Path | None = option(
-        None, "Weights of the network, a .safetensors file.", saved=False, metavar="FILE"
+        None,
+        "Weights of the network: .safetensors, .pth or .caffemodel.",
+        saved=False,
+        metavar="FILE",
     )
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps.", saved=False, metavar="DEVICE")
     threads: int = option(

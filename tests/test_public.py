@@ -22,6 +22,7 @@ SURFACE = {
     "dream_video",
     "load_network",
     "make_guide",
+    "network_of",
     "open_clip",
     "read_picture",
     "write_picture",

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from dreamflow.dream import Objective
 from dreamflow.networks import Network
-from dreamflow.networks.graph import SOURCE
+from dreamflow.networks.graph import SOURCE, GraphNetwork
+from dreamflow.networks.traced import TracedNetwork
 
 LAYERS = (
     *("conv1/7x7_s2", "conv2/3x3", "conv2/norm2", "inception_3a/5x5", "inception_3b/5x5_reduce"),
@@ -50,6 +52,11 @@ def pass_gflop(network: Network, layer: str, height: int, width: int) -> float:
 
     Forward, and the gradient of the picture: as many again, since the weights are frozen.
     """
+    if isinstance(network, TracedNetwork):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network.plain(torch.zeros(1, 3, height, width, device=network.device), (layer,))
+        return 2 * counter.get_total_flops() / 1e9
+    assert isinstance(network, GraphNetwork)
     sides = {SOURCE: (height, width)}
     total = 0
     for name in network.needed((layer,)):
@@ -108,7 +115,7 @@ def bench_engine(
     """
     made = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, height, width, generator=made).to(network.device)
-    names = [name for name in layers if name in network.layers]
+    names = [name for name in layers if name in network.layers] or some_layers(network)
     plain, plain_gflop = peak_pass(network.device)
     peak = EngineFigures("3x3 convolution", plain_gflop)
     figures = [EngineFigures(name, pass_gflop(network, name, height, width)) for name in names]
@@ -120,6 +127,12 @@ def bench_engine(
                 figure.milliseconds.append(spent)
         progress(max(0, done + 1))
     return peak, figures
+
+
+def some_layers(network: Network) -> list[str]:
+    """Return a few layers of any network, shallow to deep."""
+    names = list(network.layers)
+    return names[:: max(1, len(names) // len(LAYERS))]
 
 
 def ascending(network: Network, layer: str, image: Tensor) -> Callable[[], object]:

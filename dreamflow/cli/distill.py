@@ -12,12 +12,13 @@ import typer
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, with_options
 from dreamflow.cli.prepare import set_threads, stoppable
-from dreamflow.errors import MediaError, OutputError
+from dreamflow.errors import MediaError, OutputError, SettingsError
 from dreamflow.options import DistillOptions, DreamOptions, MachineOptions
 
 if TYPE_CHECKING:
     from dreamflow.distill import Trainer
     from dreamflow.networks import Network
+    from dreamflow.networks.graph import GraphNetwork
 
 EXAMPLE = "Example: dreamflow distill photographs/ mine.safetensors --minutes 60"
 SAVE_EVERY_S = 30
@@ -66,9 +67,12 @@ def distill(
     if not out.resolve().parent.is_dir():
         raise OutputError(f"the folder {out.resolve().parent} does not exist; make it first")
     from dreamflow.networks import load_network
+    from dreamflow.networks.graph import GraphNetwork
 
     set_threads(machine)
     network = load_network(teacher, machine.weights, machine.device)
+    if not isinstance(network, GraphNetwork):
+        raise SettingsError(f"--teacher {teacher}: a pocket learns the layers of googlenet only")
     if evaluate:
         print_transfer(network, out, photographs)
         return
@@ -76,7 +80,7 @@ def distill(
 
 
 def train(
-    teacher: Network, photographs: Path, out: Path, options: DistillOptions, fresh: bool
+    teacher: GraphNetwork, photographs: Path, out: Path, options: DistillOptions, fresh: bool
 ) -> None:
     """Train, saving twice a minute and when stopped."""
     import torch

@@ -37,7 +37,7 @@ def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]
 
 def layers(
     network: Annotated[
-        str, typer.Option(help="Network whose layers are listed.")
+        str, typer.Option(help="Network whose layers are listed: `dreamflow models list`.")
     ] = DreamOptions.network,
     weights: Annotated[
         Path | None,
@@ -67,14 +67,16 @@ def layers(
         typer.echo(json.dumps([asdict(layer) for layer in found], indent=2))
         return
     numbers = ("channels", "stride", "field", "depth", "smallest")
-    columns = [("layer", "left"), *((word, "right") for word in numbers), ("category", "left")]
+    columns = [("layer", "left"), *((word, "right") for word in numbers)]
+    if any(layer.category for layer in found):
+        columns.append(("category", "left"))
     rows = [
         [
             layer.name,
-            *map(str, (layer.channels, layer.stride, layer.receptive_field, layer.depth)),
+            *map(str, (layer.channels, layer.stride, layer.receptive_field or "-", layer.depth)),
             str(layer.smallest),
             layer.category,
-        ]
+        ][: len(columns)]
         for layer in found
     ]
     print_table(f"{network}: {len(found)} layers", columns, rows)

@@ -25,7 +25,7 @@ def stoppable() -> Iterator[None]:
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Refuse an unknown network or layer at once, before weights are loaded."""
     from dreamflow.blend import parse_layers
-    from dreamflow.networks.graph import find_layer
+    from dreamflow.networks.network import find_layer
     from dreamflow.networks.store import network_layers
 
     known = network_layers(dream.network, machine.weights)

@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.networks import Network
-from dreamflow.networks.graph import SOURCE, Node, pool_or_concat
+from dreamflow.networks.graph import SOURCE, GraphNetwork, Node, pool_or_concat
 from dreamflow.networks.lrn import local_response_norm
 from dreamflow.networks.pocket import TRUNK
 
@@ -30,7 +29,7 @@ QUIET_SHARE = 0.3
 
 @torch.no_grad()
 def inherited(
-    teacher: Network, nodes: Sequence[Node], images: Tensor, made: np.random.Generator
+    teacher: GraphNetwork, nodes: Sequence[Node], images: Tensor, made: np.random.Generator
 ) -> dict[str, Tensor]:
     """Return the weights of a pocket's graph, `<layer>.weight` (OIHW, RGB in) and `.bias`.
 

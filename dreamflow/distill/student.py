@@ -18,7 +18,7 @@ BIAS_SHARE = 0.3
 
 
 class Student(nn.Module):
-    """The trainable form of a graph; `folded` gives the weights of its `Network`.
+    """The trainable form of a graph; `folded` gives the weights of its `GraphNetwork`.
 
     Each weight is kept as a parameter of about unit size times a fixed scale, so that one learning
     rate suits them all: activations of GoogLeNet differ in size by a hundred times.

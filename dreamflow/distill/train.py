@@ -23,7 +23,8 @@ from dreamflow.distill.inherit import inherited
 from dreamflow.distill.pictures import Pictures, Pool, moved
 from dreamflow.distill.student import Student
 from dreamflow.errors import SettingsError
-from dreamflow.networks import Network, pocket
+from dreamflow.networks import pocket
+from dreamflow.networks.graph import GraphNetwork
 from dreamflow.options import DistillOptions
 
 INHERIT_BATCHES = 12
@@ -37,7 +38,9 @@ EARLY = ("conv1/7x7_s2", "conv2/3x3_reduce")
 class Trainer:
     """A distillation: step it, save it, go on with it."""
 
-    def __init__(self, teacher: Network, photographs: list[np.ndarray], options: DistillOptions):
+    def __init__(
+        self, teacher: GraphNetwork, photographs: list[np.ndarray], options: DistillOptions
+    ):
         """Raise SettingsError for a layer to end at that the teacher has not."""
         teacher.layer(options.last)
         if teacher.name != "googlenet":

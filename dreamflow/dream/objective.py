@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.blend import parse_layers
-from dreamflow.networks.graph import Network
+from dreamflow.networks.network import Network
 
 
 @dataclass(frozen=True)

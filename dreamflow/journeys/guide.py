@@ -11,7 +11,7 @@ from dreamflow.errors import DreamFlowError, SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.still import dream_image
 from dreamflow.networks import Network
-from dreamflow.networks.graph import Layer, find_layer
+from dreamflow.networks.network import Layer, find_layer
 from dreamflow.options import DreamOptions
 
 

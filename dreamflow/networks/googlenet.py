@@ -6,11 +6,12 @@ normalisation, two local response norms, true 5x5 convolutions, max pools that r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
-from dreamflow.networks.graph import SOURCE, Layer, Network, Node, describe
+from dreamflow.networks.graph import SOURCE, GraphNetwork, Node, describe
+from dreamflow.networks.network import Layer
 
 MEAN_BGR = (104.0, 117.0, 123.0)
 
@@ -141,6 +142,14 @@ def layers() -> dict[str, Layer]:
     return describe(nodes(), categories())
 
 
-def build(weights: Mapping[str, Tensor], weights_hash: str = "") -> Network:
-    """Build the network from Caffe's weights: `<layer>.weight` (OIHW, BGR in) and `.bias`."""
-    return Network("googlenet", nodes(), weights, MEAN_BGR, categories(), weights_hash)
+def build(
+    weights: Mapping[str, Tensor],
+    weights_hash: str = "",
+    name: str = "googlenet",
+    mean: Sequence[float] = MEAN_BGR,
+) -> GraphNetwork:
+    """Build the network from Caffe's weights: `<layer>.weight` (OIHW, BGR in) and `.bias`.
+
+    name, mean: of a network of the same shape that was trained on other pictures.
+    """
+    return GraphNetwork(name, nodes(), weights, mean, categories(), weights_hash)

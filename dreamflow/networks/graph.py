@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.errors import SettingsError, WeightsError, nearest
+from dreamflow.errors import WeightsError
 from dreamflow.networks.convolution import FrozenConvolution, masked_pool
 from dreamflow.networks.lrn import local_response_norm
+from dreamflow.networks.network import Layer, Network
 
 SOURCE = "data"
 """Name of the graph's input, as in Caffe."""
@@ -47,30 +48,8 @@ class Node:
         return out - 1 if (out - 1) * self.stride >= side + self.pad else out
 
 
-@dataclass(frozen=True)
-class Layer:
-    """Facts of a layer.
-
-    channels: feature maps. stride: pixels of the picture per position. receptive_field: pixels of
-    the picture, per side, that one position sees. depth: convolutions on the longest way from
-    the picture. smallest: the least side, in pixels, of a picture that reaches the layer.
-    """
-
-    name: str
-    channels: int
-    stride: int
-    receptive_field: int
-    depth: int
-    smallest: int
-    category: str
-
-
-class Network:
-    """An image network with fixed weights, on one device.
-
-    name: as `load_network` knows it. layers: facts by layer name, shallow to deep.
-    weights_hash: SHA-256 of the weights file, or "" where there is none.
-    """
+class GraphNetwork(Network):
+    """A network of Caffe's kind: convolutions with ReLU, pools, norms, each a named node."""
 
     def __init__(
         self,
@@ -87,11 +66,10 @@ class Network:
         convolution. mean: of each of the blue, green and red channels, in 0..255.
         Raises WeightsError where a tensor is missing or of a wrong shape.
         """
-        self.name = name
-        self.nodes = {node.name: node for node in nodes}
         facts = describe(nodes, categories)
-        self.layers = {name: layer for name, layer in facts.items() if name[0] != HIDDEN}
-        self.weights_hash = weights_hash
+        shown = {name: layer for name, layer in facts.items() if name[0] != HIDDEN}
+        super().__init__(name, shown, weights_hash)
+        self.nodes = {node.name: node for node in nodes}
         channels = {SOURCE: 3} | {name: layer.channels for name, layer in facts.items()}
         checked = self._checked(weights, channels)
         self._convolutions = {
@@ -102,7 +80,6 @@ class Network:
             if node.kind == "conv"
         }
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
-        self.device = torch.device("cpu")
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._pooled: dict[tuple[str, ...], frozenset[str]] = {}
 
@@ -130,7 +107,7 @@ class Network:
                 taken[key] = tensor
         return taken
 
-    def to(self, device: torch.device | str) -> Network:
+    def to(self, device: torch.device | str) -> GraphNetwork:
         """Move the network to a device, and return it."""
         self.device = torch.device(device)
         self._convolutions = {
@@ -139,33 +116,13 @@ class Network:
         self._mean = self._mean.to(self.device)
         return self
 
-    def layer(self, name: str) -> Layer:
-        """Return the facts of a layer, or raise SettingsError with the nearest names."""
-        return find_layer(self.name, self.layers, name)
-
-    def activations(self, image: Tensor, wanted: Iterable[str]) -> dict[str, Tensor]:
-        """Return the wanted layers' activations, computing nothing that they do not need.
-
-        image: float32 (1, 3, H, W), RGB in [0, 1]. Each activation is (1, C, h, w), after the
-        ReLU. Raises SettingsError for an unknown layer or a picture that is too small for it.
-        """
-        names = tuple(wanted)
-        self.check_size(names, *image.shape[2:])
+    def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """Return the activations of `names`, after the ReLU."""
         known = {SOURCE: self.seen(image)}
         pooled = self.only_pooled(names)
         for name in self.needed(names):
             known[name] = self._compute(self.nodes[name], known, pooled)
         return {name: known[name] for name in names}
-
-    def check_size(self, names: Iterable[str], height: int, width: int) -> None:
-        """Raise SettingsError where a picture is too small for one of some layers."""
-        for name in names:
-            smallest = self.layer(name).smallest
-            if min(height, width) < smallest:
-                raise SettingsError(
-                    f"a picture of {width}x{height} is too small for {name}, "
-                    f"which needs {smallest} pixels a side; give a larger --size"
-                )
 
     def seen(self, image: Tensor) -> Tensor:
         """Return an image (N, 3, H, W), RGB in [0, 1], as the first layer takes it."""
@@ -221,14 +178,6 @@ def pool_or_concat(node: Node, known: Mapping[str, Tensor]) -> Tensor:
     return torch.cat([known[name] for name in node.inputs], dim=1)
 
 
-def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
-    """Return the layer of that name, or raise SettingsError with the nearest names."""
-    if name not in layers:
-        hint = nearest(name, layers) or "; `dreamflow layers` lists them"
-        raise SettingsError(f"{network} has no layer {name!r}{hint}")
-    return layers[name]
-
-
 def describe(
     nodes: Sequence[Node], categories: Mapping[str, str] | None = None
 ) -> dict[str, Layer]:
@@ -247,7 +196,7 @@ def describe(
             channels=channels,
             stride=first.stride * node.stride,
             receptive_field=max(
-                layer.receptive_field + (node.kernel - 1) * layer.stride for layer in inputs
+                (layer.receptive_field or 0) + (node.kernel - 1) * layer.stride for layer in inputs
             ),
             depth=max(layer.depth for layer in inputs) + (node.kind == "conv"),
             smallest=smallest[node.name],

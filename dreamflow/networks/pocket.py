@@ -19,7 +19,7 @@ from torch import Tensor
 from dreamflow.errors import WeightsError
 from dreamflow.networks import googlenet
 from dreamflow.networks.googlenet import Width
-from dreamflow.networks.graph import HIDDEN, SOURCE, Network, Node
+from dreamflow.networks.graph import HIDDEN, SOURCE, GraphNetwork, Node
 
 TRUNK = HIDDEN + "trunk/"
 """What the names of the trunk's layers begin with."""
@@ -75,7 +75,7 @@ def nodes_of(weights: Mapping[str, Tensor]) -> list[Node]:
     return nodes(width, last)
 
 
-def build(weights: Mapping[str, Tensor], weights_hash: str = "") -> Network:
+def build(weights: Mapping[str, Tensor], weights_hash: str = "") -> GraphNetwork:
     """Build the network from `<layer>.weight` (OIHW, BGR in) and `.bias`. Raises WeightsError."""
     first = f"{TRUNK}conv1/7x7_s2.weight"
     if first not in weights and "inception_5b/1x1.weight" in weights:
@@ -84,4 +84,4 @@ def build(weights: Mapping[str, Tensor], weights_hash: str = "") -> Network:
         raise WeightsError(f"these weights do not fit pocket: {first} is missing")
     categories = googlenet.categories()
     mean = googlenet.MEAN_BGR
-    return Network("pocket", nodes_of(weights), weights, mean, categories, weights_hash)
+    return GraphNetwork("pocket", nodes_of(weights), weights, mean, categories, weights_hash)

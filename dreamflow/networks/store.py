@@ -2,114 +2,77 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from torch import Tensor
 
-from dreamflow.errors import SettingsError, WeightsError, nearest
-from dreamflow.networks import googlenet, pocket
-from dreamflow.networks.graph import Layer, Network
+from dreamflow.errors import SettingsError, WeightsError
+from dreamflow.networks import zoo
+from dreamflow.networks.network import Layer, Network
+from dreamflow.networks.recipes import recipe
+from dreamflow.networks.weights_file import read_weights
 from dreamflow.options import DreamOptions, MachineOptions
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is made: its layers, its builder, its weights file.
-
-    layers: facts of the layers, given the --weights file or None; only a network whose shape is
-    that of its weights looks at them.
-    """
-
-    layers: Callable[[Path | None], dict[str, Layer]]
-    build: Callable[[Mapping[str, Tensor], str], Network]
-    filename: str
-
-
-def pocket_layers(weights: Path | None) -> dict[str, Layer]:
-    """Return the facts of a pocket's layers, which are those of its weights."""
-    tensors, _ = read_safetensors(find_weights("pocket", weights))
-    return pocket.build(tensors).layers
-
-
-RECIPES: dict[str, Recipe] = {
-    "googlenet": Recipe(
-        lambda weights: googlenet.layers(), googlenet.build, "bvlc_googlenet.safetensors"
-    ),
-    "pocket": Recipe(pocket_layers, pocket.build, "pocket.safetensors"),
-}
-
-
-def known_networks() -> list[str]:
-    """Return the names that `load_network` takes."""
-    return list(RECIPES)
-
-
-def recipe(network: str) -> Recipe:
-    """Return how a network is made, or raise SettingsError with the nearest names."""
-    if network not in RECIPES:
-        hint = nearest(network, RECIPES) or f"; there is {', '.join(RECIPES)}"
-        raise SettingsError(f"there is no network {network!r}{hint}")
-    return RECIPES[network]
-
-
 def network_layers(network: str, weights: Path | None = None) -> dict[str, Layer]:
-    """Return the facts of a network's layers, shallow to deep. GoogLeNet's needs no weights."""
-    return recipe(network).layers(weights)
+    """Return the facts of a network's layers, shallow to deep. Only pocket's need weights."""
+    return recipe(network).layers(lambda: read_weights(find_weights(network, weights))[0])
 
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with DreamFlow."""
 
 
-def weights_folders() -> list[Path]:
-    """Return the folders that are searched for weights, first one first."""
+def own_folders() -> list[Path]:
+    """Return the folders for weights that are the user's, first one first; new ones go there."""
     home = os.environ.get("DREAMFLOW_HOME")
     folders = [Path(home) / "weights"] if home else []
-    return [*folders, Path(platformdirs.user_cache_dir("dreamflow")) / "weights", SHIPPED]
+    return [*folders, Path(platformdirs.user_cache_dir("dreamflow")) / "weights"]
+
+
+def weights_folders(network: str) -> list[Path]:
+    """Return the folders that are searched for a network's weights, first one first.
+
+    torchvision's own are used where another program has fetched them before.
+    """
+    if network.startswith(zoo.PREFIX):
+        return [*own_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
+    return [*own_folders(), SHIPPED]
+
+
+def look_for_weights(network: str) -> Path | None:
+    """Return the weights file of a network that is used, or None where there is none."""
+    names = recipe(network).filenames
+    paths = (folder / name for folder in weights_folders(network) for name in names)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def find_weights(network: str, weights: Path | None = None) -> Path:
     """Return the weights file of a network.
 
     `weights` itself where given; else the first found in `$DREAMFLOW_HOME/weights`, the user's
-    cache folder and the package. Raises WeightsError with the places searched.
+    cache folder, and the package or, for torchvision's, the cache of PyTorch's hub. Raises
+    WeightsError with the places searched.
     """
-    filename = recipe(network).filename
+    made = recipe(network)
     if weights is not None:
         if not weights.is_file():
             raise WeightsError(f"--weights {weights}: there is no such file")
         return weights
-    for path in (folder / filename for folder in weights_folders()):
-        if path.is_file():
-            return path
-    places = [str(folder / filename) for folder in weights_folders() if folder != SHIPPED]
-    tried = " and ".join(places)
+    found = look_for_weights(network)
+    if found is not None:
+        return found
+    filename = made.filenames[0] if made.source is None else made.source.filename
+    places = " and ".join(str(folder) for folder in weights_folders(network) if folder != SHIPPED)
+    get = f"`dreamflow models pull {network}` gets them"
+    if made.source is None:
+        get = f"get the .caffemodel and `dreamflow models import FILE --network {network}`"
     raise WeightsError(
-        f"no weights for {network}: looked for {tried}; "
-        f"put {filename} there, or name it with --weights FILE"
+        f"no weights for {network}: looked for {filename} in {places}; "
+        f"{get}, or name a file with --weights FILE"
     )
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Return a file's tensors by name, and the file's SHA-256 in hexadecimal.
-
-    Nothing is ever unpickled. Raises WeightsError where the file is not of this format.
-    """
-    try:
-        data = path.read_bytes()
-        return safetensors.torch.load(data), hashlib.sha256(data).hexdigest()
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is not a safetensors file, or is damaged: {error}") from error
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def load_network(
@@ -119,13 +82,14 @@ def load_network(
 ) -> Network:
     """Load a network with its weights.
 
-    name: one of `known_networks()`. weights: a .safetensors file; None searches
+    name: one of `known_networks()`, or `torchvision:` and the name of one of its classifiers.
+    weights: a file (safetensors, PyTorch state dict or Caffe model); None searches
     `$DREAMFLOW_HOME/weights`, the user's cache folder and the package. device: see `choose_device`.
     Raises SettingsError for an unknown name or device, WeightsError where weights are not found
-    or do not fit.
+    or do not fit, DependencyError where torchvision is wanted and cannot be imported.
     """
     path = find_weights(name, Path(weights) if weights is not None else None)
-    tensors, digest = read_safetensors(path)
+    tensors, digest = read_weights(path)
     try:
         network = recipe(name).build(tensors, digest)
     except WeightsError as error:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamflow.networks.graph import Layer
+from dreamflow.networks.network import Layer
 from dreamflow.options import DreamOptions
 from dreamflow.settings import flag_of
 

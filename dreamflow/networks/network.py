@@ -1,0 +1,86 @@
+"""What can be dreamed on: named layers, and their activations for an image."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamflow.errors import SettingsError, nearest
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Facts of a layer.
+
+    channels: feature maps. stride: pixels of the picture per position. receptive_field: pixels of
+    the picture, per side, that one position sees; None where it sees all, or nobody knows.
+    depth: convolutions on the longest way from the picture. smallest: the least side, in pixels,
+    of a picture that reaches the layer. category: of the 2015 guide, or "".
+    """
+
+    name: str
+    channels: int
+    stride: int
+    receptive_field: int | None
+    depth: int
+    smallest: int
+    category: str
+
+
+class Network(ABC):
+    """An image network with fixed weights, on one device.
+
+    name: as `load_network` knows it. layers: facts by layer name, shallow to deep.
+    weights_hash: SHA-256 of the weights file, or "" where there is none. device: where it is, and
+    where images must be.
+    """
+
+    def __init__(self, name: str, layers: Mapping[str, Layer], weights_hash: str = "") -> None:
+        self.name = name
+        self.layers = dict(layers)
+        self.weights_hash = weights_hash
+        self.device = torch.device("cpu")
+
+    def layer(self, name: str) -> Layer:
+        """Return the facts of a layer, or raise SettingsError with the nearest names."""
+        return find_layer(self.name, self.layers, name)
+
+    def activations(self, image: Tensor, wanted: Iterable[str]) -> dict[str, Tensor]:
+        """Return the wanted layers' activations, computing nothing that they do not need.
+
+        image: float32 (1, 3, H, W), RGB in [0, 1]. Each activation is (1, C, h, w). Raises
+        SettingsError for an unknown layer or a picture that is too small for it.
+        """
+        names = tuple(wanted)
+        self.check_size(names, *image.shape[2:])
+        return self.compute(image, names)
+
+    def check_size(self, names: Iterable[str], height: int, width: int) -> None:
+        """Raise SettingsError where a picture is too small for one of some layers."""
+        for name in names:
+            smallest = self.layer(name).smallest
+            if min(height, width) < smallest:
+                raise SettingsError(
+                    f"a picture of {width}x{height} is too small for {name}, "
+                    f"which needs {smallest} pixels a side; give a larger --size"
+                )
+
+    @abstractmethod
+    def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """Return the activations of known layers for an image that is large enough for them."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> Network:
+        """Move the network to a device, and return it."""
+
+
+def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
+    """Return the layer of that name, or raise SettingsError with the nearest names."""
+    if name not in layers:
+        hint = nearest(name, layers) or f"; `dreamflow layers --network {network}` lists them"
+        raise SettingsError(f"{network} has no layer {name!r}{hint}")
+    return layers[name]

@@ -1,0 +1,225 @@
+"""Any PyTorch module as a network to dream on: torchvision's classifiers, or one of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from dreamflow.errors import SettingsError, WeightsError
+from dreamflow.networks.convolution import FrozenConvolution
+from dreamflow.networks.network import Network
+from dreamflow.networks.tracing import ancestors, first_line, frozen_copy, trace
+
+
+class TracedNetwork(Network):
+    """A module whose graph was traced; for wanted layers a graph of their own is cut out of it.
+
+    In that graph batch normalisation is folded into the convolution before it, and a ReLU is
+    computed together with the convolution, unless what comes between is wanted itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        weights_hash: str = "",
+    ) -> None:
+        """Trace a module. It is left as it is; its weights are shared, not copied.
+
+        mean, std: of the red, green and blue channels in [0, 1], as the module was trained with.
+        Raises SettingsError where it cannot be traced, WeightsError where a weight is missing.
+        """
+        self._module = frozen_copy(module)
+        self._traced = trace(name, self._module)
+        super().__init__(name, self._traced.layers, weights_hash)
+        self._check_weights()
+        for parameter in self._module.parameters():
+            if parameter.dim() == 4 and not parameter.is_meta:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self._mean = torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1)
+        self._std = torch.tensor(list(std), dtype=torch.float32).view(1, 3, 1, 1)
+        self._cut: dict[tuple[str, ...], fx.GraphModule] = {}
+
+    def _check_weights(self) -> None:
+        nodes = [self._traced.names[name] for name in self.layers]
+        for target in sorted({str(n.target) for n in ancestors(nodes) if n.op == "call_module"}):
+            for key, tensor in self._module.get_submodule(target).state_dict().items():
+                if tensor.is_meta:
+                    raise WeightsError(
+                        f"these weights do not fit {self.name}: {target}.{key} is missing"
+                    )
+                if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                    raise WeightsError(
+                        f"these weights are damaged: {target}.{key} holds NaN or infinity"
+                    )
+
+    def to(self, device: torch.device | str) -> TracedNetwork:
+        """Move the network to a device, and return it."""
+        self.device = torch.device(device)
+        nodes = [self._traced.names[name] for name in self.layers]
+        for node in ancestors(nodes):
+            if node.op == "call_module":
+                self._module.get_submodule(str(node.target)).to(self.device)
+            elif node.op == "get_attr":
+                owner, _, name = str(node.target).rpartition(".")
+                part = self._module.get_submodule(owner)
+                kept = getattr(part, name)
+                if isinstance(kept, nn.Parameter):
+                    kept.data = kept.data.to(self.device)
+                elif isinstance(kept, Tensor):
+                    setattr(part, name, kept.to(self.device))
+        self._mean, self._std = self._mean.to(self.device), self._std.to(self.device)
+        self._cut.clear()
+        return self
+
+    def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """Return the activations of `names`, those of channels-last layers turned to (1, C, h, w).
+
+        Raises SettingsError where the module does not take a picture of this size.
+        """
+        if names not in self._cut:
+            self._cut[names] = self._cut_out(names)
+        return self._run(self._cut[names], image, names)
+
+    def plain(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """Return the same, computed by the module's own operations, one by one, unfolded."""
+        return self._run(self._cut_out(names, plain=True), image, names)
+
+    def _run(
+        self, graph: fx.GraphModule, image: Tensor, names: tuple[str, ...]
+    ) -> dict[str, Tensor]:
+        height, width = image.shape[2:]
+        seen = ((image - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        try:
+            found = graph(seen)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, ValueError, IndexError) as error:
+            if "memory" in str(error):
+                raise
+            raise SettingsError(
+                f"{self.name} does not take a picture of {width}x{height} for "
+                f"{', '.join(names)}: {first_line(error)}"
+            ) from error
+        turned = self._traced.channels_last
+        return {n: x.permute(0, 3, 1, 2) if n in turned else x for n, x in found.items()}
+
+    def _cut_out(self, names: tuple[str, ...], plain: bool = False) -> fx.GraphModule:
+        """Return the graph of the wanted layers and nothing more."""
+        wanted = [self._traced.names[name] for name in names]
+        cut = _Cut(self._module, set(wanted), fold=not plain)
+        for node in self._traced.graph.nodes:
+            cut.take(node)
+        return cut.finish(dict(zip(names, wanted, strict=True)))
+
+
+class _Cut:
+    """A graph as it is cut out of a larger one, node by node."""
+
+    def __init__(self, module: nn.Module, wanted: set[fx.Node], fold: bool) -> None:
+        self.module, self.wanted, self.fold = module, wanted, fold
+        self.needed = ancestors(list(wanted))
+        self.graph = fx.Graph()
+        self.copied: dict[fx.Node, fx.Node] = {}
+        self.parts: dict[str, Any] = {}
+        self.convolutions: dict[fx.Node, nn.Conv2d] = {}
+
+    def take(self, node: fx.Node) -> None:
+        """Copy a node where it is needed, or do its work in the one before it."""
+        if node.op == "output" or (node.op != "placeholder" and node not in self.needed):
+            return
+        if self.fold and self._into_the_one_before(node):
+            return
+        self.copied[node] = self.graph.node_copy(node, lambda source: self.copied[source])
+        if node.op == "call_module":
+            part = self.module.get_submodule(str(node.target))
+            self.parts[str(node.target)] = part
+            if type(part) is nn.Conv2d:
+                self.convolutions[node] = part
+        elif node.op == "get_attr":
+            owner, _, name = str(node.target).rpartition(".")
+            self.parts[str(node.target)] = getattr(self.module.get_submodule(owner), name)
+
+    def _into_the_one_before(self, node: fx.Node) -> bool:
+        source = node.all_input_nodes[0] if len(node.all_input_nodes) == 1 else None
+        if source is None or source not in self.convolutions or source in self.wanted:
+            return False
+        if len([reader for reader in source.users if reader in self.needed]) > 1:
+            return False
+        before, convolution = self.copied[source], self.convolutions[source]
+        part = self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if type(part) is nn.BatchNorm2d and part.track_running_stats:
+            folded = fuse_conv_bn_eval(convolution, part).requires_grad_(False)
+            self._replace(before, folded)
+            self.convolutions[node] = folded
+        elif (type(part) is nn.ReLU or node.target in (F.relu, torch.relu, "relu")) and _simple(
+            convolution
+        ):
+            self._replace(before, _FusedReLU(convolution))
+        else:
+            return False
+        self.copied[node] = before
+        return True
+
+    def _replace(self, node: fx.Node, part: nn.Module) -> None:
+        name = f"folded_{len(self.parts)}"
+        self.parts[name] = part
+        node.target = name
+
+    def finish(self, wanted: dict[str, fx.Node]) -> fx.GraphModule:
+        """End the graph with the wanted nodes, by name."""
+        self.graph.output({name: self.copied[node] for name, node in wanted.items()})
+        used = {str(node.target) for node in self.graph.nodes}
+        kept = {name: part for name, part in self.parts.items() if name in used}
+        return fx.GraphModule(kept, self.graph).eval()
+
+
+class _FusedReLU(nn.Module):
+    """A convolution and its ReLU, as `FrozenConvolution` computes them."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        bias = convolution.bias
+        if bias is None:
+            bias = convolution.weight.new_zeros(convolution.out_channels)
+        stride, pad = int(convolution.stride[0]), int(convolution.padding[0])
+        self.frozen = FrozenConvolution(convolution.weight.detach(), bias.detach(), stride, pad)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.frozen(x)
+
+
+def _simple(convolution: nn.Conv2d) -> bool:
+    """Return whether a convolution has the shape that `FrozenConvolution` is for."""
+    square = all(
+        len(set(pair)) == 1 and not isinstance(pair, str)
+        for pair in (convolution.kernel_size, convolution.stride, convolution.padding)
+    )
+    plain = convolution.groups == 1 and set(convolution.dilation) == {1}
+    return square and plain and convolution.padding_mode == "zeros"
+
+
+def network_of(
+    module: nn.Module,
+    mean: Sequence[float] = (0.485, 0.456, 0.406),
+    std: Sequence[float] = (0.229, 0.224, 0.225),
+    name: str = "module",
+) -> Network:
+    """Return a network to dream on, made of a PyTorch module of your own.
+
+    module: takes a float32 (1, 3, H, W) RGB image less `mean` and over `std` (of the channels in
+    [0, 1]; those of ImageNet where not given), H and W free. It must be one that `torch.fx` can
+    trace. It is left as it is, its weights are shared. Its layers are all steps of its graph that
+    keep height and width, named as torchvision's feature extraction names them: `features.3`.
+    Raises SettingsError where it cannot be traced or has no such layer.
+    """
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise SettingsError("mean and std are three numbers each, of red, green and blue")
+    return TracedNetwork(name, module, mean, std)

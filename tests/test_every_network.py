@@ -1,0 +1,301 @@
+"""What must hold for everything that can be dreamed on, whoever made it; on weights of noise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Run, random_weights
+from torch import Tensor, nn
+
+import dreamflow
+from dreamflow.dream import Objective
+from dreamflow.dream.ascent import ascend
+from dreamflow.errors import SettingsError, WeightsError
+from dreamflow.networks import Network, googlenet, load_network, network_of, zoo
+from dreamflow.networks.graph import GraphNetwork
+from dreamflow.networks.recipes import CLASSES, recipe
+from dreamflow.networks.traced import TracedNetwork
+
+HEADS = ("fc.", "AuxLogits.", "aux1.", "aux2.", "classifier.0.", "classifier.3.", "classifier.6.")
+SIDE = 80
+
+
+def noise_state(network: str, seed: int = 0) -> dict[str, Tensor]:
+    """Return a state dict without the head, of noise that keeps the activations' size."""
+    made = torch.Generator().manual_seed(seed)
+    state: dict[str, Tensor] = {}
+    for key, shape in zoo.shape_of(network).state_dict().items():
+        if key.startswith(HEADS) or not shape.is_floating_point():
+            continue
+        if shape.dim() > 1:
+            fan_in = shape[0].numel()
+            state[key] = torch.randn(shape.shape, generator=made) * (2 / fan_in) ** 0.5
+        elif key.endswith(("weight", "running_var")):
+            state[key] = 0.8 + 0.4 * torch.rand(shape.shape, generator=made)
+        else:
+            state[key] = 0.1 * torch.randn(shape.shape, generator=made)
+    return state
+
+
+class Own(nn.Module):
+    """A module as a user may write it: in place, with a skip, a function, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 5, stride=2, padding=2)
+        self.norm = nn.BatchNorm2d(8)
+        self.act = nn.ReLU(inplace=True)
+        self.second = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm(self.first(x)))
+        y = self.second(x)
+        y += x
+        y = torch.nn.functional.max_pool2d(torch.relu_(y), 3, 2)
+        return self.head(y.mean((2, 3)))
+
+
+def own() -> Network:
+    torch.manual_seed(0)
+    return network_of(Own(), name="own")
+
+
+MADE: dict[str, Callable[[], Network]] = {
+    "pocket": lambda: load_network("pocket", device="cpu"),
+    "googlenet": lambda: googlenet.build(random_weights()),
+    "places205": lambda: recipe("places205").build(random_weights(), ""),
+    "places365": lambda: recipe("places365").build(random_weights(), ""),
+    "own": own,
+    **{
+        name: (lambda name=name: zoo.build(name, noise_state(name)))
+        for name in (zoo.PREFIX + known for known in zoo.WELL_KNOWN)
+    },
+}
+
+
+@pytest.fixture(scope="module", params=MADE)
+def network(request: pytest.FixtureRequest) -> Network:
+    return MADE[request.param]()
+
+
+def picture(side: int = SIDE) -> Tensor:
+    rough = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+    return nn.functional.interpolate(rough, (side, side), mode="bicubic").clamp(0, 1)
+
+
+def some(network: Network) -> list[str]:
+    """Return a shallow, a middle and a deep layer that a small picture reaches."""
+    names = [name for name, layer in network.layers.items() if layer.smallest <= SIDE]
+    return [names[0], names[len(names) // 2], names[-1]]
+
+
+def test_its_layers_are_listed_with_true_facts(network: Network) -> None:
+    assert len(network.layers) >= 5
+    image = picture(96)
+    names = some(network)
+    with torch.no_grad():
+        found = network.activations(image, names)
+    for name in names:
+        layer = network.layer(name)
+        assert layer.name == name and layer.depth >= 1 and layer.smallest >= 1
+        channels, height, width = found[name].shape[1:]
+        assert found[name].shape[0] == 1 and channels == layer.channels
+        assert height == width and abs(height - 96 / layer.stride) <= 2 + 64 / layer.stride
+
+
+def test_a_few_steps_raise_the_objective(network: Network) -> None:
+    for name in some(network):
+        objective = Objective(network, {name: 1.0})
+        image = picture()
+        dreamed = ascend(image, objective, 3, 1.5, 4, (0,))
+        assert objective.value(dreamed) > objective.value(image), name
+
+
+def test_what_is_cut_off_changes_nothing(network: Network) -> None:
+    """Each layer by itself is what it is beside all others, and in the whole, unfolded network."""
+    image = picture()
+    names = some(network)
+    with torch.no_grad():
+        alone = {name: network.activations(image, [name])[name] for name in names}
+        if isinstance(network, TracedNetwork):
+            reached = [n for n, layer in network.layers.items() if layer.smallest <= SIDE]
+            whole = network.plain(image, tuple(reached))
+        else:
+            whole = network.activations(image, network.layers)
+    for name in names:
+        scale = float(whole[name].abs().max())
+        assert scale > 0
+        torch.testing.assert_close(alone[name], whole[name], atol=2e-5 * scale, rtol=1e-4)
+
+
+def test_nothing_deeper_is_computed(network: Network) -> None:
+    first = some(network)[0]
+    if isinstance(network, GraphNetwork):
+        assert len(network.needed((first,))) <= 2
+    else:
+        assert isinstance(network, TracedNetwork)
+        assert len(list(network._cut_out((first,)).graph.nodes)) < 25
+
+
+def test_the_smallest_picture_is_the_smallest(network: Network) -> None:
+    deepest = max(network.layers.values(), key=lambda layer: layer.smallest)
+    needed = deepest.smallest
+    with torch.no_grad():
+        found = network.activations(picture(needed), [deepest.name])[deepest.name]
+    assert min(found.shape) >= 1
+    if needed == 1:
+        return
+    with pytest.raises(SettingsError, match=f"too small for .*needs {needed} pixels") as raised:
+        network.activations(picture(needed - 1), [deepest.name])
+    assert "\n" not in str(raised.value)
+    if isinstance(network, TracedNetwork):  # and it is not refused in vain
+        with pytest.raises(SettingsError, match="does not take a picture"):
+            network.compute(picture(needed - 1), (deepest.name,))
+
+
+def test_an_unknown_layer_names_the_nearest(network: Network) -> None:
+    name = some(network)[1]
+    with pytest.raises(SettingsError, match="did you mean") as raised:
+        network.activations(picture(), [name + "x"])
+    assert name in str(raised.value) and network.name in str(raised.value)
+    with pytest.raises(SettingsError, match=f"dreamflow layers --network {network.name}"):
+        network.layer("§§§")
+
+
+def test_its_weights_get_no_gradient_and_the_picture_does(network: Network) -> None:
+    image = picture().requires_grad_(True)
+    found = network.activations(image, [some(network)[1]])
+    (gradient,) = torch.autograd.grad(next(iter(found.values())).square().sum(), image)
+    assert bool(torch.isfinite(gradient).all()) and float(gradient.abs().max()) > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "densenet121", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf"]
+)
+def test_the_rest_of_the_zoo_works_by_name(name: str) -> None:
+    network = zoo.build(f"torchvision:{name}", noise_state(name))
+    names = some(network)
+    with torch.no_grad():
+        folded = network.activations(picture(), names)
+        plain = network.plain(picture(), tuple(names))
+    for layer in names:
+        scale = float(plain[layer].abs().max())
+        torch.testing.assert_close(folded[layer], plain[layer], atol=2e-5 * scale, rtol=1e-4)
+
+
+def test_layers_of_a_transformer_are_turned_to_channels_first() -> None:
+    network = zoo.build("torchvision:swin_t", noise_state("swin_t"))
+    layer = network.layer("features.3.1.add_1")
+    assert (layer.channels, layer.stride, layer.receptive_field) == (192, 8, None)
+    found = network.activations(picture(64), [layer.name])[layer.name]
+    assert found.shape == (1, 192, 8, 8)
+
+
+def test_layers_have_torchvisions_names() -> None:
+    script = (
+        "from dreamflow.networks.torchvision_import import import_torchvision\n"
+        "import_torchvision()\n"
+        "from torchvision import models\n"
+        "from torchvision.models.feature_extraction import get_graph_node_names\n"
+        "print(*get_graph_node_names(models.mobilenet_v3_large())[1])\n"
+    )
+    line = [sys.executable, "-W", "ignore", "-c", script]
+    theirs = subprocess.run(line, check=True, capture_output=True, text=True).stdout.split()
+    ours = zoo.layers("torchvision:mobilenet_v3_large")
+    shown = [name for name in theirs if name.startswith("features")]
+    assert len(shown) > 60 and set(shown) <= set(ours)
+
+
+def test_receptive_fields_are_the_published_ones() -> None:
+    """Araujo et al. 2019, "Computing Receptive Fields of Convolutional Neural Networks"."""
+    for network, layer, field in (("alexnet", "features.12", 195), ("vgg16", "features.30", 212)):
+        found = zoo.layers(f"torchvision:{network}")[layer]
+        assert (found.receptive_field, found.stride) == (field, 32)
+
+
+def test_the_module_given_is_left_as_it_was() -> None:
+    module = Own().train()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    network = network_of(module, name="own")
+    network.activations(picture(), ["second"])["second"].sum()
+    assert module.training and module.act.inplace
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+    frames = dreamflow.dream_image(
+        (picture(48)[0].permute(1, 2, 0) * 255).byte().numpy(), network, layer="second"
+    )
+    assert frames.shape == (48, 48, 3)
+
+
+def test_a_module_that_cannot_be_dreamed_on_is_refused_in_one_line() -> None:
+    class Branching(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if float(x.sum()) > 0 else -x
+
+    for module, said in ((Branching(), "cannot be traced"), (nn.Flatten(), "nothing to dream on")):
+        with pytest.raises(SettingsError, match=said) as raised:
+            network_of(module, name="mine")
+        assert "\n" not in str(raised.value)
+    with pytest.raises(SettingsError, match="mean and std"):
+        network_of(Own(), mean=(0.5,))
+
+
+def test_weights_are_found_under_torchvisions_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    name = "torchvision:squeezenet1_1"
+    with pytest.raises(WeightsError, match=f"dreamflow models pull {name}"):
+        load_network(name)
+    (tmp_path / "weights").mkdir()
+    state = noise_state(name)
+    torch.save(state, tmp_path / "weights" / "squeezenet1_1-b8a52dc0.pth")
+    network = load_network(name, device="cpu")
+    assert network.name == name and len(network.weights_hash) == 64
+    del state["features.3.squeeze.weight"]
+    with pytest.raises(WeightsError, match=r"squeeze\.weight is missing"):
+        zoo.build(name, state)
+    state["features.3.squeeze.weight"] = torch.zeros(1, 2)
+    with pytest.raises(WeightsError, match=r"squeeze\.weight is \(1, 2\), not \(16, 64, 1, 1\)"):
+        zoo.build(name, state)
+    with pytest.raises(WeightsError, match="NaN"):
+        zoo.build(name, noise_state(name) | {"features.0.bias": torch.full((64,), torch.nan)})
+
+
+def test_what_dreams_do_not_need_may_be_of_another_shape() -> None:
+    state = noise_state("alexnet")
+    prefixed = {f"module.{key}": value for key, value in state.items()}
+    prefixed["module.classifier.6.weight"] = torch.zeros(7, 4096)
+    assert zoo.build("torchvision:alexnet", prefixed).layers
+
+
+def test_unknown_classifiers_name_the_nearest(cli: Callable[..., Run]) -> None:
+    run = cli("layers", "--network", "vgg16")
+    assert run.code == 1 and "did you mean torchvision:vgg16" in run.err
+    run = cli("layers", "--network", "torchvision:vgg17")
+    assert run.code == 1 and "did you mean vgg1" in run.err and run.err.count("\n") == 1
+    run = cli("layers", "--network", "torchvision:resnet50")
+    assert run.code == 0 and "layer4.2.relu_2" in run.out and "category" not in run.out
+
+
+def test_a_pass_of_it_is_counted_and_timed() -> None:
+    from dreamflow.bench import bench_engine
+
+    network = zoo.build("torchvision:alexnet", noise_state("alexnet"))
+    _, (figure,) = bench_engine(network, 64, 64, ["features.0"], rounds=1)
+    assert figure.gflop == pytest.approx(2 * 2 * 15 * 15 * 64 * 3 * 11 * 11 / 1e9)
+    assert len(bench_engine(network, 64, 64, rounds=1)[1]) >= 8
+
+
+def test_places_networks_are_told_by_their_classes() -> None:
+    assert set(CLASSES.values()) == {"googlenet", "places205", "places365"}
+    for name in ("places205", "places365"):
+        network = recipe(name).build(random_weights(), "")
+        assert network.name == name and list(network.layers) == list(googlenet.layers())
