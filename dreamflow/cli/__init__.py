@@ -14,6 +14,7 @@ from dreamflow.cli import (
     jobs,
     listing,
     measure,
+    models,
     shots,
     sweep,
     terminal,
@@ -36,6 +37,7 @@ app.command("shots", epilog=shots.EXAMPLE)(shots.shots)
 app.command("measure", epilog=measure.EXAMPLE)(measure.measure)
 app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)
 app.add_typer(listing.presets_app, name="presets")
+app.add_typer(models.models_app, name="models")
 app.command("distill", epilog=distill.EXAMPLE)(distill.distill)
 app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
 app.command("doctor")(listing.doctor)

@@ -116,6 +116,27 @@ def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callab
 
 
 @contextmanager
+def download_bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show bytes received of all, speed and time left; nothing where stderr is no terminal."""
+    if not console().is_terminal:
+        yield lambda done, total: None
+        return
+    from rich import progress as bars
+    from rich.markup import escape
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=None),
+        bars.DownloadColumn(),
+        bars.TransferSpeedColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=console()) as bar:
+        task = bar.add_task(escape(title), total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def training_bar(title: str) -> Iterator[Callable[[float, str], None]]:
     """Show the share done (0 to 1) and a line of state; a line a minute where it is no terminal."""
     if not console().is_terminal:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +21,8 @@ from dreamflow.errors import WeightsError
 from dreamflow.networks.caffemodel import read_caffemodel
 
 PICKLED = (".pth", ".pt", ".ckpt", ".bin")
+PICKLE_BYTES = 1 << 20
+"""How far a refused pickle is looked at for what it asked for."""
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts keep the state dict."""
 
@@ -51,10 +55,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     _refuse_what_grows(path)
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that are then refused
+            found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(_why_refused(path, str(error))) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # a damaged pickle can end in any of them
         first = (str(error).splitlines() or [""])[0]
         raise WeightsError(f"{path} is no PyTorch file, or is damaged: {first}") from error
     for key in WRAPPERS:
@@ -89,13 +95,30 @@ def _refuse_what_grows(path: Path) -> None:
 
 def _why_refused(path: Path, message: str) -> str:
     asked = re.search(r"GLOBAL (\S+)", message)
-    if asked is None:
+    name = asked.group(1).strip("`',.") if asked else _first_global(path)
+    if not name:
         return f"{path} is no PyTorch file of tensors, or is damaged; it was not unpickled"
-    name = asked.group(1).strip("`',.")
     return (
         f"{path} holds code ({name}), not only tensors, and was not run; "
         "save the state_dict() of the model alone"
     )
+
+
+def _first_global(path: Path) -> str:
+    """Return what a bare pickle asks for first, such as posix.system; nothing of it is run."""
+    texts: list[str] = []
+    try:
+        with path.open("rb") as file:
+            for step, value, _ in pickletools.genops(file.read(PICKLE_BYTES)):
+                if step.name == "GLOBAL":
+                    return str(value).replace(" ", ".")
+                if step.name == "STACK_GLOBAL":
+                    return ".".join(texts[-2:])
+                if isinstance(value, str):
+                    texts.append(value)
+    except Exception:  # the bytes are no pickle, or a damaged one
+        return ""
+    return ""
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:

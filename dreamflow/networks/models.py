@@ -1,0 +1,205 @@
+"""The weights on this machine: what there is, fetching, importing, checking and removing it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from dreamflow.errors import OutputError, SettingsError, WeightsError
+from dreamflow.networks import zoo
+from dreamflow.networks.download import Received, checksum, download, is_right
+from dreamflow.networks.pocket import TRUNK
+from dreamflow.networks.recipes import CLASSES, Source, known_networks, recipe
+from dreamflow.networks.store import SHIPPED, find_weights, look_for_weights, own_folders
+from dreamflow.networks.weights_file import content_hash, read_weights
+
+OFFLINE = "DREAMFLOW_OFFLINE"
+CONTENT = "content_sha256"
+"""Key of the metadata under which an imported file keeps the hash of its tensors."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A network and its weights. path: None where they are not on this machine."""
+
+    network: str
+    path: Path | None
+    source: Source | None
+
+    @property
+    def state(self) -> str:
+        """Where the weights are, or how to get them."""
+        if self.path is not None:
+            return "comes with DreamFlow" if self.path.parent == SHIPPED else str(self.path)
+        if self.source is None:
+            return f"import a file: dreamflow models import FILE --network {self.network}"
+        return f"dreamflow models pull {self.network}"
+
+
+def kept_weights(every: bool = False) -> list[Kept]:
+    """Return the networks and their weights; of torchvision's the well-known ones and those there.
+
+    every: all of torchvision's classifiers.
+    """
+    found = [Kept(n, look_for_weights(n), recipe(n).source) for n in known_networks()]
+    for name in zoo.classifier_names():
+        network = zoo.PREFIX + name
+        path = look_for_weights(network)
+        if every or path is not None or name in zoo.WELL_KNOWN:
+            found.append(Kept(network, path, recipe(network).source))
+    return found
+
+
+def is_offline() -> bool:
+    """Return whether the environment forbids to fetch anything."""
+    return os.environ.get(OFFLINE, "").strip().casefold() not in ("", "0", "false", "no")
+
+
+def pull(
+    network: str,
+    mirror: str | None = None,
+    received: Received = lambda done, total: None,
+    overwrite: bool = False,
+) -> Path:
+    """Fetch a network's weights from where they are published, and return the file.
+
+    Weights that are there are not fetched again. mirror: an address that has the same file; one
+    that ends with a slash is of a folder with it. A Caffe model is imported, too. Raises
+    WeightsError where they cannot be fetched, or are not what was published.
+    """
+    made = recipe(network)
+    there = look_for_weights(network)
+    if there is not None and not overwrite:
+        return there
+    if made.source is None:
+        raise WeightsError(
+            f"{network} comes with DreamFlow"
+            if network == "pocket"
+            else f"{network} is published in an archive only: get its .caffemodel, "
+            f"then `dreamflow models import FILE --network {network}`"
+        )
+    if is_offline():
+        raise WeightsError(f"{network} is to be fetched, but {OFFLINE} is set")
+    url = mirror + made.source.filename if mirror and mirror.endswith("/") else mirror
+    target = own_folders()[0] / made.source.filename
+    download(made.source, target, received, url=url)
+    try:
+        if target.suffix == ".caffemodel":
+            return import_weights(target, network, overwrite=True)
+        check_fit(target, network, *read_weights(target))
+        return target
+    finally:
+        if target.suffix == ".caffemodel":
+            target.unlink(missing_ok=True)
+
+
+def check_fit(path: Path, network: str, tensors: Mapping[str, Tensor], digest: str) -> None:
+    """Raise WeightsError where a file's tensors are none of this network."""
+    try:
+        recipe(network).build(tensors, digest)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def import_weights(path: Path, network: str | None = None, overwrite: bool = False) -> Path:
+    """Write a file's weights as safetensors where they are found by name, and return that file.
+
+    path: a .caffemodel, a PyTorch state dict (.pth, .pt) or a .safetensors. network: whose weights
+    they are; None sees it from the layers, or from a file name of torchvision's. Raises
+    WeightsError where they cannot be read or do not fit, OutputError where there are some already.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such file")
+    if network is not None:
+        recipe(network)
+    tensors, digest = read_weights(path)
+    network = network or network_in(path, tensors)
+    check_fit(path, network, tensors, digest)
+    target = own_folders()[0] / recipe(network).filenames[0]
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists; --overwrite replaces it")
+    whole = {key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}
+    note = {
+        "network": network,
+        "source": path.name,
+        "source_sha256": digest,
+        CONTENT: content_hash(whole),
+    }
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_file(whole, part, note)
+        os.replace(part, target)
+    except (OSError, safetensors.SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{target} cannot be written: {error}") from error
+    return target
+
+
+def network_in(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    """Return whose weights these are, or raise SettingsError where it cannot be told."""
+    if any(key.startswith(TRUNK) for key in tensors):
+        return "pocket"
+    if "inception_3a/1x1.weight" in tensors:
+        classifier = tensors.get("loss3/classifier.weight")
+        found = CLASSES.get(classifier.shape[0] if classifier is not None else 1000)
+        if found is not None:
+            return found
+    for name in zoo.classifier_names():
+        if path.name in recipe(zoo.PREFIX + name).filenames:
+            return zoo.PREFIX + name
+    raise SettingsError(
+        f"{path} does not tell whose weights it holds; say it with --network "
+        "(`dreamflow models list --all` shows the names)"
+    )
+
+
+def verify(network: str, weights: Path | None = None) -> str:
+    """Return what was found right about a network's weights, or raise WeightsError."""
+    path = find_weights(network, weights)
+    source = recipe(network).source
+    tensors, digest = read_weights(path)
+    check_fit(path, network, tensors, digest)
+    if source is not None and source.digest and path.name == source.filename:
+        if is_right(path, source):
+            return f"its {source.algorithm.upper()} is the published one"
+        found = checksum(path, source.algorithm)[: len(source.digest)]
+        raise WeightsError(
+            f"{path} is damaged: its {source.algorithm.upper()} is {found}, not {source.digest}; "
+            f"`dreamflow models pull {network} --overwrite` gets it anew"
+        )
+    if path.suffix == ".safetensors":
+        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            expected = (file.metadata() or {}).get(CONTENT)
+        if expected is not None:
+            if content_hash(tensors) == expected:
+                return "its values are those that were imported"
+            raise WeightsError(f"{path} is damaged: its values are not those that were imported")
+    return "it reads and fits; there is no checksum to compare with"
+
+
+def remove(network: str) -> list[Path]:
+    """Remove a network's weights, and what was fetched of them, from DreamFlow's folders.
+
+    Raises WeightsError where there are none: those of the package, of PyTorch's hub and of
+    `--weights` are not touched.
+    """
+    made = recipe(network)
+    names = [*made.filenames, *(f"{name}.part" for name in made.filenames)]
+    gone: list[Path] = []
+    for path in (folder / name for folder in own_folders() for name in names):
+        if path.is_file():
+            path.unlink()
+            gone.append(path)
+    if not gone:
+        where = " or ".join(map(str, own_folders()))
+        elsewhere = look_for_weights(network)
+        hint = f"; {elsewhere} is not DreamFlow's to remove" if elsewhere else ""
+        raise WeightsError(f"there are no weights of {network} in {where}{hint}")
+    return gone
