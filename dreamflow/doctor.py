@@ -94,18 +94,23 @@ def _ffmpeg() -> list[Finding]:
     return [Finding("ffmpeg", fact, "libx264" not in lacking)]
 
 
+CLASSIC = "googlenet"
+"""The network whose weights are looked for in any case: that of the first deep dreams."""
+
+
 def _weights() -> list[Finding]:
     from dreamflow.errors import WeightsError
     from dreamflow.networks import known_networks
-    from dreamflow.networks.store import find_weights
+    from dreamflow.networks.store import find_weights, own_folders
 
-    found: list[Finding] = []
+    found = [Finding("folder of weights", str(own_folders()[0]), needed=False)]
     for network in known_networks():
+        needed = network == DreamOptions.network
         try:
-            found.append(Finding(f"weights of {network}", str(find_weights(network))))
+            found.append(Finding(f"weights of {network}", str(find_weights(network)), True, needed))
         except WeightsError as error:
-            needed = network == DreamOptions.network
-            found.append(Finding(f"weights of {network}", str(error), False, needed))
+            if needed or network == CLASSIC:
+                found.append(Finding(f"weights of {network}", str(error), False, needed))
     return found
 
 

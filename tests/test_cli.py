@@ -181,7 +181,8 @@ def test_no_weights_says_where_it_looked_and_what_to_do(
     finally:
         hidden.rename(found)
     assert run.code == 1 and len(run.err.strip().splitlines()) == 1
-    assert str(found) in run.err and str(tmp_path / "cache") in run.err
+    assert found.name in run.err and str(found.parent) in run.err
+    assert str(tmp_path / "cache") in run.err and "dreamflow models pull googlenet" in run.err
     assert "--weights FILE" in run.err
 
 

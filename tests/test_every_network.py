@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run, random_weights
+from conftest import SAMPLE_STILL, Run, random_weights
 from torch import Tensor, nn
 
 import dreamflow
@@ -299,3 +299,15 @@ def test_places_networks_are_told_by_their_classes() -> None:
     for name in ("places205", "places365"):
         network = recipe(name).build(random_weights(), "")
         assert network.name == name and list(network.layers) == list(googlenet.layers())
+
+
+def test_a_guide_to_any_network_goes_by_depth(cli: Callable[..., Run], tmp_path: Path) -> None:
+    torch.save(noise_state("squeezenet1_1"), tmp_path / "w.pth")
+    run = cli(
+        *("guide", SAMPLE_STILL, tmp_path / "guide", "--network", "torchvision:squeezenet1_1"),
+        *("--weights", tmp_path / "w.pth", "--layers", "features.0,features.12.cat"),
+        *("--size", "48", "--octaves", "1", "--iterations", "1"),
+    )
+    assert run.code == 0, run
+    page = (tmp_path / "guide" / "index.html").read_text(encoding="utf-8")
+    assert "deep layers" in page and "207 &times; 207 px" in page and "None" not in page

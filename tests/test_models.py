@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from conftest import WEIGHTS, Run, random_weights
+from conftest import SAMPLE_STILL, WEIGHTS, Run, random_weights
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_every_network import noise_state
@@ -450,8 +450,6 @@ def test_the_commands_tell_where_weights_are(
 def test_weights_of_any_format_are_named_directly(
     store: Callable[..., Run], tmp_path: Path, googlenet_weights: dict[str, Tensor]
 ) -> None:
-    from conftest import SAMPLE_STILL
-
     path = tmp_path / "mine.caffemodel"
     path.write_bytes(write_caffemodel(googlenet_weights, old=True))
     small = ["--size", "48", "--octaves", "1", "--iterations", "1"]

@@ -18,7 +18,7 @@ from dreamflow.journeys.once import ClipJourney
 from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media.clip import Clip
 from dreamflow.networks import Network
-from dreamflow.networks.graph import Layer, find_layer
+from dreamflow.networks.network import Layer, find_layer
 from dreamflow.options import FADE_S, HOLD_S, CarryOptions, DreamOptions, SweepOptions
 from dreamflow.schedule import LayerSchedule
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,9 @@ from torch import Tensor
 
 from dreamflow.errors import DependencyError, WeightsError
 from dreamflow.motion.flow import Flows, looked_at, scaled
-from dreamflow.networks.store import SHIPPED, read_safetensors, weights_folders
+from dreamflow.networks.store import hub_folder, own_folders
 from dreamflow.networks.torchvision_import import import_torchvision
+from dreamflow.networks.weights_file import read_weights
 
 MODELS = {"raft": "raft_large", "raft-small": "raft_small"}
 """What `--flow` calls them, and torchvision."""
@@ -32,8 +31,7 @@ def find_raft(name: str) -> Path:
     folders of the networks' weights, then in the folder that torchvision downloads into.
     """
     model = MODELS[name]
-    folders = [folder for folder in weights_folders() if folder != SHIPPED]
-    folders.append(Path(torch.hub.get_dir()) / "checkpoints")
+    folders = [*own_folders(), hub_folder()]
     for folder in folders:
         for suffix in (".safetensors", ".pth"):
             if found := sorted(folder.glob(f"{model}*{suffix}")):
@@ -42,20 +40,6 @@ def find_raft(name: str) -> Path:
         f"no weights for --flow {name}: put torchvision's {model} weights as {model}.pth into "
         f"{' or '.join(map(str, folders))}, or use --flow dis"
     )
-
-
-def read_raft(path: Path) -> Mapping[str, Tensor]:
-    """Return a RAFT's tensors by name. A .pth is read as tensors only: no code in it is run."""
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)[0]
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path} is not a file of tensors, or is damaged: {why}") from error
-    if not isinstance(tensors, dict):
-        raise WeightsError(f"{path} holds no tensors by name")
-    return tensors
 
 
 class Raft:
@@ -81,7 +65,7 @@ class Raft:
             raise DependencyError(f"--flow {name} needs torchvision ({why})") from error
         model = getattr(flow, MODELS[name])(weights=None)
         try:
-            model.load_state_dict(read_raft(path))
+            model.load_state_dict(read_weights(path)[0])
         except RuntimeError as error:
             raise WeightsError(f"{path} does not hold the weights of {MODELS[name]}") from error
         return cls(model, device)

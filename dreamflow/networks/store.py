@@ -32,13 +32,18 @@ def own_folders() -> list[Path]:
     return [*folders, Path(platformdirs.user_cache_dir("dreamflow")) / "weights"]
 
 
+def hub_folder() -> Path:
+    """Return the folder that torchvision itself downloads weights into."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
 def weights_folders(network: str) -> list[Path]:
     """Return the folders that are searched for a network's weights, first one first.
 
     torchvision's own are used where another program has fetched them before.
     """
     if network.startswith(zoo.PREFIX):
-        return [*own_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
+        return [*own_folders(), hub_folder()]
     return [*own_folders(), SHIPPED]
 
 
@@ -64,13 +69,13 @@ def find_weights(network: str, weights: Path | None = None) -> Path:
     found = look_for_weights(network)
     if found is not None:
         return found
-    filename = made.filenames[0] if made.source is None else made.source.filename
+    files = " or ".join(made.filenames[:2])
     places = " and ".join(str(folder) for folder in weights_folders(network) if folder != SHIPPED)
     get = f"`dreamflow models pull {network}` gets them"
     if made.source is None:
         get = f"get the .caffemodel and `dreamflow models import FILE --network {network}`"
     raise WeightsError(
-        f"no weights for {network}: looked for {filename} in {places}; "
+        f"no weights for {network}: looked for {files} in {places}; "
         f"{get}, or name a file with --weights FILE"
     )
 

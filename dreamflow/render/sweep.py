@@ -20,7 +20,7 @@ from dreamflow.media.cutlist import read_cuts
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
 from dreamflow.networks import Network
-from dreamflow.networks.graph import Layer
+from dreamflow.networks.network import Layer
 from dreamflow.options import ClipOptions, SweepOptions, VideoSettings, fit_size
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
