@@ -219,6 +219,36 @@ def test_receptive_fields_are_the_published_ones() -> None:
         assert (found.receptive_field, found.stride) == (field, 32)
 
 
+def test_googlenets_stem_is_the_same_as_a_module() -> None:
+    """Two ways to the same network, which share nothing: its facts, and what it sees."""
+    weights = random_weights()
+    stem = nn.Sequential(
+        *(nn.Conv2d(3, 64, 7, 2, 3), nn.ReLU(True), nn.MaxPool2d(3, 2, ceil_mode=True)),
+        *(nn.LocalResponseNorm(5), nn.Conv2d(64, 64, 1), nn.ReLU(True)),
+        *(nn.Conv2d(64, 192, 3, padding=1), nn.ReLU(True), nn.LocalResponseNorm(5)),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+    )
+    pairs = {0: "conv1/7x7_s2", 4: "conv2/3x3_reduce", 6: "conv2/3x3"}
+    for number, name in pairs.items():
+        weight = weights[f"{name}.weight"]
+        bgr = weight.flip(1) if number == 0 else weight
+        stem[number].load_state_dict({"weight": bgr, "bias": weights[f"{name}.bias"]})
+    mean = [level / 255 for level in reversed(googlenet.MEAN_BGR)]
+    ours = network_of(stem, mean, [1 / 255] * 3, "stem")
+    theirs = googlenet.build(weights)
+    names = {"1": pairs[0], "2": "pool1/3x3_s2", "3": "pool1/norm1", "7": pairs[6]}
+    names |= {"8": "conv2/norm2", "9": "pool2/3x3_s2"}
+    with torch.no_grad():
+        seen = ours.activations(picture(), names)
+        known = theirs.activations(picture(), names.values())
+    for number, name in names.items():
+        a, b = ours.layer(number), theirs.layer(name)
+        for fact in ("channels", "stride", "receptive_field", "depth", "smallest"):
+            assert getattr(a, fact) == getattr(b, fact), (name, fact)
+        scale = float(known[name].abs().max())
+        torch.testing.assert_close(seen[number], known[name], atol=1e-4 * scale, rtol=1e-4)
+
+
 def test_the_module_given_is_left_as_it_was() -> None:
     module = Own().train()
     before = {key: value.clone() for key, value in module.state_dict().items()}
@@ -226,6 +256,7 @@ def test_the_module_given_is_left_as_it_was() -> None:
     network.activations(picture(), ["second"])["second"].sum()
     assert module.training and module.act.inplace
     assert all(parameter.requires_grad for parameter in module.parameters())
+    assert network.weights_hash != network_of(Own()).weights_hash, "renders tell them apart"
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     frames = dreamflow.dream_image(
         (picture(48)[0].permute(1, 2, 0) * 255).byte().numpy(), network, layer="second"

@@ -24,7 +24,7 @@ from test_every_network import noise_state
 from torch import Tensor, nn
 
 from dreamflow.errors import OutputError, SettingsError, WeightsError
-from dreamflow.networks import caffemodel, load_network, models
+from dreamflow.networks import caffemodel, load_network, models, zoo
 from dreamflow.networks.caffemodel import parse, read_caffemodel
 from dreamflow.networks.recipes import RECIPES, recipe, torchvision_source
 from dreamflow.networks.weights_file import read_state_dict, read_weights
@@ -445,6 +445,21 @@ def test_the_commands_tell_where_weights_are(
     assert run.code == 0 and not path.exists()
     run = store("models", "pull", "places205")
     assert run.code == 1 and "models import FILE --network places205" in run.err
+
+
+def test_without_torchvision_the_others_are_listed_all_the_same(
+    store: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ImportError("no torchvision here")
+
+    monkeypatch.setattr(zoo, "import_torchvision", broken)
+    for known in (zoo.classifier_names, zoo.classifier, zoo.layers):
+        known.cache_clear()
+    run = store("models", "list")
+    assert run.code == 0 and "places365" in run.out and "warning: torchvision cannot be" in run.err
+    run = store("layers", "--network", SQUEEZENET)
+    assert run.code == 1 and "no torchvision here" in run.err and run.err.count("\n") == 1
 
 
 def test_weights_of_any_format_are_named_directly(

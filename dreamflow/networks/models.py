@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,13 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from dreamflow.errors import OutputError, SettingsError, WeightsError
+from dreamflow.errors import (
+    DependencyError,
+    DreamFlowWarning,
+    OutputError,
+    SettingsError,
+    WeightsError,
+)
 from dreamflow.networks import zoo
 from dreamflow.networks.download import Received, checksum, download, is_right
 from dreamflow.networks.pocket import TRUNK
@@ -48,7 +55,12 @@ def kept_weights(every: bool = False) -> list[Kept]:
     every: all of torchvision's classifiers.
     """
     found = [Kept(n, look_for_weights(n), recipe(n).source) for n in known_networks()]
-    for name in zoo.classifier_names():
+    try:
+        names = zoo.classifier_names()
+    except DependencyError as error:
+        warnings.warn(str(error), DreamFlowWarning, stacklevel=2)
+        names = ()
+    for name in names:
         network = zoo.PREFIX + name
         path = look_for_weights(network)
         if every or path is not None or name in zoo.WELL_KNOWN:

@@ -35,8 +35,8 @@ class Network(ABC):
     """An image network with fixed weights, on one device.
 
     name: as `load_network` knows it. layers: facts by layer name, shallow to deep.
-    weights_hash: SHA-256 of the weights file, or "" where there is none. device: where it is, and
-    where images must be.
+    weights_hash: SHA-256 of the weights file (of the tensors where there is no file), or "".
+    device: where it is, and where images must be.
     """
 
     def __init__(self, name: str, layers: Mapping[str, Layer], weights_hash: str = "") -> None:

@@ -14,6 +14,7 @@ from dreamflow.errors import SettingsError, WeightsError
 from dreamflow.networks.convolution import FrozenConvolution
 from dreamflow.networks.network import Network
 from dreamflow.networks.tracing import ancestors, first_line, frozen_copy, trace
+from dreamflow.networks.weights_file import content_hash
 
 
 class TracedNetwork(Network):
@@ -222,4 +223,4 @@ def network_of(
     """
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise SettingsError("mean and std are three numbers each, of red, green and blue")
-    return TracedNetwork(name, module, mean, std)
+    return TracedNetwork(name, module, mean, std, content_hash(module.state_dict()))

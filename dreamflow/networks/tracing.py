@@ -32,8 +32,9 @@ POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "dilation", "ceil
 IDLE = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.AlphaDropout)
 """Modules that give back what they got: their layers would be listed twice."""
 POINTWISE = (
-    *(*IDLE, nn.BatchNorm2d, nn.LayerNorm, nn.Linear, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU),
-    *(nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.Softplus),
+    *(*IDLE, nn.BatchNorm2d, nn.LayerNorm, nn.LocalResponseNorm, nn.Linear, nn.ReLU, nn.ReLU6),
+    *(nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid),
+    *(nn.Tanh, nn.Softplus),
 )
 POINTWISE_NAMES = frozenset(
     (
