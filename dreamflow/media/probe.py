@@ -14,6 +14,7 @@ import av.logging
 import numpy as np
 
 from dreamflow.errors import MediaError
+from dreamflow.media.colour import Colour, colour_of, deep
 
 av.logging.set_level(None)
 
@@ -27,12 +28,6 @@ STANDARD_RATES = tuple(
 ROUNDED_RATE = 5e-6
 """Relative difference up to which a rate is a standard one written short: 29.97 is 30000/1001."""
 EMPTY_PACKET_BYTES = 1
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-"""Transfer characteristics of ITU-T H.273 that stand for high dynamic range."""
-MATRICES = {1: "ITU709", 5: "ITU601", 6: "ITU601"}
-"""PyAV's names for the matrices of ITU-T H.273."""
-UNSPECIFIED = 2
-"""Colour matrix of ITU-T H.273 that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +38,9 @@ class FilmInfo:
     height, as displayed. rate: frames per second (the mean, where it varies). time_base and
     stamps: presentation time of each frame, sorted, int64, in units of time_base from the first.
     frames: how many there should be. start: seconds from the container's start to the first frame.
-    orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. matrix: colour
-    matrix to decode with, "ITU709", "ITU601", or "" for what PyAV makes of it. notes: what is
-    silently lossy.
+    orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. colour: how its
+    colours are decoded. interlaced: whether its frames are made of two half pictures. notes: what
+    is silently lossy.
     """
 
     path: Path
@@ -61,7 +56,8 @@ class FilmInfo:
     frames: int
     start: Fraction
     orientation: tuple[int, int, int, int]
-    matrix: str
+    colour: Colour
+    interlaced: bool
     codec: str
     pixel_format: str
     sound: tuple[str, ...]
@@ -94,7 +90,7 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
     first = _first_frame(path, stream)
     if first is None or not len(scan.stamps):
         raise MediaError(f"{path} holds no frame that decodes")
-    orientation = _orientation(first)
+    orientation, colour = _orientation(first), colour_of(stream, first)
     width, height = stream.width or first.width, stream.height or first.height
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if orientation[0] == 0:
@@ -121,11 +117,12 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         frames=max(len(stamps) + missing, _declared_frames(stream, scan)),
         start=max(Fraction(0), int(scan.stamps[0]) * time_base - container_start),
         orientation=orientation,
-        matrix=_matrix(stream, first),
+        colour=colour,
+        interlaced=first.interlaced_frame,
         codec=stream.codec_context.name,
         pixel_format=first.format.name,
         sound=tuple(audio.codec_context.name for audio in container.streams.audio),
-        notes=_notes(path, stream, first),
+        notes=_notes(path, colour, first),
     )
 
 
@@ -246,39 +243,16 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     return 1, 0, 0, 1
 
 
-def _matrix(stream: av.VideoStream, frame: av.VideoFrame) -> str:
-    """Return the colour matrix a film says it has; one that says nothing, as players guess.
-
-    Their rule (mpv's): HD is BT.709, the rest BT.601. "" for RGB and for other matrices.
-    """
-    if frame.format.name.startswith(("rgb", "bgr", "gbr")):
-        return ""
-    guess = "ITU709" if stream.width >= 1280 or stream.height > 576 else "ITU601"
-    said = int(frame.colorspace)
-    return guess if said == UNSPECIFIED else MATRICES.get(said, "")
-
-
-def deep(frame: av.VideoFrame) -> bool:
-    """Return whether a frame has more than 8 bits a channel."""
-    return any(component.bits > 8 for component in frame.format.components)
-
-
-def _notes(path: Path, stream: av.VideoStream, frame: av.VideoFrame) -> tuple[str, ...]:
-    transfer = HDR_TRANSFERS.get(int(stream.codec_context.color_trc or 0))
+def _notes(path: Path, colour: Colour, frame: av.VideoFrame) -> tuple[str, ...]:
     notes: list[str] = []
-    if transfer:
-        notes.append(
-            f"{path.name} is HDR ({transfer}): it is taken as it stands, without tone mapping, so "
-            "colours come out flatter than on an HDR screen"
-        )
+    if colour.light and colour.light.hdr:
+        notes.append(f"{path.name} is HDR ({colour.light.transfer}): it is tone-mapped to SDR")
+    elif colour.light:
+        notes.append(f"{path.name} has a wide gamut: it is brought to that of BT.709")
     elif deep(frame):
         notes.append(f"{path.name} has more than 8 bits a channel: it is dreamed in 8")
     if frame.interlaced_frame:
-        notes.append(
-            f"{path.name} is interlaced: the dream will grow on its comb lines; deinterlace it "
-            "first for a cleaner one"
-        )
-    has_alpha = any(component.is_alpha for component in frame.format.components)
-    if stream.metadata.get("alpha_mode") == "1" or (has_alpha and frame.format.name != "bgra"):
-        notes.append(f"{path.name} has transparency, which is not kept")
+        notes.append(f"{path.name} is interlaced: it is deinterlaced, at the same frame rate")
+    if colour.alpha:
+        notes.append(f"{path.name} has transparency: it is laid over black")
     return tuple(notes)

@@ -14,9 +14,9 @@ import av
 import av.container
 import av.error
 import numpy as np
-from av.video.reformatter import Interpolation
 
 from dreamflow.errors import MediaError
+from dreamflow.media.deinterlace import REACH_FRAMES, Decoded, deinterlaced
 from dreamflow.media.probe import FilmInfo
 from dreamflow.opencv import cv2
 
@@ -24,10 +24,6 @@ Pictures = Iterator[tuple[int, np.ndarray]]
 
 FAR_FRAMES = 240
 """From here on it is quicker to seek with PyAV, which is exact, than to decode all before."""
-
-
-EXACT_COLOURS = Interpolation.BICUBIC.value | 0x40000 | 0x2000
-"""swscale's flags for exact rounding and full chroma: without them films come out a level dark."""
 HALVED_CHROMA = re.compile("42[02]|41[01]|nv12|nv21|yuyv|uyvy")
 """Pixel formats for which OpenCV's conversion to RGB does not round."""
 COLOUR_TOLERANCE = 0.5
@@ -55,10 +51,12 @@ def opencv_is_right(info: FilmInfo) -> bool:
 
     Its wheels (5.0) were seen to show film of halved chroma 1 to 1.5 levels too dark, since they
     convert it without rounding; to abort the process on raw video; and to give black frames for
-    interlaced film, none for AV1, BT.601 colours for untagged HD, and clipped ones for HDR. The
-    first two are known by the format, and the rest by the first frame, as PyAV shows it exactly.
+    interlaced film, none for AV1, BT.601 colours for untagged HD, and clipped ones for HDR. Most
+    are known by the format, and the rest by the first frame, as PyAV shows it exactly.
     """
     if info.codec in ("rawvideo", "gif", "webp") or HALVED_CHROMA.search(info.pixel_format):
+        return False
+    if info.interlaced or info.colour.light or info.colour.alpha:
         return False
     shown = next(read_with_opencv(info), None)
     right = next(read_with_pyav(info), None)
@@ -111,10 +109,12 @@ def _decode(info: FilmInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]
         assert isinstance(stream, av.VideoStream)
         stream.thread_type = "AUTO"
         if seek_to:
-            stamp = int(info.stamps[min(seek_to, len(info.stamps) - 1)])
+            before = seek_to - REACH_FRAMES if info.interlaced else seek_to
+            stamp = int(info.stamps[max(0, min(before, len(info.stamps) - 1))])
             container.seek(info.first_stamp + stamp, stream=stream, backward=True)
         last = -1
-        for frame, after_damage in _frames(container, stream):
+        frames = _frames(container, stream, _decoder(info, stream))
+        for frame, after_damage in deinterlaced(frames) if info.interlaced else frames:
             index = last + 1
             if frame.pts is not None:
                 stamped = int(np.searchsorted(info.stamps, frame.pts - info.first_stamp))
@@ -125,9 +125,21 @@ def _decode(info: FilmInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]
             last = index
 
 
+def _decoder(info: FilmInfo, stream: av.VideoStream) -> av.VideoCodecContext:
+    """Return what decodes a film; FFmpeg's own decoders of VP8 and VP9 pass over transparency."""
+    libvpx = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(info.codec, "")
+    if not info.colour.alpha or libvpx not in av.codecs_available:
+        return stream.codec_context
+    decoder = av.CodecContext.create(libvpx, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    return decoder
+
+
 def _frames(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[tuple[av.VideoFrame, bool]]:
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    decoder: av.VideoCodecContext,
+) -> Iterator[Decoded]:
     """Yield what decodes, and whether something before it did not.
 
     A damaged packet is passed over; a container broken off ends it.
@@ -142,21 +154,18 @@ def _frames(
         if packet is None:
             return
         try:
-            decoded = packet.decode()
+            decoded = decoder.decode(packet)
         except av.error.FFmpegError:
             damaged = True
             continue
         for frame in decoded:
-            assert isinstance(frame, av.VideoFrame)
             yield frame, damaged
             damaged = False
 
 
 def _picture(frame: av.VideoFrame, info: FilmInfo) -> np.ndarray:
-    picture = frame.reformat(
-        format="rgb24", src_colorspace=info.matrix or None, interpolation=EXACT_COLOURS
-    ).to_ndarray()
-    return fitted(orient(picture, info.orientation), info.width, info.height)
+    picture = orient(info.colour.rgb(frame), info.orientation)
+    return fitted(picture, info.width, info.height)
 
 
 def orient(picture: np.ndarray, orientation: tuple[int, int, int, int]) -> np.ndarray:
