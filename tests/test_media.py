@@ -419,3 +419,43 @@ def test_the_readers_agree_on_real_clips(clips: Path, name: str) -> None:
         (i, a), (j, b) = found[0][n], found[1][n]
         assert i == j == 20 + n
         assert np.abs(a.astype(int) - b).mean() < 2
+
+
+# --- geometry
+
+
+@pytest.mark.parametrize("reshaped", ["64x96", "128x96"])
+def test_a_size_that_changes_in_mid_stream_is_boxed_and_said(tmp_path: Path, reshaped: str) -> None:
+    """A film's later half of another size: whole, its shape kept, between black bars if need be."""
+    parts = []
+    for size in ("64x48", reshaped):
+        path = tmp_path / f"{size}.ts"
+        white = ("-f", "lavfi", "-i", f"color=white:size={size}:rate=25", "-frames:v", "5")
+        ffmpeg(*white, "-pix_fmt", "yuv420p", path)
+        parts.append(path)
+    film = tmp_path / "f.ts"
+    ffmpeg("-i", f"concat:{parts[0]}|{parts[1]}", "-c", "copy", film)
+    clip = open_clip(film)
+    with pytest.warns(DreamFlowWarning, match=rf"changes its size: frame \d is {reshaped}, and is"):
+        frames = list(clip)
+    assert {frame.picture.shape for frame in frames} == {(48, 64, 3)}
+    last = frames[-1].picture
+    assert last[:, 24:40].min() > 240, "the picture is there"
+    bars = last[:, [0, 1, 62, 63]]
+    assert bars.max() < 16 if reshaped == "64x96" else bars.min() > 240
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("clips/resolution_changes_vp8.webm", (1920, 1080)),
+        ("hostile/resolution_change.ts", (320, 240)),
+        ("clips/testsrc_multi_stsd.mp4", (256, 128)),
+    ],
+)
+def test_real_films_that_change_their_size(name: str, size: tuple[int, int]) -> None:
+    clip = open_clip(SHARED / name, end="35")
+    with pytest.warns(DreamFlowWarning, match="changes its size") as said:
+        assert {f.picture.shape[1::-1] for f in clip} == {size}
+    assert len(said) == 1

@@ -34,6 +34,7 @@ USUAL_PEAK_NITS = 1000.0
 PQ_LIMIT_NITS = 10_000.0
 TABLE = 8192
 """Entries of the tables that stand in for powers and logarithms."""
+STRIP_ROWS = 16
 
 
 def pq_to_nits(signal: np.ndarray | float) -> np.ndarray:
@@ -113,6 +114,13 @@ class Light:
 
     def shown(self, picture: np.ndarray) -> np.ndarray:
         """Return a uint16 (H, W, 3) RGB picture of this light as uint8 RGB of SDR BT.709."""
+        result = np.empty(picture.shape, np.uint8)
+        for top in range(0, len(picture), STRIP_ROWS):  # small enough to stay in the CPU's cache
+            strip = slice(top, top + STRIP_ROWS)
+            result[strip] = self._shown(picture[strip])
+        return result
+
+    def _shown(self, picture: np.ndarray) -> np.ndarray:
         coded = self._coded[picture]
         if self.transfer == "HLG":
             scene = cv2.transform(coded**SCREEN_GAMMA, self._luma)

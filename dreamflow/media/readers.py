@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 from collections.abc import Iterator
 
 import av
@@ -15,13 +16,15 @@ import av.container
 import av.error
 import numpy as np
 
-from dreamflow.errors import MediaError
+from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.media.deinterlace import REACH_FRAMES, Decoded, deinterlaced
 from dreamflow.media.probe import FilmInfo
 from dreamflow.opencv import cv2
 
 Pictures = Iterator[tuple[int, np.ndarray]]
 
+SAME_SHAPE = 0.03
+"""By which the shapes of two pictures may differ and be taken for the same."""
 FAR_FRAMES = 240
 """From here on it is quicker to seek with PyAV, which is exact, than to decode all before."""
 HALVED_CHROMA = re.compile("42[02]|41[01]|nv12|nv21|yuyv|uyvy")
@@ -97,9 +100,21 @@ def read_with_pyav(info: FilmInfo, first: int = 0) -> Pictures:
         head = next(frames, None)
         late = head is None or head[0] > first
         frames = _decode(info, 0) if late or head is None else itertools.chain([head], frames)
+    changed = False
     for index, frame in frames:
-        if index >= first:
-            yield index, _picture(frame, info)
+        if index < first:
+            continue
+        picture = orient(info.colour.rgb(frame), info.orientation)
+        height, width = picture.shape[:2]
+        if not changed and (width, height) != (info.width, info.height):
+            changed = True
+            warnings.warn(
+                f"{info.path.name} changes its size: frame {index} is {width}x{height}, and is "
+                f"fitted into {info.width}x{info.height}",
+                DreamFlowWarning,
+                2,
+            )
+        yield index, boxed(picture, info.width, info.height) if changed else picture
 
 
 def _decode(info: FilmInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -163,18 +178,26 @@ def _frames(
             damaged = False
 
 
-def _picture(frame: av.VideoFrame, info: FilmInfo) -> np.ndarray:
-    picture = orient(info.colour.rgb(frame), info.orientation)
-    return fitted(picture, info.width, info.height)
-
-
 def orient(picture: np.ndarray, orientation: tuple[int, int, int, int]) -> np.ndarray:
     """Return a picture (H, W, 3) turned and mirrored as its display matrix (a, b, c, d) says."""
     a, b, c, d = orientation
     if a == 0:
         picture = picture.transpose(1, 0, 2)
         a, d = c, b
-    return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def boxed(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return a picture at (width, height) pixels, between black bars where its shape is another."""
+    high, wide = picture.shape[:2]
+    if abs(wide * height / (high * width) - 1) < SAME_SHAPE:
+        return fitted(picture, width, height)
+    scale = min(width / wide, height / high)
+    wide, high = max(1, round(wide * scale)), max(1, round(high * scale))
+    left, top = (width - wide) // 2, (height - high) // 2
+    box = np.zeros((height, width, 3), np.uint8)
+    box[top : top + high, left : left + wide] = fitted(picture, wide, high)
+    return box
 
 
 def fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:
