@@ -431,7 +431,8 @@ def test_a_size_that_changes_in_mid_stream_is_boxed_and_said(tmp_path: Path, res
     for size in ("64x48", reshaped):
         path = tmp_path / f"{size}.ts"
         white = ("-f", "lavfi", "-i", f"color=white:size={size}:rate=25", "-frames:v", "5")
-        ffmpeg(*white, "-pix_fmt", "yuv420p", path)
+        later = str(0.2 * len(parts))
+        ffmpeg(*white, "-pix_fmt", "yuv420p", "-output_ts_offset", later, path)
         parts.append(path)
     film = tmp_path / "f.ts"
     ffmpeg("-i", f"concat:{parts[0]}|{parts[1]}", "-c", "copy", film)

@@ -86,6 +86,11 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         kind = "only sound" if container.streams.audio else "no video"
         raise MediaError(f"{path} holds {kind}: there is nothing to dream on")
     assert isinstance(stream, av.VideoStream)
+    decoder: av.VideoCodecContext | None = stream.codec_context  # PyAV's stubs do not know of None
+    if decoder is None:
+        raise MediaError(
+            f"{path} is damaged, or in a codec that FFmpeg does not know"
+        )
     scan = _scan(container, stream)
     first = _first_frame(path, stream)
     if first is None or not len(scan.stamps):
@@ -121,9 +126,15 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         interlaced=first.interlaced_frame,
         codec=stream.codec_context.name,
         pixel_format=first.format.name,
-        sound=tuple(audio.codec_context.name for audio in container.streams.audio),
+        sound=tuple(sound_codec(audio) for audio in container.streams.audio),
         notes=_notes(path, colour, first),
     )
+
+
+def sound_codec(audio: av.AudioStream) -> str:
+    """Return the name of a track's codec, "unknown" where FFmpeg knows none."""
+    decoder: av.AudioCodecContext | None = audio.codec_context
+    return "unknown" if decoder is None else decoder.name
 
 
 @dataclass
