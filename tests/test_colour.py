@@ -6,7 +6,6 @@ What goes out is looked at through the ffmpeg binary, not through our own reader
 from __future__ import annotations
 
 import itertools
-import subprocess
 import warnings
 from pathlib import Path
 
@@ -14,27 +13,15 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import SHARED, ffmpeg, texture
+from conftest import SHARED, decoded, ffmpeg, texture
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamflow.errors import DreamFlowWarning
 from dreamflow.media import Clip, open_clip, write_video
-from dreamflow.media.ffmpeg import ffmpeg_path
 from dreamflow.media.light import Light, hlg_to_scene, pq_to_nits, to_xyz, tone_mapped
 
 WIDTH, HEIGHT = 96, 64
-
-
-def decoded(path: Path, filters: str = "scale=in_color_matrix=bt709:in_range=tv") -> np.ndarray:
-    """Return a film's frames as the ffmpeg binary shows them, uint8 (N, H, W, 3) RGB."""
-    exact = f"{filters}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24"
-    line = [ffmpeg_path(), "-v", "error", "-i", str(path), "-vf", exact]
-    line += ["-fps_mode", "passthrough", "-f", "rawvideo", "-"]
-    raw = subprocess.run(line, check=True, capture_output=True).stdout
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        return np.frombuffer(raw, np.uint8).reshape(-1, stream.height, stream.width, 3)
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ ClipArgument = Annotated[
 OutArgument = Annotated[
     Path,
     typer.Argument(
-        help="The dream: .mp4, .mov, .mkv, .webm or .gif; without suffix, a folder of PNGs.",
+        help="The dream: .mp4, .mov, .mkv, .webm, .gif or .webp; without suffix, a folder of PNGs.",
         metavar="OUT",
         show_default=False,
     ),
@@ -99,7 +99,8 @@ def dream_clip(
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_output
 
-    format_of(out)
+    if kind := format_of(out):
+        kind.recipe(settings.encode)
     source = Clip(clip, settings.clip)
     check_output(out, overwrite, source.sources)
     for group in (settings.dream, settings.carry):

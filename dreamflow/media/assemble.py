@@ -10,13 +10,16 @@ from typing import Any
 
 import av
 import av.error
+import imageio.v3 as iio
 
 from dreamflow.errors import DreamFlowWarning, OutputError
 from dreamflow.media import ffmpeg
+from dreamflow.media.codecs import crf_of
 from dreamflow.media.formats import Format
-from dreamflow.media.metadata import add_gif_comment, as_comment
+from dreamflow.media.metadata import add_gif_comment, add_webp_comment, as_comment
 from dreamflow.media.outline import Outline
 from dreamflow.media.whole import on_disk, part_of
+from dreamflow.options import EncodeOptions
 
 
 def assemble(
@@ -24,6 +27,7 @@ def assemble(
     frames: int,
     target: Path,
     kind: Format,
+    encode: EncodeOptions,
     outline: Outline,
     record: dict[str, Any],
 ) -> None:
@@ -32,15 +36,21 @@ def assemble(
     The picture is not encoded again. Sound that cannot be joined is left out, with a warning.
     Raises OutputError where the film does not come out whole; the chunks stay as they are.
     """
-    joined = part_of(target.with_name("joined.mp4"))
+    joined = part_of(target.with_name(f"joined{chunks[0].suffix}"))
     try:
         join(chunks, joined)
         sound = sound_options(kind, outline)
         if kind.suffix == ".gif":
             make_gif(joined, target, outline, record)
+        elif kind.suffix == ".webp":
+            make_webp(joined, target, encode, outline, record)
         else:
-            finish(joined, frames, target, kind, outline, record, sound)
-        check_film(target, frames)
+            finishing = [*kind.recipe(encode).join, *kind.finish]
+            finish(joined, frames, target, finishing, outline, record, sound)
+        if kind.suffix == ".webp":
+            check_animation(target, frames)
+        else:
+            check_film(target, frames)
         on_disk(target)
     finally:
         joined.unlink(missing_ok=True)
@@ -63,7 +73,7 @@ def join(chunks: Sequence[Path], target: Path) -> None:
                 with av.open(str(chunk.absolute())) as container:
                     video = container.streams.video[0]
                     if stream is None:
-                        stream = out.add_stream_from_template(video)
+                        stream = out.add_stream_from_template(video, opaque=True)
                         stream.time_base = video.time_base
                     for packet in container.demux(video):
                         if packet.size:
@@ -89,8 +99,7 @@ def _stamps(chunks: Sequence[Path]) -> list[int]:
 def make_gif(joined: Path, target: Path, outline: Outline, record: dict[str, Any]) -> None:
     """Choose one palette for the whole film, then write with it: two passes, little memory."""
     palette = part_of(target.with_name("palette.png"))
-    # A GIF's pixels are square.
-    square = f"scale=w=iw*{float(outline.pixel_aspect):.6f}:h=ih:flags=lanczos"
+    square = squared(outline)
     part = ("-i", str(joined.absolute()))
     try:
         ffmpeg.run(
@@ -115,20 +124,45 @@ def make_gif(joined: Path, target: Path, outline: Outline, record: dict[str, Any
         add_gif_comment(target, as_comment(record))
 
 
+def make_webp(
+    joined: Path, target: Path, encode: EncodeOptions, outline: Outline, record: dict[str, Any]
+) -> None:
+    """Write an animated WebP that plays for ever."""
+    how = ("-lossless", "1") if encode.lossless else ("-quality", f"{100 - crf_of(encode):.0f}")
+    ffmpeg.run(
+        [
+            *("-i", str(joined.absolute()), "-vf", f"{squared(outline)},format=bgra"),
+            *("-c:v", "libwebp_anim", *how, "-loop", "0", "-fps_mode", "passthrough"),
+            *("-f", "webp", str(target.absolute())),
+        ],
+        "writing the WebP",
+    )
+    if record:
+        add_webp_comment(target, as_comment(record, plain=True))
+
+
+def squared(outline: Outline) -> str:
+    """Return the filter that makes a film's pixels square, as those of animated pictures are."""
+    return f"scale=w=iw*{float(outline.pixel_aspect):.6f}:h=ih:flags=lanczos"
+
+
 def finish(
     joined: Path,
     frames: int,
     target: Path,
-    kind: Format,
+    finishing: Sequence[str],
     outline: Outline,
     record: dict[str, Any],
     sound: list[str],
 ) -> None:
-    """Put picture, settings and, by these options, sound into one file."""
+    """Put picture, settings and, by these options, sound into one file.
+
+    finishing: ffmpeg's options for the file.
+    """
 
     def mux(options: list[str]) -> None:
         arguments = mux_options(joined, frames, outline, record, options)
-        ffmpeg.run([*arguments, *kind.finish, str(target.absolute())], f"finishing {target.name}")
+        ffmpeg.run([*arguments, *finishing, str(target.absolute())], f"finishing {target.name}")
 
     try:
         mux(sound)
@@ -196,6 +230,19 @@ def check_film(path: Path, frames: int) -> None:
     except av.error.FFmpegError as error:
         raise OutputError(f"{path} was written, but does not decode: {error.strerror}") from error
     if found != frames:
+        raise OutputError(f"{path} was written, but has {found} frames, not {frames}")
+
+
+def check_animation(path: Path, frames: int) -> None:
+    """Decode an animated picture, in which frames that are alike may be one.
+
+    Raises OutputError where it does not decode, or has more frames than there were.
+    """
+    try:
+        found = sum(1 for _ in iio.imiter(path, plugin="pillow"))
+    except (OSError, ValueError, EOFError) as error:
+        raise OutputError(f"{path} was written, but does not decode: {error}") from error
+    if not 1 <= found <= frames:
         raise OutputError(f"{path} was written, but has {found} frames, not {frames}")
 
 

@@ -88,9 +88,7 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
     assert isinstance(stream, av.VideoStream)
     decoder: av.VideoCodecContext | None = stream.codec_context  # PyAV's stubs do not know of None
     if decoder is None:
-        raise MediaError(
-            f"{path} is damaged, or in a codec that FFmpeg does not know"
-        )
+        raise MediaError(f"{path} is damaged, or in a codec that FFmpeg does not know")
     scan = _scan(container, stream)
     first = _first_frame(path, stream)
     if first is None or not len(scan.stamps):

@@ -109,7 +109,7 @@ def write_picture(
     elif suffix in (".jpg", ".jpeg"):
         options = {"quality": quality, "subsampling": 0, "comment": comment.encode()}
     elif suffix == ".webp":
-        options = {"lossless": True, "exact": True, "exif": _described(comment).tobytes()}
+        options = {"lossless": True, "exact": True, "exif": described(comment)}
     else:
         options = {"tiffinfo": {DESCRIPTION_TAG: comment.encode("ascii", "replace").decode()}}
     part = working_path(path, "part")
@@ -122,10 +122,11 @@ def write_picture(
         part.unlink(missing_ok=True)
 
 
-def _described(comment: str) -> Image.Exif:
+def described(comment: str) -> bytes:
+    """Return EXIF data that holds a comment."""
     exif = Image.Exif()
     exif[DESCRIPTION_TAG] = comment
-    return exif
+    return exif.tobytes()
 
 
 def working_path(path: Path, word: str, suffix: str | None = None) -> Path:

@@ -194,7 +194,7 @@ def open_writer(
 ) -> Writer:
     """Open an output for frames of this size and timing, with this sound.
 
-    path: .mp4, .m4v, .mov, .mkv, .webm or .gif, or a name without suffix for a folder of PNGs.
+    path: .mp4, .m4v, .mov, .mkv, .webm, .gif or .webp; without suffix, a folder of PNGs.
     record: settings to embed, and to write beside the output. Raises OutputError.
     """
     path = Path(path)
@@ -210,18 +210,21 @@ def write_video(
     frames: Iterable[Frame],
     clip: Clip | Outline,
     *,
-    crf: int = EncodeOptions.crf,
+    codec: str = EncodeOptions.codec,
+    quality: str = EncodeOptions.quality,
+    crf: int | None = EncodeOptions.crf,
+    lossless: bool = EncodeOptions.lossless,
     record: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Write frames made from a clip to a file, with the clip's sound; return how many.
 
     clip: what the frames were made from, or the outline of frames made from nothing.
-    crf: quality, from 0 (lossless) to 51. See `open_writer` for the names it takes, for `record`
-    and for what it raises. Where something fails, the frames so far stay in the job folder that the
-    error names.
+    codec, quality, crf, lossless: as in EncodeOptions. See `open_writer` for the names it takes,
+    for `record` and for what it raises. Where something fails, the frames so far stay in the job
+    folder that the error names.
     """
-    encode = EncodeOptions(crf=crf)
+    encode = EncodeOptions(codec=codec, quality=quality, crf=crf, lossless=lossless)
     outline = clip.outline if isinstance(clip, Clip) else clip
     with open_writer(path, outline, encode=encode, record=record, overwrite=overwrite) as writer:
         for frame in frames:

@@ -4,7 +4,7 @@ A job lives in a folder beside its output, `dream.mp4.job`:
 
     job.json      what it is: settings, sources, machine; written once, when it begins
     state.npz     where it is: how many frames there are, and the journey's state behind them
-    chunk_*.mp4   the frames, joined at the end; pending_*.rgb those of the chunk under way
+    chunk_*       the frames, joined at the end; pending_*.rgb those of the chunk under way
     lock          held by the process at work
 
 Each is whole at any moment. The frames are written first, and the state after them: those behind
