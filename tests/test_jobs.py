@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, read_picture, write_picture
 from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.folder import job_path
-from dreamflow.media.outline import Outline, Sound
+from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions, VideoSettings
@@ -498,10 +499,12 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
 
 def test_an_outline_comes_back() -> None:
     sound = Sound(Path("/a/ü.mp4"), ("aac", "opus"), Fraction(1, 7), Fraction(2, 3), True)
+    sound = replace(sound, subtitles=("subrip",))
     rate = Fraction(30000, 1001)
     outline = Outline(
         64, 48, rate, 9, 9 / rate, False, Fraction(64, 45), sound, (Path("/a/ü.mp4"), Path("/a"))
     )
+    outline = replace(outline, chapters=(Chapter(Fraction(1, 3), Fraction(1), "one"),))
     for kept in (outline, Outline.made(2, 2, rate, 3)):
         assert Outline.from_plain(json.loads(json.dumps(kept.as_plain()))) == kept
 

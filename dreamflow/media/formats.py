@@ -17,13 +17,14 @@ class Format:
     codecs: those that the container holds, the usual one first; none where the film is made of the
     exact frames when it is whole. sound: codecs that the container holds as they are.
     sound_fallback: ffmpeg's options for others, and the codec's name; None where there is no sound
-    at all.
+    at all. subtitles: FFmpeg's encoder of their text; None where there are none.
     """
 
     suffix: str
     codecs: tuple[str, ...]
     sound: frozenset[str]
     sound_fallback: tuple[tuple[str, ...], str] | None
+    subtitles: str | None = None
     finish: tuple[str, ...] = ()
 
     def recipe(self, encode: EncodeOptions) -> Recipe:
@@ -62,11 +63,11 @@ FASTSTART = ("-movflags", "+faststart")
 FORMATS = {
     kind.suffix: kind
     for kind in (
-        Format(".mp4", ("h264", "h265", "av1", "vp9"), MP4_SOUND, AAC, FASTSTART),
-        Format(".m4v", ("h264", "h265"), MP4_SOUND, AAC, ("-f", "mp4", *FASTSTART)),
-        Format(".mov", ("h264", "h265", "prores"), MOV_SOUND, AAC, FASTSTART),
-        Format(".mkv", ("h264", "h265", "av1", "vp9", "prores", "ffv1"), MKV_SOUND, AAC),
-        Format(".webm", ("vp9", "av1"), WEBM_SOUND, OPUS),
+        Format(".mp4", ("h264", "h265", "av1", "vp9"), MP4_SOUND, AAC, "mov_text", FASTSTART),
+        Format(".m4v", ("h264", "h265"), MP4_SOUND, AAC, "mov_text", ("-f", "mp4", *FASTSTART)),
+        Format(".mov", ("h264", "h265", "prores"), MOV_SOUND, AAC, "mov_text", FASTSTART),
+        Format(".mkv", ("h264", "h265", "av1", "vp9", "prores", "ffv1"), MKV_SOUND, AAC, "subrip"),
+        Format(".webm", ("vp9", "av1"), WEBM_SOUND, OPUS, "webvtt"),
         Format(".gif", (), frozenset(), None),
         Format(".webp", (), frozenset(), None),
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from dreamflow.errors import MediaError
 from dreamflow.media.colour import Colour, colour_of, deep
+from dreamflow.media.outline import Chapter
 
 av.logging.set_level(None)
 
@@ -39,8 +40,9 @@ class FilmInfo:
     stamps: presentation time of each frame, sorted, int64, in units of time_base from the first.
     frames: how many there should be. start: seconds from the container's start to the first frame.
     orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. colour: how its
-    colours are decoded. interlaced: whether its frames are made of two half pictures. notes: what
-    is silently lossy.
+    colours are decoded. interlaced: whether its frames are made of two half pictures. sound,
+    subtitles: codecs of the tracks. chapters: from the first frame on. notes: what is silently
+    lossy.
     """
 
     path: Path
@@ -61,6 +63,8 @@ class FilmInfo:
     codec: str
     pixel_format: str
     sound: tuple[str, ...]
+    subtitles: tuple[str, ...]
+    chapters: tuple[Chapter, ...]
     notes: tuple[str, ...]
 
     def time(self, index: int) -> Fraction:
@@ -106,6 +110,7 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         length = len(stamps) / rate
     container_start = Fraction(container.start_time or 0, 1_000_000)
     missing = max(0, round(scan.missing_s * rate)) if scan.missing_s > 0.5 else 0
+    start = max(Fraction(0), int(scan.stamps[0]) * time_base - container_start)
     return FilmInfo(
         path=path,
         width=width,
@@ -118,21 +123,35 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         first_stamp=int(scan.stamps[0]),
         length=length,
         frames=max(len(stamps) + missing, _declared_frames(stream, scan)),
-        start=max(Fraction(0), int(scan.stamps[0]) * time_base - container_start),
+        start=start,
         orientation=orientation,
         colour=colour,
         interlaced=first.interlaced_frame,
         codec=stream.codec_context.name,
         pixel_format=first.format.name,
-        sound=tuple(sound_codec(audio) for audio in container.streams.audio),
+        sound=tuple(_codec(audio) for audio in container.streams.audio),
+        subtitles=tuple(_codec(track) for track in container.streams.subtitles),
+        chapters=_chapters(container, container_start + start),
         notes=_notes(path, colour, first),
     )
 
 
-def sound_codec(audio: av.AudioStream) -> str:
+def _codec(track: Any) -> str:
     """Return the name of a track's codec, "unknown" where FFmpeg knows none."""
-    decoder: av.AudioCodecContext | None = audio.codec_context
-    return "unknown" if decoder is None else decoder.name
+    decoder = track.codec_context
+    return "unknown" if decoder is None else str(decoder.name)
+
+
+def _chapters(container: av.container.InputContainer, first: Fraction) -> tuple[Chapter, ...]:
+    """Return the chapters. first: when the first frame is shown, in the container's time."""
+    found: list[Chapter] = []
+    for chapter in container.chapters():
+        base = chapter["time_base"] or Fraction(1)
+        begin, end = (time * base - first for time in (chapter["start"], chapter["end"]))
+        title = chapter["metadata"].get("title", "")
+        if begin < end:
+            found.append(Chapter(max(Fraction(0), begin), end, title))
+    return tuple(found)
 
 
 @dataclass
