@@ -19,6 +19,7 @@ from dreamflow.media.formats import Format, format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import FOLDER_FILE, write_sidecar
 from dreamflow.media.outline import Outline
+from dreamflow.media.plate import PlatedReel
 from dreamflow.media.reel import FilmReel, Reel, chunk_frames
 from dreamflow.media.reel_pictures import PicturesReel
 from dreamflow.media.whole import cannot_write, on_disk, part_of
@@ -66,9 +67,16 @@ def reel_of(
     facts: dict[str, Any],
 ) -> Reel:
     """Return the reel in a job folder. kind: None for a folder of PNGs. facts: of the job."""
-    if kind is None:
-        return PicturesReel(folder, facts["record"])
-    return FilmReel(folder, kind, outline, encode, facts["chunk"])
+
+    def make(folder: Path, kind: Format | None, encode: EncodeOptions) -> Reel:
+        if kind is None:
+            return PicturesReel(folder, facts["record"])
+        return FilmReel(folder, kind, outline, encode, facts["chunk"])
+
+    reel = make(folder, kind, encode)
+    if plate := facts.get("plate"):
+        return PlatedReel(reel, folder / "plate", Path(plate), make)
+    return reel
 
 
 def job_facts(
@@ -77,6 +85,7 @@ def job_facts(
     encode: EncodeOptions,
     record: dict[str, Any],
     chunk: int | None = None,
+    plate: Path | None = None,
 ) -> dict[str, Any]:
     """Return what must be known of a job to make the output of the frames in its folder."""
     return {
@@ -85,6 +94,7 @@ def job_facts(
         "outline": outline.as_plain(),
         "encode": as_dict(encode),
         "chunk": chunk or chunk_frames(outline),
+        "plate": plate and str(plate.absolute()),
     }
 
 
@@ -97,6 +107,17 @@ def finish_output(
     """
     part = part_of(folder.path / f"whole{target.suffix}")
     reel.output(part, outline, record)
+    if isinstance(reel, PlatedReel):
+        _place(reel.part, reel.target)
+    _place(part, target)
+    if record and target.suffix:
+        try:
+            write_sidecar(target, record)
+        except OutputError as error:
+            warnings.warn(f"{error}; the settings are in the output alone", DreamFlowWarning, 2)
+
+
+def _place(part: Path, target: Path) -> None:
     try:
         if target.is_dir():
             shutil.rmtree(target)
@@ -104,11 +125,6 @@ def finish_output(
         on_disk(target.parent)
     except OSError as error:
         raise cannot_write(target, error) from error
-    if record and target.suffix:
-        try:
-            write_sidecar(target, record)
-        except OutputError as error:
-            warnings.warn(f"{error}; the settings are in the output alone", DreamFlowWarning, 2)
 
 
 class Writer:
