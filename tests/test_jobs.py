@@ -497,6 +497,20 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
         read_state(tmp_path / "s.npz")
 
 
+def test_a_plate_goes_on_with_its_dream(render: Rendering) -> None:
+    """It has every frame, as if never broken off; another one is refused."""
+    whole, plate = render.folder / "whole.mkv", render.folder / "plate.mkv"
+    render("w.mp4", plate=whole)
+    render.struck("d.mp4", plate=plate)
+    with pytest.raises(SettingsError, match="was begun with plate"):
+        render("d.mp4")
+    assert not plate.exists()
+    render("d.mp4", plate=plate)
+    pictures = [[frame.picture for frame in open_clip(path)] for path in (whole, plate)]
+    assert len(pictures[0]) == len(pictures[1]) > 9
+    assert all(np.array_equal(a, b) for a, b in zip(*pictures, strict=True))
+
+
 def test_an_outline_comes_back() -> None:
     sound = Sound(Path("/a/ü.mp4"), ("aac", "opus"), Fraction(1, 7), Fraction(2, 3), True)
     sound = replace(sound, subtitles=("subrip",))

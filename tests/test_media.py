@@ -421,6 +421,12 @@ def test_the_readers_agree_on_real_clips(clips: Path, name: str) -> None:
         assert np.abs(a.astype(int) - b).mean() < 2
 
 
+def test_an_animated_webp_is_refused_by_name(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "f.webp", frames=3, options=("-pix_fmt", "bgra"))
+    with pytest.raises(MediaError, match="is an animated WebP, which cannot be read"):
+        open_clip(film)
+
+
 # --- geometry
 
 

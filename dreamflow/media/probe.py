@@ -95,6 +95,8 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         raise MediaError(f"{path} is damaged, or in a codec that FFmpeg does not know")
     scan = _scan(container, stream)
     first = _first_frame(path, stream)
+    if first is None and path.suffix.lower() == ".webp":
+        raise MediaError(f"{path} is an animated WebP, which cannot be read; make a GIF of it")
     if first is None or not len(scan.stamps):
         raise MediaError(f"{path} holds no frame that decodes")
     orientation, colour = _orientation(first), colour_of(stream, first)
