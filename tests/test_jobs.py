@@ -34,7 +34,14 @@ from dreamflow.media.folder import job_path
 from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
 from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions, VideoSettings
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    EncodeOptions,
+    MachineOptions,
+    VideoSettings,
+)
 from dreamflow.render import Handles, remembered, render_video
 from dreamflow.render.kept import jobs_in
 from dreamflow.render.kept import look_at as look_at_job
@@ -104,6 +111,9 @@ KINDS = {
     "pictures": ("d", SETTINGS),
     "a gif": ("d.gif", SETTINGS),
     "VP9": ("d.webm", SETTINGS),
+    "ProRes": ("d.mov", replace(SETTINGS, encode=EncodeOptions(codec="prores"))),
+    "FFV1": ("d.mkv", replace(SETTINGS, encode=EncodeOptions(codec="ffv1"))),
+    "AV1": ("d.mp4", replace(SETTINGS, encode=EncodeOptions(codec="av1"))),
     "a loop": (
         "d.mp4",
         VideoSettings(

@@ -67,10 +67,12 @@ def read_picture(path: str | Path, warn_of_alpha: bool = True) -> np.ndarray:
 
 def read_alpha(path: Path) -> np.ndarray | None:
     """Return the transparency of a picture that can be read, uint8 (H, W), or None."""
-    facts = iio.immeta(path, plugin="pillow", exclude_applied=False)
-    if facts.get("mode") not in ALPHA_MODES and "transparency" not in facts:
-        return None
-    return iio.imread(path, plugin="pillow", index=0, rotate=True, mode="RGBA")[..., 3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        facts = iio.immeta(path, plugin="pillow", exclude_applied=False)
+        if facts.get("mode") not in ALPHA_MODES and "transparency" not in facts:
+            return None
+        return iio.imread(path, plugin="pillow", index=0, rotate=True, mode="RGBA")[..., 3]
 
 
 def _known(path: Path) -> bool:
