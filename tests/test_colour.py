@@ -48,7 +48,7 @@ def test_colours_come_back(
 ) -> None:
     """A film written again frame by frame has the colours that the picture had before it was one:
 
-    mean error below 1.5 levels of 255, and no channel off by a level in the mean.
+    mean error below 1.5 levels of 255, and hardly a channel off in the mean.
     """
     if matrix == "bt2020":
         filters = f"format=gbrp,{WIDE.format(range=span)},format=yuv{pixels}p10le"
@@ -70,7 +70,8 @@ def test_colours_come_back(
     error = shown[0].astype(float) - cv2.imread(str(picture))[..., ::-1]
     assert len(shown) == 2
     assert np.abs(error).mean() < 1.5
-    assert np.abs(error.mean(axis=(0, 1))).max() < 1
+    # ffmpeg's own way to full range is up to a level off before the film comes to us.
+    assert np.abs(error.mean(axis=(0, 1))).max() < (1 if span == "pc" else 0.3)
 
 
 # --- light: known answers

@@ -23,6 +23,7 @@ EXACT_COLOURS = Interpolation.BICUBIC.value | 0x40000 | 0x2000
 MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """swscale's numbers (SWS_CS_...) of the matrices of ITU-T H.273."""
 ITU709, ITU601 = 1, 5
+FULL_RANGE = 2
 UNSPECIFIED = 2
 """What says nothing, of the matrices, primaries and transfers of ITU-T H.273."""
 DIMMEST_PEAK_NITS = 200.0
@@ -44,12 +45,20 @@ class Colour:
     def rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Return a frame as uint8 (H, W, 3) RGB; what is transparent is black."""
         if self.light:
-            return self.light.shown(self._converted(frame, "rgb48le"))
+            return self.light.shown(self._converted(frame, "rgb48le"), self._white(frame))
         if not self.alpha:
             return self._converted(frame, "rgb24")
         picture = self._converted(frame, "rgba")
         share = picture[..., 3:].astype(np.uint16)
         return ((picture[..., :3] * share + 127) // 255).astype(np.uint8)
+
+    def _white(self, frame: av.VideoFrame) -> int:
+        """Return the 16-bit code that swscale makes of a frame's white: shifted, not stretched."""
+        if self.matrix is None:
+            return 65535
+        full = int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
+        bits = frame.format.components[0].bits if full else 8
+        return (2**bits - 1) << (16 - bits)
 
     def _converted(self, frame: av.VideoFrame, layout: str) -> np.ndarray:
         return frame.reformat(

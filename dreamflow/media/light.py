@@ -8,7 +8,7 @@ gamma), BT.2446-1 method A (the tone curve, and colours with it), BT.1886 (an SD
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -89,16 +89,6 @@ class Light:
         return self.transfer != "SDR"
 
     @cached_property
-    def _coded(self) -> np.ndarray:
-        """Of each 16-bit code: the light of the scene (HLG) or of the screen, as gamma 2.4."""
-        signal = np.arange(65536) / 65535
-        if self.transfer == "HLG":
-            signal = hlg_to_scene(signal) ** (1 / SCREEN_GAMMA)
-        elif self.transfer == "PQ":
-            signal = np.minimum(pq_to_nits(signal) / self.peak, 1) ** (1 / SCREEN_GAMMA)
-        return signal.astype(np.float32)
-
-    @cached_property
     def _luma(self) -> np.ndarray:
         return to_xyz(self.primaries)[1:2].astype(np.float32)
 
@@ -112,16 +102,19 @@ class Light:
         peak = HLG_PEAK_NITS if self.transfer == "HLG" else self.peak
         return tone_mapped(np.linspace(0, 1, TABLE), peak).astype(np.float32)
 
-    def shown(self, picture: np.ndarray) -> np.ndarray:
-        """Return a uint16 (H, W, 3) RGB picture of this light as uint8 RGB of SDR BT.709."""
+    def shown(self, picture: np.ndarray, white: int = 65535) -> np.ndarray:
+        """Return a uint16 (H, W, 3) RGB picture of this light as uint8 RGB of SDR BT.709.
+
+        white: code of the full signal.
+        """
         result = np.empty(picture.shape, np.uint8)
         for top in range(0, len(picture), STRIP_ROWS):  # small enough to stay in the CPU's cache
             strip = slice(top, top + STRIP_ROWS)
-            result[strip] = self._shown(picture[strip])
+            result[strip] = self._shown(picture[strip], white)
         return result
 
-    def _shown(self, picture: np.ndarray) -> np.ndarray:
-        coded = self._coded[picture]
+    def _shown(self, picture: np.ndarray, white: int) -> np.ndarray:
+        coded = coded_light(self, white)[picture]
         if self.transfer == "HLG":
             scene = cv2.transform(coded**SCREEN_GAMMA, self._luma)
             coded *= (scene ** ((HLG_GAMMA - 1) / SCREEN_GAMMA))[..., None]
@@ -134,6 +127,17 @@ class Light:
             coded += (tone - np.maximum(0.1 / 1.4746 * coded[..., 0], 0))[..., None]
         linear = LINEAR[_index(np.clip(coded, 0, 1))]
         return CODES[_index(np.sqrt(np.clip(cv2.transform(linear, self._to_bt709), 0, 1)))]
+
+
+@lru_cache(maxsize=4)
+def coded_light(light: Light, white: int) -> np.ndarray:
+    """Return what each 16-bit code stands for: light of the scene (HLG) or screen, as gamma 2.4."""
+    signal = np.minimum(np.arange(65536) / white, 1)
+    if light.transfer == "HLG":
+        signal = hlg_to_scene(signal) ** (1 / SCREEN_GAMMA)
+    elif light.transfer == "PQ":
+        signal = np.minimum(pq_to_nits(signal) / light.peak, 1) ** (1 / SCREEN_GAMMA)
+    return signal.astype(np.float32)
 
 
 def _index(share: np.ndarray) -> np.ndarray:
