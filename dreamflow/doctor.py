@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ import dreamflow
 from dreamflow.errors import DreamFlowError
 from dreamflow.options import DreamOptions
 
-ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "aac", "libopus")
+ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "libwebp_anim", "aac", "libopus")
 
 
 @dataclass(frozen=True)
@@ -80,18 +79,21 @@ def _pyav() -> list[Finding]:
 
 
 def _ffmpeg() -> list[Finding]:
+    from dreamflow.media.codecs import CODECS, encoders
     from dreamflow.media.ffmpeg import ffmpeg_path
 
     path = ffmpeg_path()
     version = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
-    encoders = subprocess.run(
-        [path, "-hide_banner", "-encoders"], capture_output=True, text=True, check=True
-    ).stdout
-    lacking = [name for name in ENCODERS if not re.search(rf"\s{name}\s", encoders)]
+    there = encoders()
+    lacking = [name for name in ENCODERS if name not in there]
     fact = f"{version.split()[2]}, {path}"
     if lacking:
         fact += f"; without {', '.join(lacking)}"
-    return [Finding("ffmpeg", fact, "libx264" not in lacking)]
+    codecs = [name for name, (_, encoder) in CODECS.items() if encoder in there]
+    return [
+        Finding("ffmpeg", fact, "libx264" not in lacking),
+        Finding("codecs", ", ".join(codecs) or "none", bool(codecs), False),
+    ]
 
 
 CLASSIC = "googlenet"

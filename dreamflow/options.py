@@ -178,9 +178,25 @@ class ClipOptions(Options):
 class EncodeOptions(Options):
     """How the output is encoded."""
 
-    crf: int = option(
-        17, "Quality of the film: 0 is lossless, 17 looks it, 28 is small.", low=0, high=51
+    codec: str = option(
+        "auto",
+        "h264, h265, av1, vp9, prores, ffv1, or auto: what plays everywhere.",
+        choices=("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1"),
     )
+    quality: str = option(
+        "good",
+        "draft (small, quick), good, or master (for further work; slow).",
+        choices=("draft", "good", "master"),
+    )
+    crf: int | None = option(
+        None, "Quality by number: 17 is good, 26 draft, 11 master.", low=0, high=51
+    )
+    lossless: bool = option(False, "Keep every pixel exactly as it was dreamed; large files.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lossless and self.crf is not None:
+            raise SettingsError("give --crf or --lossless, not both")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import av
 import numpy as np
 import pytest
 import safetensors.torch
@@ -126,6 +127,17 @@ def make_film(
     mapped = ["-shortest", "-c:a", "aac"] if sound else []
     ffmpeg(*inputs, "-frames:v", str(frames), *mapped, "-pix_fmt", "yuv420p", *options, path)
     return path
+
+
+def decoded(path: Path, filters: str = "scale=in_color_matrix=bt709:in_range=tv") -> np.ndarray:
+    """Return a film's frames as the ffmpeg binary shows them, uint8 (N, H, W, 3) RGB."""
+    exact = f"{filters}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24"
+    line = [ffmpeg_path(), "-v", "error", "-i", str(path), "-vf", exact]
+    line += ["-fps_mode", "passthrough", "-f", "rawvideo", "-"]
+    raw = subprocess.run(line, check=True, capture_output=True).stdout
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return np.frombuffer(raw, np.uint8).reshape(-1, stream.height, stream.width, 3)
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, SAMPLE_STILL, Run, make_film
+from conftest import SAMPLE, SAMPLE_STILL, Run, make_film, texture
+from PIL import Image
 
 from dreamflow.media import open_clip, read_picture
 
@@ -68,6 +69,20 @@ def test_several_layers_draw_a_sheet_and_weights_a_blend(tmp_path: Path, cli: Cl
     assert sheet.code == blend.code == 0
     assert read_picture(tmp_path / "s.png").shape[0] > 72
     assert read_picture(tmp_path / "b.png").shape[:2] == (36, 64)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_a_dreamed_picture_keeps_its_transparency(tmp_path: Path, cli: Cli, suffix: str) -> None:
+    alpha = np.linspace(0, 255, 40 * 60).astype(np.uint8).reshape(40, 60)
+    cut_out = tmp_path / "cut_out.png"
+    Image.fromarray(np.dstack([texture(40, 60), alpha])).save(cut_out)
+    out = tmp_path / f"out{suffix}"
+    done = cli("frame", cut_out, out, "--iterations", "0")
+    assert done.code == 0 and "transparency" not in done.err
+    with Image.open(out) as kept:
+        assert np.array_equal(np.asarray(kept.convert("RGBA")), np.dstack([texture(40, 60), alpha]))
+    done = cli("frame", cut_out, tmp_path / "out.jpg", "--iterations", "0")
+    assert done.code == 0 and "has transparency, which is not kept" in done.err
 
 
 def test_layers_as_table_and_json(cli: Cli) -> None:

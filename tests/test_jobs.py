@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,17 @@ from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, read_picture, write_picture
 from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.folder import job_path
-from dreamflow.media.outline import Outline, Sound
+from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
 from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions, VideoSettings
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    EncodeOptions,
+    MachineOptions,
+    VideoSettings,
+)
 from dreamflow.render import Handles, remembered, render_video
 from dreamflow.render.kept import jobs_in
 from dreamflow.render.kept import look_at as look_at_job
@@ -103,6 +111,9 @@ KINDS = {
     "pictures": ("d", SETTINGS),
     "a gif": ("d.gif", SETTINGS),
     "VP9": ("d.webm", SETTINGS),
+    "ProRes": ("d.mov", replace(SETTINGS, encode=EncodeOptions(codec="prores"))),
+    "FFV1": ("d.mkv", replace(SETTINGS, encode=EncodeOptions(codec="ffv1"))),
+    "AV1": ("d.mp4", replace(SETTINGS, encode=EncodeOptions(codec="av1"))),
     "a loop": (
         "d.mp4",
         VideoSettings(
@@ -496,12 +507,28 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
         read_state(tmp_path / "s.npz")
 
 
+def test_a_plate_goes_on_with_its_dream(render: Rendering) -> None:
+    """It has every frame, as if never broken off; another one is refused."""
+    whole, plate = render.folder / "whole.mkv", render.folder / "plate.mkv"
+    render("w.mp4", plate=whole)
+    render.struck("d.mp4", plate=plate)
+    with pytest.raises(SettingsError, match="was begun with plate"):
+        render("d.mp4")
+    assert not plate.exists()
+    render("d.mp4", plate=plate)
+    pictures = [[frame.picture for frame in open_clip(path)] for path in (whole, plate)]
+    assert len(pictures[0]) == len(pictures[1]) > 9
+    assert all(np.array_equal(a, b) for a, b in zip(*pictures, strict=True))
+
+
 def test_an_outline_comes_back() -> None:
     sound = Sound(Path("/a/ü.mp4"), ("aac", "opus"), Fraction(1, 7), Fraction(2, 3), True)
+    sound = replace(sound, subtitles=("subrip",))
     rate = Fraction(30000, 1001)
     outline = Outline(
         64, 48, rate, 9, 9 / rate, False, Fraction(64, 45), sound, (Path("/a/ü.mp4"), Path("/a"))
     )
+    outline = replace(outline, chapters=(Chapter(Fraction(1, 3), Fraction(1), "one"),))
     for kept in (outline, Outline.made(2, 2, rate, 3)):
         assert Outline.from_plain(json.loads(json.dumps(kept.as_plain()))) == kept
 

@@ -108,6 +108,15 @@ WatchOption = Annotated[
         rich_help_panel="Output",
     ),
 ]
+PlateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plate",
+        help="Also write what the dream changed: 128 + dream - source, for compositing.",
+        metavar="FILE",
+        rich_help_panel="Output",
+    ),
+]
 DebugOption = Annotated[
     bool,
     typer.Option(

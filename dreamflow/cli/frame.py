@@ -77,7 +77,7 @@ def frame(
     Schedules (`dreamflow video --help`) are those of the whole clip, at the moment of the frame.
     """
     check_layers(dream, machine)
-    from dreamflow.media.stills import WRITABLE, write_picture
+    from dreamflow.media.stills import TRANSPARENT, WRITABLE, write_picture
     from dreamflow.media.writer import check_output
 
     if out.suffix.lower() not in WRITABLE:
@@ -86,15 +86,23 @@ def frame(
     from dreamflow.media.metadata import as_comment, write_sidecar
     from dreamflow.networks import load_network
     from dreamflow.render import settings_record
-    from dreamflow.render.preview import frames_before, is_sheet, render_preview
+    from dreamflow.render.preview import (
+        as_transparent,
+        frames_before,
+        is_sheet,
+        render_preview,
+    )
 
-    frames = frames_before(source, at, run_in, size)
+    transparent = out.suffix.lower() in TRANSPARENT and not is_sheet(dream)
+    frames = frames_before(source, at, run_in, size, warn_of_alpha=not transparent)
     set_threads(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     total = len(frames) * (len(dream.layer) if is_sheet(dream) else 1)
     with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
         picture = render_preview(frames, network, dream, carry, progress)
         record = settings_record("frame", source, network, dream, carry, ClipOptions(size=size))
+        if transparent:
+            picture = as_transparent(picture, source)
         write_picture(out, picture, as_comment(record))
         write_sidecar(out, record)
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")

@@ -70,7 +70,8 @@ def sweep(
     from dreamflow.networks.store import network_layers
     from dreamflow.render.sweep import plan_sweep, render_sweep
 
-    format_of(out)
+    if kind := format_of(out):
+        kind.recipe(encode)
     known = network_layers(dream.network, machine.weights)
     plan = plan_sweep(source, frames, layers, dream.network, known)
     check_output(out, overwrite, plan.outline.sources)
@@ -88,7 +89,7 @@ def sweep(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
     ):
-        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
+        handles = Handles(progress, terminal.note, watch, overwrite, fresh=fresh)
         done = render_sweep(plan, source, out, network, settings, layers, handles)
     spent, outline, count = time.monotonic() - started, plan.outline, len(plan.layers)
     typer.echo(

@@ -15,6 +15,7 @@ from dreamflow.cli.binding import (
     FreshOption,
     LikeOption,
     OverwriteOption,
+    PlateOption,
     PresetOption,
     WatchOption,
     with_options,
@@ -44,7 +45,7 @@ ClipArgument = Annotated[
 OutArgument = Annotated[
     Path,
     typer.Argument(
-        help="The dream: .mp4, .mov, .mkv, .webm or .gif; without suffix, a folder of PNGs.",
+        help="The dream: .mp4, .mov, .mkv, .webm, .gif or .webp; without suffix, a folder of PNGs.",
         metavar="OUT",
         show_default=False,
     ),
@@ -66,6 +67,7 @@ def video(
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
+    plate: PlateOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Dream a clip, frame by frame, the dream carried along the motion of the scene.
@@ -81,7 +83,7 @@ def video(
     """
     settings = VideoSettings(dream, carry, frames, encode)
     with stoppable():
-        typer.echo(dream_clip(clip, out, settings, machine, overwrite, fresh, watch))
+        typer.echo(dream_clip(clip, out, settings, machine, overwrite, fresh, watch, plate))
 
 
 def dream_clip(
@@ -92,16 +94,22 @@ def dream_clip(
     overwrite: bool = False,
     fresh: bool = False,
     watch: Path | None = None,
+    plate: Path | None = None,
 ) -> str:
     """Render a clip with a progress bar, and return a line that says what came of it."""
     check_layers(settings.dream, machine)
     from dreamflow.media.clip import Clip
     from dreamflow.media.formats import format_of
+    from dreamflow.media.plate import plate_format
     from dreamflow.media.writer import check_output
 
-    format_of(out)
+    if kind := format_of(out):
+        kind.recipe(settings.encode)
     source = Clip(clip, settings.clip)
     check_output(out, overwrite, source.sources)
+    if plate:
+        plate_format(plate)
+        check_output(plate, overwrite, source.sources)
     for group in (settings.dream, settings.carry):
         group.check_over(source.timeline, warn=False)
     settings = replace(settings, dream=in_full(settings.dream))
@@ -115,7 +123,7 @@ def dream_clip(
     started = time.monotonic()
     total = len(source) * rounds(settings.carry)
     with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
+        handles = Handles(progress, terminal.note, watch, overwrite, plate, fresh)
         done = render_video(source, out, network, settings, handles)
     spent = time.monotonic() - started
     length = done.frames / float(source.rate)

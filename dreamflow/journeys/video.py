@@ -139,13 +139,14 @@ class VideoDreamer:
         self.course.check_size(*frame.picture.shape[:2])
         if self.now.options.iterations == 0:
             self.reset()
-            return frame
+            return replace(frame, source=frame.picture)
         if mark is Mark.CUT:
             self.reset()
         source = to_image(frame.picture, self.device)
         key = (self.now.options.seed, frame.index)
         if not self.now.carry.carry:
-            return replace(frame, picture=to_picture(self._anew(source, self.now.objective, key)))
+            anew = self._anew(source, self.now.objective, key)
+            return replace(frame, picture=to_picture(anew), source=frame.picture)
         if flash:
             self.now = replace(self.now, shares=shares)
         carried = self._carried if flash else self._coming(frame)
@@ -170,7 +171,7 @@ class VideoDreamer:
             self._carried = self._settle(coming, to_array(dreamed - source)) if carried else coming
         elif self._before is not None:
             self._before = replace(self._before, index=NO_NEIGHBOUR)
-        return replace(frame, picture=to_picture(dreamed))
+        return replace(frame, picture=to_picture(dreamed), source=frame.picture)
 
     def _anew(self, source: Tensor, objective: Objective, key: tuple[int, int]) -> Tensor:
         """Return the dream of a frame by itself."""

@@ -10,13 +10,22 @@ from typing import Any
 
 import av
 import av.error
+import imageio.v3 as iio
 
 from dreamflow.errors import DreamFlowWarning, OutputError
 from dreamflow.media import ffmpeg
+from dreamflow.media.codecs import crf_of
 from dreamflow.media.formats import Format
-from dreamflow.media.metadata import add_gif_comment, as_comment
+from dreamflow.media.metadata import add_gif_comment, add_webp_comment, as_comment
 from dreamflow.media.outline import Outline
+from dreamflow.media.tracks import (
+    chapter_text,
+    sound_options,
+    subtitle_options,
+    written_length,
+)
 from dreamflow.media.whole import on_disk, part_of
+from dreamflow.options import EncodeOptions
 
 
 def assemble(
@@ -24,6 +33,7 @@ def assemble(
     frames: int,
     target: Path,
     kind: Format,
+    encode: EncodeOptions,
     outline: Outline,
     record: dict[str, Any],
 ) -> None:
@@ -32,15 +42,21 @@ def assemble(
     The picture is not encoded again. Sound that cannot be joined is left out, with a warning.
     Raises OutputError where the film does not come out whole; the chunks stay as they are.
     """
-    joined = part_of(target.with_name("joined.mp4"))
+    joined = part_of(target.with_name(f"joined{chunks[0].suffix}"))
     try:
         join(chunks, joined)
-        sound = sound_options(kind, outline)
+        sound, subtitles = sound_options(kind, outline), subtitle_options(kind, outline)
         if kind.suffix == ".gif":
             make_gif(joined, target, outline, record)
+        elif kind.suffix == ".webp":
+            make_webp(joined, target, encode, outline, record)
         else:
-            finish(joined, frames, target, kind, outline, record, sound)
-        check_film(target, frames)
+            finishing = [*kind.recipe(encode).join, *kind.finish]
+            finish(joined, frames, target, finishing, outline, record, sound, subtitles)
+        if kind.suffix == ".webp":
+            check_animation(target, frames)
+        else:
+            check_film(target, frames)
         on_disk(target)
     finally:
         joined.unlink(missing_ok=True)
@@ -63,7 +79,7 @@ def join(chunks: Sequence[Path], target: Path) -> None:
                 with av.open(str(chunk.absolute())) as container:
                     video = container.streams.video[0]
                     if stream is None:
-                        stream = out.add_stream_from_template(video)
+                        stream = out.add_stream_from_template(video, opaque=True)
                         stream.time_base = video.time_base
                     for packet in container.demux(video):
                         if packet.size:
@@ -89,8 +105,7 @@ def _stamps(chunks: Sequence[Path]) -> list[int]:
 def make_gif(joined: Path, target: Path, outline: Outline, record: dict[str, Any]) -> None:
     """Choose one palette for the whole film, then write with it: two passes, little memory."""
     palette = part_of(target.with_name("palette.png"))
-    # A GIF's pixels are square.
-    square = f"scale=w=iw*{float(outline.pixel_aspect):.6f}:h=ih:flags=lanczos"
+    square = squared(outline)
     part = ("-i", str(joined.absolute()))
     try:
         ffmpeg.run(
@@ -115,34 +130,76 @@ def make_gif(joined: Path, target: Path, outline: Outline, record: dict[str, Any
         add_gif_comment(target, as_comment(record))
 
 
+def make_webp(
+    joined: Path, target: Path, encode: EncodeOptions, outline: Outline, record: dict[str, Any]
+) -> None:
+    """Write an animated WebP that plays for ever."""
+    how = ("-lossless", "1") if encode.lossless else ("-quality", f"{100 - crf_of(encode):.0f}")
+    ffmpeg.run(
+        [
+            *("-i", str(joined.absolute()), "-vf", f"{squared(outline)},format=bgra"),
+            *("-c:v", "libwebp_anim", *how, "-loop", "0", "-fps_mode", "passthrough"),
+            *("-f", "webp", str(target.absolute())),
+        ],
+        "writing the WebP",
+    )
+    if record:
+        add_webp_comment(target, as_comment(record, plain=True))
+
+
+def squared(outline: Outline) -> str:
+    """Return the filter that makes a film's pixels square, as those of animated pictures are."""
+    return f"scale=w=iw*{float(outline.pixel_aspect):.6f}:h=ih:flags=lanczos"
+
+
 def finish(
     joined: Path,
     frames: int,
     target: Path,
-    kind: Format,
+    finishing: Sequence[str],
     outline: Outline,
     record: dict[str, Any],
     sound: list[str],
+    subtitles: list[str],
 ) -> None:
-    """Put picture, settings and, by these options, sound into one file."""
+    """Put picture, settings, chapters and, by these options, sound and subtitles into one file.
+
+    finishing: ffmpeg's options for the file.
+    """
+    chapters = part_of(target.with_name("chapters.txt"))
 
     def mux(options: list[str]) -> None:
-        arguments = mux_options(joined, frames, outline, record, options)
-        ffmpeg.run([*arguments, *kind.finish, str(target.absolute())], f"finishing {target.name}")
+        arguments = mux_options(joined, frames, chapters, outline, record, options)
+        ffmpeg.run([*arguments, *finishing, str(target.absolute())], f"finishing {target.name}")
 
+    ways = [(sound + subtitles, "")]
+    ways += [(sound, "the subtitles are left out")] if subtitles else []
+    ways += [([], "the sound is left out")] if sound else []
     try:
-        mux(sound)
-    except OutputError as error:
-        if not sound or "disk is full" in str(error):
-            raise
-        warnings.warn(f"the sound is left out: {error}", DreamFlowWarning, 2)
-        mux([])
+        for number, (options, _) in enumerate(ways, start=1):
+            try:
+                mux(options)
+                return
+            except OutputError as error:
+                if number == len(ways) or "disk is full" in str(error):
+                    raise
+                warnings.warn(f"{ways[number][1]}: {error}", DreamFlowWarning, 2)
+    finally:
+        chapters.unlink(missing_ok=True)
 
 
 def mux_options(
-    joined: Path, frames: int, outline: Outline, record: dict[str, Any], options: list[str]
+    joined: Path,
+    frames: int,
+    chapters: Path,
+    outline: Outline,
+    record: dict[str, Any],
+    options: list[str],
 ) -> list[str]:
-    """Return ffmpeg's arguments that join picture, settings and, by these options, sound."""
+    """Return ffmpeg's arguments that join picture, settings, chapters and, by options, tracks.
+
+    chapters: a file to write them to.
+    """
     sound = outline.sound if options else None
     arguments: list[str] = []
     late = sound.start if sound and sound.begin == 0 else Fraction(0)
@@ -153,35 +210,21 @@ def mux_options(
         if sound.begin > 0:
             arguments += ["-ss", seconds(sound.start + sound.begin)]
         if sound.cut or frames < outline.frames:
-            written = outline.length if frames >= outline.frames else frames / outline.rate
-            arguments += ["-t", seconds(written + late)]
+            arguments += ["-t", seconds(written_length(outline, frames) + late)]
         arguments += ["-i", str(sound.path.absolute())]
+    from_chapters = "-1"
+    if outline.chapters:
+        chapters.write_text(chapter_text(outline, frames, late), encoding="utf-8")
+        arguments += ["-f", "ffmetadata", "-i", str(chapters.absolute())]
+        from_chapters = "2" if sound else "1"
     # Sound from before the first frame taken would push the picture back.
     arguments += ["-map", "0:v", *options, "-copypriorss:a", "0", "-c:v", "copy"]
-    arguments += ["-map_metadata", "-1", "-strict", "-1"]
+    arguments += ["-map_metadata:g", "-1", "-map_chapters", from_chapters, "-strict", "-1"]
+    if sound and sound.subtitles and (sound.cut or frames < outline.frames):
+        arguments += ["-t", seconds(written_length(outline, frames) + late)]
     if record:
         arguments += ["-metadata", f"comment={as_comment(record)}"]
     return arguments
-
-
-def sound_options(kind: Format, outline: Outline) -> list[str]:
-    """Return the options that copy the sound, or encode it anew, saying so."""
-    sound, fallback = outline.sound, kind.sound_fallback
-    if sound is None:
-        return []
-    if fallback is None:
-        warnings.warn(f"a {kind.suffix} has no sound", DreamFlowWarning, 2)
-        return []
-    options, name = fallback
-    strange = sorted({codec for codec in sound.codecs if codec not in kind.sound})
-    if not strange:
-        return ["-map", "1:a", "-c:a", "copy"]
-    warnings.warn(
-        f"{kind.suffix} cannot hold {', '.join(strange)} sound: encoded anew as {name}",
-        DreamFlowWarning,
-        2,
-    )
-    return ["-map", "1:a", *options]
 
 
 def check_film(path: Path, frames: int) -> None:
@@ -196,6 +239,19 @@ def check_film(path: Path, frames: int) -> None:
     except av.error.FFmpegError as error:
         raise OutputError(f"{path} was written, but does not decode: {error.strerror}") from error
     if found != frames:
+        raise OutputError(f"{path} was written, but has {found} frames, not {frames}")
+
+
+def check_animation(path: Path, frames: int) -> None:
+    """Decode an animated picture, in which frames that are alike may be one.
+
+    Raises OutputError where it does not decode, or has more frames than there were.
+    """
+    try:
+        found = sum(1 for _ in iio.imiter(path, plugin="pillow"))
+    except (OSError, ValueError, EOFError) as error:
+        raise OutputError(f"{path} was written, but does not decode: {error}") from error
+    if not 1 <= found <= frames:
         raise OutputError(f"{path} was written, but has {found} frames, not {frames}")
 
 

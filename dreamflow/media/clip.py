@@ -14,7 +14,7 @@ import numpy as np
 from dreamflow.clock import Timeline, When
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.frames import Frame
-from dreamflow.media.outline import Outline, Sound
+from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.pictures import PicturesInfo, pictures_of, read_pictures
 from dreamflow.media.probe import FilmInfo, probe_film
 from dreamflow.media.readers import fitted, read_film
@@ -140,9 +140,11 @@ class Clip:
     def outline(self) -> Outline:
         """Return what a writer must know to write this clip's frames with its sound."""
         info, sound = self.info, None
-        if info.sound:
+        if info.sound or info.subtitles:
             cut = self.stop < info.frames
-            sound = Sound(self.path, info.sound, info.start, self.begin, cut)
+            sound = Sound(
+                self.path, info.sound, info.start, self.begin, cut, subtitles=info.subtitles
+            )
         return Outline(
             self.width,
             self.height,
@@ -153,6 +155,16 @@ class Clip:
             info.pixel_aspect,
             sound,
             tuple(self.sources),
+            self._chapters(),
+        )
+
+    def _chapters(self) -> tuple[Chapter, ...]:
+        """Return the chapters of the frames taken, in their time; one that is cut into is cut."""
+        ends = self.begin + self.length
+        return tuple(
+            Chapter(max(c.begin, self.begin) - self.begin, min(c.end, ends) - self.begin, c.title)
+            for c in self.info.chapters
+            if c.begin < ends and c.end > self.begin
         )
 
     @property

@@ -5,40 +5,47 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamflow.errors import OutputError
-
-BT709 = (
-    "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,"
-    "format=yuv420p,"
-    "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
-)
-"""Filter that converts to BT.709 and tags it so; ffmpeg drops the plain -color_* options."""
+from dreamflow.errors import OutputError, SettingsError
+from dreamflow.media.codecs import Recipe, exact_rgb, recipe_of
+from dreamflow.options import EncodeOptions
 
 
 @dataclass(frozen=True)
 class Format:
     """How one kind of film is written.
 
-    even: whether sides must be even. sound: codecs that the container holds as they are.
+    codecs: those that the container holds, the usual one first; none where the film is made of the
+    exact frames when it is whole. sound: codecs that the container holds as they are.
     sound_fallback: ffmpeg's options for others, and the codec's name; None where there is no sound
-    at all.
+    at all. subtitles: FFmpeg's encoder of their text; None where there are none.
     """
 
     suffix: str
-    even: bool
+    codecs: tuple[str, ...]
     sound: frozenset[str]
     sound_fallback: tuple[tuple[str, ...], str] | None
+    subtitles: str | None = None
     finish: tuple[str, ...] = ()
 
-    def video_options(self, crf: int) -> list[str]:
-        """Return ffmpeg's options for the picture. crf: 0 (lossless) to 51, as x264 counts."""
-        if self.suffix == ".gif":
-            return ["-c:v", "libx264rgb", "-qp", "0", "-preset", "ultrafast"]
-        if self.suffix == ".webm":
-            # VP9 counts 0 to 63 where x264 counts 0 to 51.
-            vp9 = ["-c:v", "libvpx-vp9", "-crf", str(round(crf * 63 / 51)), "-b:v", "0"]
-            return ["-vf", BT709, *vp9, "-row-mt", "1", "-cpu-used", "4"]
-        return ["-vf", BT709, "-c:v", "libx264", "-crf", str(crf), "-preset", "medium"]
+    def recipe(self, encode: EncodeOptions) -> Recipe:
+        """Return how the picture is encoded.
+
+        Raises SettingsError for a codec that the container does not hold or that cannot be written
+        so, DependencyError where ffmpeg lacks it.
+        """
+        codec = encode.codec
+        if codec != "auto" and codec not in self.codecs:
+            fitting = [kind.suffix for kind in FORMATS.values() if codec in kind.codecs]
+            held = f"{self.suffix} holds {', '.join(self.codecs)}" if self.codecs else ""
+            raise SettingsError(
+                f"{self.suffix} cannot hold {codec}, which goes into {', '.join(fitting)}"
+                + (f"; {held}" if held else "")
+            )
+        if self.codecs:
+            return recipe_of(self.codecs[0] if codec == "auto" else codec, encode)
+        if encode.lossless and self.suffix == ".gif":
+            raise SettingsError("a .gif has 256 colours: --lossless is for .webp, .mkv and others")
+        return exact_rgb()
 
 
 AAC = (("-c:a", "aac", "-b:a", "192k"), "AAC")
@@ -54,12 +61,16 @@ WEBM_SOUND = frozenset({"opus", "libopus", "vorbis", "libvorbis"})
 FASTSTART = ("-movflags", "+faststart")
 
 FORMATS = {
-    ".mp4": Format(".mp4", True, MP4_SOUND, AAC, FASTSTART),
-    ".m4v": Format(".m4v", True, MP4_SOUND, AAC, ("-f", "mp4", *FASTSTART)),
-    ".mov": Format(".mov", True, MOV_SOUND, AAC, FASTSTART),
-    ".mkv": Format(".mkv", True, MKV_SOUND, AAC),
-    ".webm": Format(".webm", False, WEBM_SOUND, OPUS),
-    ".gif": Format(".gif", False, frozenset(), None),
+    kind.suffix: kind
+    for kind in (
+        Format(".mp4", ("h264", "h265", "av1", "vp9"), MP4_SOUND, AAC, "mov_text", FASTSTART),
+        Format(".m4v", ("h264", "h265"), MP4_SOUND, AAC, "mov_text", ("-f", "mp4", *FASTSTART)),
+        Format(".mov", ("h264", "h265", "prores"), MOV_SOUND, AAC, "mov_text", FASTSTART),
+        Format(".mkv", ("h264", "h265", "av1", "vp9", "prores", "ffv1"), MKV_SOUND, AAC, "subrip"),
+        Format(".webm", ("vp9", "av1"), WEBM_SOUND, OPUS, "webvtt"),
+        Format(".gif", (), frozenset(), None),
+        Format(".webp", (), frozenset(), None),
+    )
 }
 
 

@@ -10,10 +10,12 @@ import av
 import av.error
 
 from dreamflow.errors import OutputError, SettingsError
-from dreamflow.media.stills import is_picture, read_comment
+from dreamflow.media.stills import described, is_picture, read_comment
 
 MARK = "dreamflow"
 """The key that tells our comments from others: its value is the version that wrote them."""
+EXIF_FLAG = 0x08
+"""Of the features in a WebP's first chunk, VP8X."""
 FOLDER_FILE = "settings.json"
 
 
@@ -24,9 +26,9 @@ def sidecar(output: Path) -> Path:
     return output.with_name(output.name + ".json")
 
 
-def as_comment(record: dict[str, Any]) -> str:
-    """Return a record as the one line of JSON that is embedded in a file."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+def as_comment(record: dict[str, Any], plain: bool = False) -> str:
+    """Return a record as the one line of JSON that is embedded in a file; plain: in ASCII."""
+    return json.dumps(record, ensure_ascii=plain, separators=(",", ":"))
 
 
 def write_sidecar(output: Path, record: dict[str, Any]) -> None:
@@ -80,6 +82,16 @@ def add_gif_comment(path: Path, text: str) -> None:
         bytes([len(data[i : i + 255])]) + data[i : i + 255] for i in range(0, len(data), 255)
     )
     path.write_bytes(whole[:at] + b"\x21\xfe" + blocks + b"\x00" + whole[at:])
+
+
+def add_webp_comment(path: Path, text: str) -> None:
+    """Put a description into an animated WebP, as an EXIF chunk at its end (RFC 9649, 2.7)."""
+    whole, exif = bytearray(path.read_bytes()), described(text)
+    exif += b"\0" * (len(exif) % 2)
+    whole[20] |= EXIF_FLAG
+    whole += b"EXIF" + len(exif).to_bytes(4, "little") + exif
+    whole[4:8] = (len(whole) - 8).to_bytes(4, "little")
+    path.write_bytes(whole)
 
 
 def embedded(output: Path) -> str:

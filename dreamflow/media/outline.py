@@ -14,7 +14,8 @@ class Sound:
 
     path: the film that it is in. codecs: of its tracks. start: seconds from the film's start to its
     first frame. begin: seconds from there to the first frame that is written. cut: whether the
-    frames end before the film does, so that the sound must too.
+    frames end before the film does, so that the sound must too. subtitles: codecs of the tracks of
+    text or pictures that go with it.
     """
 
     path: Path
@@ -22,6 +23,16 @@ class Sound:
     start: Fraction = Fraction(0)
     begin: Fraction = Fraction(0)
     cut: bool = False
+    subtitles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A named part of a film. begin, end: seconds from its first frame."""
+
+    begin: Fraction
+    end: Fraction
+    title: str
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Outline:
     width, height: in pixels. rate: frames per second (the mean, where they come unevenly and each
     frame's time says when it is shown). frames: how many are expected. length: seconds that they
     last. pixel_aspect: width of a pixel over its height. sources: files and folders that the
-    output must not replace.
+    output must not replace. chapters: of the frames that are written.
     """
 
     width: int
@@ -43,6 +54,7 @@ class Outline:
     pixel_aspect: Fraction = Fraction(1)
     sound: Sound | None = None
     sources: tuple[Path, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
 
     @classmethod
     def made(cls, width: int, height: int, rate: Fraction, frames: int, *sources: Path) -> Outline:
@@ -58,9 +70,12 @@ class Outline:
             "path": str(self.sound.path.absolute()),
             "codecs": list(self.sound.codecs),
             "cut": self.sound.cut,
+            "subtitles": list(self.sound.subtitles),
         }
+        chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
         sources = [str(path.absolute()) for path in self.sources]
-        return plain | {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
+        plain |= {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
+        return plain | {"chapters": chapters}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Outline:
@@ -73,6 +88,11 @@ class Outline:
                 Fraction(sound["start"]),
                 Fraction(sound["begin"]),
                 sound["cut"],
+                tuple(sound["subtitles"]),
             )
+        chapters = tuple(
+            Chapter(Fraction(begin), Fraction(end), title)
+            for begin, end, title in plain["chapters"]
+        )
         sources = tuple(Path(path) for path in plain["sources"])
-        return cls(**{**plain, **ratios, "sound": sound, "sources": sources})
+        return cls(**{**plain, **ratios, "sound": sound, "sources": sources, "chapters": chapters})

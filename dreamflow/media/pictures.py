@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamflow.errors import MediaError
+from dreamflow.media.outline import Chapter
 from dreamflow.media.readers import Pictures
 from dreamflow.media.stills import is_picture, read_picture
 
@@ -31,6 +32,8 @@ class PicturesInfo:
     constant_rate: bool = True
     start: Fraction = Fraction(0)
     sound: tuple[str, ...] = ()
+    subtitles: tuple[str, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

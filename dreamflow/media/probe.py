@@ -14,6 +14,8 @@ import av.logging
 import numpy as np
 
 from dreamflow.errors import MediaError
+from dreamflow.media.colour import Colour, colour_of, deep
+from dreamflow.media.outline import Chapter
 
 av.logging.set_level(None)
 
@@ -27,12 +29,6 @@ STANDARD_RATES = tuple(
 ROUNDED_RATE = 5e-6
 """Relative difference up to which a rate is a standard one written short: 29.97 is 30000/1001."""
 EMPTY_PACKET_BYTES = 1
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-"""Transfer characteristics of ITU-T H.273 that stand for high dynamic range."""
-MATRICES = {1: "ITU709", 5: "ITU601", 6: "ITU601"}
-"""PyAV's names for the matrices of ITU-T H.273."""
-UNSPECIFIED = 2
-"""Colour matrix of ITU-T H.273 that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +39,10 @@ class FilmInfo:
     height, as displayed. rate: frames per second (the mean, where it varies). time_base and
     stamps: presentation time of each frame, sorted, int64, in units of time_base from the first.
     frames: how many there should be. start: seconds from the container's start to the first frame.
-    orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. matrix: colour
-    matrix to decode with, "ITU709", "ITU601", or "" for what PyAV makes of it. notes: what is
-    silently lossy.
+    orientation: (a, b, c, d) of the display matrix, ones, zeros and minus ones. colour: how its
+    colours are decoded. interlaced: whether its frames are made of two half pictures. sound,
+    subtitles: codecs of the tracks. chapters: from the first frame on. notes: what is silently
+    lossy.
     """
 
     path: Path
@@ -61,10 +58,13 @@ class FilmInfo:
     frames: int
     start: Fraction
     orientation: tuple[int, int, int, int]
-    matrix: str
+    colour: Colour
+    interlaced: bool
     codec: str
     pixel_format: str
     sound: tuple[str, ...]
+    subtitles: tuple[str, ...]
+    chapters: tuple[Chapter, ...]
     notes: tuple[str, ...]
 
     def time(self, index: int) -> Fraction:
@@ -90,11 +90,16 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         kind = "only sound" if container.streams.audio else "no video"
         raise MediaError(f"{path} holds {kind}: there is nothing to dream on")
     assert isinstance(stream, av.VideoStream)
+    decoder: av.VideoCodecContext | None = stream.codec_context  # PyAV's stubs do not know of None
+    if decoder is None:
+        raise MediaError(f"{path} is damaged, or in a codec that FFmpeg does not know")
     scan = _scan(container, stream)
     first = _first_frame(path, stream)
+    if first is None and path.suffix.lower() == ".webp":
+        raise MediaError(f"{path} is an animated WebP, which cannot be read; make a GIF of it")
     if first is None or not len(scan.stamps):
         raise MediaError(f"{path} holds no frame that decodes")
-    orientation = _orientation(first)
+    orientation, colour = _orientation(first), colour_of(stream, first)
     width, height = stream.width or first.width, stream.height or first.height
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if orientation[0] == 0:
@@ -107,6 +112,7 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         length = len(stamps) / rate
     container_start = Fraction(container.start_time or 0, 1_000_000)
     missing = max(0, round(scan.missing_s * rate)) if scan.missing_s > 0.5 else 0
+    start = max(Fraction(0), int(scan.stamps[0]) * time_base - container_start)
     return FilmInfo(
         path=path,
         width=width,
@@ -119,14 +125,35 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         first_stamp=int(scan.stamps[0]),
         length=length,
         frames=max(len(stamps) + missing, _declared_frames(stream, scan)),
-        start=max(Fraction(0), int(scan.stamps[0]) * time_base - container_start),
+        start=start,
         orientation=orientation,
-        matrix=_matrix(stream, first),
+        colour=colour,
+        interlaced=first.interlaced_frame,
         codec=stream.codec_context.name,
         pixel_format=first.format.name,
-        sound=tuple(audio.codec_context.name for audio in container.streams.audio),
-        notes=_notes(path, stream, first),
+        sound=tuple(_codec(audio) for audio in container.streams.audio),
+        subtitles=tuple(_codec(track) for track in container.streams.subtitles),
+        chapters=_chapters(container, container_start + start),
+        notes=_notes(path, colour, first),
     )
+
+
+def _codec(track: Any) -> str:
+    """Return the name of a track's codec, "unknown" where FFmpeg knows none."""
+    decoder = track.codec_context
+    return "unknown" if decoder is None else str(decoder.name)
+
+
+def _chapters(container: av.container.InputContainer, first: Fraction) -> tuple[Chapter, ...]:
+    """Return the chapters. first: when the first frame is shown, in the container's time."""
+    found: list[Chapter] = []
+    for chapter in container.chapters():
+        base = chapter["time_base"] or Fraction(1)
+        begin, end = (time * base - first for time in (chapter["start"], chapter["end"]))
+        title = chapter["metadata"].get("title", "")
+        if begin < end:
+            found.append(Chapter(max(Fraction(0), begin), end, title))
+    return tuple(found)
 
 
 @dataclass
@@ -246,39 +273,16 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     return 1, 0, 0, 1
 
 
-def _matrix(stream: av.VideoStream, frame: av.VideoFrame) -> str:
-    """Return the colour matrix a film says it has; one that says nothing, as players guess.
-
-    Their rule (mpv's): HD is BT.709, the rest BT.601. "" for RGB and for other matrices.
-    """
-    if frame.format.name.startswith(("rgb", "bgr", "gbr")):
-        return ""
-    guess = "ITU709" if stream.width >= 1280 or stream.height > 576 else "ITU601"
-    said = int(frame.colorspace)
-    return guess if said == UNSPECIFIED else MATRICES.get(said, "")
-
-
-def deep(frame: av.VideoFrame) -> bool:
-    """Return whether a frame has more than 8 bits a channel."""
-    return any(component.bits > 8 for component in frame.format.components)
-
-
-def _notes(path: Path, stream: av.VideoStream, frame: av.VideoFrame) -> tuple[str, ...]:
-    transfer = HDR_TRANSFERS.get(int(stream.codec_context.color_trc or 0))
+def _notes(path: Path, colour: Colour, frame: av.VideoFrame) -> tuple[str, ...]:
     notes: list[str] = []
-    if transfer:
-        notes.append(
-            f"{path.name} is HDR ({transfer}): it is taken as it stands, without tone mapping, so "
-            "colours come out flatter than on an HDR screen"
-        )
+    if colour.light and colour.light.hdr:
+        notes.append(f"{path.name} is HDR ({colour.light.transfer}): it is tone-mapped to SDR")
+    elif colour.light:
+        notes.append(f"{path.name} has a wide gamut: it is brought to that of BT.709")
     elif deep(frame):
         notes.append(f"{path.name} has more than 8 bits a channel: it is dreamed in 8")
     if frame.interlaced_frame:
-        notes.append(
-            f"{path.name} is interlaced: the dream will grow on its comb lines; deinterlace it "
-            "first for a cleaner one"
-        )
-    has_alpha = any(component.is_alpha for component in frame.format.components)
-    if stream.metadata.get("alpha_mode") == "1" or (has_alpha and frame.format.name != "bgra"):
-        notes.append(f"{path.name} has transparency, which is not kept")
+        notes.append(f"{path.name} is interlaced: it is deinterlaced, at the same frame rate")
+    if colour.alpha:
+        notes.append(f"{path.name} has transparency: it is laid over black")
     return tuple(notes)

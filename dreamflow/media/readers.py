@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 from collections.abc import Iterator
 
 import av
 import av.container
 import av.error
 import numpy as np
-from av.video.reformatter import Interpolation
 
-from dreamflow.errors import MediaError
+from dreamflow.errors import DreamFlowWarning, MediaError
+from dreamflow.media.deinterlace import REACH_FRAMES, Decoded, deinterlaced
 from dreamflow.media.probe import FilmInfo
 from dreamflow.opencv import cv2
 
 Pictures = Iterator[tuple[int, np.ndarray]]
 
+SAME_SHAPE = 0.03
+"""By which the shapes of two pictures may differ and be taken for the same."""
 FAR_FRAMES = 240
 """From here on it is quicker to seek with PyAV, which is exact, than to decode all before."""
-
-
-EXACT_COLOURS = Interpolation.BICUBIC.value | 0x40000 | 0x2000
-"""swscale's flags for exact rounding and full chroma: without them films come out a level dark."""
 HALVED_CHROMA = re.compile("42[02]|41[01]|nv12|nv21|yuyv|uyvy")
 """Pixel formats for which OpenCV's conversion to RGB does not round."""
 COLOUR_TOLERANCE = 0.5
@@ -55,10 +54,12 @@ def opencv_is_right(info: FilmInfo) -> bool:
 
     Its wheels (5.0) were seen to show film of halved chroma 1 to 1.5 levels too dark, since they
     convert it without rounding; to abort the process on raw video; and to give black frames for
-    interlaced film, none for AV1, BT.601 colours for untagged HD, and clipped ones for HDR. The
-    first two are known by the format, and the rest by the first frame, as PyAV shows it exactly.
+    interlaced film, none for AV1, BT.601 colours for untagged HD, and clipped ones for HDR. Most
+    are known by the format, and the rest by the first frame, as PyAV shows it exactly.
     """
     if info.codec in ("rawvideo", "gif", "webp") or HALVED_CHROMA.search(info.pixel_format):
+        return False
+    if info.interlaced or info.colour.light or info.colour.alpha:
         return False
     shown = next(read_with_opencv(info), None)
     right = next(read_with_pyav(info), None)
@@ -99,9 +100,21 @@ def read_with_pyav(info: FilmInfo, first: int = 0) -> Pictures:
         head = next(frames, None)
         late = head is None or head[0] > first
         frames = _decode(info, 0) if late or head is None else itertools.chain([head], frames)
+    changed = False
     for index, frame in frames:
-        if index >= first:
-            yield index, _picture(frame, info)
+        if index < first:
+            continue
+        picture = orient(info.colour.rgb(frame), info.orientation)
+        height, width = picture.shape[:2]
+        if not changed and (width, height) != (info.width, info.height):
+            changed = True
+            warnings.warn(
+                f"{info.path.name} changes its size: frame {index} is {width}x{height}, and is "
+                f"fitted into {info.width}x{info.height}",
+                DreamFlowWarning,
+                2,
+            )
+        yield index, boxed(picture, info.width, info.height) if changed else picture
 
 
 def _decode(info: FilmInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -111,10 +124,12 @@ def _decode(info: FilmInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]
         assert isinstance(stream, av.VideoStream)
         stream.thread_type = "AUTO"
         if seek_to:
-            stamp = int(info.stamps[min(seek_to, len(info.stamps) - 1)])
+            before = seek_to - REACH_FRAMES if info.interlaced else seek_to
+            stamp = int(info.stamps[max(0, min(before, len(info.stamps) - 1))])
             container.seek(info.first_stamp + stamp, stream=stream, backward=True)
         last = -1
-        for frame, after_damage in _frames(container, stream):
+        frames = _frames(container, stream, _decoder(info, stream))
+        for frame, after_damage in deinterlaced(frames) if info.interlaced else frames:
             index = last + 1
             if frame.pts is not None:
                 stamped = int(np.searchsorted(info.stamps, frame.pts - info.first_stamp))
@@ -125,9 +140,21 @@ def _decode(info: FilmInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]
             last = index
 
 
+def _decoder(info: FilmInfo, stream: av.VideoStream) -> av.VideoCodecContext:
+    """Return what decodes a film; FFmpeg's own decoders of VP8 and VP9 pass over transparency."""
+    libvpx = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(info.codec, "")
+    if not info.colour.alpha or libvpx not in av.codecs_available:
+        return stream.codec_context
+    decoder = av.CodecContext.create(libvpx, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    return decoder
+
+
 def _frames(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[tuple[av.VideoFrame, bool]]:
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    decoder: av.VideoCodecContext,
+) -> Iterator[Decoded]:
     """Yield what decodes, and whether something before it did not.
 
     A damaged packet is passed over; a container broken off ends it.
@@ -142,21 +169,13 @@ def _frames(
         if packet is None:
             return
         try:
-            decoded = packet.decode()
+            decoded = decoder.decode(packet)
         except av.error.FFmpegError:
             damaged = True
             continue
         for frame in decoded:
-            assert isinstance(frame, av.VideoFrame)
             yield frame, damaged
             damaged = False
-
-
-def _picture(frame: av.VideoFrame, info: FilmInfo) -> np.ndarray:
-    picture = frame.reformat(
-        format="rgb24", src_colorspace=info.matrix or None, interpolation=EXACT_COLOURS
-    ).to_ndarray()
-    return fitted(orient(picture, info.orientation), info.width, info.height)
 
 
 def orient(picture: np.ndarray, orientation: tuple[int, int, int, int]) -> np.ndarray:
@@ -165,7 +184,20 @@ def orient(picture: np.ndarray, orientation: tuple[int, int, int, int]) -> np.nd
     if a == 0:
         picture = picture.transpose(1, 0, 2)
         a, d = c, b
-    return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def boxed(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return a picture at (width, height) pixels, between black bars where its shape is another."""
+    high, wide = picture.shape[:2]
+    if abs(wide * height / (high * width) - 1) < SAME_SHAPE:
+        return fitted(picture, width, height)
+    scale = min(width / wide, height / high)
+    wide, high = max(1, round(wide * scale)), max(1, round(high * scale))
+    left, top = (width - wide) // 2, (height - high) // 2
+    box = np.zeros((height, width, 3), np.uint8)
+    box[top : top + high, left : left + wide] = fitted(picture, wide, high)
+    return box
 
 
 def fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -92,22 +92,22 @@ class FilmReel:
         self._shape = (outline.height, outline.width, 3)
         self._record = STAMP_BYTES + int(np.prod(self._shape))
         self._padding = ((0, outline.height % 2), (0, outline.width % 2), (0, 0))
-        self._padded = kind.even and bool(outline.height % 2 or outline.width % 2)
-        self._options = video_options(kind, outline, encode)
+        self._encode_as, self._recipe = encode, kind.recipe(encode)
+        self._padded = self._recipe.even and bool(outline.height % 2 or outline.width % 2)
         self._sealed = 0
 
     def warn(self) -> None:
         """Say what of the frames the film cannot show as it is."""
-        outline, suffix = self._outline, self._kind.suffix
+        outline = self._outline
         if self._padded:
             height, width = (side + side % 2 for side in self._shape[:2])
             warnings.warn(
-                f"{suffix} films need even sides: the last row or column is repeated, "
+                f"{self._recipe.codec} films need even sides: the last row or column is repeated, "
                 f"{outline.width}x{outline.height} becomes {width}x{height}",
                 DreamFlowWarning,
                 2,
             )
-        if suffix == ".gif" and outline.rate > GIF_FASTEST:
+        if self._kind.suffix == ".gif" and outline.rate > GIF_FASTEST:
             warnings.warn(
                 f"a GIF shows at most {GIF_FASTEST} frames a second: this one will run slow; "
                 "give --fps 25",
@@ -117,7 +117,7 @@ class FilmReel:
 
     def chunk_path(self, number: int) -> Path:
         """Return the file of a chunk, from 0."""
-        return self.folder / f"chunk_{number:06d}.mp4"
+        return self.folder / f"chunk_{number:06d}{self._recipe.chunk}"
 
     def pending_path(self, number: int) -> Path:
         """Return the file of the raw frames of a chunk, from 0."""
@@ -169,7 +169,7 @@ class FilmReel:
         self.seal()
         if rest := self.frames % self.chunk:
             self._encode(self.frames // self.chunk, rest)
-        assemble(self.chunks, self.frames, part, self._kind, outline, record)
+        assemble(self.chunks, self.frames, part, self._kind, self._encode_as, outline, record)
 
     def forget(self, frames: int) -> None:
         """Drop the raw frames of a chunk that lies before, and is sealed."""
@@ -226,7 +226,9 @@ class FilmReel:
         if self._padded:
             height, width = height + height % 2, width + width % 2
         with whole(self.chunk_path(number)) as part:
-            options = [*self._options, "-metadata", f"comment={start}", str(part.absolute())]
+            square = outline.pixel_aspect == 1 or not self._kind.codecs
+            options = self._recipe.options(None if square else str(outline.pixel_aspect))
+            options += ["-metadata", f"comment={start}", str(part.absolute())]
             pipe = ffmpeg.FramePipe(width, height, outline.rate, outline.constant_rate, options)
             try:
                 for stamp, picture in self._pending(number, count):
@@ -237,14 +239,3 @@ class FilmReel:
             except BaseException:
                 pipe.kill()
                 raise
-
-
-def video_options(kind: Format, outline: Outline, encode: EncodeOptions) -> list[str]:
-    """Return ffmpeg's options for the picture of a chunk."""
-    options = kind.video_options(encode.crf)
-    if outline.pixel_aspect != 1 and kind.suffix != ".gif":
-        # Without a maximum, setsar rounds to integers below 100.
-        aspect = f"setsar={outline.pixel_aspect}:max=65535"
-        at = options.index("-vf") + 1
-        options[at] = f"{options[at]},{aspect}"
-    return options

@@ -17,7 +17,10 @@ from dreamflow.media.whole import cannot_write
 
 READABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+ALPHA_MODES = frozenset({"RGBA", "LA", "PA"})
 DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
+TRANSPARENT = (".png", ".webp", ".tif", ".tiff")
+"""Of the suffixes written, those whose pictures can have transparency."""
 JPEG_QUALITY = 95
 DESCRIPTION_TAG = 270
 """EXIF's and TIFF's ImageDescription."""
@@ -32,11 +35,11 @@ DAMAGED = (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBom
 """What Pillow raises for a file that it cannot open, or that claims an absurd size."""
 
 
-def read_picture(path: str | Path) -> np.ndarray:
+def read_picture(path: str | Path, warn_of_alpha: bool = True) -> np.ndarray:
     """Return a picture as uint8 (H, W, 3) RGB, turned as its EXIF data says.
 
-    Transparency is dropped, with a warning; 16 bits become 8. Raises MediaError where the file is
-    missing, no picture, cut short, or larger than memory allows.
+    Transparency is dropped, with a warning where that is wanted; 16 bits become 8. Raises
+    MediaError where the file is missing, no picture, cut short, or larger than memory allows.
     """
     path = Path(path)
     try:
@@ -57,9 +60,19 @@ def read_picture(path: str | Path) -> np.ndarray:
         if not _known(path):
             raise MediaError(f"{path} cannot be read as a picture: it is none") from error
         raise MediaError(f"{path} is damaged or cut short: {_first_line(error)}") from error
-    if mode in ("RGBA", "LA", "PA") or "transparency" in facts:
+    if warn_of_alpha and (mode in ALPHA_MODES or "transparency" in facts):
         warnings.warn(f"{path.name} has transparency, which is not kept", DreamFlowWarning, 2)
     return np.ascontiguousarray(picture)
+
+
+def read_alpha(path: Path) -> np.ndarray | None:
+    """Return the transparency of a picture that can be read, uint8 (H, W), or None."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        facts = iio.immeta(path, plugin="pillow", exclude_applied=False)
+        if facts.get("mode") not in ALPHA_MODES and "transparency" not in facts:
+            return None
+        return iio.imread(path, plugin="pillow", index=0, rotate=True, mode="RGBA")[..., 3]
 
 
 def _known(path: Path) -> bool:
@@ -80,7 +93,7 @@ def _first_line(error: BaseException) -> str:
 def write_picture(
     path: str | Path, picture: np.ndarray, comment: str = "", quality: int = JPEG_QUALITY
 ) -> None:
-    """Write a uint8 (H, W, 3) RGB picture; the suffix says the format (PNG, JPEG, WebP, TIFF).
+    """Write a uint8 (H, W, 3) RGB or (H, W, 4) RGBA picture as the suffix says.
 
     comment: text kept in the file (PNG text, JPEG comment, EXIF description). quality: of a JPEG,
     1 to 95. The file appears whole or not at all.
@@ -98,7 +111,7 @@ def write_picture(
     elif suffix in (".jpg", ".jpeg"):
         options = {"quality": quality, "subsampling": 0, "comment": comment.encode()}
     elif suffix == ".webp":
-        options = {"lossless": True, "exif": _described(comment).tobytes()}
+        options = {"lossless": True, "exact": True, "exif": described(comment)}
     else:
         options = {"tiffinfo": {DESCRIPTION_TAG: comment.encode("ascii", "replace").decode()}}
     part = working_path(path, "part")
@@ -111,10 +124,11 @@ def write_picture(
         part.unlink(missing_ok=True)
 
 
-def _described(comment: str) -> Image.Exif:
+def described(comment: str) -> bytes:
+    """Return EXIF data that holds a comment."""
     exif = Image.Exif()
     exif[DESCRIPTION_TAG] = comment
-    return exif
+    return exif.tobytes()
 
 
 def working_path(path: Path, word: str, suffix: str | None = None) -> Path:

@@ -19,6 +19,7 @@ from dreamflow.media.formats import Format, format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import FOLDER_FILE, write_sidecar
 from dreamflow.media.outline import Outline
+from dreamflow.media.plate import PlatedReel
 from dreamflow.media.reel import FilmReel, Reel, chunk_frames
 from dreamflow.media.reel_pictures import PicturesReel
 from dreamflow.media.whole import cannot_write, on_disk, part_of
@@ -66,9 +67,16 @@ def reel_of(
     facts: dict[str, Any],
 ) -> Reel:
     """Return the reel in a job folder. kind: None for a folder of PNGs. facts: of the job."""
-    if kind is None:
-        return PicturesReel(folder, facts["record"])
-    return FilmReel(folder, kind, outline, encode, facts["chunk"])
+
+    def make(folder: Path, kind: Format | None, encode: EncodeOptions) -> Reel:
+        if kind is None:
+            return PicturesReel(folder, facts["record"])
+        return FilmReel(folder, kind, outline, encode, facts["chunk"])
+
+    reel = make(folder, kind, encode)
+    if plate := facts.get("plate"):
+        return PlatedReel(reel, folder / "plate", Path(plate), make)
+    return reel
 
 
 def job_facts(
@@ -77,6 +85,7 @@ def job_facts(
     encode: EncodeOptions,
     record: dict[str, Any],
     chunk: int | None = None,
+    plate: Path | None = None,
 ) -> dict[str, Any]:
     """Return what must be known of a job to make the output of the frames in its folder."""
     return {
@@ -85,6 +94,7 @@ def job_facts(
         "outline": outline.as_plain(),
         "encode": as_dict(encode),
         "chunk": chunk or chunk_frames(outline),
+        "plate": plate and str(plate.absolute()),
     }
 
 
@@ -97,6 +107,17 @@ def finish_output(
     """
     part = part_of(folder.path / f"whole{target.suffix}")
     reel.output(part, outline, record)
+    if isinstance(reel, PlatedReel):
+        _place(reel.part, reel.target)
+    _place(part, target)
+    if record and target.suffix:
+        try:
+            write_sidecar(target, record)
+        except OutputError as error:
+            warnings.warn(f"{error}; the settings are in the output alone", DreamFlowWarning, 2)
+
+
+def _place(part: Path, target: Path) -> None:
     try:
         if target.is_dir():
             shutil.rmtree(target)
@@ -104,11 +125,6 @@ def finish_output(
         on_disk(target.parent)
     except OSError as error:
         raise cannot_write(target, error) from error
-    if record and target.suffix:
-        try:
-            write_sidecar(target, record)
-        except OutputError as error:
-            warnings.warn(f"{error}; the settings are in the output alone", DreamFlowWarning, 2)
 
 
 class Writer:
@@ -194,7 +210,7 @@ def open_writer(
 ) -> Writer:
     """Open an output for frames of this size and timing, with this sound.
 
-    path: .mp4, .m4v, .mov, .mkv, .webm or .gif, or a name without suffix for a folder of PNGs.
+    path: .mp4, .m4v, .mov, .mkv, .webm, .gif or .webp; without suffix, a folder of PNGs.
     record: settings to embed, and to write beside the output. Raises OutputError.
     """
     path = Path(path)
@@ -210,18 +226,21 @@ def write_video(
     frames: Iterable[Frame],
     clip: Clip | Outline,
     *,
-    crf: int = EncodeOptions.crf,
+    codec: str = EncodeOptions.codec,
+    quality: str = EncodeOptions.quality,
+    crf: int | None = EncodeOptions.crf,
+    lossless: bool = EncodeOptions.lossless,
     record: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Write frames made from a clip to a file, with the clip's sound; return how many.
 
     clip: what the frames were made from, or the outline of frames made from nothing.
-    crf: quality, from 0 (lossless) to 51. See `open_writer` for the names it takes, for `record`
-    and for what it raises. Where something fails, the frames so far stay in the job folder that the
-    error names.
+    codec, quality, crf, lossless: as in EncodeOptions. See `open_writer` for the names it takes,
+    for `record` and for what it raises. Where something fails, the frames so far stay in the job
+    folder that the error names.
     """
-    encode = EncodeOptions(crf=crf)
+    encode = EncodeOptions(codec=codec, quality=quality, crf=crf, lossless=lossless)
     outline = clip.outline if isinstance(clip, Clip) else clip
     with open_writer(path, outline, encode=encode, record=record, overwrite=overwrite) as writer:
         for frame in frames:

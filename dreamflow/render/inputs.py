@@ -79,6 +79,8 @@ def changes(before: dict[str, Any], now: dict[str, Any], read: int) -> list[str]
     for name, kept in before["inputs"].items():
         if not _same(kept, now["inputs"].get(name, []), name, read):
             found.append(f"another {name}")
+    if before.get("plate") != now.get("plate"):
+        found.append(f"plate {_said(before.get('plate'))}, not {_said(now.get('plate'))}")
     for name, value in before["machine"].items():
         if value != now["machine"][name]:
             found.append(f"{name} {value}, not {now['machine'][name]}")

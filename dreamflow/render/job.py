@@ -4,7 +4,7 @@ A job lives in a folder beside its output, `dream.mp4.job`:
 
     job.json      what it is: settings, sources, machine; written once, when it begins
     state.npz     where it is: how many frames there are, and the journey's state behind them
-    chunk_*.mp4   the frames, joined at the end; pending_*.rgb those of the chunk under way
+    chunk_*       the frames, joined at the end; pending_*.rgb those of the chunk under way
     lock          held by the process at work
 
 Each is whole at any moment. The frames are written first, and the state after them: those behind
@@ -29,6 +29,7 @@ from dreamflow.media.folder import JobFolder, job_path, read_facts
 from dreamflow.media.formats import format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.outline import Outline
+from dreamflow.media.plate import plate_format
 from dreamflow.media.reel import Reel
 from dreamflow.media.writer import check_output, finish_output, job_facts, reel_of
 from dreamflow.options import EncodeOptions, MachineOptions
@@ -59,6 +60,8 @@ class Handles:
     say: Say = lambda line: None
     watch: Path | None = None
     overwrite: bool = False
+    plate: Path | None = None
+    """What the dream changed, as an output of its own."""
     fresh: bool = False
     """Start over where there is a job already."""
 
@@ -105,8 +108,10 @@ def render(
     kind = format_of(out)
     out = out if kind else out.resolve()
     check_output(out, handles.overwrite, outline.sources)
+    if handles.plate:
+        check_plate(handles.plate, out, outline, handles.overwrite)
     watch = Watch(handles.watch, [out, *outline.sources]) if handles.watch else None
-    facts = job_facts(out, outline, encode, record, chunk) | {
+    facts = job_facts(out, outline, encode, record, chunk, handles.plate) | {
         "inputs": {name: fingerprint(name, files) for name, files in inputs.items()},
         "machine": {
             "device": str(device).removesuffix(":0"),
@@ -139,6 +144,14 @@ def render(
             raise
         folder.remove()
     return Rendered(reel.frames, journey.done - before)
+
+
+def check_plate(plate: Path, out: Path, outline: Outline, overwrite: bool) -> None:
+    """Raise OutputError or SettingsError where a plate cannot be written."""
+    plate_format(plate)
+    check_output(plate, overwrite, outline.sources)
+    if plate.absolute() == out.absolute():
+        raise OutputError(f"{plate} is the dream itself; give the plate another name")
 
 
 class _Work:

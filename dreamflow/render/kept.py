@@ -75,7 +75,8 @@ def finish_job(
         raise OutputError(f"{folder} has no frame yet")
     check_output(out, overwrite, outline.sources)
     with JobFolder(folder) as held:
-        reel = _reel(folder, kept.facts, outline)
+        facts = kept.facts if target is None else kept.facts | {"plate": None}
+        reel = _reel(folder, facts, outline)
         reel.go_on(kept.frames)
         finish_output(held, reel, out, outline, kept.facts["record"])
         if target is None:

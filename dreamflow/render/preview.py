@@ -17,18 +17,21 @@ from dreamflow.journeys import dream_video
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.media import Clip, is_picture, read_picture
 from dreamflow.media.readers import fitted
+from dreamflow.media.stills import read_alpha
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, fit_size
 from dreamflow.render.job import Progress
 
 
-def frames_before(source: Path, at: str, run_in: int, size: str | None) -> tuple[Frame, ...] | Clip:
+def frames_before(
+    source: Path, at: str, run_in: int, size: str | None, warn_of_alpha: bool = True
+) -> tuple[Frame, ...] | Clip:
     """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture.
 
     Raises MediaError, or SettingsError for a frame that there is not.
     """
     if is_picture(source) and not source.is_dir() and source.exists():
-        picture = read_picture(source)
+        picture = read_picture(source, warn_of_alpha)
         width, height = fit_size(size, picture.shape[1], picture.shape[0])
         return (Frame(0, Fraction(0), fitted(picture, width, height)),)
     clip = Clip(source, ClipOptions(size=size))
@@ -73,6 +76,17 @@ def render_preview(
         alone = replace(dream, layer=(layer,))
         pictures.append(last_dreamed(frames, network, alone, carry, add))
     return contact_sheet(pictures, dream.layer)
+
+
+def as_transparent(dreamed: np.ndarray, source: Path) -> np.ndarray:
+    """Return a dream with the transparency of the picture that it is of: uint8 (H, W, 4) RGBA.
+
+    Where the source is a film, or has none, the dream is returned as it is.
+    """
+    alpha = read_alpha(source) if is_picture(source) and source.is_file() else None
+    if alpha is None:
+        return dreamed
+    return np.dstack([dreamed, fitted(alpha, dreamed.shape[1], dreamed.shape[0])])
 
 
 def is_sheet(dream: DreamOptions) -> bool:

@@ -1,0 +1,263 @@
+"""Colours come in and go out right: every matrix and range, HDR, interlaced and transparent film.
+
+What goes out is looked at through the ffmpeg binary, not through our own readers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from conftest import SHARED, decoded, ffmpeg, texture
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamflow.errors import DreamFlowWarning
+from dreamflow.media import Clip, open_clip, write_video
+from dreamflow.media.light import Light, hlg_to_scene, pq_to_nits, to_xyz, tone_mapped
+
+WIDTH, HEIGHT = 96, 64
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Smooth, since halved chroma loses detail; and off the edges of the gamut."""
+    smooth = cv2.GaussianBlur(texture(HEIGHT, WIDTH), (0, 0), 4)
+    path = tmp_path_factory.mktemp("picture") / "p.png"
+    cv2.imwrite(str(path), (40 + smooth * 0.7).astype(np.uint8))
+    return path
+
+
+WIDE = "zscale=min=gbr:rin=pc:pin=bt709:tin=bt709:m=2020_ncl:p=2020:t=2020_10:r={range}"
+KINDS = [
+    # The film's matrix, its range, its pixels, whether it is tagged.
+    *((m, r, p, True) for m in ("bt709", "smpte170m") for r in ("tv", "pc") for p in (420, 444)),
+    *(("smpte170m", "tv", pixels, False) for pixels in (420, 444)),
+    *(("bt2020", span, pixels, True) for span in ("tv", "pc") for pixels in (420, 444)),
+]
+
+
+@pytest.mark.parametrize(("matrix", "span", "pixels", "tagged"), KINDS)
+def test_colours_come_back(
+    tmp_path: Path, picture: Path, matrix: str, span: str, pixels: int, tagged: bool
+) -> None:
+    """A film written again frame by frame has the colours that the picture had before it was one:
+
+    mean error below 1.5 levels of 255, and hardly a channel off in the mean.
+    """
+    if matrix == "bt2020":
+        filters = f"format=gbrp,{WIDE.format(range=span)},format=yuv{pixels}p10le"
+    else:
+        filters = f"scale=out_color_matrix={matrix}:out_range={span},format=yuv{pixels}p"
+        filters += f",setparams=colorspace={matrix}:range={span}" if tagged else ""
+    codec = ("-c:v", "libx265", "-x265-params", "lossless=1:log-level=none")
+    film = tmp_path / "in.mkv"
+    ffmpeg("-loop", "1", "-i", picture, "-frames:v", "2", "-vf", filters, *codec, film)
+    if not tagged:
+        bare = "hevc_metadata=matrix_coefficients=2:colour_primaries=2:transfer_characteristics=2"
+        ffmpeg("-i", film, "-c", "copy", "-bsf:v", bare, tmp_path / "bare.mkv")
+        film = tmp_path / "bare.mkv"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "in.mkv has a wide gamut", DreamFlowWarning)
+        clip = open_clip(film)
+    write_video(tmp_path / "out.mp4", clip, clip, crf=4)
+    shown = decoded(tmp_path / "out.mp4")
+    error = shown[0].astype(float) - cv2.imread(str(picture))[..., ::-1]
+    assert len(shown) == 2
+    assert np.abs(error).mean() < 1.5
+    # ffmpeg's own way to full range is up to a level off before the film comes to us.
+    assert np.abs(error.mean(axis=(0, 1))).max() < (1 if span == "pc" else 0.3)
+
+
+# --- light: known answers
+
+
+def test_hdr_signals_stand_for_the_light_of_the_standards() -> None:
+    """BT.2100's table 4 and BT.2408's table 1: HLG 75% and PQ 58% are the same white."""
+    assert pq_to_nits([0, 0.5081, 0.5807, 1]) == pytest.approx([0, 100, 203, 10_000], rel=2e-3)
+    assert hlg_to_scene([0, 0.5, 0.75, 1]) == pytest.approx([0, 1 / 12, 0.265, 1], abs=1e-3)
+    assert 1000 * hlg_to_scene(0.75) ** 1.2 == pytest.approx(203, rel=5e-3)
+
+
+def test_bt2020_in_bt709() -> None:
+    """The matrix of ITU-R BT.2407, section 2."""
+    matrix = np.linalg.inv(to_xyz(1)) @ to_xyz(9)
+    known = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+    assert np.abs(matrix - known).max() < 2e-4
+
+
+@given(st.floats(200, 10_000))
+def test_the_tone_curve_rises_from_black_to_white(peak: float) -> None:
+    curve = tone_mapped(np.linspace(0, 1, 1000), peak)
+    assert curve[0] == 0 and curve[-1] == pytest.approx(1)
+    assert (np.diff(curve) > 0).all()
+
+
+@given(st.integers(0, 65535), st.sampled_from(["PQ", "HLG", "SDR"]), st.sampled_from([1, 9, 12]))
+def test_grey_stays_grey(level: int, transfer: str, primaries: int) -> None:
+    grey = np.full((1, 1, 3), level, np.uint16)
+    shown = Light(primaries, transfer).shown(grey)[0, 0].astype(int)
+    assert shown.max() - shown.min() <= 1
+
+
+def test_sdr_of_bt709_is_left_as_it_is() -> None:
+    levels = np.repeat(np.arange(256, dtype=np.uint16)[None, :, None] * 257, 3, axis=2)
+    assert np.abs(Light(1).shown(levels)[0, :, 0].astype(int) - np.arange(256)).max() <= 1
+
+
+@given(st.lists(st.floats(0.02, 1), min_size=3, max_size=3))
+def test_the_same_light_in_pq_and_hlg_looks_the_same(scene: list[float]) -> None:
+    light = np.array(scene)
+    nits = 1000 * light * float(to_xyz(9)[1] @ light) ** 0.2
+    codes = np.arange(65536) / 65535
+    hlg = np.interp(light, hlg_to_scene(codes), codes)
+    pq = np.interp(nits, pq_to_nits(codes), codes)
+    shown = [
+        Light(9, transfer).shown((65535 * signal).round().astype(np.uint16)[None, None])
+        for transfer, signal in (("HLG", hlg), ("PQ", pq))
+    ]
+    assert np.abs(shown[0].astype(int) - shown[1]).max() <= 2
+
+
+def test_a_pq_film_is_tone_mapped_for_the_light_it_claims(tmp_path: Path) -> None:
+    """Made grey patches of known light; a film that claims 400 nits shows them at SDR's white."""
+    signal = np.interp([0, 26, 203, 400], pq_to_nits(np.arange(4096) / 4095), np.arange(4096))
+    patches = np.repeat((signal / 4095 * 65535).astype(np.uint16), 16)[None].repeat(32, axis=0)
+    cv2.imwrite(str(tmp_path / "p.png"), np.repeat(patches[..., None], 3, axis=2))
+    shown: dict[str, np.ndarray] = {}
+    for name, claim in (("says nothing", ""), ("400 nits", ":max-cll=400,100")):
+        film = tmp_path / f"{name}.mkv"
+        tags = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=none:lossless=1"
+        ffmpeg(
+            *("-i", tmp_path / "p.png", "-vf"),
+            "scale=out_color_matrix=bt2020:out_range=tv,format=yuv420p10le",
+            *("-c:v", "libx265", "-x265-params", tags + claim, film),
+        )
+        with pytest.warns(DreamFlowWarning, match=r"is HDR \(PQ\): it is tone-mapped to SDR"):
+            shown[name] = next(iter(open_clip(film))).picture[16, 8::16].astype(int)
+    for greys in shown.values():
+        assert (np.ptp(greys, axis=1) <= 2).all(), "grey is grey"
+        assert (np.diff(greys[:, 1]) > 10).all() and greys[0].max() <= 1
+    assert shown["400 nits"][3].min() >= 254
+    assert 180 < shown["says nothing"][3].max() < 240, "room is left for what is brighter"
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("colorchart_hlg10_1080p.mp4", r"HDR \(HLG\): it is tone-mapped"),
+        ("bracelet_hlg10_rotate90.mp4", r"HDR \(HLG\): it is tone-mapped"),
+        ("roadtrip_vp9_10bit_bt2020.webm", "wide gamut"),
+    ],
+)
+def test_real_hdr_and_wide_film_says_so_once(clips: Path, name: str, said: str) -> None:
+    with pytest.warns(DreamFlowWarning, match=said) as warned:
+        clip = open_clip(clips / name, end="2")
+    assert len(warned) == 1 and len(list(clip)) == 2
+
+
+@pytest.mark.clips
+def test_an_hdr_colour_chart_is_neither_flat_nor_burnt_out(clips: Path) -> None:
+    """Its row of greys: neutral, in order, told apart; its red patch is red."""
+    with pytest.warns(DreamFlowWarning, match="HDR"):
+        shown = next(iter(open_clip(clips / "colorchart_hlg10_1080p.mp4"))).picture.astype(int)
+    greys = [shown[830:880, x : x + 60].mean(axis=(0, 1)) for x in (270, 510, 750, 1000, 1240)]
+    means = [float(grey.mean()) for grey in greys]
+    assert all(brighter - darker > 8 for brighter, darker in itertools.pairwise(means))
+    assert means[0] < 253 and all(np.ptp(grey) < 16 for grey in greys)
+    red = shown[590:640, 750:810].mean(axis=(0, 1))
+    assert red[0] > 180 and red[1:].max() < 90, "before, it was (196, 97, 74)"
+
+
+# --- interlaced film
+
+
+def comb(picture: np.ndarray) -> float:
+    """Return how much rows differ from both neighbours, against from those two rows away."""
+    rows = picture.astype(float).mean(axis=2)
+    near = np.abs(2 * rows[1:-1] - rows[:-2] - rows[2:]).mean()
+    return float(near / np.abs(rows[2:] - rows[:-2]).mean())
+
+
+@pytest.fixture(scope="module")
+def interlaced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that moves 6 pixels a half picture."""
+    folder = tmp_path_factory.mktemp("interlaced")
+    cv2.imwrite(str(folder / "p.png"), cv2.GaussianBlur(texture(96, 640), (0, 0), 2))
+    ffmpeg(
+        *("-loop", "1", "-framerate", "50", "-i", folder / "p.png", "-vf"),
+        "crop=128:96:6*n:0,interlace=scan=tff:lowpass=off,format=yuv420p",
+        *("-frames:v", "24", "-c:v", "libx264", "-x264-params", "tff=1:keyint=6:log=-1"),
+        *("-crf", "4", folder / "f.mp4"),
+    )
+    return folder / "f.mp4"
+
+
+def test_interlaced_film_comes_in_whole_pictures(interlaced: Path) -> None:
+    with pytest.warns(DreamFlowWarning, match="is interlaced: it is deinterlaced"):
+        clip = open_clip(interlaced)
+    frames = list(clip)
+    assert [frame.index for frame in frames] == list(range(24))
+    assert [frame.time for frame in frames] == [n / clip.rate for n in range(24)]
+    with av.open(str(interlaced)) as container:
+        raw = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    assert comb(raw[12]) > 1.2 > 0.7 > comb(frames[12].picture)
+
+
+def test_a_span_of_interlaced_film_is_that_part_of_it(interlaced: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DreamFlowWarning)
+        whole = [frame.picture for frame in open_clip(interlaced)]
+        for first in (1, 6, 7, 12, 23):
+            part = list(open_clip(interlaced, start=first))
+            assert len(part) == 24 - first
+            assert all(np.array_equal(frame.picture, whole[frame.index]) for frame in part)
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clips/desk_interlaced_h264.mp4",
+        "clips/bars_prores422hq_interlaced.mov",
+        "hostile/interlaced_made.mpg",
+    ],
+)
+def test_real_interlaced_film_keeps_its_frames(name: str) -> None:
+    """OpenCV 5.0 gives black ones for the first two, without a word."""
+    with pytest.warns(DreamFlowWarning, match="interlaced"):
+        clip = Clip(SHARED / name)
+    frames = list(clip)
+    assert len(frames) == len(clip) and frames[-1].picture.std() > 30
+
+
+# --- transparent film
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".webm", ("-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-lossless", "1")),
+        (".mov", ("-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le")),
+        (".mov", ("-c:v", "qtrle", "-pix_fmt", "argb")),
+    ],
+)
+def test_what_is_transparent_is_black(tmp_path: Path, suffix: str, options: tuple) -> None:
+    """A white picture whose left half is transparent and whose right half shows half."""
+    painted = np.full((48, 64, 4), 255, np.uint8)
+    painted[:, :32, 3], painted[:, 32:, 3] = 0, 128
+    cv2.imwrite(str(tmp_path / "p.png"), painted)
+    film = tmp_path / f"f{suffix}"
+    ffmpeg("-loop", "1", "-i", tmp_path / "p.png", "-frames:v", "2", *options, film)
+    with pytest.warns(DreamFlowWarning) as said:
+        frames = list(open_clip(film))
+    assert any("has transparency: it is laid over black" in str(one.message) for one in said)
+    assert len(frames) == 2
+    left, right = frames[1].picture[:, 2:28], frames[1].picture[:, 36:62]
+    assert left.max() <= 2 and np.abs(right.astype(int) - 128).max() <= 3
