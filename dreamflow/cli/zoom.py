@@ -104,7 +104,7 @@ def zoom(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", outline.frames * rounds) as progress,
     ):
-        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
+        handles = Handles(progress, terminal.note, watch, overwrite, fresh=fresh)
         done = render_zoom(source, picture, out, network, settings, handles)
     spent = time.monotonic() - started
     typer.echo(
