@@ -89,7 +89,7 @@ def sweep(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
     ):
-        handles = Handles(progress, terminal.note, watch, overwrite, fresh=fresh)
+        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
         done = render_sweep(plan, source, out, network, settings, layers, handles)
     spent, outline, count = time.monotonic() - started, plan.outline, len(plan.layers)
     typer.echo(

@@ -123,7 +123,7 @@ def dream_clip(
     started = time.monotonic()
     total = len(source) * rounds(settings.carry)
     with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        handles = Handles(progress, terminal.note, watch, overwrite, plate, fresh)
+        handles = Handles(progress, terminal.note, watch, overwrite, fresh, plate)
         done = render_video(source, out, network, settings, handles)
     spent = time.monotonic() - started
     length = done.frames / float(source.rate)

@@ -80,7 +80,8 @@ def zoom(
         check_layers(replace(dream, layer=(name,)) if name else dream, machine)
     for group in (layers_over(zoom, dream), zoom):
         group.check_over(zoom_timeline(zoom), warn=False)
-    format_of(out)
+    if kind := format_of(out):
+        kind.recipe(encode)
     from dreamflow.render.zoom import (
         ZoomSettings,
         first_picture,

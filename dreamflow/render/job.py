@@ -60,10 +60,10 @@ class Handles:
     say: Say = lambda line: None
     watch: Path | None = None
     overwrite: bool = False
-    plate: Path | None = None
-    """What the dream changed, as an output of its own."""
     fresh: bool = False
     """Start over where there is a job already."""
+    plate: Path | None = None
+    """What the dream changed, as an output of its own."""
 
 
 @dataclass(frozen=True)
