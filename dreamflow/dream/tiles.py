@@ -74,16 +74,34 @@ class Tiling:
             yield from ((down, span) for span in across)
 
     def spans(self, side: int, count: int, moved: float) -> list[Span]:
-        """Return the tiles along an axis of `side` pixels."""
+        """Return the tiles along an axis of `side` pixels; their crops are all of one size.
+
+        Crops of many sizes leave holes in the memory: it was seen to double within six steps.
+        """
         borders = [0]
         for number in range(1, count):
             at = side / count * (number + moved * MOVED)
             borders.append(round(at / self.unit) * self.unit)
         borders.append(side)
-        return [
-            Span(start, end, max(0, start - self.margin), min(side, end + self.margin))
-            for start, end in pairwise(borders)
-        ]
+        size = self.crop(side, count)
+        spans: list[Span] = []
+        for start, end in pairwise(borders):
+            low = min(max(0, start - self.margin), side - size)
+            spans.append(Span(start, end, low, low + size))
+        return spans
+
+    def crop(self, side: int, count: int) -> int:
+        """Return the size of the crops along an axis.
+
+        It leaves a multiple of the unit over, so that the last crop begins at one and ends with
+        the picture.
+        """
+        if count == 1:
+            return side
+        # A border may be moved, and rounded to the unit.
+        core = side / count * (1 + MOVED) + self.unit
+        size = up(math.ceil(core) + 2 * self.margin, self.unit) + side % self.unit
+        return min(side, size)
 
 
 def choose_tiling(
@@ -101,18 +119,17 @@ def choose_tiling(
     margin = max(up(margin_of(layer), unit) for layer in layers)
     least = max(LEAST_CORE, 2 * unit, *(layer.smallest for layer in layers))
     rows, columns = 1, 1
-
-    def reach(side: int, count: int) -> float:
-        return side if count == 1 else min(side, side / count * (1 + MOVED) + 2 * margin)
-
-    while reach(height, rows) * reach(width, columns) > pixels:
+    while True:
+        tiling = Tiling(rows, columns, margin, unit)
+        if tiling.crop(height, rows) * tiling.crop(width, columns) <= pixels:
+            break
         if height / rows >= width / columns and height / (rows + 1) >= least:
             rows += 1
         elif width / (columns + 1) >= least:
             columns += 1
         else:
             break
-    return Tiling(rows, columns, margin, unit) if rows * columns > 1 else None
+    return tiling if rows * columns > 1 else None
 
 
 def margin_of(layer: Layer) -> int:
