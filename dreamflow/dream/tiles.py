@@ -98,9 +98,11 @@ class Tiling:
         """
         if count == 1:
             return side
-        # A border may be moved, and rounded to the unit.
-        core = side / count * (1 + MOVED) + self.unit
-        size = up(math.ceil(core) + 2 * self.margin, self.unit) + side % self.unit
+        core = side / count
+        outer = core * (1 + MOVED) + self.margin
+        inner = core + 2 * self.margin if count > 2 else 0
+        # Each border is rounded to the unit.
+        size = up(math.ceil(max(outer, inner)) + self.unit, self.unit) + side % self.unit
         return min(side, size)
 
 
