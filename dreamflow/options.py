@@ -213,6 +213,13 @@ class MachineOptions(Options):
     threads: int = option(
         0, "CPU threads; 0 measures how many are fastest now.", low=0, high=1024, saved=False
     )
+    memory: int = option(
+        0,
+        "MB that a pass of the network may take, larger pictures go in tiles; 0 is by the machine.",
+        low=0,
+        high=10_000_000,
+        saved=False,
+    )
 
 
 HOLD_S = FADE_S = 1.0

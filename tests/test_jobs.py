@@ -20,6 +20,7 @@ import torch
 from conftest import ROOT, SAMPLE, Run, make_film, psnr, texture
 
 import dreamflow.media.reel
+from dreamflow.dream.tiles import choose_tiling
 from dreamflow.errors import (
     DreamFlowWarning,
     MediaError,
@@ -33,6 +34,7 @@ from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.folder import job_path
 from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
+from dreamflow.memory import MB, set_pass_memory
 from dreamflow.networks import Network
 from dreamflow.options import (
     CarryOptions,
@@ -477,6 +479,28 @@ def test_the_job_remembers_where_it_worked(render: Rendering) -> None:
             render("d.mp4")
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_job_in_tiles_goes_on_in_the_same_tiles(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with other memory, too: it is remembered, and another is refused."""
+    monkeypatch.setattr(dreamflow.dream.tiles, "LEAST_CORE", 16)
+    settings = replace(SETTINGS, clip=ClipOptions(size="96", end="20"))
+    set_pass_memory(1)
+    try:
+        whole = decoded(render("whole.mp4", settings))
+        render.struck("d.mp4", settings)
+        set_pass_memory(0)
+        with pytest.raises(SettingsError, match="memory 1, not "):
+            render("d.mp4", settings)
+        kept = remembered(render.folder / "d.mp4", MachineOptions())
+        assert kept.memory == 1
+        set_pass_memory(kept.memory)
+        assert choose_tiling(render.network, DREAM.layer, 54, 96, MB)
+        assert decoded(render("d.mp4", settings)) == whole
+    finally:
+        set_pass_memory(0)
 
 
 def test_another_version_goes_on_and_says_so(render: Rendering) -> None:

@@ -11,7 +11,7 @@ import typer
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, with_options
 from dreamflow.cli.listing import print_table
-from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import SettingsError
 from dreamflow.options import DreamOptions, MachineOptions, fit_size
 
@@ -58,7 +58,7 @@ def bench(
     from dreamflow.bench.engine import LAYERS, rows
     from dreamflow.networks import load_network
 
-    set_threads(machine)
+    set_machine(machine)
     loaded = load_network(network, machine.weights, machine.device)
     for name in layer or ():
         loaded.layer(name)

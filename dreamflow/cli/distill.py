@@ -11,7 +11,7 @@ import typer
 
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, with_options
-from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import MediaError, OutputError, SettingsError
 from dreamflow.options import DistillOptions, DreamOptions, MachineOptions
 
@@ -69,7 +69,7 @@ def distill(
     from dreamflow.networks import load_network
     from dreamflow.networks.graph import GraphNetwork
 
-    set_threads(machine)
+    set_machine(machine)
     network = load_network(teacher, machine.weights, machine.device)
     if not isinstance(network, GraphNetwork):
         raise SettingsError(f"--teacher {teacher}: a pocket learns the layers of googlenet only")

@@ -15,7 +15,7 @@ from dreamflow.cli.binding import (
     PresetOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_threads, stoppable
+from dreamflow.cli.prepare import check_layers, set_machine, stoppable
 from dreamflow.errors import SettingsError
 from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions
 
@@ -95,7 +95,7 @@ def frame(
 
     transparent = out.suffix.lower() in TRANSPARENT and not is_sheet(dream)
     frames = frames_before(source, at, run_in, size, warn_of_alpha=not transparent)
-    set_threads(machine)
+    set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     total = len(frames) * (len(dream.layer) if is_sheet(dream) else 1)
     with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:

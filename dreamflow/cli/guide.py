@@ -17,7 +17,7 @@ from dreamflow.cli.binding import (
     PresetOption,
     with_options,
 )
-from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.clock import Moment
 from dreamflow.errors import DreamFlowWarning
 from dreamflow.options import GuideDreamOptions, GuideOptions, MachineOptions
@@ -82,7 +82,7 @@ def guide(
     check_folder(out)
     if sheet:
         check_sheet(sheet, overwrite)
-    set_threads(machine)
+    set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     started = time.monotonic()
     with stoppable(), terminal.progress_bar(out.name, len(chosen), "layer") as progress:

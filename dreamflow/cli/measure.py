@@ -14,7 +14,7 @@ import typer
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, OverwriteOption, with_options
 from dreamflow.cli.listing import print_table
-from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.options import ClipOptions, DreamOptions, MachineOptions
 from dreamflow.schedule import layer_schedule
@@ -103,7 +103,7 @@ def measure(
     original = Clip(source, source_options(frames, known, dreams[0]))
     for clip in dreams:
         clip.width, clip.height = original.width, original.height
-    set_threads(machine)
+    set_machine(machine)
     objective = objective_of(layer, network, known, machine)
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
     with stoppable(), terminal.progress_bar(title, len(original)) as progress:

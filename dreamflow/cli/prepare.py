@@ -39,13 +39,15 @@ def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
         find_layer(dream.network, known, name)
 
 
-def set_threads(machine: MachineOptions) -> None:
-    """Give PyTorch and OpenCV the number of threads asked for, or the fastest now."""
+def set_machine(machine: MachineOptions) -> None:
+    """Give PyTorch and OpenCV the threads asked for, or the fastest now, and a pass its memory."""
     import torch
 
+    from dreamflow.memory import set_pass_memory
     from dreamflow.opencv import cv2
     from dreamflow.threads import fastest_threads
 
     threads = machine.threads or fastest_threads()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
+    set_pass_memory(machine.memory)

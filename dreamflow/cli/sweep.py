@@ -19,7 +19,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import set_threads, stoppable
+from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.cli.video import OutArgument
 from dreamflow.options import (
     CarryOptions,
@@ -81,7 +81,7 @@ def sweep(
     from dreamflow.render import Handles, remembered
 
     machine = machine if fresh else remembered(out, machine)
-    set_threads(machine)
+    set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     settings = VideoSettings(dream, carry, frames, encode)
     started = time.monotonic()

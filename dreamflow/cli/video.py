@@ -20,7 +20,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_threads, stoppable
+from dreamflow.cli.prepare import check_layers, set_machine, stoppable
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -118,7 +118,7 @@ def dream_clip(
     from dreamflow.render.video import rounds
 
     machine = machine if fresh else remembered(out, machine)
-    set_threads(machine)
+    set_machine(machine)
     network = load_network(settings.dream.network, machine.weights, machine.device)
     started = time.monotonic()
     total = len(source) * rounds(settings.carry)

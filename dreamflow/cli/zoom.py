@@ -19,7 +19,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_threads, stoppable
+from dreamflow.cli.prepare import check_layers, set_machine, stoppable
 from dreamflow.errors import SettingsError
 from dreamflow.options import DreamOptions, EncodeOptions, MachineOptions, ZoomOptions
 
@@ -98,7 +98,7 @@ def zoom(
     from dreamflow.render import Handles, remembered
 
     machine = machine if fresh else remembered(forwards_path(out) if zoom.reverse else out, machine)
-    set_threads(machine)
+    set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     started, rounds = time.monotonic(), 1 + zoom.reverse
     with (

@@ -12,6 +12,8 @@ from dreamflow.dream.objective import Objective
 
 LEVELS = 255.0
 """Steps are given in 8-bit levels; images are in [0, 1]."""
+BORDER_SHIFTS = 256
+"""To so many places, either way, the borders of tiles are moved, where there are any."""
 
 
 def jitter_offset(jitter: int, *key: int) -> tuple[int, int]:
@@ -45,7 +47,9 @@ def ascend(
     jitter = min(jitter, min(image.shape[2:]) // 4)
     for iteration in range(iterations):
         shift = jitter_offset(jitter, *key, iteration)
-        gradient = objective.gradient(torch.roll(image, shift, dims))
+        down, across = jitter_offset(BORDER_SHIFTS, *key, iteration, BORDER_SHIFTS)
+        moved = (down / BORDER_SHIFTS, across / BORDER_SHIFTS)
+        gradient = objective.gradient(torch.roll(image, shift, dims), moved)
         gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims)
         if weight is not None:
             gradient = gradient * weight

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from dreamflow.blend import parse_layers
+from dreamflow.dream.tiles import choose_tiling, tiled_gradients
+from dreamflow.memory import pass_memory
 from dreamflow.networks.network import Network
 
 
@@ -50,28 +52,43 @@ class Objective:
             weight * float(found[name].square().mean()) for name, weight in self.weights.items()
         )
 
-    def gradient(self, image: Tensor) -> Tensor:
+    def gradient(self, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """Return the direction to climb for an image (1, 3, H, W), of mean absolute value 1.
 
         Each layer's gradient is brought to mean absolute value 1 before it is weighted, since the
         layers' scales differ by orders of magnitude; so is the sum. Zero where nothing responds.
+
+        A pass that would take too much memory (`dreamflow.memory`) is made tile by tile. moved:
+        how far the tiles' borders are shifted, (down, across), from -1 to 1.
         """
-        image = image.detach().requires_grad_(True)
-        found = self.network.activations(image, self.weights)
-        parts: list[Tensor] = []
-        for name in self.weights:
-            # The sum's gradient is as good as the mean's, since only its direction is kept.
-            (gradient,) = torch.autograd.grad(
-                found[name],
-                image,
-                grad_outputs=found[name].detach(),
-                retain_graph=len(parts) + 1 < len(self.weights),
-            )
-            parts.append(unit(gradient))
+        parts = [unit(gradient) for gradient in self._gradients(image, moved)]
         weights = list(self.weights.values())
         if len(parts) == 1:
             return parts[0] if weights[0] > 0 else -parts[0]
         return unit(torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0))
+
+    def _gradients(self, image: Tensor, moved: tuple[float, float]) -> list[Tensor]:
+        """Return the gradient of half the sum of squares of each layer.
+
+        The sum's is as good as the mean's, since only its direction is kept.
+        """
+        names = tuple(self.weights)
+        memory = pass_memory(image.device)
+        tiling = choose_tiling(self.network, names, image.shape[2], image.shape[3], memory)
+        if tiling is not None:
+            return tiled_gradients(self.network, names, image, tiling, moved)
+        image = image.detach().requires_grad_(True)
+        found = self.network.activations(image, names)
+        gradients: list[Tensor] = []
+        for name in names:
+            (gradient,) = torch.autograd.grad(
+                found[name],
+                image,
+                grad_outputs=found[name].detach(),
+                retain_graph=name != names[-1],
+            )
+            gradients.append(gradient)
+        return gradients
 
 
 def unit(gradient: Tensor) -> Tensor:

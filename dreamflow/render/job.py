@@ -32,6 +32,7 @@ from dreamflow.media.outline import Outline
 from dreamflow.media.plate import plate_format
 from dreamflow.media.reel import Reel
 from dreamflow.media.writer import check_output, finish_output, job_facts, reel_of
+from dreamflow.memory import MB, pass_memory
 from dreamflow.options import EncodeOptions, MachineOptions
 from dreamflow.render.inputs import Inputs, check_sources, check_unchanged, fingerprint
 from dreamflow.render.room import check_space, memory_full, out_of_memory
@@ -81,7 +82,12 @@ def remembered(out: Path, machine: MachineOptions) -> MachineOptions:
         return machine
     kept = facts.get("machine", {})
     device = kept.get("device", "auto") if machine.device == "auto" else machine.device
-    return replace(machine, device=device, threads=machine.threads or kept.get("threads", 0))
+    return replace(
+        machine,
+        device=device,
+        threads=machine.threads or kept.get("threads", 0),
+        memory=machine.memory or kept.get("memory", 0),
+    )
 
 
 def render(
@@ -116,6 +122,7 @@ def render(
         "machine": {
             "device": str(device).removesuffix(":0"),
             "threads": torch.get_num_threads(),
+            "memory": pass_memory(device) // MB,
         },
     }
     with JobFolder(job_path(out)) as folder:

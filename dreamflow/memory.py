@@ -1,0 +1,57 @@
+"""How much memory a pass through a network may take on this machine.
+
+A pass holds the activations of all layers up to those dreamed on: 800 bytes and more a pixel. What
+would take more than its share is dreamed in tiles (`dreamflow.dream.tiles`). The share is one of
+the memory that the machine has, not of what is free at the moment, and a job remembers it: a dream
+must not depend on what else runs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+MB = 10**6
+CPU_SHARE = 1 / 6
+"""Of a machine's memory. The picture, the carried dream and the encoder want some as well."""
+CPU_MOST = 1700 * MB
+"""Enough for 1920x1080 in one piece with googlenet, and a 4K frame stays below 4 GB in all."""
+GPU_SHARE = 1 / 2
+UNKNOWN_TOTAL = 8000 * MB
+"""Taken for a machine's memory where the system does not say."""
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""What a container may use on Linux: a number of bytes, or `max`."""
+
+_given = 0
+
+
+def set_pass_memory(megabytes: int) -> None:
+    """Let a pass take so much from now on; 0 takes a share of the memory there is."""
+    global _given
+    _given = megabytes * MB
+
+
+def pass_memory(device: torch.device) -> int:
+    """Return how many bytes a pass may take on a device: whole MB, as a job remembers them."""
+    if _given:
+        return _given
+    if device.type == "cuda":
+        share = torch.cuda.get_device_properties(device).total_memory * GPU_SHARE
+    else:
+        share = min(CPU_MOST, total_memory() * CPU_SHARE)
+    return max(1, int(share / MB)) * MB
+
+
+def total_memory() -> int:
+    """Return the bytes of memory that this machine has, or this container may use."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        total = UNKNOWN_TOTAL
+    try:
+        limit = CGROUP_LIMIT.read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total

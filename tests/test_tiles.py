@@ -1,0 +1,274 @@
+"""A large picture is dreamed in tiles: the same gradient, no seams, and bounded memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from conftest import SAMPLE_STILL, texture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from dreamflow import memory
+from dreamflow.dream import Objective, ascend, tiles
+from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients
+from dreamflow.journeys.edge import to_image
+from dreamflow.memory import MB, pass_memory, set_pass_memory, total_memory
+from dreamflow.networks import Network, load_network
+from dreamflow.networks.traced import network_of
+
+LAYERS = ("conv2/3x3", "pool1/norm1", "inception_3b/output")
+SIDES = st.integers(200, 2500)
+
+
+@pytest.fixture(autouse=True)
+def by_the_machine() -> Iterator[None]:
+    yield
+    set_pass_memory(0)
+
+
+def still(width: int, height: int) -> Tensor:
+    bgr = cv2.imread(str(SAMPLE_STILL))
+    small = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
+    return to_image(small[..., ::-1].copy())
+
+
+def whole_gradients(network: Network, names: tuple[str, ...], image: Tensor) -> list[Tensor]:
+    return tiled_gradients(network, names, image, Tiling(1, 1, 0, 32))
+
+
+def off_by(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).norm() / wanted.norm())
+
+
+@given(side=SIDES, count=st.integers(1, 6), moved=st.floats(-1, 1), unit=st.sampled_from([4, 32]))
+def test_each_pixel_is_owned_once_and_all_crops_are_alike(
+    side: int, count: int, moved: float, unit: int
+) -> None:
+    margin = 2 * unit
+    spans = Tiling(count, 1, margin, unit).spans(side, count, moved)
+    assert [span.start for span in spans] == [0, *(span.end for span in spans[:-1])]
+    assert spans[-1].end == side
+    assert len({span.high - span.low for span in spans}) == 1
+    for span in spans:
+        assert span.low % unit == 0 and span.start % unit == 0
+        assert span.low == 0 or span.start - span.low >= margin
+        assert span.high == side or span.high - span.end >= margin
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    width=st.integers(180, 330),
+    height=st.integers(180, 330),
+    moved=st.tuples(st.floats(-1, 1), st.floats(-1, 1)),
+)
+def test_a_margin_that_holds_all_gives_the_gradient_of_the_whole(
+    noise_network: Network, width: int, height: int, moved: tuple[float, float]
+) -> None:
+    image = to_image(texture(height, width))
+    whole = whole_gradients(noise_network, LAYERS, image)
+    tiled = tiled_gradients(noise_network, LAYERS, image, Tiling(2, 3, 64, 8), moved)
+    for name, one, other in zip(LAYERS, tiled, whole, strict=True):
+        assert off_by(one, other) < 1e-5, name
+
+
+def test_one_that_holds_too_little_is_told(noise_network: Network) -> None:
+    """The test above can fail: without margins the gradient is another one."""
+    image = to_image(texture(256, 256))
+    whole = whole_gradients(noise_network, LAYERS[2:], image)
+    tiled = tiled_gradients(noise_network, LAYERS[2:], image, Tiling(2, 2, 8, 8))
+    assert off_by(tiled[0], whole[0]) > 1e-3
+
+
+@pytest.mark.weights
+def test_the_margin_taken_is_enough_for_a_deep_layer(real_network: Network) -> None:
+    name = "inception_4c/output"
+    margin = tiles.up(tiles.margin_of(real_network.layer(name)), 16)
+    assert margin < real_network.layer(name).receptive_field / 2, "there is something to lose"
+    image = still(512, 416)
+    (whole,) = whole_gradients(real_network, (name,), image)
+    (tiled,) = tiled_gradients(real_network, (name,), image, Tiling(1, 2, margin, 16))
+    assert off_by(tiled, whole) < 0.02
+    beside = (..., slice(256 - 32, 256 + 32))
+    assert off_by(tiled[beside], whole[beside]) < 0.04
+
+
+def test_a_picture_that_fits_is_taken_whole_as_ever(noise_network: Network) -> None:
+    image = to_image(texture(96, 128))
+    objective = Objective.of(noise_network, ["conv2/3x3"])
+    before = image.detach().requires_grad_(True)
+    activation = noise_network.activations(before, ["conv2/3x3"])["conv2/3x3"]
+    (gradient,) = torch.autograd.grad(activation, before, grad_outputs=activation.detach())
+    expected = gradient / gradient.abs().mean()
+    assert torch.equal(objective.gradient(image), expected)
+    assert torch.equal(objective.gradient(image, (0.7, -0.2)), expected)
+
+
+def test_a_blend_is_made_of_the_whole_pictures_gradients(noise_network: Network) -> None:
+    """Each layer is normalised over all tiles at once: a blend is the same, tiled or not."""
+    image = to_image(texture(320, 352))
+    image[..., :160] *= 0.3  # one side responds less than the other
+    objective = Objective.of(noise_network, ["conv1/7x7_s2=0.4", "inception_3b/output=-0.6"])
+    whole = objective.gradient(image)
+    set_pass_memory(20)
+    assert choose_tiling(noise_network, tuple(objective.weights), 320, 352, 20 * MB)
+    assert off_by(objective.gradient(image), whole) < 0.01
+    assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
+
+
+def test_borders_move_from_step_to_step(
+    noise_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[float, float]] = []
+
+    def watched(self: Objective, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+        seen.append(moved)
+        return torch.zeros_like(image)
+
+    monkeypatch.setattr(Objective, "gradient", watched)
+    objective = Objective.of(noise_network, ["conv2/3x3"])
+    for _ in range(2):
+        ascend(torch.rand(1, 3, 64, 64), objective, 20, 1.0, 0, (3, 1))
+    assert seen[:20] == seen[20:], "the same step, the same borders"
+    for axis in (0, 1):
+        places = [moved[axis] for moved in seen[:20]]
+        assert min(places) < -0.4 and max(places) > 0.4 and len(set(places)) > 15
+
+
+def border_ratio(change: Tensor, columns: list[int]) -> float:
+    """Return how much steeper a picture (1, 3, H, W) is across some columns than elsewhere."""
+    steps = (change[..., 1:] - change[..., :-1]).abs().mean(dim=(0, 1, 2))
+    at = torch.zeros(len(steps), dtype=torch.bool)
+    at[[column - 1 for column in columns]] = True
+    return float(steps[at].mean() / steps[~at].mean())
+
+
+@pytest.mark.parametrize("layer", ["conv2/3x3", "inception_4c/output"])
+def test_no_seam_is_seen(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dream is no steeper across the borders of tiles, even where they stay where they are.
+
+    It becomes another dream after some steps, for the least difference grows; but a seamless one.
+    """
+    network = load_network()
+    monkeypatch.setattr(tiles, "MOVED", 0.0)
+    image = still(640, 360)
+    objective = Objective.of(network, [layer])
+    tiling = choose_tiling(network, (layer,), 360, 640, 20 * MB)
+    assert tiling and tiling.columns >= 3
+    borders = [span.end for span in tiling.spans(640, tiling.columns, 0.0)[:-1]]
+    set_pass_memory(20)
+    tiled = ascend(image, objective, 6, 2.0, 0, (0,)) - image
+    set_pass_memory(0)
+    whole = ascend(image, objective, 6, 2.0, 0, (0,)) - image
+    assert border_ratio(tiled, borders) == pytest.approx(border_ratio(whole, borders), rel=0.1)
+    gradient = objective.gradient(image)
+    set_pass_memory(20)
+    assert off_by(objective.gradient(image), gradient) < 0.01
+
+
+def test_without_margins_a_seam_is_found() -> None:
+    """The measure above can fail: tiles that see nothing of each other leave a step."""
+    network, image = load_network(), still(640, 360)
+    (tiled,) = tiled_gradients(network, ["conv2/3x3"], image, Tiling(1, 4, 0, 4))
+    (whole,) = whole_gradients(network, ("conv2/3x3",), image)
+    borders = [160, 320, 480]
+    assert abs(border_ratio(tiled, borders) / border_ratio(whole, borders) - 1) > 0.1
+
+
+def test_a_module_of_ones_own_is_tiled_too() -> None:
+    """Where nobody knows what a layer sees, a margin is taken all the same."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 5, 2, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16)
+    ).eval()
+    objective = Objective.of(network_of(module), ["3"])
+    image = to_image(texture(520, 480))
+    whole = objective.gradient(image)
+    set_pass_memory(10)
+    assert choose_tiling(objective.network, ("3",), 520, 480, 10 * MB)
+    assert off_by(objective.gradient(image), whole) < 1e-4
+
+
+@settings(max_examples=40, deadline=None)
+@given(width=SIDES, height=SIDES, megabytes=st.integers(150, 3000))
+def test_a_tile_keeps_to_its_memory(
+    noise_network: Network, width: int, height: int, megabytes: int
+) -> None:
+    names = ("inception_4c/output",)
+    tiling = choose_tiling(noise_network, names, height, width, megabytes * MB)
+    rows, columns = (tiling.rows, tiling.columns) if tiling else (1, 1)
+    tiling = tiling or Tiling(1, 1, 0, 1)
+    pixels = tiling.crop(height, rows) * tiling.crop(width, columns)
+    assert pixels * tiles.pass_bytes(noise_network, names) <= megabytes * MB
+
+
+def test_an_impossible_memory_still_dreams(noise_network: Network) -> None:
+    set_pass_memory(1)
+    objective = Objective.of(noise_network, ["inception_3b/output"])
+    assert float(objective.gradient(to_image(texture(300, 200))).abs().mean()) > 0.99
+
+
+def test_a_pass_takes_what_was_foreseen(tmp_path: Path) -> None:
+    """What a pass was seen to take, in a process of its own, is near what is counted with."""
+    script = """
+import sys, psutil, threading, torch
+from dreamflow.dream import Objective
+from dreamflow.dream.tiles import pass_bytes
+from dreamflow.networks import load_network
+torch.set_num_threads(1)
+network = load_network()
+objective = Objective.of(network, ["inception_4c/output"])
+foreseen = pass_bytes(network, ("inception_4c/output",))
+image = torch.rand(1, 3, 768, 1024)
+me, done, peak = psutil.Process(), threading.Event(), 0
+before = me.memory_info().rss
+def watch():
+    global peak
+    while not done.wait(0.002):
+        peak = max(peak, me.memory_info().rss)
+watcher = threading.Thread(target=watch); watcher.start()
+objective.gradient(image)
+done.set(); watcher.join()
+print(foreseen, (peak - before) / (768 * 1024))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ
+    )
+    foreseen, seen = map(float, run.stdout.split())
+    assert 0.6 < seen / foreseen < 1.3, (foreseen, seen)
+
+
+def test_the_share_is_of_all_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cpu = torch.device("cpu")
+    assert total_memory() > 10**9
+    monkeypatch.setattr(memory, "CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(memory, "total_memory", lambda: 8 * 10**9)
+    assert pass_memory(cpu) == 1333 * MB
+    monkeypatch.setattr(memory, "total_memory", lambda: 64 * 10**9)
+    assert pass_memory(cpu) == memory.CPU_MOST
+    set_pass_memory(700)
+    assert pass_memory(cpu) == 700 * MB
+
+
+@pytest.mark.parametrize(("limit", "total"), [("600000000\n", 600000000), ("max\n", None)])
+def test_a_container_has_what_it_may_use(
+    limit: str, total: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "CGROUP_LIMIT", tmp_path / "memory.max")
+    everything = total_memory()
+    (tmp_path / "memory.max").write_text(limit)
+    assert total_memory() == (total or everything)
+
+
+def test_a_windows_machine_has_eight_gigabytes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.delattr(os, "sysconf")
+    assert total_memory() == memory.UNKNOWN_TOTAL
