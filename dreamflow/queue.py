@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.errors import SettingsError, nearest
+from dreamflow.media.cutlist import FOUND
 from dreamflow.options import VideoSettings
 from dreamflow.presets import checked, load_preset
 
@@ -83,7 +84,12 @@ def settings_of(table: dict[str, Any], where: str, folder: Path) -> dict[str, An
     if preset:
         beside = folder / preset
         chosen = load_preset(str(beside) if beside.suffix == ".toml" else preset)[1]
-    return chosen | checked(given, where)
+    chosen |= checked(given, where)
+    if chosen.get("cuts", FOUND[0]) not in FOUND:
+        chosen["cuts"] = str((folder / chosen["cuts"]).absolute())
+    if chosen.get("flow_dir") is not None:
+        chosen["flow_dir"] = str((folder / chosen["flow_dir"]).absolute())
+    return chosen
 
 
 def video_settings(settings: dict[str, Any]) -> VideoSettings:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from dreamflow.errors import OutputError, SettingsError, WeightsError
 from dreamflow.networks import download as module
@@ -327,3 +328,11 @@ def test_nobody_there_and_no_address(fetch: Fetch) -> None:
     for url in ("file:///etc/passwd", "ftp://a/b", "weights.pth", "http://"):
         with pytest.raises(SettingsError, match="begins with http"):
             fetch(url)
+
+
+def test_a_file_is_fetched_by_one_process_at_a_time(server: Server, fetch: Fetch) -> None:
+    fetch.part.parent.mkdir(parents=True)
+    lock = FileLock(fetch.part.with_name(fetch.part.name + ".lock"))
+    with lock, pytest.raises(OutputError, match="being fetched by another process"):
+        fetch(server.url)
+    assert fetch(server.url) == BODY

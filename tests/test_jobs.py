@@ -44,6 +44,7 @@ from dreamflow.options import (
     MachineOptions,
     VideoSettings,
 )
+from dreamflow.queue import read_queue
 from dreamflow.render import Handles, remembered, render_video
 from dreamflow.render.kept import jobs_in
 from dreamflow.render.kept import look_at as look_at_job
@@ -651,3 +652,30 @@ def test_a_queue_that_cannot_be_is_refused(
     run = cli("batch", tmp_path / "q.toml")
     assert run.code == 1 and message in run.err and "q.toml" in run.err
     assert len(run.err.strip().splitlines()) == 1
+
+
+def test_a_damaged_job_hides_no_other_and_can_be_removed(tmp_path: Path, cli: Cli) -> None:
+    damaged = tmp_path / "a.mp4.job"
+    damaged.mkdir()
+    (damaged / "job.json").write_text("")
+    run = cli("jobs", "list", tmp_path)
+    assert run.code == 0 and "a.mp4.job" in run.err and "jobs remove" in run.err
+    assert cli("jobs", "remove", damaged).code == 0 and not damaged.exists()
+
+
+def test_a_queue_looks_for_its_files_beside_it(tmp_path: Path) -> None:
+    night = tmp_path / "night"
+    night.mkdir()
+    (night / "q.toml").write_text(
+        '[[render]]\nsource = "a.mp4"\nout = "b.mp4"\ncuts = "my.cuts"\nflow_dir = "flow"\n'
+        '[[render]]\nsource = "a.mp4"\nout = "c.mp4"\ncuts = "none"\n'
+    )
+    first, second = read_queue(night / "q.toml")
+    assert first.settings.carry.cuts == str(night / "my.cuts")
+    assert first.settings.carry.flow_dir == str(night / "flow")
+    assert second.settings.carry.cuts == "none" and second.settings.carry.flow_dir is None
+
+
+def test_long_names_with_one_beginning_have_jobs_of_their_own(tmp_path: Path) -> None:
+    one, other = (job_path(tmp_path / f"{'a' * 245}{end}.mp4") for end in "xy")
+    assert one != other and max(len(path.name) for path in (one, other)) < 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ from dreamflow.media import (
     write_video,
 )
 from dreamflow.media.ffmpeg import FramePipe
+from dreamflow.media.folder import job_path
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import MARK, read_record, sidecar
 from dreamflow.media.probe import probe_film
@@ -419,3 +421,36 @@ def test_a_ctrl_c_waits_for_the_frame_and_a_second_does_not() -> None:
         done.append("as ever")
     assert done == ["the whole frame", "as ever"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out"])
+def test_an_output_on_another_drive_is_brought_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
+    rename = Path.replace
+
+    def across(path: Path, target: Path) -> Path:
+        if path.parent.suffix == ".job" and target.parent == tmp_path:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", across)
+    assert write_video(tmp_path / name, clip, clip) == 3
+    assert len(list(open_clip(tmp_path / name))) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", name}
+
+
+def test_what_comes_into_the_folder_during_a_render_is_kept(tmp_path: Path) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=2))
+    out = tmp_path / "out"
+    out.mkdir()
+    writer = open_writer(out, clip.outline)
+    with pytest.raises(OutputError, match=r"holds other files \(mine\.txt\)"), writer:
+        for frame in clip:
+            writer.write(frame)
+        (out / "mine.txt").write_text("mine")
+    assert (out / "mine.txt").read_text() == "mine"
+    (out / "mine.txt").unlink()
+    assert finish_job(job_path(out), None, overwrite=True) == (out, 2)
+    assert len(list(open_clip(out))) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -24,6 +25,7 @@ from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.noise import coloured_noise
 from dreamflow.journeys.zoom import ZoomJourney, dream_zoom, layers_over, zoom_timeline
 from dreamflow.media import open_clip, read_picture, write_picture
+from dreamflow.media.folder import job_path
 from dreamflow.motion.camera import Move, moved, seen
 from dreamflow.motion.look import Look, kept
 from dreamflow.networks import Network
@@ -358,6 +360,31 @@ def test_a_zoom_out_goes_on_where_it_was_broken_off(tmp_path: Path, noise_networ
     for frame, other in zip(shown, reversed(whole), strict=True):
         assert np.array_equal(frame.picture, other.picture)
     assert {path.name for path in tmp_path.iterdir()} == {"away"}
+
+
+def test_a_zoom_out_needs_all_its_frames_and_its_own(
+    tmp_path: Path, noise_network: Network
+) -> None:
+    settings = ZoomSettings(DREAM, replace(ZOOM, reverse=True, seconds=0.25))
+    out, forwards = tmp_path / "away", tmp_path / "away_forwards"
+
+    def stopped_on_its_way_back(picture: np.ndarray) -> None:
+        def progress(done: int, total: int) -> None:
+            if done > total // 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            render_zoom(None, picture, out, noise_network, settings, Handles(progress))
+
+    stopped_on_its_way_back(texture(48, 64))
+    shutil.rmtree(job_path(out))
+    last = sorted(forwards.glob("frame_*.png"))[-1]
+    last.unlink()
+    stopped_on_its_way_back(texture(48, 64))
+    assert last.exists()
+    shutil.rmtree(job_path(out))
+    with pytest.raises(SettingsError, match="holds other frames"):
+        render_zoom(None, texture(48, 64, 1), out, noise_network, settings)
 
 
 def test_other_frames_in_the_way_are_let_be(tmp_path: Path, cli: Cli) -> None:

@@ -76,8 +76,9 @@ def zoom(
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_output
 
-    for name in zoom_layers(zoom) or [None]:
-        check_layers(replace(dream, layer=(name,)) if name else dream, machine)
+    for blend in zoom_layers(zoom) or [None]:
+        named = tuple(name.strip() for name in blend.split("+")) if blend else dream.layer
+        check_layers(replace(dream, layer=named), machine)
     for group in (layers_over(zoom, dream), zoom):
         group.check_over(zoom_timeline(zoom), warn=False)
     if kind := format_of(out):
@@ -97,7 +98,9 @@ def zoom(
     from dreamflow.networks import load_network
     from dreamflow.render import Handles, remembered
 
-    machine = machine if fresh else remembered(forwards_path(out) if zoom.reverse else out, machine)
+    if not fresh:
+        # A zoom out is a job of its own, before that of the output.
+        machine = remembered(out, remembered(forwards_path(out), machine))
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     started, rounds = time.monotonic(), 1 + zoom.reverse

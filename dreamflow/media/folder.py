@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -24,7 +25,8 @@ def job_path(out: Path) -> Path:
     """Return the job folder of an output. A very long name is cut, so that it is allowed."""
     name = out.name + SUFFIX
     if len(name.encode(errors="replace")) > LONGEST_NAME_BYTES:
-        name = out.stem[:40] + out.suffix + SUFFIX
+        digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:8]
+        name = f"{out.stem[:40]}_{digest}{out.suffix}{SUFFIX}"
     return out.with_name(name)
 
 

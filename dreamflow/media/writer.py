@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -50,9 +51,15 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
     empty = path.is_dir() and not any(path.iterdir())
     if not overwrite and not empty:
         raise OutputError(f"{path} exists already; add --overwrite to replace it")
-    strange = [p.name for p in path.iterdir() if not _ours(p)] if path.is_dir() else []
+    if path.is_dir():
+        check_ours(path)
+
+
+def check_ours(folder: Path) -> None:
+    """Raise OutputError where a folder holds files that are not an output's."""
+    strange = [path.name for path in folder.iterdir() if not _ours(path)]
     if strange:
-        raise OutputError(f"{path} holds other files ({strange[0]}); name a new folder")
+        raise OutputError(f"{folder} holds other files ({strange[0]}); name a new folder")
 
 
 def _ours(path: Path) -> bool:
@@ -118,13 +125,28 @@ def finish_output(
 
 
 def _place(part: Path, target: Path) -> None:
+    """Put a finished output in its place, from another drive too, and only there whole."""
+    near = part_of(target)
     try:
+        try:
+            part.replace(near)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            (shutil.copytree if part.is_dir() else shutil.copyfile)(part, near)
+            on_disk(near)
         if target.is_dir():
+            # Whoever put something there while the render ran keeps it.
+            check_ours(target)
             shutil.rmtree(target)
-        part.replace(target)
+        near.replace(target)
         on_disk(target.parent)
     except OSError as error:
         raise cannot_write(target, error) from error
+    finally:
+        if near.is_dir():
+            shutil.rmtree(near, ignore_errors=True)
+        near.unlink(missing_ok=True)
 
 
 class Writer:

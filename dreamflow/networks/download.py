@@ -7,6 +7,7 @@ environment (`https_proxy`, `no_proxy`), as by curl.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -20,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
 
 from dreamflow.errors import OutputError, SettingsError, WeightsError
 from dreamflow.networks.recipes import Source
@@ -90,6 +93,26 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{target.parent} cannot be made: {error.strerror}") from error
+    lock = part.with_name(part.name + ".lock")
+    try:
+        with FileLock(lock, timeout=0):
+            _fetch_checked(url, part, source, received, timeout, pause)
+            os.replace(part, target)
+            with contextlib.suppress(OSError):  # Windows removes nothing that is open
+                lock.unlink()
+    except Timeout:
+        raise OutputError(f"{target.name} is being fetched by another process") from None
+
+
+def _fetch_checked(
+    url: str,
+    part: Path,
+    source: Source,
+    received: Received,
+    timeout: float,
+    pause: Callable[[float], object],
+) -> None:
+    """Let a part grow to the whole file, of the right checksum."""
     went_on = part.exists()
     _fetch(url, part, source, received, timeout, pause)
     if not is_right(part, source) and went_on:
@@ -103,7 +126,6 @@ def download(
             f"{url} served another file: its {source.algorithm.upper()} is {found}, "
             f"not {source.digest}; nothing was kept"
         )
-    os.replace(part, target)
 
 
 def is_right(path: Path, source: Source) -> bool:

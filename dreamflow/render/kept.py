@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dreamflow.errors import OutputError
-from dreamflow.media.folder import SUFFIX, JobFolder, is_held, read_facts
+from dreamflow.errors import DreamFlowWarning, OutputError
+from dreamflow.media.folder import FACTS, SUFFIX, JobFolder, is_held, read_facts
 from dreamflow.media.formats import format_of
 from dreamflow.media.outline import Outline
 from dreamflow.media.reel import Reel
@@ -47,12 +48,15 @@ def look_at(folder: Path) -> Kept:
 
 
 def jobs_in(folder: Path) -> list[Kept]:
-    """Return the jobs in a folder, by name."""
-    return [
-        look_at(path)
-        for path in sorted(folder.glob(f"*{SUFFIX}"))
-        if path.is_dir() and read_facts(path) is not None
-    ]
+    """Return the jobs in a folder, by name; of one that cannot be read only a warning comes."""
+    found: list[Kept] = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            if path.is_dir() and read_facts(path) is not None:
+                found.append(look_at(path))
+        except OutputError as error:
+            warnings.warn(f"{error}; `dreamflow jobs remove` removes it", DreamFlowWarning, 2)
+    return found
 
 
 def finish_job(
@@ -86,7 +90,8 @@ def finish_job(
 
 def remove_job(folder: Path) -> None:
     """Remove a job and its frames. Raises OutputError where it is none, or runs."""
-    look_at(folder)
+    if not (folder / FACTS).exists():
+        look_at(folder)
     with JobFolder(folder) as held:
         held.remove()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,6 +26,7 @@ from dreamflow.render.record import settings_record
 
 USUAL_SIZE = "640"
 NOISE_PX = (1920, 1080)
+COMPARED = ("settings", "network", "source", "picture_sha256")
 NOISE_NAME = Path("noise")
 """What stands for the source in the record of a zoom out of nothing."""
 
@@ -95,19 +97,23 @@ def render_zoom(
     outline = zoom_outline(settings, picture, *sources)
     inputs = {"picture": sources} if source else {}
     handles = handles or Handles()
-    journey = ZoomJourney(picture, network, settings.dream, settings.zoom)
     rest = (outline, settings.encode, record, inputs, network.device)
+
+    def journey() -> ZoomJourney:
+        return ZoomJourney(picture, network, settings.dream, settings.zoom)
+
     if not settings.zoom.reverse:
-        return render(journey, out, *rest, handles)
+        return render(journey(), out, *rest, handles)
     folder, count, dreamed = forwards_path(out), outline.frames, 0
-    if handles.fresh or not is_made(folder, record):
+    record["picture_sha256"] = hashlib.sha256(picture.tobytes()).hexdigest()
+    if handles.fresh or not is_made(folder, record, count):
         inwards = replace(
             handles,
             progress=lambda done, total: handles.progress(done, 2 * count),
-            overwrite=handles.fresh,
+            overwrite=True,
         )
-        dreamed = render(journey, folder, *rest, inwards).dreamed
-    frames = [folder / f"frame_{number:06d}.png" for number in range(count)]
+        dreamed = render(journey(), folder, *rest, inwards).dreamed
+    frames = [folder / frame_name(number) for number in range(count)]
     backwards = BackwardsJourney(lambda n: read_picture(frames[n]), count, outline.rate)
     outwards = replace(
         handles,
@@ -119,8 +125,13 @@ def render_zoom(
     return replace(done, dreamed=dreamed)
 
 
-def is_made(folder: Path, record: dict[str, Any]) -> bool:
-    """Return whether a folder holds all the frames of a zoom, dreamed with these settings.
+def frame_name(number: int) -> str:
+    """Return the name of a frame in a folder of PNGs."""
+    return f"frame_{number:06d}.png"
+
+
+def is_made(folder: Path, record: dict[str, Any], count: int) -> bool:
+    """Return whether a folder holds all `count` frames of a zoom, dreamed with these settings.
 
     Raises SettingsError where they are those of another one.
     """
@@ -130,8 +141,8 @@ def is_made(folder: Path, record: dict[str, Any]) -> bool:
         made = read_record(folder)
     except SettingsError:
         made = {}
-    if any(made.get(name) != record[name] for name in ("settings", "network", "source")):
+    if any(made.get(name) != record[name] for name in COMPARED):
         raise SettingsError(
             f"{folder} holds other frames: remove it, or give --fresh to dream this zoom anew"
         )
-    return True
+    return all((folder / frame_name(number)).exists() for number in range(count))
