@@ -327,3 +327,29 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path, noise_home: Path) ->
         )
         peaks[frames] = int(done.stdout.split("PEAK")[1])
     assert abs(peaks[300] - peaks[10]) < 100, peaks
+
+
+def test_a_preset_of_another_journey_is_said(tmp_path: Path, cli: Cli) -> None:
+    run = cli("frame", SAMPLE_STILL, tmp_path / "a.png", "--preset", "descent", *FAST)
+    assert run.code == 0 and "made for another command: layers" in run.err
+    assert "made for another" not in cli("frame", SAMPLE_STILL, "x.avi", "--preset", "fur").err
+
+
+def test_what_like_takes_besides_the_look_is_said(tmp_path: Path, cli: Cli) -> None:
+    part = tmp_path / "part.mp4"
+    assert cli("video", SAMPLE, part, *FAST, "--end", "3").code == 0
+    run = cli("video", SAMPLE, tmp_path / "same.mp4", "--like", part)
+    assert run.code == 0 and "from part.mp4 also: --size 64, --end 3" in run.err
+
+
+def test_a_log_is_told_of_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    from dreamflow.cli import terminal
+
+    times = iter([0.0, 10.0, 30.0, 80.0, 90.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal.time, "monotonic", lambda: next(times))
+        tell = terminal.minutely("dream.mp4", 100, "frame")
+        for done in (1, 2, 8, 9):
+            tell(done)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["dream.mp4: 8/100 frames, 10.00 s each, 0:15:20 left"]

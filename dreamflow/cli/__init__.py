@@ -71,7 +71,7 @@ def main() -> None:
         else:
             message = say() if say else "not enough memory; give a smaller --size"
             if message:  # none where a group without a command has just shown its help
-                terminal.error(" ".join(message.split()) + usage_hint(error))
+                terminal.error(" ".join(message.split()).rstrip(".") + usage_hint(error))
             code = getattr(error, "exit_code", 1)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from dreamflow.errors import SettingsError
+from dreamflow.cli.terminal import note
+from dreamflow.errors import DreamFlowWarning, SettingsError
+from dreamflow.options import ClipOptions, SweepOptions, ZoomOptions, saved_fields
 from dreamflow.presets import checked, load_preset
 from dreamflow.settings import Options, flag_of, plain_value, type_hints
 
@@ -38,7 +41,23 @@ def settings_from(ctx: typer.Context, settings: dict[str, Any]) -> None:
 def use_preset(ctx: typer.Context, name: str | None) -> str | None:
     """Read a preset before the other options are."""
     if name and not ctx.resilient_parsing:
-        settings_from(ctx, load_preset(name)[1])
+        settings = load_preset(name)[1]
+        settings_from(ctx, settings)
+        own = {parameter.name for parameter in ctx.command.params}
+        known = saved_fields()
+        journeys = (SweepOptions, ZoomOptions)
+        others = [
+            setting
+            for setting in settings
+            if setting not in own and all(group in journeys for group in known[setting])
+        ]
+        if others:
+            warnings.warn(
+                f"--preset {name} is made for another command: {', '.join(others)} "
+                f"{'is' if len(others) == 1 else 'are'} nothing to `{ctx.info_name}`, and left out",
+                DreamFlowWarning,
+                2,
+            )
     return name
 
 
@@ -54,6 +73,13 @@ def use_like(ctx: typer.Context, output: Path | None) -> Path | None:
             raise SettingsError(f"--like {output}: it holds no DreamFlow settings")
         settings_from(ctx, checked(settings, str(output)))
         settings_from(ctx, before)
+        taken = [
+            f"{flag_of(name)} {settings[name]}"
+            for name in ("size", "start", "end", "every", "fps")
+            if name in settings and settings[name] != getattr(ClipOptions, name)
+        ]
+        if taken:
+            note(f"from {output.name} also: {', '.join(taken)}")
     return output
 
 

@@ -76,13 +76,13 @@ def frame(
 
     Schedules (`dreamflow video --help`) are those of the whole clip, at the moment of the frame.
     """
-    check_layers(dream, machine)
     from dreamflow.media.stills import TRANSPARENT, WRITABLE, write_picture
     from dreamflow.media.writer import check_output
 
     if out.suffix.lower() not in WRITABLE:
         raise SettingsError(f"{out}: a frame is written as {', '.join(WRITABLE)}")
     check_output(out, overwrite, [source])
+    check_layers(dream, machine)
     from dreamflow.media.metadata import as_comment, write_sidecar
     from dreamflow.networks import load_network
     from dreamflow.render import settings_record

@@ -89,11 +89,14 @@ def measure(
     drift: change of the mean colour within a shot; below 1 level is steady.
     """
     from dreamflow.media.clip import Clip
-    from dreamflow.media.metadata import settings_of
+    from dreamflow.media.metadata import record_of, settings_of
     from dreamflow.media.writer import check_output
     from dreamflow.render.measuring import excess_flicker
     from dreamflow.render.measuring import measure as measured_clips
 
+    made_from = record_of(dream).get("source")
+    if made_from and made_from != source.name:
+        terminal.warning(f"{dream.name} was made from {made_from}, not from {source.name}")
     known = settings_of(dream)
     dreams = [Clip(path, ClipOptions()) for path in (dream, against) if path]
     for path in (path for path in (plot, table) if path):

@@ -61,6 +61,9 @@ def fault(error: BaseException) -> str:
     return "; ".join([said, *getattr(error, "__notes__", [])])
 
 
+MINUTE_S = 60.0
+"""How often a log is told of progress."""
+
 _python_showwarning = warnings.showwarning
 
 
@@ -76,9 +79,9 @@ def show_warning(message: Any, category: type[Warning], *where: Any, **more: Any
 
 @contextmanager
 def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callable[..., None]]:
-    """Show frames done, frames per second and time left; nothing where stderr is no terminal."""
+    """Show frames done, speed and time left; a line a minute where stderr is no terminal."""
     if not console().is_terminal:
-        yield lambda done, total=None: None
+        yield minutely(title, total, what)
         return
     from rich import progress as bars
     from rich.markup import escape
@@ -88,17 +91,14 @@ def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callab
             speed = task.speed or 0.0
             if speed == 0:
                 return ""
-            return f"{speed:.1f} {what}s/s" if speed >= 1 else f"{1 / speed:.1f} s/{what}"
+            return f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each"
 
     columns = (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(bar_width=None),
         bars.TextColumn("{task.completed:.0f}/{task.total:.0f} " + what + "s"),
         Speed(),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("left,"),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("elapsed"),
+        bars.TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
     with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
         task = bar.add_task(escape(title), total=total)
@@ -113,6 +113,28 @@ def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callab
             shown = done
 
         yield show
+
+
+def minutely(title: str, total: int, what: str) -> Callable[..., None]:
+    """Return what tells of progress in a log: a line a minute, from the first minute on."""
+    begun: tuple[float, int] | None = None
+    told = time.monotonic()
+
+    def tell(done: int, of: int | None = None) -> None:
+        nonlocal begun, told
+        now, whole = time.monotonic(), of or total
+        begun = begun or (now, done)
+        if now - told < MINUTE_S or done == begun[1]:
+            return
+        told = now
+        each = (now - begun[0]) / (done - begun[1])
+        left = round(each * (whole - done))
+        hours, seconds = divmod(left, 3600)
+        clock = f"{hours}:{seconds // 60:02d}:{seconds % 60:02d}"
+        line = f"{title}: {done}/{whole} {what}s, {each:.2f} s each, {clock} left"
+        console().print(line, markup=False)
+
+    return tell
 
 
 @contextmanager

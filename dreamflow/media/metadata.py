@@ -63,12 +63,17 @@ def read_record(output: Path) -> dict[str, Any]:
     )
 
 
-def settings_of(output: Path) -> dict[str, Any]:
-    """Return the settings that an output was made with, or {} where it does not say."""
+def record_of(output: Path) -> dict[str, Any]:
+    """Return the record of an output, or {} where it has none."""
     try:
-        settings = read_record(output).get("settings")
+        return read_record(output)
     except SettingsError:
         return {}
+
+
+def settings_of(output: Path) -> dict[str, Any]:
+    """Return the settings that an output was made with, or {} where it does not say."""
+    settings = record_of(output).get("settings")
     return settings if isinstance(settings, dict) else {}
 
 

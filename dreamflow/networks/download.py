@@ -96,10 +96,12 @@ def download(
     lock = part.with_name(part.name + ".lock")
     try:
         with FileLock(lock, timeout=0):
-            _fetch_checked(url, part, source, received, timeout, pause)
-            os.replace(part, target)
-            with contextlib.suppress(OSError):  # Windows removes nothing that is open
-                lock.unlink()
+            try:
+                _fetch_checked(url, part, source, received, timeout, pause)
+                os.replace(part, target)
+            finally:
+                with contextlib.suppress(OSError):  # Windows removes nothing that is open
+                    lock.unlink()
     except Timeout:
         raise OutputError(f"{target.name} is being fetched by another process") from None
 
