@@ -78,7 +78,7 @@ def bench(
         return
     threads = f"{found['threads']} thread{'s' * (found['threads'] != 1)}"
     where = f"{network} at {found['size']} on {found['device']}, {threads}"
-    title = f"{where}; the median of {rounds} rounds"
+    title = f"{where}, {rounds} rounds"
     print_passes(title, found["passes"], before)
 
 
