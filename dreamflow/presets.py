@@ -39,6 +39,17 @@ def find_preset(name: str) -> Path:
     return known[name]
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what is in a TOML file. Raises SettingsError where it is none, or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def load_preset(name: str) -> tuple[str, dict[str, Any]]:
     """Return a preset's description and its settings, checked.
 
@@ -46,13 +57,7 @@ def load_preset(name: str) -> tuple[str, dict[str, Any]]:
     known (with the nearest that is), or a value of a wrong type or out of range.
     """
     path = find_preset(name)
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    content = read_toml(path)
     description = content.pop(DESCRIPTION, "")
     if not isinstance(description, str):
         raise SettingsError(f"{path}: {DESCRIPTION} is not a text")

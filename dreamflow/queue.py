@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from dreamflow.errors import SettingsError, nearest
 from dreamflow.media.cutlist import FOUND
 from dreamflow.options import VideoSettings
-from dreamflow.presets import checked, load_preset
+from dreamflow.presets import checked, load_preset, read_toml
 
 OWN_KEYS = ("source", "out", "preset")
 
@@ -39,13 +38,7 @@ def read_queue(path: Path) -> list[Render]:
     the defaults. Raises SettingsError, with the render and the key, for a file that is no TOML,
     what is unknown, missing or out of range, or an output that is named twice.
     """
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    content = read_toml(path)
     if strange := set(content) - {"defaults", "render"}:
         name = min(strange)
         hint = nearest(name, ("defaults", "render")) or "; it has [defaults] and [[render]]s"
