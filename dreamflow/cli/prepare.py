@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from dreamflow.errors import SettingsError, Stopped
 from dreamflow.options import DreamOptions, MachineOptions
 from dreamflow.schedule import layer_schedule
+
+if TYPE_CHECKING:
+    from dreamflow.media.outline import Outline
+    from dreamflow.render import Rendered
 
 
 @contextmanager
@@ -51,3 +56,12 @@ def set_machine(machine: MachineOptions) -> None:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     set_pass_memory(machine.memory)
+
+
+def what_came(done: Rendered, outline: Outline, spent: float) -> str:
+    """Return what came of a render that took so many seconds: its last line."""
+    length = done.frames / float(outline.rate)
+    return (
+        f"{done.frames} frames, {length:.2f} s of {outline.width}x{outline.height}, "
+        f"dreamed in {spent:.0f} s ({spent / max(1, done.dreamed):.2f} s a frame)"
+    )

@@ -19,7 +19,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import set_machine, stoppable
+from dreamflow.cli.prepare import set_machine, stoppable, what_came
 from dreamflow.cli.video import OutArgument
 from dreamflow.options import (
     CarryOptions,
@@ -89,11 +89,8 @@ def sweep(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
     ):
-        handles = Handles(progress, terminal.note, watch, overwrite, fresh)
+        handles = Handles(progress, terminal.note, watch=watch, overwrite=overwrite, fresh=fresh)
         done = render_sweep(plan, source, out, network, settings, layers, handles)
-    spent, outline, count = time.monotonic() - started, plan.outline, len(plan.layers)
-    typer.echo(
-        f"{out}: {count} layer{'s' * (count > 1)}, {done.frames} frames, "
-        f"{float(outline.length):.2f} s of {outline.width}x{outline.height}, dreamed in "
-        f"{spent:.0f} s ({spent / max(1, done.dreamed):.2f} s a frame)"
-    )
+    count = len(plan.layers)
+    what = f"{out}: {count} layer{'s' * (count > 1)}"
+    typer.echo(f"{what}, {what_came(done, plan.outline, time.monotonic() - started)}")

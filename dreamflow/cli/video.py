@@ -20,7 +20,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_machine, stoppable
+from dreamflow.cli.prepare import check_layers, set_machine, stoppable, what_came
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -124,14 +124,16 @@ def dream_clip(
     started = time.monotonic()
     total = len(source) * rounds(settings.carry)
     with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        handles = Handles(progress, terminal.note, watch, overwrite, fresh, plate)
+        handles = Handles(
+            progress,
+            terminal.note,
+            watch=watch,
+            overwrite=overwrite,
+            fresh=fresh,
+            plate=plate,
+        )
         done = render_video(source, out, network, settings, handles)
-    spent = time.monotonic() - started
-    length = done.frames / float(source.rate)
-    return (
-        f"{out}: {done.frames} frames, {length:.2f} s of {source.width}x{source.height}, "
-        f"dreamed in {spent:.0f} s ({spent / max(1, done.dreamed):.2f} s a frame)"
-    )
+    return f"{out}: {what_came(done, source.outline, time.monotonic() - started)}"
 
 
 def in_full(dream: DreamOptions) -> DreamOptions:

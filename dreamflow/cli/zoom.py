@@ -19,7 +19,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_machine, stoppable
+from dreamflow.cli.prepare import check_layers, set_machine, stoppable, what_came
 from dreamflow.errors import SettingsError
 from dreamflow.options import DreamOptions, EncodeOptions, MachineOptions, ZoomOptions
 
@@ -108,11 +108,6 @@ def zoom(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", outline.frames * rounds) as progress,
     ):
-        handles = Handles(progress, terminal.note, watch, overwrite, fresh=fresh)
+        handles = Handles(progress, terminal.note, watch=watch, overwrite=overwrite, fresh=fresh)
         done = render_zoom(source, picture, out, network, settings, handles)
-    spent = time.monotonic() - started
-    typer.echo(
-        f"{out}: {done.frames} frames, {float(outline.length):.2f} s of "
-        f"{outline.width}x{outline.height}, dreamed in {spent:.0f} s "
-        f"({spent / max(1, done.dreamed):.2f} s a frame)"
-    )
+    typer.echo(f"{out}: {what_came(done, outline, time.monotonic() - started)}")

@@ -72,8 +72,6 @@ class FramePipe:
         arguments: Sequence[str],
     ) -> None:
         """Start ffmpeg; `arguments` are what follows its input. Raises OutputError."""
-        self.complete = False
-        """Whether ffmpeg has taken all frames and ended well."""
         self._size = (height, width)
         if constant_rate:
             source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
@@ -139,7 +137,6 @@ class FramePipe:
         code, words = self._end()
         if code:
             raise OutputError(f"encoding failed: {words}")
-        self.complete = True
 
     def kill(self) -> None:
         """Stop ffmpeg at once."""

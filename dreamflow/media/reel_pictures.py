@@ -15,6 +15,11 @@ from dreamflow.media.stills import write_picture
 from dreamflow.media.whole import cannot_write, on_disk
 
 
+def frame_name(number: int) -> str:
+    """Return the name of a frame in a folder of PNGs."""
+    return f"frame_{number:06d}.png"
+
+
 class PicturesReel:
     """The frames of a folder of PNGs: `frames/frame_000000.png` and on."""
 
@@ -26,7 +31,7 @@ class PicturesReel:
 
     def picture_path(self, number: int) -> Path:
         """Return the file of a frame, from 0."""
-        return self.pictures / f"frame_{number:06d}.png"
+        return self.pictures / frame_name(number)
 
     @property
     def ripe(self) -> bool:

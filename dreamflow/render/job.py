@@ -17,7 +17,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class Handles:
 
     progress: Follow = lambda done, total: None
     say: Say = lambda line: None
+    _: KW_ONLY
     watch: Path | None = None
     overwrite: bool = False
     fresh: bool = False

@@ -19,6 +19,7 @@ from dreamflow.media import read_picture
 from dreamflow.media.metadata import read_record
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
+from dreamflow.media.reel_pictures import frame_name
 from dreamflow.networks import Network
 from dreamflow.options import DreamOptions, EncodeOptions, ZoomOptions, fit_size, given_size
 from dreamflow.render.job import Handles, Rendered, render
@@ -123,11 +124,6 @@ def render_zoom(
     done = render(backwards, out, *rest, outwards)
     shutil.rmtree(folder, ignore_errors=True)
     return replace(done, dreamed=dreamed)
-
-
-def frame_name(number: int) -> str:
-    """Return the name of a frame in a folder of PNGs."""
-    return f"frame_{number:06d}.png"
 
 
 def is_made(folder: Path, record: dict[str, Any], count: int) -> bool:
