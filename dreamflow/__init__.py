@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dreamflow.journeys import dream_image, dream_video
     from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
     from dreamflow.networks import Network, load_network, network_of
-    from dreamflow.options import CarryOptions, ClipOptions, DreamOptions
+    from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, ShowOptions
     from dreamflow.render.guide import make_guide
 
 try:
@@ -39,6 +39,7 @@ _HOMES = {
     "DreamOptions": "options",
     "Frame": "frames",
     "Network": "networks",
+    "ShowOptions": "options",
     "dream_image": "journeys",
     "dream_video": "journeys",
     "load_network": "networks",
@@ -59,6 +60,7 @@ __all__ = [
     "DreamOptions",
     "Frame",
     "Network",
+    "ShowOptions",
     "__version__",
     "dream_image",
     "dream_video",

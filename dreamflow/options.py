@@ -150,6 +150,31 @@ class CarryOptions(Options):
 
 
 @dataclass(frozen=True)
+class ShowOptions(Options):
+    """How much of the dream is shown, and where. What is carried between frames is all of it."""
+
+    strength: Number = option(
+        1.0,
+        "How much of the dream is shown: 0 is the source, 1 the dream, 2 twice the change.",
+        low=0,
+        high=2,
+        scheduled=True,
+    )
+    matte: str | None = option(
+        None,
+        "Show it only where this is white: a picture, a clip, or a folder of pictures.",
+        metavar="FILE",
+    )
+    matte_feather: float = option(
+        0.0,
+        "Width of the matte's soft edge, in percent of the picture's longer side.",
+        low=0,
+        high=50,
+    )
+    matte_invert: bool = option(False, "Show the dream where the matte is black instead.")
+
+
+@dataclass(frozen=True)
 class ClipOptions(Options):
     """Which frames are taken from the source, and at what size."""
 
@@ -363,6 +388,7 @@ class VideoSettings:
     carry: CarryOptions = CarryOptions()
     clip: ClipOptions = ClipOptions()
     encode: EncodeOptions = EncodeOptions()
+    show: ShowOptions = ShowOptions()
 
 
 GROUPS: tuple[type[Options], ...] = (
@@ -370,6 +396,7 @@ GROUPS: tuple[type[Options], ...] = (
     CarryOptions,
     ClipOptions,
     EncodeOptions,
+    ShowOptions,
     SweepOptions,
     ZoomOptions,
 )

@@ -80,8 +80,9 @@ def settings_of(table: dict[str, Any], where: str, folder: Path) -> dict[str, An
     chosen |= checked(given, where)
     if chosen.get("cuts", FOUND[0]) not in FOUND:
         chosen["cuts"] = str((folder / chosen["cuts"]).absolute())
-    if chosen.get("flow_dir") is not None:
-        chosen["flow_dir"] = str((folder / chosen["flow_dir"]).absolute())
+    for key in ("flow_dir", "matte"):
+        if chosen.get(key) is not None:
+            chosen[key] = str((folder / chosen[key]).absolute())
     return chosen
 
 

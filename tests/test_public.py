@@ -17,6 +17,7 @@ SURFACE = {
     "DreamOptions",
     "Frame",
     "Network",
+    "ShowOptions",
     "__version__",
     "dream_image",
     "dream_video",

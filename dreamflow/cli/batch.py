@@ -95,5 +95,5 @@ def is_done(render: Render) -> bool:
     if not render.out.exists() or job_path(render.out).exists():
         return False
     wanted = render.settings
-    groups = (in_full(wanted.dream), wanted.carry, wanted.clip, wanted.encode)
+    groups = (in_full(wanted.dream), wanted.carry, wanted.show, wanted.clip, wanted.encode)
     return settings_of(render.out) == as_dict(*groups)

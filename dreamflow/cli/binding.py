@@ -23,6 +23,7 @@ PANELS = {
     "GuideDreamOptions": "Dream",
     "GuideOptions": "Guide",
     "CarryOptions": "Motion",
+    "ShowOptions": "What is shown",
     "ClipOptions": "Which frames",
     "EncodeOptions": "Output",
     "SweepOptions": "Sweep",

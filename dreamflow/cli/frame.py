@@ -17,7 +17,7 @@ from dreamflow.cli.binding import (
 )
 from dreamflow.cli.prepare import check_layers, set_machine, stoppable
 from dreamflow.errors import SettingsError
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions
+from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions, ShowOptions
 
 EXAMPLE = (
     "Example: dreamflow frame clip.mp4 look.png --at 40% --layer inception_3b/3x3 "
@@ -65,6 +65,7 @@ def frame(
     like: LikeOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
+    show: ShowOptions,
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
@@ -83,24 +84,29 @@ def frame(
         raise SettingsError(f"{out}: a frame is written as {', '.join(WRITABLE)}")
     check_output(out, overwrite, [source])
     check_layers(dream, machine)
+    from dreamflow.media.matte import open_matte
     from dreamflow.media.metadata import as_comment, write_sidecar
     from dreamflow.networks import load_network
     from dreamflow.render import settings_record
     from dreamflow.render.preview import (
         as_transparent,
         frames_before,
+        frames_of,
         is_sheet,
         render_preview,
     )
 
     transparent = out.suffix.lower() in TRANSPARENT and not is_sheet(dream)
     frames = frames_before(source, at, run_in, size, warn_of_alpha=not transparent)
+    matte = open_matte(show, frames_of(frames, source)) if show.matte else None
+    check_output(out, overwrite, matte.sources if matte else ())
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     total = len(frames) * (len(dream.layer) if is_sheet(dream) else 1)
     with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        picture = render_preview(frames, network, dream, carry, progress)
-        record = settings_record("frame", source, network, dream, carry, ClipOptions(size=size))
+        picture = render_preview(frames, network, dream, carry, progress, show, matte)
+        groups = (dream, carry, show, ClipOptions(size=size))
+        record = settings_record("frame", source, network, *groups)
         if transparent:
             picture = as_transparent(picture, source)
         write_picture(out, picture, as_comment(record))

@@ -27,6 +27,7 @@ from dreamflow.options import (
     DreamOptions,
     EncodeOptions,
     MachineOptions,
+    ShowOptions,
     SweepOptions,
     VideoSettings,
 )
@@ -51,6 +52,7 @@ def sweep(
     layers: SweepOptions,
     dream: DreamOptions,
     carry: CarryOptions,
+    show: ShowOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
@@ -68,14 +70,15 @@ def sweep(
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_output
     from dreamflow.networks.store import network_layers
-    from dreamflow.render.sweep import plan_sweep, render_sweep
+    from dreamflow.render.sweep import open_sweep_matte, plan_sweep, render_sweep
 
     if kind := format_of(out):
         kind.recipe(encode)
     known = network_layers(dream.network, machine.weights)
     plan = plan_sweep(source, frames, layers, dream.network, known)
-    check_output(out, overwrite, plan.outline.sources)
-    for group in (dream, carry):
+    matte = open_sweep_matte(plan, source, show)
+    check_output(out, overwrite, [*plan.outline.sources, *(matte.sources if matte else [])])
+    for group in (dream, carry, show):
         group.check_over(plan.source.timeline, warn=False)
     from dreamflow.networks import load_network
     from dreamflow.render import Handles, remembered
@@ -83,14 +86,14 @@ def sweep(
     machine = machine if fresh else remembered(out, machine)
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
-    settings = VideoSettings(dream, carry, frames, encode)
+    settings = VideoSettings(dream, carry, frames, encode, show)
     started = time.monotonic()
     with (
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
     ):
         handles = Handles(progress, terminal.note, watch=watch, overwrite=overwrite, fresh=fresh)
-        done = render_sweep(plan, source, out, network, settings, layers, handles)
+        done = render_sweep(plan, source, out, network, settings, layers, handles, matte)
     count = len(plan.layers)
     what = f"{out}: {count} layer{'s' * (count > 1)}"
     typer.echo(f"{what}, {what_came(done, plan.outline, time.monotonic() - started)}")

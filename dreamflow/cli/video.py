@@ -27,6 +27,7 @@ from dreamflow.options import (
     DreamOptions,
     EncodeOptions,
     MachineOptions,
+    ShowOptions,
     VideoSettings,
 )
 
@@ -61,6 +62,7 @@ def video(
     like: LikeOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
+    show: ShowOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
@@ -81,7 +83,7 @@ def video(
     A render that was broken off, by Ctrl-C or by a power cut, goes on when the same command is
     given again. Until it is done, its frames are in a folder beside the output, OUT.job.
     """
-    settings = VideoSettings(dream, carry, frames, encode)
+    settings = VideoSettings(dream, carry, frames, encode, show)
     with stoppable():
         typer.echo(dream_clip(clip, out, settings, machine, overwrite, fresh, watch, plate))
 
@@ -100,18 +102,21 @@ def dream_clip(
     # What is quickly seen to be wrong is said before PyTorch is loaded.
     from dreamflow.media.clip import Clip
     from dreamflow.media.formats import format_of
+    from dreamflow.media.matte import Frames, open_matte
     from dreamflow.media.plate import plate_format
     from dreamflow.media.writer import check_output
 
     if kind := format_of(out):
         kind.recipe(settings.encode)
     source = Clip(clip, settings.clip)
-    check_output(out, overwrite, source.sources)
+    matte = open_matte(settings.show, Frames.of(source))
+    sources = [*source.sources, *(matte.sources if matte else [])]
+    check_output(out, overwrite, sources)
     if plate:
         plate_format(plate)
-        check_output(plate, overwrite, source.sources)
+        check_output(plate, overwrite, sources)
     check_layers(settings.dream, machine)
-    for group in (settings.dream, settings.carry):
+    for group in (settings.dream, settings.carry, settings.show):
         group.check_over(source.timeline, warn=False)
     settings = replace(settings, dream=in_full(settings.dream))
     from dreamflow.networks import load_network
@@ -132,7 +137,7 @@ def dream_clip(
             fresh=fresh,
             plate=plate,
         )
-        done = render_video(source, out, network, settings, handles)
+        done = render_video(source, out, network, settings, handles, matte=matte)
     return f"{out}: {what_came(done, source.outline, time.monotonic() - started)}"
 
 

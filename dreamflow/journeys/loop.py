@@ -36,11 +36,16 @@ class LoopJourney:
         count: int,
         dreamer: VideoDreamer,
         new_marker: Callable[[], Marker],
+        touch: Callable[[Frame], Frame] = lambda dreamed: dreamed,
     ) -> None:
-        """Make ready. count: of the frames, as far as is known. new_marker: makes one a round."""
+        """Make ready. count: of the frames, as far as is known. new_marker: makes one a round.
+
+        touch: the last, to each dream that is shown.
+        """
         self.done, self.total = 0, 2 * count
         self._frames, self._dreamer = frames, dreamer
         self._new_marker, self._marker = new_marker, new_marker()
+        self._touch = touch
         self._count: int | None = None
         self._ending: deque[np.ndarray] = deque(maxlen=BLEND_FRAMES)
         self._begun: np.ndarray | None = None
@@ -88,7 +93,7 @@ class LoopJourney:
                 mixed = dreamed.picture * (1 - share) + first_round[into] * np.float32(share)
                 dreamed = replace(dreamed, picture=np.rint(mixed).astype(np.uint8))
             self.done += 1
-            yield dreamed
+            yield self._touch(dreamed)
 
     def state(self) -> State:
         """Return what is needed to go on."""

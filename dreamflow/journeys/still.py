@@ -10,8 +10,9 @@ import numpy as np
 from dreamflow.clock import Moment
 from dreamflow.dream import Objective, dream, first_plan
 from dreamflow.journeys.edge import to_image, to_picture
+from dreamflow.journeys.shown import as_matte, shown
 from dreamflow.networks import Network
-from dreamflow.options import DreamOptions
+from dreamflow.options import DreamOptions, ShowOptions
 
 
 def dream_image(
@@ -20,15 +21,24 @@ def dream_image(
     layer: str | Sequence[str] | None = None,
     options: DreamOptions | None = None,
     frame_index: int = 0,
+    *,
+    strength: float = ShowOptions.strength,
+    matte: np.ndarray | None = None,
 ) -> np.ndarray:
     """Dream a single picture.
 
     picture: uint8 (H, W, 3), RGB; so is the result. layer: a layer's name, or several as
     `NAME=WEIGHT`; None takes those of `options`. options: how hard; None is the defaults; of a
     schedule the beginning counts, since a picture has no time.
-    frame_index: keys the random shifts, as a clip's frame number does.
-    Raises SettingsError for an unknown layer, or a picture too small for it.
+    frame_index: keys the random shifts, as a clip's frame number does. strength: how much of the
+    dream is shown, from 0, the picture, over 1, the dream, to 2. matte: where it is shown, (H, W)
+    or (H, W, 3): uint8 from 0 to 255, bool, or floats from 0 to 1; it may be of another size.
+    Raises SettingsError for an unknown layer, a picture too small for it, or a matte of another
+    shape.
     """
+    strength = ShowOptions(strength=strength).at(Moment()).strength
+    height, width = picture.shape[:2]
+    where = None if matte is None else as_matte(matte, width, height)
     options = options or DreamOptions()
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
@@ -36,4 +46,5 @@ def dream_image(
     objective = Objective.of(network, options.layer)
     image = to_image(picture, network.device)
     key = (options.seed, frame_index)
-    return to_picture(dream(image, objective, first_plan(options), options.jitter, key))
+    dreamed = to_picture(dream(image, objective, first_plan(options), options.jitter, key))
+    return shown(dreamed, picture, strength, where)

@@ -15,11 +15,13 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.caption import Captions
 from dreamflow.journeys.guide import chosen_layers
 from dreamflow.journeys.once import ClipJourney
+from dreamflow.journeys.shown import Shown, matte_of
 from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media.clip import Clip
+from dreamflow.media.matte import Matte
 from dreamflow.networks import Network
 from dreamflow.networks.network import Layer, find_layer
-from dreamflow.options import FADE_S, HOLD_S, CarryOptions, DreamOptions, SweepOptions
+from dreamflow.options import FADE_S, HOLD_S, CarryOptions, DreamOptions, ShowOptions, SweepOptions
 from dreamflow.schedule import LayerSchedule
 
 
@@ -116,10 +118,13 @@ def sweep_journey(
     carry: CarryOptions | None = None,
     cuts: Sequence[Fraction] | None = None,
     caption: bool = False,
+    show: ShowOptions | None = None,
+    matte: Matte | None = None,
 ) -> ClipJourney:
     """Return the journey of a sweep.
 
     schedule: see `sweep_schedule`. caption: whether the layer's name is written into the picture.
+    show, matte: how much of the dream is shown, and where.
     Raises SettingsError for layers that the network does not have, or that the source is too small
     for.
     """
@@ -129,8 +134,10 @@ def sweep_journey(
         cuts = cuts or ()
     names = Captions(LayerSchedule(schedule)) if caption else None
     timeline = source.timeline
+    touch = Shown(show, timeline, matte_of(matte))
 
     def captioned(frame: Frame) -> Frame:
+        frame = touch(frame)
         return names.on(frame, timeline.at(frame.time)) if names else frame
 
     dreamer = VideoDreamer(network, options, carry, timeline)

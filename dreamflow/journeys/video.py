@@ -17,6 +17,7 @@ from dreamflow.journeys.course import Course
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
 from dreamflow.journeys.journey import State
 from dreamflow.journeys.passes import dream_marked
+from dreamflow.journeys.shown import Shown, matte_for
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
     Carried,
@@ -29,7 +30,7 @@ from dreamflow.motion import (
     strength,
 )
 from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, DreamOptions
+from dreamflow.options import CarryOptions, DreamOptions, ShowOptions
 
 LOOSEST = 0.15
 """By how much the decay falls at stability 0."""
@@ -300,22 +301,27 @@ def dream_video(
     carry: CarryOptions | None = None,
     cuts: Sequence[Fraction] | None = None,
     timeline: Timeline | None = None,
+    show: ShowOptions | None = None,
+    mattes: Iterable[np.ndarray | Frame] | np.ndarray | None = None,
 ) -> Iterator[Frame]:
     """Yield the dream of each frame of a clip, as it is finished.
 
     frames: of one size, in order; a Clip is one. layer: a layer's name, or several as
     `NAME=WEIGHT`; None takes those of `options`. cuts: the times at which new shots begin; None
     finds them, unless `carry.cuts` is "none". timeline: what schedules count on; None takes that
-    of a Clip. A few frames are held in memory, in two passes those of a second. Raises
-    SettingsError for an unknown layer, frames too small for it, or a schedule that cannot be.
+    of a Clip. show: how much of the dream is shown; its matte goes with a Clip. mattes: where it is
+    shown, an array for all frames or one for each, as `dream_image` takes them, or the frames of a
+    Clip. A few frames are held in memory, in two passes those of a second. Raises SettingsError for
+    an unknown layer, frames too small for it, or a schedule or a matte that cannot be.
     """
     options, carry = options or DreamOptions(), carry or CarryOptions()
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     if timeline is None and isinstance(frames, Clip):
         timeline = frames.timeline
+    touch = Shown(show, timeline, matte_for(frames, show or ShowOptions(), mattes))
     dreamer = VideoDreamer(network, options, carry, timeline)
-    yield from dream_marked(marker_of(carry, cuts)(frames), dreamer)
+    yield from map(touch, dream_marked(marker_of(carry, cuts)(frames), dreamer))
 
 
 def marker_of(carry: CarryOptions, cuts: Sequence[Fraction] | None) -> Marker:

@@ -61,7 +61,11 @@ def frame_number(when: str, info: FilmInfo | PicturesInfo) -> int:
         if time.amount > 100:
             raise SettingsError(f"{when!r} is past the end of the clip")
         return int(time.amount * info.frames / 100)
-    seconds = time.amount
+    return shown_at(info, time.amount)
+
+
+def shown_at(info: FilmInfo | PicturesInfo, seconds: Fraction) -> int:
+    """Return the number of the frame that is shown so many seconds after the first one."""
     if isinstance(info, PicturesInfo):
         return int(seconds * info.rate)
     if seconds >= info.length:

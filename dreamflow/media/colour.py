@@ -66,6 +66,14 @@ class Colour:
         ).to_ndarray()
 
 
+class Coverage(Colour):
+    """Decodes a film's transparency instead of its colours."""
+
+    def rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return how opaque a frame is, as grey: uint8 (H, W, 3)."""
+        return np.repeat(self._converted(frame, "rgba")[..., 3:], 3, axis=2)
+
+
 def colour_of(stream: av.VideoStream, frame: av.VideoFrame) -> Colour:
     """Return how a film's colours are decoded, by what it says of itself and by its first frame."""
     said = stream.codec_context

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,10 @@ class Outline:
     def made(cls, width: int, height: int, rate: Fraction, frames: int, *sources: Path) -> Outline:
         """Return the outline of so many frames that come evenly, without sound."""
         return cls(width, height, rate, frames, frames / rate, sources=sources)
+
+    def beside(self, files: Iterable[Path]) -> Outline:
+        """Return the same of an output that must not replace these files either."""
+        return replace(self, sources=(*self.sources, *files))
 
     def as_plain(self) -> dict[str, Any]:
         """Return it as plain values, ready for JSON."""

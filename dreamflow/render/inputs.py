@@ -20,6 +20,9 @@ WORDS = 60
 FLOW = "--flow-dir"
 """The name of the input that files may be added to."""
 
+MATTE = "--matte"
+"""The name of the input that says where the dream is shown."""
+
 Inputs = Mapping[str, Sequence[Path]]
 """The files that a render depends on, under the name that the user knows them by. Of several, those
 that were not read yet may change: a picture that was broken is mended, flow that was missing is

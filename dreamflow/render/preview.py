@@ -15,11 +15,13 @@ from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
 from dreamflow.journeys.sheet import contact_sheet
+from dreamflow.journeys.shown import Shown, matte_of
 from dreamflow.media import Clip, is_picture, read_picture
+from dreamflow.media.matte import Frames, Matte
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import read_alpha
 from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, fit_size
+from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, ShowOptions, fit_size
 from dreamflow.render.job import Progress
 
 
@@ -46,12 +48,23 @@ def frames_before(
     return clip.between(max(0, number - run_in), number + 1)
 
 
+def frames_of(frames: tuple[Frame, ...] | Clip, source: Path) -> Frames:
+    """Return what a matte goes with: the frames of a clip, or a picture from a file."""
+    if isinstance(frames, Clip):
+        return Frames.of(frames)
+    height, width = frames[0].picture.shape[:2]
+    whole = read_picture(source, warn_of_alpha=False).shape
+    return Frames(width, height, (whole[1], whole[0]))
+
+
 def render_preview(
     frames: tuple[Frame, ...] | Clip,
     network: Network,
     dream: DreamOptions,
     carry: CarryOptions,
     progress: Progress = lambda done: None,
+    show: ShowOptions | None = None,
+    matte: Matte | None = None,
 ) -> np.ndarray:
     """Return the dream of the last of the frames, the others dreamed before it.
 
@@ -59,13 +72,16 @@ def render_preview(
     uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode, and warns of a
     schedule on a picture, of which the beginning is taken.
     """
-    if not isinstance(frames, Clip) and (dream.schedules or carry.schedules):
+    show = show or ShowOptions()
+    still = not isinstance(frames, Clip)
+    if still and (dream.schedules or carry.schedules or show.schedules):
         warnings.warn(
             "a picture has no time: the beginning of the schedule is taken", DreamFlowWarning, 2
         )
-        dream, carry = dream.at(Moment()), carry.at(Moment())
+        dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
+    touch = Shown(show, None if still else frames.timeline, matte_of(matte))
     if not is_sheet(dream):
-        return last_dreamed(frames, network, dream, carry, progress)
+        return last_dreamed(frames, network, dream, carry, progress, touch)
     pictures: list[np.ndarray] = []
     for number, layer in enumerate(dream.layer):
         before = number * len(frames)
@@ -74,7 +90,7 @@ def render_preview(
             progress(before + done)
 
         alone = replace(dream, layer=(layer,))
-        pictures.append(last_dreamed(frames, network, alone, carry, add))
+        pictures.append(last_dreamed(frames, network, alone, carry, add, touch))
     return contact_sheet(pictures, dream.layer)
 
 
@@ -100,13 +116,14 @@ def last_dreamed(
     dream: DreamOptions,
     carry: CarryOptions,
     progress: Progress,
+    touch: Shown,
 ) -> np.ndarray:
     """Return the dream of the last frame. Raises MediaError where it does not decode."""
-    picture: np.ndarray | None = None
+    last: Frame | None = None
     done = 0
     for dreamed in dream_video(frames, network, None, dream, carry):
-        done, picture = done + 1, dreamed.picture
+        done, last = done + 1, dreamed
         progress(done)
-    if picture is None or (isinstance(frames, Clip) and done < len(frames)):
+    if last is None or (isinstance(frames, Clip) and done < len(frames)):
         raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
-    return picture
+    return touch(last).picture

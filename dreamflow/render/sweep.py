@@ -17,11 +17,13 @@ from dreamflow.journeys.sweep import (
 from dreamflow.media import Clip, is_picture, read_picture
 from dreamflow.media.clip import PICTURES_RATE, exact_rate
 from dreamflow.media.cutlist import read_cuts
+from dreamflow.media.matte import Frames, Matte, open_matte
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
 from dreamflow.networks import Network
 from dreamflow.networks.network import Layer
-from dreamflow.options import ClipOptions, SweepOptions, VideoSettings, fit_size
+from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, VideoSettings, fit_size
+from dreamflow.render.inputs import MATTE
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
 from dreamflow.render.video import inputs_of
@@ -69,6 +71,18 @@ def plan_sweep(
     return SweepPlan(still, outline, tuple(names), sweep_schedule(names, hold, fade))
 
 
+def open_sweep_matte(plan: SweepPlan, path: Path, show: ShowOptions) -> Matte | None:
+    """Return the matte of a sweep. path: of its source. See `Matte` for what it raises."""
+    source = plan.source
+    if isinstance(source, Clip):
+        return open_matte(show, Frames.of(source))
+    high, wide = read_picture(path, warn_of_alpha=False).shape[:2]
+    height, width = source.picture.shape[:2]
+    length, rate = source.timeline.length, source.rate
+    frames = Frames(width, height, (wide, high), length=length, number=lambda s: int(s * rate))
+    return open_matte(show, frames)
+
+
 def render_sweep(
     plan: SweepPlan,
     path: Path,
@@ -77,21 +91,24 @@ def render_sweep(
     settings: VideoSettings,
     sweep: SweepOptions,
     handles: Handles | None = None,
+    matte: Matte | None = None,
 ) -> Rendered:
-    """Dream a sweep into a file. path: of its source.
+    """Dream a sweep into a file. path: of its source. matte: see `open_sweep_matte`.
 
     See `render` for what it raises, and how it goes on.
     """
     dream = replace(settings.dream, layer=(plan.schedule,))
     settings = replace(settings, dream=dream)
-    groups = (dream, settings.carry, settings.clip, settings.encode, sweep)
+    groups = (dream, settings.carry, settings.show, settings.clip, settings.encode, sweep)
     record = settings_record("sweep", path, network, *groups)
     source, cuts, inputs = plan.source, None, {"picture": [path]}
     if isinstance(source, Clip):
         cuts, inputs = read_cuts(source, settings.carry.cuts), inputs_of(source, settings)
+    if matte:
+        inputs = {**inputs, MATTE: matte.files}
     journey = sweep_journey(
-        source, network, plan.schedule, dream, settings.carry, cuts, sweep.caption
+        *(source, network, plan.schedule, dream, settings.carry, cuts),
+        *(sweep.caption, settings.show, matte),
     )
-    return render(
-        journey, out, plan.outline, settings.encode, record, inputs, network.device, handles
-    )
+    outline = plan.outline.beside(matte.sources if matte else ())
+    return render(journey, out, outline, settings.encode, record, inputs, network.device, handles)

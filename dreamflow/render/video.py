@@ -7,28 +7,33 @@ from pathlib import Path
 from dreamflow.journeys.journey import Journey
 from dreamflow.journeys.loop import LoopJourney
 from dreamflow.journeys.once import ClipJourney
+from dreamflow.journeys.shown import Shown, matte_of
 from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media import Clip
 from dreamflow.media.cutlist import FOUND, read_cuts
+from dreamflow.media.matte import Frames, Matte, open_matte
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, VideoSettings
-from dreamflow.render.inputs import FLOW, Inputs
+from dreamflow.render.inputs import FLOW, MATTE, Inputs
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
 
 
-def video_journey(clip: Clip, network: Network, settings: VideoSettings) -> Journey:
+def video_journey(
+    clip: Clip, network: Network, settings: VideoSettings, matte: Matte | None = None
+) -> Journey:
     """Return the journey of a clip, once through or as a loop."""
+    touch = Shown(settings.show, clip.timeline, matte_of(matte))
     cuts = read_cuts(clip, settings.carry.cuts)
     dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
     if settings.carry.loop:
         return LoopJourney(
-            clip.frames_from, len(clip), dreamer, lambda: marker_of(settings.carry, cuts)
+            clip.frames_from, len(clip), dreamer, lambda: marker_of(settings.carry, cuts), touch
         )
-    return ClipJourney(clip.frames_from, len(clip), dreamer, marker_of(settings.carry, cuts))
+    return ClipJourney(clip.frames_from, len(clip), dreamer, marker_of(settings.carry, cuts), touch)
 
 
-def inputs_of(clip: Clip, settings: VideoSettings) -> Inputs:
+def inputs_of(clip: Clip, settings: VideoSettings, matte: Matte | None = None) -> Inputs:
     """Return the files that the frames depend on."""
     carry = settings.carry
     inputs = {"clip": clip.files}
@@ -36,6 +41,8 @@ def inputs_of(clip: Clip, settings: VideoSettings) -> Inputs:
         inputs["--cuts file"] = [Path(carry.cuts)]
     if carry.flow_dir is not None:
         inputs[FLOW] = sorted(Path(carry.flow_dir).glob("*.flo"))
+    if matte:
+        inputs[MATTE] = matte.files
     return inputs
 
 
@@ -46,14 +53,20 @@ def render_video(
     settings: VideoSettings,
     handles: Handles | None = None,
     chunk: int | None = None,
+    matte: Matte | None = None,
 ) -> Rendered:
-    """Dream a clip into a file. See `render` for what it raises, and how it goes on."""
-    groups = (settings.dream, settings.carry, settings.clip, settings.encode)
+    """Dream a clip into a file. matte: None opens that of the settings, where they have one.
+
+    See `render` for what it raises, and how it goes on.
+    """
+    matte = matte or open_matte(settings.show, Frames.of(clip))
+    groups = (settings.dream, settings.carry, settings.show, settings.clip, settings.encode)
     record = settings_record("video", clip.path, network, *groups)
-    journey = video_journey(clip, network, settings)
-    inputs = inputs_of(clip, settings)
+    journey = video_journey(clip, network, settings, matte)
+    inputs = inputs_of(clip, settings, matte)
+    outline = clip.outline.beside(matte.sources if matte else ())
     return render(
-        journey, out, clip.outline, settings.encode, record, inputs, network.device, handles, chunk
+        journey, out, outline, settings.encode, record, inputs, network.device, handles, chunk
     )
 
 
