@@ -90,7 +90,7 @@ def as_matte(matte: np.ndarray, width: int, height: int) -> np.ndarray:
         raise SettingsError(
             f"the matte is {wide}x{high}, the frame {width}x{height}: another shape"
         )
-    grey = matte.astype(np.float32) / (255 if matte.dtype == np.uint8 else 1)
+    grey = np.nan_to_num(matte.astype(np.float32)) / (255 if matte.dtype == np.uint8 else 1)
     return fitted(luma(grey) if grey.ndim == 3 else grey, width, height).clip(0, 1)
 
 

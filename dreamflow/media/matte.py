@@ -151,8 +151,9 @@ def feathered(matte: np.ndarray, width: float) -> np.ndarray:
         return matte
     scale = max(1, int(sigma / FINEST_SIGMA_PX))
     small = fitted(matte, max(1, round(wide / scale)), max(1, round(high / scale)))
+    across, down = sigma * small.shape[1] / wide, sigma * small.shape[0] / high
     # Only what lies within four standard deviations counts: black farther away stays black.
-    blurred = cv2.GaussianBlur(small, (0, 0), sigma / scale, borderType=cv2.BORDER_REPLICATE)
+    blurred = cv2.GaussianBlur(small, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
     return cv2.resize(blurred, (wide, high), interpolation=cv2.INTER_LINEAR).clip(0, 1)
 
 
@@ -166,10 +167,10 @@ def check_shape(path: Path, size: tuple[int, int], frames: Frames) -> None:
     square = (round(whole[0] * frames.pixel_aspect), whole[1])
     if size in (whole, now, square):
         return
-    told = f"--matte {path} is {size[0]}x{size[1]}, the frames are {now[0]}x{now[1]}"
+    told = f"--matte {path} is {size[0]}x{size[1]}, the source {square[0]}x{square[1]}"
     if not any(same_aspect(size, other) for other in (whole, now, square)):
-        raise SettingsError(f"{told}: another shape; crop it to that of the source")
-    warnings.warn(f"{told}: it is scaled to them", DreamFlowWarning, 4)
+        raise SettingsError(f"{told}: another shape; crop it, or pad it with black")
+    warnings.warn(f"{told}: it is scaled", DreamFlowWarning, 4)
 
 
 def same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -59,7 +59,8 @@ def render_video(
 
     See `render` for what it raises, and how it goes on.
     """
-    matte = matte or open_matte(settings.show, Frames.of(clip))
+    if matte is None and settings.show.matte is not None:
+        matte = open_matte(settings.show, Frames.of(clip))
     groups = (settings.dream, settings.carry, settings.show, settings.clip, settings.encode)
     record = settings_record("video", clip.path, network, *groups)
     journey = video_journey(clip, network, settings, matte)

@@ -1,0 +1,622 @@
+"""A dream is shown as strongly as its matte is white, in step with its source, and nowhere else."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLE, Run, ffmpeg, make_film, psnr, texture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from test_jobs import Rendering, decoded
+
+from dreamflow.clock import Timeline
+from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
+from dreamflow.frames import Frame
+from dreamflow.journeys import dream_image, dream_video
+from dreamflow.journeys.shown import Shown, as_matte, shown
+from dreamflow.media import open_clip, read_picture, write_picture
+from dreamflow.media.folder import job_path
+from dreamflow.media.matte import Frames, Matte, feathered, open_matte, same_aspect
+from dreamflow.media.plate import plate_of
+from dreamflow.networks import Network
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    ShowOptions,
+    VideoSettings,
+)
+from dreamflow.render.video import video_journey
+
+Cli = Callable[..., Run]
+DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=2, jitter=8)
+CARRY = CarryOptions(carry_iterations=1)
+FAST = ("--layer", "conv2/3x3", "--octaves", "1", "--iterations", "2", "--size", "64")
+PICTURES = hnp.arrays(np.uint8, (3, 4, 3))
+
+
+def grey(path: Path, level: np.ndarray) -> Path:
+    """Write a matte: levels (H, W) from 0 to 255."""
+    write_picture(path, np.repeat(level.astype(np.uint8)[..., None], 3, axis=2))
+    return path
+
+
+def halves(height: int, width: int) -> np.ndarray:
+    """Return levels that are white on the right half."""
+    level = np.zeros((height, width), np.uint8)
+    level[:, width // 2 :] = 255
+    return level
+
+
+def counting(folder: Path, count: int, size: tuple[int, int] = (64, 48), scale: int = 4) -> Path:
+    """Write a folder of flat mattes: picture n has the level scale * n."""
+    folder.mkdir()
+    for number in range(count):
+        grey(folder / f"{number:03}.png", np.full(size[::-1], scale * number))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("film") / "in.mp4", frames=12)
+
+
+# --- what is shown
+
+
+@given(
+    PICTURES,
+    PICTURES,
+    st.floats(0, 2),
+    hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)),
+)
+def test_the_formula(
+    dream: np.ndarray, source: np.ndarray, strength: float, matte: np.ndarray
+) -> None:
+    made = shown(dream, source, strength, matte)
+    exact = source + strength * matte[..., None].astype(float) * (dream.astype(float) - source)
+    assert made.dtype == np.uint8
+    assert np.abs(made - exact.clip(0, 255)).max() <= 0.5 + 1e-3
+    assert (made[matte == 0] == source[matte == 0]).all()
+
+
+@given(PICTURES, PICTURES)
+def test_none_and_all_are_exact(dream: np.ndarray, source: np.ndarray) -> None:
+    white = np.ones((3, 4), np.float32)
+    assert np.array_equal(shown(dream, source, 0.0), source)
+    assert np.array_equal(shown(dream, source, 0.0, white), source)
+    assert np.array_equal(shown(dream, source, 1.0), dream)
+    assert np.array_equal(shown(dream, source, 1.0, white), dream)
+    assert np.array_equal(shown(dream, source, 2.0, white / 2), dream)
+
+
+def test_a_strength_on_a_schedule_is_that_of_the_frame(noise_network: Network) -> None:
+    frames = [Frame(n, Fraction(n, 10), texture(48, 64)) for n in range(5)]
+    timeline = Timeline(Fraction(10), Fraction(1, 2))
+    show = ShowOptions(strength="0: 0, 4: 2")
+    whole, seen = (
+        list(dream_video(frames, noise_network, None, DREAM, CARRY, (), timeline, some))
+        for some in (None, show)
+    )
+    for number, (all_of_it, part) in enumerate(zip(whole, seen, strict=True)):
+        wanted = shown(all_of_it.picture, frames[0].picture, number / 2)
+        assert np.array_equal(part.picture, wanted), number
+    assert np.array_equal(seen[0].picture, frames[0].picture)
+    assert np.array_equal(seen[2].picture, whole[2].picture), "what is carried is all of it"
+
+
+def test_a_schedule_is_checked_before_the_work(film: Path, noise_network: Network) -> None:
+    show = ShowOptions(strength="0: 0, 100s: 1")
+    with pytest.raises(SettingsError, match=r"--strength, keyframe 2.*past the end"):
+        video_journey(open_clip(film), noise_network, VideoSettings(DREAM, CARRY, show=show))
+    with pytest.raises(SettingsError, match="needs the rate and length"):
+        Shown(show)
+    with pytest.raises(SettingsError, match="at most 2"):
+        ShowOptions(strength=2.5)
+
+
+def test_a_picture_is_dreamed_in_its_matte(noise_network: Network) -> None:
+    picture = texture(48, 64)
+    whole = dream_image(picture, noise_network, None, DREAM)
+    assert np.abs(whole.astype(int) - picture).min(axis=2).mean() > 0.5
+    made = dream_image(picture, noise_network, None, DREAM, matte=halves(48, 64))
+    assert np.array_equal(made[:, :32], picture[:, :32])
+    assert np.array_equal(made[:, 32:], whole[:, 32:])
+    half = dream_image(picture, noise_network, None, DREAM, matte=np.full((48, 64), 0.5))
+    exact = (whole.astype(float) + picture) / 2
+    assert np.abs(half - exact).max() <= 0.5
+    weak = dream_image(picture, noise_network, None, DREAM, strength=0.5)
+    assert np.array_equal(weak, half)
+    with pytest.raises(SettingsError, match="another shape"):
+        dream_image(picture, noise_network, None, DREAM, matte=np.ones((48, 48)))
+    with pytest.raises(SettingsError, match=r"int64 \(48, 64\)"):
+        dream_image(picture, noise_network, None, DREAM, matte=np.ones((48, 64), np.int64))
+
+
+def test_arrays_that_are_mattes() -> None:
+    level = np.zeros((4, 6), np.uint8)
+    level[:, 3:] = 255
+    colour = np.repeat(level[..., None], 3, axis=2)
+    for matte in (level, level > 0, level / 255, colour, colour.astype(np.float32) / 255):
+        assert np.allclose(as_matte(matte, 6, 4), level / 255)
+    large = as_matte(level, 60, 40)
+    assert large.shape == (40, 60) and large.dtype == np.float32
+    assert large.min() == 0 and large.max() == 1
+    assert (as_matte(np.full((4, 6), np.nan), 6, 4) == 0).all()
+
+
+# --- soft edges
+
+
+@pytest.mark.parametrize("width", [2.0, 10.0, 40.0])
+def test_a_feathered_edge_is_as_wide_as_was_said(width: float) -> None:
+    """From a tenth to nine tenths, in percent of the longer side; half of it where the edge was."""
+    matte = (halves(40, 1000) / 255).astype(np.float32)
+    soft = feathered(matte, width)
+    row = soft[20]
+    assert (soft == row).all() or np.abs(soft - row).max() < 1e-5
+    assert (np.diff(row) >= -1e-6).all()
+    assert row[499:501].mean() == pytest.approx(0.5, abs=0.01)
+    inside = int(((row > 0.1) & (row < 0.9)).sum())
+    assert inside == pytest.approx(10 * width, abs=1 + 0.1 * width)
+    assert row[0] == 0 if width < 40 else row[0] < 0.01
+
+
+def test_a_preview_at_another_size_looks_alike() -> None:
+    rng = np.random.default_rng(0)
+    level = (rng.random((9, 16)) > 0.5).astype(np.float32)
+    large, small = (feathered(as_matte(level, w, h), 5) for w, h in ((640, 360), (160, 90)))
+    assert np.abs(as_matte(large, 160, 90) - small).max() < 0.03
+
+
+def test_no_feather_changes_nothing() -> None:
+    matte = np.random.default_rng(0).random((5, 7)).astype(np.float32)
+    assert feathered(matte, 0.0) is matte
+    flat = np.ones((5, 7), np.float32)
+    assert np.allclose(feathered(flat, 20.0), 1), "the border is none"
+
+
+def test_inverted_it_is_the_rest(tmp_path: Path, film: Path) -> None:
+    path = str(grey(tmp_path / "m.png", halves(48, 64)))
+    frames = Frames.of(open_clip(film))
+    one, other = (
+        Matte(ShowOptions(matte=path, matte_feather=8, matte_invert=invert), frames).at(Fraction(0))
+        for invert in (False, True)
+    )
+    assert np.allclose(one + other, 1, atol=1e-5)
+
+
+# --- files
+
+
+def test_the_shape_must_be_the_same_but_for_a_rounding() -> None:
+    assert same_aspect((1920, 1080), (854, 480))
+    assert same_aspect((426, 240), (854, 480))
+    assert same_aspect((160, 106), (1200, 800))
+    assert not same_aspect((1920, 1080), (1920, 1088))
+    assert not same_aspect((640, 360), (640, 480))
+    assert not same_aspect((480, 854), (854, 480))
+
+
+@given(st.integers(16, 4000), st.integers(16, 4000), st.floats(0.05, 1))
+@settings(max_examples=60)
+def test_whatever_was_scaled_has_the_same_shape(width: int, height: int, scale: float) -> None:
+    assert same_aspect(
+        (max(1, round(width * scale)), max(1, round(height * scale))), (width, height)
+    )
+
+
+@pytest.mark.parametrize("size", [(64, 48), (128, 96), (32, 24)])
+def test_another_size_is_said(tmp_path: Path, film: Path, size: tuple[int, int]) -> None:
+    show = ShowOptions(matte=str(grey(tmp_path / "m.png", halves(size[1], size[0]))))
+    frames = Frames.of(open_clip(film))
+    if size == (64, 48):
+        matte = Matte(show, frames)
+    else:
+        with pytest.warns(DreamFlowWarning, match=f"{size[0]}x{size[1]}, the source 64x48"):
+            matte = Matte(show, frames)
+    made = matte.at(Fraction(0))
+    assert made.shape == (48, 64) and made[:, :30].max() == 0 and made[:, 34:].min() == 1
+
+
+def test_of_a_smaller_render_nothing_is_said(tmp_path: Path, film: Path) -> None:
+    """The size is that of the source, or that of the frames: both are right."""
+    frames = Frames.of(open_clip(film, size="32"))
+    for size in ((64, 48), (32, 24)):
+        path = grey(tmp_path / f"{size[0]}.png", halves(size[1], size[0]))
+        assert Matte(ShowOptions(matte=str(path)), frames).at(Fraction(0)).shape == (24, 32)
+
+
+def test_pictures_go_frame_by_frame_whatever_the_times(tmp_path: Path) -> None:
+    """A matte for each frame, as other programs write them; here of a film of uneven times."""
+    even, film = make_film(tmp_path / "even.mp4", frames=20), tmp_path / "uneven.mp4"
+    ffmpeg(
+        *("-i", even, "-vf", "select='not(eq(mod(n,5),1))'", "-fps_mode", "passthrough"),
+        *("-enc_time_base", "1/24", film),
+    )
+    folder = counting(tmp_path / "mattes", 16)
+    for start, every in ((None, 1), ("5", 1), ("3", 2)):
+        clip = open_clip(film, start=start, every=every)
+        matte = Matte(ShowOptions(matte=str(folder)), Frames.of(clip))
+        for frame in clip:
+            assert round(matte.at(frame.time)[0, 0] * 255) == 4 * frame.index
+
+
+def rated(path: Path, rate: str, count: int, folder: Path) -> Path:
+    """Make a film of the flat pictures of a folder, exact."""
+    exact = ("-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv444p", "-bf", "0")
+    options = exact if path.suffix != ".mkv" else ("-c:v", "ffv1", "-pix_fmt", "gray")
+    ffmpeg("-framerate", rate, "-i", folder / "%03d.png", "-frames:v", str(count), *options, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["m.mp4", "m.mkv"])
+@pytest.mark.parametrize(("rate", "per_frame"), [("24", 1.0), ("12", 0.5), ("48", 2.0)])
+def test_a_film_goes_by_time(
+    tmp_path: Path, film: Path, name: str, rate: str, per_frame: float
+) -> None:
+    """Matroska's times are rounded to 1 ms: it must not be a frame late for that."""
+    path = rated(tmp_path / name, rate, 24, counting(tmp_path / "mattes", 24))
+    for start in (None, "4"):
+        clip = open_clip(film, start=start)
+        matte = Matte(ShowOptions(matte=str(path)), Frames.of(clip))
+        for frame in clip:
+            level = matte.at(frame.time)[0, 0] * 255 / 4
+            assert level == pytest.approx(int(frame.index * per_frame), abs=0.3)
+
+
+def test_it_is_the_same_wherever_it_is_begun(tmp_path: Path, film: Path) -> None:
+    path = make_film(tmp_path / "m.mp4", frames=12)
+    clip = open_clip(film)
+    times = [frame.time for frame in clip]
+    opened = [Matte(ShowOptions(matte=str(path)), Frames.of(clip)) for _ in range(2)]
+    forwards = [opened[0].at(time).copy() for time in times]
+    for number in (7, 8, 3, 11, 0):
+        assert np.array_equal(opened[1].at(times[number]), forwards[number])
+
+
+@pytest.mark.parametrize("kind", ["folder", "film"])
+def test_a_short_one_stays_at_its_last(tmp_path: Path, film: Path, kind: str) -> None:
+    path = counting(tmp_path / "mattes", 5, scale=40)
+    told = "5 pictures, for 12 frames"
+    if kind == "film":
+        path, told = rated(tmp_path / "m.mp4", "24", 5, path), r"ends at 0.21 s, the source at 0.50"
+    clip = open_clip(film)
+    with pytest.warns(DreamFlowWarning, match=f"{told}.*its last one stays"):
+        matte = Matte(ShowOptions(matte=str(path)), Frames.of(clip))
+    levels = [float(matte.at(frame.time)[0, 0] * 255) for frame in clip]
+    assert levels == pytest.approx([0, 40, 80, 120] + [160] * 8, abs=1.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Matte(ShowOptions(matte=str(path)), Frames.of(open_clip(film, end="5")))
+
+
+def test_transparency_is_the_matte_where_there_is_any(tmp_path: Path, film: Path) -> None:
+    frames = Frames.of(open_clip(film))
+    alpha = halves(48, 64)
+    colours = np.dstack([texture(48, 64), alpha])
+    Image.fromarray(colours).save(tmp_path / "cut.png")
+    ffmpeg(
+        "-loop",
+        "1",
+        "-i",
+        tmp_path / "cut.png",
+        "-frames:v",
+        "12",
+        "-r",
+        "24",
+        "-c:v",
+        "prores_ks",
+        "-profile:v",
+        "4444",
+        "-pix_fmt",
+        "yuva444p10le",
+        tmp_path / "cut.mov",
+    )
+    (tmp_path / "cuts").mkdir()
+    for number in range(12):
+        Image.fromarray(colours).save(tmp_path / "cuts" / f"{number}.png")
+    for name in ("cut.png", "cut.mov", "cuts"):
+        made = Matte(ShowOptions(matte=str(tmp_path / name)), frames).at(Fraction(0))
+        assert np.abs(made * 255 - alpha).max() <= 1, name
+    colours[..., 3] = 255
+    colours[..., :3] = alpha[..., None]
+    Image.fromarray(colours).save(tmp_path / "opaque.png")
+    made = Matte(ShowOptions(matte=str(tmp_path / "opaque.png")), frames).at(Fraction(0))
+    assert np.abs(made * 255 - alpha).max() <= 1
+
+
+def test_an_opaque_film_with_an_alpha_channel_is_said(tmp_path: Path, film: Path) -> None:
+    path = tmp_path / "m.mov"
+    ffmpeg("-i", film, "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", path)
+    with pytest.warns(DreamFlowWarning, match="opaque: its brightness is the matte"):
+        Matte(ShowOptions(matte=str(path)), Frames.of(open_clip(film)))
+
+
+def test_colour_counts_by_its_luma(tmp_path: Path, film: Path) -> None:
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, 32:] = (0, 255, 0)
+    write_picture(tmp_path / "green.png", picture)
+    made = Matte(ShowOptions(matte=str(tmp_path / "green.png")), Frames.of(open_clip(film)))
+    assert made.at(Fraction(0))[0, 60] == pytest.approx(0.7152, abs=0.002)
+
+
+def test_a_turned_film_is_a_turned_matte(tmp_path: Path, film: Path) -> None:
+    """A telephone's: its pixels lie on their side, and its display matrix says so."""
+    upright = make_film(tmp_path / "upright.mp4", size="48x64", frames=12)
+    lying = rated(tmp_path / "lying.mp4", "24", 12, counting(tmp_path / "mattes", 12, scale=20))
+    turned = tmp_path / "turned.mp4"
+    ffmpeg("-display_rotation", "90", "-i", lying, "-c", "copy", turned)
+    clip = open_clip(upright)
+    matte = Matte(ShowOptions(matte=str(turned)), Frames.of(clip))
+    assert matte.at(Fraction(6, 24)).shape == (64, 48)
+    with pytest.raises(SettingsError, match="another shape"):
+        Matte(ShowOptions(matte=str(lying)), Frames.of(clip))
+
+
+def test_what_cannot_be_a_matte(tmp_path: Path, film: Path) -> None:
+    frames = Frames.of(open_clip(film))
+
+    def tried(name: str) -> None:
+        open_matte(ShowOptions(matte=str(tmp_path / name)), frames)
+
+    with pytest.raises(MediaError, match=r"--matte .*nothing\.png does not exist"):
+        tried("nothing.png")
+    grey(tmp_path / "wide.png", halves(48, 80))
+    with pytest.raises(SettingsError, match=r"80x48, the source 64x48: another shape"):
+        tried("wide.png")
+    (tmp_path / "torn.png").write_bytes((tmp_path / "wide.png").read_bytes()[:60])
+    with pytest.raises(MediaError, match=r"torn.png is damaged"):
+        tried("torn.png")
+    folder = counting(tmp_path / "mattes", 12)
+    grey(folder / "003.png", halves(24, 32))
+    matte = Matte(ShowOptions(matte=str(folder)), frames)
+    with pytest.raises(MediaError, match=r"003\.png is 32x24"):
+        matte.at(Fraction(3, 24))
+    assert open_matte(ShowOptions(), frames) is None
+    with pytest.warns(DreamFlowWarning, match="--matte-invert is nothing without a --matte"):
+        open_matte(ShowOptions(matte_invert=True), frames)
+
+
+# --- all journeys
+
+
+PATHS = {
+    "once": CARRY,
+    "passes": replace(CARRY, passes=2),
+    "loop": replace(CARRY, loop=True),
+    "each frame anew": replace(CARRY, carry=False),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the clip's last frame:dreamflow.errors.DreamFlowWarning")
+@pytest.mark.parametrize("how", PATHS)
+def test_black_is_the_source_and_white_the_dream(
+    how: str, tmp_path: Path, film: Path, noise_network: Network
+) -> None:
+    show = ShowOptions(matte=str(grey(tmp_path / "m.png", halves(48, 64))))
+    clip = open_clip(film, end="8")
+    plain = VideoSettings(DREAM, PATHS[how])
+    matte = Matte(show, Frames.of(clip))
+    whole = [f for f in video_journey(clip, noise_network, plain) if f]
+    seen = [f for f in video_journey(clip, noise_network, replace(plain, show=show), matte) if f]
+    sources = [frame.picture for frame in clip]
+    for frame, dream, source in zip(seen, whole, sources, strict=True):
+        assert frame.source is not None
+        assert np.array_equal(frame.picture[:, :32], source[:, :32])
+        assert np.array_equal(frame.picture[:, 32:], dream.picture[:, 32:])
+        assert (plate_of(frame.picture, frame.source)[:, :32] == 128).all()
+    everywhere = np.stack([frame.picture for frame in whole])
+    change = np.abs(everywhere[:, :, :32].astype(int) - np.stack(sources)[:, :, :32])
+    assert change.mean() > 0.5, "without the matte it would be dreamed"
+
+
+def test_where_a_matte_comes_to_the_dream_has_grown(tmp_path: Path, noise_network: Network) -> None:
+    """A white half that comes in late shows what a matte that was always white would."""
+    frames = [Frame(n, Fraction(n, 24), texture(48, 64)) for n in range(6)]
+    late = [np.zeros((48, 64))] * 4 + [halves(48, 64) / 255] * 2
+    whole = list(dream_video(frames, noise_network, None, DREAM, CARRY, ()))
+    seen = list(dream_video(frames, noise_network, None, DREAM, CARRY, (), mattes=late))
+    for number in range(6):
+        wanted = whole if number >= 4 else frames
+        assert np.array_equal(seen[number].picture[:, 32:], wanted[number].picture[:, 32:])
+        assert np.array_equal(seen[number].picture[:, :32], frames[number].picture[:, :32])
+
+
+def test_dream_video_takes_files_and_clips_and_arrays(
+    tmp_path: Path, film: Path, noise_network: Network
+) -> None:
+    path = rated(tmp_path / "m.mp4", "24", 12, counting(tmp_path / "mattes", 12, scale=20))
+    clip = open_clip(film, end="3")
+
+    def dreamed(**how: object) -> list[bytes]:
+        frames = dream_video(clip, noise_network, None, DREAM, CARRY, (), **how)  # type: ignore
+        return [frame.picture.tobytes() for frame in frames]
+
+    by_file = dreamed(show=ShowOptions(matte=str(path)))
+    assert dreamed(mattes=open_clip(path)) == by_file
+    levels = [np.full((48, 64), 20 * n, np.uint8) for n in range(3)]
+    assert dreamed(mattes=levels) == by_file != dreamed()
+    assert dreamed(mattes=np.full((48, 64), 0.0)) == [frame.picture.tobytes() for frame in clip]
+    with pytest.raises(SettingsError, match="not both"):
+        dreamed(mattes=levels, show=ShowOptions(matte=str(path)))
+    with pytest.raises(SettingsError, match="no mattes"):
+        dreamed(mattes=[])
+    with pytest.raises(SettingsError, match="goes with a Clip"):
+        list(
+            dream_video(
+                list(clip), noise_network, None, DREAM, CARRY, (), show=ShowOptions(matte=str(path))
+            )
+        )
+
+
+def test_a_sweep_is_swept_in_its_matte(tmp_path: Path, noise_network: Network, cli: Cli) -> None:
+    picture = texture(48, 64)
+    write_picture(tmp_path / "in.png", picture)
+    grey(tmp_path / "m.png", halves(48, 64))
+    run = cli(
+        "sweep",
+        tmp_path / "in.png",
+        tmp_path / "out",
+        "--layers",
+        "conv1/7x7_s2,conv2/3x3",
+        "--seconds",
+        "0.5",
+        "--fps",
+        "10",
+        "--octaves",
+        "1",
+        "--iterations",
+        "2",
+        "--matte",
+        tmp_path / "m.png",
+        "--strength",
+        "0: 0, 100%: 1",
+    )
+    assert run.code == 0, run.err
+    frames = [read_picture(path) for path in sorted((tmp_path / "out").glob("*.png"))]
+    assert len(frames) == 5 and np.array_equal(frames[0], picture)
+    assert all(np.array_equal(frame[:, :32], picture[:, :32]) for frame in frames)
+    assert np.abs(frames[4][:, 32:].astype(int) - picture[:, 32:]).mean() > 0.3
+
+
+# --- commands and jobs
+
+
+def test_the_other_half_is_the_source_within_encoding(tmp_path: Path, film: Path, cli: Cli) -> None:
+    """To the bit in a lossless film, and as near as a film without a dream in a lossy one."""
+    matte = grey(tmp_path / "m.png", halves(48, 64))
+    line = (*FAST, "--matte", matte)
+    assert cli("video", film, tmp_path / "exact.mkv", *line, "--lossless").code == 0
+    sources = np.stack([frame.picture for frame in open_clip(film)])
+    exact = np.stack([frame.picture for frame in open_clip(tmp_path / "exact.mkv")])
+    assert np.array_equal(exact[:, :, :32], sources[:, :, :32])
+    assert np.abs(exact[:, :, 32:].astype(int) - sources[:, :, 32:]).mean() > 1
+    assert cli("video", film, tmp_path / "lossy.mp4", *line).code == 0
+    assert cli("video", film, tmp_path / "none.mp4", *FAST, "--strength", "0").code == 0
+    lossy, none = (
+        np.stack([frame.picture for frame in open_clip(tmp_path / name)])
+        for name in ("lossy.mp4", "none.mp4")
+    )
+    # A block of the encoder's that has both halves in it is left out.
+    encoded, best = (psnr(f[:, :, :24], sources[:, :, :24]) for f in (lossy, none))
+    assert encoded > best - 1 and best > 25
+
+
+def test_a_frame_is_as_in_the_film(tmp_path: Path, film: Path, cli: Cli) -> None:
+    """At its time, with the matte and the strength of that time."""
+    mattes = counting(tmp_path / "mattes", 12, scale=20)
+    line = (*FAST, "--matte", mattes, "--strength", "0: 0.5, 11: 2", "--no-carry")
+    assert cli("video", film, tmp_path / "film.mkv", *line, "--lossless").code == 0
+    run = cli("frame", film, tmp_path / "one.png", *line, "--at", "7")
+    assert run.code == 0, run.err
+    frames = [frame.picture for frame in open_clip(tmp_path / "film.mkv")]
+    assert np.array_equal(read_picture(tmp_path / "one.png"), frames[7])
+
+
+def test_a_picture_by_command(tmp_path: Path, cli: Cli) -> None:
+    write_picture(tmp_path / "in.png", texture(48, 64))
+    grey(tmp_path / "m.png", halves(48, 64))
+    run = cli(
+        "frame",
+        tmp_path / "in.png",
+        tmp_path / "out.png",
+        *FAST,
+        "--matte",
+        tmp_path / "m.png",
+        "--matte-invert",
+        "--strength",
+        "0: 1, 100%: 0",
+    )
+    assert run.code == 0 and "a picture has no time" in run.err
+    picture, made = (read_picture(tmp_path / name) for name in ("in.png", "out.png"))
+    assert np.array_equal(made[:, 32:], picture[:, 32:])
+    assert not np.array_equal(made[:, :32], picture[:, :32])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("--matte", "wide.png"), "another shape"),
+        (("--matte", "nowhere.png"), "does not exist"),
+        (("--strength", "3"), "at most 2"),
+        (("--matte", "m.png", "--matte-feather", "-1"), "at least 0"),
+    ],
+)
+@pytest.mark.parametrize("command", ["video", "frame"])
+def test_what_is_refused_leaves_nothing(
+    tmp_path: Path,
+    film: Path,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    line: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grey(tmp_path / "m.png", halves(48, 64))
+    grey(tmp_path / "wide.png", halves(48, 80))
+    run = cli(command, film, "out.png" if command == "frame" else "out.mp4", *FAST, *line)
+    assert run.code == 1 and message in run.err and run.err.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"m.png", "wide.png"}
+
+
+def test_a_matte_is_not_written_over(tmp_path: Path, film: Path, cli: Cli) -> None:
+    matte = make_film(tmp_path / "m.mp4", frames=12)
+    before = matte.read_bytes()
+    run = cli("video", film, matte, *FAST, "--matte", matte, "--overwrite")
+    assert run.code == 1 and matte.read_bytes() == before
+
+
+def test_the_settings_make_the_same_again(tmp_path: Path, film: Path, cli: Cli) -> None:
+    matte = grey(tmp_path / "m.png", halves(48, 64))
+    line = (*FAST, "--matte", matte, "--matte-feather", "5", "--strength", "0: 0, 100%: 1")
+    assert cli("video", film, tmp_path / "one.mkv", *line, "--lossless").code == 0
+    run = cli("video", film, tmp_path / "two.mkv", "--like", tmp_path / "one.mkv")
+    assert run.code == 0, run.err
+    assert decoded(tmp_path / "one.mkv") == decoded(tmp_path / "two.mkv")
+
+
+@pytest.fixture
+def render(tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch) -> Rendering:
+    return Rendering(tmp_path, noise_network, monkeypatch)
+
+
+@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.parametrize("kind", ["film", "folder", "loop"])
+def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering) -> None:
+    """With a moving matte and a strength that changes."""
+    size = open_clip(SAMPLE)
+    path = counting(render.folder / "mattes", 20, (size.width // 4, size.height // 4), scale=12)
+    if kind == "film":
+        path = render.folder / "m.mp4"
+        make_film(path, frames=24, size=f"{size.width}x{size.height}", rate="30")
+    show = ShowOptions(matte=str(path), matte_feather=3, strength="0: 0.5, 100%: 1.5")
+    carry = replace(CARRY, loop=kind == "loop")
+    settings = VideoSettings(DREAM, carry, ClipOptions(size="64", start="4", end="18"), show=show)
+    whole = decoded(render("whole.mp4", settings))
+    for at in (3, 6, 9):
+        render.struck("d.mp4", settings, at)
+    assert decoded(render("d.mp4", settings)) == whole
+
+
+def test_another_matte_is_refused(render: Rendering, film: Path) -> None:
+    path = grey(render.folder / "m.png", halves(48, 64))
+    settings = VideoSettings(DREAM, CARRY, show=ShowOptions(matte=str(path)))
+    render.struck("d.mp4", settings, at=6, source=film)
+    grey(path, 255 - halves(48, 64))
+    with pytest.raises(SettingsError, match="another --matte"):
+        render("d.mp4", settings, source=film)
+    with pytest.raises(SettingsError, match=r"strength 1, not 0\.5"):
+        render("d.mp4", replace(settings, show=replace(settings.show, strength=0.5)), source=film)
+    grey(path, halves(48, 64))
+    render("d.mp4", settings, source=film)
+    assert not job_path(render.folder / "d.mp4").exists()
