@@ -6,6 +6,7 @@ guide.jpg         is not drawn here: it is a browser's picture of the page that
                   `dreamflow guide samples/meadow.jpg guide` writes, 1280 pixels wide.
 sweep.jpg         meadow.jpg swept through four layers: eight moments.
 zoom.jpg          a zoom into meadow.jpg with the preset descent: eight moments of 20 seconds.
+matte.jpg         valley.mp4 dreamed around its balloon: two moments.
 strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import dreamflow
-from dreamflow import CarryOptions, DreamOptions
+from dreamflow import CarryOptions, DreamOptions, ShowOptions
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.journeys.sweep import Still, dream_sweep, sweep_schedule
 from dreamflow.journeys.zoom import dream_zoom
@@ -40,6 +41,14 @@ def strip(network: dreamflow.Network, clip: dreamflow.Clip, carry: CarryOptions)
     options = DreamOptions(layer=(STRIP_LAYER,))
     dreams = dreamflow.dream_video(clip, network, options=options, carry=carry)
     return stretched([frame.picture for frame in dreams])
+
+
+def matted(network: dreamflow.Network) -> np.ndarray:
+    """Return the third and the ninetieth frame of a dream that leaves the balloon out."""
+    clip = dreamflow.open_clip(HERE / "valley.mp4", end=90)
+    show = ShowOptions(matte=str(HERE / "balloon.mp4"), matte_invert=True, matte_feather=1)
+    frames = [frame.picture for frame in dreamflow.dream_video(clip, network, show=show)]
+    return np.hstack([frames[2], frames[89]])
 
 
 def sweep(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
@@ -84,6 +93,7 @@ def main() -> None:
     dreamflow.write_picture(
         out / "zoom.jpg", moments(zoom(network, still("meadow.jpg", (240, 160))))
     )
+    dreamflow.write_picture(out / "matte.jpg", matted(network), quality=85)
     clip = dreamflow.open_clip(HERE / "valley.mp4", size="320")
     strips = {
         "the clip": stretched([frame.picture for frame in clip]),

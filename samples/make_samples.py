@@ -1,7 +1,8 @@
-"""Make the two sample media files of DreamFlow, wholly from code and fixed seeds.
+"""Make the sample media files of DreamFlow, wholly from code and fixed seeds.
 
 valley.mp4  4 s, 480x270, 24 fps, with sound: a slow pan over a mountain lake at golden hour,
             while a hot-air balloon drifts by.
+balloon.mp4 its matte: white where the balloon is.
 meadow.jpg  960x640: another lake of the same kind under a big cloudy sky.
 """
 
@@ -99,10 +100,11 @@ def encoder(view: View, audio: Path, target: Path) -> list[str]:
     ]
 
 
-def make_clip(target: Path) -> None:
+def make_clip(target: Path, matte: Path) -> None:
     view = View(960, 540, 0.56, 864, (0.66, 0.14), 12, 50, 0.32, 7)
     maps, balloon = prepare(view), build_balloon(124)
     bank = build_bank(view, [(0.02, 0.62), (0.10, 0.45), (1.13, 0.48), (1.24, 0.7)], 14000)
+    covers: list[F] = []
     size = view.width, view.height
     with tempfile.TemporaryDirectory() as folder:
         audio = Path(folder) / "pad.wav"
@@ -114,11 +116,27 @@ def make_clip(target: Path) -> None:
                 light = scene(view, maps, time)
                 # The balloon drifts against the pan, rises, and sways a little on the way.
                 x, y = 190 + 66 * time, 178 - 26 * time + 3 * np.sin(time * 1.6)
-                light = over(light, slide(balloon, [[1, 0, x], [0, 1, y]], size))
+                floating = slide(balloon, [[1, 0, x], [0, 1, y]], size)
+                light = over(light, floating)
                 near = slide(bank, [[1, 0, -view.run * time / SECONDS], [0, 1, 0]], size)
+                covers.append(floating[..., 3:] * (1 - near[..., 3:]))
                 process.stdin.write(finish(over(develop(light), near)).tobytes())
         if process.returncode:
             raise SystemExit(f"ffmpeg ended with code {process.returncode}")
+    make_matte(view, covers, matte)
+
+
+def make_matte(view: View, covers: list[F], target: Path) -> None:
+    """Write how much of each pixel is covered, frame by frame, as grey."""
+    size = f"{view.width // SS}x{view.height // SS}"
+    line = [
+        *(imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "rawvideo"),
+        *("-pix_fmt", "rgb24", "-s", size, "-r", str(FPS), "-i", "-", "-pix_fmt", "yuv420p"),
+        *("-c:v", "libx264", "-preset", "slow", "-crf", "12", "-threads", "1"),
+        *("-fflags", "+bitexact", "-flags", "+bitexact", str(target)),
+    ]
+    pictures = (finish(np.repeat(cover, 3, axis=2)).tobytes() for cover in covers)
+    subprocess.run(line, input=b"".join(pictures), check=True)
 
 
 def make_still(target: Path) -> None:
@@ -138,9 +156,9 @@ def main() -> None:
     out: Path = parser.parse_args().out
     cv2.setNumThreads(1)
     out.mkdir(parents=True, exist_ok=True)
-    make_clip(out / "valley.mp4")
+    make_clip(out / "valley.mp4", out / "balloon.mp4")
     make_still(out / "meadow.jpg")
-    for name in ("valley.mp4", "meadow.jpg"):
+    for name in ("valley.mp4", "balloon.mp4", "meadow.jpg"):
         print(f"{name}: {(out / name).stat().st_size / 1024:.0f} KiB")
 
 
