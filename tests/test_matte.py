@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, Run, ffmpeg, make_film, psnr, texture
+from conftest import SAMPLE, SHARED, Run, ffmpeg, make_film, psnr, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -34,6 +35,7 @@ from dreamflow.options import (
     ShowOptions,
     VideoSettings,
 )
+from dreamflow.queue import read_queue
 from dreamflow.render.video import video_journey
 
 Cli = Callable[..., Run]
@@ -384,6 +386,37 @@ def test_what_cannot_be_a_matte(tmp_path: Path, film: Path) -> None:
     assert open_matte(ShowOptions(), frames) is None
     with pytest.warns(DreamFlowWarning, match="--matte-invert is nothing without a --matte"):
         open_matte(ShowOptions(matte_invert=True), frames)
+
+
+@pytest.mark.clips
+def test_a_damaged_film_is_said_once() -> None:
+    """The frame before one that does not decode stays."""
+    path = SHARED / "hostile" / "byteflips_middle.mp4"
+    clip = open_clip(path, size="64")
+    with pytest.warns(DreamFlowWarning, match="does not decode, and the last before it") as told:
+        matte = Matte(ShowOptions(matte=str(path)), Frames.of(clip))
+        made = [matte.at(clip.info.time(n)).copy() for n in range(clip.info.frames)]
+    assert len(told) == 1
+    changes = [float(np.abs(b - a).mean()) for a, b in pairwise(made)]
+    assert 0 < changes.count(0) < len(changes) / 2
+
+
+def test_a_queue_finds_its_mattes_beside_it(tmp_path: Path) -> None:
+    text = (
+        '[[render]]\nsource = "in.mp4"\nout = "out.mp4"\nmatte = "m.png"\nstrength = "0: 0, 1s: 1"'
+    )
+    (tmp_path / "tonight.toml").write_text(text)
+    (render,) = read_queue(tmp_path / "tonight.toml")
+    assert render.settings.show.matte == str(tmp_path / "m.png")
+    assert render.settings.show.schedules
+
+
+def test_a_preset_with_a_strength_is_not_for_a_zoom(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "faint.toml").write_text("strength = 0.5\nstep = 1.0")
+    line = ("--octaves", "1", "--iterations", "1", "--layer", "conv2/3x3", "--size", "48x32")
+    preset = ("--preset", tmp_path / "faint.toml")
+    run = cli("zoom", tmp_path / "z.gif", *line, *preset, "--seconds", "0.1")
+    assert run.code == 0 and "strength is nothing to `zoom`" in run.err
 
 
 # --- all journeys

@@ -14,7 +14,7 @@ import typer
 
 from dreamflow.cli.terminal import note
 from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.options import ClipOptions, SweepOptions, ZoomOptions, saved_fields
+from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, ZoomOptions, saved_fields
 from dreamflow.presets import checked, load_preset
 from dreamflow.settings import Options, flag_of, plain_value, type_hints
 
@@ -46,7 +46,7 @@ def use_preset(ctx: typer.Context, name: str | None) -> str | None:
         settings_from(ctx, settings)
         own = {parameter.name for parameter in ctx.command.params}
         known = saved_fields()
-        journeys = (SweepOptions, ZoomOptions)
+        journeys = (ShowOptions, SweepOptions, ZoomOptions)
         others = [
             setting
             for setting in settings

@@ -262,6 +262,7 @@ class _Film:
         self.short = ""
         if self._info.frames > 1 and ends + 1 / self._info.rate <= wanted:
             self.short = f"ends at {float(ends):.2f} s, the source at {float(wanted):.2f} s"
+        self._told = False
         self._reader: Pictures = iter(())
         self._shown: tuple[int, np.ndarray] | None = None
         self._coming: tuple[int, np.ndarray] | None = None
@@ -278,6 +279,14 @@ class _Film:
             self._coming = next(self._reader, None)
         while self._coming is not None and self._coming[0] <= number:
             self._shown, self._coming = self._coming, next(self._reader, None)
+        if self._shown[0] < number and not self._told:
+            self._told = True
+            warnings.warn(
+                f"--matte {self.files[0]} is damaged or cut short: frame {number} does not decode, "
+                "and the last before it stays",
+                DreamFlowWarning,
+                4,
+            )
         return as_levels(luma(self._shown[1]))
 
 
