@@ -172,6 +172,9 @@ class ShowOptions(Options):
         high=50,
     )
     matte_invert: bool = option(False, "Show the dream where the matte is black instead.")
+    matte_crop: bool = option(
+        False, "Dream only the part of the picture that the matte ever shows: quicker."
+    )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from dreamflow.journeys import dream_image, dream_video
 from dreamflow.journeys.shown import Shown, as_matte, shown
 from dreamflow.media import open_clip, read_picture, write_picture
 from dreamflow.media.folder import job_path
-from dreamflow.media.matte import Frames, Matte, feathered, open_matte, same_aspect
+from dreamflow.media.matte import LEAST_PX, Matte, around, feathered, open_matte, same_aspect
+from dreamflow.media.matte_files import Frames
 from dreamflow.media.plate import plate_of
 from dreamflow.networks import Network
 from dreamflow.options import (
@@ -69,6 +70,11 @@ def counting(folder: Path, count: int, size: tuple[int, int] = (64, 48), scale: 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_film(tmp_path_factory.mktemp("film") / "in.mp4", frames=12)
+
+
+@pytest.fixture
+def render(tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch) -> Rendering:
+    return Rendering(tmp_path, noise_network, monkeypatch)
 
 
 # --- what is shown
@@ -521,6 +527,99 @@ def test_a_sweep_is_swept_in_its_matte(tmp_path: Path, noise_network: Network, c
     assert np.abs(frames[4][:, 32:].astype(int) - picture[:, 32:]).mean() > 0.3
 
 
+# --- only the part that is shown
+
+
+@given(st.data())
+def test_the_part_around_what_is_lit(data: st.DataObject) -> None:
+    """All of it, with what was wished for around it, and no less than deep layers need."""
+    size, count = data.draw(st.integers(1, 3000)), data.draw(st.integers(1, 300))
+    first = data.draw(st.integers(0, count - 1))
+    last = data.draw(st.integers(first, count - 1))
+    reach = data.draw(st.floats(0, 200))
+    lit = np.zeros(count, bool)
+    lit[[first, last]] = True
+    part = around(lit, size, reach)
+    assert 0 <= part.start <= max(0, first * size / count - reach)
+    assert min(size, (last + 1) * size / count + reach) <= part.stop + 1e-6 <= size + 1e-6
+    assert part.stop - part.start >= min(size, LEAST_PX)
+    wanted = (last + 1 - first) * size / count + 2 * reach
+    assert part.stop - part.start <= max(LEAST_PX, wanted) + 3, "and not much more"
+
+
+def corner(folder: Path, name: str = "m.png") -> ShowOptions:
+    """Return the options of a matte of 400x320 that is white in a corner."""
+    level = np.zeros((320, 400), np.uint8)
+    level[20:60, 30:90] = 255
+    return ShowOptions(matte=str(grey(folder / name, level)), matte_crop=True)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A folder of ten pictures, 400x320."""
+    (tmp_path / "in").mkdir()
+    scene = texture(320, 420)
+    for number in range(10):
+        write_picture(tmp_path / "in" / f"{number}.png", scene[:, 2 * number : 2 * number + 400])
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("how", PATHS)
+@pytest.mark.filterwarnings("ignore:the clip's last frame:dreamflow.errors.DreamFlowWarning")
+def test_only_the_part_that_is_shown_is_dreamed(
+    how: str, tmp_path: Path, large: Path, noise_network: Network
+) -> None:
+    """It is the dream of a film of that part, back in its place."""
+    show, clip = corner(tmp_path), open_clip(large, end="4")
+    matte = Matte(show, Frames.of(clip))
+    assert matte.box == (slice(0, 224), slice(0, 224))
+    settings = VideoSettings(DREAM, replace(PATHS[how], cuts="none"), show=show)
+    made = [f for f in video_journey(clip, noise_network, settings, matte) if f]
+    (tmp_path / "part").mkdir()
+    for frame in clip:
+        write_picture(tmp_path / "part" / f"{frame.index}.png", frame.picture[:224, :224])
+    part = open_clip(tmp_path / "part")
+    alone = VideoSettings(DREAM, settings.carry)
+    dreams = [f for f in video_journey(part, noise_network, alone) if f]
+    for frame, dream, source in zip(made, dreams, clip, strict=True):
+        wanted = source.picture.copy()
+        wanted[20:60, 30:90] = dream.picture[20:60, 30:90]
+        assert np.array_equal(frame.picture, wanted) and frame.whole is None
+        assert frame.source is not None and np.array_equal(frame.source, source.picture)
+
+
+def test_the_part_is_the_same_for_a_preview(tmp_path: Path, large: Path, cli: Cli) -> None:
+    line = ("--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "2", "--no-carry")
+    line = (*line, "--threads", "1", "--matte", str(corner(tmp_path).matte), "--matte-crop")
+    assert cli("video", large, tmp_path / "out", *line, "--start", "5", "--end", "8").code == 0
+    assert cli("frame", large, tmp_path / "one.png", *line, "--at", "6").code == 0
+    frames = [read_picture(path) for path in sorted((tmp_path / "out").glob("*.png"))]
+    assert np.array_equal(read_picture(tmp_path / "one.png"), frames[1])
+    run = cli("video", large, tmp_path / "no.mp4", *line, "--flow-dir", tmp_path)
+    assert run.code == 1 and "leave out --matte-crop" in run.err
+    grey(tmp_path / "m.png", np.zeros((320, 400)))
+    run = cli("video", large, tmp_path / "no.mp4", *line)
+    assert run.code == 1 and "shows nothing of the dream" in run.err
+
+
+@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+def test_a_job_of_a_part_goes_on(render: Rendering, large: Path) -> None:
+    (render.folder / "mattes").mkdir()
+    for number in range(10):
+        corner(render.folder / "mattes", f"{number}.png")
+    show = ShowOptions(matte=str(render.folder / "mattes"), matte_crop=True)
+    settings = VideoSettings(DREAM, CARRY, ClipOptions(), show=show)
+    whole = decoded(render("whole.mp4", settings, source=large))
+    render.struck("d.mp4", settings, at=4, source=large)
+    last = render.folder / "mattes" / "9.png"
+    kept = last.read_bytes()
+    grey(last, np.full((320, 400), 255))
+    with pytest.raises(SettingsError, match="another --matte"):
+        render("d.mp4", settings, source=large)
+    last.write_bytes(kept)
+    assert decoded(render("d.mp4", settings, source=large)) == whole
+
+
 # --- commands and jobs
 
 
@@ -616,11 +715,6 @@ def test_the_settings_make_the_same_again(tmp_path: Path, film: Path, cli: Cli) 
     run = cli("video", film, tmp_path / "two.mkv", "--like", tmp_path / "one.mkv")
     assert run.code == 0, run.err
     assert decoded(tmp_path / "one.mkv") == decoded(tmp_path / "two.mkv")
-
-
-@pytest.fixture
-def render(tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch) -> Rendering:
-    return Rendering(tmp_path, noise_network, monkeypatch)
 
 
 @pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")

@@ -102,7 +102,8 @@ def dream_clip(
     # What is quickly seen to be wrong is said before PyTorch is loaded.
     from dreamflow.media.clip import Clip
     from dreamflow.media.formats import format_of
-    from dreamflow.media.matte import Frames, open_matte
+    from dreamflow.media.matte import open_matte
+    from dreamflow.media.matte_files import Frames
     from dreamflow.media.plate import plate_format
     from dreamflow.media.writer import check_output
 

@@ -8,7 +8,7 @@ that fades in has grown already, and where a matte comes to, there is no empty p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +16,13 @@ import numpy as np
 from dreamflow.clock import Moment, Timeline
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
+from dreamflow.journeys.journey import State
 from dreamflow.media.clip import Clip
-from dreamflow.media.matte import Frames, Matte, luma, same_aspect
+from dreamflow.media.matte import Box, Matte, same_aspect
+from dreamflow.media.matte_files import Frames, luma
 from dreamflow.media.readers import fitted
-from dreamflow.options import ShowOptions
+from dreamflow.motion import Mark, Marker
+from dreamflow.options import CarryOptions, ShowOptions
 
 MatteFor = Callable[[Frame], np.ndarray]
 """Gives the matte of a frame, float32 (H, W) in [0, 1]."""
@@ -43,6 +46,33 @@ def shown(
     return np.rint(levels.clip(0, 255)).astype(np.uint8)
 
 
+def cut_out(frame: Frame, box: Box | None) -> Frame:
+    """Return the part of a frame that is dreamed, which has the whole with it."""
+    if box is None:
+        return frame
+    part = np.ascontiguousarray(frame.picture[box])
+    return replace(frame, picture=part, whole=frame.picture)
+
+
+class Within:
+    """A Marker that looks at whole frames, and passes on the part of them that is dreamed."""
+
+    def __init__(self, marker: Marker, box: Box | None) -> None:
+        self._marker, self._box = marker, box
+
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
+        """Yield the part of each frame with the mark of the whole."""
+        return ((cut_out(frame, self._box), mark) for frame, mark in self._marker(frames))
+
+    def state(self) -> State:
+        """Return what the marks of the frames to come depend on."""
+        return self._marker.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self._marker.restore(state)
+
+
 class Shown:
     """Makes what is shown of dreamed frames; they have their source with them."""
 
@@ -51,13 +81,16 @@ class Shown:
         show: ShowOptions | None = None,
         timeline: Timeline | None = None,
         matte_for: MatteFor | None = None,
+        box: Box | None = None,
     ) -> None:
         """Make ready. timeline: what schedules count on. matte_for: None shows it everywhere.
+
+        box: the part of the frames that was dreamed, if not all.
 
         Raises SettingsError for a schedule that cannot be on this timeline, or has none.
         """
         self._show, self._timeline = show or ShowOptions(), timeline
-        self._matte_for = matte_for
+        self._matte_for, self._box = matte_for, box
         if timeline is not None:
             self._show.check_over(timeline)
         elif self._show.schedules:
@@ -70,7 +103,12 @@ class Shown:
         moment = self._timeline.at(frame.time) if self._timeline else Moment()
         strength = self._show.at(moment).strength
         matte = self._matte_for(frame) if self._matte_for else None
-        return replace(frame, picture=shown(frame.picture, frame.source, strength, matte))
+        if self._box is None or frame.whole is None:
+            return replace(frame, picture=shown(frame.picture, frame.source, strength, matte))
+        picture = frame.whole.copy()
+        matte = None if matte is None else matte[self._box]
+        picture[self._box] = shown(frame.picture, frame.source, strength, matte)
+        return replace(frame, picture=picture, source=frame.whole, whole=None)
 
 
 def as_matte(matte: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -94,29 +132,32 @@ def as_matte(matte: np.ndarray, width: int, height: int) -> np.ndarray:
     return fitted(luma(grey) if grey.ndim == 3 else grey, width, height).clip(0, 1)
 
 
+def box_of(matte: Matte | None, carry: CarryOptions) -> Box | None:
+    """Return the part of the frames that is dreamed; None for all of them.
+
+    Raises SettingsError where motion comes from files, which is that of the whole.
+    """
+    box = matte.box if matte else None
+    if box and carry.flow_dir is not None:
+        raise SettingsError("--flow-dir has the motion of whole frames: leave out --matte-crop")
+    return box
+
+
 def matte_of(matte: Matte | None) -> MatteFor | None:
     """Return what gives each frame its own of a matte; None for none."""
     return None if matte is None else lambda frame: matte.at(frame.time)
 
 
-def matte_for(
-    frames: Iterable[Frame],
-    show: ShowOptions,
-    mattes: Iterable[np.ndarray | Frame] | np.ndarray | None,
-) -> MatteFor | None:
-    """Return what gives the frames of `dream_video` their mattes: those of a file, or as given.
+def matte_beside(frames: Iterable[Frame], show: ShowOptions) -> Matte | None:
+    """Return the matte that the options name for frames, or None.
 
-    Raises SettingsError where both are given, or a file without a Clip to go with.
+    Raises SettingsError where there is no Clip for it to go with.
     """
-    if mattes is None and show.matte is None:
+    if show.matte is None:
         return None
-    if mattes is not None:
-        if show.matte is not None:
-            raise SettingsError("give a matte file or mattes, not both")
-        return in_turn(mattes)
     if not isinstance(frames, Clip):
         raise SettingsError("a matte file goes with a Clip; give the mattes of other frames")
-    return matte_of(Matte(show, Frames.of(frames)))
+    return Matte(show, Frames.of(frames))
 
 
 def in_turn(mattes: Iterable[np.ndarray | Frame] | np.ndarray) -> MatteFor:

@@ -15,7 +15,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.caption import Captions
 from dreamflow.journeys.guide import chosen_layers
 from dreamflow.journeys.once import ClipJourney
-from dreamflow.journeys.shown import Shown, matte_of
+from dreamflow.journeys.shown import Shown, Within, box_of, matte_of
 from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media.clip import Clip
 from dreamflow.media.matte import Matte
@@ -134,14 +134,15 @@ def sweep_journey(
         cuts = cuts or ()
     names = Captions(LayerSchedule(schedule)) if caption else None
     timeline = source.timeline
-    touch = Shown(show, timeline, matte_of(matte))
+    box = box_of(matte, carry)
+    touch = Shown(show, timeline, matte_of(matte), box)
 
     def captioned(frame: Frame) -> Frame:
         frame = touch(frame)
         return names.on(frame, timeline.at(frame.time)) if names else frame
 
     dreamer = VideoDreamer(network, options, carry, timeline)
-    marker = marker_of(carry, cuts)
+    marker = Within(marker_of(carry, cuts), box)
     return ClipJourney(source.frames_from, len(source), dreamer, marker, captioned)
 
 

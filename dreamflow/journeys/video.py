@@ -12,12 +12,13 @@ from torch import Tensor
 
 from dreamflow.clock import Timeline
 from dreamflow.dream import Objective, OctavePlan, dream, first_plan
+from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.course import Course
 from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
 from dreamflow.journeys.journey import State
 from dreamflow.journeys.passes import dream_marked
-from dreamflow.journeys.shown import Shown, matte_for
+from dreamflow.journeys.shown import Shown, Within, box_of, in_turn, matte_beside, matte_of
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
     Carried,
@@ -319,9 +320,15 @@ def dream_video(
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     if timeline is None and isinstance(frames, Clip):
         timeline = frames.timeline
-    touch = Shown(show, timeline, matte_for(frames, show or ShowOptions(), mattes))
+    show = show or ShowOptions()
+    if mattes is not None and show.matte is not None:
+        raise SettingsError("give a matte file or mattes, not both")
+    matte = matte_beside(frames, show)
+    box = box_of(matte, carry)
+    touch = Shown(show, timeline, matte_of(matte) if mattes is None else in_turn(mattes), box)
     dreamer = VideoDreamer(network, options, carry, timeline)
-    yield from map(touch, dream_marked(marker_of(carry, cuts)(frames), dreamer))
+    marker = Within(marker_of(carry, cuts), box)
+    yield from map(touch, dream_marked(marker(frames), dreamer))
 
 
 def marker_of(carry: CarryOptions, cuts: Sequence[Fraction] | None) -> Marker:

@@ -15,9 +15,10 @@ from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
 from dreamflow.journeys.sheet import contact_sheet
-from dreamflow.journeys.shown import Shown, matte_of
+from dreamflow.journeys.shown import Shown, box_of, cut_out, matte_of
 from dreamflow.media import Clip, is_picture, read_picture
-from dreamflow.media.matte import Frames, Matte
+from dreamflow.media.matte import Box, Matte
+from dreamflow.media.matte_files import Frames
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import read_alpha
 from dreamflow.networks import Network
@@ -79,9 +80,10 @@ def render_preview(
             "a picture has no time: the beginning of the schedule is taken", DreamFlowWarning, 2
         )
         dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
-    touch = Shown(show, None if still else frames.timeline, matte_of(matte))
+    box = box_of(matte, carry)
+    touch = Shown(show, None if still else frames.timeline, matte_of(matte), box)
     if not is_sheet(dream):
-        return last_dreamed(frames, network, dream, carry, progress, touch)
+        return last_dreamed(frames, network, dream, carry, progress, touch, box)
     pictures: list[np.ndarray] = []
     for number, layer in enumerate(dream.layer):
         before = number * len(frames)
@@ -90,7 +92,7 @@ def render_preview(
             progress(before + done)
 
         alone = replace(dream, layer=(layer,))
-        pictures.append(last_dreamed(frames, network, alone, carry, add, touch))
+        pictures.append(last_dreamed(frames, network, alone, carry, add, touch, box))
     return contact_sheet(pictures, dream.layer)
 
 
@@ -117,11 +119,14 @@ def last_dreamed(
     carry: CarryOptions,
     progress: Progress,
     touch: Shown,
+    box: Box | None,
 ) -> np.ndarray:
     """Return the dream of the last frame. Raises MediaError where it does not decode."""
     last: Frame | None = None
     done = 0
-    for dreamed in dream_video(frames, network, None, dream, carry):
+    timeline = frames.timeline if isinstance(frames, Clip) else None
+    parts = frames if box is None else (cut_out(frame, box) for frame in frames)
+    for dreamed in dream_video(parts, network, None, dream, carry, timeline=timeline):
         done, last = done + 1, dreamed
         progress(done)
     if last is None or (isinstance(frames, Clip) and done < len(frames)):

@@ -17,13 +17,14 @@ from dreamflow.journeys.sweep import (
 from dreamflow.media import Clip, is_picture, read_picture
 from dreamflow.media.clip import PICTURES_RATE, exact_rate
 from dreamflow.media.cutlist import read_cuts
-from dreamflow.media.matte import Frames, Matte, open_matte
+from dreamflow.media.matte import Matte, open_matte
+from dreamflow.media.matte_files import Frames
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
 from dreamflow.networks import Network
 from dreamflow.networks.network import Layer
 from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, VideoSettings, fit_size
-from dreamflow.render.inputs import MATTE
+from dreamflow.render.inputs import CROPPED, MATTE
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
 from dreamflow.render.video import inputs_of
@@ -105,7 +106,7 @@ def render_sweep(
     if isinstance(source, Clip):
         cuts, inputs = read_cuts(source, settings.carry.cuts), inputs_of(source, settings)
     if matte:
-        inputs = {**inputs, MATTE: matte.files}
+        inputs = {**inputs, MATTE if matte.box is None else CROPPED: matte.files}
     journey = sweep_journey(
         *(source, network, plan.schedule, dream, settings.carry, cuts),
         *(sweep.caption, settings.show, matte),

@@ -7,14 +7,16 @@ from pathlib import Path
 from dreamflow.journeys.journey import Journey
 from dreamflow.journeys.loop import LoopJourney
 from dreamflow.journeys.once import ClipJourney
-from dreamflow.journeys.shown import Shown, matte_of
+from dreamflow.journeys.shown import Shown, Within, box_of, matte_of
 from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media import Clip
 from dreamflow.media.cutlist import FOUND, read_cuts
-from dreamflow.media.matte import Frames, Matte, open_matte
+from dreamflow.media.matte import Matte, open_matte
+from dreamflow.media.matte_files import Frames
+from dreamflow.motion import Marker
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, VideoSettings
-from dreamflow.render.inputs import FLOW, MATTE, Inputs
+from dreamflow.render.inputs import CROPPED, FLOW, MATTE, Inputs
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
 
@@ -23,14 +25,16 @@ def video_journey(
     clip: Clip, network: Network, settings: VideoSettings, matte: Matte | None = None
 ) -> Journey:
     """Return the journey of a clip, once through or as a loop."""
-    touch = Shown(settings.show, clip.timeline, matte_of(matte))
-    cuts = read_cuts(clip, settings.carry.cuts)
+    cuts, box = read_cuts(clip, settings.carry.cuts), box_of(matte, settings.carry)
+    touch = Shown(settings.show, clip.timeline, matte_of(matte), box)
+
+    def marker() -> Marker:
+        return Within(marker_of(settings.carry, cuts), box)
+
     dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
     if settings.carry.loop:
-        return LoopJourney(
-            clip.frames_from, len(clip), dreamer, lambda: marker_of(settings.carry, cuts), touch
-        )
-    return ClipJourney(clip.frames_from, len(clip), dreamer, marker_of(settings.carry, cuts), touch)
+        return LoopJourney(clip.frames_from, len(clip), dreamer, marker, touch)
+    return ClipJourney(clip.frames_from, len(clip), dreamer, marker(), touch)
 
 
 def inputs_of(clip: Clip, settings: VideoSettings, matte: Matte | None = None) -> Inputs:
@@ -42,7 +46,7 @@ def inputs_of(clip: Clip, settings: VideoSettings, matte: Matte | None = None) -
     if carry.flow_dir is not None:
         inputs[FLOW] = sorted(Path(carry.flow_dir).glob("*.flo"))
     if matte:
-        inputs[MATTE] = matte.files
+        inputs[MATTE if matte.box is None else CROPPED] = matte.files
     return inputs
 
 
