@@ -22,8 +22,8 @@ FLOW = "--flow-dir"
 
 MATTE = "--matte"
 """The name of the input that says where the dream is shown."""
-CROPPED = "--matte, cropped"
-"""The same where all of it says what is dreamed: none of its files may change."""
+MATTES = "--matte files"
+"""The same where none of its files may change, whether they were read or not."""
 
 Inputs = Mapping[str, Sequence[Path]]
 """The files that a render depends on, under the name that the user knows them by. Of several, those
@@ -62,7 +62,7 @@ def _same(before: list[list[str]], now: list[list[str]], name: str, read: int) -
     """Return whether files are those that they were, as far as they were read."""
     if name == FLOW:
         return {tuple(file) for file in before} <= {tuple(file) for file in now}
-    if name == CROPPED:
+    if name == MATTES:
         return before == now
     alike = [file[0] for file in before] == [file[0] for file in now]
     return alike and before[: max(1, read)] == now[: max(1, read)]

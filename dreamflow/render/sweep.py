@@ -24,7 +24,7 @@ from dreamflow.media.readers import fitted
 from dreamflow.networks import Network
 from dreamflow.networks.network import Layer
 from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, VideoSettings, fit_size
-from dreamflow.render.inputs import CROPPED, MATTE
+from dreamflow.render.inputs import MATTE, MATTES
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
 from dreamflow.render.video import inputs_of
@@ -106,7 +106,7 @@ def render_sweep(
     if isinstance(source, Clip):
         cuts, inputs = read_cuts(source, settings.carry.cuts), inputs_of(source, settings)
     if matte:
-        inputs = {**inputs, MATTE if matte.box is None else CROPPED: matte.files}
+        inputs = {**inputs, MATTE if matte.box is None else MATTES: matte.files}
     journey = sweep_journey(
         *(source, network, plan.schedule, dream, settings.carry, cuts),
         *(sweep.caption, settings.show, matte),

@@ -16,7 +16,7 @@ from dreamflow.media.matte_files import Frames
 from dreamflow.motion import Marker
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, VideoSettings
-from dreamflow.render.inputs import CROPPED, FLOW, MATTE, Inputs
+from dreamflow.render.inputs import FLOW, MATTE, MATTES, Inputs
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.record import settings_record
 
@@ -46,7 +46,9 @@ def inputs_of(clip: Clip, settings: VideoSettings, matte: Matte | None = None) -
     if carry.flow_dir is not None:
         inputs[FLOW] = sorted(Path(carry.flow_dir).glob("*.flo"))
     if matte:
-        inputs[MATTE if matte.box is None else CROPPED] = matte.files
+        # The frames of a resampled clip are not counted as those of its source are.
+        strict = matte.box is not None or clip.resampled
+        inputs[MATTES if strict else MATTE] = matte.files
     return inputs
 
 
