@@ -20,9 +20,18 @@ if TYPE_CHECKING:
     from dreamflow.errors import DreamFlowError, DreamFlowWarning
     from dreamflow.frames import Frame
     from dreamflow.journeys import dream_image, dream_video
+    from dreamflow.journeys.sweep import dream_sweep
+    from dreamflow.journeys.zoom import dream_zoom
     from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
     from dreamflow.networks import Network, load_network, network_of
-    from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, ShowOptions
+    from dreamflow.options import (
+        CarryOptions,
+        ClipOptions,
+        DreamOptions,
+        ShowOptions,
+        SweepOptions,
+        ZoomOptions,
+    )
     from dreamflow.render.guide import make_guide
 
 try:
@@ -40,8 +49,12 @@ _HOMES = {
     "Frame": "frames",
     "Network": "networks",
     "ShowOptions": "options",
+    "SweepOptions": "options",
+    "ZoomOptions": "options",
     "dream_image": "journeys",
+    "dream_sweep": "journeys.sweep",
     "dream_video": "journeys",
+    "dream_zoom": "journeys.zoom",
     "load_network": "networks",
     "make_guide": "render.guide",
     "network_of": "networks",
@@ -61,9 +74,13 @@ __all__ = [
     "Frame",
     "Network",
     "ShowOptions",
+    "SweepOptions",
+    "ZoomOptions",
     "__version__",
     "dream_image",
+    "dream_sweep",
     "dream_video",
+    "dream_zoom",
     "load_network",
     "make_guide",
     "network_of",

@@ -54,6 +54,10 @@ class DreamFlowWarning(UserWarning):
     """Something is lost or changed on the way, and the user should know."""
 
 
+LIKENESS = 0.75
+"""Of two names (`difflib`'s ratio), from which on one may be a slip of the pen for the other."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """Return `"; did you mean A, B or C?"` for a mistyped name, or an empty string.
 
@@ -62,7 +66,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     names = list(known)
     folded = {n.casefold(): n for n in reversed(names)}
     wanted = name.casefold()
-    close = [folded[m] for m in get_close_matches(wanted, folded, n=count, cutoff=0.6)]
+    close = [folded[m] for m in get_close_matches(wanted, folded, n=count, cutoff=LIKENESS)]
     if len(close) < count and len(wanted) >= 2:
         close += [n for n in names if wanted in n.casefold() and n not in close]
     close = close[:count]

@@ -12,8 +12,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from dreamflow.clock import When
 from dreamflow.errors import SettingsError
-from dreamflow.settings import Count, Number, Options, option, plain_value
+from dreamflow.settings import Count, Number, Options, flag_of, option, plain_value
+
+
+def check_times(options: Options, *names: str) -> None:
+    """Raise SettingsError where one of these settings is given, and is no time."""
+    for name in names:
+        try:
+            if (text := getattr(options, name)) is not None:
+                When.parse(text)
+        except SettingsError as error:
+            raise SettingsError(f"{flag_of(name)} {error}") from None
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,10 @@ class GuideOptions(Options):
         "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.",
         metavar="SIZE",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_times(self, "at")
 
 
 @dataclass(frozen=True)
@@ -200,6 +215,10 @@ class ClipOptions(Options):
         "opencv, pyav, or auto: OpenCV where its colours are right.",
         choices=("auto", "opencv", "pyav"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_times(self, "start", "end")
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,13 @@ strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by on
 """
 
 import argparse
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 import dreamflow
-from dreamflow import CarryOptions, DreamOptions, ShowOptions
+from dreamflow import CarryOptions, DreamOptions, ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.journeys.sheet import contact_sheet
-from dreamflow.journeys.sweep import Still, dream_sweep, sweep_schedule
-from dreamflow.journeys.zoom import dream_zoom
-from dreamflow.options import ZoomOptions
 from dreamflow.presets import load_preset
 
 HERE = Path(__file__).parent
@@ -53,15 +49,15 @@ def matted(network: dreamflow.Network) -> np.ndarray:
 
 def sweep(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
     """Return eight moments of a sweep, two on their way from each layer to the next."""
-    schedule = sweep_schedule(LAYERS, Fraction(1, 2), Fraction(3, 2))
-    frames = list(dream_sweep(Still(picture, Fraction(12), 78), network, schedule, caption=True))
+    options = SweepOptions(layers=",".join(LAYERS), hold=0.5, fade=1.5, caption=True)
+    frames = list(dreamflow.dream_sweep(picture, network, options, fps=12))
     return [frames[number] for number in (2, 12, 19, 27, 36, 43, 60, 77)]
 
 
 def zoom(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
     """Return eight moments of a zoom."""
     options = ZoomOptions(**{**load_preset("descent")[1], "seconds": 20.0, "fps": 12.0})
-    frames = list(dream_zoom(picture, network, zoom=options))
+    frames = list(dreamflow.dream_zoom(picture, network, zoom=options))
     return [frames[number] for number in (0, 8, 40, 80, 120, 160, 200, 239)]
 
 

@@ -14,9 +14,10 @@ import pytest
 from conftest import SHARED, ffmpeg, make_film, psnr, texture
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
-from dreamflow.media import open_clip, read_picture, write_picture
+from dreamflow.media import open_clip, read_picture, write_picture, write_video
 from dreamflow.media.clip import exact_rate
 from dreamflow.media.pictures import natural_key
 from dreamflow.media.probe import FilmInfo, frame_rate, probe_film
@@ -421,10 +422,53 @@ def test_the_readers_agree_on_real_clips(clips: Path, name: str) -> None:
         assert np.abs(a.astype(int) - b).mean() < 2
 
 
-def test_an_animated_webp_is_refused_by_name(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "f.webp", frames=3, options=("-pix_fmt", "bgra"))
-    with pytest.raises(MediaError, match="is an animated WebP, which cannot be read"):
-        open_clip(film)
+# --- animated WebP
+
+
+def test_an_animated_webp_is_a_clip(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=12, rate="24")
+    whole = list(open_clip(film))
+    write_video(tmp_path / "f.webp", whole, open_clip(film), lossless=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clip = open_clip(tmp_path / "f.webp")
+        found = list(clip)
+    assert (clip.rate, clip.constant_rate, clip.length) == (24, True, Fraction(1, 2))
+    for one, other in zip(whole, found, strict=True):
+        assert np.array_equal(one.picture, other.picture)
+        assert abs(float(one.time - other.time)) <= 1e-3
+    part = list(open_clip(tmp_path / "f.webp", start="3", end="0.3s"))
+    assert len(part) == 4 and np.array_equal(part[0].picture, whole[3].picture)
+
+
+def made_webp(path: Path, pictures: list[np.ndarray], lasts: list[int]) -> Path:
+    first, *others = [Image.fromarray(picture) for picture in pictures]
+    first.save(path, save_all=True, append_images=others, duration=lasts, lossless=True, exact=True)
+    return path
+
+
+def test_a_webp_keeps_its_uneven_times_and_lies_over_black(tmp_path: Path) -> None:
+    lasts = [40, 200, 1000, 80]
+    pictures = [np.dstack([texture(20, 30, n), np.full((20, 30), 128)]) for n in range(4)]
+    film = made_webp(tmp_path / "f.webp", [p.astype(np.uint8) for p in pictures], lasts)
+    with pytest.warns(DreamFlowWarning, match=r"f\.webp has transparency: it is laid over black"):
+        clip = open_clip(film)
+    found = list(clip)
+    assert [float(frame.time) for frame in found] == pytest.approx([0, 0.04, 0.24, 1.24])
+    assert not clip.constant_rate and float(clip.length) == pytest.approx(1.32)
+    for n, frame in enumerate(found):
+        assert np.abs(frame.picture - pictures[n][..., :3] * (128 / 255)).max() <= 0.5 + 1e-6
+
+
+def test_a_webp_cut_short_or_of_one_picture_is_said(tmp_path: Path) -> None:
+    whole = made_webp(tmp_path / "f.webp", [texture(40, 60, n) for n in range(6)], [40] * 6)
+    data = whole.read_bytes()
+    (tmp_path / "cut.webp").write_bytes(data[: len(data) // 2])
+    with pytest.raises(MediaError, match=r"cut\.webp"):
+        open_clip(tmp_path / "cut.webp")
+    write_picture(tmp_path / "one.webp", texture(40, 60))
+    with pytest.raises(MediaError, match="single picture: `dreamflow frame` dreams it"):
+        open_clip(tmp_path / "one.webp")
 
 
 # --- geometry

@@ -447,6 +447,18 @@ def test_the_commands_tell_where_weights_are(
     assert run.code == 1 and "models import FILE --network places205" in run.err
 
 
+def test_what_is_shipped_has_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamflow.networks.store.own_folders", lambda: [])
+    assert models.verify("pocket").endswith("that of the file that comes with DreamFlow")
+    data = bytearray((models.SHIPPED / "pocket.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "pocket.safetensors").write_bytes(data)
+    for module in ("models", "store"):
+        monkeypatch.setattr(f"dreamflow.networks.{module}.SHIPPED", tmp_path)
+    with pytest.raises(WeightsError, match=r"is damaged: its SHA256 is .*; install DreamFlow anew"):
+        models.verify("pocket")
+
+
 def test_without_torchvision_the_others_are_listed_all_the_same(
     store: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,8 @@ def test_a_wrong_preset_is_refused_by_file_and_key(tmp_path: Path, text: str, me
 def test_unknown_presets_name_the_nearest() -> None:
     with pytest.raises(SettingsError, match=f"did you mean {PRESETS[0]}"):
         load_preset(PRESETS[0] + "s")
+    with pytest.raises(SettingsError, match=f"'nothing'; there are {', '.join(PRESETS)}"):
+        load_preset("nothing")  # "etching" is not what was meant
     with pytest.raises(SettingsError, match="no such file"):
         load_preset("nowhere/mine.toml")
 

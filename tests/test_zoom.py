@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import SAMPLE_STILL, Run, texture
+from conftest import SAMPLE_STILL, Run, make_film, texture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -325,6 +325,39 @@ def test_the_command_zooms_into_noise_and_again_like_it(tmp_path: Path, cli: Cli
     for number in range(6):
         name = f"frame_{number:06d}.png"
         assert np.array_equal(read_picture(one / name), read_picture(again / name))
+
+
+def test_the_command_zooms_into_a_frame_of_a_clip(tmp_path: Path, cli: Cli) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=24, size="64x48")
+    still = ("--size", "64x48", "--seconds", "0.25", "--iterations", "0", "--speed", "1")
+    run = cli("zoom", film, tmp_path / "z", *still, "--at", "20")
+    assert run.code == 0, run.err
+    frame = list(open_clip(film))[20].picture.astype(int)
+    assert np.abs(frame - read_picture(tmp_path / "z" / "frame_000000.png")).max() <= 1
+    assert json.loads((tmp_path / "z" / "settings.json").read_text())["at"] == "20"
+    run = cli("zoom", film)
+    assert run.code == 1 and f"zoom {film} zoom.mp4 --at 2s`" in run.err
+
+
+def test_a_zoom_into_another_frame_does_not_go_on(tmp_path: Path, noise_network: Network) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=24, size="64x48")
+    settings = ZoomSettings(DREAM, ZOOM)
+
+    def rendered(at: str, stop: int | None = None) -> None:
+        def progress(done: int, total: int) -> None:
+            if done == stop:
+                raise InterruptedError
+
+        picture = first_picture(film, settings, at)
+        out = tmp_path / "z.mp4"
+        render_zoom(film, picture, out, noise_network, settings, Handles(progress), at)
+
+    with pytest.raises(InterruptedError):
+        rendered("3", stop=2)
+    with pytest.raises(SettingsError, match="was begun with another frame at 3"):
+        rendered("4")
+    rendered("3")
+    assert (tmp_path / "z.mp4").exists()
 
 
 def test_reverse_is_the_same_backwards(tmp_path: Path, cli: Cli) -> None:

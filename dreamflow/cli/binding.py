@@ -91,6 +91,14 @@ def complete_presets(incomplete: str) -> list[str]:
     return [name for name in preset_files() if name.startswith(incomplete)]
 
 
+AtOption = Annotated[
+    str,
+    typer.Option(
+        help="Which frame of a clip: 48, 2s, 1:02.5 or 40%.",
+        metavar="WHEN",
+        rich_help_panel="Which frames",
+    ),
+]
 PresetOption = Annotated[
     str | None,
     typer.Option(

@@ -9,6 +9,7 @@ import typer
 
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
+    AtOption,
     DebugOption,
     LikeOption,
     OverwriteOption,
@@ -17,7 +18,14 @@ from dreamflow.cli.binding import (
 )
 from dreamflow.cli.prepare import check_layers, set_machine, stoppable
 from dreamflow.errors import SettingsError
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions, ShowOptions
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    GuideOptions,
+    MachineOptions,
+    ShowOptions,
+)
 
 EXAMPLE = (
     "Example: dreamflow frame clip.mp4 look.png --at 40% --layer inception_3b/3x3 "
@@ -37,14 +45,7 @@ def frame(
         ),
     ],
     *,
-    at: Annotated[
-        str,
-        typer.Option(
-            help="Which frame of a clip: 48, 2s, 1:02.5 or 40%.",
-            metavar="WHEN",
-            rich_help_panel="Which frames",
-        ),
-    ] = "50%",
+    at: AtOption = GuideOptions.at,
     run_in: Annotated[
         int,
         typer.Option(

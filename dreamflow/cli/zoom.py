@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
+    AtOption,
     DebugOption,
     FreshOption,
     LikeOption,
@@ -21,7 +23,7 @@ from dreamflow.cli.binding import (
 )
 from dreamflow.cli.prepare import check_layers, set_machine, stoppable, what_came
 from dreamflow.errors import SettingsError
-from dreamflow.options import DreamOptions, EncodeOptions, MachineOptions, ZoomOptions
+from dreamflow.options import DreamOptions, EncodeOptions, GuideOptions, MachineOptions, ZoomOptions
 
 EXAMPLE = (
     "Example: dreamflow zoom meadow.jpg zoom.mp4 --seconds 20 --rotation 4 "
@@ -34,8 +36,8 @@ def zoom(
     image: Annotated[
         Path | None,
         typer.Argument(
-            help="A picture to zoom into; without one the zoom begins in noise.",
-            metavar="IMAGE",
+            help="What to zoom into: a picture, or a frame of a clip; else it begins in noise.",
+            metavar="IMAGE|CLIP",
             show_default=False,
         ),
     ] = None,
@@ -48,6 +50,7 @@ def zoom(
         ),
     ] = None,
     *,
+    at: AtOption = GuideOptions.at,
     preset: PresetOption = None,
     like: LikeOption = None,
     dream: DreamOptions,
@@ -59,19 +62,17 @@ def zoom(
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Zoom into a picture, or into noise, that is dreamed on as it comes nearer.
+    """Zoom into a picture, a frame or noise, which is dreamed on as it comes nearer.
 
     Speed, rotation, drift and growth are per second: another frame rate shows the same journey.
     What is marked * may change over time, in the order in which it is dreamed:
     --speed "smooth, 0: 1, 3s: 1.5". --iterations and --step tell how strong the dream becomes.
     """
-    from dreamflow.media.stills import is_picture
-
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    if source is None and is_picture(out):
-        raise SettingsError(f"name the film, too: dreamflow zoom {out} zoom.mp4")
+    if source is None:
+        check_only_name(out, overwrite)
     from dreamflow.journeys.zoom import layers_over, zoom_layers, zoom_timeline
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_output
@@ -92,7 +93,7 @@ def zoom(
     )
 
     settings = ZoomSettings(dream, zoom, encode)
-    picture = first_picture(source, settings)
+    picture = first_picture(source, settings, at)
     outline = zoom_outline(settings, picture, *([source] if source else []))
     check_output(out, overwrite, outline.sources)
     from dreamflow.networks import load_network
@@ -109,5 +110,21 @@ def zoom(
         terminal.progress_bar(f"dreaming {out.name}", outline.frames * rounds) as progress,
     ):
         handles = Handles(progress, terminal.note, watch=watch, overwrite=overwrite, fresh=fresh)
-        done = render_zoom(source, picture, out, network, settings, handles)
+        done = render_zoom(source, picture, out, network, settings, handles, at)
     typer.echo(f"{out}: {what_came(done, outline, time.monotonic() - started)}")
+
+
+def check_only_name(out: Path, overwrite: bool) -> None:
+    """Raise SettingsError where the only name given is more likely that of what to zoom into."""
+    from dreamflow.media.formats import FORMATS
+    from dreamflow.media.stills import is_picture
+
+    film = out.suffix.lower() in FORMATS
+    if is_picture(out) and not film:
+        raise SettingsError(f"name the film, too: dreamflow zoom {quote(str(out))} zoom.mp4")
+    if film and out.is_file() and not overwrite:
+        raise SettingsError(
+            f"{out} exists already: to zoom into a frame of it, name the film, too: `dreamflow "
+            f"zoom {quote(str(out))} zoom.mp4 --at 2s`; to zoom out of noise, give a new name, or "
+            "--overwrite"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,7 +18,7 @@ from dreamflow.journeys.guide import chosen_layers
 from dreamflow.journeys.once import ClipJourney
 from dreamflow.journeys.shown import Shown, Within, box_of, matte_of
 from dreamflow.journeys.video import VideoDreamer, marker_of
-from dreamflow.media.clip import Clip
+from dreamflow.media.clip import PICTURES_RATE, Clip, exact_rate
 from dreamflow.media.matte import Matte
 from dreamflow.networks import Network
 from dreamflow.networks.network import Layer, find_layer
@@ -110,6 +111,22 @@ def sweep_schedule(layers: Sequence[str], hold: Fraction, fade: Fraction) -> str
     return ", ".join(keyframes if fade else ["hold", *keyframes])
 
 
+def spread(
+    source: np.ndarray | Clip, layers: Sequence[str], sweep: SweepOptions, rate: Fraction
+) -> tuple[Still | Clip, str]:
+    """Return what is shown, and the schedule of its layers.
+
+    source: a picture, uint8 (H, W, 3) RGB, to be shown at `rate` for as long as the layers take; or
+    a clip. Raises SettingsError, see `sweep_times`.
+    """
+    if isinstance(source, Clip):
+        hold, fade = sweep_times(len(layers), sweep, source.rate, source.length)
+        return source, sweep_schedule(layers, hold, fade)
+    hold, fade = sweep_times(len(layers), sweep, rate)
+    length = len(layers) * hold + (len(layers) - 1) * fade
+    return Still(source, rate, math.ceil(length * rate)), sweep_schedule(layers, hold, fade)
+
+
 def sweep_journey(
     source: Still | Clip,
     network: Network,
@@ -147,14 +164,23 @@ def sweep_journey(
 
 
 def dream_sweep(
-    source: Still | Clip,
+    source: np.ndarray | Clip,
     network: Network,
-    schedule: str,
+    sweep: SweepOptions | None = None,
     dream: DreamOptions | None = None,
     carry: CarryOptions | None = None,
     cuts: Sequence[Fraction] | None = None,
-    caption: bool = False,
+    fps: float = float(PICTURES_RATE),
 ) -> Iterator[Frame]:
-    """Yield the frames of a sweep, as they are finished. See `sweep_journey`."""
-    journey = sweep_journey(source, network, schedule, dream, carry, cuts, caption)
+    """Yield the frames of a sweep through the layers of a network, as they are finished.
+
+    source: a picture, uint8 (H, W, 3) RGB, that stays while its dream changes; or a clip. sweep:
+    which layers, and for how long; those of `dream` do not count. cuts: of a clip, as for
+    `dream_video`. fps: frames per second of a picture's sweep. Raises SettingsError for layers
+    that the network does not have or the source is too small for, and lengths that cannot be.
+    """
+    sweep = sweep or SweepOptions()
+    layers = sweep_layers(network.name, network.layers, sweep)
+    shown, schedule = spread(source, layers, sweep, exact_rate(fps))
+    journey = sweep_journey(shown, network, schedule, dream, carry, cuts, sweep.caption)
     return (frame for frame in journey if frame is not None)

@@ -19,6 +19,7 @@ from dreamflow.media.pictures import PicturesInfo, pictures_of, read_pictures
 from dreamflow.media.probe import FilmInfo, probe_film
 from dreamflow.media.readers import fitted, read_film
 from dreamflow.media.stills import is_picture, read_picture
+from dreamflow.media.webp import probe_webp
 from dreamflow.options import ClipOptions, fit_size
 
 PICTURES_RATE = Fraction(24)
@@ -44,7 +45,9 @@ def probe(source: Path, fps: float | None = None) -> FilmInfo | PicturesInfo:
         return PicturesInfo(source, files, width, height, rate)
     if not source.exists():
         raise MediaError(f"{source} does not exist")
-    if is_picture(source) and source.suffix.lower() != ".webp":
+    if info := probe_webp(source):
+        return info
+    if is_picture(source):
         raise MediaError(f"{source} is a single picture: `dreamflow frame` dreams it")
     return probe_film(source)
 
@@ -107,8 +110,8 @@ class Clip:
 
     def _span(self) -> tuple[int, int]:
         frames, options = self.info.frames, self.options
-        first = frame_number(options.start, self.info) if options.start else 0
-        stop = frame_number(options.end, self.info) if options.end else frames
+        first = self._numbered("--start", options.start) if options.start else 0
+        stop = self._numbered("--end", options.end) if options.end else frames
         if first >= frames:
             raise SettingsError(
                 f"--start {options.start} is past the end: {self.path} has {frames} frames, "
@@ -117,6 +120,13 @@ class Clip:
         if stop <= first:
             raise SettingsError(f"--end {options.end} is not after --start {options.start or 0}")
         return first, min(stop, frames)
+
+    def _numbered(self, flag: str, when: str) -> int:
+        """Return `frame_number` of what a flag says; its error names the flag."""
+        try:
+            return frame_number(when, self.info)
+        except SettingsError as error:
+            raise SettingsError(f"{flag} {error}") from None
 
     @property
     def sources(self) -> list[Path]:
@@ -260,13 +270,13 @@ class Clip:
 
         Raises SettingsError where it is past the end.
         """
-        number = frame_number(when, self.info)
+        number = self._numbered("--at", when)
         last = self.info.frames - 1
         if when.strip().endswith("%"):
             number = min(number, last)
         if number > last:
             raise SettingsError(
-                f"{when} is past the end: {self.path} has frames 0 to {last}, "
+                f"--at {when} is past the end: {self.path} has frames 0 to {last}, "
                 f"{float(self.info.length):.2f} s"
             )
         return number

@@ -48,9 +48,7 @@ class Colour:
             return self.light.shown(self._converted(frame, "rgb48le"), self._white(frame))
         if not self.alpha:
             return self._converted(frame, "rgb24")
-        picture = self._converted(frame, "rgba")
-        share = picture[..., 3:].astype(np.uint16)
-        return ((picture[..., :3] * share + 127) // 255).astype(np.uint8)
+        return over_black(self._converted(frame, "rgba"))
 
     def _white(self, frame: av.VideoFrame) -> int:
         """Return the 16-bit code that swscale makes of a frame's white: shifted, not stretched."""
@@ -72,6 +70,12 @@ class Coverage(Colour):
     def rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Return how opaque a frame is, as grey: uint8 (H, W, 3)."""
         return np.repeat(self._converted(frame, "rgba")[..., 3:], 3, axis=2)
+
+
+def over_black(picture: np.ndarray) -> np.ndarray:
+    """Return a uint8 (H, W, 4) RGBA picture laid over black: uint8 (H, W, 3)."""
+    share = picture[..., 3:].astype(np.uint16)
+    return ((picture[..., :3] * share + 127) // 255).astype(np.uint8)
 
 
 def colour_of(stream: av.VideoStream, frame: av.VideoFrame) -> Colour:

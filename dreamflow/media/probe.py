@@ -95,8 +95,6 @@ def _probe(path: Path, container: av.container.InputContainer) -> FilmInfo:
         raise MediaError(f"{path} is damaged, or in a codec that FFmpeg does not know")
     scan = _scan(container, stream)
     first = _first_frame(path, stream)
-    if first is None and path.suffix.lower() == ".webp":
-        raise MediaError(f"{path} is an animated WebP, which cannot be read; make a GIF of it")
     if first is None or not len(scan.stamps):
         raise MediaError(f"{path} holds no frame that decodes")
     orientation, colour = _orientation(first), colour_of(stream, first)
@@ -284,5 +282,10 @@ def _notes(path: Path, colour: Colour, frame: av.VideoFrame) -> tuple[str, ...]:
     if frame.interlaced_frame:
         notes.append(f"{path.name} is interlaced: it is deinterlaced, at the same frame rate")
     if colour.alpha:
-        notes.append(f"{path.name} has transparency: it is laid over black")
+        notes.append(transparency_note(path))
     return tuple(notes)
+
+
+def transparency_note(path: Path) -> str:
+    """Return what is said of a film with transparency."""
+    return f"{path.name} has transparency: it is laid over black"

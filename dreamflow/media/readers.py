@@ -19,6 +19,7 @@ import numpy as np
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.media.deinterlace import REACH_FRAMES, Decoded, deinterlaced
 from dreamflow.media.probe import FilmInfo
+from dreamflow.media.webp import CODEC, read_webp
 from dreamflow.opencv import cv2
 
 Pictures = Iterator[tuple[int, np.ndarray]]
@@ -41,6 +42,8 @@ def read_film(info: FilmInfo, first: int = 0, decoder: str = "auto") -> Pictures
     decoder: "opencv", "pyav", or "auto": OpenCV where its colours are right, else PyAV.
     Raises MediaError for a film that OpenCV must not be given.
     """
+    if info.codec == CODEC:
+        return read_webp(info, first)
     if decoder == "opencv" and info.codec == "rawvideo":
         raise MediaError(f"{info.path} is raw video, on which OpenCV aborts; use --decoder auto")
     far = first > FAR_FRAMES
@@ -57,7 +60,7 @@ def opencv_is_right(info: FilmInfo) -> bool:
     interlaced film, none for AV1, BT.601 colours for untagged HD, and clipped ones for HDR. Most
     are known by the format, and the rest by the first frame, as PyAV shows it exactly.
     """
-    if info.codec in ("rawvideo", "gif", "webp") or HALVED_CHROMA.search(info.pixel_format):
+    if info.codec in ("rawvideo", "gif") or HALVED_CHROMA.search(info.pixel_format):
         return False
     if info.interlaced or info.colour.light or info.colour.alpha:
         return False

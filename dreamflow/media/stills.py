@@ -31,6 +31,22 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in READABLE
 
 
+def is_animated(path: Path) -> bool:
+    """Return whether a file is an animated WebP, the one kind of picture that may be a film."""
+    if path.suffix.lower() != ".webp":
+        return False
+    try:
+        with Image.open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except DAMAGED:
+        return False
+
+
+def is_still(path: Path) -> bool:
+    """Return whether a path is a file of a single picture, and not of an animated one."""
+    return is_picture(path) and path.is_file() and not is_animated(path)
+
+
 DAMAGED = (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError)
 """What Pillow raises for a file that it cannot open, or that claims an absurd size."""
 

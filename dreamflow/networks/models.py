@@ -175,7 +175,7 @@ def network_in(path: Path, tensors: Mapping[str, Tensor]) -> str:
 def verify(network: str, weights: Path | None = None) -> str:
     """Return what was found right about a network's weights, or raise WeightsError."""
     path = find_weights(network, weights)
-    source = recipe(network).source
+    source, shipped = recipe(network).source, recipe(network).shipped
     tensors, digest = read_weights(path)
     check_fit(path, network, tensors, digest)
     if source is not None and source.digest and path.name == source.filename:
@@ -185,6 +185,12 @@ def verify(network: str, weights: Path | None = None) -> str:
         raise WeightsError(
             f"{path} is damaged: its {source.algorithm.upper()} is {found}, not {source.digest}; "
             f"`dreamflow models pull {network} --overwrite` gets it anew"
+        )
+    if path.parent == SHIPPED and shipped:
+        if digest == shipped:
+            return "its SHA256 is that of the file that comes with DreamFlow"
+        raise WeightsError(
+            f"{path} is damaged: its SHA256 is {digest}, not {shipped}; install DreamFlow anew"
         )
     if path.suffix == ".safetensors":
         with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]

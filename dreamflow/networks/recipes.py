@@ -33,13 +33,15 @@ class Recipe:
 
     layers: facts of the layers; it reads the weights, by the function given, only where the
     network's shape is that of its weights. filenames: of the weights, the first one to be found
-    counts; what DreamFlow writes has the first name. source: where they are published.
+    counts; what DreamFlow writes has the first name. source: where they are published. shipped:
+    SHA-256 of the file that comes with DreamFlow, where one does.
     """
 
     layers: Callable[[Callable[[], Tensors]], dict[str, Layer]]
     build: Callable[[Tensors, str], Network]
     filenames: tuple[str, ...]
     source: Source | None = None
+    shipped: str = ""
 
 
 def caffe_googlenet(
@@ -57,7 +59,10 @@ def caffe_googlenet(
 
 RECIPES: dict[str, Recipe] = {
     "pocket": Recipe(
-        lambda read: pocket.build(read()).layers, pocket.build, ("pocket.safetensors",)
+        lambda read: pocket.build(read()).layers,
+        pocket.build,
+        ("pocket.safetensors",),
+        shipped="64282ff76ceba19d7747474b0fd24d3989c22ef03dd2a76c0ede06eaab13f35d",
     ),
     # The address and the checksum are those of the Caffe model zoo.
     "googlenet": caffe_googlenet(

@@ -16,7 +16,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.journeys.shown import Shown, box_of, cut_out, matte_of
-from dreamflow.media import Clip, is_picture, read_picture
+from dreamflow.media import Clip, is_still, read_picture
 from dreamflow.media.matte import Box, Matte
 from dreamflow.media.matte_files import Frames
 from dreamflow.media.readers import fitted
@@ -33,7 +33,7 @@ def frames_before(
 
     Raises MediaError, or SettingsError for a frame that there is not.
     """
-    if is_picture(source) and not source.is_dir() and source.exists():
+    if is_still(source):
         picture = read_picture(source, warn_of_alpha)
         width, height = fit_size(size, picture.shape[1], picture.shape[0])
         return (Frame(0, Fraction(0), fitted(picture, width, height)),)
@@ -56,6 +56,14 @@ def frames_of(frames: tuple[Frame, ...] | Clip, source: Path) -> Frames:
     height, width = frames[0].picture.shape[:2]
     whole = read_picture(source, warn_of_alpha=False).shape
     return Frames(width, height, (whole[1], whole[0]))
+
+
+def first_of(frames: Iterable[Frame]) -> Frame:
+    """Return the first frame. Raises MediaError where it does not decode."""
+    frame = next(iter(frames), None)
+    if frame is None:
+        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
+    return frame
 
 
 def render_preview(
@@ -101,7 +109,7 @@ def as_transparent(dreamed: np.ndarray, source: Path) -> np.ndarray:
 
     Where the source is a film, or has none, the dream is returned as it is.
     """
-    alpha = read_alpha(source) if is_picture(source) and source.is_file() else None
+    alpha = read_alpha(source) if is_still(source) else None
     if alpha is None:
         return dreamed
     return np.dstack([dreamed, fitted(alpha, dreamed.shape[1], dreamed.shape[0])])

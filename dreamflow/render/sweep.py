@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dreamflow.errors import SettingsError
 from dreamflow.journeys.sweep import (
     Still,
+    spread,
     sweep_journey,
     sweep_layers,
-    sweep_schedule,
-    sweep_times,
 )
-from dreamflow.media import Clip, is_picture, read_picture
+from dreamflow.media import Clip, is_still, read_picture
 from dreamflow.media.clip import PICTURES_RATE, exact_rate
 from dreamflow.media.cutlist import read_cuts
 from dreamflow.media.matte import Matte, open_matte
@@ -53,23 +51,21 @@ def plan_sweep(
     Raises MediaError, or SettingsError for layers, lengths or a span that cannot be.
     """
     names = sweep_layers(network, known, sweep)
-    if not (is_picture(path) and path.is_file()):
+    if not is_still(path):
         clip = Clip(path, options)
-        hold, fade = sweep_times(len(names), sweep, clip.rate, clip.length)
-        return SweepPlan(clip, clip.outline, tuple(names), sweep_schedule(names, hold, fade))
+        _, schedule = spread(clip, names, sweep, clip.rate)
+        return SweepPlan(clip, clip.outline, tuple(names), schedule)
     if options.start or options.end or options.every != ClipOptions.every:
         raise SettingsError(f"{path} is a picture: it has no --start, --end or --every")
     rate = exact_rate(options.fps) if options.fps else PICTURES_RATE
-    hold, fade = sweep_times(len(names), sweep, rate)
     picture = read_picture(path)
     height, width = picture.shape[:2]
     size = options.size or str(min(max(width, height), LARGEST_PX))
     picture = fitted(picture, *fit_size(size, width, height))
-    length = len(names) * hold + (len(names) - 1) * fade
-    still = Still(picture, rate, math.ceil(length * rate))
+    still, schedule = spread(picture, names, sweep, rate)
     height, width = picture.shape[:2]
     outline = Outline.made(width, height, rate, len(still), path)
-    return SweepPlan(still, outline, tuple(names), sweep_schedule(names, hold, fade))
+    return SweepPlan(still, outline, tuple(names), schedule)
 
 
 def open_sweep_matte(plan: SweepPlan, path: Path, show: ShowOptions) -> Matte | None:

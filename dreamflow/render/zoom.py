@@ -15,14 +15,23 @@ from dreamflow.errors import SettingsError
 from dreamflow.journeys.backwards import BackwardsJourney
 from dreamflow.journeys.noise import coloured_noise
 from dreamflow.journeys.zoom import ZoomJourney, zoom_timeline
-from dreamflow.media import read_picture
+from dreamflow.media import Clip, is_still, read_picture
 from dreamflow.media.metadata import read_record
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
 from dreamflow.media.reel_pictures import frame_name
 from dreamflow.networks import Network
-from dreamflow.options import DreamOptions, EncodeOptions, ZoomOptions, fit_size, given_size
+from dreamflow.options import (
+    DreamOptions,
+    EncodeOptions,
+    GuideOptions,
+    ZoomOptions,
+    fit_size,
+    given_size,
+)
+from dreamflow.render.inputs import Inputs
 from dreamflow.render.job import Handles, Rendered, render
+from dreamflow.render.preview import first_of, frames_before
 from dreamflow.render.record import settings_record
 
 USUAL_SIZE = "640"
@@ -41,11 +50,14 @@ class ZoomSettings:
     encode: EncodeOptions = EncodeOptions()
 
 
-def first_picture(source: Path | None, settings: ZoomSettings) -> np.ndarray:
+def first_picture(
+    source: Path | None, settings: ZoomSettings, at: str = GuideOptions.at
+) -> np.ndarray:
     """Return what a zoom begins with, uint8 (H, W, 3) RGB, of the size of its frames.
 
-    source: a picture, which is cropped about the zoom's centre where the size has another aspect;
-    None makes noise. Raises MediaError, or SettingsError for a size that is none.
+    source: a picture, or a clip of which the frame at `at` is taken; it is cropped about the zoom's
+    centre where the size has another aspect. None makes noise. Raises MediaError, or SettingsError
+    for a size that is none, or a frame that there is not.
     """
     zoom = settings.zoom
     size = zoom.size or USUAL_SIZE
@@ -53,7 +65,7 @@ def first_picture(source: Path | None, settings: ZoomSettings) -> np.ndarray:
     if source is None:
         wide, high = exact or fit_size(size, *NOISE_PX)
         return coloured_noise(wide, high, settings.dream.seed)
-    picture = read_picture(source)
+    picture = first_of(frames_before(source, at, 0, None)).picture
     height, width = picture.shape[:2]
     if exact is None:
         return fitted(picture, *fit_size(size, width, height))
@@ -85,10 +97,11 @@ def render_zoom(
     network: Network,
     settings: ZoomSettings,
     handles: Handles | None = None,
+    at: str = GuideOptions.at,
 ) -> Rendered:
     """Dream a zoom into a file.
 
-    source: where the picture is from, for the record; None for noise. picture: see
+    source: where the picture is from, for the record; None for noise. picture, at: see
     `first_picture`. A zoom out is dreamed into a folder of frames first, and then shown backwards.
     See `render` for what it raises, and how it goes on.
     """
@@ -96,7 +109,12 @@ def render_zoom(
     record = settings_record("zoom", source or NOISE_NAME, network, *groups)
     sources = [source] if source else []
     outline = zoom_outline(settings, picture, *sources)
-    inputs = {"picture": sources} if source else {}
+    inputs: Inputs = {}
+    if source and is_still(source):
+        inputs = {"picture": [source]}
+    elif source:
+        record["at"] = at
+        inputs = {f"frame at {at}": Clip(source).files}
     handles = handles or Handles()
     rest = (outline, settings.encode, record, inputs, network.device)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
+from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.guide import chosen_layers, dream_layers
 from dreamflow.journeys.sheet import WIDEST_PX, contact_sheet
@@ -28,7 +28,7 @@ from dreamflow.options import (
 )
 from dreamflow.render.guide.folder import PICTURES, SOURCE_FILE, Guide, GuideFolder, check_folder
 from dreamflow.render.job import Progress
-from dreamflow.render.preview import frames_before
+from dreamflow.render.preview import first_of, frames_before
 from dreamflow.render.record import settings_record
 
 
@@ -64,9 +64,7 @@ def make_guide(
     chosen = chosen_layers(network.name, network.layers, layers, category)
     check_folder(out)
     frames = frames_before(source, at, 0, size)
-    frame = next(iter(frames), None)
-    if frame is None:
-        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
+    frame = first_of(frames)
     record = guide_record(source, frame, network, options, ClipOptions(size=size))
     record["at"] = None if isinstance(frames, tuple) else at
     folder = GuideFolder(source, out, frame, network, record, weights)

@@ -1,0 +1,89 @@
+"""Animated WebP as a film: FFmpeg's libraries do not decode it, Pillow does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dreamflow.errors import MediaError
+from dreamflow.media.colour import Colour, over_black
+from dreamflow.media.probe import FilmInfo, frame_rate, transparency_note
+from dreamflow.media.stills import DAMAGED, is_animated
+
+CODEC = "webp"
+MILLISECOND = Fraction(1, 1000)
+UNTIMED_MS = 100
+"""How long browsers show a frame that says nothing."""
+
+
+def probe_webp(path: Path) -> FilmInfo | None:
+    """Return the facts of an animated WebP; None where it is a single picture, or none.
+
+    Raises MediaError where it is damaged.
+    """
+    if not is_animated(path):
+        return None
+    try:
+        lasting = durations(path.read_bytes())
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            size, first = image.size, np.asarray(image.convert("RGBA"))
+    except DAMAGED as error:
+        raise MediaError(f"{path} is damaged or cut short") from error
+    if not lasting:
+        raise MediaError(f"{path} holds no frame that decodes")
+    stamps = np.cumsum([0, *lasting[:-1]], dtype=np.int64)
+    rate, constant = frame_rate(stamps, MILLISECOND, [], lasting[-1])
+    clear = bool(first[..., 3].min() < 255)
+    return FilmInfo(
+        path=path,
+        width=size[0],
+        height=size[1],
+        pixel_aspect=Fraction(1),
+        rate=rate,
+        constant_rate=constant,
+        time_base=MILLISECOND,
+        stamps=stamps,
+        first_stamp=0,
+        length=len(stamps) / rate if constant else int(stamps[-1] + lasting[-1]) * MILLISECOND,
+        frames=len(stamps),
+        start=Fraction(0),
+        orientation=(1, 0, 0, 1),
+        colour=Colour(None, alpha=clear),
+        interlaced=False,
+        codec=CODEC,
+        pixel_format="rgba",
+        sound=(),
+        subtitles=(),
+        chapters=(),
+        notes=(transparency_note(path),) if clear else (),
+    )
+
+
+def durations(data: bytes) -> list[int]:
+    """Return how long each frame of a WebP is shown, in ms, of the chunks ANMF (RFC 9649, 2.7)."""
+    found: list[int] = []
+    at = 12
+    while at + 24 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if name == b"ANMF":
+            found.append(int.from_bytes(data[at + 20 : at + 23], "little") or UNTIMED_MS)
+        at += 8 + size + size % 2
+    return found
+
+
+def read_webp(info: FilmInfo, first: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (index, picture) of an animated WebP, as the readers of films do."""
+    try:
+        with warnings.catch_warnings(), Image.open(info.path) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            for index in range(first, info.frames):
+                image.seek(index)
+                yield index, over_black(np.asarray(image.convert("RGBA")))
+    except (EOFError, *DAMAGED):
+        return
