@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +33,29 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in READABLE
 
 
-def is_animated(path: Path) -> bool:
-    """Return whether a file is an animated WebP, the one kind of picture that may be a film."""
-    if path.suffix.lower() != ".webp":
+def is_still(path: Path) -> bool:
+    """Return whether a path is a file of a single picture, and no animated WebP."""
+    if not is_picture(path) or not path.is_file():
         return False
     try:
-        with Image.open(path) as image:
-            return bool(getattr(image, "is_animated", False))
+        with opened(path) as image:
+            return image.format != "WEBP" or not is_animated(image)
     except DAMAGED:
-        return False
+        return True
 
 
-def is_still(path: Path) -> bool:
-    """Return whether a path is a file of a single picture, and not of an animated one."""
-    return is_picture(path) and path.is_file() and not is_animated(path)
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture with Pillow, of any size. Raises one of `DAMAGED`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            yield image
+
+
+def is_animated(image: Image.Image) -> bool:
+    """Return whether an open picture has more than one frame."""
+    return bool(getattr(image, "is_animated", False))
 
 
 DAMAGED = (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError)

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from dreamflow.errors import MediaError
 from dreamflow.media.colour import Colour, over_black
 from dreamflow.media.probe import FilmInfo, frame_rate, transparency_note
-from dreamflow.media.stills import DAMAGED, is_animated
+from dreamflow.media.stills import DAMAGED, is_animated, opened
 
 CODEC = "webp"
+SUFFIX = ".webp"
 MILLISECOND = Fraction(1, 1000)
 UNTIMED_MS = 100
 """How long browsers show a frame that says nothing."""
 
 
 def probe_webp(path: Path) -> FilmInfo | None:
-    """Return the facts of an animated WebP; None where it is a single picture, or none.
+    """Return the facts of an animated WebP; None of a single picture, and of what is no WebP.
 
     Raises MediaError where it is damaged.
     """
-    if not is_animated(path):
+    if path.suffix.lower() != SUFFIX:
         return None
     try:
-        lasting = durations(path.read_bytes())
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with opened(path) as image:
+            if not is_animated(image):
+                return None
             size, first = image.size, np.asarray(image.convert("RGBA"))
+        lasting = durations(path.read_bytes())
     except DAMAGED as error:
         raise MediaError(f"{path} is damaged or cut short") from error
     if not lasting:
@@ -80,8 +80,7 @@ def durations(data: bytes) -> list[int]:
 def read_webp(info: FilmInfo, first: int = 0) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (index, picture) of an animated WebP, as the readers of films do."""
     try:
-        with warnings.catch_warnings(), Image.open(info.path) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with opened(info.path) as image:
             for index in range(first, info.frames):
                 image.seek(index)
                 yield index, over_black(np.asarray(image.convert("RGBA")))
