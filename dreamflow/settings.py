@@ -255,6 +255,15 @@ def out_of_range(setting: Field[Any], where: str, value: float) -> SettingsError
     return SettingsError(f"{flag}{where} {number} is out of range: it must be {wanted}")
 
 
+def in_words(value: Any) -> str:
+    """Return a setting's plain value as a person writes it: `on`, `1.5`, `A=1 B=0.5`."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if value is None or isinstance(value, bool):
+        return {None: "unset", True: "on", False: "off"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def plain_value(value: Any) -> Any:
     """Return a setting's value as TOML, JSON and the command line hold it."""
     if isinstance(value, Schedule):

@@ -228,17 +228,28 @@ def test_help_fits_its_reader(cli: Cli, command: str) -> None:
             assert f" {panel} " in run.out
 
 
-def test_help_does_not_wait_for_torch() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["--help"], {"torch", "cv2", "av", "numpy", "imageio", "torchvision"}),
+        (["presets", "list"], {"torch", "cv2", "av", "numpy"}),
+        (["jobs", "list"], {"torch"}),
+    ],
+)
+def test_it_does_not_wait_for_what_it_does_not_need(
+    tmp_path: Path, arguments: list[str], heavy: set[str]
+) -> None:
     """`--help` must answer at once: what takes long to load is loaded when it is needed."""
     script = (
-        "import sys; sys.argv = ['dreamflow', '--help']\n"
+        f"import sys; sys.argv = ['dreamflow', *{arguments}]\n"
         "from dreamflow.cli import main\n"
         "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'torch', 'cv2', 'av', 'numpy', 'imageio', 'torchvision'} & set(sys.modules)\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        f"heavy = {heavy} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+    line = [sys.executable, "-c", script]
+    subprocess.run(line, check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

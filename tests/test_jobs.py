@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, read_picture, write_picture
 from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.folder import job_path
+from dreamflow.media.kept import jobs_in
+from dreamflow.media.kept import look_at as look_at_job
 from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
 from dreamflow.memory import MB, set_pass_memory
@@ -46,8 +49,6 @@ from dreamflow.options import (
 )
 from dreamflow.queue import read_queue
 from dreamflow.render import Handles, remembered, render_video
-from dreamflow.render.kept import jobs_in
-from dreamflow.render.kept import look_at as look_at_job
 from dreamflow.render.state import read_state, write_state
 
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
@@ -579,7 +580,8 @@ def test_jobs_are_listed_shown_finished_and_removed(
     assert look_at_job(first).frames == 9
     listed = cli("jobs", "list", tmp_path).out
     assert "d.mp4.job" in listed and "9 of 20" in listed and "4 of 20" in listed
-    assert "conv2/3x3" in cli("jobs", "show", first).out
+    shown = cli("jobs", "show", first).out
+    assert "conv2/3x3" in shown and f"dreamflow jobs finish {first}" in shown
     run = cli("jobs", "finish", first, tmp_path / "look.mp4")
     assert run.code == 0 and len(decoded(tmp_path / "look.mp4")) == 9
     assert first.exists(), "it can go on"
@@ -590,6 +592,33 @@ def test_jobs_are_listed_shown_finished_and_removed(
     assert cli("jobs", "remove", second).code == 0 and not second.exists()
     assert "no job" in cli("jobs", "show", second).err
     assert cli("jobs", "list", tmp_path).out.startswith("no jobs in")
+
+
+def test_a_job_tells_the_command_that_goes_on_with_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my pictures").mkdir()
+    for number in range(4):
+        size = (48, 64) if number < 3 else (20, 20)
+        write_picture(tmp_path / "my pictures" / f"{number}.png", texture(*size, number))
+    line = ("video", "my pictures", "d.mkv", "--preset", "fur", *FAST[2:], "--step", "0: 1, 2: 3")
+    run = cli(*line, "--no-carry", "--threads", "1", "--fresh")
+    assert run.code == 1 and "must be of one size" in run.err, run.err
+    shown = cli("jobs", "show", "d.mkv.job").out
+    for row in (r"frames +3 of 4", r"--step +0: 1, 2: 3", r"--layer +conv1/7x7_s2", "--carry +off"):
+        assert re.search(row, shown), (row, shown)
+    assert "--decay" not in shown, "that is as by default"
+    command = shown.splitlines()[-1]
+    assert "dreamflow video 'my pictures' d.mkv --preset fur " in command
+    assert "--step '0: 1, 2: 3'" in command and "--fresh" not in command
+    monkeypatch.chdir("/")
+    assert cli("jobs", "show", tmp_path / "d.mkv.job").out.endswith(f"cd {tmp_path} && {command}\n")
+    monkeypatch.chdir(tmp_path)
+    write_picture(tmp_path / "my pictures" / "3.png", texture(48, 64, 3))
+    run = cli(*shlex.split(command)[1:])
+    assert run.code == 0 and "going on from frame 3 of 4" in run.err
+    assert len(decoded(tmp_path / "d.mkv")) == 4
 
 
 QUEUE = """

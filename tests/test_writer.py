@@ -31,10 +31,10 @@ from dreamflow.media import (
 from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.folder import job_path
 from dreamflow.media.interrupt import finished_first
+from dreamflow.media.kept import finish_job
 from dreamflow.media.metadata import MARK, read_record, sidecar
 from dreamflow.media.probe import probe_film
 from dreamflow.options import EncodeOptions
-from dreamflow.render.kept import finish_job
 
 RECORD = {MARK: "1.2.3", "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode, "quotes"=;#'}}
 

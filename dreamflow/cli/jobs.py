@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dreamflow.cli.binding import OverwriteOption
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import stoppable
+from dreamflow.options import CarryOptions, ClipOptions, SweepOptions, ZoomOptions, saved_fields
+from dreamflow.settings import flag_of, in_words, plain_value
 
 jobs_app = typer.Typer(
     help="Renders that were broken off: look at them, finish them as they are, remove them.",
@@ -28,14 +33,14 @@ def list_jobs(
     ] = Path("."),
     debug: DebugHidden = False,
 ) -> None:
-    """List the jobs in a folder. To go on with one, give its command again."""
-    from dreamflow.render.kept import jobs_in
+    """List the jobs in a folder. To go on with one, give its command: `jobs show` prints it."""
+    from dreamflow.media.kept import jobs_in
 
     rows = [
         [
             str(job.folder),
             f"{job.frames} of {job.of}",
-            f"{job.bytes / 1e6:.0f} MB",
+            f"{job.bytes / 1e6:.1f} MB",
             "runs" if job.running else "stopped",
         ]
         for job in jobs_in(folder)
@@ -49,21 +54,50 @@ def list_jobs(
 
 @jobs_app.command("show")
 def show(job: JobArgument, debug: DebugHidden = False) -> None:
-    """Print what a job was begun with."""
-    from dreamflow.render.kept import look_at
+    """Print how far a job is, what it was begun with, and the command that goes on with it."""
+    from dreamflow.media.kept import look_at
 
     found = look_at(job)
-    record = found.facts["record"]
-    settings = record.get("settings", {})
+    record, machine = found.facts["record"], found.facts.get("machine", {})
     rows = [
         ["output", str(found.out)],
         ["frames", f"{found.frames} of {found.of}"],
         ["state", "runs" if found.running else "stopped"],
         ["source", str(record.get("source", ""))],
-        *([name, str(value)] for name, value in found.facts.get("machine", {}).items()),
-        *([name, "" if value is None else str(value)] for name, value in settings.items()),
+        *([name, in_words(value)] for name, value in machine.items() if name != "memory"),
+        *(["memory", f"{machine[name]} MB"] for name in ("memory",) if name in machine),
+        *chosen(record),
     ]
     print_table(str(job), [("", "left"), ("", "left")], rows)
+    typer.echo("all other settings are as by default")
+    if not found.running:
+        typer.echo(going_on(job, found.facts))
+
+
+def chosen(record: dict[str, Any]) -> list[list[str]]:
+    """Return the settings of a record that are not as by default: each with its flag, in words."""
+    journey = record.get("command")
+    others = (CarryOptions, ClipOptions, SweepOptions) if journey == "zoom" else (ZoomOptions,)
+    known = saved_fields()
+    rows: list[list[str]] = []
+    for name, value in record.get("settings", {}).items():
+        groups = [group for group in known.get(name, ()) if group not in others]
+        if value not in [plain_value(getattr(group, name)) for group in groups]:
+            rows.append([flag_of(name), in_words(value)])
+    return rows
+
+
+def going_on(job: Path, facts: dict[str, Any]) -> str:
+    """Return how to go on with a job: its command, on a line that can be pasted into a shell."""
+    joined = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    given = facts.get("command", {})
+    if not given.get("words"):
+        end = joined(["dreamflow", "jobs", "finish", str(job)])
+        return f"it was not begun by a command; to make an output of what is there:\n{end}"
+    line, there = joined(given["words"]), Path(given["folder"])
+    if there != Path.cwd():
+        line = f"cd {joined([str(there)])} && {line}"
+    return f"to go on:\n{line}"
 
 
 @jobs_app.command("finish")
@@ -82,7 +116,7 @@ def finish(
     debug: DebugHidden = False,
 ) -> None:
     """Make an output of the frames that are there, with their sound, and end the job."""
-    from dreamflow.render.kept import finish_job
+    from dreamflow.media.kept import finish_job
 
     with stoppable():
         made, frames = finish_job(job, out, overwrite)
@@ -92,7 +126,7 @@ def finish(
 @jobs_app.command("remove")
 def remove(job: JobArgument, debug: DebugHidden = False) -> None:
     """Remove a job and the frames that it has."""
-    from dreamflow.render.kept import remove_job
+    from dreamflow.media.kept import remove_job
 
     remove_job(job)
     typer.echo(f"{job} is removed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,6 +26,13 @@ def stoppable() -> Iterator[None]:
         for note in getattr(error, "__notes__", []):
             stopped.add_note(note)
         raise stopped from error
+
+
+def given_command() -> list[str]:
+    """Return the words of this command, as they were given: given again, they go on."""
+    # --fresh would start over. A word that is not in the system's encoding could not be kept.
+    words = [word for word in sys.argv[1:] if word != "--fresh"]
+    return ["dreamflow", *(word.encode(errors="replace").decode() for word in words)]
 
 
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:

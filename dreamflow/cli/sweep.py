@@ -19,7 +19,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import set_machine, stoppable, what_came
+from dreamflow.cli.prepare import given_command, set_machine, stoppable, what_came
 from dreamflow.cli.video import OutArgument
 from dreamflow.options import (
     CarryOptions,
@@ -92,7 +92,14 @@ def sweep(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
     ):
-        handles = Handles(progress, terminal.note, watch=watch, overwrite=overwrite, fresh=fresh)
+        handles = Handles(
+            progress,
+            terminal.note,
+            watch=watch,
+            overwrite=overwrite,
+            fresh=fresh,
+            command=given_command(),
+        )
         done = render_sweep(plan, source, out, network, settings, layers, handles, matte)
     count = len(plan.layers)
     what = f"{out}: {count} layer{'s' * (count > 1)}"

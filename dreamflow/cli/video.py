@@ -20,7 +20,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_machine, stoppable, what_came
+from dreamflow.cli.prepare import check_layers, given_command, set_machine, stoppable, what_came
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -137,6 +137,7 @@ def dream_clip(
             overwrite=overwrite,
             fresh=fresh,
             plate=plate,
+            command=given_command(),
         )
         done = render_video(source, out, network, settings, handles, matte=matte)
     return f"{out}: {what_came(done, source.outline, time.monotonic() - started)}"

@@ -21,7 +21,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, set_machine, stoppable, what_came
+from dreamflow.cli.prepare import check_layers, given_command, set_machine, stoppable, what_came
 from dreamflow.errors import SettingsError
 from dreamflow.options import DreamOptions, EncodeOptions, GuideOptions, MachineOptions, ZoomOptions
 
@@ -109,7 +109,14 @@ def zoom(
         stoppable(),
         terminal.progress_bar(f"dreaming {out.name}", outline.frames * rounds) as progress,
     ):
-        handles = Handles(progress, terminal.note, watch=watch, overwrite=overwrite, fresh=fresh)
+        handles = Handles(
+            progress,
+            terminal.note,
+            watch=watch,
+            overwrite=overwrite,
+            fresh=fresh,
+            command=given_command(),
+        )
         done = render_zoom(source, picture, out, network, settings, handles, at)
     typer.echo(f"{out}: {what_came(done, outline, time.monotonic() - started)}")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.media.metadata import MARK
+from dreamflow.settings import in_words
 
 WHOLE_BYTES = 16 * 2**20
 """Films up to this size are hashed whole; of larger ones, parts all over them."""
@@ -133,9 +134,5 @@ def check_sources(begun: dict[str, Any], inputs: Inputs) -> None:
 
 
 def _said(value: Any) -> str:
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    if value is None or isinstance(value, bool):
-        return {None: "unset", True: "on", False: "off"}[value]
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = in_words(value)
     return text if len(text) <= WORDS else f"{text[:WORDS]}..."

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,8 @@ class Handles:
     """Start over where there is a job already."""
     plate: Path | None = None
     """What the dream changed, as an output of its own."""
+    command: Sequence[str] = ()
+    """The words of the command that goes on with the job, kept with it for `jobs show`."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def render(
             "threads": torch.get_num_threads(),
             "memory": pass_memory(device) // MB,
         },
+        "command": {"words": list(handles.command), "folder": str(Path.cwd())},
     }
     with JobFolder(job_path(out)) as folder:
         begun = None if handles.fresh else read_facts(folder.path)
