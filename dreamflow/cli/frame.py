@@ -94,6 +94,7 @@ def frame(
         frames_before,
         frames_of,
         is_sheet,
+        preview_steps,
         render_preview,
     )
 
@@ -103,8 +104,8 @@ def frame(
     check_output(out, overwrite, matte.sources if matte else ())
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
-    total = len(frames) * (len(dream.layer) if is_sheet(dream) else 1)
-    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
+    total = sum(preview_steps(frames, dream, carry))
+    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total, "step") as progress:
         picture = render_preview(frames, network, dream, carry, progress, show, matte)
         groups = (dream, carry, show, ClipOptions(size=size))
         record = settings_record("frame", source, network, *groups)

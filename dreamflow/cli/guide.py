@@ -64,6 +64,8 @@ def guide(
     All layers, or those of --layer, --layers and --category together. The page
     can be looked at while it grows. Stop when you like: the same command goes on.
     """
+    from dreamflow.dream import first_plan
+    from dreamflow.dream.follow import Steps, followed
     from dreamflow.journeys.guide import chosen_layers
     from dreamflow.networks import load_network, network_layers
     from dreamflow.render.guide import check_folder, check_sheet, make_guide
@@ -85,20 +87,23 @@ def guide(
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     started = time.monotonic()
+    each = max(1, sum(octave.iterations for octave in first_plan(dream)))
     with stoppable(), terminal.progress_bar(out.name, len(chosen), "layer") as progress:
-        made = make_guide(
-            source,
-            out,
-            network,
-            chosen,
-            dream,
-            at=options.at,
-            size=options.size,
-            sheet=sheet,
-            weights=machine.weights,
-            overwrite=overwrite,
-            progress=progress,
-        )
+        steps = Steps([each] * len(chosen), lambda done: progress(done / each))
+        with followed(steps.step):
+            made = make_guide(
+                source,
+                out,
+                network,
+                chosen,
+                dream,
+                at=options.at,
+                size=options.size,
+                sheet=sheet,
+                weights=machine.weights,
+                overwrite=overwrite,
+                progress=steps.reach,
+            )
     spent = time.monotonic() - started
     failed = f", {len(made.failed)} failed" if made.failed else ""
     typer.echo(

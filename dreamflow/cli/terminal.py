@@ -79,7 +79,10 @@ def show_warning(message: Any, category: type[Warning], *where: Any, **more: Any
 
 @contextmanager
 def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callable[..., None]]:
-    """Show frames done, speed and time left; a line a minute where stderr is no terminal."""
+    """Show frames done, speed and time left; a line a minute where stderr is no terminal.
+
+    What is yielded takes how many are done, with the share of the next one where that is known.
+    """
     if not console().is_terminal:
         yield minutely(title, total, what)
         return
@@ -96,21 +99,21 @@ def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callab
     columns = (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(bar_width=None),
-        bars.TextColumn("{task.completed:.0f}/{task.total:.0f} " + what + "s"),
+        bars.TextColumn("{task.fields[whole]}/{task.total:.0f} " + what + "s"),
         Speed(),
         bars.TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
     with bars.Progress(*columns, console=console(), speed_estimate_period=60) as bar:
-        task = bar.add_task(escape(title), total=total)
-        shown = 0
+        task = bar.add_task(escape(title), total=total, whole=0)
+        begun = False
 
-        def show(done: int, total: int | None = None) -> None:
-            nonlocal shown
-            if done > shown + 1:  # going on: what was done before says nothing of the speed now
-                bar.reset(task, completed=done, total=total)
+        def show(done: float, total: int | None = None) -> None:
+            nonlocal begun
+            if done > 1 and not begun:  # what was done before says nothing of the speed now
+                bar.reset(task, completed=round(done), total=total, whole=int(done))
             else:
-                bar.update(task, completed=done, total=total)
-            shown = done
+                bar.update(task, completed=done, total=total, whole=int(done))
+            begun = True
 
         yield show
 
@@ -120,7 +123,7 @@ def minutely(title: str, total: int, what: str) -> Callable[..., None]:
     begun: tuple[float, int] | None = None
     told = time.monotonic()
 
-    def tell(done: int, of: int | None = None) -> None:
+    def tell(done: float, of: int | None = None) -> None:
         nonlocal begun, told
         now, whole = time.monotonic(), of or total
         begun = begun or (now, done)
@@ -131,7 +134,7 @@ def minutely(title: str, total: int, what: str) -> Callable[..., None]:
         left = round(each * (whole - done))
         hours, seconds = divmod(left, 3600)
         clock = f"{hours}:{seconds // 60:02d}:{seconds % 60:02d}"
-        line = f"{title}: {done}/{whole} {what}s, {each:.2f} s each, {clock} left"
+        line = f"{title}: {int(done)}/{whole} {what}s, {each:.2f} s each, {clock} left"
         console().print(line, markup=False)
 
     return tell

@@ -8,6 +8,7 @@ import struct
 import torch
 from torch import Tensor
 
+from dreamflow.dream.follow import stepped
 from dreamflow.dream.objective import Objective
 
 LEVELS = 255.0
@@ -54,4 +55,5 @@ def ascend(
         if weight is not None:
             gradient = gradient * weight
         image = (image + gradient * (step / LEVELS)).clamp_(0.0, 1.0)
+        stepped()
     return image

@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.clock import Moment
+from dreamflow.dream import first_plan
+from dreamflow.dream.follow import Steps, followed
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.journeys.shown import Shown, box_of, cut_out, matte_of
+from dreamflow.journeys.video import carried_plan
 from dreamflow.media import Clip, is_still, read_picture
 from dreamflow.media.matte import Box, Matte
 from dreamflow.media.matte_files import Frames
@@ -77,7 +80,8 @@ def render_preview(
 ) -> np.ndarray:
     """Return the dream of the last of the frames, the others dreamed before it.
 
-    Several layers without weights give a labelled contact sheet, one picture each.
+    Several layers without weights give a labelled contact sheet, one picture each. progress: called
+    with the steps done, of those that `preview_steps` expects.
     uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode, and warns of a
     schedule on a picture, of which the beginning is taken.
     """
@@ -90,18 +94,24 @@ def render_preview(
         dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
     box = box_of(matte, carry)
     touch = Shown(show, None if still else frames.timeline, matte_of(matte), box)
+    steps = Steps(preview_steps(frames, dream, carry), progress)
     if not is_sheet(dream):
-        return last_dreamed(frames, network, dream, carry, progress, touch, box)
-    pictures: list[np.ndarray] = []
-    for number, layer in enumerate(dream.layer):
-        before = number * len(frames)
-
-        def add(done: int, before: int = before) -> None:
-            progress(before + done)
-
-        alone = replace(dream, layer=(layer,))
-        pictures.append(last_dreamed(frames, network, alone, carry, add, touch, box))
+        return last_dreamed(frames, network, dream, carry, steps, touch, box)
+    alone = [replace(dream, layer=(layer,)) for layer in dream.layer]
+    pictures = [last_dreamed(frames, network, one, carry, steps, touch, box) for one in alone]
     return contact_sheet(pictures, dream.layer)
+
+
+def preview_steps(
+    frames: tuple[Frame, ...] | Clip, dream: DreamOptions, carry: CarryOptions
+) -> list[int]:
+    """Return about how many steps each frame of a preview takes, layer after layer of a sheet."""
+    moment = frames.timeline.at(Fraction(0)) if isinstance(frames, Clip) else Moment()
+    now, carried = dream.at(moment), carry.at(moment)
+    first, later = first_plan(now), carried_plan(now, carried) if carry.carry else first_plan(now)
+    each = [first] + [later] * (len(frames) - 1)
+    layers = len(dream.layer) if is_sheet(dream) else 1
+    return [sum(octave.iterations for octave in plan) for plan in each] * layers
 
 
 def as_transparent(dreamed: np.ndarray, source: Path) -> np.ndarray:
@@ -125,7 +135,7 @@ def last_dreamed(
     network: Network,
     dream: DreamOptions,
     carry: CarryOptions,
-    progress: Progress,
+    steps: Steps,
     touch: Shown,
     box: Box | None,
 ) -> np.ndarray:
@@ -134,9 +144,10 @@ def last_dreamed(
     done = 0
     timeline = frames.timeline if isinstance(frames, Clip) else None
     parts = frames if box is None else (cut_out(frame, box) for frame in frames)
-    for dreamed in dream_video(parts, network, None, dream, carry, timeline=timeline):
-        done, last = done + 1, dreamed
-        progress(done)
+    with followed(steps.step):
+        for dreamed in dream_video(parts, network, None, dream, carry, timeline=timeline):
+            done, last = done + 1, dreamed
+            steps.reach(steps.parts_done + 1)
     if last is None or (isinstance(frames, Clip) and done < len(frames)):
         raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
     return touch(last).picture

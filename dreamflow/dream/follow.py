@@ -1,0 +1,50 @@
+"""A dream followed step by step, by whoever shows how it gets on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import accumulate
+
+_follower: ContextVar[Callable[[], None] | None] = ContextVar("follower", default=None)
+
+
+@contextmanager
+def followed(step: Callable[[], None]) -> Iterator[None]:
+    """Call a function after each step of what is dreamed in a `with` block, by this thread."""
+    before = _follower.set(step)
+    try:
+        yield
+    finally:
+        _follower.reset(before)
+
+
+def stepped() -> None:
+    """Tell whoever follows that a step is done."""
+    if (step := _follower.get()) is not None:
+        step()
+
+
+class Steps:
+    """Counts steps in parts, of which it is known about how many each has.
+
+    A part that takes more of them stands still at its end, and one that takes fewer jumps there.
+    """
+
+    def __init__(self, parts: Sequence[int], progress: Callable[[int], None]) -> None:
+        """Begin at none. progress: called with all steps done so far."""
+        self.parts_done = self.done = 0
+        self._ends, self._progress = [0, *accumulate(parts)], progress
+
+    def step(self) -> None:
+        """Count a step."""
+        if self.done < self._ends[min(self.parts_done + 1, len(self._ends) - 1)]:
+            self.done += 1
+            self._progress(self.done)
+
+    def reach(self, parts: int) -> None:
+        """Count so many parts as done."""
+        self.parts_done = min(parts, len(self._ends) - 1)
+        self.done = self._ends[self.parts_done]
+        self._progress(self.done)

@@ -1,0 +1,40 @@
+"""Who waits for a dream sees each step of it."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import SAMPLE
+
+from dreamflow.dream.follow import Steps, followed, stepped
+from dreamflow.networks import Network
+from dreamflow.options import CarryOptions, DreamOptions
+from dreamflow.render.preview import frames_before, preview_steps, render_preview
+
+
+@pytest.mark.parametrize("run_in", [0, 2])
+def test_a_preview_tells_of_each_step(noise_network: Network, run_in: int) -> None:
+    frames = frames_before(SAMPLE, "4", run_in, "96")
+    options = DreamOptions(layer=("conv2/3x3", "pool1/3x3_s2"), octaves=2, iterations=3)
+    told: list[int] = []
+    render_preview(frames, noise_network, options, CarryOptions(), told.append)
+    total = sum(preview_steps(frames, options, CarryOptions()))
+    assert total == 2 * (6 + run_in * 4), "of each of the two layers of the sheet"
+    assert sorted(set(told)) == list(range(1, total + 1)) and told == sorted(told)
+
+
+def test_an_octave_left_out_and_more_steps_than_expected_do_no_harm() -> None:
+    told: list[int] = []
+    steps = Steps([3, 2], told.append)
+    for count in (2, 5):  # one less than expected, then three more
+        for _ in range(count):
+            steps.step()
+        steps.reach(steps.parts_done + 1)
+    assert told == [1, 2, 3, 4, 5, 5]
+
+
+def test_a_follower_is_let_go() -> None:
+    told: list[int] = []
+    with followed(lambda: told.append(1)):
+        stepped()
+    stepped()
+    assert told == [1]
