@@ -16,7 +16,9 @@ from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.media import open_clip
 from dreamflow.motion.measure import Meter, Track, warp_error
 from dreamflow.render.measuring import Measured, excess_flicker, measure
+from dreamflow.render.verdict import BOUNDS, compared, verdicts
 
+LEVELS = {"calm": 0.5, "naive": 8.0}
 MADE = np.random.default_rng(0)
 
 
@@ -106,6 +108,31 @@ def test_excess_flicker_is_the_share_that_is_left(tmp_path: Path) -> None:
     assert slices[0].shape == slices[1].shape == (6, 128, 3)
 
 
+def test_figures_are_told_in_words(tmp_path: Path) -> None:
+    pictures = panned(6)
+    films = {"source": pictures} | {name: noisy(pictures, n) for name, n in LEVELS.items()}
+    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
+    calm, naive = measure(clips["source"], [clips["calm"], clips["naive"]])
+    assert verdicts([calm, naive])["excess flicker"] == "good"
+    assert verdicts([naive, calm])["excess flicker"] == "poor: it flickers"
+    assert verdicts([naive])["E_warp / source"] == "poor: it flickers"
+    assert "strength" not in compared([calm, naive]), "without an objective"
+    calm.objective, naive.objective = [80.0] * 6, [100.0] * 6
+    calm.source_objective = naive.source_objective = [1.0] * 6
+    assert compared([calm, naive])["strength"] == pytest.approx(0.8)
+    assert verdicts([calm, naive])["strength"] == "fair: weaker"
+    naive.objective = [10.0] * 6
+    assert verdicts([calm, naive])["strength"] == "poor: stronger"
+
+
+def test_what_is_good_is_within_what_is_fair() -> None:
+    for bounds in BOUNDS.values():
+        assert bounds.fair[0] <= bounds.good[0] < bounds.good[1] < bounds.fair[1]
+        assert [
+            bounds.verdict(value).split(":")[0] for value in (*bounds.good, bounds.fair[1])
+        ] == [*("good", "good", "fair")]
+
+
 def test_a_shorter_dream_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
     source = open_clip(film_of(tmp_path, "source", panned(5)))
     dream = open_clip(film_of(tmp_path, "dream", panned(3)))
@@ -125,8 +152,9 @@ def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., 
     line = ("measure", film, tmp_path / "d.mp4", "--against", tmp_path / "n.mp4")
     run = cli(*line, "--plot", tmp_path / "p.png", "--csv", tmp_path / "t.csv")
     assert run.code == 0, run.err
-    for word in ("E_warp", "objective / source", "excess flicker", "n.mp4"):
+    for word in ("E_warp", "objective / source", "excess flicker", "strength / n.mp4"):
         assert word in run.out
+    assert "verdict on d.mp4" in run.out and " good" in run.out
     with Image.open(tmp_path / "p.png") as plot:
         assert plot.width > 1000 and len(plot.convert("RGB").getcolors(10**7)) > 100
     with (tmp_path / "t.csv").open() as file:
@@ -135,6 +163,7 @@ def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., 
     assert rows[0]["warp_error"] == "" and float(rows[1]["warp_error"]) > 0
     told = json.loads(cli(*line, "--json").out)
     assert 0 < told["excess_flicker"] < 1
+    assert set(told["verdicts"]) == set(BOUNDS)
     assert told["dreams"][0]["whole"]["objective / source"] > 1
     assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "what exists is not overwritten"
 
@@ -146,6 +175,7 @@ def test_a_dream_without_settings_is_measured_without_objective(
     other = make_film(tmp_path / "other.mp4", frames=4, size="96x64")
     run = cli("measure", film, other)
     assert run.code == 0 and "objective" not in run.out and "E_warp" in run.out
+    assert "--against one made with --no-carry" in run.out
     assert "objective" in cli("measure", film, other, "--layer", "conv2/3x3").out
     assert cli("measure", film, other, "--network", "pocket").code == 1
     assert "does not exist" in cli("measure", film, tmp_path / "no.mp4").err

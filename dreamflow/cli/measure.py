@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -86,12 +87,12 @@ def measure(
     what --against adds; below 0.03 the eye sees none, 1 is dreaming each frame by itself.
     Objective: how strongly the layer responds; the same as that of --against is as strong.
     Residual: how far the dream is from the source. Sharpness: variance of the Laplacian. Colour
-    drift: change of the mean colour within a shot; below 1 level is steady.
+    drift: change of the mean colour within a shot; below 1 level is steady. The verdicts say
+    what is good, fair or poor by these bounds.
     """
     from dreamflow.media.clip import Clip
     from dreamflow.media.metadata import record_of, settings_of
     from dreamflow.media.writer import check_output
-    from dreamflow.render.measuring import excess_flicker
     from dreamflow.render.measuring import measure as measured_clips
 
     made_from = record_of(dream).get("source")
@@ -111,7 +112,6 @@ def measure(
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
     with stoppable(), terminal.progress_bar(title, len(original)) as progress:
         found = measured_clips(original, dreams, objective, progress=progress)
-    excess = excess_flicker(found[0], found[1]) if len(found) > 1 else None
     if table:
         write_table(table, found[0])
     if plot:
@@ -119,9 +119,9 @@ def measure(
 
         draw(plot, found)
     if as_json:
-        typer.echo(as_text(found, excess))
+        typer.echo(as_text(found))
     else:
-        print_figures(source, found, excess)
+        print_figures(source, found)
 
 
 def source_options(frames: ClipOptions, known: dict[str, Any], dream: Clip) -> ClipOptions:
@@ -158,26 +158,46 @@ def objective_of(
     return Objective.of(load_network(name, machine.weights, machine.device), layers)
 
 
-def print_figures(source: Path, found: list[Measured], excess: float | None) -> None:
-    """Print the figures of the whole, dream beside dream."""
+def print_figures(source: Path, found: list[Measured]) -> None:
+    """Print the figures of the whole, dream beside dream, and what those of the first say."""
+    from dreamflow.render.verdict import EXCESS, compared, verdicts
+
+    said = verdicts(found)
     summaries = [measured.summary() for measured in found]
     rows = [
-        [name, *(f"{summary[name]:.4g}" if name in summary else "-" for summary in summaries)]
+        [
+            name,
+            *(f"{summary[name]:.4g}" if name in summary else "-" for summary in summaries),
+            said.get(name, ""),
+        ]
         for name in summaries[0]
     ]
+    shares = compared(found)
     if len(found) > 1:
-        rows.append(["excess flicker", "-" if excess is None else f"{excess:.3f}", "1"])
+        shares = {EXCESS: math.nan} | shares
+        for name, share in shares.items():
+            label = name if name == EXCESS else f"{name} / {found[1].name}"
+            shown = "-" if math.isnan(share) else f"{share:.3f}"
+            rows.append([label, shown, "1", said.get(name, "")])
+    verdict = f"verdict on {found[0].name}" if len(found) > 1 else "verdict"
     columns = [("figure", "left"), *((measured.name, "right") for measured in found)]
-    print_table(f"dreams of {source.name}", columns, rows)
+    print_table(f"dreams of {source.name}", [*columns, (verdict, "left")], rows)
+    if len(found) == 1:
+        typer.echo("for excess flicker, strength and sharpness: --against one made with --no-carry")
 
 
-def as_text(found: list[Measured], excess: float | None) -> str:
+def as_text(found: list[Measured]) -> str:
     """Return all figures as JSON."""
+    from dreamflow.render.verdict import EXCESS, compared, verdicts
+
     dreams = [
         {"name": m.name, "cuts_s": m.cuts, "whole": m.summary(), "frames": m.per_frame()}
         for m in found
     ]
-    return json.dumps({"dreams": dreams, "excess_flicker": excess}, indent=2)
+    excess = compared(found).get(EXCESS)
+    return json.dumps(
+        {"dreams": dreams, "excess_flicker": excess, "verdicts": verdicts(found)}, indent=2
+    )
 
 
 def write_table(path: Path, measured: Measured) -> None:

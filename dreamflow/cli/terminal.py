@@ -120,7 +120,7 @@ def progress_bar(title: str, total: int, what: str = "frame") -> Iterator[Callab
 
 def minutely(title: str, total: int, what: str) -> Callable[..., None]:
     """Return what tells of progress in a log: a line a minute, from the first minute on."""
-    begun: tuple[float, int] | None = None
+    begun: tuple[float, float] | None = None
     told = time.monotonic()
 
     def tell(done: float, of: int | None = None) -> None:

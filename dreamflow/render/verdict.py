@@ -1,0 +1,66 @@
+"""What the figures of a dream say, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dreamflow.render.measuring import Measured, excess_flicker
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """From where to where a figure is good, and fair; beyond that it is poor.
+
+    low, high: what a dream is whose figure is too low or too high.
+    """
+
+    good: tuple[float, float]
+    fair: tuple[float, float]
+    low: str
+    high: str
+
+    def verdict(self, value: float) -> str:
+        """Return `good`, or `fair` or `poor` and why."""
+        if self.good[0] <= value <= self.good[1]:
+            return "good"
+        word = "fair" if self.fair[0] <= value <= self.fair[1] else "poor"
+        return f"{word}: {self.low if value < self.good[0] else self.high}"
+
+
+NONE_TOO_LOW = -math.inf
+EXCESS, STRENGTH, SHARPNESS = "excess flicker", "strength", "sharpness"
+BOUNDS = {
+    "E_warp / source": Bounds((NONE_TOO_LOW, 2), (NONE_TOO_LOW, 4), "", "it flickers"),
+    "colour drift, levels": Bounds((NONE_TOO_LOW, 1), (NONE_TOO_LOW, 3), "", "its colours drift"),
+    EXCESS: Bounds((NONE_TOO_LOW, 0.05), (NONE_TOO_LOW, 0.15), "", "it flickers"),
+    STRENGTH: Bounds((0.85, 1.35), (0.65, 1.8), "weaker", "stronger"),
+    SHARPNESS: Bounds((0.85, 1.25), (0.65, 1.6), "softer", "harsher"),
+}
+"""Of figures by name. The eye sees no flicker up to an excess of about 0.03."""
+
+
+def compared(found: Sequence[Measured]) -> dict[str, float]:
+    """Return the figures of a dream as shares of another's; {} where there is none.
+
+    What cannot be compared, since there is no objective or no flicker, is left out.
+    """
+    if len(found) < 2:
+        return {}
+    one, other = (measured.summary() for measured in found[:2])
+    shares: dict[str, float] = {}
+    if (excess := excess_flicker(found[0], found[1])) is not None:
+        shares[EXCESS] = excess
+    for name, figure in ((STRENGTH, "objective"), (SHARPNESS, "sharpness / source")):
+        if other.get(figure, 0.0) > 0:
+            shares[name] = one[figure] / other[figure]
+    return shares
+
+
+def verdicts(found: Sequence[Measured]) -> dict[str, str]:
+    """Return what is good, fair or poor about the first of some dreams, by the figure's name."""
+    figures = found[0].summary() | compared(found)
+    return {
+        name: bounds.verdict(figures[name]) for name, bounds in BOUNDS.items() if name in figures
+    }
