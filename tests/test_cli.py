@@ -211,6 +211,15 @@ def test_debug_shows_the_traceback(tmp_path: Path, noise_home: Path) -> None:
     assert done.returncode != 0 and "Traceback" in done.stderr
 
 
+def test_what_is_most_used_is_so_where_presets_are(cli: Cli) -> None:
+    assert "Most used" not in cli("measure", "--help").out
+    guide = cli("guide", "--help").out
+    assert guide.index("Most used") < guide.index("--overwrite") < guide.index(" Dream ")
+    shown = cli("video", "--help").out
+    assert "--carry/--no-carry" in shown and "--no-loop" not in shown, "but it is taken"
+    assert "No such option" not in cli("video", "no.mp4", "out.mp4", "--no-loop").err
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -223,9 +232,14 @@ def test_help_fits_its_reader(cli: Cli, command: str) -> None:
     assert run.code == 0
     assert max(map(len, run.out.splitlines())) <= 80
     if command in ("video", "sweep", "frame"):
-        assert "Example: dreamflow" in run.out and "default:" in run.out
+        assert "Example: dreamflow" in run.out and "[10]" in run.out, "its defaults"
+        first = run.out.index("─ Most used ─")
+        assert all(
+            first < run.out.index(f"─ {panel} ─") for panel in ("Dream", "Motion", "Machine")
+        )
+        assert run.out[:first].count("\n") < 24 and "<bool>" not in run.out
         for panel in ("Dream", "Motion", "Machine"):
-            assert f" {panel} " in run.out
+            assert f"─ {panel} ─" in run.out
 
 
 @pytest.mark.parametrize(

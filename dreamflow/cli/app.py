@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 import dreamflow
+from dreamflow.cli.help import App
 
-app = typer.Typer(
+app = App(
     name="dreamflow",
     help="Turn clips into dreams that move with the scene.",
     no_args_is_help=True,

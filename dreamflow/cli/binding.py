@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import warnings
@@ -12,11 +13,12 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from dreamflow.cli.help import LAST_PANEL
 from dreamflow.cli.terminal import note
 from dreamflow.errors import DreamFlowWarning, SettingsError
 from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, ZoomOptions, saved_fields
 from dreamflow.presets import checked, load_preset
-from dreamflow.settings import Options, flag_of, plain_value, type_hints
+from dreamflow.settings import Options, flag_of, in_words, plain_value, type_hints
 
 PANELS = {
     "DreamOptions": "Dream",
@@ -29,8 +31,17 @@ PANELS = {
     "SweepOptions": "Sweep",
     "ZoomOptions": "Zoom",
     "DistillOptions": "Training",
-    "MachineOptions": "Machine",
+    "MachineOptions": LAST_PANEL,
 }
+MOST_USED = "Most used"
+"""The first panel of commands that take presets."""
+ESSENTIALS = frozenset(
+    {
+        *("preset", "at", "overwrite", "layer", "layers", "category", "iterations", "step"),
+        *("stability", "size", "start", "end", "seconds", "speed", "quality"),
+    }
+)
+"""The settings that stand there."""
 
 
 def settings_from(ctx: typer.Context, settings: dict[str, Any]) -> None:
@@ -155,7 +166,7 @@ PlateOption = Annotated[
 DebugOption = Annotated[
     bool,
     typer.Option(
-        "--debug", help="Show where in the code an error came from.", rich_help_panel="Machine"
+        "--debug", help="Show where in the code an error came from.", rich_help_panel=LAST_PANEL
     ),
 ]
 
@@ -171,12 +182,16 @@ def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
     elif rule["scheduled"]:
         metavar = f"<{'int' if int in get_args(hint) else 'float'}>*"
         hint, default = str, f"{default:g}"
+    elif hint is bool:
+        metavar = ""
+    shown = "" if default in (None, []) or hint is bool else in_words(plain_value(default))
     option = typer.Option(
         *names,
-        help=rule["help"],
+        # Where typer writes the defaults, each takes a line of its own.
+        help=literal(rule["help"]) + (f" [dim]{literal(f'[{shown}]')}[/dim]" if shown else ""),
         metavar=metavar,
         rich_help_panel=panel,
-        show_default=default not in (None, []),
+        show_default=False,
     )
     return inspect.Parameter(
         setting.name,
@@ -184,6 +199,11 @@ def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
         default=default,
         annotation=Annotated[hint, option],
     )
+
+
+def literal(text: str) -> str:
+    """Return a text as rich's markup writes it: with no brackets that mean something."""
+    return text.replace("[", r"\[")
 
 
 def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Callable[..., Any]:
@@ -218,6 +238,19 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
 
     positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     named = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    if any(parameter.name == "preset" for parameter in named):
+        named = essentials_first(named)
     called.__signature__ = inspect.Signature(positional + named)  # type: ignore[attr-defined]
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     return called
+
+
+def essentials_first(options: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Return a command's options with those that are used most in a panel of their own, first."""
+    first: list[inspect.Parameter] = []
+    for parameter in (option for option in options if option.name in ESSENTIALS):
+        hint, declared = get_args(parameter.annotation)
+        own = copy.copy(declared)  # other commands have the same one
+        own.rich_help_panel = MOST_USED
+        first.append(parameter.replace(annotation=Annotated[hint, own]))
+    return first + [option for option in options if option.name not in ESSENTIALS]

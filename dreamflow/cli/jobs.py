@@ -11,12 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from dreamflow.cli.binding import OverwriteOption
+from dreamflow.cli.help import App
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import stoppable
 from dreamflow.options import CarryOptions, ClipOptions, SweepOptions, ZoomOptions, saved_fields
 from dreamflow.settings import flag_of, in_words, plain_value
 
-jobs_app = typer.Typer(
+jobs_app = App(
     help="Renders that were broken off: look at them, finish them as they are, remove them.",
     no_args_is_help=True,
 )

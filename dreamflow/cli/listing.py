@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli import terminal
+from dreamflow.cli.help import App
 from dreamflow.options import DreamOptions
 
 LAYERS_EXAMPLE = "Example: dreamflow layers --category fur"
-presets_app = typer.Typer(help="Ready-made settings.", no_args_is_help=True)
+presets_app = App(help="Ready-made settings.", no_args_is_help=True)
 
 
 def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:

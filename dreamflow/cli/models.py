@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli import terminal
+from dreamflow.cli.help import App
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import stoppable
 from dreamflow.errors import SettingsError, WeightsError
 
-models_app = typer.Typer(help="The weights of networks.", no_args_is_help=True)
+models_app = App(help="The weights of networks.", no_args_is_help=True)
 
 Names = Annotated[list[str], typer.Argument(help="Networks, by name.", metavar="NETWORK...")]
 Debug = Annotated[bool, typer.Option("--debug", hidden=True)]

@@ -74,14 +74,11 @@ def video(
 ) -> None:
     """Dream a clip, frame by frame, the dream carried along the motion of the scene.
 
-    The sound, frame rate and length stay as they are. All settings travel inside the output, and
-    in a .json beside it.
+    The sound, frame rate and length stay as they are. A render that was broken off, by Ctrl-C or
+    by a power cut, goes on when the same command is given again.
 
     What is marked * may change over time: --step "0: 1.5, 4s: 3, 100%: 1". So may
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
-
-    A render that was broken off, by Ctrl-C or by a power cut, goes on when the same command is
-    given again. Until it is done, its frames are in a folder beside the output, OUT.job.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
     with stoppable():
