@@ -1,7 +1,8 @@
-"""A queue of renders in a TOML file."""
+"""A queue of renders: from a TOML file, or of clips that are all to be dreamed alike."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,26 @@ def read_queue(path: Path) -> list[Render]:
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
     return renders
+
+
+def queue_of(
+    clips: Sequence[Path], folder: Path, suffix: str, settings: VideoSettings
+) -> list[Render]:
+    """Return the renders of clips into a folder, each under its own name with another suffix.
+
+    Raises SettingsError where two would get the same name.
+    """
+    renders: dict[Path, Render] = {}
+    for clip in clips:
+        globbed = any(sign in clip.name for sign in "*?[") and not clip.exists()
+        name = clip.parent.resolve().name if globbed else clip.stem
+        out = folder / f"{clip.resolve().name if clip.is_dir() else name}{suffix}"
+        if out in renders:
+            raise SettingsError(
+                f"{renders[out].source} and {clip} would both become {out}: give one another name"
+            )
+        renders[out] = Render(clip, out, settings)
+    return list(renders.values())
 
 
 def settings_of(table: dict[str, Any], where: str, folder: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from dreamflow.errors import (
     SettingsError,
 )
 from dreamflow.frames import Frame
-from dreamflow.media import Clip, open_clip, read_picture, write_picture
+from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
 from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.folder import job_path
 from dreamflow.media.kept import jobs_in
@@ -660,6 +660,38 @@ def test_a_batch_goes_on_past_what_fails(tmp_path: Path, cli: Cli) -> None:
     run = cli("batch", tmp_path / "q.toml")
     assert run.code == 0 and run.out.count("done before") == 2
     assert (tmp_path / "b.mp4").exists()
+
+
+def test_a_batch_of_clips_dreams_them_alike(tmp_path: Path, cli: Cli) -> None:
+    films = [make_film(tmp_path / f"{name}.mkv", frames=4) for name in ("one", "two")]
+    write_video(tmp_path / "three", [*open_clip(films[0])], open_clip(films[0]))
+    line = ("batch", *films, tmp_path / "three", "--out", tmp_path / "dreams")
+    run = cli(*line, "--suffix", ".webm", "--preset", "fur", *FAST, "--end", "3")
+    assert run.code == 0, run.err
+    made = [path.name for path in sorted((tmp_path / "dreams").glob("*.webm"))]
+    assert made == ["one.webm", "three.webm", "two.webm"]
+    assert len(decoded(tmp_path / "dreams" / "two.webm")) == 3
+    settings = json.loads((tmp_path / "dreams" / "two.webm.json").read_text())["settings"]
+    assert settings["layer"] == ["conv1/7x7_s2"] and settings["octaves"] == 1
+    run = cli(*line, "--suffix", ".webm", "--preset", "fur", *FAST, "--end", "3")
+    assert run.code == 0 and run.out.count("done before") == 3
+
+
+def test_a_batch_of_clips_that_cannot_be_is_refused(tmp_path: Path, cli: Cli) -> None:
+    film = make_film(tmp_path / "one.mkv", frames=4)
+    (tmp_path / "q.toml").write_text(QUEUE)
+    for arguments, message in (
+        ([film], "--out FOLDER"),
+        ([film, tmp_path / "one.mp4", "--out", tmp_path], "would both become"),
+        ([film, "--out", tmp_path / "no" / "no"], "cannot be made"),
+        ([film, "--out", tmp_path / "d", "--suffix", ".doc"], "not a format"),
+        ([film, tmp_path / "q.toml", "--out", tmp_path], "is a queue, which is given alone"),
+        ([tmp_path / "q.toml", "--octaves", "2"], "--octaves is for clips"),
+        ([tmp_path / "q.toml", "--preset", "fur"], "--preset is for clips"),
+    ):
+        run = cli("batch", *arguments)
+        assert run.code == 1 and message in run.err, run.err
+        assert len(run.err.strip().splitlines()) == 1 and not (tmp_path / "d").exists()
 
 
 @pytest.mark.parametrize(

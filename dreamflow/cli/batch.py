@@ -9,36 +9,78 @@ import typer
 
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
+    MOST_USED,
     DebugOption,
     FreshOption,
+    LikeOption,
     OverwriteOption,
+    PresetOption,
     WatchOption,
+    literal,
     with_options,
 )
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import stoppable
 from dreamflow.cli.video import dream_clip, in_full
-from dreamflow.errors import DreamFlowError, Stopped
-from dreamflow.options import MachineOptions
+from dreamflow.errors import DreamFlowError, OutputError, SettingsError, Stopped
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    EncodeOptions,
+    MachineOptions,
+    VideoSettings,
+    as_dict,
+)
+from dreamflow.settings import flag_of
 
 if TYPE_CHECKING:
     from dreamflow.queue import Render
 
-EXAMPLE = "Example: dreamflow batch tonight.toml"
+EXAMPLE = "Example: dreamflow batch monday.mp4 tuesday.mov --out dreams --preset fur"
+QUEUE = ".toml"
 
 
 @with_options
 def batch(
-    queue: Annotated[
-        Path,
+    ctx: typer.Context,
+    sources: Annotated[
+        list[Path],
         typer.Argument(
-            help="A .toml file: [defaults] with settings, and a [[render]] with source and out "
-            "for each.",
-            metavar="QUEUE",
+            help=literal(
+                "Clips; or a .toml file: [defaults] with settings, and a [[render]] with source "
+                "and out for each."
+            ),
+            metavar="CLIP...|QUEUE",
             show_default=False,
         ),
     ],
     *,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="The folder that the dreams of clips go into; it is made where there is none.",
+            metavar="FOLDER",
+            show_default=False,
+            rich_help_panel=MOST_USED,
+        ),
+    ] = None,
+    suffix: Annotated[
+        str,
+        typer.Option(
+            help="What they are: .mp4, .mov, .mkv, .webm, .gif or .webp; or '' for folders of "
+            "PNGs.",
+            metavar="SUFFIX",
+            rich_help_panel=MOST_USED,
+        ),
+    ] = ".mp4",
+    preset: PresetOption = None,
+    like: LikeOption = None,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    frames: ClipOptions,
+    encode: EncodeOptions,
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
@@ -50,11 +92,10 @@ def batch(
     Each is a job of its own: given again, the command goes on with those that were broken off, and
     leaves out those that are done. The exit code is 0 if all are.
     """
-    from dreamflow.queue import read_queue
-
+    settings = VideoSettings(dream, carry, frames, encode)
+    renders = renders_of(ctx, sources, folder, suffix, settings)
     rows: list[list[str]] = []
     failed = 0
-    renders = read_queue(queue)
     try:
         for number, render in enumerate(renders, start=1):
             terminal.note(f"{number} of {len(renders)}: {render.source} to {render.out}")
@@ -80,17 +121,55 @@ def batch(
     finally:
         for render in renders[len(rows) :]:
             rows.append(["not done", str(render.out), ""])
-        print_table(queue.name, [("", "left"), ("output", "left"), ("", "left")], rows)
+        title = sources[0].name if folder is None else str(folder)
+        print_table(title, [("", "left"), ("output", "left"), ("", "left")], rows)
     if failed:
         terminal.error(f"{failed} of {len(renders)} renders failed")
         raise typer.Exit(1)
+
+
+def renders_of(
+    ctx: typer.Context,
+    sources: list[Path],
+    folder: Path | None,
+    suffix: str,
+    settings: VideoSettings,
+) -> list[Render]:
+    """Return what is to be rendered: what a queue says, or each clip with the same settings."""
+    from dreamflow.media.formats import format_of
+    from dreamflow.queue import queue_of, read_queue
+
+    queues = [source for source in sources if source.suffix.lower() == QUEUE]
+    if queues:
+        if len(sources) > 1:
+            raise SettingsError(f"{queues[0]} is a queue, which is given alone")
+        saved = {"folder": "--out", "suffix": "--suffix", "preset": "--preset", "like": "--like"}
+        saved |= {name: flag_of(name) for name in as_dict(*vars(settings).values())}
+        given = [flag for name, flag in saved.items() if is_given(ctx, name)]
+        if given:
+            raise SettingsError(f"{given[0]} is for clips: a queue's settings stand in {queues[0]}")
+        return read_queue(queues[0])
+    if folder is None:
+        raise SettingsError("name the folder that the dreams go into: --out FOLDER")
+    renders = queue_of(sources, folder, suffix, settings)
+    format_of(renders[0].out)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"--out {folder} cannot be made: {error.strerror}") from error
+    return renders
+
+
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def is_done(render: Render) -> bool:
     """Return whether an output is there, whole and of the same settings."""
     from dreamflow.media.folder import job_path
     from dreamflow.media.metadata import settings_of
-    from dreamflow.options import as_dict
 
     if not render.out.exists() or job_path(render.out).exists():
         return False

@@ -38,7 +38,7 @@ MOST_USED = "Most used"
 ESSENTIALS = frozenset(
     {
         *("preset", "at", "overwrite", "layer", "layers", "category", "iterations", "step"),
-        *("stability", "size", "start", "end", "seconds", "speed", "quality"),
+        *("stability", "size", "start", "end", "seconds", "speed", "quality", "folder", "suffix"),
     }
 )
 """The settings that stand there."""
