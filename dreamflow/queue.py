@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from dreamflow.errors import SettingsError, nearest
 from dreamflow.media.cutlist import FOUND
-from dreamflow.options import VideoSettings
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    EncodeOptions,
+    GuideOptions,
+    SweepOptions,
+    VideoSettings,
+    ZoomOptions,
+)
 from dreamflow.presets import checked, load_preset, read_toml
+from dreamflow.settings import Options
 
-OWN_KEYS = ("source", "out", "preset")
+OWN_KEYS = ("source", "out", "preset", "command")
+VIDEO, SWEEP, ZOOM, FRAME = "video", "sweep", "zoom", "frame"
+GROUPS_OF: dict[str, tuple[type[Options], ...]] = {
+    SWEEP: (DreamOptions, CarryOptions, ClipOptions, EncodeOptions, SweepOptions),
+    ZOOM: (DreamOptions, ZoomOptions, EncodeOptions),
+    FRAME: (DreamOptions, CarryOptions, ClipOptions),
+}
+"""The settings of the commands that a queue knows besides `video`."""
+NOT_OF = {
+    SWEEP: frozenset({"layer", "loop"}),
+    FRAME: frozenset({"start", "end", "every", "fps", "decoder"}),
+}
+"""Those of them that they have no use for."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +46,20 @@ class Render:
     settings: VideoSettings
 
 
-def read_queue(path: Path) -> list[Render]:
+@dataclass(frozen=True)
+class Run:
+    """One run, in a queue, of another command than `video`. source: None of a zoom into noise.
+
+    settings: by name, as far as they were given; `at` too, the frame of a clip that is wanted.
+    """
+
+    command: str
+    source: Path | None
+    out: Path
+    settings: Mapping[str, Any]
+
+
+def read_queue(path: Path) -> list[Render | Run]:
     """Return the renders of a queue:
 
         [defaults]          # settings for all: those of presets, and `preset`
@@ -34,6 +69,7 @@ def read_queue(path: Path) -> list[Render]:
         source = "a.mp4"
         out = "a_dream.mp4"
         step = 2.0
+        command = "video"   # the usual one; or sweep, zoom or frame
 
     Paths are looked for from the file's folder. A render's settings beat its preset's, and these
     the defaults. Raises SettingsError, with the render and the key, for a file that is no TOML,
@@ -48,22 +84,62 @@ def read_queue(path: Path) -> list[Render]:
     if not isinstance(defaults, dict) or not isinstance(tables, list) or not tables:
         raise SettingsError(f"{path} has no [[render]]: each needs a source and an out")
     common = settings_of(defaults, f"{path}, [defaults]", path.parent)
-    renders: list[Render] = []
+    renders: list[Render | Run] = []
     for number, table in enumerate(tables, start=1):
         where = f"{path}, [[render]] {number}"
-        if not isinstance(table, dict) or not all(
-            isinstance(table.get(key), str) for key in ("source", "out")
-        ):
-            raise SettingsError(f"{where}: it needs a source and an out")
-        source, out = (path.parent / table[key] for key in ("source", "out"))
-        chosen = common | settings_of(table, where, path.parent)
+        command = command_of(table, where)
+        source = path.parent / table["source"] if "source" in table else None
+        out = path.parent / table["out"]
         if any(out.absolute() == before.out.absolute() for before in renders):
             raise SettingsError(f"{where}: the output {out} is named twice")
         try:
-            renders.append(Render(source, out, video_settings(chosen)))
+            if source is None or command != VIDEO:
+                settings = run_settings(command, common, table, where, path.parent)
+                renders.append(Run(command, source, out, settings))
+            else:
+                chosen = common | settings_of(table, where, path.parent)
+                renders.append(Render(source, out, video_settings(chosen)))
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
     return renders
+
+
+def command_of(table: Any, where: str) -> str:
+    """Return the command of a render that names what it needs. Raises SettingsError."""
+    command = table.get("command", VIDEO) if isinstance(table, dict) else VIDEO
+    if command not in (known := (VIDEO, *GROUPS_OF)):
+        raise SettingsError(f"{where}: command = {command!r}; there are {', '.join(known)}")
+    needed = {"source", "out"}
+    if command == ZOOM and "source" not in table:
+        needed = {"out"}
+    if not isinstance(table, dict) or not all(isinstance(table.get(key), str) for key in needed):
+        raise SettingsError(f"{where}: it needs a source and an out")
+    return command
+
+
+def run_settings(
+    command: str, common: dict[str, Any], table: dict[str, Any], where: str, folder: Path
+) -> dict[str, Any]:
+    """Return the settings of a run; of those for all, the ones that its command has."""
+    groups = GROUPS_OF[command]
+    names = {f.name for group in groups for f in fields(group)}  # type: ignore[arg-type]
+    names -= NOT_OF.get(command, frozenset())
+    given = dict(table)
+    when = {"at": given.pop("at")} if "at" in table and command != SWEEP else {}
+    own = settings_of(given, where, folder)
+    if strange := set(own) - names:
+        raise SettingsError(f"{min(strange)} is not a setting of `dreamflow {command}`")
+    chosen = {name: value for name, value in common.items() if name in names} | own
+    groups_with(groups, chosen)
+    return chosen | ({"at": GuideOptions(**when).at} if when else {})
+
+
+def groups_with(groups: Iterable[type[Options]], settings: Mapping[str, Any]) -> list[Options]:
+    """Return groups made with those of some settings that are theirs. Raises SettingsError."""
+    return [
+        group(**{f.name: settings[f.name] for f in fields(group) if f.name in settings})  # type: ignore[arg-type]
+        for group in groups
+    ]
 
 
 def queue_of(

@@ -694,9 +694,77 @@ def test_a_batch_of_clips_that_cannot_be_is_refused(tmp_path: Path, cli: Cli) ->
         assert len(run.err.strip().splitlines()) == 1 and not (tmp_path / "d").exists()
 
 
+ALL_KINDS = """
+[defaults]
+size = "64x48"
+layer = "conv1/7x7_s2"
+octaves = 1
+iterations = 1
+stability = 0.6
+
+[[render]]
+source = "in.mkv"
+out = "video.mkv"
+end = "3"
+
+[[render]]
+command = "sweep"
+source = "in.mkv"
+out = "sweep.mkv"
+layers = "conv1/7x7_s2,conv2/3x3"
+
+[[render]]
+command = "zoom"
+source = "in.mkv"
+out = "zoom.mkv"
+at = 2
+seconds = 0.25
+
+[[render]]
+command = "zoom"
+out = "noise.mkv"
+seconds = 0.25
+
+[[render]]
+command = "frame"
+source = "in.mkv"
+out = "frame.png"
+at = "40%"
+"""
+
+
+def test_a_queue_may_hold_sweeps_zooms_and_frames(tmp_path: Path, cli: Cli) -> None:
+    make_film(tmp_path / "in.mkv", frames=6)
+    (tmp_path / "q.toml").write_text(ALL_KINDS)
+    run = cli("batch", tmp_path / "q.toml", "--threads", "1")
+    assert run.code == 0, run.err
+    rows = run.out.splitlines()[2:]
+    assert [row.split()[0] for row in rows] == ["done"] * 5, run.out
+    for row, said in zip(
+        rows, ("3 frames", "2 layers, 6 frames", "6 frames", "6 frames", "64x48"), strict=True
+    ):
+        assert said in row
+    assert json.loads((tmp_path / "zoom.mkv.json").read_text())["at"] == "2"
+    made = json.loads((tmp_path / "sweep.mkv.json").read_text())
+    assert (made["command"], made["settings"]["stability"]) == ("sweep", 0.6)
+    run = cli("batch", tmp_path / "q.toml", "--threads", "1")
+    assert run.code == 0 and run.out.count("done before") == 5, run.out
+    (tmp_path / "q.toml").write_text(ALL_KINDS.replace("at = 2", "at = 3"))
+    run = cli("batch", tmp_path / "q.toml", "--threads", "1")
+    assert run.code == 1 and run.out.count("done before") == 4 and "--overwrite" in run.err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[[render]]\ncommand = 'swep'\nout = 'b.mp4'", "there are video, sweep, zoom, frame"),
+        ("[[render]]\ncommand = 'sweep'\nout = 'b.mp4'", "needs a source and an out"),
+        (
+            "[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\ndecay = 0.5",
+            "decay is not a setting of `dreamflow zoom`",
+        ),
+        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nat = '2 m'", "--at '2 m' is not a time"),
+        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nseconds = -1.0", "out of range"),
         ("[[render]]\nsource = 'a'", "needs a source and an out"),
         ("", "has no"),
         ("[[rendr]]\n", "did you mean render"),

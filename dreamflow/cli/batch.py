@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,15 +22,19 @@ from dreamflow.cli.binding import (
     literal,
     with_options,
 )
+from dreamflow.cli.frame import frame
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import stoppable
+from dreamflow.cli.sweep import sweep
 from dreamflow.cli.video import dream_clip, in_full
+from dreamflow.cli.zoom import zoom
 from dreamflow.errors import DreamFlowError, OutputError, SettingsError, Stopped
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
     DreamOptions,
     EncodeOptions,
+    GuideOptions,
     MachineOptions,
     VideoSettings,
     as_dict,
@@ -35,7 +42,7 @@ from dreamflow.options import (
 from dreamflow.settings import flag_of
 
 if TYPE_CHECKING:
-    from dreamflow.queue import Render
+    from dreamflow.queue import Render, Run
 
 EXAMPLE = "Example: dreamflow batch monday.mp4 tuesday.mov --out dreams --preset fur"
 QUEUE = ".toml"
@@ -92,21 +99,26 @@ def batch(
     Each is a job of its own: given again, the command goes on with those that were broken off, and
     leaves out those that are done. The exit code is 0 if all are.
     """
+    from dreamflow.queue import Run
+
     settings = VideoSettings(dream, carry, frames, encode)
     renders = renders_of(ctx, sources, folder, suffix, settings)
     rows: list[list[str]] = []
     failed = 0
     try:
         for number, render in enumerate(renders, start=1):
-            terminal.note(f"{number} of {len(renders)}: {render.source} to {render.out}")
-            if not overwrite and is_done(render):
+            terminal.note(f"{number} of {len(renders)}: {render.source or 'noise'} to {render.out}")
+            there = was_run(render) if isinstance(render, Run) else is_done(render)
+            if there and not overwrite:
                 rows.append(["done before", str(render.out), ""])
                 continue
             try:
                 with stoppable():
-                    said = dream_clip(
-                        render.source, render.out, render.settings, machine, overwrite, fresh, watch
-                    )
+                    if isinstance(render, Run):
+                        said = run(render, machine, overwrite, fresh, watch)
+                    else:
+                        where = (render.source, render.out)
+                        said = dream_clip(*where, render.settings, machine, overwrite, fresh, watch)
                 rows.append(["done", str(render.out), said.split(": ", 1)[-1]])
             except Stopped:
                 raise
@@ -134,7 +146,7 @@ def renders_of(
     folder: Path | None,
     suffix: str,
     settings: VideoSettings,
-) -> list[Render]:
+) -> list[Render | Run]:
     """Return what is to be rendered: what a queue says, or each clip with the same settings."""
     from dreamflow.media.formats import format_of
     from dreamflow.queue import queue_of, read_queue
@@ -157,13 +169,49 @@ def renders_of(
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"--out {folder} cannot be made: {error.strerror}") from error
-    return renders
+    return [*renders]
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:
     """Return whether an option stands on the command line."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def run(
+    wanted: Run, machine: MachineOptions, overwrite: bool, fresh: bool, watch: Path | None
+) -> str:
+    """Run another command than `video`, and return a line that says what came of it."""
+    from dreamflow.queue import FRAME, SWEEP, ZOOM
+
+    commands: dict[str, Callable[..., None]] = {SWEEP: sweep, ZOOM: zoom, FRAME: frame}
+    given = {**wanted.settings, **vars(machine), "overwrite": overwrite}
+    if wanted.command != FRAME:
+        given |= {"fresh": fresh, "watch": watch}
+    sources = [wanted.source] if wanted.source else []
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        commands[wanted.command](*sources, wanted.out, **given)
+    return said.getvalue().strip()
+
+
+def was_run(wanted: Run) -> bool:
+    """Return whether the output of a run is there, whole and of the same settings."""
+    from dreamflow.media.folder import job_path
+    from dreamflow.media.metadata import record_of
+    from dreamflow.queue import GROUPS_OF, SWEEP, groups_with
+
+    if not wanted.out.exists() or job_path(wanted.out).exists():
+        return False
+    record = record_of(wanted.out)
+    settings = as_dict(*groups_with(GROUPS_OF[wanted.command], wanted.settings))
+    if wanted.command == SWEEP:
+        del settings["layer"]  # there it is the schedule that was made of `layers`
+    kept = record.get("settings", {})
+    return (
+        record.get("command") == wanted.command
+        and record.get("at", GuideOptions.at) == wanted.settings.get("at", GuideOptions.at)
+        and all(kept.get(name) == value for name, value in settings.items())
+    )
 
 
 def is_done(render: Render) -> bool:

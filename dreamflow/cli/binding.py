@@ -209,7 +209,8 @@ def literal(text: str) -> str:
 def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Callable[..., Any]:
     """Spread each parameter that is an Options class into one command-line option per field.
 
-    The command is called with the Options objects, made (and so checked) from what was given.
+    The command is called with the Options objects, made (and so checked) from what was given; what
+    was not is as by default.
     without: names of settings that the command has no use for; they stay at their defaults.
     """
     hints = get_type_hints(command, include_extras=True)
@@ -229,12 +230,12 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
             parameters.append(parameter.replace(annotation=hint))
 
     @functools.wraps(command)
-    def called(**given: Any) -> Any:
+    def called(*positional: Any, **given: Any) -> Any:
         for parameter, group in groups.items():
             names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
-            own = {name: given.pop(name) for name in names}
+            own = {name: given.pop(name) for name in names if name in given}
             given[parameter] = group(**own)
-        return command(**given)
+        return command(*positional, **given)
 
     positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     named = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]

@@ -111,6 +111,7 @@ def frame(
         record = settings_record("frame", source, network, *groups)
         if transparent:
             picture = as_transparent(picture, source)
+        record |= {} if isinstance(frames, tuple) else {"at": at}
         write_picture(out, picture, as_comment(record))
         write_sidecar(out, record)
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
