@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import SAMPLE
 
-from dreamflow.dream.follow import Steps, followed, stepped
+from dreamflow.dream.follow import Steps, Within, followed, stepped
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 from dreamflow.render.preview import frames_before, preview_steps, render_preview
@@ -38,3 +38,16 @@ def test_a_follower_is_let_go() -> None:
         stepped()
     stepped()
     assert told == [1]
+
+
+def test_the_share_of_a_frame_is_told_until_it_is_done() -> None:
+    told: list[float] = []
+    within = Within(lambda done, total: told.append(done), 4, 1)
+    within.reach(0, 3)
+    for _ in range(3):
+        within.step()
+    within.reach(1, 3)
+    for _ in range(2):
+        within.step()
+    within.reach(2, 3)
+    assert told == [0, 0.25, 0.5, 0.75, 1, 1.95, 1.95, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -117,8 +118,10 @@ def dream_clip(
     for group in (settings.dream, settings.carry, settings.show):
         group.check_over(source.timeline, warn=False)
     settings = replace(settings, dream=in_full(settings.dream))
+    from dreamflow.dream.follow import Within, followed
     from dreamflow.networks import load_network
     from dreamflow.render import Handles, remembered, render_video
+    from dreamflow.render.preview import frame_steps
     from dreamflow.render.video import rounds
 
     machine = machine if fresh else remembered(out, machine)
@@ -126,9 +129,11 @@ def dream_clip(
     network = load_network(settings.dream.network, machine.weights, machine.device)
     started = time.monotonic()
     total = len(source) * rounds(settings.carry)
+    expected = frame_steps(settings.dream, settings.carry, source.timeline.at(Fraction(0)))
     with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
+        within = Within(progress, *expected)
         handles = Handles(
-            progress,
+            within.reach,
             terminal.note,
             watch=watch,
             overwrite=overwrite,
@@ -136,7 +141,8 @@ def dream_clip(
             plate=plate,
             command=given_command(),
         )
-        done = render_video(source, out, network, settings, handles, matte=matte)
+        with followed(within.step):
+            done = render_video(source, out, network, settings, handles, matte=matte)
     return f"{out}: {what_came(done, source.outline, time.monotonic() - started)}"
 
 

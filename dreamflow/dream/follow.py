@@ -48,3 +48,26 @@ class Steps:
         self.parts_done = min(parts, len(self._ends) - 1)
         self.done = self._ends[self.parts_done]
         self._progress(self.done)
+
+
+class Within:
+    """Tells how many frames are done, and the share of the one under way, by its steps."""
+
+    MOST = 0.95
+    """A frame that takes more steps than expected stands still here."""
+
+    def __init__(self, progress: Callable[[float, int | None], None], first: int, later: int):
+        """Begin at none. first, later: about how many steps a frame takes, a shot's first too."""
+        self._progress, self._first, self._later = progress, max(1, first), max(1, later)
+        self._done = self._steps = 0
+
+    def step(self) -> None:
+        """Count a step of the frame under way."""
+        self._steps += 1
+        whole = self._later if self._done else self._first
+        self._progress(self._done + min(self.MOST, self._steps / whole), None)
+
+    def reach(self, done: int, total: int) -> None:
+        """Count so many frames as done, of so many."""
+        self._done, self._steps = done, 0
+        self._progress(done, total)

@@ -107,11 +107,17 @@ def preview_steps(
 ) -> list[int]:
     """Return about how many steps each frame of a preview takes, layer after layer of a sheet."""
     moment = frames.timeline.at(Fraction(0)) if isinstance(frames, Clip) else Moment()
+    first, later = frame_steps(dream, carry, moment)
+    layers = len(dream.layer) if is_sheet(dream) else 1
+    return [first, *[later] * (len(frames) - 1)] * layers
+
+
+def frame_steps(dream: DreamOptions, carry: CarryOptions, moment: Moment) -> tuple[int, int]:
+    """Return about how many steps the first frame takes, and each that comes after it."""
     now, carried = dream.at(moment), carry.at(moment)
     first, later = first_plan(now), carried_plan(now, carried) if carry.carry else first_plan(now)
-    each = [first] + [later] * (len(frames) - 1)
-    layers = len(dream.layer) if is_sheet(dream) else 1
-    return [sum(octave.iterations for octave in plan) for plan in each] * layers
+    of_first, of_later = (sum(octave.iterations for octave in plan) for plan in (first, later))
+    return of_first, of_later
 
 
 def as_transparent(dreamed: np.ndarray, source: Path) -> np.ndarray:
