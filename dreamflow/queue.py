@@ -149,6 +149,7 @@ def queue_of(
 
     Raises SettingsError where two would get the same name.
     """
+    suffix = f".{suffix.lstrip('.')}" if suffix else ""
     renders: dict[Path, Render] = {}
     for clip in clips:
         globbed = any(sign in clip.name for sign in "*?[") and not clip.exists()

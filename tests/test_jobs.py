@@ -684,7 +684,7 @@ def test_a_batch_of_clips_that_cannot_be_is_refused(tmp_path: Path, cli: Cli) ->
         ([film], "--out FOLDER"),
         ([film, tmp_path / "one.mp4", "--out", tmp_path], "would both become"),
         ([film, "--out", tmp_path / "no" / "no"], "cannot be made"),
-        ([film, "--out", tmp_path / "d", "--suffix", ".doc"], "not a format"),
+        ([film, "--out", tmp_path / "d", "--suffix", "doc"], ".doc is not a format"),
         ([film, tmp_path / "q.toml", "--out", tmp_path], "is a queue, which is given alone"),
         ([tmp_path / "q.toml", "--octaves", "2"], "--octaves is for clips"),
         ([tmp_path / "q.toml", "--preset", "fur"], "--preset is for clips"),

@@ -56,7 +56,9 @@ class Within:
     MOST = 0.95
     """A frame that takes more steps than expected stands still here."""
 
-    def __init__(self, progress: Callable[[float, int | None], None], first: int, later: int):
+    def __init__(
+        self, progress: Callable[[float, int | None], None], first: int, later: int
+    ) -> None:
         """Begin at none. first, later: about how many steps a frame takes, a shot's first too."""
         self._progress, self._first, self._later = progress, max(1, first), max(1, later)
         self._done = self._steps = 0

@@ -127,7 +127,7 @@ def render(
             "threads": torch.get_num_threads(),
             "memory": pass_memory(device) // MB,
         },
-        "command": {"words": list(handles.command), "folder": str(Path.cwd())},
+        "command": {"words": list(handles.command), "folder": text_of(Path.cwd())},
     }
     with JobFolder(job_path(out)) as folder:
         begun = None if handles.fresh else read_facts(folder.path)
@@ -155,6 +155,11 @@ def render(
             raise
         folder.remove()
     return Rendered(reel.frames, journey.done - before)
+
+
+def text_of(path: Path) -> str:
+    """Return a path as text that can be kept, whatever its encoding."""
+    return str(path).encode(errors="replace").decode()
 
 
 def check_plate(plate: Path, out: Path, outline: Outline, overwrite: bool) -> None:
