@@ -15,6 +15,7 @@ from dreamflow.options import (
     DreamOptions,
     EncodeOptions,
     GuideOptions,
+    ShowOptions,
     SweepOptions,
     VideoSettings,
     ZoomOptions,
@@ -25,9 +26,9 @@ from dreamflow.settings import Options
 OWN_KEYS = ("source", "out", "preset", "command")
 VIDEO, SWEEP, ZOOM, FRAME = "video", "sweep", "zoom", "frame"
 GROUPS_OF: dict[str, tuple[type[Options], ...]] = {
-    SWEEP: (DreamOptions, CarryOptions, ClipOptions, EncodeOptions, SweepOptions),
+    SWEEP: (DreamOptions, CarryOptions, ShowOptions, ClipOptions, EncodeOptions, SweepOptions),
     ZOOM: (DreamOptions, ZoomOptions, EncodeOptions),
-    FRAME: (DreamOptions, CarryOptions, ClipOptions),
+    FRAME: (DreamOptions, CarryOptions, ShowOptions, ClipOptions),
 }
 """The settings of the commands that a queue knows besides `video`."""
 NOT_OF = {

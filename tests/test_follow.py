@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import SAMPLE
 
-from dreamflow.dream.follow import Steps, Within, followed, stepped
+from dreamflow.dream.follow import FrameSteps, Steps, followed, stepped
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 from dreamflow.render.preview import frames_before, preview_steps, render_preview
@@ -42,7 +42,7 @@ def test_a_follower_is_let_go() -> None:
 
 def test_the_share_of_a_frame_is_told_until_it_is_done() -> None:
     told: list[float] = []
-    within = Within(lambda done, total: told.append(done), 4, 1)
+    within = FrameSteps(lambda done, total: told.append(done), 4, 1)
     within.reach(0, 3)
     for _ in range(3):
         within.step()

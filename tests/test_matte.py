@@ -342,6 +342,16 @@ def test_transparency_is_the_matte_where_there_is_any(tmp_path: Path, film: Path
     assert np.abs(made * 255 - alpha).max() <= 1
 
 
+def test_an_animated_webp_is_a_matte(tmp_path: Path, film: Path) -> None:
+    levels = [halves(48, 64), 255 - halves(48, 64)]
+    first, second = (Image.fromarray(np.dstack([texture(48, 64), level])) for level in levels)
+    kept = {"save_all": True, "duration": 250, "lossless": True, "exact": True}
+    first.save(tmp_path / "cut.webp", append_images=[second], **kept)
+    made = Matte(ShowOptions(matte=str(tmp_path / "cut.webp")), Frames.of(open_clip(film)))
+    for time, level in zip((Fraction(0), Fraction(1, 3)), levels, strict=True):
+        assert np.array_equal(made.at(time) * 255, level)
+
+
 def test_an_opaque_film_with_an_alpha_channel_is_said(tmp_path: Path, film: Path) -> None:
     path = tmp_path / "m.mov"
     ffmpeg("-i", film, "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", path)

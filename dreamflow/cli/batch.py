@@ -36,6 +36,7 @@ from dreamflow.options import (
     EncodeOptions,
     GuideOptions,
     MachineOptions,
+    ShowOptions,
     VideoSettings,
     as_dict,
 )
@@ -86,6 +87,7 @@ def batch(
     like: LikeOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
+    show: ShowOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
@@ -101,7 +103,7 @@ def batch(
     """
     from dreamflow.queue import Run
 
-    settings = VideoSettings(dream, carry, frames, encode)
+    settings = VideoSettings(dream, carry, frames, encode, show)
     renders = renders_of(ctx, sources, folder, suffix, settings)
     rows: list[list[str]] = []
     failed = 0

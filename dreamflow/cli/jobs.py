@@ -14,7 +14,14 @@ from dreamflow.cli.binding import OverwriteOption
 from dreamflow.cli.help import App
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import stoppable
-from dreamflow.options import CarryOptions, ClipOptions, SweepOptions, ZoomOptions, saved_fields
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    ShowOptions,
+    SweepOptions,
+    ZoomOptions,
+    saved_fields,
+)
 from dreamflow.settings import flag_of, in_words, plain_value
 
 jobs_app = App(
@@ -78,7 +85,11 @@ def show(job: JobArgument, debug: DebugHidden = False) -> None:
 def chosen(record: dict[str, Any]) -> list[list[str]]:
     """Return the settings of a record that are not as by default: each with its flag, in words."""
     journey = record.get("command")
-    others = (CarryOptions, ClipOptions, SweepOptions) if journey == "zoom" else (ZoomOptions,)
+    others = (
+        (CarryOptions, ShowOptions, ClipOptions, SweepOptions)
+        if journey == "zoom"
+        else (ZoomOptions,)
+    )
     known = saved_fields()
     rows: list[list[str]] = []
     for name, value in record.get("settings", {}).items():

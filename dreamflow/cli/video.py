@@ -118,7 +118,7 @@ def dream_clip(
     for group in (settings.dream, settings.carry, settings.show):
         group.check_over(source.timeline, warn=False)
     settings = replace(settings, dream=in_full(settings.dream))
-    from dreamflow.dream.follow import Within, followed
+    from dreamflow.dream.follow import FrameSteps, followed
     from dreamflow.networks import load_network
     from dreamflow.render import Handles, remembered, render_video
     from dreamflow.render.preview import frame_steps
@@ -131,7 +131,7 @@ def dream_clip(
     total = len(source) * rounds(settings.carry)
     expected = frame_steps(settings.dream, settings.carry, source.timeline.at(Fraction(0)))
     with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        within = Within(progress, *expected)
+        within = FrameSteps(progress, *expected)
         handles = Handles(
             within.reach,
             terminal.note,

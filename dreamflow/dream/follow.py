@@ -50,7 +50,7 @@ class Steps:
         self._progress(self.done)
 
 
-class Within:
+class FrameSteps:
     """Tells how many frames are done, and the share of the one under way, by its steps."""
 
     MOST = 0.95

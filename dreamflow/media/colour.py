@@ -48,7 +48,12 @@ class Colour:
             return self.light.shown(self._converted(frame, "rgb48le"), self._white(frame))
         if not self.alpha:
             return self._converted(frame, "rgb24")
-        return over_black(self._converted(frame, "rgba"))
+        return self.flat(self._converted(frame, "rgba"))
+
+    def flat(self, picture: np.ndarray) -> np.ndarray:
+        """Return uint8 (H, W, 4) RGBA as uint8 (H, W, 3) RGB: laid over black."""
+        share = picture[..., 3:].astype(np.uint16)
+        return ((picture[..., :3] * share + 127) // 255).astype(np.uint8)
 
     def _white(self, frame: av.VideoFrame) -> int:
         """Return the 16-bit code that swscale makes of a frame's white: shifted, not stretched."""
@@ -69,13 +74,11 @@ class Coverage(Colour):
 
     def rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Return how opaque a frame is, as grey: uint8 (H, W, 3)."""
-        return np.repeat(self._converted(frame, "rgba")[..., 3:], 3, axis=2)
+        return self.flat(self._converted(frame, "rgba"))
 
-
-def over_black(picture: np.ndarray) -> np.ndarray:
-    """Return a uint8 (H, W, 4) RGBA picture laid over black: uint8 (H, W, 3)."""
-    share = picture[..., 3:].astype(np.uint16)
-    return ((picture[..., :3] * share + 127) // 255).astype(np.uint8)
+    def flat(self, picture: np.ndarray) -> np.ndarray:
+        """Return how opaque uint8 (H, W, 4) RGBA is, as grey: uint8 (H, W, 3)."""
+        return np.repeat(picture[..., 3:], 3, axis=2)
 
 
 def colour_of(stream: av.VideoStream, frame: av.VideoFrame) -> Colour:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
 
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.media.clip import Clip, shown_at
@@ -23,7 +22,8 @@ from dreamflow.media.colour import Coverage
 from dreamflow.media.pictures import pictures_of
 from dreamflow.media.probe import FilmInfo, probe_film
 from dreamflow.media.readers import Pictures, read_film
-from dreamflow.media.stills import DAMAGED, is_picture, read_alpha, read_picture
+from dreamflow.media.stills import is_still, read_alpha, read_picture
+from dreamflow.media.webp import probe_webp
 
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of R, G and B (ITU-R BT.709)."""
@@ -99,21 +99,13 @@ class Strip(Protocol):
 
 def open_strip(path: Path, frames: Frames) -> Strip:
     """Return the pictures of a picture, a folder or glob of them, or a film. Raises MediaError."""
-    if path.is_file() and is_picture(path) and not _is_animated(path):
+    if is_still(path):
         return Stills((path,), frames)
     if files := pictures_of(path):
         return Stills(files, frames)
     if not path.exists():
         raise MediaError(f"--matte {path} does not exist")
     return Film(path, frames)
-
-
-def _is_animated(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            return path.suffix.lower() == ".webp" and getattr(image, "n_frames", 1) > 1
-    except DAMAGED:
-        return False
 
 
 class Stills:
@@ -159,7 +151,7 @@ class Film:
 
     def __init__(self, path: Path, frames: Frames) -> None:
         self.files = (path,)
-        self._info = _as_matte(probe_film(path))
+        self._info = _as_matte(probe_webp(path) or probe_film(path))
         self.size = self._info.width, self._info.height
         self._late = min(LATEST, 1 / (4 * self._info.rate))
         # Always from here on, so that a render that goes on decodes as one that began here: after

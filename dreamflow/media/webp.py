@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.errors import MediaError
-from dreamflow.media.colour import Colour, over_black
+from dreamflow.media.colour import Colour
 from dreamflow.media.probe import FilmInfo, frame_rate, transparency_note
 from dreamflow.media.stills import DAMAGED, is_animated, opened
 
@@ -83,6 +83,6 @@ def read_webp(info: FilmInfo, first: int = 0) -> Iterator[tuple[int, np.ndarray]
         with opened(info.path) as image:
             for index in range(first, info.frames):
                 image.seek(index)
-                yield index, over_black(np.asarray(image.convert("RGBA")))
+                yield index, info.colour.flat(np.asarray(image.convert("RGBA")))
     except (EOFError, *DAMAGED):
         return
