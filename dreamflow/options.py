@@ -14,6 +14,7 @@ from typing import Any
 
 from dreamflow.clock import When
 from dreamflow.errors import SettingsError
+from dreamflow.schedule import Schedule
 from dreamflow.settings import Count, Number, Options, flag_of, option, plain_value
 
 
@@ -25,6 +26,8 @@ def check_times(options: Options, *names: str) -> None:
                 When.parse(text)
         except SettingsError as error:
             raise SettingsError(f"{flag_of(name)} {error}") from None
+
+SHAPING = "Shaping"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,110 @@ class DreamOptions(Options):
         32, "Largest random shift before each step, in pixels.", low=0, high=512, scheduled=True
     )
     seed: int = option(0, "The same seed gives the same dream.", low=0, high=2**32 - 1)
+    # Shaping: from here to the end of the class.
+    noise: float = option(
+        0.0,
+        "Share of noise in what is dreamed on: 0 is the source, 1 noise alone.",
+        low=0,
+        high=1,
+        panel=SHAPING,
+    )
+    octave_iterations: str | None = option(
+        None,
+        "Steps in each octave, coarse to fine, instead of --iterations: 20,10,5,2.",
+        metavar="N,N,...",
+        panel=SHAPING,
+    )
+    octave_tilt: Number = option(
+        0.0,
+        "From -1, most of each step in fine detail, to 1, most of it in large forms.",
+        low=-1,
+        high=1,
+        scheduled=True,
+        panel=SHAPING,
+    )
+    gradient: str = option(
+        "plain",
+        "plain; smooth, blurred for soft forms; or laplacian, all sizes of detail alike.",
+        choices=("plain", "smooth", "laplacian"),
+        panel=SHAPING,
+    )
+    smoothing: Number = option(
+        1.0,
+        "Pixels that --gradient smooth blurs by.",
+        above=0,
+        high=16,
+        scheduled=True,
+        panel=SHAPING,
+    )
+    laplacian_levels: int = option(
+        4, "Sizes of detail that --gradient laplacian evens out.", low=1, high=8, panel=SHAPING
+    )
+    total_variation: Number = option(
+        0.0,
+        "Weight of a pull towards a dream without grain; the source stays sharp.",
+        low=0,
+        high=4,
+        scheduled=True,
+        panel=SHAPING,
+    )
+    colour: str = option(
+        "free",
+        "free; luminance, dreamed in light and dark; or source, dreamed freely and recoloured.",
+        choices=("free", "luminance", "source"),
+        panel=SHAPING,
+    )
+    iteration_zoom: Number = option(
+        0.0,
+        "Percent that the dream, not the source, moves outwards in each step.",
+        low=-10,
+        high=10,
+        scheduled=True,
+        panel=SHAPING,
+    )
+    jitter_rotation: Number = option(
+        0.0,
+        "Largest random turn before each step, in degrees.",
+        low=0,
+        high=180,
+        scheduled=True,
+        panel=SHAPING,
+    )
+    jitter_scale: Number = option(
+        0.0,
+        "Largest random change of size before each step, in percent.",
+        low=0,
+        high=100,
+        scheduled=True,
+        panel=SHAPING,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.octave_iterations is None:
+            return
+        if isinstance(self.octaves, Schedule):
+            raise SettingsError("--octave-iterations wants a fixed number of --octaves")
+        counts = self.iterations_by_octave
+        if len(counts) != self.octaves:
+            raise SettingsError(
+                f"--octave-iterations {self.octave_iterations} is for {len(counts)} octaves, there "
+                f"are {self.octaves}: give --octaves {len(counts)}"
+            )
+
+    @property
+    def iterations_by_octave(self) -> list[int]:
+        """The steps of each octave, coarse to fine. Raises SettingsError for what is no list."""
+        if self.octave_iterations is None:
+            return [self.iterations] * self.octaves
+        counts = [part.strip() for part in self.octave_iterations.split(",")]
+        good = all(re.fullmatch("[0-9]{1,4}", part) and int(part) <= 1000 for part in counts)
+        if not good or not any(map(int, counts)):
+            raise SettingsError(
+                f"--octave-iterations {self.octave_iterations!r}: write a whole number up to 1000 "
+                "for each octave, coarse to fine, such as 20,10,5,2; not all 0"
+            )
+        return [int(part) for part in counts]
 
 
 @dataclass(frozen=True)

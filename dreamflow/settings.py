@@ -33,11 +33,12 @@ def option(
     saved: bool = True,
     scheduled: bool = False,
     metavar: str | None = None,
+    panel: str | None = None,
 ) -> T:
     """Declare a setting: its default, help line, and range (`low`, `high` inclusive; `above` not).
 
     `saved` settings travel with an output and may stand in a preset; `scheduled` ones may change
-    over time.
+    over time. panel: the heading that it is listed under, where it is not that of its group.
     """
     metadata = {
         "help": help,
@@ -48,6 +49,7 @@ def option(
         "saved": saved,
         "scheduled": scheduled,
         "metavar": metavar,
+        "panel": panel,
     }
     return field(default=default, metadata=metadata)
 

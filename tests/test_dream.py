@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamflow.dream import Objective, OctavePlan, ascend, dream, first_plan, parse_layers
-from dreamflow.dream.ascent import jitter_offset
+from dreamflow.dream.chance import jitter_offset
 from dreamflow.dream.objective import unit
 from dreamflow.errors import SettingsError
 from dreamflow.journeys import dream_image

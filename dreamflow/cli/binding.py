@@ -190,7 +190,7 @@ def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
         # Where typer writes the defaults, each takes a line of its own.
         help=literal(rule["help"]) + (f" [dim]{literal(f'[{shown}]')}[/dim]" if shown else ""),
         metavar=metavar,
-        rich_help_panel=panel,
+        rich_help_panel=rule["panel"] or panel,
         show_default=False,
     )
     return inspect.Parameter(

@@ -2,7 +2,17 @@
 
 from dreamflow.blend import parse_layers
 from dreamflow.dream.ascent import ascend
-from dreamflow.dream.engine import OctavePlan, dream, first_plan
+from dreamflow.dream.engine import OctavePlan, dream, emphasis, first_plan
 from dreamflow.dream.objective import Objective
+from dreamflow.dream.shaping import Shaping
 
-__all__ = ["Objective", "OctavePlan", "ascend", "dream", "first_plan", "parse_layers"]
+__all__ = [
+    "Objective",
+    "OctavePlan",
+    "Shaping",
+    "ascend",
+    "dream",
+    "emphasis",
+    "first_plan",
+    "parse_layers",
+]

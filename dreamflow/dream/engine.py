@@ -8,9 +8,14 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.dream.ascent import ascend
+from dreamflow.dream.ascent import PLAIN, ascend
 from dreamflow.dream.objective import Objective
+from dreamflow.dream.shaping import Shaping
 from dreamflow.options import DreamOptions
+
+TILT = 4.0
+"""At a tilt of 1 or -1 the octaves at one end get so many times the step, those at the other so
+many times less."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,30 @@ class OctavePlan:
 
 
 def first_plan(options: DreamOptions) -> list[OctavePlan]:
-    """Return the plan of a dream from nothing: the same iterations in every octave."""
+    """Return the plan of a dream from nothing: the iterations of each octave, coarse to fine."""
     return [
-        OctavePlan(octave, options.octave_scale, options.iterations, options.step)
-        for octave in reversed(range(options.octaves))
+        OctavePlan(octave, options.octave_scale, count, options.step * tilt(options, octave))
+        for octave, count in zip(
+            reversed(range(options.octaves)), options.iterations_by_octave, strict=True
+        )
     ]
+
+
+def tilt(options: DreamOptions, octave: int) -> float:
+    """Return how many steps of the options a step in an octave is; 0 is the full size."""
+    if options.octaves == 1:
+        return 1.0
+    return TILT ** (options.octave_tilt * (2 * octave / (options.octaves - 1) - 1))
+
+
+def emphasis(options: DreamOptions, octave: int) -> float:
+    """Return the same where the iterations are not those of the first plan.
+
+    The share that the octave has there of all iterations comes in, against an equal share.
+    """
+    counts = options.iterations_by_octave
+    share = counts[-1 - octave] * len(counts) / max(1, sum(counts))
+    return share * tilt(options, octave)
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -50,23 +74,28 @@ def dream(
     jitter: int,
     key: tuple[int, ...],
     weight: Tensor | None = None,
+    shaping: Shaping = PLAIN,
+    source: Tensor | None = None,
 ) -> Tensor:
     """Dream on an image over the octaves of a plan, coarse to fine, and return the image reached.
 
     image: float32 (1, 3, H, W), RGB in [0, 1]. key: what the random shifts depend on, besides
     octave and iteration. weight: (1, 1, H, W) in [0, 1], where to dream; None is everywhere.
+    source: what the image was before anything was dreamed on it; None is the image.
 
     Each octave works on the image resized down, and only its *change* is resized up and added, so
     detail that the image already holds is never resampled. Octaves too small for the layers are
     left out, but the full size never is: a picture too small for that raises SettingsError.
     """
     height, width = image.shape[2:]
+    source = image if source is None else source
     for octave in plan:
         size = octave.size(height, width)
         if octave.iterations == 0 or (octave.octave > 0 and min(size) < objective.smallest):
             continue
         small = resize(image, size).clamp(0.0, 1.0)
         masked = None if weight is None else resize(weight, size).clamp(0.0, 1.0)
+        begun = resize(source, size).clamp(0.0, 1.0) if shaping.sees_source else small
         changed = ascend(
             small,
             objective,
@@ -75,9 +104,15 @@ def dream(
             jitter,
             (*key, octave.octave),
             masked,
+            shaping,
+            begun,
         )
         if octave.octave == 0:
             image = changed
-        else:
-            image = (image + resize(changed - small, (height, width))).clamp_(0.0, 1.0)
-    return image
+            continue
+        if shaping.zoom != 1:
+            # What the image held moves at full size, so that it is not resampled through a small.
+            small = shaping.flowing(small, begun, octave.iterations, masked)
+            image = shaping.flowing(image, source, octave.iterations, weight)
+        image = (image + resize(changed - small, (height, width))).clamp_(0.0, 1.0)
+    return shaping.coloured(image, source)

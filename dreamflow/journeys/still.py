@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dreamflow.clock import Moment
-from dreamflow.dream import Objective, dream, first_plan
+from dreamflow.dream import Objective, Shaping, dream, first_plan
 from dreamflow.journeys.edge import to_image, to_picture
 from dreamflow.journeys.shown import as_matte, shown
 from dreamflow.networks import Network
@@ -46,5 +46,6 @@ def dream_image(
     objective = Objective.of(network, options.layer)
     image = to_image(picture, network.device)
     key = (options.seed, frame_index)
-    dreamed = to_picture(dream(image, objective, first_plan(options), options.jitter, key))
+    plan, shaping = first_plan(options), Shaping.of(options)
+    dreamed = to_picture(dream(image, objective, plan, options.jitter, key, shaping=shaping))
     return shown(dreamed, picture, strength, where)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from dreamflow.clock import Timeline
-from dreamflow.dream import Objective, OctavePlan, dream, first_plan
+from dreamflow.dream import Objective, OctavePlan, Shaping, dream, emphasis, first_plan
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.course import Course
@@ -60,9 +60,9 @@ def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]
     """
     step = carry.carry_step * 2 * (1 - carry.stability)
     return [
-        OctavePlan(octave, options.octave_scale, carry.carry_iterations >> octave, step)
+        OctavePlan(octave, options.octave_scale, carry.carry_iterations >> octave, step * share)
         for octave in reversed(range(options.octaves))
-        if step > 0 and carry.carry_iterations >> octave
+        if step > 0 and carry.carry_iterations >> octave and (share := emphasis(options, octave))
     ]
 
 
@@ -178,7 +178,8 @@ class VideoDreamer:
     def _anew(self, source: Tensor, objective: Objective, key: tuple[int, int]) -> Tensor:
         """Return the dream of a frame by itself."""
         options = self.now.options
-        return dream(source, objective, first_plan(options), options.jitter, key)
+        plan, shaping = first_plan(options), Shaping.of(options)
+        return dream(source, objective, plan, options.jitter, key, shaping=shaping)
 
     def _coming(self, frame: Frame) -> dict[int, Carried]:
         """Return what this frame begins with: nothing where a new shot begins."""
@@ -219,9 +220,12 @@ class VideoDreamer:
     def _refine(self, source: Tensor, coming: dict[int, Carried], key: tuple[int, int]) -> Tensor:
         residual = mixed(coming, self.now.shares)
         image = (source + from_array(residual, self.device)).clamp_(0, 1)
-        image = self._catch_up(image, young(coming), key)
-        plan = carried_plan(self.now.options, self.now.carry)
-        return dream(image, self.now.objective, plan, self.now.options.jitter, key)
+        image = self._catch_up(image, source, young(coming), key)
+        options, shaping = self.now.options, Shaping.of(self.now.options)
+        plan = carried_plan(options, self.now.carry)
+        return dream(
+            image, self.now.objective, plan, options.jitter, key, shaping=shaping, source=source
+        )
 
     def _settle(self, coming: dict[int, Carried], residual: np.ndarray) -> dict[int, Carried]:
         """Return what goes on to the next frame, of a frame's residual (H, W, 3)."""
@@ -240,18 +244,21 @@ class VideoDreamer:
             grown[number] = one.settling(one.residual + part, SETTLING)
         return grown
 
-    def _catch_up(self, image: Tensor, young: np.ndarray, key: tuple[int, int]) -> Tensor:
+    def _catch_up(
+        self, image: Tensor, source: Tensor, young: np.ndarray, key: tuple[int, int]
+    ) -> Tensor:
         """Dream harder where the scene came into view, on just the parts that hold such areas."""
         iterations = self.now.carry.uncover_iterations
         if iterations == 0:
             return image
+        options = self.now.options
         plan = [
-            OctavePlan(
-                octave, self.now.options.octave_scale, steps, UNCOVER_STEP * self.now.options.step
-            )
+            OctavePlan(octave, options.octave_scale, steps, UNCOVER_STEP * options.step * share)
             for octave, steps in ((1, iterations // 2), (0, iterations))
-            if octave < self.now.options.octaves
+            if octave < options.octaves and (share := emphasis(options, octave))
         ]
+        # The dream's movement is about the middle of the frame, not of a part of it.
+        shaping = replace(Shaping.of(options), zoom=1.0)
         image = image.clone()
         for number, (rows, columns) in enumerate(
             regions(young > YOUNG, self.now.objective.smallest)
@@ -261,7 +268,14 @@ class VideoDreamer:
             # The region's number, from 1, keeps its shifts apart from those of the refinement.
             part_key = (*key, 1 + number)
             image[:, :, rows, columns] = dream(
-                part, self.now.objective, plan, self.now.options.jitter, part_key, weight
+                part,
+                self.now.objective,
+                plan,
+                options.jitter,
+                part_key,
+                weight,
+                shaping,
+                source[:, :, rows, columns],
             )
         return image
 

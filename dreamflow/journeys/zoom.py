@@ -18,8 +18,8 @@ import numpy as np
 
 from dreamflow.blend import parse_layers
 from dreamflow.clock import Moment, Timeline
-from dreamflow.dream import Objective, OctavePlan, dream, first_plan
-from dreamflow.dream.ascent import jitter_offset
+from dreamflow.dream import Objective, OctavePlan, Shaping, dream, emphasis, first_plan
+from dreamflow.dream.chance import jitter_offset
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.edge import from_array, to_array
@@ -198,7 +198,8 @@ class ZoomJourney:
         options = self.options.at(self._moment(tick))
         objective = Objective.of(self.network, options.layer)
         image = from_array(state, self.network.device)
-        return to_array(dream(image, objective, plan, options.jitter, (options.seed, tick)))
+        key, shaping = (options.seed, tick), Shaping.of(options)
+        return to_array(dream(image, objective, plan, options.jitter, key, shaping=shaping))
 
     def _moment(self, tick: float) -> Moment:
         return self.timeline.at(Fraction(tick) * self.interval)
@@ -235,9 +236,9 @@ def growth_plan(options: DreamOptions, levels: float) -> list[OctavePlan]:
     """Return what is dreamed at a tick: so many levels of 255 in every octave, coarse to fine."""
     steps = math.ceil(levels / LARGEST_STEP)
     return [
-        OctavePlan(octave, options.octave_scale, steps, levels / steps)
+        OctavePlan(octave, options.octave_scale, steps, levels / steps * share)
         for octave in reversed(range(options.octaves))
-        if steps
+        if steps and (share := emphasis(options, octave))
     ]
 
 
