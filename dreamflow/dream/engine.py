@@ -13,9 +13,9 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.shaping import Shaping
 from dreamflow.options import DreamOptions
 
-TILT = 4.0
-"""At a tilt of 1 or -1 the octaves at one end get so many times the step, those at the other so
-many times less."""
+TILT = 16.0
+"""At a tilt of 1 the steps of the coarsest octave are so many times those of the finest; at -1 it
+is the other way round."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,15 @@ def first_plan(options: DreamOptions) -> list[OctavePlan]:
 
 
 def tilt(options: DreamOptions, octave: int) -> float:
-    """Return how many steps of the options a step in an octave is; 0 is the full size."""
-    if options.octaves == 1:
+    """Return how many steps of the options a step in an octave is; 0 is the full size.
+
+    Their mean over the octaves is 1.
+    """
+    coarsest = options.octaves - 1
+    if not coarsest:
         return 1.0
-    return TILT ** (options.octave_tilt * (2 * octave / (options.octaves - 1) - 1))
+    curve = [TILT ** (options.octave_tilt * k / coarsest) for k in range(coarsest + 1)]
+    return curve[octave] * len(curve) / sum(curve)
 
 
 def emphasis(options: DreamOptions, octave: int) -> float:

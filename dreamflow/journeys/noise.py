@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -21,14 +23,32 @@ OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32)
 
 def coloured_noise(width: int, height: int, seed: int) -> np.ndarray:
     """Return a uint8 (height, width, 3) RGB picture; the same for the same seed and size."""
+    picture = BRIGHTNESS + noise_about(width, height, seed)
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def noise_about(width: int, height: int, seed: int) -> np.ndarray:
+    """Return the same noise less its mean brightness, float32 (height, width, 3); read only."""
     made = np.random.default_rng(seed)
     planes = [
         clouds(width, height, made, FALL["brightness"]) * CONTRAST,
         clouds(width, height, made, FALL["colour"]) * COLOUR,
         clouds(width, height, made, FALL["colour"]) * COLOUR,
     ]
-    picture = BRIGHTNESS + np.stack(planes, axis=-1) @ OPPONENT
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    noise = np.stack(planes, axis=-1) @ OPPONENT
+    noise.flags.writeable = False
+    return noise
+
+
+def with_noise(picture: np.ndarray, noise: np.ndarray, share: float) -> np.ndarray:
+    """Return a picture mixed with noise: float32 (H, W, 3) in [0, 1].
+
+    picture: uint8 (H, W, 3) RGB. noise: of the same shape, see `noise_about`. share: of noise, from
+    0 to 1.
+    """
+    pixels = picture.astype(np.float32) / 255
+    return np.clip(pixels + np.float32(share) * (BRIGHTNESS + noise - pixels), 0, 1)
 
 
 def clouds(width: int, height: int, made: np.random.Generator, fall: float) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from dreamflow.clock import Moment
 from dreamflow.dream import Objective, Shaping, dream, first_plan
-from dreamflow.journeys.edge import to_image, to_picture
+from dreamflow.journeys.edge import to_picture
+from dreamflow.journeys.ground import ground_of
 from dreamflow.journeys.shown import as_matte, shown
 from dreamflow.networks import Network
 from dreamflow.options import DreamOptions, ShowOptions
@@ -44,7 +45,7 @@ def dream_image(
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     options = options.at(Moment())
     objective = Objective.of(network, options.layer)
-    image = to_image(picture, network.device)
+    image = ground_of(picture, options, network.device)
     key = (options.seed, frame_index)
     plan, shaping = first_plan(options), Shaping.of(options)
     dreamed = to_picture(dream(image, objective, plan, options.jitter, key, shaping=shaping))

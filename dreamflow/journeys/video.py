@@ -15,7 +15,8 @@ from dreamflow.dream import Objective, OctavePlan, Shaping, dream, emphasis, fir
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.course import Course
-from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
+from dreamflow.journeys.edge import from_array, to_array, to_picture
+from dreamflow.journeys.ground import Ground
 from dreamflow.journeys.journey import State
 from dreamflow.journeys.passes import dream_marked
 from dreamflow.journeys.shown import Shown, Within, box_of, in_turn, matte_beside, matte_of
@@ -102,6 +103,7 @@ class VideoDreamer:
         self.trusted = 0.0
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
         self.motion = motion_source(carry, network.device)
+        self._ground = Ground(options, network.device)
         self._before: Frame | None = None
         self._carried: dict[int, Carried] = {}
         """By the keyframe of the layers that it is the dream of."""
@@ -111,6 +113,7 @@ class VideoDreamer:
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
         self._before, self._carried, self._measured = None, {}, None
+        self._ground.reset()
 
     def state(self) -> State:
         """Return what is carried: the next frame's dream depends on it, and on nothing else."""
@@ -119,6 +122,7 @@ class VideoDreamer:
             "carried": {number: vars(one) for number, one in self._carried.items()},
             "shares": self.now.shares,
             "measured": self._measured and self._measured[1],
+            "ground": self._ground.state(),
         }
 
     def restore(self, state: State) -> None:
@@ -126,6 +130,7 @@ class VideoDreamer:
         self._before = state["before"] and Frame(**state["before"])
         self._carried = {number: Carried(**one) for number, one in state["carried"].items()}
         self.now = replace(self.now, shares=state["shares"])
+        self._ground.restore(state["ground"])
         if (when := state["measured"]) is not None:
             self._measured = (replace(self.course.at(when).options, layer=()), when)
 
@@ -144,14 +149,14 @@ class VideoDreamer:
             return replace(frame, source=frame.picture)
         if mark is Mark.CUT:
             self.reset()
-        source = to_image(frame.picture, self.device)
         key = (self.now.options.seed, frame.index)
         if not self.now.carry.carry:
-            anew = self._anew(source, self.now.objective, key)
+            anew = self._anew(self._ground.under(frame.picture), self.now.objective, key)
             return replace(frame, picture=to_picture(anew), source=frame.picture)
         if flash:
             self.now = replace(self.now, shares=shares)
         carried = self._carried if flash else self._coming(frame)
+        source = self._ground.under(frame.picture)
         self.trusted = self.trusted if carried else 0.0
         begun = {
             number: self._anew(source, self.course.objective_of(number), key)
@@ -190,7 +195,9 @@ class VideoDreamer:
         motion = self.motion(before, frame)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
+            self._ground.reset()
             return {}
+        self._ground.move(motion)
         share, firmness = carried_share(self.now.carry), self.now.carry.firmness
         coming: dict[int, Carried] = {}
         for number, one in wanted.items():

@@ -25,6 +25,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.edge import from_array, to_array
 from dreamflow.journeys.homecoming import Homecoming
 from dreamflow.journeys.journey import State
+from dreamflow.journeys.noise import noise_about, with_noise
 from dreamflow.media.clip import exact_rate
 from dreamflow.motion.camera import Move, moved, seen
 from dreamflow.motion.look import Look, kept
@@ -127,6 +128,9 @@ class ZoomJourney:
 
     def _begin(self, picture: np.ndarray) -> None:
         pixels = picture.astype(np.float32) / 255
+        if self.options.noise:
+            noise = noise_about(self.width, self.height, self.options.seed)
+            pixels = with_noise(picture, noise, self.options.noise)
         around = Move(1, -complex(self.margin, self.margin))
         wide, high = self.width + 2 * self.margin, self.height + 2 * self.margin
         start = seen(pixels, around, wide, high)
