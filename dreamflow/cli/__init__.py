@@ -15,6 +15,7 @@ from dreamflow.cli import (
     listing,
     measure,
     models,
+    reference,
     shots,
     sweep,
     terminal,
@@ -36,6 +37,7 @@ app.command("guide", epilog=guide.EXAMPLE)(guide.guide)
 app.command("shots", epilog=shots.EXAMPLE)(shots.shots)
 app.command("measure", epilog=measure.EXAMPLE)(measure.measure)
 app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)
+app.command("options", epilog=reference.EXAMPLE)(reference.show_options)
 app.add_typer(listing.presets_app, name="presets")
 app.add_typer(models.models_app, name="models")
 app.command("distill", epilog=distill.EXAMPLE)(distill.distill)

@@ -7,7 +7,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -206,6 +206,19 @@ def literal(text: str) -> str:
     return text.replace("[", r"\[")
 
 
+@dataclass(frozen=True)
+class OptionGroups:
+    """The settings that a command takes: groups, but not these names."""
+
+    groups: tuple[type[Options], ...]
+    without: tuple[str, ...]
+
+    def has(self, name: str) -> bool:
+        """Return whether the command has a setting of this name."""
+        named = {setting.name for group in self.groups for setting in fields(group)}  # type: ignore[arg-type]
+        return name in named and name not in self.without
+
+
 def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Callable[..., Any]:
     """Spread each parameter that is an Options class into one command-line option per field.
 
@@ -242,6 +255,7 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
     if any(parameter.name == "preset" for parameter in named):
         named = essentials_first(named)
     called.__signature__ = inspect.Signature(positional + named)  # type: ignore[attr-defined]
+    called.option_groups = OptionGroups(tuple(groups.values()), tuple(without))  # type: ignore[attr-defined]
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     return called
 

@@ -20,6 +20,7 @@ presets_app = App(help="Ready-made settings.", no_args_is_help=True)
 def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
     """Print a table on stdout; columns are (heading, "left" or "right")."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -29,7 +30,7 @@ def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]
         justify = "right" if side == "right" else "left"
         table.add_column(heading, justify=justify, no_wrap=kept, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     out = Console(highlight=False)
     if not out.is_terminal:
         out = Console(highlight=False, width=200)
