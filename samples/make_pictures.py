@@ -7,11 +7,13 @@ guide.jpg         is not drawn here: it is a browser's picture of the page that
 sweep.jpg         meadow.jpg swept through four layers: eight moments.
 zoom.jpg          a zoom into meadow.jpg with the preset descent: eight moments of 20 seconds.
 matte.jpg         valley.mp4 dreamed around its balloon: two moments.
+shaping.jpg       meadow.jpg dreamed with each way of shaping, by itself.
 strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +21,29 @@ import dreamflow
 from dreamflow import CarryOptions, DreamOptions, ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.presets import load_preset
+from dreamflow.settings import flag_of
 
 HERE = Path(__file__).parent
 LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
 STRIP_LAYER = "inception_3b/output"
+SHAPING_LAYER = "inception_3b/output"
+SHAPING: tuple[dict[str, Any], ...] = (
+    {},
+    {"gradient": "smooth", "smoothing": 3.0},
+    {"gradient": "laplacian"},
+    {"total_variation": 0.3},
+    {"colour": "luminance"},
+    {"colour": "source"},
+    {"octave_tilt": -1.0},
+    {"octave_tilt": 1.0},
+    {"octave_iterations": "30,10,0,0"},
+    {"iteration_zoom": 1.0},
+    {"jitter_rotation": 90.0},
+    {"jitter_scale": 50.0},
+    {"noise": 0.5},
+    {"noise": 1.0},
+    {"noise": 1.0, "gradient": "laplacian"},
+)
 STRETCH = 3  # lines of a strip per frame
 
 
@@ -61,6 +82,21 @@ def zoom(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Fram
     return [frames[number] for number in (0, 8, 40, 80, 120, 160, 200, 239)]
 
 
+def shaping(network: dreamflow.Network, picture: np.ndarray) -> np.ndarray:
+    """Return a sheet of a picture and its dreams, each under the flags that it was made with."""
+    pictures, labels = [picture], ["the source"]
+    for settings in SHAPING:
+        options = DreamOptions(layer=(SHAPING_LAYER,), **settings)
+        pictures.append(dreamflow.dream_image(picture, network, options=options))
+        flags = [f"{flag_of(name)[2:]} {plain(value)}" for name, value in settings.items()]
+        labels.append(", ".join(flags) or "all at their defaults")
+    return contact_sheet(pictures, labels, 4)
+
+
+def plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def moments(frames: list[dreamflow.Frame]) -> np.ndarray:
     """Return frames on a sheet, each with its time."""
     times = [f"{float(frame.time):.2f} s" for frame in frames]
@@ -90,6 +126,8 @@ def main() -> None:
         out / "zoom.jpg", moments(zoom(network, still("meadow.jpg", (240, 160))))
     )
     dreamflow.write_picture(out / "matte.jpg", matted(network), quality=85)
+    sheet = shaping(network, still("meadow.jpg", (270, 180)))
+    dreamflow.write_picture(out / "shaping.jpg", sheet, quality=75)
     clip = dreamflow.open_clip(HERE / "valley.mp4", size="320")
     strips = {
         "the clip": stretched([frame.picture for frame in clip]),

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from dreamflow.dream.chance import chance
 
+LINEAR = 1 / 3
+"""PyTorch's bicubic sampling makes waves of seven pixels up to 3% stronger each time. Done over and
+over they would drown all else, so as much of linear sampling is mixed in as takes that away."""
+
 
 @dataclass(frozen=True)
 class Turning:
@@ -46,8 +50,9 @@ class Turn:
 
 
 def magnified(image: Tensor, scale: float) -> Tensor:
-    """Return (1, C, H, W) enlarged about its middle; 1 changes nothing."""
-    return sampled(image, 0.0, scale, "reflection", "bicubic")
+    """Return (1, C, H, W) enlarged about its middle; around one made smaller there is nothing."""
+    cubic, linear = (sampled(image, 0.0, scale, "zeros", how) for how in ("bicubic", "bilinear"))
+    return cubic + LINEAR * (linear - cubic)
 
 
 def sampled(
