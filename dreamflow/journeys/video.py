@@ -57,11 +57,14 @@ def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]
     """Return the plan of a carried frame: few iterations, most of them at full size.
 
     Small steps, mostly at full size, hold a dream far better than few large ones. The stability
-    scales them, from twice their size at 0 to nothing at 1.
+    scales them, from twice their size at 0 to nothing at 1. Octaves that the first frame dreamed
+    less on than on others have smaller ones, but none has larger: they would flicker.
     """
     step = carry.carry_step * 2 * (1 - carry.stability)
     return [
-        OctavePlan(octave, options.octave_scale, carry.carry_iterations >> octave, step * share)
+        OctavePlan(
+            octave, options.octave_scale, carry.carry_iterations >> octave, step * min(1.0, share)
+        )
         for octave in reversed(range(options.octaves))
         if step > 0 and carry.carry_iterations >> octave and (share := emphasis(options, octave))
     ]
