@@ -259,7 +259,10 @@ def test_octaves_have_their_own_iterations_and_steps() -> None:
     assert [emphasis(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
     assert tilt(DreamOptions(octaves=1, octave_tilt=1.0), 0) == 1.0
     carried = carried_plan(options, CarryOptions())
-    assert [one.octave for one in carried] == [1], "what is not dreamed first is not later"
+    assert [one.octave for one in carried] == [3, 2, 1], "what is not dreamed first is not later"
+    assert all(one.step <= CarryOptions.carry_step for one in carried)
+    fine = carried_plan(DreamOptions(octave_tilt=-1.0), CarryOptions())
+    assert [(one.octave, one.iterations) for one in fine] == [(1, 1), (0, 3)]
 
 
 @pytest.mark.parametrize(

@@ -58,16 +58,19 @@ def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]
 
     Small steps, mostly at full size, hold a dream far better than few large ones. The stability
     scales them, from twice their size at 0 to nothing at 1. Octaves that the first frame dreamed
-    less on than on others have smaller ones, but none has larger: they would flicker.
+    less on than on others have smaller ones. None has larger, which would flicker: coarse octaves
+    that it dreamed more on have more of them instead, else their large forms would fade.
     """
     step = carry.carry_step * 2 * (1 - carry.stability)
-    return [
-        OctavePlan(
-            octave, options.octave_scale, carry.carry_iterations >> octave, step * min(1.0, share)
-        )
-        for octave in reversed(range(options.octaves))
-        if step > 0 and carry.carry_iterations >> octave and (share := emphasis(options, octave))
-    ]
+    plan: list[OctavePlan] = []
+    for octave in reversed(range(options.octaves)):
+        share = emphasis(options, octave)
+        count = carry.carry_iterations >> octave
+        if share > 1 and octave > 0:
+            count = max(count, round(share * carry.carry_iterations / 2**octave))
+        if share > 0 and step > 0 and count:
+            plan.append(OctavePlan(octave, options.octave_scale, count, step * min(1.0, share)))
+    return plan
 
 
 def carried_share(carry: CarryOptions) -> float:
