@@ -34,6 +34,7 @@ from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_image, dream_video
 from dreamflow.journeys.edge import to_array, to_image
+from dreamflow.journeys.ground import Ground, mirrored
 from dreamflow.journeys.noise import BRIGHTNESS, noise_about
 from dreamflow.journeys.video import VideoDreamer, carried_plan
 from dreamflow.journeys.zoom import ZoomJourney, dream_zoom
@@ -366,6 +367,24 @@ def test_noise_moves_with_the_scene_and_keeps_its_strength(noise_network: Networ
     again = VideoDreamer(noise_network, shaped(noise=1.0), CarryOptions())
     again.restore(state)
     assert torch.equal(again._ground.under(texture(64, 80)), ground.under(texture(64, 80)))
+
+
+def test_noise_through_a_long_pan_stays_noise(noise_network: Network) -> None:
+    """Nothing grows that was not there, and what comes into view is no streak."""
+    ground = Ground(shaped(noise=1.0), torch.device("cpu"))
+    before = to_array(ground.under(texture(64, 80)))
+    flow = np.full((64, 80, 2), -0.5, np.float32)
+    trust = np.ones((64, 80), np.float32)
+    trust[:1], trust[:, :1] = 0, 0
+    for _ in range(200):
+        ground.move(Motion(flow, -flow, trust))
+    after = to_array(ground.under(texture(64, 80)))
+    assert after.std() == pytest.approx(before.std(), rel=0.3)
+    for axis in (0, 1):
+        steps = [np.abs(np.diff(noise, axis=axis)).mean() for noise in (before, after)]
+        assert 0.6 < steps[1] / steps[0] < 1.7
+    assert list(mirrored(3, 0)) == [0, 1, 2] and list(mirrored(3, 2)) == [2, 2, 1]
+    assert list(mirrored(3, -1)) == [0, 0, 1]
 
 
 def test_a_broken_off_film_goes_on_from_its_noise(noise_network: Network) -> None:
