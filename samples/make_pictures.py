@@ -127,7 +127,7 @@ def main() -> None:
     )
     dreamflow.write_picture(out / "matte.jpg", matted(network), quality=85)
     sheet = shaping(network, still("meadow.jpg", (270, 180)))
-    dreamflow.write_picture(out / "shaping.jpg", sheet, quality=75)
+    dreamflow.write_picture(out / "shaping.jpg", sheet, quality=60)
     clip = dreamflow.open_clip(HERE / "valley.mp4", size="320")
     strips = {
         "the clip": stretched([frame.picture for frame in clip]),
