@@ -27,6 +27,7 @@ def check_times(options: Options, *names: str) -> None:
         except SettingsError as error:
             raise SettingsError(f"{flag_of(name)} {error}") from None
 
+
 SHAPING = "Shaping"
 
 
