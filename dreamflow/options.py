@@ -235,8 +235,8 @@ class CarryOptions(Options):
         scheduled=True,
     )
     firmness: Number = option(
-        0.2,
-        "How firmly a dream is kept as strong as in the first frame of its shot.",
+        0.25,
+        "How firmly a dream is kept as strong, sharp and bright as in the first frame of its shot.",
         low=0,
         high=1,
         scheduled=True,

@@ -11,13 +11,14 @@ import pytest
 from conftest import WEIGHTS, texture
 
 from dreamflow.frames import Frame
+from dreamflow.journeys.carried import carried_plan, carried_share, eased, effort
 from dreamflow.journeys.edge import to_image
-from dreamflow.journeys.video import VideoDreamer, carried_plan, carried_share
+from dreamflow.journeys.video import VideoDreamer
 from dreamflow.media import open_clip
 from dreamflow.motion import Carried, Motion, estimate_motion, regions
 from dreamflow.motion.carry import warp
 from dreamflow.motion.measure import motion_boundaries, warp_error
-from dreamflow.motion.strength import BANDS, bands, held, strength
+from dreamflow.motion.strength import BANDS, bands, held, joined, strength
 from dreamflow.motion.trust import flow_trust
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
@@ -185,22 +186,79 @@ def test_more_stability_is_less_flicker(noise_network: Network) -> None:
 def test_bands_add_up_to_what_they_were_made_of() -> None:
     residual = np.random.default_rng(0).normal(0, 0.1, (75, 101, 3)).astype(np.float32)
     assert len(bands(residual)) == BANDS + 1
-    np.testing.assert_allclose(held(residual, (0.0,) * BANDS, 0.5), residual, atol=1e-6)
+    np.testing.assert_allclose(joined(bands(residual)), residual, atol=1e-6)
     assert held(residual, strength(residual), 1.0) == pytest.approx(residual, abs=1e-6)
 
 
-def test_a_weak_band_is_brought_back_and_a_strong_one_let_be() -> None:
+def test_what_is_weak_is_brought_back_and_what_is_strong_let_down() -> None:
     residual = np.random.default_rng(0).normal(0, 0.1, (64, 96, 3)).astype(np.float32)
     wanted = strength(residual)
-    weak = strength(held(residual * 0.9, wanted, 0.2))
-    for now, before, target in zip(weak, strength(residual * 0.9), wanted, strict=True):
-        assert before < now < target
-    strong = held(residual * 2, wanted, 0.2)
-    np.testing.assert_allclose(strong, residual * 2, atol=1e-6)
-    hardly = held(residual * 1e-4, wanted, 1.0)
-    assert max(strength(hardly)) < 2 * max(strength(residual * 1e-4)), "never more than a quarter"
-    offset = np.full((64, 96, 3), 0.05, np.float32)
-    np.testing.assert_allclose(held(offset, wanted, 1.0), offset, atol=1e-3)
+    assert len(wanted) == BANDS + 4
+    for factor, firmness in ((0.9, 0.2), (1.2, 0.2), (0.9, 0.05)):
+        off = strength(residual * factor)
+        nearer = strength(held(residual * np.float32(factor), wanted, firmness))
+        for now, before, target in zip(nearer[:BANDS], off[:BANDS], wanted[:BANDS], strict=True):
+            assert abs(now - target) < abs(before - target)
+    hardly = strength(held(residual * 1e-4, wanted, 1.0))
+    weakest = strength(residual * 1e-4)
+    assert max(hardly[:BANDS]) < 2 * max(weakest[:BANDS]), "never more than a quarter"
+    kept = strength(held(residual * 0.5, wanted, 1.0, most=1.0))
+    assert kept[:BANDS] == pytest.approx(strength(residual * 0.5)[:BANDS], rel=1e-4)
+
+
+def test_the_mean_colour_is_held() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.1, (64, 96, 3)).astype(np.float32)
+    tinted = residual + np.float32([0.05, 0, -0.02])
+    back = strength(held(tinted, strength(residual), 0.25))[-3:]
+    missing = np.subtract(strength(tinted)[-3:], back)
+    assert missing == pytest.approx([0.0125, 0, -0.005], abs=1e-5)
+    assert strength(held(tinted, strength(residual), 1.0))[-3:] == pytest.approx(
+        strength(residual)[-3:], abs=1e-6
+    )
+
+
+def test_new_areas_may_lose_their_finest_lines() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.1, (64, 96, 3)).astype(np.float32)
+    settled = np.ones((64, 96), np.float32)
+    settled[:, 48:] = 0
+    lifted = held(residual * np.float32(0.9), strength(residual), 0.25, settled=settled)
+    change = bands(lifted)[0] / bands(residual * np.float32(0.9))[0]
+    assert np.median(change[8:-8, 8:40]) > 1.05
+    assert np.median(change[8:-8, 56:-8]) == pytest.approx(1, abs=0.01)
+
+
+def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
+    nothing = np.zeros((4, 4, 3), np.float32)
+
+    def of(climb: float | None, climbed: float | None) -> dict[int, Carried]:
+        return {0: Carried(nothing, nothing[..., 0], climb=climb, climbed=climbed)}
+
+    efforts = [effort(of(1.0, climbed), 0.2) for climbed in (0.5, 1.0, 1.05, 1.2, 9.0)]
+    assert efforts[:2] == [1.0, 1.0] and efforts[4] > 0
+    assert efforts[1] > efforts[2] > efforts[3] > efforts[4]
+    assert effort(of(1.0, 9.0), 0.0) == 1.0, "not held, not eased"
+    for unknown in ((None, None), (1.0, None), (-1.0, 2.0), (0.0, 2.0), (1.0, -2.0)):
+        assert effort(of(*unknown), 0.2) == 1.0
+    settled = np.zeros((4, 4), np.float32)
+    full, share = eased(DreamOptions(), CarryOptions(), 1.0, settled)
+    assert full == carried_plan(DreamOptions(), CarryOptions()) and share is None
+    works = [
+        sum(
+            part.iterations * part.step
+            for part in eased(DreamOptions(), CarryOptions(), e, settled)[0]
+        )
+        for e in (*efforts[1:], 0.5)
+    ]
+    assert sorted(works, reverse=True) == [works[n] for n in (0, 1, 4, 2, 3)]
+
+
+def test_new_areas_take_larger_steps_than_those_that_are_eased() -> None:
+    young = np.zeros((4, 4), np.float32)
+    young[0] = 1
+    plan, share = eased(DreamOptions(), CarryOptions(), 0.1, young)
+    assert share is not None and share.max() == 1
+    assert plan[-1].step * share[0, 0] == pytest.approx(1.5 * CarryOptions.carry_step)
+    assert plan[-1].step * share[3, 0] == pytest.approx(0.3 * CarryOptions.carry_step)
 
 
 def test_a_carried_dream_stays_as_strong_as_it_began(noise_network: Network) -> None:

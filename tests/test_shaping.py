@@ -33,10 +33,11 @@ from dreamflow.dream.turning import Turn, Turning, magnified
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_image, dream_video
+from dreamflow.journeys.carried import carried_plan
 from dreamflow.journeys.edge import to_array, to_image
 from dreamflow.journeys.ground import Ground, mirrored
 from dreamflow.journeys.noise import BRIGHTNESS, noise_about
-from dreamflow.journeys.video import VideoDreamer, carried_plan
+from dreamflow.journeys.video import VideoDreamer
 from dreamflow.journeys.zoom import ZoomJourney, dream_zoom
 from dreamflow.media import open_clip
 from dreamflow.motion import Motion

@@ -61,7 +61,7 @@ class Ground:
         moved = self._noise.along(motion, 1.0)
         filled = moved.residual + (1 - motion.trust)[..., None] * coming
         # Resampled over and over, some waves grow: they are held down as well as up.
-        self._noise = replace(moved, residual=filled).held(1.0, lower=True)
+        self._noise = replace(moved, residual=filled).held(1.0)
 
     def under(self, picture: np.ndarray) -> Tensor:
         """Return what is dreamed on, (1, 3, H, W) in [0, 1], of a uint8 (H, W, 3) frame."""

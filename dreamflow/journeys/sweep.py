@@ -101,14 +101,18 @@ def sweep_times(
 
 
 def sweep_schedule(layers: Sequence[str], hold: Fraction, fade: Fraction) -> str:
-    """Return the schedule of a sweep: each layer stays for `hold` seconds, and fades for `fade`."""
+    """Return the schedule of a sweep: each layer stays for `hold` seconds, and fades for `fade`.
+
+    Gently at both ends, since what is held is all but still: where the last of a layer went at
+    once, it could be seen.
+    """
     keyframes: list[str] = []
     for number, layer in enumerate(layers):
         begin = number * (hold + fade)
         times = [begin, begin + hold] if hold and fade and number + 1 < len(layers) else [begin]
         # Rounded down: none may come after the end.
         keyframes += [f"{int(time * 1_000_000) / 1e6:.6f}s: {layer}" for time in times]
-    return ", ".join(keyframes if fade else ["hold", *keyframes])
+    return ", ".join(["smooth" if fade else "hold", *keyframes])
 
 
 def spread(
@@ -159,6 +163,8 @@ def sweep_journey(
         return names.on(frame, timeline.at(frame.time)) if names else frame
 
     dreamer = VideoDreamer(network, options, carry, timeline)
+    if isinstance(source, Still):
+        dreamer.least_effort = 1.0  # nothing else moves in it, and held still it were a slide show
     marker = Within(marker_of(carry, cuts), box)
     return ClipJourney(source.frames_from, len(source), dreamer, marker, captioned)
 

@@ -14,6 +14,15 @@ from dreamflow.clock import Timeline
 from dreamflow.dream import Objective, OctavePlan, Shaping, dream, emphasis, first_plan
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
+from dreamflow.journeys.carried import (
+    LEAST_EFFORT,
+    carried_share,
+    eased,
+    effort,
+    evened,
+    mixed,
+    young,
+)
 from dreamflow.journeys.course import Course
 from dreamflow.journeys.edge import from_array, to_array, to_picture
 from dreamflow.journeys.ground import Ground
@@ -29,13 +38,10 @@ from dreamflow.motion import (
     ShotFinder,
     motion_source,
     regions,
-    strength,
 )
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions, ShowOptions
 
-LOOSEST = 0.15
-"""By how much the decay falls at stability 0."""
 LOST_TRUST = 0.15
 """Where less of a frame than this can be traced back, it is dreamed like the first of a shot."""
 SETTLING = 0.5
@@ -46,38 +52,17 @@ NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
 UNCOVER_STEP = 3.0
 """Size of those, in steps: a few large ones are as strong as a new dream, and over at once."""
+RENEW_S = Fraction(4)
+"""A new dream is made this often, in seconds, to see how strong one is now: the scene may have
+changed. It costs a few carried frames."""
 RETARGET_S = Fraction(1, 2)
-"""Where what is dreamed is on a schedule, a new dream is made this often, in seconds, to see how
-strong one is now; it costs a few carried frames."""
+"""The same where how hard is dreamed is on a schedule."""
 RETARGETING = 0.2
 """How much of the way the strength held goes to that of a new dream in a frame."""
-
-
-def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]:
-    """Return the plan of a carried frame: few iterations, most of them at full size.
-
-    Small steps, mostly at full size, hold a dream far better than few large ones. The stability
-    scales them, from twice their size at 0 to nothing at 1. Octaves that the first frame dreamed
-    less on than on others have smaller ones. None has larger, which would flicker: coarse octaves
-    that it dreamed more on have more of them instead, else their large forms would fade.
-    """
-    step = carry.carry_step * 2 * (1 - carry.stability)
-    plan: list[OctavePlan] = []
-    for octave in reversed(range(options.octaves)):
-        share = emphasis(options, octave)
-        count = carry.carry_iterations >> octave
-        if share > 1 and octave > 0:
-            count = max(count, round(share * carry.carry_iterations / 2**octave))
-        if share > 0 and step > 0 and count:
-            plan.append(OctavePlan(octave, options.octave_scale, count, step * min(1.0, share)))
-    return plan
-
-
-def carried_share(carry: CarryOptions) -> float:
-    """Return the decay at a stability: as given at 0.5, 1 at 1, and some less at 0."""
-    if carry.stability >= 0.5:
-        return carry.decay + (1 - carry.decay) * (2 * carry.stability - 1)
-    return max(0.0, carry.decay - LOOSEST * (1 - 2 * carry.stability))
+WATCHING = 0.6
+"""How much of the way the strength that a carried dream is taken to have goes to what is seen."""
+MEASURE_EVERY = 2
+"""How strong a carried dream is, is seen in each frame of so many."""
 
 
 class VideoDreamer:
@@ -110,6 +95,8 @@ class VideoDreamer:
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
         self.motion = motion_source(carry, network.device)
         self._ground = Ground(options, network.device)
+        self.least_effort = LEAST_EFFORT
+        """See `effort`."""
         self._before: Frame | None = None
         self._carried: dict[int, Carried] = {}
         """By the keyframe of the layers that it is the dream of."""
@@ -169,7 +156,7 @@ class VideoDreamer:
             for number in self.now.shares
             if number not in carried
         }
-        coming = carried | {n: Carried.begun(to_array(d - source)) for n, d in begun.items()}
+        coming = carried | {n: self._begun(d, source, n) for n, d in begun.items()}
         if not flash:
             self.now = replace(self.now, shares=evened(coming, self.now.shares))
         if not carried and len(begun) == 1:
@@ -182,6 +169,8 @@ class VideoDreamer:
         if not flash:
             self._before = frame
             self._carried = self._settle(coming, to_array(dreamed - source)) if carried else coming
+            if carried and frame.index % MEASURE_EVERY == 0:
+                self._carried = self._watched(self._carried, dreamed, source)
         elif self._before is not None:
             self._before = replace(self._before, index=NO_NEIGHBOUR)
         return replace(frame, picture=to_picture(dreamed), source=frame.picture)
@@ -191,6 +180,29 @@ class VideoDreamer:
         options = self.now.options
         plan, shaping = first_plan(options), Shaping.of(options)
         return dream(source, objective, plan, options.jitter, key, shaping=shaping)
+
+    def _begun(self, dreamed: Tensor, source: Tensor, number: int) -> Carried:
+        """Return what a new dream, of the layers of a keyframe, gives on."""
+        begun = Carried.begun(to_array(dreamed - source))
+        return replace(begun, climb=self._climb(dreamed, source, self.course.objective_of(number)))
+
+    def _climb(self, dreamed: Tensor, source: Tensor, objective: Objective) -> float | None:
+        """Return how much of an objective a dream has gained; None where nobody asks for it."""
+        if self.now.carry.firmness == 0:
+            return None
+        return objective.value(dreamed) - objective.value(source)
+
+    def _watched(
+        self, carried: dict[int, Carried], dreamed: Tensor, source: Tensor
+    ) -> dict[int, Carried]:
+        """Return what is carried, with how strong it is now: of one dream alone, not of a fade."""
+        if len(carried) > 1 or self.now.carry.stability == 1:
+            return carried
+        ((number, one),) = carried.items()
+        now = self._climb(dreamed, source, self.now.objective)
+        if now is not None and one.climbed is not None:
+            now = one.climbed + WATCHING * (now - one.climbed)
+        return {number: replace(one, climbed=now)}
 
     def _coming(self, frame: Frame) -> dict[int, Carried]:
         """Return what this frame begins with: nothing where a new shot begins."""
@@ -208,36 +220,44 @@ class VideoDreamer:
         coming: dict[int, Carried] = {}
         for number, one in wanted.items():
             # What is dreamed anew is shared between the two of a fade, and so is what is forgotten.
-            moved = one.along(motion, 1 - (1 - share) * self.now.shares[number])
-            moves = self.course.numbers_move
-            coming[number] = moved.held(math.sqrt(firmness) if moves else firmness, lower=moves)
+            decay = 1 - (1 - share) * self.now.shares[number]
+            moved = one.along(motion, decay)
+            if self.course.numbers_move:
+                coming[number] = moved.held(math.sqrt(firmness))
+            else:
+                # What decays is given back at most: more, and what survives the warps best, fine
+                # lines side by side, would grow by itself and cover everything in time.
+                coming[number] = moved.held(firmness, most=1 / max(decay, 1e-6))
         return coming
 
     def _retarget(
         self, coming: dict[int, Carried], source: Tensor, time: Fraction, key: tuple[int, int]
     ) -> dict[int, Carried]:
-        """Let the strength that is held follow a schedule: to that of a new dream, as it is now."""
-        if not self.course.numbers_move or self.now.carry.firmness == 0:
+        """Let the strength that is held go to that of a new dream, as it is now."""
+        if self.now.carry.firmness == 0:
             return coming
         numbers = replace(self.now.options, layer=())
         last, when = self._measured or (numbers, time)
         if self._measured is None:
             self._measured = (numbers, time)
-        elif numbers != last and abs(time - when) >= RETARGET_S:
+        elif abs(time - when) >= (RENEW_S if numbers == last else RETARGET_S):
             self._measured = (numbers, time)
             for number, one in coming.items():
                 anew = self._anew(source, self.course.objective_of(number), key)
-                coming[number] = replace(one, goal=strength(to_array(anew - source)))
+                new = self._begun(anew, source, number)
+                coming[number] = replace(one, goal=new.goal, climb=new.climb)
         return {number: one.nearer(RETARGETING) for number, one in coming.items()}
 
     def _refine(self, source: Tensor, coming: dict[int, Carried], key: tuple[int, int]) -> Tensor:
         residual = mixed(coming, self.now.shares)
         image = (source + from_array(residual, self.device)).clamp_(0, 1)
-        image = self._catch_up(image, source, young(coming), key)
-        options, shaping = self.now.options, Shaping.of(self.now.options)
-        plan = carried_plan(options, self.now.carry)
+        new = young(coming)
+        image = self._catch_up(image, source, new, key)
+        options, carry, objective = self.now.options, self.now.carry, self.now.objective
+        plan, share = eased(options, carry, effort(coming, carry.firmness, self.least_effort), new)
+        weight = None if share is None else from_array(share, self.device)
         return dream(
-            image, self.now.objective, plan, options.jitter, key, shaping=shaping, source=source
+            image, objective, plan, options.jitter, key, weight, Shaping.of(options), source
         )
 
     def _settle(self, coming: dict[int, Carried], residual: np.ndarray) -> dict[int, Carried]:
@@ -291,34 +311,6 @@ class VideoDreamer:
                 source[:, :, rows, columns],
             )
         return image
-
-
-def evened(carried: dict[int, Carried], shares: dict[int, float]) -> dict[int, float]:
-    """Return the shares of two dreams, so that both together are as strong as each.
-
-    Dreams that have nothing in common are so where the squares of the shares add up to 1; the more
-    two have in common, the stronger they are together.
-    """
-    if len(shares) == 1:
-        return shares
-    one, other = (carried[number].residual.ravel() for number in shares)
-    common = float(one @ other) / max(1e-12, float(np.sqrt((one @ one) * (other @ other))))
-    first, second = shares.values()
-    length = math.sqrt(first**2 + second**2 + 2 * first * second * max(0.0, common))
-    return {number: share / length for number, share in shares.items()}
-
-
-def mixed(carried: dict[int, Carried], shares: dict[int, float]) -> np.ndarray:
-    """Return the residual shown, float32 (H, W, 3), of the dreams carried."""
-    return sum(
-        (carried[number].residual * np.float32(share) for number, share in shares.items()),
-        start=np.float32(0),
-    )  # type: ignore[return-value]
-
-
-def young(carried: dict[int, Carried]) -> np.ndarray:
-    """Return how far from settled a frame is, float32 (H, W) in [0, 1]."""
-    return 1 - np.minimum.reduce([one.settled for one in carried.values()])
 
 
 def dream_video(

@@ -1,21 +1,25 @@
-"""Keeping a carried dream as strong, and as sharp, as it began.
+"""Keeping a carried dream as strong, as sharp and as bright as it began.
 
 What is carried fades: it decays, is warped, and is lost where the flow cannot be trusted. More
-steps would make up for it, but they flicker and take time. So each band of detail of the residual
-is brought a part of the way back to the strength that it had in the first frame of the shot.
+steps would make up for it, but they flicker, take time, and let the dream grow without end. So each
+band of detail of the residual is brought a part of the way back to the strength that it had in the
+first frame of the shot, and its mean colour likewise.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from dreamflow.opencv import cv2
 
 BANDS = 4
-"""Bands of a Laplacian pyramid (Burt and Adelson 1983), each an octave; what is left below them,
-the mean colours, is let be."""
+"""Bands of a Laplacian pyramid (Burt and Adelson 1983), each an octave, and what is left below."""
 SMALLEST_PX = 8
 LARGEST_GAIN = 1.25
+FINER = 3.0
+"""How much more firmly the finest band is held than the others: each warp softens it."""
 
 
 def bands(residual: np.ndarray) -> list[np.ndarray]:
@@ -43,25 +47,53 @@ def joined(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def strength(residual: np.ndarray) -> tuple[float, ...]:
-    """Return the root mean square of each band but what is left below."""
-    return tuple(float(np.sqrt(np.square(band).mean())) for band in bands(residual)[:-1])
+    """Return what a float32 (H, W, 3) residual is held by, in its own units.
+
+    The root mean square of each band, fine to coarse, and of what is left below them but for its
+    mean; then the mean of red, green and blue.
+    """
+    mean = residual.mean(axis=(0, 1))
+    return (*(rms(band) for band in bands(residual - mean)), *(float(part) for part in mean))
+
+
+def rms(band: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the root mean square of a band (H, W, 3); weight: float32 (H, W), None is even."""
+    squared = np.square(band).mean(axis=-1)
+    whole = 0.0 if weight is None else float(weight.sum())
+    mean = float((squared * weight).sum()) / whole if whole else float(squared.mean())
+    return math.sqrt(mean)
 
 
 def held(
-    residual: np.ndarray, wanted: tuple[float, ...], firmness: float, lower: bool = False
+    residual: np.ndarray,
+    wanted: tuple[float, ...],
+    firmness: float,
+    most: float = LARGEST_GAIN,
+    settled: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return a residual whose bands are nearer to the strength wanted.
+    """Return a residual (H, W, 3) that is nearer to the strength wanted.
 
-    Each band that is weaker is multiplied by (wanted / its strength) ** firmness, at most by 1.25;
-    one that is stronger is let be, unless `lower` is asked for. firmness: 0 changes nothing, 1
-    brings all of it back at once.
+    Each band is multiplied by (wanted / its strength) ** firmness, from 1 / 1.25 to `most`; the
+    mean colour goes a share `firmness` of the way. 0 changes nothing, 1 brings all of it back at
+    once. settled: float32 (H, W) in [0, 1]; the finest band is
+    looked at and held by its square, so that what large steps have just left in areas new to the
+    scene may go.
     """
     if firmness == 0:
         return residual
-    found = bands(residual)
-    result, least = found[-1], 1 / LARGEST_GAIN if lower else 1.0
-    for band, target in reversed(list(zip(found[:-1], wanted, strict=True))):
-        now = max(float(np.sqrt(np.square(band).mean())), 1e-9)
-        gain = min(max((target / now) ** firmness, least), LARGEST_GAIN)
-        result = _up(result, band) + band * np.float32(gain)
-    return result
+    *sizes, red, green, blue = wanted
+    mean = residual.mean(axis=(0, 1))
+    found = bands(residual - mean)
+    weight = None if settled is None else np.square(settled)
+    result = np.zeros_like(found[-1])
+    for number, (band, target) in reversed(list(enumerate(zip(found, sizes, strict=True)))):
+        now = max(rms(band, None if number else weight), 1e-9)
+        share = firmness if number else min(1.0, FINER * firmness)
+        gain = min(max((target / now) ** share, 1 / LARGEST_GAIN), most)
+        field = np.float32(gain)
+        if number == 0 and weight is not None and len(found) > 1:
+            field = (1 + (field - 1) * weight)[..., None]
+        result = band * field + (_up(result, band) if number + 1 < len(found) else 0)
+    return result + (mean + firmness * (np.array([red, green, blue], np.float32) - mean)).astype(
+        np.float32
+    )

@@ -16,9 +16,9 @@ from dreamflow.dream.follow import Steps, followed
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
+from dreamflow.journeys.carried import carried_plan
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.journeys.shown import Shown, box_of, cut_out, matte_of
-from dreamflow.journeys.video import carried_plan
 from dreamflow.media import Clip, is_still, read_picture
 from dreamflow.media.matte import Box, Matte
 from dreamflow.media.matte_files import Frames

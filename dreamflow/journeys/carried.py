@@ -1,0 +1,109 @@
+"""What is carried from frame to frame: how hard it is dreamed on, and how two of it are shown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from dreamflow.dream import OctavePlan, emphasis
+from dreamflow.motion import Carried
+from dreamflow.options import CarryOptions, DreamOptions
+
+LOOSEST = 0.15
+"""By how much the decay falls at stability 0."""
+STEEPNESS = 60.0
+"""The effort of a carried frame goes by this power, times the firmness, of how far its dream has
+outgrown that of the first frame."""
+LEAST_EFFORT = 0.02
+NEW_AREAS = 1.5
+"""Size of the steps where the scene has just come into view, in those where it has been seen."""
+
+
+def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]:
+    """Return the plan of a carried frame: few iterations, most of them at full size.
+
+    Small steps, mostly at full size, hold a dream far better than few large ones. The stability
+    scales them, from twice their size at 0 to nothing at 1. Octaves that the first frame dreamed
+    less on than on others have smaller ones. None has larger, which would flicker: coarse octaves
+    that it dreamed more on have more of them instead, else their large forms would fade.
+    """
+    step = carry.carry_step * 2 * (1 - carry.stability)
+    plan: list[OctavePlan] = []
+    for octave in reversed(range(options.octaves)):
+        share = emphasis(options, octave)
+        count = carry.carry_iterations >> octave
+        if share > 1 and octave > 0:
+            count = max(count, round(share * carry.carry_iterations / 2**octave))
+        if share > 0 and step > 0 and count:
+            plan.append(OctavePlan(octave, options.octave_scale, count, step * min(1.0, share)))
+    return plan
+
+
+def carried_share(carry: CarryOptions) -> float:
+    """Return the decay at a stability: as given at 0.5, 1 at 1, and some less at 0."""
+    if carry.stability >= 0.5:
+        return carry.decay + (1 - carry.decay) * (2 * carry.stability - 1)
+    return max(0.0, carry.decay - LOOSEST * (1 - 2 * carry.stability))
+
+
+def effort(carried: dict[int, Carried], firmness: float, least: float = LEAST_EFFORT) -> float:
+    """Return how hard to dream on a carried frame, from `least` to 1.
+
+    A dream that is carried on and on is worked out ever further, where one of a single frame is
+    not: on a panning clip it climbed to twice the objective within three seconds. So the more it
+    has outgrown the first frame's, the less is done; that flickers less, and saves time.
+    """
+    found: list[float] = []
+    for one in carried.values():
+        climb, climbed = one.climb or 0.0, one.climbed or 0.0
+        outgrown = climbed / climb if min(climb, climbed) > 0 else 1.0
+        found.append(min(1.0, max(least, outgrown ** (-STEEPNESS * firmness))))
+    return sum(found) / len(found)
+
+
+def eased(
+    options: DreamOptions, carry: CarryOptions, effort: float, young: np.ndarray
+) -> tuple[list[OctavePlan], np.ndarray | None]:
+    """Return the plan of a carried frame at an effort, and the share of its steps that is taken.
+
+    Fewer iterations, as far as that goes, then smaller ones: few steps leave what is carried alone.
+    young: float32 (H, W) in [0, 1], how far from settled; there the steps are larger. The share is
+    float32 (H, W) in [0, 1], or None where it is 1 everywhere.
+    """
+    iterations = min(carry.carry_iterations, max(1, round(carry.carry_iterations * effort)))
+    plan = carried_plan(options, replace(carry, carry_iterations=iterations))
+    size = min(1.0, carry.carry_iterations * effort / max(1, iterations))
+    sizes = size + (NEW_AREAS - size) * np.square(young)
+    largest = float(sizes.max())
+    plan = [replace(part, step=part.step * largest) for part in plan]
+    return plan, None if sizes.min() == largest else (sizes / largest).astype(np.float32)
+
+
+def evened(carried: dict[int, Carried], shares: dict[int, float]) -> dict[int, float]:
+    """Return the shares of two dreams, so that both together are as strong as each.
+
+    Dreams that have nothing in common are so where the squares of the shares add up to 1; the more
+    two have in common, the stronger they are together.
+    """
+    if len(shares) == 1:
+        return shares
+    one, other = (carried[number].residual.ravel() for number in shares)
+    common = float(one @ other) / max(1e-12, float(np.sqrt((one @ one) * (other @ other))))
+    first, second = shares.values()
+    length = math.sqrt(first**2 + second**2 + 2 * first * second * max(0.0, common))
+    return {number: share / length for number, share in shares.items()}
+
+
+def mixed(carried: dict[int, Carried], shares: dict[int, float]) -> np.ndarray:
+    """Return the residual shown, float32 (H, W, 3), of the dreams carried."""
+    return sum(
+        (carried[number].residual * np.float32(share) for number, share in shares.items()),
+        start=np.float32(0),
+    )  # type: ignore[return-value]
+
+
+def young(carried: dict[int, Carried]) -> np.ndarray:
+    """Return how far from settled a frame is, float32 (H, W) in [0, 1]."""
+    return 1 - np.minimum.reduce([one.settled for one in carried.values()])
