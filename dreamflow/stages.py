@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,14 +23,14 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.at_hand: Counter[str] = Counter()
-        self.behind: Counter[str] = Counter()
+        self.at_hand: dict[str, float] = defaultdict(float)
+        self.behind: dict[str, float] = defaultdict(float)
         self._thread = threading.get_ident()
 
     def note(self, name: str, seconds: float) -> None:
         """Add to a stage, of the thread that calls."""
         mine = threading.get_ident() == self._thread
-        (self.at_hand if mine else self.behind)[name] += seconds  # type: ignore[assignment]
+        (self.at_hand if mine else self.behind)[name] += seconds
 
 
 @contextmanager

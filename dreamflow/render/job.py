@@ -39,6 +39,7 @@ from dreamflow.render.inputs import Inputs, check_sources, check_unchanged, fing
 from dreamflow.render.room import check_space, memory_full, out_of_memory
 from dreamflow.render.state import read_state, write_state
 from dreamflow.render.watch import Watch
+from dreamflow.stages import stage
 
 STATE = "state.npz"
 SAVE_EVERY_S = 10.0
@@ -150,7 +151,8 @@ def render(
             work.run()
             if reel.frames < outline.frames:
                 check_sources(facts["inputs"], inputs)
-            finish_output(folder, reel, out, outline, facts["record"])
+            with stage("encode"):
+                finish_output(folder, reel, out, outline, facts["record"])
         except BaseException as error:
             work.note(error)
             raise
@@ -208,7 +210,7 @@ class _Work:
             # Until the first frame comes there is nothing that a Ctrl-C could break.
             coming = list(itertools.islice(frames, 1))
             while coming:
-                with finished_first(self._stopping):
+                with finished_first(self._stopping), stage("write"):
                     frame = coming.pop()
                     if frame is not None:
                         self.reel.write(frame)
