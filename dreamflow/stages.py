@@ -37,11 +37,13 @@ class Ledger:
 def kept_ledger() -> Iterator[Ledger]:
     """Keep a ledger while the block runs."""
     ledger = Ledger()
-    _ledgers.append(ledger)
+    with _lock:
+        _ledgers.append(ledger)
     try:
         yield ledger
     finally:
-        _ledgers.remove(ledger)
+        with _lock:
+            _ledgers.remove(ledger)
 
 
 @contextmanager
