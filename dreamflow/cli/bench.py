@@ -259,8 +259,8 @@ def print_render(title: str, render: Any, before: dict[str, float]) -> None:
         startup += f" ({times_as_fast(before, STARTUP, render['startup_s'])} times as fast)"
     times, fps = len(render["wall_s"]), render["fps"]
     typer.echo(
-        f"{times} times {frames} frames: {fps:.2f} a second, {outside:.1%} of the time outside of "
-        f"dreaming; {startup}; memory {memory or 'not known'}"
+        f"{times} round{'s' * (times != 1)} of {frames} frames: {fps:.2f} frames a second, "
+        f"{outside:.1%} of the time outside of dreaming; {startup}; memory {memory or 'not known'}"
     )
 
 

@@ -76,6 +76,7 @@ class LoopJourney:
 
     def _marked(self, start: int, joined: bool = False) -> Iterator[Marked]:
         """Yield the frames from a number on; joined: the first one goes on from the last."""
+        self._given.clear()
         for frame, mark, behind in marked_ahead(self._frames(start), self._marker):
             self._given.append(behind)
             yield frame, Mark.SAME if joined else mark
