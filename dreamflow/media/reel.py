@@ -176,10 +176,10 @@ class FilmReel:
 
         Waits for the chunk before it, and raises OutputError where that has failed.
         """
-        if self._encoding and (self.ripe or self._encoding.done()):
-            self._encoded()
         if self.frames > self.chunk * self._sealed:
             on_disk(self.pending_path((self.frames - 1) // self.chunk))
+        if self._encoding and (self.ripe or self._encoding.done()):
+            self._encoded()
         if self.ripe:
             self._encoding = self._pool.submit(self._encode, self._sealed, self.chunk)
 
