@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dreamflow.frames import Frame
@@ -67,9 +67,27 @@ def dream_steps(
 
 def dreams(marked: Iterable[Marked], dreamer: VideoDreamer) -> Iterator[Frame]:
     """Yield the dream of each frame; the one after it is at hand then already."""
-    for here, coming in pairwise(chain(marked, [None])):
-        if here is not None:
-            yield dreamed(here, coming, dreamer)
+    for here, coming in with_next(marked):
+        yield dreamed(here, coming, dreamer)
+
+
+def with_next(items: Iterable[Marked]) -> Iterator[tuple[Marked, Marked | None]]:
+    """Yield each item with the one after it, where there is one.
+
+    An error in place of that one is raised after the item before it, which loses nothing by it.
+    """
+    source = iter(items)
+    here = next(source, None)
+    while here is not None:
+        trouble: Exception | None = None
+        try:
+            coming = next(source, None)
+        except Exception as error:
+            coming, trouble = None, error
+        yield here, coming
+        if trouble is not None:
+            raise trouble
+        here = coming
 
 
 def dreamed(here: Marked, coming: Marked | None, dreamer: VideoDreamer) -> Frame:
