@@ -35,8 +35,8 @@ def bench(
     clip: Annotated[
         Path | None,
         typer.Argument(
-            help="With --render: the clip to render; without one a scene is made.",
-            metavar="[CLIP]",
+            help="The clip to render, as --render does; without one a scene is made.",
+            metavar="CLIP",
             show_default=False,
         ),
     ] = None,
