@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import Run
+from conftest import SAMPLE, Run
 
 from dreamflow.bench.engine import LAYERS, bench_engine, efficiency, pass_gflop, peak_pass
+from dreamflow.bench.render import RenderFigures, startup_seconds, write_scene
+from dreamflow.errors import DreamFlowError
+from dreamflow.media import open_clip
+from dreamflow.motion import Mark, estimate_motion, find_shots
 from dreamflow.networks import Network
+from dreamflow.stages import Ledger
 
 Cli = Callable[..., Run]
 
@@ -49,9 +56,67 @@ def test_the_command_prints_and_compares(tmp_path: Path, cli: Cli) -> None:
     assert run.code == 0 and "times as fast" in run.out and "conv2/3x3" in run.out
 
 
+def test_the_made_scene_moves_as_it_says_and_is_one_shot(tmp_path: Path) -> None:
+    write_scene(tmp_path / "scene.mp4", 160, 96, 6)
+    frames = list(open_clip(tmp_path / "scene.mp4"))
+    assert [mark for _, mark in find_shots(frames)] == [Mark.CUT] + [Mark.SAME] * 5
+    motion = estimate_motion(frames[0].picture, frames[1].picture)
+    # It pans by 3 pixels; what crosses it covers a twelfth of it.
+    assert abs(float(np.median(motion.backward[..., 0])) - 3) < 0.3
+    assert 0.5 < motion.trust.mean() < 1
+
+
+def test_the_stages_of_the_median_round_add_up() -> None:
+    quick, middle, slow = Ledger(), Ledger(), Ledger()
+    middle.at_hand |= {"dream": 1.5, "waiting": 0.2}
+    middle.behind |= {"flow": 0.9}
+    figures = RenderFigures(10, [3.0, 1.0, 2.0], [slow, quick, middle])
+    stages = figures.stages()
+    assert sum(row["s"] for row in stages.values()) == pytest.approx(2)
+    assert sum(row["share"] for row in stages.values()) == pytest.approx(1)
+    assert stages["dream"] == {"s": 1.5, "share": 0.75, "beside_s": 0.0}
+    assert stages["flow"] == {"s": 0.0, "share": 0.0, "beside_s": 0.9}
+    assert stages["other"]["s"] == pytest.approx(0.3)
+
+
+def test_a_whole_render_is_timed_and_compared(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamflow.bench.render.startup_seconds", lambda clip, arguments: 2.5)
+    fast = ("bench", "--render", "--size", "64x48", "--frames", "5", "--layer", "conv1/7x7_s2")
+    run = cli(*fast, "--rounds", "2", "--json")
+    assert run.code == 0, run.err
+    found = json.loads(run.out)
+    render = found["render"]
+    assert (found["size"], render["frames"], len(render["wall_s"])) == ("64x48", 5, 2)
+    assert render["fps"] == pytest.approx(5 / min(render["wall_s"]), 0.01)
+    stages = render["stages"]
+    assert sum(row["share"] for row in stages.values()) == pytest.approx(1, abs=0.01)
+    assert stages["dream"]["s"] > 0 and stages["encode"]["s"] > 0 and stages["write"]["s"] > 0
+    for name in ("decode", "shots", "flow"):
+        assert stages[name]["beside_s"] > 0 and stages[name]["s"] == 0, "is done ahead"
+    assert render["startup_s"] == 2.5
+    assert render["memory_mb"]["resident"] > 100 or sys.platform == "win32"
+    (tmp_path / "before.json").write_text(run.out)
+    run = cli(*fast[:-2], SAMPLE, "--rounds", "1", "--against", tmp_path / "before.json")
+    assert run.code == 0, run.err
+    assert (
+        "times as fast" in run.out and "5 frames: " in run.out and "outside of dreaming" in run.out
+    )
+    run = cli("bench", "--size", "64x48", "--against", tmp_path / "before.json")
+    assert run.code == 1 and "no --json of `dreamflow bench`" in run.err
+
+
+def test_a_new_process_that_fails_says_why() -> None:
+    with pytest.raises(DreamFlowError, match="conv9"):
+        startup_seconds(SAMPLE, ["--layer", "conv9"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("--render", "none.mp4"), "none.mp4 does not exist"),
+        (("--render", "--layer", "conv9"), "conv9"),
         (("--size", "640"), "write WIDTHxHEIGHT"),
         (("--layer", "conv9"), "conv9"),
         (("--against", "none.json"), "No such file"),

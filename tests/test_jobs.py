@@ -281,10 +281,10 @@ def test_a_killed_encoder_costs_nothing(render: Rendering, monkeypatch: pytest.M
         with pytest.raises(OutputError, match="ffmpeg was killed") as raised:
             render("d.mp4")
     assert raised.value.__notes__ == [
-        "6 of 20 frames are done and safe in d.mp4.job: the same command goes on"
+        "12 of 20 frames are done and safe in d.mp4.job: the same command goes on"
     ]
     assert decoded(render("d.mp4")) == whole
-    assert render.said == ["going on from frame 6 of 20"]
+    assert render.said == ["going on from frame 12 of 20"]
 
 
 @pytest.fixture
@@ -464,6 +464,7 @@ def test_a_folder_in_the_way_is_let_be(render: Rendering) -> None:
 def test_frames_that_were_removed_are_missed(render: Rendering) -> None:
     folder = render.struck("d.mp4", at=15)
     (folder / "chunk_000001.mp4").unlink()
+    (folder / "pending_000001.rgb").unlink(missing_ok=True)
     with pytest.raises(OutputError, match="frames from 6 on are missing"):
         render("d.mp4")
     assert (folder / "chunk_000000.mp4").exists(), "what there is, is kept"

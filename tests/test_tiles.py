@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dreamflow import memory
 from dreamflow.dream import Objective, ascend, tiles
-from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients
+from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_mean_squares
 from dreamflow.journeys.edge import to_image
 from dreamflow.memory import MB, pass_memory, set_pass_memory, total_memory
 from dreamflow.networks import Network, load_network
@@ -98,6 +98,26 @@ def test_the_margin_taken_is_enough_for_a_deep_layer(real_network: Network) -> N
     assert off_by(tiled, whole) < 0.02
     beside = (..., slice(256 - 32, 256 + 32))
     assert off_by(tiled[beside], whole[beside]) < 0.04
+
+
+def test_the_objective_of_tiles_is_that_of_the_whole(noise_network: Network) -> None:
+    image = to_image(texture(301, 243))
+    found = noise_network.activations(image, LAYERS)
+    whole = [float(found[name].square().mean()) for name in LAYERS]
+    assert tiled_mean_squares(noise_network, LAYERS, image, Tiling(2, 3, 64, 8)) == pytest.approx(
+        whole, rel=1e-5
+    )
+    off = tiled_mean_squares(noise_network, LAYERS, image, Tiling(2, 3, 0, 8))
+    assert off != pytest.approx(whole, rel=1e-3), "the test can fail"
+
+
+def test_the_objective_of_a_large_picture_is_taken_in_tiles(noise_network: Network) -> None:
+    objective = Objective.of(noise_network, ["conv2/3x3", "pool1/norm1=-0.5"])
+    image = to_image(texture(700, 900))
+    whole = objective.value(image)
+    set_pass_memory(100)
+    assert choose_tiling(noise_network, ("conv2/3x3", "pool1/norm1"), 700, 900, 100 * MB)
+    assert objective.value(image) == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_picture_that_fits_is_taken_whole_as_ever(noise_network: Network) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import SAMPLE, ffmpeg, make_film, psnr, texture
+from conftest import SAMPLE, decoded, ffmpeg, make_film, psnr, texture
 
 from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
 from dreamflow.frames import Frame
@@ -31,7 +32,7 @@ from dreamflow.media import (
 from dreamflow.media.ffmpeg import FramePipe
 from dreamflow.media.folder import job_path
 from dreamflow.media.interrupt import finished_first
-from dreamflow.media.kept import finish_job
+from dreamflow.media.kept import finish_job, look_at
 from dreamflow.media.metadata import MARK, read_record, sidecar
 from dreamflow.media.probe import probe_film
 from dreamflow.options import EncodeOptions
@@ -303,17 +304,99 @@ def test_an_encoder_that_dies_is_an_error_and_loses_nothing(
         pipe._process.wait()
         write(pipe, picture, time)
 
+    monkeypatch.setattr(FramePipe, "write", struck)
     with (
         pytest.raises(OutputError, match="encoding failed: ffmpeg was killed") as raised,
         open_writer(tmp_path / "out.mp4", clip.outline) as writer,
     ):
         for frame in frames:
-            if frame.index == 8:
-                monkeypatch.setattr(FramePipe, "write", struck)
             writer.write(frame)
     monkeypatch.setattr(FramePipe, "write", write)
     assert finish_job(job_of(raised.value))[1] == 10
     assert len(list(open_clip(tmp_path / "out.mp4"))) == 10
+
+
+def test_a_full_chunk_is_encoded_while_the_next_frames_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=14))
+    write_video(tmp_path / "usual.mp4", clip, clip)
+    written, write = threading.Event(), FramePipe.write
+
+    def held_up(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+        assert written.wait(30)
+        write(pipe, picture, time)
+
+    monkeypatch.setattr(FramePipe, "write", held_up)
+    with open_writer(tmp_path / "out.mp4", clip.outline) as writer:
+        for frame in clip:
+            if frame.index == 9:
+                # So many are there, though no chunk is; the next would wait for the first.
+                assert look_at(job_path(tmp_path / "out.mp4")).frames == 9
+                assert not list(job_path(tmp_path / "out.mp4").glob("chunk_*"))
+                written.set()
+            writer.write(frame)
+    assert decoded(tmp_path / "out.mp4").tobytes() == decoded(tmp_path / "usual.mp4").tobytes()
+
+
+def test_whoever_stops_does_not_wait_for_a_chunk_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=9))
+    sent: list[Fraction] = []
+    begun, stopped, write = threading.Event(), threading.Event(), FramePipe.write
+
+    def held_up(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+        sent.append(time)
+        begun.set()
+        assert stopped.wait(30)
+        write(pipe, picture, time)
+
+    close = reel.FilmReel.close
+
+    def closed(one: reel.FilmReel) -> None:
+        one._broken_off = True
+        stopped.set()
+        close(one)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FramePipe, "write", held_up)
+        patched.setattr(reel.FilmReel, "close", closed)
+        with (
+            pytest.raises(KeyboardInterrupt) as raised,
+            open_writer(tmp_path / "out.mp4", clip.outline) as writer,
+        ):
+            for frame in clip:
+                writer.write(frame)
+            assert begun.wait(30)
+            raise KeyboardInterrupt
+    assert len(sent) == 1, "no more is encoded"
+    job = job_of(raised.value)
+    assert not list(job.glob("*chunk_*")), "nothing half-written stays"
+    assert finish_job(job)[1] == 9
+    assert len(list(open_clip(tmp_path / "out.mp4"))) == 9
+
+
+def test_several_chunks_that_were_not_encoded_are_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=13))
+    monkeypatch.setattr(reel.FilmReel, "seal", lambda one: None)
+    with (
+        pytest.raises(RuntimeError, match="struck") as raised,
+        open_writer(tmp_path / "out.mp4", clip.outline) as writer,
+    ):
+        for frame in clip:
+            writer.write(frame)
+        raise RuntimeError("struck")
+    monkeypatch.undo()
+    job = job_of(raised.value)
+    assert len(list(job.glob("pending_*"))) == 3 and look_at(job).frames == 13
+    assert finish_job(job)[1] == 13
+    assert len(list(open_clip(tmp_path / "out.mp4"))) == 13
 
 
 def test_nothing_is_left_of_a_render_without_a_frame(tmp_path: Path) -> None:

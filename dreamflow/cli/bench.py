@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,27 +15,58 @@ from dreamflow.cli.binding import DebugOption, with_options
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import SettingsError
-from dreamflow.options import DreamOptions, MachineOptions, fit_size
+from dreamflow.options import ClipOptions, DreamOptions, MachineOptions, VideoSettings, fit_size
+
+if TYPE_CHECKING:
+    from dreamflow.networks import Network
 
 EXAMPLE = "Example: dreamflow bench --network googlenet --json > before.json"
 SIZE = "640x360"
 ROUNDS = 9
+RENDER_ROUNDS = 3
+RENDER_FRAMES = 24
+LEAST_S = 1e-4
+"""Of a frame; less is not compared."""
+WHOLE, STARTUP = "all", "start-up"
 
 
 @with_options
 def bench(
+    clip: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The clip to render, as --render does; without one a scene is made.",
+            metavar="CLIP",
+            show_default=False,
+        ),
+    ] = None,
     *,
+    whole: Annotated[
+        bool, typer.Option("--render", help="Time whole renders, and where their time goes.")
+    ] = False,
     network: Annotated[str, typer.Option(help="Network to time.")] = DreamOptions.network,
     layer: Annotated[
         list[str] | None,
-        typer.Option(help="Layer to time; repeat for several.", show_default="ten of them"),
+        typer.Option(
+            help="Layer to time; repeat for several. With --render: to dream on.",
+            show_default="ten of them",
+        ),
     ] = None,
     size: Annotated[
         str, typer.Option(help="Size of the picture, WIDTHxHEIGHT.", metavar="SIZE")
     ] = SIZE,
     rounds: Annotated[
-        int, typer.Option(help="How often each is timed; the median counts.", min=1, max=1000)
-    ] = ROUNDS,
+        int | None,
+        typer.Option(
+            help="How often each is timed; the median counts.",
+            min=1,
+            max=1000,
+            show_default=f"{ROUNDS}; {RENDER_ROUNDS} of --render",
+        ),
+    ] = None,
+    frames: Annotated[
+        int, typer.Option(help="With --render: frames of each, at most.", min=2, max=100_000)
+    ] = RENDER_FRAMES,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -44,42 +77,110 @@ def bench(
     machine: MachineOptions,
     debug: DebugOption = False,
 ) -> None:
-    """Time the engine: one step on a layer, forward and backward.
+    """Time the engine, one step on a layer, forward and backward; or whole renders.
 
     After a warm-up all layers are timed in turn, round after round; medians count.
     Efficiency: operations per second of the network's convolutions, as a share of
     what a plain 3x3 convolution reaches in the same run. Close other programs.
+
+    --render: a clip is read, dreamed with the default settings and written, round after
+    round, after a warm-up of two frames; the median round counts. What other threads
+    did meanwhile stands beside it. Start-up: a new process, to the end of one frame of
+    one step. Memory: the most that this process has had.
     """
-    before = earlier(against) if against else {}
+    whole = whole or clip is not None
+    before = earlier(against, "render" if whole else "passes") if against else {}
     width, height = size_of(size)
     import torch
 
-    from dreamflow.bench import bench_engine
-    from dreamflow.bench.engine import LAYERS, rows
     from dreamflow.networks import load_network
 
     set_machine(machine)
     loaded = load_network(network, machine.weights, machine.device)
     for name in layer or ():
-        loaded.layer(name)
-    with stoppable(), terminal.progress_bar("timing", rounds, "round") as progress:
-        peak, figures = bench_engine(loaded, height, width, layer or LAYERS, rounds, progress)
-    found = {
+        loaded.layer(name.partition("=")[0] if whole else name)
+    rounds = rounds or (RENDER_ROUNDS if whole else ROUNDS)
+    found: dict[str, Any] = {
         "network": network,
         "size": f"{width}x{height}",
         "device": device_name(loaded.device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "rounds": rounds,
-        "passes": list(rows(peak, figures)),
     }
+    with stoppable():
+        if whole:
+            found |= render_figures(loaded, clip, (width, height), layer, frames, rounds, machine)
+        else:
+            found |= engine_figures(loaded, (width, height), layer, rounds)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
     threads = f"{found['threads']} thread{'s' * (found['threads'] != 1)}"
-    where = f"{network} at {found['size']} on {found['device']}, {threads}"
-    title = f"{where}, {rounds} rounds"
-    print_passes(title, found["passes"], before)
+    title = f"{network} at {found['size']} on {found['device']}, {threads}"
+    if whole:
+        print_render(title, found["render"], before)
+    else:
+        print_passes(f"{title}, {rounds} round{'s' * (rounds != 1)}", found["passes"], before)
+
+
+def engine_figures(
+    network: Network, size: tuple[int, int], layer: list[str] | None, rounds: int
+) -> dict[str, Any]:
+    """Return the figures of passes, as plain values; size: (width, height)."""
+    from dreamflow.bench.engine import LAYERS, bench_engine, rows
+
+    with terminal.progress_bar("timing", rounds, "round") as progress:
+        peak, figures = bench_engine(network, size[1], size[0], layer or LAYERS, rounds, progress)
+    return {"passes": list(rows(peak, figures))}
+
+
+def render_figures(
+    network: Network,
+    path: Path | None,
+    size: tuple[int, int],
+    layer: list[str] | None,
+    frames: int,
+    rounds: int,
+    machine: MachineOptions,
+) -> dict[str, Any]:
+    """Return the figures of whole renders, as plain values; size: (width, height) to fit into."""
+    import torch
+
+    from dreamflow.bench.render import bench_render, peak_memory_mb, startup_seconds, write_scene
+    from dreamflow.media import Clip
+
+    dream = DreamOptions(network=network.name)
+    dream = replace(dream, layer=tuple(layer)) if layer else dream
+    with tempfile.TemporaryDirectory(prefix="dreamflow_bench_") as folder:
+        source = path or Path(folder) / "scene.mp4"
+        if path is None:
+            write_scene(source, *size, frames)
+        options = ClipOptions(size="x".join(map(str, size)))
+        clip = Clip(source, options).between(0, frames)
+        title = f"rendering {path.name if path else 'a made scene'}"
+        with terminal.progress_bar(title, rounds * len(clip)) as progress:
+            figures = bench_render(network, clip, VideoSettings(dream), rounds, progress)
+        arguments = ["--network", network.name, "--size", options.size or SIZE]
+        arguments += ["--threads", str(torch.get_num_threads()), "--device", machine.device]
+        arguments += ["--weights", str(machine.weights)] if machine.weights else []
+        startup = startup_seconds(source, [*arguments, *(f"--layer={n}" for n in dream.layer)])
+    stages = {
+        name: {key: round(value, 4) for key, value in row.items()}
+        for name, row in figures.stages().items()
+    }
+    return {
+        "size": f"{clip.width}x{clip.height}",
+        "render": {
+            "clip": path.name if path else "made",
+            "frames": figures.frames,
+            "wall_s": [round(seconds, 4) for seconds in figures.seconds],
+            "fps": round(figures.frames / figures.median_s, 3),
+            "stages": stages,
+            "memory_mb": peak_memory_mb(network.device),
+            "startup_s": round(startup, 2),
+        },
+    }
 
 
 def size_of(size: str) -> tuple[int, int]:
@@ -90,15 +191,25 @@ def size_of(size: str) -> tuple[int, int]:
     return fit_size(size, int(width), int(height))
 
 
-def earlier(path: Path) -> dict[str, float]:
-    """Return the milliseconds by layer of an earlier run's --json. Raises SettingsError."""
+def earlier(path: Path, kind: str) -> dict[str, float]:
+    """Return the times of an earlier run's --json by layer, or stage. Raises SettingsError.
+
+    kind: "passes" or "render".
+    """
     try:
-        passes = json.loads(path.read_text(encoding="utf-8"))["passes"]
-        return {str(row["layer"]): float(row["ms"]) for row in passes}
+        found = json.loads(path.read_text(encoding="utf-8"))[kind]
+        if kind == "passes":
+            return {str(row["layer"]): float(row["ms"]) for row in found}
+        times = {str(name): float(row["s"]) for name, row in found["stages"].items()}
+        times = {name: seconds / found["frames"] for name, seconds in times.items()}
+        return times | {WHOLE: 1 / float(found["fps"]), STARTUP: float(found["startup_s"])}
     except OSError as error:
         raise SettingsError(f"--against {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise SettingsError(f"--against {path}: it is no --json of `dreamflow bench`") from error
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        of = "" if kind == "passes" else " --render"
+        raise SettingsError(
+            f"--against {path}: it is no --json of `dreamflow bench{of}`"
+        ) from error
 
 
 def device_name(device: Any) -> str:
@@ -123,3 +234,37 @@ def print_passes(title: str, passes: Any, before: dict[str, float]) -> None:
             cells.append("-" if was is None else f"{was / row['ms']:.2f}")
         table.append(cells)
     print_table(title, columns, table)
+
+
+def print_render(title: str, render: Any, before: dict[str, float]) -> None:
+    """Print a stage a row, and the whole; with an earlier run, how many times as fast it is now."""
+    columns = [("stage", "left"), ("ms a frame", "right"), ("share", "right")]
+    columns.append(("in other threads, ms", "right"))
+    if before:
+        columns.append(("times as fast", "right"))
+    frames, stages = render["frames"], render["stages"]
+    table: list[list[str]] = []
+    for name, row in stages.items():
+        beside = f"{1000 * row['beside_s'] / frames:.1f}" if row["beside_s"] else ""
+        cells = [name, f"{1000 * row['s'] / frames:.1f}", f"{row['share']:.1%}", beside]
+        table.append([*cells, times_as_fast(before, name, row["s"] / frames)][: len(columns)])
+    each = 1 / render["fps"]
+    cells = [WHOLE, f"{1000 * each:.1f}", "100.0%", ""]
+    table.append([*cells, times_as_fast(before, WHOLE, each)][: len(columns)])
+    print_table(title, columns, table)
+    outside = 1 - stages["dream"]["share"]
+    memory = ", ".join(f"{mb} MB {where}" for where, mb in render["memory_mb"].items())
+    startup = f"start-up {render['startup_s']:.1f} s"
+    if STARTUP in before:
+        startup += f" ({times_as_fast(before, STARTUP, render['startup_s'])} times as fast)"
+    times, fps = len(render["wall_s"]), render["fps"]
+    typer.echo(
+        f"{times} round{'s' * (times != 1)} of {frames} frames: {fps:.2f} frames a second, "
+        f"{outside:.1%} of the time outside of dreaming; {startup}; memory {memory or 'not known'}"
+    )
+
+
+def times_as_fast(before: dict[str, float], name: str, now: float) -> str:
+    """Return how many times as fast something is as it was; "-" where that says nothing."""
+    was = before.get(name, 0.0)
+    return f"{was / now:.2f}" if min(was, now) > LEAST_S else "-"

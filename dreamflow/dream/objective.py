@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.blend import parse_layers
-from dreamflow.dream.tiles import choose_tiling, tiled_gradients
+from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_mean_squares
 from dreamflow.memory import pass_memory
 from dreamflow.networks.network import Network
 
@@ -46,11 +46,22 @@ class Objective:
 
     @torch.no_grad()
     def value(self, image: Tensor) -> float:
-        """Return the weighted sum of each layer's mean square for an image (1, 3, H, W)."""
-        found = self.network.activations(image, self.weights)
-        return sum(
-            weight * float(found[name].square().mean()) for name, weight in self.weights.items()
-        )
+        """Return the weighted sum of each layer's mean square for an image (1, 3, H, W).
+
+        Tile by tile where a pass would take too much memory, as `gradient` is.
+        """
+        tiling = self._tiling(image)
+        if tiling is not None:
+            squares = tiled_mean_squares(self.network, tuple(self.weights), image, tiling)
+        else:
+            found = self.network.activations(image, self.weights)
+            squares = [float(found[name].square().mean()) for name in self.weights]
+        return sum(w * square for w, square in zip(self.weights.values(), squares, strict=True))
+
+    def _tiling(self, image: Tensor) -> Tiling | None:
+        height, width = image.shape[2:]
+        memory = pass_memory(image.device)
+        return choose_tiling(self.network, tuple(self.weights), height, width, memory)
 
     def gradient(self, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """Return the direction to climb for an image (1, 3, H, W), of mean absolute value 1.
@@ -73,8 +84,7 @@ class Objective:
         The sum's is as good as the mean's, since only its direction is kept.
         """
         names = tuple(self.weights)
-        memory = pass_memory(image.device)
-        tiling = choose_tiling(self.network, names, image.shape[2], image.shape[3], memory)
+        tiling = self._tiling(image)
         if tiling is not None:
             return tiled_gradients(self.network, names, image, tiling, moved)
         image = image.detach().requires_grad_(True)

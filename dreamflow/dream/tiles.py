@@ -210,6 +210,27 @@ def tiled_gradients(
     return totals
 
 
+def tiled_mean_squares(
+    network: Network, names: Sequence[str], image: Tensor, tiling: Tiling
+) -> list[float]:
+    """Return the mean square of each layer for an image (1, 3, H, W), each position counted once.
+
+    Where the margin holds less than the positions see, it is as near to that of the whole picture
+    as the gradient is.
+    """
+    height, width = image.shape[2:]
+    sums, counts = [0.0] * len(names), [0] * len(names)
+    for down, across in tiling.tiles(height, width):
+        crop = image[..., slice(down.low, down.high), slice(across.low, across.high)]
+        found = network.activations(crop, names)
+        for number, name in enumerate(names):
+            stride = network.layer(name).stride
+            owned = (..., positions(down, stride, height), positions(across, stride, width))
+            sums[number] += float(found[name][owned].square().sum())
+            counts[number] += found[name][owned].numel()
+    return [total / count for total, count in zip(sums, counts, strict=True)]
+
+
 def positions(span: Span, stride: int, side: int) -> slice:
     """Return which of a crop's positions a tile owns, along one axis of `side` pixels."""
     end = None if span.end == side else (span.end - span.low) // stride

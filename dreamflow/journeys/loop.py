@@ -12,6 +12,8 @@ import numpy as np
 from dreamflow.errors import DreamFlowWarning, SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.journey import FramesFrom, State
+from dreamflow.journeys.passes import dreams
+from dreamflow.journeys.reading import Behind, Marked, marked_ahead
 from dreamflow.journeys.video import VideoDreamer
 from dreamflow.motion import Mark, Marker
 from dreamflow.motion.shots import look_at, related
@@ -46,6 +48,8 @@ class LoopJourney:
         self._frames, self._dreamer = frames, dreamer
         self._new_marker, self._marker = new_marker, new_marker()
         self._touch = touch
+        self._given: deque[Behind] = deque()
+        self._behind = self._marker.state()
         self._count: int | None = None
         self._ending: deque[np.ndarray] = deque(maxlen=BLEND_FRAMES)
         self._begun: np.ndarray | None = None
@@ -61,13 +65,26 @@ class LoopJourney:
         yield from self._second_round()
 
     def _first_round(self) -> Iterator[None]:
-        for frame, mark in self._marker(self._frames(self.done)):
-            self._begun = frame.picture if self._begun is None else self._begun
-            self._last = frame.picture
-            self._ending.append(self._dreamer(frame, mark).picture)
-            self.done += 1
+        for dreamed in dreams(self._marked(self.done), self._dreamer):
+            self._begun = dreamed.source if self._begun is None else self._begun
+            self._last = dreamed.source
+            self._ending.append(dreamed.picture)
+            self._step()
             yield None
         self._count, self._marker = self.done, self._new_marker()
+        self._behind = self._marker.state()
+
+    def _marked(self, start: int, joined: bool = False) -> Iterator[Marked]:
+        """Yield the frames from a number on; joined: the first one goes on from the last."""
+        self._given.clear()
+        for frame, mark, behind in marked_ahead(self._frames(start), self._marker):
+            self._given.append(behind)
+            yield frame, Mark.SAME if joined else mark
+            joined = False
+
+    def _step(self) -> None:
+        self.done += 1
+        self._behind, _ = self._given.popleft()
 
     def _second_round(self) -> Iterator[Frame]:
         count = self._count
@@ -83,16 +100,14 @@ class LoopJourney:
             )
         blended = min(len(self._ending), count // 2) if closes else 0
         first_round = list(self._ending)[len(self._ending) - blended :]
-        for frame, mark in self._marker(self._frames(self.done - count)):
-            if self.done == count and closes:
-                mark = Mark.SAME
-            dreamed = self._dreamer(frame, mark)
+        joined = self.done == count and closes
+        for dreamed in dreams(self._marked(self.done - count, joined), self._dreamer):
             into = self.done - count - (count - blended)
             if 0 <= into < blended:
                 share = (into + 1) / blended
                 mixed = dreamed.picture * (1 - share) + first_round[into] * np.float32(share)
                 dreamed = replace(dreamed, picture=np.rint(mixed).astype(np.uint8))
-            self.done += 1
+            self._step()
             yield self._touch(dreamed)
 
     def state(self) -> State:
@@ -105,7 +120,7 @@ class LoopJourney:
             "begun": self._begun,
             "last": self._last,
             "dreamer": self._dreamer.state(),
-            "marker": self._marker.state(),
+            "marker": self._behind,
         }
 
     def restore(self, state: State) -> None:
@@ -114,4 +129,5 @@ class LoopJourney:
         self._ending = deque(state["ending"], maxlen=BLEND_FRAMES)
         self._begun, self._last = state["begun"], state["last"]
         self._dreamer.restore(state["dreamer"])
-        self._marker.restore(state["marker"])
+        self._behind = state["marker"]
+        self._marker.restore(self._behind)

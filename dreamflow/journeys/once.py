@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from dreamflow.frames import Frame
 from dreamflow.journeys.journey import FramesFrom, State
 from dreamflow.journeys.passes import dream_steps
+from dreamflow.journeys.reading import Behind, Marked, marked_ahead
 from dreamflow.journeys.video import VideoDreamer
-from dreamflow.motion import Mark, Marker
+from dreamflow.motion import Marker
 
 
 class ClipJourney:
@@ -27,18 +28,17 @@ class ClipJourney:
         self.done, self.total = 0, count
         self._frames, self._dreamer, self._marker = frames, dreamer, marker
         self._touch = touch
-        self._shown = self._read = 0
-        self._state = self._behind(marker.state())
+        self._shown = 0
+        self._state = self._behind(marker.state(), 0)
 
     def __iter__(self) -> Iterator[Frame | None]:
         """Yield the dreams still to come, and None for what is dreamed unseen."""
-        given: deque[State] = deque()
+        given: deque[Behind] = deque()
         total = self.total
 
-        def marked() -> Iterator[tuple[Frame, Mark]]:
-            """Yield frames with their marks, and note what the marks behind each depend on."""
-            for frame, mark in self._marker(self._noted(self._frames(self._shown))):
-                given.append(self._marker.state())
+        def marked() -> Iterator[Marked]:
+            for frame, mark, behind in marked_ahead(self._frames(self._shown), self._marker):
+                given.append(behind)
                 yield frame, mark
 
         def unseen(done: int, known: int) -> None:
@@ -50,19 +50,15 @@ class ClipJourney:
                 yield None
                 continue
             self._shown += 1
-            self._state = self._behind(given.popleft())
+            self._state = self._behind(*given.popleft())
             yield self._touch(dreamed)
 
-    def _noted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            self._read = frame.index + 1
-            yield frame
-
-    def _behind(self, marker: State) -> State:
-        counts = {"done": self.done, "total": self.total, "shown": self._shown}
+    def _behind(self, marker: State, read: int) -> State:
         return {
-            **counts,
-            "read": self._read,
+            "done": self.done,
+            "total": self.total,
+            "shown": self._shown,
+            "read": read,
             "dreamer": self._dreamer.state(),
             "marker": marker,
         }

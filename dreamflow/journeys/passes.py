@@ -7,7 +7,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from dreamflow.frames import Frame
-from dreamflow.motion import Mark, Remembered
+from dreamflow.journeys.reading import Marked
+from dreamflow.motion import Mark, Remembered, foresee
+from dreamflow.stages import stage
 
 if TYPE_CHECKING:
     from dreamflow.journeys.video import VideoDreamer
@@ -21,7 +23,7 @@ each shot that is found."""
 
 
 def dream_steps(
-    marked: Iterable[tuple[Frame, Mark]],
+    marked: Iterable[Marked],
     dreamer: VideoDreamer,
     unseen: Unseen = lambda done, known: None,
 ) -> Iterator[Frame | None]:
@@ -33,16 +35,15 @@ def dream_steps(
     """
     carry = dreamer.carry
     if carry.passes == 1 or not carry.carry or dreamer.options.iterations == 0:
-        for frame, mark in marked:
-            yield dreamer(frame, mark)
+        yield from dreams(marked, dreamer)
         return
     source = iter(marked)
     done = known = 0
     coming = next(source, None)
     while coming is not None:
         if coming[1] is not Mark.CUT:
-            yield dreamer(*coming)
-            coming = next(source, None)
+            here, coming = coming, next(source, None)
+            yield dreamed(here, coming, dreamer)
             continue
         shot = [coming]
         while (coming := next(source, None)) and coming[1] is not Mark.CUT:
@@ -56,18 +57,50 @@ def dream_steps(
         estimated = dreamer.motion
         dreamer.motion = Remembered(estimated)
         dreamer.reset()
-        for frame in reversed(ahead):
-            dreamer(frame)
+        for _ in dreams(((frame, Mark.SAME) for frame in reversed(ahead)), dreamer):
             done += 1
             unseen(done, known)
             yield None
-        for frame, mark in chain([(shot[0][0], Mark.SAME)], shot[1:]):
-            yield dreamer(frame, mark)
+        yield from dreams(chain([(shot[0][0], Mark.SAME)], shot[1:]), dreamer)
         dreamer.motion = estimated
 
 
+def dreams(marked: Iterable[Marked], dreamer: VideoDreamer) -> Iterator[Frame]:
+    """Yield the dream of each frame; the one after it is at hand then already."""
+    for here, coming in with_next(marked):
+        yield dreamed(here, coming, dreamer)
+
+
+def with_next(items: Iterable[Marked]) -> Iterator[tuple[Marked, Marked | None]]:
+    """Yield each item with the one after it, where there is one.
+
+    An error in place of that one is raised after the item before it, which loses nothing by it.
+    """
+    source = iter(items)
+    here = next(source, None)
+    while here is not None:
+        trouble: Exception | None = None
+        try:
+            coming = next(source, None)
+        except Exception as error:
+            coming, trouble = None, error
+        yield here, coming
+        if trouble is not None:
+            raise trouble
+        here = coming
+
+
+def dreamed(here: Marked, coming: Marked | None, dreamer: VideoDreamer) -> Frame:
+    """Return the dream of a frame, while the motion to the one that comes is found."""
+    carries = dreamer.carry.carry and dreamer.options.iterations != 0
+    if carries and coming and coming[1] is Mark.SAME and here[1] is not Mark.FLASH:
+        foresee(dreamer.motion, here[0], coming[0])
+    with stage("dream"):
+        return dreamer(*here)
+
+
 def dream_marked(
-    marked: Iterable[tuple[Frame, Mark]],
+    marked: Iterable[Marked],
     dreamer: VideoDreamer,
     unseen: Unseen = lambda done, known: None,
 ) -> Iterator[Frame]:

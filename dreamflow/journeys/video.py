@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 from torch import Tensor
 
+from dreamflow.ahead import ahead
 from dreamflow.clock import Timeline
 from dreamflow.dream import Objective, OctavePlan, Shaping, dream, emphasis, first_plan
 from dreamflow.errors import SettingsError
@@ -326,13 +327,14 @@ def dream_video(
 ) -> Iterator[Frame]:
     """Yield the dream of each frame of a clip, as it is finished.
 
-    frames: of one size, in order; a Clip is one. layer: a layer's name, or several as
-    `NAME=WEIGHT`; None takes those of `options`. cuts: the times at which new shots begin; None
-    finds them, unless `carry.cuts` is "none". timeline: what schedules count on; None takes that
-    of a Clip. show: how much of the dream is shown; its matte goes with a Clip. mattes: where it is
-    shown, an array for all frames or one for each, as `dream_image` takes them, or the frames of a
-    Clip. A few frames are held in memory, in two passes those of a second. Raises SettingsError for
-    an unknown layer, frames too small for it, or a schedule or a matte that cannot be.
+    frames: of one size, in order; a Clip is one, and is read ahead in a thread. layer: a layer's
+    name, or several as `NAME=WEIGHT`; None takes those of `options`. cuts: the times at which new
+    shots begin; None finds them, unless `carry.cuts` is "none". timeline: what schedules count on;
+    None takes that of a Clip. show: how much of the dream is shown; its matte goes with a Clip.
+    mattes: where it is shown, an array for all frames or one for each, as `dream_image` takes them,
+    or the frames of a Clip. A few frames are held in memory, in two passes those of a second.
+    Raises SettingsError for an unknown layer, frames too small for it, or a schedule or a matte
+    that cannot be.
     """
     options, carry = options or DreamOptions(), carry or CarryOptions()
     if layer is not None:
@@ -346,8 +348,9 @@ def dream_video(
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte) if mattes is None else in_turn(mattes), box)
     dreamer = VideoDreamer(network, options, carry, timeline)
-    marker = Within(marker_of(carry, cuts), box)
-    yield from map(touch, dream_marked(marker(frames), dreamer))
+    marked = Within(marker_of(carry, cuts), box)(frames)
+    marked = ahead(marked) if isinstance(frames, Clip) else marked
+    yield from map(touch, dream_marked(marked, dreamer))
 
 
 def marker_of(carry: CarryOptions, cuts: Sequence[Fraction] | None) -> Marker:

@@ -88,6 +88,11 @@ class PlatedReel:
         self._dream.go_on(frames)
         self.frames = self._dream.frames
 
+    def close(self) -> None:
+        """Break off what is under way."""
+        self._plate.close()
+        self._dream.close()
+
     def found(self) -> int:
         """Return how many frames there are with their plate."""
         return min(self._dream.found(), self._plate.found())

@@ -3,13 +3,15 @@
 A film is kept in chunks of so many frames, each encoded by itself, so that they are joined without
 being encoded again; which frame is in which chunk depends on nothing but its number, and so a
 film's chunks are the same however often its render was broken off. The frames of the chunk under
-way lie beside them as they are, in a file of raw records.
+way lie beside them as they are, in a file of raw records, and so do those of the full one before
+it, which is encoded in a thread while they come.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +25,7 @@ from dreamflow.media.formats import Format
 from dreamflow.media.outline import Outline
 from dreamflow.media.whole import cannot_write, on_disk, whole
 from dreamflow.options import EncodeOptions
+from dreamflow.stages import WAITING, stage
 
 CHUNK_FRAMES = 240
 """Each chunk begins with a keyframe, which shows as a slight pulse where little moves: on a swept
@@ -30,7 +33,7 @@ still the mean change there was 2.9 levels instead of 1.5. So they come as rarel
 them by themselves."""
 FEWEST_FRAMES = 12
 PENDING_BYTES = 512 * 2**20
-"""Of raw frames, at most, that lie beside the chunks: 86 frames of 1920x1080."""
+"""Of raw frames, at most, of a chunk, 86 of 1920x1080; those of two lie beside the chunks."""
 STAMP_BYTES = 8
 """Before each raw frame: its time, int64, in units of ffmpeg.CLOCK."""
 GIF_FASTEST = 50
@@ -61,6 +64,10 @@ class Reel(Protocol):
 
     def go_on(self, frames: int) -> None:
         """Take up the work behind so many frames. Raises OutputError where some are missing."""
+        ...
+
+    def close(self) -> None:
+        """Do no more: what is under way is broken off, and can be taken up by another reel."""
         ...
 
     def found(self) -> int:
@@ -97,7 +104,11 @@ class FilmReel:
         self._padding = ((0, outline.height % 2), (0, outline.width % 2), (0, 0))
         self._encode_as, self._recipe = encode, kind.recipe(encode)
         self._padded = self._recipe.even and bool(outline.height % 2 or outline.width % 2)
-        self._sealed = 0
+        self._sealed = self._forgotten = 0
+        """Chunks that are encoded, and those whose raw frames are dropped."""
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._encoding: Future[None] | None = None
+        self._broken_off = False
 
     def warn(self) -> None:
         """Say what of the frames the film cannot show as it is."""
@@ -133,8 +144,8 @@ class FilmReel:
 
     @property
     def ripe(self) -> bool:
-        """Whether the chunk under way is full."""
-        return self._sealed < self.frames // self.chunk
+        """Whether there is a full chunk that is not being encoded."""
+        return self._sealed + bool(self._encoding) < self.frames // self.chunk
 
     def write(self, frame: Frame) -> None:
         """Add a frame, uint8 (H, W, 3). Raises OutputError."""
@@ -152,41 +163,61 @@ class FilmReel:
             with path.open("r+b" if path.exists() else "wb", buffering=0) as file:
                 file.truncate(before * self._record)
                 file.seek(before * self._record)
-                record = memoryview(stamp + frame.picture.tobytes())
-                while record:  # a disk that fills up takes a part without a word
-                    record = record[file.write(record) :]
+                for part in (stamp, np.ascontiguousarray(frame.picture).data.cast("B")):
+                    left = memoryview(part)
+                    while left:  # a disk that fills up takes a part without a word
+                        left = left[file.write(left) :]
         except OSError as error:
             raise cannot_write(path, error) from error
         self.frames += 1
 
     def seal(self) -> None:
-        """Bring all frames onto the disk, and encode the chunk that is full. Raises OutputError."""
+        """Bring all frames onto the disk, and begin to encode a chunk that is full.
+
+        Waits for the chunk before it, and raises OutputError where that has failed.
+        """
+        if self.frames > self.chunk * self._sealed:
+            on_disk(self.pending_path((self.frames - 1) // self.chunk))
+        if self._encoding and (self.ripe or self._encoding.done()):
+            self._encoded()
         if self.ripe:
-            self._encode(self._sealed, self.chunk)
+            self._encoding = self._pool.submit(self._encode, self._sealed, self.chunk)
+
+    def _encoded(self) -> None:
+        """Wait for the chunk that is being encoded."""
+        if self._encoding:
+            encoding, self._encoding = self._encoding, None
+            with stage(WAITING):
+                encoding.result()
             self._sealed += 1
-        elif self.frames % self.chunk:
-            on_disk(self.pending_path(self._sealed))
+
+    def close(self) -> None:
+        """Break off what is being encoded: its raw frames are there."""
+        self._broken_off = True
+        self._pool.shutdown(cancel_futures=True)
 
     def output(self, part: Path, outline: Outline, record: dict[str, Any]) -> None:
         """Encode the last chunk too, full or not, and make the film. Raises OutputError."""
         self.seal()
+        while self._encoding:
+            self._encoded()
+            self.seal()
         if rest := self.frames % self.chunk:
             self._encode(self.frames // self.chunk, rest)
         assemble(self.chunks, self.frames, part, self._kind, self._encode_as, outline, record)
 
     def forget(self, frames: int) -> None:
-        """Drop the raw frames of a chunk that lies before, and is sealed."""
-        number = frames // self.chunk - 1
-        if 0 <= number < self._sealed:
+        """Drop the raw frames of chunks that lie before, and are encoded."""
+        for number in range(self._forgotten, min(frames // self.chunk, self._sealed)):
             self.pending_path(number).unlink(missing_ok=True)
+            self._forgotten = number + 1
 
     def go_on(self, frames: int) -> None:
         """Take up the work behind so many frames. Raises OutputError where some are missing."""
         full, rest = divmod(frames, self.chunk)
-        # Broken off between the last frame of a chunk and its encoding.
-        if full and not self.chunk_path(full - 1).exists() and self._raw(full - 1) >= self.chunk:
-            self._encode(full - 1, self.chunk)
-        lost = [n for n in range(full) if not self.chunk_path(n).exists()]
+        sealed = next((n for n in range(full) if not self.chunk_path(n).exists()), full)
+        # Broken off before the last chunks were encoded: their raw frames are there.
+        lost = [n for n in range(sealed, full) if self._raw(n) < self.chunk]
         if lost or self._raw(full) < rest:
             raise OutputError(
                 f"{self.folder} is damaged: frames from {self.chunk * (lost or [full])[0]} on are "
@@ -196,16 +227,18 @@ class FilmReel:
         while self.chunk_path(number).exists() or number == full:
             self.chunk_path(number).unlink(missing_ok=True)
             number += 1
-        self.frames, self._sealed = frames, full
+        self.frames, self._sealed = frames, sealed
 
     def found(self) -> int:
         """Return how many frames there are in whole chunks, and raw after them."""
-        number = 0
-        while self.chunk_path(number).exists():
-            number += 1
-        if number and self._raw(number - 1) and not self._raw(number):
-            number -= 1  # it may be a short one
-        return number * self.chunk + min(self.chunk, self._raw(number))
+        frames = number = 0
+        while True:
+            # Of a chunk that may be a short one its raw frames tell how many it has.
+            whole = self.chunk if self.chunk_path(number).exists() else 0
+            there = min(self.chunk, self._raw(number)) or whole
+            frames, number = frames + there, number + 1
+            if there < self.chunk:
+                return frames
 
     def _raw(self, number: int) -> int:
         path = self.pending_path(number)
@@ -228,13 +261,15 @@ class FilmReel:
         height, width = self._shape[:2]
         if self._padded:
             height, width = height + height % 2, width + width % 2
-        with whole(self.chunk_path(number)) as part:
+        with stage("encode"), whole(self.chunk_path(number)) as part:
             square = outline.pixel_aspect == 1 or not self._kind.codecs
             options = self._recipe.options(None if square else str(outline.pixel_aspect))
             options += ["-metadata", f"comment={start}", str(part.absolute())]
             pipe = ffmpeg.FramePipe(width, height, outline.rate, outline.constant_rate, options)
             try:
                 for stamp, picture in self._pending(number, count):
+                    if self._broken_off:
+                        raise OutputError(f"{part} was not finished")
                     if self._padded:
                         picture = np.pad(picture, self._padding, mode="edge")
                     pipe.write(picture, (stamp - first) * ffmpeg.CLOCK)

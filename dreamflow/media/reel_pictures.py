@@ -68,6 +68,9 @@ class PicturesReel:
             path.unlink()
         self.frames = self._sealed = frames
 
+    def close(self) -> None:
+        """Do nothing: nothing is under way."""
+
     def found(self) -> int:
         """Return how many pictures there are, without a gap."""
         number = 0

@@ -211,6 +211,7 @@ class Writer:
             self._note(failed)
             raise
         finally:
+            self._reel.close()
             self.folder.__exit__()
 
     def _note(self, error: BaseException | None) -> None:

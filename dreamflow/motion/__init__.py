@@ -4,7 +4,7 @@ from dreamflow.motion.carry import Carried
 from dreamflow.motion.flow import Motion, estimate_motion, to_gray
 from dreamflow.motion.regions import regions
 from dreamflow.motion.shots import GivenCuts, Mark, Marker, ShotFinder, find_shots, marked_at
-from dreamflow.motion.source import MotionSource, Remembered, motion_source
+from dreamflow.motion.source import MotionSource, Remembered, foresee, motion_source
 from dreamflow.motion.strength import held, strength
 from dreamflow.motion.trust import flow_trust
 
@@ -20,6 +20,7 @@ __all__ = [
     "estimate_motion",
     "find_shots",
     "flow_trust",
+    "foresee",
     "held",
     "marked_at",
     "motion_source",

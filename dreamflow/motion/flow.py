@@ -43,6 +43,12 @@ class Motion:
         """Return the motion of two flows, trusted where they agree."""
         return cls(backward, forward, flow_trust(backward, forward))
 
+    @classmethod
+    def none(cls, height: int, width: int) -> Motion:
+        """Return the motion between two frames that are the same."""
+        still = np.zeros((height, width, 2), np.float32)
+        return cls.of(still, still)
+
 
 def to_gray(picture: np.ndarray) -> np.ndarray:
     """Return the uint8 (H, W) luma of a uint8 RGB (H, W, 3) picture."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from dreamflow.frames import Frame
 from dreamflow.motion.flow import Estimator, Motion, dis, estimate_motion, farneback
 from dreamflow.motion.flowfiles import FlowFolder
 from dreamflow.options import CarryOptions
+from dreamflow.stages import WAITING, stage
 
 MotionSource = Callable[[Frame, Frame], Motion]
 """Gives the motion between two frames of one size, the earlier first."""
@@ -35,9 +38,60 @@ def estimator(name: str, device: torch.device) -> Estimator:
 def motion_source(carry: CarryOptions, device: torch.device) -> MotionSource:
     """Return what tells the motion between frames: files where there are, else an estimator."""
     if carry.flow_dir is not None:
-        return FlowFolder(Path(carry.flow_dir))
+        return Foreseen(FlowFolder(Path(carry.flow_dir)))
     chosen = estimator(carry.flow, device)
-    return lambda before, here: estimate_motion(before.picture, here.picture, chosen)
+
+    def estimated(before: Frame, here: Frame) -> Motion:
+        if np.array_equal(before.picture, here.picture):
+            return Motion.none(*here.picture.shape[:2])
+        return estimate_motion(before.picture, here.picture, chosen)
+
+    # A network would only fight for the device with the one that dreams.
+    return Foreseen(estimated, ahead=carry.flow in ("dis", "farneback"))
+
+
+class Foreseen:
+    """A source of motion that can look at a pair of frames in a thread, before it is asked."""
+
+    def __init__(self, source: MotionSource, ahead: bool = True) -> None:
+        """Take a source. ahead: whether it is of use to ask it ahead."""
+        self.source, self.ahead = source, ahead
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="motion")
+        # What is asked for now, and what will be asked for next.
+        self._coming: deque[tuple[Frame, Frame, Future[Motion]]] = deque(maxlen=2)
+
+    def foresee(self, before: Frame, here: Frame) -> None:
+        """Begin with a pair that will most likely be asked for next."""
+        if self.ahead:
+            found = self._pool.submit(self._found, before, here)
+            self._coming.append((before, here, found))
+
+    def __call__(self, before: Frame, here: Frame) -> Motion:
+        """Return the motion between two frames."""
+        for number, (one, other, found) in enumerate(self._coming):
+            if same(one, before) and same(other, here):
+                del self._coming[number]
+                with stage(WAITING):
+                    return found.result()
+        return self._found(before, here)
+
+    def _found(self, before: Frame, here: Frame) -> Motion:
+        with stage("flow"):
+            return self.source(before, here)
+
+
+def same(one: Frame, other: Frame) -> bool:
+    """Return whether two frames are one."""
+    return one.index == other.index and one.picture is other.picture
+
+
+def foresee(source: MotionSource, before: Frame, here: Frame) -> None:
+    """Tell a source which pair will most likely be asked for next, where it can use that."""
+    if isinstance(source, Remembered):
+        if (here.index, before.index) not in source.kept:
+            foresee(source.source, before, here)
+    elif isinstance(source, Foreseen):
+        source.foresee(before, here)
 
 
 class Remembered:

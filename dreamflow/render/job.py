@@ -4,7 +4,7 @@ A job lives in a folder beside its output, `dream.mp4.job`:
 
     job.json      what it is: settings, sources, machine; written once, when it begins
     state.npz     where it is: how many frames there are, and the journey's state behind them
-    chunk_*       the frames, joined at the end; pending_*.rgb those of the chunk under way
+    chunk_*       the frames, joined at the end; pending_*.rgb those not encoded yet
     lock          held by the process at work
 
 Each is whole at any moment. The frames are written first, and the state after them: those behind
@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from dreamflow.errors import MemoryFullError, OutputError
+from dreamflow.frames import Frame
 from dreamflow.journeys.journey import Journey, State
 from dreamflow.media.folder import JobFolder, job_path, read_facts
 from dreamflow.media.formats import format_of
@@ -38,6 +39,7 @@ from dreamflow.render.inputs import Inputs, check_sources, check_unchanged, fing
 from dreamflow.render.room import check_space, memory_full, out_of_memory
 from dreamflow.render.state import read_state, write_state
 from dreamflow.render.watch import Watch
+from dreamflow.stages import stage
 
 STATE = "state.npz"
 SAVE_EVERY_S = 10.0
@@ -149,10 +151,13 @@ def render(
             work.run()
             if reel.frames < outline.frames:
                 check_sources(facts["inputs"], inputs)
-            finish_output(folder, reel, out, outline, facts["record"])
+            with stage("encode"):
+                finish_output(folder, reel, out, outline, facts["record"])
         except BaseException as error:
             work.note(error)
             raise
+        finally:
+            reel.close()
         folder.remove()
     return Rendered(reel.frames, journey.done - before)
 
@@ -200,12 +205,12 @@ class _Work:
     def run(self) -> None:
         """Take all frames of the journey. On any error, what was made before it is saved first."""
         at: State | None = None
+        frames = self._frames()
         try:
-            frames = iter(self.journey)
             # Until the first frame comes there is nothing that a Ctrl-C could break.
             coming = list(itertools.islice(frames, 1))
             while coming:
-                with finished_first(self._stopping):
+                with finished_first(self._stopping), stage("write"):
                     frame = coming.pop()
                     if frame is not None:
                         self.reel.write(frame)
@@ -229,8 +234,13 @@ class _Work:
                 raise MemoryFullError(memory_full(error)) from error
             raise
         finally:
+            frames.close()
             if self.watch:
                 self.watch.write()
+
+    def _frames(self) -> Generator[Frame | None, None, None]:
+        """Yield the frames of the journey; closed, it closes the journey's, and their threads."""
+        yield from self.journey
 
     def _stopping(self) -> None:
         self.handles.say("stopping after this frame; Ctrl-C again stops at once")
