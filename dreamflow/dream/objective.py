@@ -1,14 +1,16 @@
-"""What a dream climbs towards: a weighted set of layers."""
+"""What a dream climbs towards: a weighted set of layers, channels and classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from dreamflow.blend import parse_layers
+from dreamflow.dream.aim import Aim
+from dreamflow.dream.exemplar import Exemplar
 from dreamflow.dream.tiles import choose_tiling, tiled_gradients
 from dreamflow.memory import pass_memory
 from dreamflow.networks.network import Network
@@ -19,20 +21,33 @@ class Objective:
     """The mean square of some layers of a network, each with a weight.
 
     It is what Google's 2015 notebook climbs (the L2 norm of a blob), taken as a mean, so that its
-    value does not depend on the picture's size. Negative weights dream a layer away.
+    value does not depend on the picture's size. Negative weights dream a layer away. Instead of a
+    layer there may be some channels of one, or classes (`dreamflow.target`).
+
+    exemplar: the guide, if there is one: layers are dreamed towards it, with as much of `guidance`,
+    from 0 to 1. Raises SettingsError for a target that the network does not have.
     """
 
     network: Network
     weights: Mapping[str, float]
+    exemplar: Exemplar | None = None
+    guidance: float = 1.0
+    aims: dict[str, Aim] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in self.weights:
-            self.network.layer(name)
+        aims = {name: Aim.at(self.network, name) for name in self.weights}
+        object.__setattr__(self, "aims", aims)
 
     @classmethod
-    def of(cls, network: Network, layers: Sequence[str]) -> Objective:
+    def of(
+        cls,
+        network: Network,
+        layers: Sequence[str],
+        exemplar: Exemplar | None = None,
+        guidance: float = 1.0,
+    ) -> Objective:
         """Return the objective of `NAME` or `NAME=WEIGHT` texts."""
-        return cls(network, parse_layers(layers))
+        return cls(network, parse_layers(layers), exemplar, guidance)
 
     @property
     def device(self) -> torch.device:
@@ -40,16 +55,25 @@ class Objective:
         return self.network.device
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are looked at, each once."""
+        return tuple(dict.fromkeys(aim.layer for aim in self.aims.values()))
+
+    @property
     def smallest(self) -> int:
         """The least side in pixels of a picture that all layers can see."""
-        return max(self.network.layer(name).smallest for name in self.weights)
+        return max(self.network.layer(name).smallest for name in self.layers)
 
     @torch.no_grad()
     def value(self, image: Tensor) -> float:
-        """Return the weighted sum of each layer's mean square for an image (1, 3, H, W)."""
-        found = self.network.activations(image, self.weights)
+        """Return the weighted sum of each layer's mean square for an image (1, 3, H, W).
+
+        Of classes it is their mean before the softmax, and towards a guide the mean product.
+        """
+        found = self.network.activations(image, self.layers)
         return sum(
-            weight * float(found[name].square().mean()) for name, weight in self.weights.items()
+            weight * aim.value(found[aim.layer], self.exemplar, self.guidance)
+            for aim, weight in zip(self.aims.values(), self.weights.values(), strict=True)
         )
 
     def gradient(self, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
@@ -68,27 +92,30 @@ class Objective:
         return unit(torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0))
 
     def _gradients(self, image: Tensor, moved: tuple[float, float]) -> list[Tensor]:
-        """Return the gradient of half the sum of squares of each layer.
+        """Return the gradient of what each aim climbs, summed over the places.
 
         The sum's is as good as the mean's, since only its direction is kept.
         """
-        names = tuple(self.weights)
+        aims = list(self.aims.values())
         memory = pass_memory(image.device)
-        tiling = choose_tiling(self.network, names, image.shape[2], image.shape[3], memory)
+        tiling = choose_tiling(self.network, self.layers, image.shape[2], image.shape[3], memory)
         if tiling is not None:
-            return tiled_gradients(self.network, names, image, tiling, moved)
+            return tiled_gradients(self.network, aims, image, tiling, moved, self._wanted)
         image = image.detach().requires_grad_(True)
-        found = self.network.activations(image, names)
+        found = self.network.activations(image, self.layers)
         gradients: list[Tensor] = []
-        for name in names:
+        for number, aim in enumerate(aims, start=1):
             (gradient,) = torch.autograd.grad(
-                found[name],
+                found[aim.layer],
                 image,
-                grad_outputs=found[name].detach(),
-                retain_graph=name != names[-1],
+                grad_outputs=self._wanted(aim, found[aim.layer]),
+                retain_graph=number < len(aims),
             )
             gradients.append(gradient)
         return gradients
+
+    def _wanted(self, aim: Aim, activation: Tensor) -> Tensor:
+        return aim.wanted(activation, self.exemplar, self.guidance)
 
 
 def unit(gradient: Tensor) -> Tensor:
