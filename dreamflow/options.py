@@ -16,6 +16,7 @@ from dreamflow.clock import When
 from dreamflow.errors import SettingsError
 from dreamflow.schedule import Schedule
 from dreamflow.settings import Count, Number, Options, flag_of, option, plain_value
+from dreamflow.target import PICK_FORMS, Pick
 
 
 def check_times(options: Options, *names: str) -> None:
@@ -38,9 +39,28 @@ class DreamOptions(Options):
     network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
-        "Layer to dream on; repeat as NAME=WEIGHT for a blend.",
+        "Layer, channels (LAYER:61, LAYER:3:7:10-20) or class (class:tabby) to dream on; repeat as "
+        "NAME=WEIGHT for a blend.",
         scheduled=True,
         metavar="NAME[=WEIGHT]",
+    )
+    channels: str | None = option(
+        None,
+        "Only so many channels of each layer, by how they respond to the first picture: "
+        "strongest 5, weakest 5 or random 5.",
+        metavar="'PICK N'",
+    )
+    guided_by: str | None = option(
+        None,
+        "A picture or a clip whose features are dreamed into this one, in step with it.",
+        metavar="FILE",
+    )
+    guidance: Number = option(
+        1.0,
+        "How much --guided-by counts: from 0, as without it, to 1.",
+        low=0,
+        high=1,
+        scheduled=True,
     )
     octaves: Count = option(4, "Sizes dreamed at, coarse to fine.", low=1, high=16, scheduled=True)
     octave_scale: Number = option(
@@ -164,6 +184,14 @@ class DreamOptions(Options):
                 "for each octave, coarse to fine, such as 20,10,5,2; not all 0"
             )
         return [int(part) for part in counts]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.channels is not None and Pick.parse(self.channels) is None:
+            raise SettingsError(
+                f"--channels {self.channels!r}: write {PICK_FORMS}; single ones are named with "
+                "their layer, --layer LAYER:61"
+            )
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ guide's which fits best what is there: what resembles the guide a little comes t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from dreamflow.errors import SettingsError
 from dreamflow.networks.network import Network
+from dreamflow.target import CLASS
 
 MOST_VECTORS = 2048
 """Of a guide's places, so many are compared with at most, evenly taken."""
@@ -26,6 +29,17 @@ class Exemplar:
         self.network, self.image, self.name = network, image, name
         self._vectors: dict[str, Tensor] = {}
 
+    def check(self, layers: Iterable[str]) -> None:
+        """Raise SettingsError where the guide is too small for one of some layers."""
+        height, width = self.image.shape[2:]
+        for layer in layers:
+            smallest = self.network.layer(layer).smallest
+            if layer != CLASS and min(height, width) < smallest:
+                raise SettingsError(
+                    f"{self.name} has {width}x{height} pixels, which is too small for {layer}: "
+                    f"it needs {smallest} a side; give a larger picture, or a shallower layer"
+                )
+
     @torch.no_grad()
     def vectors(self, layer: str) -> Tensor:
         """Return the feature vectors of a layer, float32 (places, channels).
@@ -33,13 +47,7 @@ class Exemplar:
         Raises SettingsError where the guide is too small for the layer.
         """
         if layer not in self._vectors:
-            height, width = self.image.shape[2:]
-            smallest = self.network.layer(layer).smallest
-            if min(height, width) < smallest:
-                raise SettingsError(
-                    f"{self.name} has {width}x{height} pixels, which is too small for {layer}: "
-                    f"it needs {smallest} a side; give a larger picture, or a shallower layer"
-                )
+            self.check((layer,))
             found = self.network.activations(self.image, (layer,))[layer][0]
             places = found.flatten(1).T
             every = -(-places.shape[0] // MOST_VECTORS)

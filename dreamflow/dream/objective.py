@@ -37,6 +37,8 @@ class Objective:
     def __post_init__(self) -> None:
         aims = {name: Aim.at(self.network, name) for name in self.weights}
         object.__setattr__(self, "aims", aims)
+        if self.exemplar:
+            self.exemplar.check(self.layers)
 
     @classmethod
     def of(

@@ -21,7 +21,8 @@ from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media.clip import PICTURES_RATE, Clip, exact_rate
 from dreamflow.media.matte import Matte
 from dreamflow.networks import Network
-from dreamflow.networks.network import Layer, find_layer
+from dreamflow.networks.classes import check_target
+from dreamflow.networks.network import Layer
 from dreamflow.options import FADE_S, HOLD_S, CarryOptions, DreamOptions, ShowOptions, SweepOptions
 from dreamflow.schedule import LayerSchedule
 
@@ -38,6 +39,10 @@ class Still:
     def timeline(self) -> Timeline:
         """What the times of schedules count on."""
         return Timeline(self.rate, self.frames / self.rate)
+
+    def first_picture(self) -> np.ndarray:
+        """Return the picture."""
+        return self.picture
 
     def __len__(self) -> int:
         """Return how many frames there are."""
@@ -61,7 +66,7 @@ def sweep_layers(network: str, known: dict[str, Layer], sweep: SweepOptions) -> 
         if not names:
             raise SettingsError("--layers names no layer; `dreamflow layers` lists them")
         for name in (part for blend in names for part in parse_layers(blend.split("+"))):
-            find_layer(network, known, name)
+            check_target(network, known, name)
         if not sweep.category:
             return names
     return names + [n for n in chosen_layers(network, known, (), sweep.category) if n not in names]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain, islice
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +20,7 @@ from dreamflow.journeys.edge import from_array, to_array, to_picture
 from dreamflow.journeys.ground import Ground
 from dreamflow.journeys.journey import State
 from dreamflow.journeys.passes import dream_marked
+from dreamflow.journeys.picked import pick, settled, wants_picture
 from dreamflow.journeys.shown import Shown, Within, box_of, in_turn, matte_beside, matte_of
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
@@ -353,6 +355,12 @@ def dream_video(
     matte = matte_beside(frames, show)
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte) if mattes is None else in_turn(mattes), box)
+    if wants_picture(options):
+        coming = iter(frames)
+        first = list(islice(coming, 1))
+        for frame in first:
+            options = settled(options, pick(options, network, frame.picture))
+        frames = chain(first, coming)
     dreamer = VideoDreamer(network, options, carry, timeline)
     marker = Within(marker_of(carry, cuts), box)
     yield from map(touch, dream_marked(marker(frames), dreamer))

@@ -12,7 +12,7 @@ from functools import lru_cache
 from dreamflow.errors import SettingsError, nearest
 from dreamflow.networks import zoo
 from dreamflow.networks.network import Layer, find_layer
-from dreamflow.target import CLASS, Target
+from dreamflow.target import CLASS, Target, parse_target
 
 COUNTS = {"googlenet": 1000, "places205": 205, "places365": 365}
 """Classes of the networks that are not torchvision's; pocket has none."""
@@ -86,3 +86,13 @@ def channels_of(network: str, layers: Mapping[str, Layer], target: Target) -> tu
     if target.pick and target.pick.count > layer.channels:
         raise SettingsError(f"{there}: there are no {target.pick.count} to choose")
     return channels
+
+
+def check_target(network: str, layers: Mapping[str, Layer], name: str) -> None:
+    """Raise SettingsError for what a network will not have; layers: as known before it is loaded.
+
+    Whether the file of its weights has a classifier is seen when it is read.
+    """
+    target = parse_target(name)
+    more = expected_classes(network) if target.layer == CLASS else {}
+    channels_of(network, {**layers, **more}, target)

@@ -200,9 +200,8 @@ def describe(
     for node in nodes:
         inputs = [facts[name] for name in node.inputs]
         first = inputs[0]
-        channels = (
-            node.channels if node.kind in WEIGHTED else sum(layer.channels for layer in inputs)
-        )
+        weighted = node.kind in WEIGHTED
+        channels = node.channels if weighted else sum(layer.channels for layer in inputs)
         facts[node.name] = Layer(
             name=node.name,
             channels=channels,
@@ -210,7 +209,7 @@ def describe(
             receptive_field=max(
                 (layer.receptive_field or 0) + (node.kernel - 1) * layer.stride for layer in inputs
             ),
-            depth=max(layer.depth for layer in inputs) + (node.kind in WEIGHTED),
+            depth=max(layer.depth for layer in inputs) + weighted,
             smallest=smallest[node.name],
             category=(categories or {}).get(node.name, ""),
         )
