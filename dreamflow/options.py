@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dreamflow.clock import When
 from dreamflow.errors import SettingsError
@@ -220,6 +220,36 @@ class GuideOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_times(self, "at")
+
+
+@dataclass(frozen=True)
+class ChannelDreamOptions(DreamOptions):
+    """The same for a sheet of channels, which shows those of one layer."""
+
+    layer: tuple[str, ...] = option(
+        ("inception_4c/output",),
+        "Layer whose channels are shown; LAYER:0-99 shows only these.",
+        metavar="LAYER",
+    )
+
+
+@dataclass(frozen=True)
+class ChannelsOptions(Options):
+    """Which channels a sheet shows, in which order, how large."""
+
+    USUAL_COUNT: ClassVar[int] = 27
+    count: int = option(
+        0,
+        f"How many channels; 0 is {USUAL_COUNT}, or all that --layer names.",
+        low=0,
+        high=100_000,
+    )
+    order: str = option(
+        "strongest",
+        "What comes first: strongest or weakest response, or number.",
+        choices=("strongest", "weakest", "number"),
+    )
+    tile: int = option(224, "Side of each picture, in pixels.", low=32, high=2048)
 
 
 @dataclass(frozen=True)

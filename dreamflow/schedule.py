@@ -100,12 +100,13 @@ def parse_keyframe(number: int, text: str, usual: str, layers: bool = False) -> 
     where = f"keyframe {number} ({text})"
     time, value = time_and_value(text, layers)
     if not time or not value:
-        hint = "; several channels are LAYER:3:7:61" if layers and text.isdigit() else ""
-        raise SettingsError(f"{where}: write TIME: VALUE, the time as {FORMS}{hint}")
+        raise SettingsError(f"{where}: write TIME: VALUE, the time as {FORMS}")
     try:
         when = When.parse(time)
     except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from None
+        named = layers and not time[:1].isdigit()
+        hint = f"; several channels are parted by colons, {time}:3:7:61" if named else ""
+        raise SettingsError(f"{where}: {error}{hint}") from None
     if when.unit == "percent" and when.amount > 100:
         raise SettingsError(f"{where}: it is past the end, which is 100%")
     value, word = value_and_word(value)
