@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLE, SAMPLE_STILL, SHARED, Run, random_weights, texture
+from conftest import SAMPLE, SAMPLE_STILL, SHARED, Run, random_classifier, random_weights, texture
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -46,12 +46,7 @@ FAST = ("--size", "64", "--octaves", "1", "--iterations", "1")
 @pytest.fixture(scope="module")
 def knowing() -> Network:
     """A network of noise with a classifier of noise."""
-    made = torch.Generator().manual_seed(5)
-    head = {
-        "loss3/classifier.weight": torch.randn(1000, 1024, generator=made),
-        "loss3/classifier.bias": torch.randn(1000, generator=made),
-    }
-    return googlenet.build(random_weights() | head)
+    return googlenet.build(random_weights() | random_classifier())
 
 
 # --- how they are written
