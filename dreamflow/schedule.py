@@ -133,6 +133,19 @@ def value_and_word(value: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def targets_in(layers: tuple[str, ...]) -> list[str]:
+    """Return every NAME in the texts of a `layer` setting, each once."""
+    found: dict[str, None] = {}
+
+    def note(name: str) -> str:
+        found[name] = None
+        return name
+
+    for text in layers:
+        map_layers(text, note)
+    return list(found)
+
+
 def map_layers(text: str, change: Callable[[str], str]) -> str:
     """Return a text of layers, on a schedule or not, with each NAME in it changed."""
 

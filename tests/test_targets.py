@@ -27,6 +27,7 @@ from dreamflow.journeys import dream_image, dream_video
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.exemplars import Exemplars
 from dreamflow.journeys.picked import pick, settled
+from dreamflow.journeys.sweep import Still, dream_sweep
 from dreamflow.media import Clip, read_picture, write_picture
 from dreamflow.media.folder import job_path
 from dreamflow.media.metadata import read_record
@@ -34,6 +35,7 @@ from dreamflow.memory import set_pass_memory
 from dreamflow.networks import Network, googlenet, load_network
 from dreamflow.networks.classes import class_names, find_class
 from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, VideoSettings
+from dreamflow.presets import load_preset
 from dreamflow.render import Handles, render_video
 from dreamflow.schedule import LayerSchedule, map_layers
 from dreamflow.target import CLASS, PICKS, Pick, Target, parse_target
@@ -343,6 +345,32 @@ def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
     assert settled(done, pick(done, noise_network, picture)) == done
 
 
+def test_a_sweep_picks_too(noise_network: Network) -> None:
+    still = Still(texture(64, 64), Fraction(4), 8)
+    dream = DreamOptions(channels="strongest 2", octaves=1, iterations=1)
+    text = "0: conv1/7x7_s2, 1s: conv2/3x3"
+    picked = pick(replace(dream, layer=(text,)), noise_network, still.picture)
+    named = settled(replace(dream, layer=(text,)), picked)
+    assert "conv2/3x3:" in named.layer[0]
+    one = list(dream_sweep(still, noise_network, text, dream))
+    other = list(dream_sweep(still, noise_network, named.layer[0], named))
+    assert all(np.array_equal(a.picture, b.picture) for a, b in zip(one, other, strict=True))
+
+
+def test_a_preset_holds_them(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'layer = ["inception_4c/output:61:70-75=0.5", "class:Egyptian cat=-1"]\n'
+        'channels = "weakest 3"\nguided_by = "meadow.jpg"\nguidance = "0: 0, 100%: 1"\n'
+    )
+    options = DreamOptions(**load_preset(str(tmp_path / "mine.toml"))[1])
+    assert parse_layers(options.layer) == {
+        "inception_4c/output:61:70-75": 0.5,
+        "class:Egyptian cat": -1.0,
+    }
+    assert options.channels == "weakest 3" and options.guided_by == "meadow.jpg"
+    assert options.at(Timeline(Fraction(8), Fraction(2)).at(Fraction(1))).guidance == 0.5
+
+
 def test_a_clip_is_dreamed_on_what_its_first_frame_picks(noise_network: Network) -> None:
     frames = [Frame(n, Fraction(n, 8), texture(64, 64, seed=n)) for n in range(3)]
     options = DreamOptions(
@@ -461,6 +489,17 @@ def test_a_guide_that_is_too_small_says_for_what(noise_network: Network, tmp_pat
     timeline = Timeline(Fraction(8), Fraction(2))
     with pytest.raises(SettingsError, match="too small for inception_4c"):
         next(dream_video(frames, noise_network, None, later, timeline=timeline))
+
+
+def test_a_guide_is_nothing_to_classes(knowing: Network) -> None:
+    options = DreamOptions(
+        layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
+    )
+    picture = texture(64, 64)
+    with pytest.warns(DreamFlowWarning, match="--guided-by is nothing to classes"):
+        guided = dream_image(picture, knowing, None, options)
+    free = dream_image(picture, knowing, None, replace(options, guided_by=None))
+    assert np.array_equal(guided, free)
 
 
 @pytest.fixture

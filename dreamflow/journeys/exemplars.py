@@ -18,6 +18,8 @@ from dreamflow.media.readers import fitted
 from dreamflow.media.stills import is_picture, read_picture
 from dreamflow.networks import Network
 from dreamflow.options import ClipOptions, DreamOptions, fit_size
+from dreamflow.schedule import targets_in
+from dreamflow.target import CLASS, layers_of
 
 LONGEST_PX = 512
 """A larger guide is made smaller: its features then are near the size that the network learnt."""
@@ -85,9 +87,16 @@ class Exemplars:
 def open_exemplars(
     network: Network, options: DreamOptions, timeline: Timeline | None = None
 ) -> Exemplars | None:
-    """Return the guide that some settings name, or None where they name none."""
+    """Return the guide that some settings name, or None where they name none.
+
+    Warns where only classes are dreamed, to which a guide is nothing.
+    """
     if options.guided_by is None:
         return None
+    if set(layers_of(targets_in(options.layer))) == {CLASS}:
+        warnings.warn(
+            "--guided-by is nothing to classes: add a layer, or leave it out", DreamFlowWarning, 3
+        )
     return Exemplars(network, Path(options.guided_by), timeline)
 
 

@@ -11,7 +11,7 @@ from dreamflow.journeys.edge import to_image
 from dreamflow.networks import Network
 from dreamflow.networks.classes import channels_of, class_names
 from dreamflow.options import DreamOptions
-from dreamflow.schedule import map_layers
+from dreamflow.schedule import map_layers, targets_in
 from dreamflow.target import CLASS, Pick, Target, parse_target
 
 Picked = dict[str, list[int]]
@@ -25,17 +25,8 @@ def wants_picture(options: DreamOptions) -> bool:
 
 def picks(options: DreamOptions) -> list[str]:
     """Return the targets that are yet to be picked, each once."""
-    found: dict[str, None] = {}
-
-    def note(name: str) -> str:
-        target = with_pick(name, options)
-        if target.pick:
-            found[str(target)] = None
-        return name
-
-    for text in options.layer:
-        map_layers(text, note)
-    return list(found)
+    found = (with_pick(name, options) for name in targets_in(options.layer))
+    return list(dict.fromkeys(str(target) for target in found if target.pick))
 
 
 def with_pick(name: str, options: DreamOptions) -> Target:

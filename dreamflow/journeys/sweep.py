@@ -16,6 +16,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.caption import Captions
 from dreamflow.journeys.guide import chosen_layers
 from dreamflow.journeys.once import ClipJourney
+from dreamflow.journeys.picked import pick, settled, wants_picture
 from dreamflow.journeys.shown import Shown, Within, box_of, matte_of
 from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media.clip import PICTURES_RATE, Clip, exact_rate
@@ -151,10 +152,12 @@ def sweep_journey(
     for.
     """
     options = replace(dream or DreamOptions(), layer=(schedule,))
+    if wants_picture(options):
+        options = settled(options, pick(options, network, source.first_picture()))
     carry = carry or CarryOptions()
     if isinstance(source, Still):
         cuts = cuts or ()
-    names = Captions(LayerSchedule(schedule)) if caption else None
+    names = Captions(LayerSchedule(options.layer[0])) if caption else None
     timeline = source.timeline
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte), box)
