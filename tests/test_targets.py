@@ -624,9 +624,15 @@ def test_a_sheet_of_channels(tmp_path: Path, cli: Cli, monkeypatch: pytest.Monke
     ):
         run = cli("channels", SAMPLE_STILL, "no.png", *fast, "--layer", layer)
         assert run.code == 1 and message in run.err
+    small = ("--network", "googlenet", "--layer", "class", "--tile", "32", "--count", "2")
+    assert cli("channels", SAMPLE_STILL, "see.png", *fast, *small).code == 0
     run = cli("channels", SAMPLE_STILL, "no.txt", *fast)
     assert run.code == 1 and "a sheet is written as" in run.err
-    assert {path.name for path in tmp_path.iterdir()} == {"meadow_conv2-3x3.png", "two.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "meadow_conv2-3x3.png",
+        "see.png",
+        "two.png",
+    }
 
 
 def test_the_strongest_channel_comes_first(noise_network: Network) -> None:

@@ -57,9 +57,7 @@ def find_class(network: str, name: str, count: int) -> int:
         if found:
             either = " or ".join(f"class:{number}" for number in found)
             raise SettingsError(f"{name!r} is the name of several classes: write {either}")
-    hint = nearest(plain(name), [plain(known) for known in names])
-    for known in names:
-        hint = hint.replace(plain(known), known) if plain(known) != known else hint
+    hint = nearest(name.replace("_", " "), names)
     hint = hint or f"; `dreamflow classes --network {network}` lists them"
     raise SettingsError(f"{network} knows no class {name!r}{hint}")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamflow.errors import SettingsError
 from dreamflow.journeys.channels import chosen_channels, dream_channels, one_layer, tile_of
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.networks import Network
@@ -31,7 +32,11 @@ def channel_sheet(
     sheet = sheet or ChannelsOptions()
     target = one_layer(options)
     tile = tile_of(picture, sheet.tile)
-    network.check_size((target.layer,), sheet.tile, sheet.tile)
+    smallest = network.layer(target.layer).smallest
+    if sheet.tile < smallest:
+        raise SettingsError(
+            f"--tile {sheet.tile} is too small for {target.layer}, which needs {smallest} pixels"
+        )
     chosen = chosen_channels(tile, network, target, sheet)
     names = class_names(network.name) if target.layer == CLASS else ()
     pictures, labels = [tile], [target.layer]
