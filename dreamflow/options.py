@@ -160,6 +160,11 @@ class DreamOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.channels is not None and Pick.parse(self.channels) is None:
+            raise SettingsError(
+                f"--channels {self.channels!r}: write {PICK_FORMS}; single ones are named with "
+                "their layer, --layer LAYER:61"
+            )
         if self.octave_iterations is None:
             return
         if isinstance(self.octaves, Schedule):
@@ -184,14 +189,6 @@ class DreamOptions(Options):
                 "for each octave, coarse to fine, such as 20,10,5,2; not all 0"
             )
         return [int(part) for part in counts]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.channels is not None and Pick.parse(self.channels) is None:
-            raise SettingsError(
-                f"--channels {self.channels!r}: write {PICK_FORMS}; single ones are named with "
-                "their layer, --layer LAYER:61"
-            )
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,22 @@ def test_a_channel_dreams_as_strongly_as_a_layer(noise_network: Network) -> None
         assert float(gradient.abs().mean()) == pytest.approx(1, rel=1e-4)
 
 
+@pytest.mark.parametrize("carry", [True, False])
+def test_a_channel_that_does_not_respond_is_told_of(carry: bool) -> None:
+    weights = random_weights()
+    weights["conv2/3x3.bias"][7] = -1e9
+    deaf = googlenet.build(weights)
+    options = DreamOptions(octaves=1, iterations=1)
+    picture = texture(64, 64)
+    with pytest.warns(DreamFlowWarning, match="nothing of conv2/3x3:7 responds to the picture"):
+        same = dream_image(picture, deaf, "conv2/3x3:7", options)
+    assert np.array_equal(same, picture)
+    frames = [Frame(number, Fraction(number, 8), picture) for number in range(3)]
+    with pytest.warns(DreamFlowWarning, match="nothing of conv2/3x3:7 responds") as told:
+        list(dream_video(frames, deaf, "conv2/3x3:7", options, CarryOptions(carry=carry)))
+    assert len(told) == 1, "once is enough"
+
+
 def test_channels_of_one_layer_can_work_against_each_other(pocket: Network) -> None:
     """Both come of one pass, and each has its own weight."""
     image = to_image(texture(96, 96))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from dreamflow.blend import parse_layers
 from dreamflow.dream.aim import Aim
 from dreamflow.dream.exemplar import Exemplar
 from dreamflow.dream.tiles import choose_tiling, tiled_gradients
+from dreamflow.errors import DreamFlowWarning
 from dreamflow.memory import pass_memory
 from dreamflow.networks.network import Network
 
@@ -77,6 +79,17 @@ class Objective:
             weight * aim.value(found[aim.layer], self.exemplar, self.guidance)
             for aim, weight in zip(self.aims.values(), self.weights.values(), strict=True)
         )
+
+    def warn_if_silent(self, image: Tensor, dreamed: Tensor) -> bool:
+        """Warn where a dream is the very picture that it began with; return whether it is."""
+        silent = torch.equal(image, dreamed)
+        if silent:
+            warnings.warn(
+                f"nothing of {' + '.join(self.weights)} responds to the picture: it stays as it is",
+                DreamFlowWarning,
+                3,
+            )
+        return silent
 
     def gradient(self, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """Return the direction to climb for an image (1, 3, H, W), of mean absolute value 1.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from dreamflow.dream.pick import responses
-from dreamflow.errors import SettingsError
+from dreamflow.errors import DreamFlowWarning, SettingsError
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.still import dream_image
 from dreamflow.media.readers import fitted
@@ -65,4 +66,7 @@ def dream_channels(
     """Yield the dream of a picture on each channel of a layer by itself, as it is finished."""
     options = replace(options, channels=None)
     for channel in channels:
-        yield dream_image(tile, network, f"{layer}:{channel}", options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DreamFlowWarning)  # the sheet says what is silent
+            dreamed = dream_image(tile, network, f"{layer}:{channel}", options)
+        yield dreamed

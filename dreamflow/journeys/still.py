@@ -55,5 +55,7 @@ def dream_image(
     image = ground_of(picture, options, network.device)
     key = (options.seed, frame_index)
     plan, shaping = first_plan(options), Shaping.of(options)
-    dreamed = to_picture(dream(image, objective, plan, options.jitter, key, shaping=shaping))
-    return shown(dreamed, picture, strength, where)
+    dreamed = dream(image, objective, plan, options.jitter, key, shaping=shaping)
+    if options.iterations:
+        objective.warn_if_silent(image, dreamed)
+    return shown(to_picture(dreamed), picture, strength, where)

@@ -117,6 +117,8 @@ class VideoDreamer:
         """By the keyframe of the layers that it is the dream of."""
         self._measured: tuple[DreamOptions, Fraction] | None = None
         """For which settings, and when, it was seen how strong a new dream is."""
+        self._silent = False
+        """Whether it was said that nothing responds."""
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
@@ -192,7 +194,9 @@ class VideoDreamer:
         """Return the dream of a frame by itself."""
         options = self.now.options
         plan, shaping = first_plan(options), Shaping.of(options)
-        return dream(source, objective, plan, options.jitter, key, shaping=shaping)
+        dreamed = dream(source, objective, plan, options.jitter, key, shaping=shaping)
+        self._silent = self._silent or objective.warn_if_silent(source, dreamed)
+        return dreamed
 
     def _coming(self, frame: Frame) -> dict[int, Carried]:
         """Return what this frame begins with: nothing where a new shot begins."""
