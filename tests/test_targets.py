@@ -27,14 +27,20 @@ from dreamflow.journeys import dream_image, dream_video
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.exemplars import Exemplars
 from dreamflow.journeys.picked import pick, settled
-from dreamflow.journeys.sweep import Still, dream_sweep
+from dreamflow.journeys.sweep import dream_sweep
 from dreamflow.media import Clip, read_picture, write_picture
 from dreamflow.media.folder import job_path
 from dreamflow.media.metadata import read_record
 from dreamflow.memory import set_pass_memory
 from dreamflow.networks import Network, googlenet, load_network
 from dreamflow.networks.classes import class_names, find_class
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, VideoSettings
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    SweepOptions,
+    VideoSettings,
+)
 from dreamflow.presets import load_preset
 from dreamflow.render import Handles, render_video
 from dreamflow.schedule import LayerSchedule, map_layers
@@ -362,15 +368,16 @@ def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
 
 
 def test_a_sweep_picks_too(noise_network: Network) -> None:
-    still = Still(texture(64, 64), Fraction(4), 8)
+    picture = texture(64, 64)
     dream = DreamOptions(channels="strongest 2", octaves=1, iterations=1)
-    text = "0: conv1/7x7_s2, 1s: conv2/3x3"
-    picked = pick(replace(dream, layer=(text,)), noise_network, still.picture)
-    named = settled(replace(dream, layer=(text,)), picked)
-    assert "conv2/3x3:" in named.layer[0]
-    one = list(dream_sweep(still, noise_network, text, dream))
-    other = list(dream_sweep(still, noise_network, named.layer[0], named))
-    assert all(np.array_equal(a.picture, b.picture) for a, b in zip(one, other, strict=True))
+    sweep = SweepOptions(layers="conv1/7x7_s2,conv2/3x3", hold=0.2, fade=0.5)
+    names = DreamOptions(layer=("conv1/7x7_s2", "conv2/3x3"), channels="strongest 2")
+    named = settled(names, pick(names, noise_network, picture)).layer
+    one = dream_sweep(picture, noise_network, sweep, dream, fps=4)
+    plain = replace(sweep, layers=",".join(named))
+    other = dream_sweep(picture, noise_network, plain, replace(dream, channels=None), fps=4)
+    pairs = list(zip(one, other, strict=True))
+    assert pairs and all(np.array_equal(a.picture, b.picture) for a, b in pairs)
 
 
 def test_a_preset_holds_them(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, OverwriteOption, PresetOption, with_options
 from dreamflow.cli.prepare import check_layers, set_machine, stoppable
-from dreamflow.errors import MediaError, OutputError
+from dreamflow.errors import OutputError
 from dreamflow.options import ChannelDreamOptions, ChannelsOptions, MachineOptions
 from dreamflow.target import CLASS, Target
 
@@ -68,11 +68,9 @@ def channels(
     from dreamflow.media.metadata import as_comment
     from dreamflow.networks import load_network
     from dreamflow.render import settings_record
-    from dreamflow.render.preview import frames_before
+    from dreamflow.render.preview import first_of, frames_before
 
-    frame = next(iter(frames_before(source, at, 0, None)), None)
-    if frame is None:
-        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
+    frame = first_of(frames_before(source, at, 0, None))
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     with stoppable(), terminal.progress_bar(out.name, 1, "channel") as progress:

@@ -15,7 +15,7 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.edge import to_image
 from dreamflow.media.clip import Clip
 from dreamflow.media.readers import fitted
-from dreamflow.media.stills import is_picture, read_picture
+from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks import Network
 from dreamflow.options import ClipOptions, DreamOptions, fit_size
 from dreamflow.schedule import targets_in
@@ -41,7 +41,7 @@ class Exemplars:
         self._now: tuple[Fraction, Exemplar] | None = None
         self._kept: deque[Frame] = deque(maxlen=KEPT)
         self._coming: Iterator[Frame] = iter(())
-        if is_picture(path) and path.is_file():
+        if is_still(path):
             picture = read_picture(path)
             height, width = picture.shape[:2]
             if max(height, width) > LONGEST_PX:
