@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 
 from dreamflow.errors import SettingsError
+from dreamflow.target import parse_target
 
 
 def parse_layers(layers: Sequence[str]) -> dict[str, float]:
-    """Return the weight of each layer of `NAME` or `NAME=WEIGHT` texts; a bare name weighs 1.
+    """Return the weight of each target of `NAME` or `NAME=WEIGHT` texts; a bare name weighs 1.
 
-    Raises SettingsError where a weight is no number, is zero or not finite, a layer comes twice,
-    or there is none.
+    A name is that of a layer, or one of the others of `dreamflow.target`, which come back in their
+    shortest form. Raises SettingsError where a weight is no number, is zero or not finite, a target
+    comes twice or is none, or there is none.
     """
     weights: dict[str, float] = {}
     for text in layers:
@@ -24,6 +26,7 @@ def parse_layers(layers: Sequence[str]) -> dict[str, float]:
             weight = math.nan
         if not name or not math.isfinite(weight) or weight == 0:
             raise SettingsError(f"layer {text.strip()!r}: write NAME=WEIGHT, the weight not zero")
+        name = str(parse_target(name))
         if name in weights:
             raise SettingsError(f"layer {name} is given twice; give it one weight")
         weights[name] = weight

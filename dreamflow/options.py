@@ -10,12 +10,13 @@ import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dreamflow.clock import When
 from dreamflow.errors import SettingsError
 from dreamflow.schedule import Schedule
 from dreamflow.settings import Count, Number, Options, flag_of, option, plain_value
+from dreamflow.target import PICK_FORMS, Pick
 
 
 def check_times(options: Options, *names: str) -> None:
@@ -38,9 +39,28 @@ class DreamOptions(Options):
     network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
-        "Layer to dream on; repeat as NAME=WEIGHT for a blend.",
+        "Layer, channels (LAYER:61, LAYER:3:7:10-20) or class (class:tabby) to dream on; repeat as "
+        "NAME=WEIGHT for a blend.",
         scheduled=True,
         metavar="NAME[=WEIGHT]",
+    )
+    channels: str | None = option(
+        None,
+        "Only so many channels of each layer, by how they respond to the first picture: "
+        "strongest 5, weakest 5 or random 5.",
+        metavar="'PICK N'",
+    )
+    guided_by: str | None = option(
+        None,
+        "A picture or a clip whose features are dreamed into this one, in step with it.",
+        metavar="FILE",
+    )
+    guidance: Number = option(
+        1.0,
+        "How much --guided-by counts: from 0, as without it, to 1.",
+        low=0,
+        high=1,
+        scheduled=True,
     )
     octaves: Count = option(4, "Sizes dreamed at, coarse to fine.", low=1, high=16, scheduled=True)
     octave_scale: Number = option(
@@ -140,6 +160,11 @@ class DreamOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.channels is not None and Pick.parse(self.channels) is None:
+            raise SettingsError(
+                f"--channels {self.channels!r}: write {PICK_FORMS}; single ones are named with "
+                "their layer, --layer LAYER:61"
+            )
         if self.octave_iterations is None:
             return
         if isinstance(self.octaves, Schedule):
@@ -192,6 +217,36 @@ class GuideOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_times(self, "at")
+
+
+@dataclass(frozen=True)
+class ChannelDreamOptions(DreamOptions):
+    """The same for a sheet of channels, which shows those of one layer."""
+
+    layer: tuple[str, ...] = option(
+        ("inception_4c/output",),
+        "Layer whose channels are shown; LAYER:0-99 shows only these.",
+        metavar="LAYER",
+    )
+
+
+@dataclass(frozen=True)
+class ChannelsOptions(Options):
+    """Which channels a sheet shows, in which order, how large."""
+
+    USUAL_COUNT: ClassVar[int] = 27
+    count: int = option(
+        0,
+        f"How many channels; 0 is {USUAL_COUNT}, or all that --layer names.",
+        low=0,
+        high=100_000,
+    )
+    order: str = option(
+        "strongest",
+        "What comes first: strongest or weakest response, or number.",
+        choices=("strongest", "weakest", "number"),
+    )
+    tile: int = option(224, "Side of each picture, in pixels.", low=32, high=2048)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@
 0: 1.5 hold, 1:02.5: 3 smooth, 90%: 1            how it goes on from a keyframe to the next
 smooth, 0: 1.5, 48: 3, 90%: 1                    the same for all that do not say
 0: conv2/norm2, 3s: inception_3b/1x1=1 + conv2/3x3=0.5      layers, cross-faded
+0: inception_4c/output:3:61, 3s: class:tabby smooth, 90%: conv2/3x3      their channels, classes
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -19,6 +21,7 @@ from dreamflow.arithmetic import Expression
 from dreamflow.blend import cross_fade, parse_layers
 from dreamflow.clock import FORMS, Moment, Timeline, When
 from dreamflow.errors import SettingsError
+from dreamflow.target import CLASS
 
 CURVES = ("linear", "smooth", "hold")
 """From a keyframe to the next: evenly; gently at both ends (smoothstep); not until then."""
@@ -63,9 +66,20 @@ def is_keyed(text: str) -> bool:
     return ":" in text or split(text)[0] in CURVES
 
 
-def parse_keyframes(text: str) -> tuple[Keyframe, ...]:
+def has_keyed_layers(text: str) -> bool:
+    """Return whether a text of layers means to have keyframes: their channels have colons, too."""
+    parts = split(text)
+    time = re.match(r"[-+.\d]+\s*[a-z%]{0,2}\s*:", parts[0])
+    return len(parts) > 1 or parts[0] in CURVES or time is not None
+
+
+LAYER_KEYFRAME = re.compile(r"((?:\d+:)+\d+(?:\.\d*)?|[^:]*?)\s*:\s*(.*)", re.DOTALL)
+"""A time, which is as long as it can be, and layers."""
+
+
+def parse_keyframes(text: str, layers: bool = False) -> tuple[Keyframe, ...]:
     """Return the keyframes of a text, in order. Raises SettingsError that names the keyframe."""
-    if not is_keyed(text):
+    if not (has_keyed_layers(text) if layers else is_keyed(text)):
         return (Keyframe(0, text.strip(), When(Fraction(0), "frames"), text, "hold"),)
     parts, usual = split(text), "linear"
     if parts[0] in CURVES:
@@ -74,31 +88,85 @@ def parse_keyframes(text: str) -> tuple[Keyframe, ...]:
         raise SettingsError(f"{text!r} has no keyframe: write TIME: VALUE, TIME: VALUE")
     found: list[Keyframe] = []
     for number, part in enumerate(parts, start=1):
-        found.append(parse_keyframe(number, part, usual))
+        found.append(parse_keyframe(number, part, usual, layers))
         for earlier in found[:-1]:
             if earlier.when.unit == found[-1].when.unit:
                 check_pair(earlier, found[-1], earlier.when.amount, found[-1].when.amount)
     return tuple(found)
 
 
-def parse_keyframe(number: int, text: str, usual: str) -> Keyframe:
+def parse_keyframe(number: int, text: str, usual: str, layers: bool = False) -> Keyframe:
     """Return a keyframe of `TIME: VALUE` or `TIME: VALUE CURVE`."""
     where = f"keyframe {number} ({text})"
-    time, colon, value = (piece.strip() for piece in text.rpartition(":"))
-    if not colon or not time or not value:
+    time, value = time_and_value(text, layers)
+    if not time or not value:
         raise SettingsError(f"{where}: write TIME: VALUE, the time as {FORMS}")
     try:
         when = When.parse(time)
     except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from None
+        named = layers and not time[:1].isdigit()
+        hint = f"; several channels are parted by colons, {time}:3:7:61" if named else ""
+        raise SettingsError(f"{where}: {error}{hint}") from None
     if when.unit == "percent" and when.amount > 100:
         raise SettingsError(f"{where}: it is past the end, which is 100%")
-    curve = usual
-    if match := re.fullmatch(r"(.*[\w)])\s+([a-z]+)", value):
-        if match[2] not in CURVES:
-            raise SettingsError(f"{where}: {match[2]!r} is not {WORDS}")
-        value, curve = match[1], match[2]
-    return Keyframe(number, text, when, value, curve)
+    value, word = value_and_word(value)
+    if word and word not in CURVES:
+        raise SettingsError(f"{where}: {word!r} is not {WORDS}")
+    return Keyframe(number, text, when, value, word or usual)
+
+
+def time_and_value(text: str, layers: bool) -> tuple[str, str]:
+    """Return the two sides of a keyframe's colon, "" where there is none."""
+    if layers:
+        match = LAYER_KEYFRAME.fullmatch(text.strip())
+        return (match[1], match[2]) if match else ("", text.strip())
+    time, _, value = (piece.strip() for piece in text.rpartition(":"))
+    return time, value
+
+
+def value_and_word(value: str) -> tuple[str, str]:
+    """Return a value, and the word behind it that tells how it goes on, or ""."""
+    match = re.fullmatch(r"(.*[\w)])\s+([a-z]+)", value)
+    # The name of a class may be of several words.
+    if match is None or (f"{CLASS}:" in value and match[2] not in CURVES):
+        return value, ""
+    return match[1], match[2]
+
+
+def targets_in(layers: tuple[str, ...]) -> list[str]:
+    """Return every NAME in the texts of a `layer` setting, each once."""
+    found: dict[str, None] = {}
+
+    def note(name: str) -> str:
+        found[name] = None
+        return name
+
+    for text in layers:
+        map_layers(text, note)
+    return list(found)
+
+
+def map_layers(text: str, change: Callable[[str], str]) -> str:
+    """Return a text of layers, on a schedule or not, with each NAME in it changed."""
+
+    def blend(value: str) -> str:
+        changed: list[str] = []
+        for part in value.split("+"):
+            name, equals, weight = (piece.strip() for piece in part.partition("="))
+            changed.append(change(name) + equals + weight)
+        return " + ".join(changed)
+
+    if not has_keyed_layers(text):
+        return blend(text)
+    keyframes: list[str] = []
+    for part in split(text):
+        if part in CURVES and not keyframes:
+            keyframes.append(part)
+            continue
+        time, value = time_and_value(part, layers=True)
+        value, word = value_and_word(value)
+        keyframes.append(f"{time}: {blend(value)} {word}".rstrip())
+    return ", ".join(keyframes)
 
 
 def check_pair(one: Keyframe, other: Keyframe, before: Fraction, after: Fraction) -> None:
@@ -213,7 +281,7 @@ class LayerSchedule(Keyed):
 
     def __post_init__(self) -> None:
         """Raise SettingsError, naming the keyframe, for a text that is no schedule."""
-        object.__setattr__(self, "keyframes", parse_keyframes(self.text))
+        object.__setattr__(self, "keyframes", parse_keyframes(self.text, layers=True))
         blends: list[dict[str, float]] = []
         for keyframe in self.keyframes:
             try:
@@ -234,7 +302,7 @@ class LayerSchedule(Keyed):
 
     @property
     def layers(self) -> dict[str, str]:
-        """Every layer that comes up, and the first keyframe that has it, as errors name it."""
+        """Every target that comes up, and the first keyframe that has it, as errors name it."""
         found: dict[str, str] = {}
         for keyframe, blend in zip(self.keyframes, self.blends, strict=True):
             for name in blend:
@@ -248,7 +316,7 @@ def layer_schedule(layers: tuple[str, ...]) -> LayerSchedule | None:
 
     Raises SettingsError for one that cannot be, or that stands beside other layers.
     """
-    if not any(is_keyed(text) for text in layers):
+    if not any(has_keyed_layers(text) for text in layers):
         return None
     first, *others = layers
     if others:

@@ -54,6 +54,15 @@ def random_weights(seed: int = 0) -> dict[str, Tensor]:
     return weights
 
 
+def random_classifier(seed: int = 5) -> dict[str, Tensor]:
+    """Return weights of noise for GoogLeNet's classifier."""
+    made = torch.Generator().manual_seed(seed)
+    return {
+        "loss3/classifier.weight": torch.randn(1000, 1024, generator=made),
+        "loss3/classifier.bias": torch.randn(1000, generator=made),
+    }
+
+
 @pytest.fixture(scope="session")
 def noise_network() -> Network:
     return googlenet.build(random_weights(), "0" * 64)
@@ -64,7 +73,9 @@ def noise_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A $DREAMFLOW_HOME whose weights are noise: enough to run every command."""
     home = tmp_path_factory.mktemp("home")
     (home / "weights").mkdir()
-    safetensors.torch.save_file(random_weights(), home / "weights" / WEIGHTS_NAME)
+    safetensors.torch.save_file(
+        random_weights() | random_classifier(), home / "weights" / WEIGHTS_NAME
+    )
     return home
 
 

@@ -25,12 +25,12 @@ HEADS = ("fc.", "AuxLogits.", "aux1.", "aux2.", "classifier.0.", "classifier.3."
 SIDE = 80
 
 
-def noise_state(network: str, seed: int = 0) -> dict[str, Tensor]:
-    """Return a state dict without the head, of noise that keeps the activations' size."""
+def noise_state(network: str, seed: int = 0, head: bool = False) -> dict[str, Tensor]:
+    """Return a state dict of noise that keeps the activations' size; of the head, where wanted."""
     made = torch.Generator().manual_seed(seed)
     state: dict[str, Tensor] = {}
     for key, shape in zoo.shape_of(network).state_dict().items():
-        if key.startswith(HEADS) or not shape.is_floating_point():
+        if (key.startswith(HEADS) and not head) or not shape.is_floating_point():
             continue
         if shape.dim() > 1:
             fan_in = shape[0].numel()
@@ -342,3 +342,40 @@ def test_a_guide_to_any_network_goes_by_depth(cli: Callable[..., Run], tmp_path:
     assert run.code == 0, run
     page = (tmp_path / "guide" / "index.html").read_text(encoding="utf-8")
     assert "deep layers" in page and "207 &times; 207 px" in page and "None" not in page
+
+
+HEADED = (
+    *("googlenet", "inception_v3", "resnet50", "squeezenet1_1", "mobilenet_v3_large"),
+    *("convnext_tiny", "alexnet"),
+)
+
+
+@pytest.mark.parametrize("name", HEADED)
+def test_the_classes_are_those_of_its_own_classifier(name: str) -> None:
+    """Of a classifier that ends in a mean, in a ReLU, or in layers that want 6x6 places."""
+    network = zoo.build(zoo.PREFIX + name, state := noise_state(zoo.PREFIX + name, head=True))
+    assert network.classes is not None and network.classes.channels == 1000
+    assert "class" not in network.layers
+    image = picture(network.classes.smallest + 17)
+    with torch.no_grad():
+        found = network.activations(image, ["class"])["class"]
+    module = zoo.shape_of(zoo.PREFIX + name)
+    assert not zoo.fill(module, state)
+    known = zoo.classifier(zoo.PREFIX + name)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (known.mean, known.std))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            found[:, :, 0, 0], module((image - mean) / std), rtol=1e-3, atol=1e-3
+        )
+    best = int(found.argmax())
+    objective = Objective.of(network, [f"class:{best}"])
+    climbed = ascend(image, objective, 2, 1.5, 0, (0,))
+    assert objective.value(climbed) > objective.value(image)
+
+
+def test_weights_without_a_classifier_have_no_classes(network: Network) -> None:
+    if network.name in ("own", f"{zoo.PREFIX}squeezenet1_1", f"{zoo.PREFIX}convnext_tiny"):
+        assert network.classes, "noise has made them a head as well"
+        return
+    with pytest.raises(SettingsError, match="has no classifier"):
+        Objective.of(network, ["class:3"])

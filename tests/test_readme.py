@@ -19,7 +19,7 @@ from dreamflow.presets import load_preset
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SMALL = {
-    "video": ["--size", "48", "--end", "1.2s", "--octaves", "1", "--iterations", "1"],
+    "video": ["--size", "56", "--end", "1.2s", "--octaves", "1", "--iterations", "1"],
     "distill": [
         *("--batch", "2", "--crop", "64", "--width", "0.25", "--last", "inception_3a/output"),
         *("--minutes", "0.01", "--weights", WEIGHTS_NAME),
@@ -32,6 +32,7 @@ SMALL = {
     ],
     "zoom": ["--size", "48x32", "--seconds", "0.2", "--octaves", "1", "--iterations", "1"],
     "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
+    "channels": ["--tile", "48", "--octaves", "1", "--iterations", "1"],
     "guide": ["--size", "48", "--octaves", "1", "--iterations", "1"],
 }
 

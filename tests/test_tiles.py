@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from dreamflow import memory
 from dreamflow.dream import Objective, ascend, tiles
-from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_mean_squares
+from dreamflow.dream.aim import Aim
+from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
 from dreamflow.journeys.edge import to_image
 from dreamflow.memory import MB, pass_memory, set_pass_memory, total_memory
 from dreamflow.networks import Network, load_network
@@ -40,8 +41,12 @@ def still(width: int, height: int) -> Tensor:
     return to_image(small[..., ::-1].copy())
 
 
+def aims(names: Iterable[str]) -> list[Aim]:
+    return [Aim(name) for name in names]
+
+
 def whole_gradients(network: Network, names: tuple[str, ...], image: Tensor) -> list[Tensor]:
-    return tiled_gradients(network, names, image, Tiling(1, 1, 0, 32))
+    return tiled_gradients(network, aims(names), image, Tiling(1, 1, 0, 32))
 
 
 def off_by(found: Tensor, wanted: Tensor) -> float:
@@ -74,7 +79,7 @@ def test_a_margin_that_holds_all_gives_the_gradient_of_the_whole(
 ) -> None:
     image = to_image(texture(height, width))
     whole = whole_gradients(noise_network, LAYERS, image)
-    tiled = tiled_gradients(noise_network, LAYERS, image, Tiling(2, 3, 64, 8), moved)
+    tiled = tiled_gradients(noise_network, aims(LAYERS), image, Tiling(2, 3, 64, 8), moved)
     for name, one, other in zip(LAYERS, tiled, whole, strict=True):
         assert off_by(one, other) < 1e-5, name
 
@@ -83,7 +88,7 @@ def test_one_that_holds_too_little_is_told(noise_network: Network) -> None:
     """The test above can fail: without margins the gradient is another one."""
     image = to_image(texture(256, 256))
     whole = whole_gradients(noise_network, LAYERS[2:], image)
-    tiled = tiled_gradients(noise_network, LAYERS[2:], image, Tiling(2, 2, 8, 8))
+    tiled = tiled_gradients(noise_network, aims(LAYERS[2:]), image, Tiling(2, 2, 8, 8))
     assert off_by(tiled[0], whole[0]) > 1e-3
 
 
@@ -94,7 +99,7 @@ def test_the_margin_taken_is_enough_for_a_deep_layer(real_network: Network) -> N
     assert margin < real_network.layer(name).receptive_field / 2, "there is something to lose"
     image = still(512, 416)
     (whole,) = whole_gradients(real_network, (name,), image)
-    (tiled,) = tiled_gradients(real_network, (name,), image, Tiling(1, 2, margin, 16))
+    (tiled,) = tiled_gradients(real_network, aims((name,)), image, Tiling(1, 2, margin, 16))
     assert off_by(tiled, whole) < 0.02
     beside = (..., slice(256 - 32, 256 + 32))
     assert off_by(tiled[beside], whole[beside]) < 0.04
@@ -104,10 +109,13 @@ def test_the_objective_of_tiles_is_that_of_the_whole(noise_network: Network) -> 
     image = to_image(texture(301, 243))
     found = noise_network.activations(image, LAYERS)
     whole = [float(found[name].square().mean()) for name in LAYERS]
-    assert tiled_mean_squares(noise_network, LAYERS, image, Tiling(2, 3, 64, 8)) == pytest.approx(
-        whole, rel=1e-5
-    )
-    off = tiled_mean_squares(noise_network, LAYERS, image, Tiling(2, 3, 0, 8))
+
+    def square(aim: Aim, activation: Tensor) -> float:
+        return float(activation.square().mean())
+
+    tiled = tiled_means(noise_network, aims(LAYERS), image, Tiling(2, 3, 64, 8), square)
+    assert tiled == pytest.approx(whole, rel=1e-5)
+    off = tiled_means(noise_network, aims(LAYERS), image, Tiling(2, 3, 0, 8), square)
     assert off != pytest.approx(whole, rel=1e-3), "the test can fail"
 
 
@@ -196,7 +204,7 @@ def test_no_seam_is_seen(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_margins_a_seam_is_found() -> None:
     """The measure above can fail: tiles that see nothing of each other leave a step."""
     network, image = load_network(), still(640, 360)
-    (tiled,) = tiled_gradients(network, ["conv2/3x3"], image, Tiling(1, 4, 0, 4))
+    (tiled,) = tiled_gradients(network, aims(["conv2/3x3"]), image, Tiling(1, 4, 0, 4))
     (whole,) = whole_gradients(network, ("conv2/3x3",), image)
     borders = [160, 320, 480]
     assert abs(border_ratio(tiled, borders) / border_ratio(whole, borders) - 1) > 0.1
@@ -239,6 +247,7 @@ def test_a_pass_takes_what_was_foreseen(tmp_path: Path) -> None:
     script = """
 import sys, psutil, threading, torch
 from dreamflow.dream import Objective
+from dreamflow.dream.aim import Aim
 from dreamflow.dream.tiles import pass_bytes
 from dreamflow.networks import load_network
 torch.set_num_threads(1)

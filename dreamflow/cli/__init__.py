@@ -8,6 +8,7 @@ import warnings
 from dreamflow.cli import (
     batch,
     bench,
+    channels,
     distill,
     frame,
     guide,
@@ -34,9 +35,11 @@ app.command("batch", epilog=batch.EXAMPLE)(batch.batch)
 app.add_typer(jobs.jobs_app, name="jobs")
 app.command("frame", epilog=frame.EXAMPLE)(frame.frame)
 app.command("guide", epilog=guide.EXAMPLE)(guide.guide)
+app.command("channels", epilog=channels.EXAMPLE)(channels.channels)
 app.command("shots", epilog=shots.EXAMPLE)(shots.shots)
 app.command("measure", epilog=measure.EXAMPLE)(measure.measure)
 app.command("layers", epilog=listing.LAYERS_EXAMPLE)(listing.layers)
+app.command("classes", epilog=listing.CLASSES_EXAMPLE)(listing.classes)
 app.command("options", epilog=reference.EXAMPLE)(reference.show_options)
 app.add_typer(listing.presets_app, name="presets")
 app.add_typer(models.models_app, name="models")

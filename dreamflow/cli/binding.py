@@ -23,6 +23,8 @@ from dreamflow.settings import Options, flag_of, in_words, plain_value, type_hin
 PANELS = {
     "DreamOptions": "Dream",
     "GuideDreamOptions": "Dream",
+    "ChannelDreamOptions": "Dream",
+    "ChannelsOptions": "Sheet",
     "GuideOptions": "Guide",
     "CarryOptions": "Motion",
     "ShowOptions": "What is shown",

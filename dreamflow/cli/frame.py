@@ -106,7 +106,9 @@ def frame(
     network = load_network(dream.network, machine.weights, machine.device)
     total = sum(preview_steps(frames, dream, carry))
     with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total, "step") as progress:
-        picture = render_preview(frames, network, dream, carry, progress, show, matte)
+        picture = render_preview(
+            frames, network, dream, carry, progress, show, matte, terminal.note
+        )
         groups = (dream, carry, show, ClipOptions(size=size))
         record = settings_record("frame", source, network, *groups)
         if transparent:

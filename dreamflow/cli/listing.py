@@ -14,6 +14,7 @@ from dreamflow.cli.help import App
 from dreamflow.options import DreamOptions
 
 LAYERS_EXAMPLE = "Example: dreamflow layers --category fur"
+CLASSES_EXAMPLE = "Example: dreamflow classes terrier"
 presets_app = App(help="Ready-made settings.", no_args_is_help=True)
 
 
@@ -82,6 +83,34 @@ def layers(
         for layer in found
     ]
     print_table(f"{network}: {len(found)} layers", columns, rows)
+
+
+def classes(
+    word: Annotated[
+        str | None,
+        typer.Argument(help="Only names that hold this word.", metavar="WORD", show_default=False),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(help="Network whose classes are listed: `dreamflow models list`.")
+    ] = "googlenet",
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """List the classes that a network knows, which can be dreamed on: --layer class:tabby.
+
+    One a line, its number first. Names come with torchvision.
+    """
+    from dreamflow.errors import SettingsError
+    from dreamflow.networks.classes import class_names, expected_classes, plain
+
+    names = class_names(network)
+    if not names:
+        has = "have no names here, only numbers" if expected_classes(network) else "there are none"
+        raise SettingsError(f"classes of {network}: {has}")
+    wanted = plain(word or "")
+    found = [f"{n:4d}  {name}" for n, name in enumerate(names) if wanted in plain(name)]
+    if not found:
+        raise SettingsError(f"{network} knows no class with {word!r} in its name")
+    typer.echo("\n".join(found))
 
 
 @presets_app.command("list")

@@ -38,18 +38,18 @@ def given_command() -> list[str]:
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Refuse an unknown network or layer at once, before weights are loaded."""
     from dreamflow.blend import parse_layers
-    from dreamflow.networks.network import find_layer
+    from dreamflow.networks.classes import check_target
     from dreamflow.networks.store import network_layers
 
     known = network_layers(dream.network, machine.weights)
     schedule = layer_schedule(dream.layer)
     for name, keyframe in (schedule.layers if schedule else {}).items():
         try:
-            find_layer(dream.network, known, name)
+            check_target(dream.network, known, name)
         except SettingsError as error:
             raise SettingsError(f"--layer, {keyframe}: {error}") from None
     for name in () if schedule else parse_layers(dream.layer):
-        find_layer(dream.network, known, name)
+        check_target(dream.network, known, name)
 
 
 def set_machine(machine: MachineOptions) -> None:

@@ -1,15 +1,19 @@
-"""What a dream climbs towards: a weighted set of layers."""
+"""What a dream climbs towards: a weighted set of layers, channels and classes."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from dreamflow.blend import parse_layers
-from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_mean_squares
+from dreamflow.dream.aim import Aim
+from dreamflow.dream.exemplar import Exemplar
+from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
+from dreamflow.errors import DreamFlowWarning
 from dreamflow.memory import pass_memory
 from dreamflow.networks.network import Network
 
@@ -19,20 +23,35 @@ class Objective:
     """The mean square of some layers of a network, each with a weight.
 
     It is what Google's 2015 notebook climbs (the L2 norm of a blob), taken as a mean, so that its
-    value does not depend on the picture's size. Negative weights dream a layer away.
+    value does not depend on the picture's size. Negative weights dream a layer away. Instead of a
+    layer there may be some channels of one, or classes (`dreamflow.target`).
+
+    exemplar: the guide, if there is one: layers are dreamed towards it, with as much of `guidance`,
+    from 0 to 1. Raises SettingsError for a target that the network does not have.
     """
 
     network: Network
     weights: Mapping[str, float]
+    exemplar: Exemplar | None = None
+    guidance: float = 1.0
+    aims: dict[str, Aim] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in self.weights:
-            self.network.layer(name)
+        aims = {name: Aim.at(self.network, name) for name in self.weights}
+        object.__setattr__(self, "aims", aims)
+        if self.exemplar:
+            self.exemplar.check(self.layers)
 
     @classmethod
-    def of(cls, network: Network, layers: Sequence[str]) -> Objective:
+    def of(
+        cls,
+        network: Network,
+        layers: Sequence[str],
+        exemplar: Exemplar | None = None,
+        guidance: float = 1.0,
+    ) -> Objective:
         """Return the objective of `NAME` or `NAME=WEIGHT` texts."""
-        return cls(network, parse_layers(layers))
+        return cls(network, parse_layers(layers), exemplar, guidance)
 
     @property
     def device(self) -> torch.device:
@@ -40,28 +59,48 @@ class Objective:
         return self.network.device
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are looked at, each once."""
+        return tuple(dict.fromkeys(aim.layer for aim in self.aims.values()))
+
+    @property
     def smallest(self) -> int:
         """The least side in pixels of a picture that all layers can see."""
-        return max(self.network.layer(name).smallest for name in self.weights)
+        return max(self.network.layer(name).smallest for name in self.layers)
 
     @torch.no_grad()
     def value(self, image: Tensor) -> float:
         """Return the weighted sum of each layer's mean square for an image (1, 3, H, W).
 
-        Tile by tile where a pass would take too much memory, as `gradient` is.
+        Of classes it is their mean before the softmax, and towards a guide the mean product. Tile
+        by tile where a pass would take too much memory, as `gradient` is.
         """
-        tiling = self._tiling(image)
+        aims, tiling = list(self.aims.values()), self._tiling(image)
         if tiling is not None:
-            squares = tiled_mean_squares(self.network, tuple(self.weights), image, tiling)
+            values = tiled_means(self.network, aims, image, tiling, self._value)
         else:
-            found = self.network.activations(image, self.weights)
-            squares = [float(found[name].square().mean()) for name in self.weights]
-        return sum(w * square for w, square in zip(self.weights.values(), squares, strict=True))
+            found = self.network.activations(image, self.layers)
+            values = [self._value(aim, found[aim.layer]) for aim in aims]
+        return sum(w * value for w, value in zip(self.weights.values(), values, strict=True))
+
+    def _value(self, aim: Aim, activation: Tensor) -> float:
+        return aim.value(activation, self.exemplar, self.guidance)
 
     def _tiling(self, image: Tensor) -> Tiling | None:
         height, width = image.shape[2:]
         memory = pass_memory(image.device)
-        return choose_tiling(self.network, tuple(self.weights), height, width, memory)
+        return choose_tiling(self.network, self.layers, height, width, memory)
+
+    def warn_if_silent(self, image: Tensor, dreamed: Tensor) -> bool:
+        """Warn where a dream is the very picture that it began with; return whether it is."""
+        silent = torch.equal(image, dreamed)
+        if silent:
+            warnings.warn(
+                f"nothing of {' + '.join(self.weights)} responds to the picture: it stays as it is",
+                DreamFlowWarning,
+                3,
+            )
+        return silent
 
     def gradient(self, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """Return the direction to climb for an image (1, 3, H, W), of mean absolute value 1.
@@ -79,26 +118,28 @@ class Objective:
         return unit(torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0))
 
     def _gradients(self, image: Tensor, moved: tuple[float, float]) -> list[Tensor]:
-        """Return the gradient of half the sum of squares of each layer.
+        """Return the gradient of what each aim climbs, summed over the places.
 
         The sum's is as good as the mean's, since only its direction is kept.
         """
-        names = tuple(self.weights)
-        tiling = self._tiling(image)
+        aims, tiling = list(self.aims.values()), self._tiling(image)
         if tiling is not None:
-            return tiled_gradients(self.network, names, image, tiling, moved)
+            return tiled_gradients(self.network, aims, image, tiling, moved, self._wanted)
         image = image.detach().requires_grad_(True)
-        found = self.network.activations(image, names)
+        found = self.network.activations(image, self.layers)
         gradients: list[Tensor] = []
-        for name in names:
+        for number, aim in enumerate(aims, start=1):
             (gradient,) = torch.autograd.grad(
-                found[name],
+                found[aim.layer],
                 image,
-                grad_outputs=found[name].detach(),
-                retain_graph=name != names[-1],
+                grad_outputs=self._wanted(aim, found[aim.layer]),
+                retain_graph=number < len(aims),
             )
             gradients.append(gradient)
         return gradients
+
+    def _wanted(self, aim: Aim, activation: Tensor) -> Tensor:
+        return aim.wanted(activation, self.exemplar, self.guidance)
 
 
 def unit(gradient: Tensor) -> Tensor:

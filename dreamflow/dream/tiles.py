@@ -12,7 +12,7 @@ from step to step.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -20,7 +20,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from dreamflow.dream.aim import Aim
+from dreamflow.errors import SettingsError
+from dreamflow.memory import MB
 from dreamflow.networks.network import Layer, Network
+from dreamflow.target import layers_of
 
 SURE_MARGIN = 64
 """Pixels; a margin of all that the positions see is taken up to this."""
@@ -111,12 +115,22 @@ def choose_tiling(
 ) -> Tiling | None:
     """Return how to cut a picture so that a pass takes no more than `memory` bytes; None: not.
 
-    It is a matter of size, layers and `memory` alone, so that all runs of a job do the same.
+    It is a matter of size, layers and `memory` alone, so that all runs of a job do the same. Raises
+    SettingsError where a layer sees the whole picture at once, and that takes more.
     """
     if height * width * PLENTY <= memory:
         return None
-    pixels = memory / pass_bytes(network, tuple(names))
+    names = layers_of(names)
+    pixels = memory / pass_bytes(network, names)
     layers = [network.layer(name) for name in names]
+    if any(layer.stride == 0 for layer in layers):
+        if height * width <= pixels:
+            return None
+        raise SettingsError(
+            f"a class of {network.name} is seen in the whole picture at once, and {width}x{height} "
+            f"takes more than the {memory // MB} MB that a pass may: give more --memory, a smaller "
+            "--size, or a layer"
+        )
     unit = math.lcm(*(layer.stride for layer in layers))
     margin = max(up(margin_of(layer), unit) for layer in layers)
     least = max(LEAST_CORE, 2 * unit, *(layer.smallest for layer in layers))
@@ -186,48 +200,63 @@ def kept_bytes(network: Network, names: Sequence[str], side: int) -> list[int]:
 
 def tiled_gradients(
     network: Network,
-    names: Sequence[str],
+    aims: Sequence[Aim],
     image: Tensor,
     tiling: Tiling,
     moved: tuple[float, float] = (0.0, 0.0),
+    wanted: Callable[[Aim, Tensor], Tensor] = Aim.wanted,
 ) -> list[Tensor]:
-    """Return the gradient (1, 3, H, W) of half the sum of squares of each layer."""
+    """Return the gradient (1, 3, H, W) of what each aim climbs, summed over its positions.
+
+    wanted: gives the gradient for some positions' activation, (1, C, h, w), of the same shape.
+    """
     height, width = image.shape[2:]
-    totals = [torch.zeros_like(image) for _ in names]
+    names = tuple(dict.fromkeys(aim.layer for aim in aims))
+    totals = [torch.zeros_like(image) for _ in aims]
     for down, across in tiling.tiles(height, width, moved):
         window = (..., slice(down.low, down.high), slice(across.low, across.high))
         crop = image[window].detach().requires_grad_(True)
         found = network.activations(crop, names)
-        for name, total in zip(names, totals, strict=True):
-            stride = network.layer(name).stride
+        for number, (aim, total) in enumerate(zip(aims, totals, strict=True), start=1):
+            activation = found[aim.layer]
+            stride = network.layer(aim.layer).stride
             owned = (..., positions(down, stride, height), positions(across, stride, width))
-            responses = torch.zeros_like(found[name])
-            responses[owned] = found[name].detach()[owned]
+            responses = torch.zeros_like(activation)
+            responses[owned] = wanted(aim, activation.detach()[owned])
             (gradient,) = torch.autograd.grad(
-                found[name], crop, grad_outputs=responses, retain_graph=name != names[-1]
+                activation, crop, grad_outputs=responses, retain_graph=number < len(aims)
             )
             total[window] += gradient
     return totals
 
 
-def tiled_mean_squares(
-    network: Network, names: Sequence[str], image: Tensor, tiling: Tiling
+def tiled_means(
+    network: Network,
+    aims: Sequence[Aim],
+    image: Tensor,
+    tiling: Tiling,
+    value: Callable[[Aim, Tensor], float],
 ) -> list[float]:
-    """Return the mean square of each layer for an image (1, 3, H, W), each position counted once.
+    """Return a mean over the positions of each aim's layer for an image (1, 3, H, W).
 
-    Where the margin holds less than the positions see, it is as near to that of the whole picture
-    as the gradient is.
+    value: gives the mean of an aim over the positions of an activation (1, C, h, w). Each position
+    is counted once. Where the margin holds less than the positions see, the mean is as near to that
+    of the whole picture as the gradient is.
     """
     height, width = image.shape[2:]
-    sums, counts = [0.0] * len(names), [0] * len(names)
+    layers = tuple(dict.fromkeys(aim.layer for aim in aims))
+    sums, counts = [0.0] * len(aims), [0] * len(aims)
     for down, across in tiling.tiles(height, width):
         crop = image[..., slice(down.low, down.high), slice(across.low, across.high)]
-        found = network.activations(crop, names)
-        for number, name in enumerate(names):
-            stride = network.layer(name).stride
-            owned = (..., positions(down, stride, height), positions(across, stride, width))
-            sums[number] += float(found[name][owned].square().sum())
-            counts[number] += found[name][owned].numel()
+        found = network.activations(crop, layers)
+        for number, aim in enumerate(aims):
+            stride = network.layer(aim.layer).stride
+            rows, columns = positions(down, stride, height), positions(across, stride, width)
+            owned = found[aim.layer][..., rows, columns]
+            count = owned.shape[-2] * owned.shape[-1]
+            if count:
+                sums[number] += value(aim, owned) * count
+                counts[number] += count
     return [total / count for total, count in zip(sums, counts, strict=True)]
 
 

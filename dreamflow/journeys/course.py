@@ -8,10 +8,14 @@ from fractions import Fraction
 
 from dreamflow.clock import Moment, Timeline
 from dreamflow.dream import Objective
+from dreamflow.dream.aim import Aim
+from dreamflow.dream.exemplar import Exemplar
 from dreamflow.errors import SettingsError
+from dreamflow.journeys.exemplars import open_exemplars
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 from dreamflow.schedule import LayerSchedule
+from dreamflow.target import layers_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,11 @@ class Course:
             goes_on = number > 0 and self._layers and blend == self._layers.blends[number - 1]
             self._run.append(self._run[-1] if goes_on else number)
             for name in blend:
-                network.layer(name)
+                Aim.at(network, name)
+        self._exemplars = open_exemplars(network, options, timeline)
+        self._exemplar: Exemplar | None = None
+        if self._exemplars and self._layers:
+            self._exemplars.at(Fraction(0)).check(layers_of(self._layers.layers))
         self.first = self.at(Fraction(0))
         """The settings of the first frame."""
         self.numbers_move = any(name != "layer" for name in options.schedules)
@@ -74,14 +82,16 @@ class Course:
             shares = {before: math.cos(turn), after: math.sin(turn)}
             if share == 0 or before == after:
                 shares = {before: 1.0}
-        objective = Objective.of(self.network, options.layer)
+        if self._exemplars:
+            self._exemplar = self._exemplars.at(moment.time if self.timeline else time)
+        objective = Objective.of(self.network, options.layer, self._exemplar, options.guidance)
+        self._guidance = options.guidance
         return Now(options, self.carry.at(moment), objective, shares)
 
     def objective_of(self, keyframe: int) -> Objective:
-        """Return what is dreamed at a keyframe of the layers, from 0."""
-        if self._layers is None:
-            return self.first.objective
-        return Objective(self.network, self._layers.blends[keyframe])
+        """Return what is dreamed at a keyframe of the layers, from 0, with the guide of `at`."""
+        blend = self._layers.blends[keyframe] if self._layers else self.first.objective.weights
+        return Objective(self.network, blend, self._exemplar, self._guidance)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise SettingsError where frames are too small for a layer that is yet to come."""

@@ -16,12 +16,14 @@ from dreamflow.frames import Frame
 from dreamflow.journeys.caption import Captions
 from dreamflow.journeys.guide import chosen_layers
 from dreamflow.journeys.once import ClipJourney
+from dreamflow.journeys.picked import pick, settled, wants_picture
 from dreamflow.journeys.shown import Shown, Within, box_of, matte_of
 from dreamflow.journeys.video import VideoDreamer, marker_of
 from dreamflow.media.clip import PICTURES_RATE, Clip, exact_rate
 from dreamflow.media.matte import Matte
 from dreamflow.networks import Network
-from dreamflow.networks.network import Layer, find_layer
+from dreamflow.networks.classes import check_target
+from dreamflow.networks.network import Layer
 from dreamflow.options import FADE_S, HOLD_S, CarryOptions, DreamOptions, ShowOptions, SweepOptions
 from dreamflow.schedule import LayerSchedule
 
@@ -38,6 +40,10 @@ class Still:
     def timeline(self) -> Timeline:
         """What the times of schedules count on."""
         return Timeline(self.rate, self.frames / self.rate)
+
+    def first_picture(self) -> np.ndarray:
+        """Return the picture."""
+        return self.picture
 
     def __len__(self) -> int:
         """Return how many frames there are."""
@@ -61,7 +67,7 @@ def sweep_layers(network: str, known: dict[str, Layer], sweep: SweepOptions) -> 
         if not names:
             raise SettingsError("--layers names no layer; `dreamflow layers` lists them")
         for name in (part for blend in names for part in parse_layers(blend.split("+"))):
-            find_layer(network, known, name)
+            check_target(network, known, name)
         if not sweep.category:
             return names
     return names + [n for n in chosen_layers(network, known, (), sweep.category) if n not in names]
@@ -150,10 +156,12 @@ def sweep_journey(
     for.
     """
     options = replace(dream or DreamOptions(), layer=(schedule,))
+    if wants_picture(options):
+        options = settled(options, pick(options, network, source.first_picture()))
     carry = carry or CarryOptions()
     if isinstance(source, Still):
         cuts = cuts or ()
-    names = Captions(LayerSchedule(schedule)) if caption else None
+    names = Captions(LayerSchedule(options.layer[0])) if caption else None
     timeline = source.timeline
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte), box)

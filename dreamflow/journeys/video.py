@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain, islice
 
 import numpy as np
 from torch import Tensor
@@ -29,6 +30,7 @@ from dreamflow.journeys.edge import from_array, to_array, to_picture
 from dreamflow.journeys.ground import Ground
 from dreamflow.journeys.journey import State
 from dreamflow.journeys.passes import dream_marked
+from dreamflow.journeys.picked import pick, settled, wants_picture
 from dreamflow.journeys.shown import Shown, Within, box_of, in_turn, matte_beside, matte_of
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
@@ -103,6 +105,8 @@ class VideoDreamer:
         """By the keyframe of the layers that it is the dream of."""
         self._measured: tuple[DreamOptions, Fraction] | None = None
         """For which settings, and when, it was seen how strong a new dream is."""
+        self._silent = False
+        """Whether it was said that nothing responds."""
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
@@ -180,7 +184,9 @@ class VideoDreamer:
         """Return the dream of a frame by itself."""
         options = self.now.options
         plan, shaping = first_plan(options), Shaping.of(options)
-        return dream(source, objective, plan, options.jitter, key, shaping=shaping)
+        dreamed = dream(source, objective, plan, options.jitter, key, shaping=shaping)
+        self._silent = self._silent or objective.warn_if_silent(source, dreamed)
+        return dreamed
 
     def _begun(self, dreamed: Tensor, source: Tensor, number: int) -> Carried:
         """Return what a new dream, of the layers of a keyframe, gives on."""
@@ -347,6 +353,12 @@ def dream_video(
     matte = matte_beside(frames, show)
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte) if mattes is None else in_turn(mattes), box)
+    if wants_picture(options):
+        coming = iter(frames)
+        first = list(islice(coming, 1))
+        for frame in first:
+            options = settled(options, pick(options, network, frame.picture))
+        frames = chain(first, coming)
     dreamer = VideoDreamer(network, options, carry, timeline)
     marked = Within(marker_of(carry, cuts), box)(frames)
     marked = ahead(marked) if isinstance(frames, Clip) else marked

@@ -23,9 +23,11 @@ from dreamflow.dream.chance import jitter_offset
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.edge import from_array, to_array
+from dreamflow.journeys.exemplars import open_exemplars
 from dreamflow.journeys.homecoming import Homecoming
 from dreamflow.journeys.journey import State
 from dreamflow.journeys.noise import noise_about, with_noise
+from dreamflow.journeys.picked import pick, settled
 from dreamflow.media.clip import exact_rate
 from dreamflow.motion.camera import Move, moved, seen
 from dreamflow.motion.look import Look, kept
@@ -106,7 +108,8 @@ class ZoomJourney:
         """
         self.network = network
         self.zoom = zoom or ZoomOptions()
-        self.options = layers_over(self.zoom, dream or DreamOptions())
+        dream = layers_over(self.zoom, dream or DreamOptions())
+        self.options = settled(dream, pick(dream, network, picture))
         self.timeline = zoom_timeline(self.zoom)
         self.height, self.width = picture.shape[:2]
         for group in (self.options, self.zoom):
@@ -119,6 +122,7 @@ class ZoomJourney:
         schedule = layer_schedule(self.options.layer)
         names = schedule.layers if schedule else parse_layers(self.options.layer)
         network.check_size(names, self.height, self.width)
+        self._exemplars = open_exemplars(network, self.options, self.timeline)
         length = self.timeline.length
         self.done, self.total = 0, int(length * self.timeline.rate)
         self.ticks = max(1, round(length * self.zoom.ticks))
@@ -199,8 +203,10 @@ class ZoomJourney:
 
     def _dreamed(self, state: np.ndarray, tick: int, plan: Sequence[OctavePlan]) -> np.ndarray:
         """Return a state dreamed on, with the layers of a tick."""
-        options = self.options.at(self._moment(tick))
-        objective = Objective.of(self.network, options.layer)
+        moment = self._moment(tick)
+        options = self.options.at(moment)
+        exemplar = self._exemplars.at(moment.time) if self._exemplars else None
+        objective = Objective.of(self.network, options.layer, exemplar, options.guidance)
         image = from_array(state, self.network.device)
         key, shaping = (options.seed, tick), Shaping.of(options)
         return to_array(dream(image, objective, plan, options.jitter, key, shaping=shaping))

@@ -200,6 +200,15 @@ class Clip:
         taken = (frame for n, frame in enumerate(frames) if n % self.options.every == 0)
         return self._resampled(taken) if self.resampled else taken
 
+    def first_picture(self) -> np.ndarray:
+        """Return the first picture of the whole, uint8 (H, W, 3) RGB, also where this is a piece.
+
+        Raises MediaError where it does not decode.
+        """
+        for frame in self._whole:
+            return frame.picture
+        raise MediaError(f"{self.path} has no frame that decodes")
+
     def frames_from(self, start: int = 0) -> Iterator[Frame]:
         """Yield the frames from the one of number `start`, of those taken, on.
 

@@ -10,10 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
+from dreamflow.errors import WeightsError
 from dreamflow.networks.graph import SOURCE, GraphNetwork, Node, describe
 from dreamflow.networks.network import Layer
+from dreamflow.target import CLASS
 
 MEAN_BGR = (104.0, 117.0, 123.0)
+
+CLASSIFIER = "loss3/classifier"
+"""The layer that names the classes. Caffe gives it the mean over the picture, of 7x7 positions; a
+sum of products it is, so its mean over the positions is the same, for a picture of any size."""
 
 MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
     # channels of: 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj
@@ -150,6 +156,20 @@ def build(
 ) -> GraphNetwork:
     """Build the network from Caffe's weights: `<layer>.weight` (OIHW, BGR in) and `.bias`.
 
-    name, mean: of a network of the same shape that was trained on other pictures.
+    The classifier's may be missing. name, mean: of a network of the same shape that was trained on
+    other pictures.
     """
-    return GraphNetwork(name, nodes(), weights, mean, categories(), weights_hash)
+    graph, weights = nodes(), dict(weights)
+    weight, bias = (weights.get(f"{CLASSIFIER}.{part}") for part in ("weight", "bias"))
+    if weight is not None and bias is not None:
+        width = layers()[graph[-1].name].channels
+        count = bias.numel()
+        if weight.numel() != count * width:
+            raise WeightsError(
+                f"these weights do not fit {name}: {CLASSIFIER}.weight is "
+                f"{tuple(weight.shape)}, not {(count, width)}"
+            )
+        weights[f"{CLASS}.weight"] = weight.reshape(count, width, 1, 1)
+        weights[f"{CLASS}.bias"] = bias.reshape(count)
+        graph.append(Node(CLASS, "head", (graph[-1].name,), count))
+    return GraphNetwork(name, graph, weights, mean, categories(), weights_hash)

@@ -14,6 +14,7 @@ from dreamflow.errors import WeightsError
 from dreamflow.networks.convolution import FrozenConvolution, masked_pool
 from dreamflow.networks.lrn import local_response_norm
 from dreamflow.networks.network import Layer, Network
+from dreamflow.target import CLASS
 
 SOURCE = "data"
 """Name of the graph's input, as in Caffe."""
@@ -22,16 +23,21 @@ HIDDEN = "~"
 """What the name of a layer begins with that is computed with, but not dreamed on."""
 
 
+WEIGHTED = ("conv", "head")
+"""Kinds of layers that have weights."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One operation of a network: its output is the layer of the same name.
 
-    A convolution is followed by a ReLU. `channels` is the number of its output channels; the
-    other kinds derive theirs from their inputs. Pools are max pools with Caffe's `ceil_mode`.
+    A convolution is followed by a ReLU, a head, which names classes, by nothing. `channels` is the
+    number of their output channels; the other kinds derive theirs from their inputs. Pools are max
+    pools with Caffe's `ceil_mode`.
     """
 
     name: str
-    kind: Literal["conv", "pool", "norm", "concat"]
+    kind: Literal["conv", "pool", "norm", "concat", "head"]
     inputs: tuple[str, ...]
     channels: int = 0
     kernel: int = 1
@@ -68,7 +74,9 @@ class GraphNetwork(Network):
         """
         facts = describe(nodes, categories)
         shown = {name: layer for name, layer in facts.items() if name[0] != HIDDEN}
+        classes = shown.pop(CLASS, None)
         super().__init__(name, shown, weights_hash)
+        self.classes = classes
         self.nodes = {node.name: node for node in nodes}
         channels = {SOURCE: 3} | {name: layer.channels for name, layer in facts.items()}
         checked = self._checked(weights, channels)
@@ -77,7 +85,7 @@ class GraphNetwork(Network):
                 checked[f"{node.name}.weight"], checked[f"{node.name}.bias"], node.stride, node.pad
             )
             for node in nodes
-            if node.kind == "conv"
+            if node.kind in WEIGHTED
         }
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -88,7 +96,7 @@ class GraphNetwork(Network):
     ) -> dict[str, Tensor]:
         taken: dict[str, Tensor] = {}
         for node in self.nodes.values():
-            if node.kind != "conv":
+            if node.kind not in WEIGHTED:
                 continue
             shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
             for key, expected in ((f"{node.name}.weight", shape), (f"{node.name}.bias", shape[:1])):
@@ -154,6 +162,8 @@ class GraphNetwork(Network):
         first = known[node.inputs[0]]
         if node.kind == "conv":
             return self._convolutions[node.name](first, node.name in pooled)
+        if node.kind == "head":
+            return self.convolved(node, first)
         if node.kind == "norm":
             return local_response_norm(first)
         if node.inputs[0] in pooled:
@@ -190,7 +200,8 @@ def describe(
     for node in nodes:
         inputs = [facts[name] for name in node.inputs]
         first = inputs[0]
-        channels = node.channels if node.kind == "conv" else sum(layer.channels for layer in inputs)
+        weighted = node.kind in WEIGHTED
+        channels = node.channels if weighted else sum(layer.channels for layer in inputs)
         facts[node.name] = Layer(
             name=node.name,
             channels=channels,
@@ -198,7 +209,7 @@ def describe(
             receptive_field=max(
                 (layer.receptive_field or 0) + (node.kernel - 1) * layer.stride for layer in inputs
             ),
-            depth=max(layer.depth for layer in inputs) + (node.kind == "conv"),
+            depth=max(layer.depth for layer in inputs) + weighted,
             smallest=smallest[node.name],
             category=(categories or {}).get(node.name, ""),
         )

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 
 from dreamflow.errors import SettingsError, nearest
+from dreamflow.target import CLASS, parse_target
 
 
 @dataclass(frozen=True)
 class Layer:
     """Facts of a layer.
 
-    channels: feature maps. stride: pixels of the picture per position. receptive_field: pixels of
-    the picture, per side, that one position sees; None where it sees all, or nobody knows.
+    channels: feature maps. stride: pixels of the picture per position; 0 where there is one
+    position for all of it. receptive_field: pixels of the picture, per side, that one position
+    sees; None where it sees all, or nobody knows.
     depth: convolutions on the longest way from the picture. smallest: the least side, in pixels,
     of a picture that reaches the layer. category: of the 2015 guide, or "".
     """
@@ -36,18 +38,25 @@ class Network(ABC):
 
     name: as `load_network` knows it. layers: facts by layer name, shallow to deep.
     weights_hash: SHA-256 of the weights file (of the tensors where there is no file), or "".
-    device: where it is, and where images must be.
+    classes: facts of the layer of its classes (`dreamflow.target.CLASS`), a channel each before
+    the softmax; None where it has no classifier. device: where it is, and where images must be.
     """
 
     def __init__(self, name: str, layers: Mapping[str, Layer], weights_hash: str = "") -> None:
         self.name = name
         self.layers = dict(layers)
         self.weights_hash = weights_hash
+        self.classes: Layer | None = None
         self.device = torch.device("cpu")
 
     def layer(self, name: str) -> Layer:
         """Return the facts of a layer, or raise SettingsError with the nearest names."""
-        return find_layer(self.name, self.layers, name)
+        return find_layer(self.name, self.all_layers, name)
+
+    @property
+    def all_layers(self) -> dict[str, Layer]:
+        """The facts of the layers by name, with that of the classes where there is one."""
+        return self.layers | ({CLASS: self.classes} if self.classes else {})
 
     def activations(self, image: Tensor, wanted: Iterable[str]) -> dict[str, Tensor]:
         """Return the wanted layers' activations, computing nothing that they do not need.
@@ -60,9 +69,9 @@ class Network(ABC):
         return self.compute(image, names)
 
     def check_size(self, names: Iterable[str], height: int, width: int) -> None:
-        """Raise SettingsError where a picture is too small for one of some layers."""
+        """Raise SettingsError where a picture is too small for one of some targets."""
         for name in names:
-            smallest = self.layer(name).smallest
+            smallest = self.layer(parse_target(name).layer).smallest
             if min(height, width) < smallest:
                 raise SettingsError(
                     f"a picture of {width}x{height} is too small for {name}, "
@@ -80,6 +89,11 @@ class Network(ABC):
 
 def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
     """Return the layer of that name, or raise SettingsError with the nearest names."""
+    if name == CLASS and name not in layers:
+        raise SettingsError(
+            f"{network}, or the file of its weights, has no classifier: there are no classes to "
+            "dream on; googlenet and torchvision's networks have one"
+        )
     if name not in layers:
         hint = nearest(name, layers) or f"; `dreamflow layers --network {network}` lists them"
         raise SettingsError(f"{network} has no layer {name!r}{hint}")

@@ -15,6 +15,7 @@ from dreamflow.networks.convolution import FrozenConvolution
 from dreamflow.networks.network import Network
 from dreamflow.networks.tracing import ancestors, first_line, frozen_copy, trace
 from dreamflow.networks.weights_file import content_hash
+from dreamflow.target import CLASS
 
 
 class TracedNetwork(Network):
@@ -41,6 +42,7 @@ class TracedNetwork(Network):
         self._traced = trace(name, self._module)
         super().__init__(name, self._traced.layers, weights_hash)
         self._check_weights()
+        self.classes = self._traced.classes if self._has_classifier() else None
         for parameter in self._module.parameters():
             if parameter.dim() == 4 and not parameter.is_meta:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -61,10 +63,19 @@ class TracedNetwork(Network):
                         f"these weights are damaged: {target}.{key} holds NaN or infinity"
                     )
 
+    def _has_classifier(self) -> bool:
+        """Return whether the weights of the last layers are there: dreams can do without them."""
+        if self._traced.classes is None:
+            return False
+        needed = ancestors([self._traced.names[CLASS]])
+        parts = [str(node.target) for node in needed if node.op == "call_module"]
+        tensors = [t for p in parts for t in self._module.get_submodule(p).state_dict().values()]
+        return not any(tensor.is_meta for tensor in tensors)
+
     def to(self, device: torch.device | str) -> TracedNetwork:
         """Move the network to a device, and return it."""
         self.device = torch.device(device)
-        nodes = [self._traced.names[name] for name in self.layers]
+        nodes = [self._traced.names[name] for name in self.all_layers]
         for node in ancestors(nodes):
             if node.op == "call_module":
                 self._module.get_submodule(str(node.target)).to(self.device)
@@ -83,7 +94,8 @@ class TracedNetwork(Network):
     def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
         """Return the activations of `names`, those of channels-last layers turned to (1, C, h, w).
 
-        Raises SettingsError where the module does not take a picture of this size.
+        Those of the classes are (1, C, 1, 1). Raises SettingsError where the module does not take a
+        picture of this size.
         """
         if names not in self._cut:
             self._cut[names] = self._cut_out(names)
@@ -110,6 +122,8 @@ class TracedNetwork(Network):
                 f"{', '.join(names)}: {first_line(error)}"
             ) from error
         turned = self._traced.channels_last
+        if CLASS in found:
+            found[CLASS] = found[CLASS][:, :, None, None]
         return {n: x.permute(0, 3, 1, 2) if n in turned else x for n, x in found.items()}
 
     def _cut_out(self, names: tuple[str, ...], plain: bool = False) -> fx.GraphModule:

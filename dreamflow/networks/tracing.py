@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 from dreamflow.errors import SettingsError
 from dreamflow.networks.network import Layer
 from dreamflow.networks.torchvision_import import import_torchvision
+from dreamflow.target import CLASS
 
 SIDES = (448, 672)
 """Picture sides of the two passes: multiples of 32 and 56, the strides and windows in use."""
@@ -51,13 +52,15 @@ POINTWISE_NAMES = frozenset(
 class Traced:
     """A module's graph. names: of its nodes. layers: facts of those that can be dreamed on.
 
-    channels_last: the layers whose activations come as (1, h, w, C).
+    channels_last: the layers whose activations come as (1, h, w, C). classes: of the module's
+    output, where that is (1, classes); it is the node of the name `CLASS`.
     """
 
     graph: fx.Graph
     names: dict[str, fx.Node]
     layers: dict[str, Layer]
     channels_last: frozenset[str]
+    classes: Layer | None
 
 
 def frozen_copy(module: nn.Module, meta: bool = False) -> nn.Module:
@@ -93,10 +96,21 @@ def trace(name: str, module: nn.Module) -> Traced:
         ) from error
     names = {text: node for node, text in tracer.node_to_qualname.items()}
     _never_in_place(graph)
-    layers, channels_last = _describe(module, graph, names)
+    meta = frozen_copy(module, meta=True)
+    shapes = [_shapes(meta, graph, side) for side in SIDES]
+    layers, channels_last = _describe(module, graph, names, *shapes)
     if not layers:
         raise SettingsError(f"{name} has no layer that grows with the picture: nothing to dream on")
-    return Traced(graph, names, layers, channels_last)
+    classes = None
+    output = next(node for node in graph.nodes if node.op == "output").args[0]
+    if isinstance(output, fx.Node) and all(
+        len(found.get(output, ())) == 2 and found[output][0] == 1 for found in shapes
+    ):
+        names[CLASS] = output
+        smallest = max(layer.smallest for layer in layers.values())
+        deepest = max(layer.depth for layer in layers.values())
+        classes = Layer(CLASS, shapes[0][output][1], 0, None, deepest + 1, smallest, "")
+    return Traced(graph, names, layers, channels_last, classes)
 
 
 def first_line(error: BaseException) -> str:
@@ -228,11 +242,13 @@ class _Facts:
 
 
 def _describe(
-    module: nn.Module, graph: fx.Graph, names: dict[str, fx.Node]
+    module: nn.Module,
+    graph: fx.Graph,
+    names: dict[str, fx.Node],
+    small: dict[fx.Node, tuple[int, ...]],
+    large: dict[fx.Node, tuple[int, ...]],
 ) -> tuple[dict[str, Layer], frozenset[str]]:
-    meta = frozen_copy(module, meta=True)
     parts = dict(module.named_modules())
-    small, large = (_shapes(meta, graph, side) for side in SIDES)
     facts: dict[fx.Node, _Facts] = {}
     seen: dict[fx.Node, tuple[Window, Window] | None] = {}
     for node in graph.nodes:

@@ -17,6 +17,7 @@ from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
 from dreamflow.journeys.carried import carried_plan
+from dreamflow.journeys.picked import pick, settled, told, wants_picture
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.journeys.shown import Shown, box_of, cut_out, matte_of
 from dreamflow.media import Clip, is_still, read_picture
@@ -26,7 +27,7 @@ from dreamflow.media.readers import fitted
 from dreamflow.media.stills import read_alpha
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, ShowOptions, fit_size
-from dreamflow.render.job import Progress
+from dreamflow.render.job import Progress, Say
 
 
 def frames_before(
@@ -77,11 +78,13 @@ def render_preview(
     progress: Progress = lambda done: None,
     show: ShowOptions | None = None,
     matte: Matte | None = None,
+    say: Say = lambda line: None,
 ) -> np.ndarray:
     """Return the dream of the last of the frames, the others dreamed before it.
 
     Several layers without weights give a labelled contact sheet, one picture each. progress: called
-    with the steps done, of those that `preview_steps` expects.
+    with the steps done, of those that `preview_steps` expects. say: called with the channels
+    picked, which are those that the whole clip is dreamed with.
     uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode, and warns of a
     schedule on a picture, of which the beginning is taken.
     """
@@ -92,6 +95,12 @@ def render_preview(
             "a picture has no time: the beginning of the schedule is taken", DreamFlowWarning, 2
         )
         dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
+    if wants_picture(dream):
+        first = frames.first_picture() if isinstance(frames, Clip) else frames[0].picture
+        picked = pick(dream, network, first)
+        for line in told(network, picked):
+            say(line)
+        dream = settled(dream, picked)
     box = box_of(matte, carry)
     touch = Shown(show, None if still else frames.timeline, matte_of(matte), box)
     steps = Steps(preview_steps(frames, dream, carry), progress)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dreamflow.errors import SettingsError
+from dreamflow.journeys.exemplars import guide_files
 from dreamflow.journeys.sweep import (
     Still,
     spread,
@@ -24,6 +25,7 @@ from dreamflow.networks.network import Layer
 from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, VideoSettings, fit_size
 from dreamflow.render.inputs import MATTE, MATTES
 from dreamflow.render.job import Handles, Rendered, render
+from dreamflow.render.picking import pick_once
 from dreamflow.render.record import settings_record
 from dreamflow.render.video import inputs_of
 
@@ -94,17 +96,19 @@ def render_sweep(
 
     See `render` for what it raises, and how it goes on.
     """
+    source, handles = plan.source, handles or Handles()
     dream = replace(settings.dream, layer=(plan.schedule,))
+    dream, more = pick_once(dream, network, source.first_picture, out, handles)
     settings = replace(settings, dream=dream)
     groups = (dream, settings.carry, settings.show, settings.clip, settings.encode, sweep)
-    record = settings_record("sweep", path, network, *groups)
-    source, cuts, inputs = plan.source, None, {"picture": [path]}
+    record = settings_record("sweep", path, network, *groups) | more
+    cuts, inputs = None, {"picture": [path], **guide_files(dream)}
     if isinstance(source, Clip):
         cuts, inputs = read_cuts(source, settings.carry.cuts), inputs_of(source, settings)
     if matte:
         inputs = {**inputs, MATTE if matte.box is None else MATTES: matte.files}
     journey = sweep_journey(
-        *(source, network, plan.schedule, dream, settings.carry, cuts),
+        *(source, network, dream.layer[0], dream, settings.carry, cuts),
         *(sweep.caption, settings.show, matte),
     )
     outline = plan.outline.beside(matte.sources if matte else ())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from dreamflow.journeys.exemplars import guide_files
 from dreamflow.journeys.journey import Journey
 from dreamflow.journeys.loop import LoopJourney
 from dreamflow.journeys.once import ClipJourney
@@ -18,6 +20,7 @@ from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, VideoSettings
 from dreamflow.render.inputs import FLOW, MATTE, MATTES, Inputs
 from dreamflow.render.job import Handles, Rendered, render
+from dreamflow.render.picking import pick_once
 from dreamflow.render.record import settings_record
 
 
@@ -43,6 +46,7 @@ def inputs_of(clip: Clip, settings: VideoSettings, matte: Matte | None = None) -
     inputs = {"clip": clip.files}
     if carry.cuts not in FOUND:
         inputs["--cuts file"] = [Path(carry.cuts)]
+    inputs |= guide_files(settings.dream)
     if carry.flow_dir is not None:
         inputs[FLOW] = sorted(Path(carry.flow_dir).glob("*.flo"))
     if matte:
@@ -67,8 +71,11 @@ def render_video(
     """
     if matte is None and settings.show.matte is not None:
         matte = open_matte(settings.show, Frames.of(clip))
+    handles = handles or Handles()
+    dream, more = pick_once(settings.dream, network, clip.first_picture, out, handles)
+    settings = replace(settings, dream=dream)
     groups = (settings.dream, settings.carry, settings.show, settings.clip, settings.encode)
-    record = settings_record("video", clip.path, network, *groups)
+    record = settings_record("video", clip.path, network, *groups) | more
     journey = video_journey(clip, network, settings, matte)
     inputs = inputs_of(clip, settings, matte)
     outline = clip.outline.beside(matte.sources if matte else ())

@@ -13,8 +13,9 @@ import numpy as np
 
 from dreamflow.errors import SettingsError
 from dreamflow.journeys.backwards import BackwardsJourney
+from dreamflow.journeys.exemplars import guide_files
 from dreamflow.journeys.noise import coloured_noise
-from dreamflow.journeys.zoom import ZoomJourney, zoom_timeline
+from dreamflow.journeys.zoom import ZoomJourney, layers_over, zoom_timeline
 from dreamflow.media import Clip, is_still, read_picture
 from dreamflow.media.metadata import read_record
 from dreamflow.media.outline import Outline
@@ -31,6 +32,7 @@ from dreamflow.options import (
 )
 from dreamflow.render.inputs import Inputs
 from dreamflow.render.job import Handles, Rendered, render
+from dreamflow.render.picking import pick_once
 from dreamflow.render.preview import first_of, frames_before
 from dreamflow.render.record import settings_record
 
@@ -105,8 +107,14 @@ def render_zoom(
     `first_picture`. A zoom out is dreamed into a folder of frames first, and then shown backwards.
     See `render` for what it raises, and how it goes on.
     """
+    handles = handles or Handles()
+    made_by = forwards_path(out) if settings.zoom.reverse else out
+    dream = layers_over(settings.zoom, settings.dream)
+    dream, more = pick_once(dream, network, lambda: picture, made_by, handles)
+    if more:
+        settings = replace(settings, dream=dream, zoom=replace(settings.zoom, layers=None))
     groups = (settings.dream, settings.zoom, settings.encode)
-    record = settings_record("zoom", source or NOISE_NAME, network, *groups)
+    record = settings_record("zoom", source or NOISE_NAME, network, *groups) | more
     sources = [source] if source else []
     outline = zoom_outline(settings, picture, *sources)
     inputs: Inputs = {}
@@ -115,7 +123,7 @@ def render_zoom(
     elif source:
         record["at"] = at
         inputs = {f"frame at {at}": Clip(source).files}
-    handles = handles or Handles()
+    inputs = {**inputs, **guide_files(settings.dream)}
     rest = (outline, settings.encode, record, inputs, network.device)
 
     def journey() -> ZoomJourney:

@@ -1,0 +1,68 @@
+"""One part of an objective, as it is computed: what is asked of the activations of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamflow.dream.exemplar import Exemplar
+from dreamflow.errors import SettingsError
+from dreamflow.networks.classes import channels_of
+from dreamflow.networks.network import Network
+from dreamflow.target import CLASS, parse_target
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A layer, and which of its channels; none are all.
+
+    What is climbed is the mean square of the activations; of classes, the mean of their values
+    before the softmax (Simonyan et al. 2013); with a guide, the dot product with what fits best.
+    """
+
+    layer: str
+    channels: tuple[int, ...] = ()
+
+    @classmethod
+    def at(cls, network: Network, name: str) -> Aim:
+        """Return the aim that a target's name means. Raises SettingsError for what there is not."""
+        target = parse_target(name)
+        channels = channels_of(network.name, network.all_layers, target)
+        if target.pick:
+            raise SettingsError(f"{name}: channels are picked by a picture; pick them first")
+        return cls(target.layer, channels)
+
+    def of(self, activation: Tensor) -> Tensor:
+        """Return the channels aimed at, (1, c, h, w), of an activation (1, C, h, w)."""
+        return activation[:, list(self.channels)] if self.channels else activation
+
+    def wanted(
+        self, activation: Tensor, exemplar: Exemplar | None = None, guidance: float = 1.0
+    ) -> Tensor:
+        """Return the gradient of what is climbed, at each place, for an activation (1, C, h, w).
+
+        It is that of a sum over the places: only its direction is kept. guidance: from 0, as
+        without a guide, to 1.
+        """
+        activation = activation.detach()
+        if self.layer == CLASS:
+            out = torch.zeros_like(activation)
+            out[:, list(self.channels)] = 1
+            return out
+        own = activation
+        if self.channels:
+            own = torch.zeros_like(activation)
+            own[:, list(self.channels)] = self.of(activation)
+        if exemplar is None or guidance == 0:
+            return own
+        match = exemplar.matched(activation, self.layer, self.channels)
+        return match if guidance == 1 else own * (1 - guidance) + match * guidance
+
+    def value(self, activation: Tensor, exemplar: Exemplar | None, guidance: float) -> float:
+        """Return what is climbed, as a mean over places and channels."""
+        if self.layer == CLASS:
+            return float(self.of(activation).mean())
+        wanted = self.wanted(activation, exemplar, guidance)
+        return float((self.of(activation) * self.of(wanted)).mean())

@@ -1,0 +1,688 @@
+"""Channels, classes and guides: what can be asked of a network besides whole layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SAMPLE, SAMPLE_STILL, SHARED, Run, random_classifier, random_weights, texture
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import dreamflow
+from dreamflow.blend import parse_layers
+from dreamflow.clock import Timeline
+from dreamflow.dream import Objective, dream, first_plan
+from dreamflow.dream.exemplar import MOST_VECTORS, Exemplar
+from dreamflow.dream.pick import pick_channels, responses
+from dreamflow.errors import DreamFlowWarning, SettingsError
+from dreamflow.frames import Frame
+from dreamflow.journeys import dream_image, dream_video
+from dreamflow.journeys.edge import to_image
+from dreamflow.journeys.exemplars import Exemplars
+from dreamflow.journeys.picked import pick, settled
+from dreamflow.journeys.sweep import dream_sweep
+from dreamflow.media import Clip, read_picture, write_picture
+from dreamflow.media.folder import job_path
+from dreamflow.media.metadata import read_record
+from dreamflow.memory import set_pass_memory
+from dreamflow.networks import Network, googlenet, load_network
+from dreamflow.networks.classes import class_names, find_class
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    SweepOptions,
+    VideoSettings,
+)
+from dreamflow.presets import load_preset
+from dreamflow.render import Handles, render_video
+from dreamflow.schedule import LayerSchedule, map_layers
+from dreamflow.target import CLASS, PICKS, Pick, Target, parse_target
+
+Cli = Callable[..., Run]
+LAYER = "inception_3b/output"
+FAST = ("--size", "64", "--octaves", "1", "--iterations", "1")
+
+
+@pytest.fixture(scope="module")
+def knowing() -> Network:
+    """A network of noise with a classifier of noise."""
+    return googlenet.build(random_weights() | random_classifier())
+
+
+# --- how they are written
+
+layers = st.sampled_from(["conv2/3x3", "inception_4c/output", "features.3", "2", "layer1.0.add"])
+channels = st.sets(st.integers(0, 1200), min_size=1, max_size=12)
+picks = st.builds(Pick, st.sampled_from(PICKS), st.integers(1, 900))
+class_words = st.sampled_from(["tabby", "Egyptian cat", "jack-o'-lantern", "black-footed ferret"])
+targets = st.one_of(
+    st.builds(Target, layers),
+    st.builds(lambda layer, found: Target(layer, tuple(sorted(found))), layers, channels),
+    st.builds(lambda layer, picked: Target(layer, pick=picked), layers, picks),
+    st.builds(
+        lambda found, names: Target(CLASS, tuple(sorted(found)), tuple(names)),
+        channels,
+        st.lists(class_words, unique=True),
+    ),
+)
+
+
+@given(targets)
+def test_a_target_comes_back_as_it_was_written(target: Target) -> None:
+    assert parse_target(str(target)) == target
+    spaced = str(target).replace(":", " : ")
+    assert parse_target(spaced) == target
+
+
+@given(st.lists(targets, min_size=2, max_size=4, unique_by=str), st.data())
+def test_targets_stay_whole_in_schedules_and_blends(
+    found: list[Target], data: st.DataObject
+) -> None:
+    curve = data.draw(st.sampled_from(["", " smooth", " hold"]))
+    weight = data.draw(st.sampled_from([1.0, -0.5]))
+    keyframes: list[str] = []
+    for time, target in zip(["0", "1:02.5", "1:00:04", "95%"], found, strict=False):
+        # A layer of digits right behind a time with a colon would be read as a part of it.
+        space = " " if target.layer.isdigit() else data.draw(st.sampled_from(["", " "]))
+        keyframes.append(f"{time}:{space}{target}={weight} + conv1/7x7_s2=2{curve}")
+    text = ", ".join(keyframes)
+    schedule = LayerSchedule(text)
+    blends = tuple({str(target): weight, "conv1/7x7_s2": 2.0} for target in found)
+    assert schedule.blends == blends
+    assert all(keyframe.curve == (curve.strip() or "linear") for keyframe in schedule.keyframes)
+    assert LayerSchedule(map_layers(text, lambda name: name)).blends == blends
+    assert LayerSchedule(f"smooth, {text}").blends == blends
+    assert list(parse_layers([f"{t}={weight}" for t in found])) == [str(t) for t in found]
+
+
+def test_what_stands_for_what() -> None:
+    assert parse_target("a/b:3:7:10-12").channels == (3, 7, 10, 11, 12)
+    assert str(parse_target("a:7:3:4:5:3")) == "a:3-5:7"
+    assert parse_target("class:151-153:tiger  cat") == Target(
+        CLASS, (151, 152, 153), ("tiger cat",)
+    )
+    assert parse_target("a:strongest5") == parse_target("a:strongest 5")
+    assert list(LayerSchedule("a:61").layers) == ["a:61"], "a is no time"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a:", "'' is no channel; write a:61, a:10-20, a:3:7:61 or a:strongest 5"),
+        ("a:x", "'x' is no channel"),
+        ("a:-3", "'-3' is no channel"),
+        ("a:9-3", "'9-3' is no channel"),
+        ("a:0-99999999999", "is no channel"),
+        ("a:strongest 0", "'strongest 0' is no channel"),
+        ("a:3:strongest 5", "'strongest 5' is no channel"),
+        (":61", "names no layer"),
+        ("class:", "is no channel"),
+    ],
+)
+def test_what_is_no_target(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse_target(text)
+
+
+def test_commas_between_channels_are_told_of() -> None:
+    with pytest.raises(SettingsError, match="parted by colons, conv2/3x3:3:7:61"):
+        DreamOptions(layer=("conv2/3x3:3,7,61",))
+    with pytest.raises(SettingsError, match="--channels 'best 5': write strongest 5, weakest 5 or"):
+        DreamOptions(channels="best 5")
+    with pytest.raises(SettingsError, match="twice"):
+        parse_layers(["a:3:4", "a:4:3"])
+
+
+# --- what is climbed
+
+
+@pytest.fixture(scope="module")
+def pocket() -> Network:
+    return load_network("pocket", device="cpu")
+
+
+def dreamed_on(network: Network, *targets: str, iterations: int = 8) -> tuple[Tensor, Tensor]:
+    """Return a picture, and its dream."""
+    image = to_image(texture(96, 96))
+    plan = first_plan(DreamOptions(octaves=1, iterations=iterations))
+    return image, dream(image, Objective.of(network, targets), plan, 8, (0, 0))
+
+
+@pytest.mark.parametrize("layer", ["conv2/3x3", "inception_3a/output", LAYER])
+def test_a_channel_rises_more_than_any_other(pocket: Network, layer: str) -> None:
+    image = to_image(texture(96, 96))
+    for wanted in pick_channels(pocket, layer, Pick("strongest", 3), image, 0):
+        before, after = (
+            responses(pocket, layer, seen) for seen in dreamed_on(pocket, f"{layer}:{wanted}")
+        )
+        assert int((after - before).argmax()) == wanted
+        assert after[wanted] > 1.5 * before[wanted]
+
+
+def test_all_channels_by_number_are_the_layer(noise_network: Network) -> None:
+    image = to_image(texture(64, 64))
+    count = noise_network.layer("conv2/3x3").channels
+    whole = Objective.of(noise_network, ["conv2/3x3"])
+    named = Objective.of(noise_network, [f"conv2/3x3:0-{count - 1}"])
+    torch.testing.assert_close(named.gradient(image), whole.gradient(image))
+    assert named.value(image) == pytest.approx(whole.value(image))
+
+
+def test_a_channel_dreams_as_strongly_as_a_layer(noise_network: Network) -> None:
+    image = to_image(texture(64, 64))
+    for target in ("conv2/3x3", "conv2/3x3:5", "conv2/3x3:5=-0.2"):
+        gradient = Objective.of(noise_network, [target]).gradient(image)
+        assert float(gradient.abs().mean()) == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("carry", [True, False])
+def test_a_channel_that_does_not_respond_is_told_of(carry: bool) -> None:
+    weights = random_weights()
+    weights["conv2/3x3.bias"][7] = -1e9
+    deaf = googlenet.build(weights)
+    options = DreamOptions(octaves=1, iterations=1)
+    picture = texture(64, 64)
+    with pytest.warns(DreamFlowWarning, match="nothing of conv2/3x3:7 responds to the picture"):
+        same = dream_image(picture, deaf, "conv2/3x3:7", options)
+    assert np.array_equal(same, picture)
+    frames = [Frame(number, Fraction(number, 8), picture) for number in range(3)]
+    with pytest.warns(DreamFlowWarning, match="nothing of conv2/3x3:7 responds") as told:
+        list(dream_video(frames, deaf, "conv2/3x3:7", options, CarryOptions(carry=carry)))
+    assert len(told) == 1, "once is enough"
+
+
+def test_channels_of_one_layer_can_work_against_each_other(pocket: Network) -> None:
+    """Both come of one pass, and each has its own weight."""
+    image = to_image(texture(96, 96))
+    one, other = pick_channels(pocket, LAYER, Pick("strongest", 2), image, 0)
+    both = [f"{LAYER}:{one}=1", f"{LAYER}:{other}=-1"]
+    assert Objective.of(pocket, both).layers == (LAYER,)
+    before, after = (responses(pocket, LAYER, seen) for seen in dreamed_on(pocket, *both))
+    assert after[one] > 1.2 * before[one] and after[other] < 0.9 * before[other]
+
+
+def test_a_class_rises_most_when_it_is_climbed(knowing: Network) -> None:
+    classes = [281, 605, 7]
+    rises: list[Tensor] = []
+    for number in classes:
+        image, dreamed = dreamed_on(knowing, f"class:{number}")
+        before, after = (
+            knowing.activations(seen, (CLASS,))[CLASS].mean((0, 2, 3)) for seen in (image, dreamed)
+        )
+        rises.append((after - before)[classes])
+        objective = Objective.of(knowing, [f"class:{number}"])
+        assert objective.value(dreamed) == pytest.approx(float(after[number]), rel=1e-4)
+    assert torch.stack(rises).argmax(0).tolist() == [0, 1, 2]
+    assert float(torch.stack(rises).diagonal().min()) > 0
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not (SHARED / "photos" / "classify").is_dir(), reason="no photographs")
+def test_photographs_are_told_right(real_network: Network) -> None:
+    """Caffe's classes come in the order of the names, and the mean over any size is right."""
+    names = class_names("googlenet")
+    photographs = sorted((SHARED / "photos" / "classify").glob("*.jpg"))
+    right = 0
+    for path in photographs:
+        number, name = path.stem.split("_")
+        assert find_class("googlenet", name, 1000) == int(number), names[int(number)]
+        image = to_image(read_picture(path))
+        small = torch.nn.functional.interpolate(image, (256, 320), mode="bilinear", antialias=True)
+        told = real_network.activations(small, (CLASS,))[CLASS].mean((0, 2, 3)).argmax()
+        right += int(told) == int(number)
+    assert right >= 0.85 * len(photographs)
+
+
+@pytest.mark.weights
+def test_a_real_class_is_dreamed(real_network: Network) -> None:
+    picture = read_picture(SAMPLE_STILL)[:200, :260]
+    dreamed = dream_image(picture, real_network, "class:tabby", DreamOptions(octaves=2))
+    objective = Objective.of(real_network, ["class:tabby"])
+    logits = [
+        real_network.activations(to_image(seen), (CLASS,))[CLASS].mean((0, 2, 3))
+        for seen in (picture, dreamed)
+    ]
+    assert objective.value(to_image(dreamed)) > objective.value(to_image(picture)) + 5
+    assert 281 in logits[1].topk(5)[1]
+
+
+def test_names_of_classes() -> None:
+    assert len(class_names("googlenet")) == 1000
+    assert class_names("torchvision:vgg16") == class_names("googlenet")
+    assert find_class("googlenet", "EGYPTIAN-cat", 1000) == 285
+    assert find_class("googlenet", "Cardigan", 1000) == 264, "the dog"
+    assert find_class("googlenet", "cardigan", 1000) == 474
+    for name, message in (
+        ("tabbyy", "knows no class 'tabbyy'; did you mean tabby"),
+        ("egyptian_catt", "did you mean Egyptian cat"),
+        ("zzzz", "`dreamflow classes --network googlenet` lists them"),
+        ("CARDIGAN", "several classes: write class:264 or class:474"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            find_class("googlenet", name, 1000)
+    with pytest.raises(SettingsError, match="places365 have no names here: give a number"):
+        find_class("places365", "kitchen", 365)
+
+
+def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:
+    for target, message in (
+        (f"{LAYER}:480", f"{LAYER} has 480 channels, 0 to 479: there is no 480"),
+        (f"{LAYER}:strongest 481", "there are no 481 to choose"),
+        ("class:1000", "googlenet has 1000 classes, 0 to 999: there is no 1000"),
+        ("class", "say which one, as class:tabby or class:281"),
+        (f"{LAYER}:strongest 5", "pick them first"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            Objective.of(knowing, [target])
+    with pytest.raises(SettingsError, match="has no classifier"):
+        Objective.of(noise_network, ["class:281"])
+    assert CLASS not in knowing.layers, "lists, sweeps and guides go by without it"
+
+
+# --- tiles
+
+
+def test_channels_classes_and_guides_are_the_same_in_tiles(knowing: Network) -> None:
+    image = to_image(texture(352, 416))
+    exemplar = Exemplar(knowing, to_image(texture(96, 96, seed=3)))
+    for target, guide in (
+        (f"{LAYER}:5:90-120", None),
+        ("class:281", None),
+        (LAYER, exemplar),
+        (f"{LAYER}:5:90-120", exemplar),
+    ):
+        objective = Objective.of(knowing, [target], guide)
+        whole = objective.gradient(image)
+        try:
+            set_pass_memory(30)
+            tiled = objective.gradient(image)
+        finally:
+            set_pass_memory(0)
+        assert not torch.equal(tiled, whole), "it was taken in tiles"
+        assert float((tiled - whole).norm() / whole.norm()) < 0.05, target
+
+
+def test_a_class_that_cannot_be_tiled_says_so() -> None:
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 32, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(32, 7),
+    )
+    network = dreamflow.network_of(module)
+    assert network.classes and network.classes.channels == 7
+    objective = Objective.of(network, ["class:3"])
+    image = to_image(texture(400, 400))
+    logits = network.activations(image, (CLASS,))[CLASS]
+    expected = module((image - 0.45) / 0.225).shape
+    assert logits.shape == (*expected, 1, 1)
+    assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
+    try:
+        set_pass_memory(10)
+        with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
+            objective.gradient(image)
+    finally:
+        set_pass_memory(0)
+
+
+# --- picked by a picture
+
+
+def test_the_strongest_respond_most(noise_network: Network) -> None:
+    image = to_image(texture(96, 96))
+    found = noise_network.activations(image, (LAYER,))[LAYER].square().mean((0, 2, 3))
+    strongest = pick_channels(noise_network, LAYER, Pick("strongest", 5), image, 0)
+    weakest = pick_channels(noise_network, LAYER, Pick("weakest", 5), image, 0)
+    assert list(strongest) == found.topk(5)[1].tolist()
+    assert all(found[n] > 0 for n in weakest), "what does not respond cannot be dreamed on"
+    assert max(found[list(weakest)]) <= sorted(found[found > 0])[4]
+    kinds = {pick_channels(noise_network, LAYER, Pick("random", 5), image, seed) for seed in (1, 2)}
+    assert len(kinds) == 2
+    again = pick_channels(noise_network, LAYER, Pick("random", 5), image, 1)
+    assert again in kinds
+
+
+def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
+    picture = texture(96, 96)
+    text = "0: conv2/3x3 hold, 4s: inception_3a/1x1:weakest 2 + conv2/3x3:7=-1, 8s: conv2/3x3"
+    options = DreamOptions(layer=(text,), channels="strongest 3")
+    picked = pick(options, noise_network, picture)
+    assert list(picked) == ["conv2/3x3:strongest 3", "inception_3a/1x1:weakest 2"]
+    done = settled(options, picked)
+    assert done.channels is None
+    first, second, third = LayerSchedule(done.layer[0]).blends
+    assert [parse_target(name).channels for name in first] == [
+        tuple(sorted(picked["conv2/3x3:strongest 3"]))
+    ]
+    assert list(second)[1] == "conv2/3x3:7" and second["conv2/3x3:7"] == -1 and third == first
+    assert settled(done, pick(done, noise_network, picture)) == done
+
+
+def test_a_sweep_picks_too(noise_network: Network) -> None:
+    picture = texture(64, 64)
+    dream = DreamOptions(channels="strongest 2", octaves=1, iterations=1)
+    sweep = SweepOptions(layers="conv1/7x7_s2,conv2/3x3", hold=0.2, fade=0.5)
+    names = DreamOptions(layer=("conv1/7x7_s2", "conv2/3x3"), channels="strongest 2")
+    named = settled(names, pick(names, noise_network, picture)).layer
+    one = dream_sweep(picture, noise_network, sweep, dream, fps=4)
+    plain = replace(sweep, layers=",".join(named))
+    other = dream_sweep(picture, noise_network, plain, replace(dream, channels=None), fps=4)
+    pairs = list(zip(one, other, strict=True))
+    assert pairs and all(np.array_equal(a.picture, b.picture) for a, b in pairs)
+
+
+def test_a_preset_holds_them(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'layer = ["inception_4c/output:61:70-75=0.5", "class:Egyptian cat=-1"]\n'
+        'channels = "weakest 3"\nguided_by = "meadow.jpg"\nguidance = "0: 0, 100%: 1"\n'
+    )
+    options = DreamOptions(**load_preset(str(tmp_path / "mine.toml"))[1])
+    assert parse_layers(options.layer) == {
+        "inception_4c/output:61:70-75": 0.5,
+        "class:Egyptian cat": -1.0,
+    }
+    assert options.channels == "weakest 3" and options.guided_by == "meadow.jpg"
+    assert options.at(Timeline(Fraction(8), Fraction(2)).at(Fraction(1))).guidance == 0.5
+
+
+def test_a_clip_is_dreamed_on_what_its_first_frame_picks(noise_network: Network) -> None:
+    frames = [Frame(n, Fraction(n, 8), texture(64, 64, seed=n)) for n in range(3)]
+    options = DreamOptions(
+        layer=(LAYER,), channels="strongest 3", octaves=1, iterations=1, jitter=8
+    )
+    carry = CarryOptions(carry=False)
+    dreams = list(dream_video(frames, noise_network, None, options, carry))
+    named = settled(options, pick(options, noise_network, frames[0].picture))
+    for dreamed, frame in zip(dreams, frames, strict=True):
+        alone = dream_image(frame.picture, noise_network, None, named, frame.index)
+        assert np.array_equal(dreamed.picture, alone)
+
+
+class Strike(RuntimeError):
+    pass
+
+
+def rendered(
+    out: Path, network: Network, settings: VideoSettings, strike: int = -1, **handles: bool
+) -> list[str]:
+    """Render the sample, struck after some frames where that is asked for; return what was said."""
+    said: list[str] = []
+
+    def progress(done: int, total: int) -> None:
+        if done == strike:
+            raise Strike
+
+    clip = Clip(SAMPLE, settings.clip)
+    try:
+        render_video(clip, out, network, settings, Handles(progress, said.append, **handles))
+    except Strike:
+        assert strike > 0
+    return said
+
+
+def test_a_job_holds_to_what_was_picked(
+    tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dream = DreamOptions(layer=(LAYER,), channels="strongest 4", octaves=1, iterations=1)
+    settings = VideoSettings(dream, CarryOptions(), ClipOptions(size="64", end="8"))
+    rendered(tmp_path / "whole", noise_network, settings)
+    (said,) = rendered(tmp_path / "d", noise_network, settings, strike=4)
+    assert said.startswith(f"strongest 4 channels of {LAYER}: ")
+    monkeypatch.setattr(Clip, "first_picture", None, raising=True)
+    again = rendered(tmp_path / "d", noise_network, settings)
+    assert again == [said, "going on from frame 4 of 8"]
+    for path in sorted((tmp_path / "whole").glob("*.png")):
+        assert path.read_bytes() == (tmp_path / "d" / path.name).read_bytes()
+    record = read_record(tmp_path / "d")
+    numbers = record["picked"][f"{LAYER}:strongest 4"]
+    assert [str(n) for n in numbers] == said.split(": ")[1].split(", ")
+    assert record["settings"]["layer"] == [str(Target(LAYER, tuple(sorted(numbers))))]
+    assert record["settings"]["channels"] is None
+
+
+# --- guided
+
+
+def test_the_best_match_is_taken_whatever_the_chunks(
+    noise_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exemplar = Exemplar(noise_network, to_image(texture(64, 80, seed=2)))
+    activation = noise_network.activations(to_image(texture(72, 64)), (LAYER,))[LAYER]
+    guide = noise_network.activations(exemplar.image, (LAYER,))[LAYER]
+    found = exemplar.matched(activation, LAYER, ())
+    # As the notebook of 2015 has it.
+    x, y = activation[0].flatten(1).numpy(), guide[0].flatten(1).numpy()
+    expected = y[:, x.T.dot(y).argmax(1)]
+    np.testing.assert_array_equal(found[0].flatten(1).numpy(), expected)
+    monkeypatch.setattr("dreamflow.dream.exemplar.CHUNK_VALUES", 100)
+    assert torch.equal(exemplar.matched(activation, LAYER, ()), found)
+    some = exemplar.matched(activation, LAYER, (3, 9))
+    assert set(some[0].flatten(1).abs().sum(1).nonzero().flatten().tolist()) <= {3, 9}
+
+
+def test_a_large_guide_is_held_within_bounds(noise_network: Network) -> None:
+    exemplar = Exemplar(noise_network, to_image(texture(400, 400)))
+    vectors = exemplar.vectors("conv2/3x3")
+    assert MOST_VECTORS / 2 < vectors.shape[0] <= MOST_VECTORS
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0))
+
+
+@pytest.mark.parametrize("layer", ["conv2/3x3", LAYER])
+def test_a_guided_dream_comes_to_resemble_its_guide(pocket: Network, layer: str) -> None:
+    image, unguided = dreamed_on(pocket, layer)
+    exemplar = Exemplar(pocket, to_image(texture(96, 96, seed=4)))
+    guided, free = Objective.of(pocket, [layer], exemplar), Objective.of(pocket, [layer])
+    plan = first_plan(DreamOptions(octaves=1, iterations=8))
+    towards = dream(image, guided, plan, 8, (0, 0))
+    assert guided.value(towards) > 1.15 * guided.value(image)
+    assert guided.value(towards) > guided.value(unguided)
+
+    def likeness(seen: Tensor) -> float:
+        found = pocket.activations(seen, (layer,))[layer]
+        return cosine(found, exemplar.matched(found, layer, ()))
+
+    assert likeness(towards) > likeness(unguided)
+    none = Objective.of(pocket, [layer], exemplar, 0.0)
+    assert torch.equal(none.gradient(image), free.gradient(image))
+    half, whole = replace(guided, guidance=0.5).gradient(image), guided.gradient(image)
+    assert cosine(half, whole) > cosine(free.gradient(image), whole)
+
+
+def test_a_guide_that_is_too_small_says_for_what(noise_network: Network, tmp_path: Path) -> None:
+    write_picture(tmp_path / "tiny.png", texture(8, 8))
+    options = DreamOptions(
+        layer=("inception_4c/output",), guided_by=str(tmp_path / "tiny.png"), octaves=1
+    )
+    with pytest.raises(SettingsError, match=r"the guide tiny.png has 8x8 pixels.*inception_4c"):
+        dream_image(texture(64, 64), noise_network, None, options)
+    later = replace(options, layer=("0: conv1/7x7_s2, 1s: inception_4c/output",))
+    frames = [Frame(0, Fraction(0), texture(64, 64))]
+    timeline = Timeline(Fraction(8), Fraction(2))
+    with pytest.raises(SettingsError, match="too small for inception_4c"):
+        next(dream_video(frames, noise_network, None, later, timeline=timeline))
+
+
+def test_a_guide_is_nothing_to_classes(knowing: Network) -> None:
+    options = DreamOptions(
+        layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
+    )
+    picture = texture(64, 64)
+    with pytest.warns(DreamFlowWarning, match="--guided-by is nothing to classes"):
+        guided = dream_image(picture, knowing, None, options)
+    free = dream_image(picture, knowing, None, replace(options, guided_by=None))
+    assert np.array_equal(guided, free)
+
+
+@pytest.fixture
+def flicker(tmp_path: Path) -> Path:
+    """A guide clip of six pictures, a quarter of a second each."""
+    (tmp_path / "flicker").mkdir()
+    for number in range(6):
+        write_picture(tmp_path / "flicker" / f"{number}.png", texture(48, 48, seed=number))
+    return tmp_path / "flicker"
+
+
+def test_a_guide_clip_goes_in_step_and_is_held_at_its_end(
+    flicker: Path, noise_network: Network
+) -> None:
+    """A folder of pictures has 24 a second: by time, whatever the source's own rate."""
+    shown = Exemplars(noise_network, flicker, Timeline(Fraction(24), Fraction(6, 24)))
+    times = [0, 1.5, 5, 2, 1, 3.9, 5, 40, 0]
+    for time in times:
+        wanted = to_image(texture(48, 48, seed=min(5, int(time))))
+        assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
+    with pytest.warns(DreamFlowWarning, match="the guide flicker has 0.25 s, the source 2.00 s"):
+        Exemplars(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
+
+
+@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.parametrize("passes", [1, 2])
+def test_a_guided_job_goes_on_and_knows_its_guide(
+    tmp_path: Path, flicker: Path, noise_network: Network, passes: int
+) -> None:
+    dream = DreamOptions(
+        layer=("0: conv2/3x3, 6: inception_3a/output:5-40",),
+        guided_by=str(flicker),
+        guidance="0: 1, 8: 0.5",
+        octaves=1,
+        iterations=1,
+    )
+    carry = CarryOptions(carry_iterations=1, passes=passes)
+    settings = VideoSettings(dream, carry, ClipOptions(size="64", end="8"))
+    rendered(tmp_path / "whole", noise_network, settings)
+    rendered(tmp_path / "d", noise_network, settings, strike=4 if passes == 1 else 11)
+    assert job_path(tmp_path / "d").exists()
+    moved = texture(48, 48, seed=99)
+    kept = (flicker / "3.png").read_bytes()
+    write_picture(flicker / "0.png", moved)
+    with pytest.raises(SettingsError, match="begun with another --guided-by file"):
+        rendered(tmp_path / "d", noise_network, settings)
+    write_picture(flicker / "0.png", texture(48, 48, seed=0))
+    assert (flicker / "3.png").read_bytes() == kept
+    rendered(tmp_path / "d", noise_network, settings)
+    for path in sorted((tmp_path / "whole").glob("*.png")):
+        assert path.read_bytes() == (tmp_path / "d" / path.name).read_bytes()
+
+
+# --- the command line
+
+
+def test_everywhere_a_layer_is(tmp_path: Path, cli: Cli) -> None:
+    """A film, a frame, a sweep and a zoom, on channels, picked, guided and on a schedule."""
+    more = (*FAST, "--guided-by", SAMPLE_STILL, "--jitter", "4")
+    targets = "0: conv1/7x7_s2:3:7 smooth, 2: conv2/3x3:10-20=1 + pool1/norm1:1=-0.5"
+    runs = [
+        cli("video", SAMPLE, tmp_path / "v", *more, "--end", "4", "--layer", targets),
+        cli("frame", SAMPLE_STILL, tmp_path / "f.png", *more, "--layer", "conv2/3x3:random 3"),
+        cli(
+            *("sweep", SAMPLE_STILL, tmp_path / "s", *more, "--fps", "4", "--caption"),
+            *("--layers", "conv1/7x7_s2:3:7,conv2/3x3", "--channels", "weakest 2"),
+        ),
+        cli(
+            *("zoom", SAMPLE_STILL, tmp_path / "z", *more[2:], "--size", "64x48"),
+            *("--seconds", "0.2", "--layers", "conv1/7x7_s2,conv2/3x3:4"),
+            *("--channels", "strongest 2"),
+        ),
+    ]
+    assert [run.code for run in runs] == [0] * 4, [run.err for run in runs]
+    assert "random 3 channels of conv2/3x3: " in runs[1].err
+    assert "weakest 2 channels of conv2/3x3: " in runs[2].err
+    assert "strongest 2 channels of conv1/7x7_s2: " in runs[3].err
+    record = read_record(tmp_path / "z")["settings"]
+    assert record["layers"] is None and "conv2/3x3:4" in record["layer"][0]
+    again = cli("frame", SAMPLE_STILL, tmp_path / "g.png", "--like", tmp_path / "v", "--size", "64")
+    assert again.code == 0, again.err
+
+
+def test_a_preview_picks_as_the_film_does(tmp_path: Path, cli: Cli) -> None:
+    more = (*FAST, "--layer", "conv2/3x3", "--channels", "strongest 2", "--jitter", "4")
+    film = cli("video", SAMPLE, tmp_path / "v", *more, "--end", "6")
+    preview = cli("frame", SAMPLE, tmp_path / "f.png", *more, "--at", "5", "--run-in", "5")
+    assert film.err == preview.err and "strongest 2 channels of conv2/3x3: " in film.err
+    shown = read_picture(tmp_path / "v" / "frame_000005.png")
+    assert np.array_equal(read_picture(tmp_path / "f.png"), shown)
+
+
+def test_wrong_targets_are_refused_before_the_work(tmp_path: Path, cli: Cli) -> None:
+    for layer, message in (
+        ("conv2/3x3:192", "conv2/3x3 has 192 channels, 0 to 191: there is no 192"),
+        ("class:tabby", "pocket, or the file of its weights, has no classifier"),
+        ("0: conv2/3x3, 1s: conv2/3x3:500", "keyframe 2 (1s: conv2/3x3:500): conv2/3x3 has 192"),
+    ):
+        run = cli("video", SAMPLE, tmp_path / "d.mp4", *FAST, "--layer", layer)
+        assert run.code == 1 and message in run.err and run.err.count("\n") == 1, run.err
+    tabby = ("--network", "googlenet", "--layer", "class:tabbyy")
+    run = cli("video", SAMPLE, tmp_path / "d.mp4", *FAST, *tabby)
+    assert run.code == 1 and "did you mean tabby" in run.err
+    run = cli("video", SAMPLE, tmp_path / "d.mp4", *FAST, "--guided-by", tmp_path / "none.jpg")
+    assert run.code == 1 and "none.jpg" in run.err and run.err.count("\n") == 1, run.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sheet_of_channels(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fast = ("--octaves", "1", "--iterations", "1", "--tile", "64")
+    run = cli("channels", SAMPLE_STILL, *fast, "--layer", "conv2/3x3", "--count", "5")
+    assert run.code == 0, run.err
+    sheet = read_picture(tmp_path / "meadow_conv2-3x3.png")
+    assert sheet.shape[1] >= 3 * 64
+    tiles = cli("channels", SAMPLE, "two.png", *fast, "--layer", "conv2/3x3:7:3")
+    assert tiles.code == 0, tiles.err
+    for layer, message in (
+        ("conv2/3x3=2", "channels of one layer"),
+        ("inception_9/output", "has no layer"),
+        ("class", "has no classifier"),
+    ):
+        run = cli("channels", SAMPLE_STILL, "no.png", *fast, "--layer", layer)
+        assert run.code == 1 and message in run.err
+    small = ("--network", "googlenet", "--layer", "class", "--tile", "32", "--count", "2")
+    assert cli("channels", SAMPLE_STILL, "see.png", *fast, *small).code == 0
+    run = cli("channels", SAMPLE_STILL, "no.txt", *fast)
+    assert run.code == 1 and "a sheet is written as" in run.err
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "meadow_conv2-3x3.png",
+        "see.png",
+        "two.png",
+    }
+
+
+def test_the_strongest_channel_comes_first(noise_network: Network) -> None:
+    from dreamflow.journeys.channels import chosen_channels, tile_of
+    from dreamflow.options import ChannelsOptions
+
+    tile = tile_of(texture(80, 120), 64)
+    assert tile.shape == (64, 64, 3)
+    found = responses(noise_network, "conv2/3x3", to_image(tile))
+    orders = {
+        order: [n for n, _ in chosen_channels(
+            tile, noise_network, Target("conv2/3x3"), ChannelsOptions(order=order, count=6)
+        )]
+        for order in ("strongest", "weakest", "number")
+    }  # fmt: skip
+    assert orders["strongest"] == found.argsort(descending=True, stable=True)[:6].tolist()
+    assert orders["weakest"][0] == int(found.argmin()) and orders["number"] == list(range(6))
+    named = chosen_channels(
+        tile, noise_network, Target("conv2/3x3", tuple(range(40))), ChannelsOptions(order="number")
+    )
+    assert [n for n, _ in named] == list(range(40)), "what is named is shown, all of it"
+
+
+def test_classes_are_listed(cli: Cli) -> None:
+    run = cli("classes", "tabby")
+    assert run.out == " 281  tabby\n"
+    assert len(cli("classes", "--network", "torchvision:resnet50").out.splitlines()) == 1000
+    for arguments in (("--network", "pocket"), ("--network", "places365"), ("gribble",)):
+        run = cli("classes", *arguments)
+        assert run.code == 1 and run.err.count("\n") == 1
