@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,3 +67,26 @@ class Aim:
             return float(self.of(activation).mean())
         wanted = self.wanted(activation, exemplar, guidance)
         return float((self.of(activation) * self.of(wanted)).mean())
+
+
+class _Pull(torch.autograd.Function):
+    """A number, of no account, of which an activation's gradient is what it is wanted to be."""
+
+    @staticmethod
+    def forward(ctx: Any, activation: Tensor, wanted: Tensor) -> Tensor:
+        ctx.save_for_backward(wanted)
+        return activation.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, None]:
+        return ctx.saved_tensors[0], None
+
+
+def pulled(activation: Tensor, wanted: Tensor, image: Tensor, keep: bool) -> Tensor:
+    """Return the gradient of an image that moves its activation by what is wanted, in its shape.
+
+    keep: whether the graph is needed again. To be given `grad_outputs` torch imports sympy, which
+    takes 0.3 s; the gradient of a number it finds without.
+    """
+    (gradient,) = torch.autograd.grad(_Pull.apply(activation, wanted), image, retain_graph=keep)
+    return gradient

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.blend import parse_layers
-from dreamflow.dream.aim import Aim
+from dreamflow.dream.aim import Aim, pulled
 from dreamflow.dream.exemplar import Exemplar
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
 from dreamflow.errors import DreamFlowWarning
@@ -129,13 +129,8 @@ class Objective:
         found = self.network.activations(image, self.layers)
         gradients: list[Tensor] = []
         for number, aim in enumerate(aims, start=1):
-            (gradient,) = torch.autograd.grad(
-                found[aim.layer],
-                image,
-                grad_outputs=self._wanted(aim, found[aim.layer]),
-                retain_graph=number < len(aims),
-            )
-            gradients.append(gradient)
+            activation, more = found[aim.layer], number < len(aims)
+            gradients.append(pulled(activation, self._wanted(aim, activation), image, more))
         return gradients
 
     def _wanted(self, aim: Aim, activation: Tensor) -> Tensor:

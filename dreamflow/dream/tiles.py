@@ -20,7 +20,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dreamflow.dream.aim import Aim
+from dreamflow.dream.aim import Aim, pulled
 from dreamflow.errors import SettingsError
 from dreamflow.memory import MB
 from dreamflow.networks.network import Layer, Network
@@ -223,10 +223,7 @@ def tiled_gradients(
             owned = (..., positions(down, stride, height), positions(across, stride, width))
             responses = torch.zeros_like(activation)
             responses[owned] = wanted(aim, activation.detach()[owned])
-            (gradient,) = torch.autograd.grad(
-                activation, crop, grad_outputs=responses, retain_graph=number < len(aims)
-            )
-            total[window] += gradient
+            total[window] += pulled(activation, responses, crop, number < len(aims))
     return totals
 
 
