@@ -219,9 +219,9 @@ def test_the_mean_colour_is_held() -> None:
 
 def test_new_areas_may_lose_their_finest_lines() -> None:
     residual = np.random.default_rng(0).normal(0, 0.1, (64, 96, 3)).astype(np.float32)
-    settled = np.ones((64, 96), np.float32)
-    settled[:, 48:] = 0
-    lifted = held(residual * np.float32(0.9), strength(residual), 0.25, settled=settled)
+    grown = np.ones((64, 96), np.float32)
+    grown[:, 48:] = 0
+    lifted = held(residual * np.float32(0.9), strength(residual), 0.25, grown=grown)
     change = bands(lifted)[0] / bands(residual * np.float32(0.9))[0]
     assert np.median(change[8:-8, 8:40]) > 1.05
     assert np.median(change[8:-8, 56:-8]) == pytest.approx(1, abs=0.01)
@@ -239,7 +239,7 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
     assert effort(of(1.0, 9.0), 0.0) == 1.0, "not held, not eased"
     for unknown in ((None, None), (1.0, None), (-1.0, 2.0), (0.0, 2.0), (1.0, -2.0)):
         assert effort(of(*unknown), 0.2) == 1.0
-    settled = np.zeros((4, 4), np.float32)
+    settled = np.ones((4, 4), np.float32)
     full, share = eased(DreamOptions(), CarryOptions(), 1.0, settled)
     assert full == carried_plan(DreamOptions(), CarryOptions()) and share is None
     works = [
@@ -253,9 +253,9 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
 
 
 def test_new_areas_take_larger_steps_than_those_that_are_eased() -> None:
-    young = np.zeros((4, 4), np.float32)
-    young[0] = 1
-    plan, share = eased(DreamOptions(), CarryOptions(), 0.1, young)
+    settled = np.ones((4, 4), np.float32)
+    settled[0] = 0
+    plan, share = eased(DreamOptions(), CarryOptions(), 0.1, settled)
     assert share is not None and share.max() == 1
     assert plan[-1].step * share[0, 0] == pytest.approx(1.5 * CarryOptions.carry_step)
     assert plan[-1].step * share[3, 0] == pytest.approx(0.3 * CarryOptions.carry_step)

@@ -64,18 +64,19 @@ def effort(carried: dict[int, Carried], firmness: float, least: float = LEAST_EF
 
 
 def eased(
-    options: DreamOptions, carry: CarryOptions, effort: float, young: np.ndarray
+    options: DreamOptions, carry: CarryOptions, effort: float, settled: np.ndarray
 ) -> tuple[list[OctavePlan], np.ndarray | None]:
     """Return the plan of a carried frame at an effort, and the share of its steps that is taken.
 
     Fewer iterations, as far as that goes, then smaller ones: few steps leave what is carried alone.
-    young: float32 (H, W) in [0, 1], how far from settled; there the steps are larger. The share is
-    float32 (H, W) in [0, 1], or None where it is 1 everywhere.
+    settled: float32 (H, W) in [0, 1], how long the scene has been seen; where it has not been for
+    long the steps are larger, whatever the whole has come to. The share is float32 (H, W) in
+    [0, 1], or None where it is 1 everywhere.
     """
     iterations = min(carry.carry_iterations, max(1, round(carry.carry_iterations * effort)))
     plan = carried_plan(options, replace(carry, carry_iterations=iterations))
     size = min(1.0, carry.carry_iterations * effort / max(1, iterations))
-    sizes = size + (NEW_AREAS - size) * np.square(young)
+    sizes = size + (NEW_AREAS - size) * (1 - settled)
     largest = float(sizes.max())
     plan = [replace(part, step=part.step * largest) for part in plan]
     return plan, None if sizes.min() == largest else (sizes / largest).astype(np.float32)
@@ -104,6 +105,11 @@ def mixed(carried: dict[int, Carried], shares: dict[int, float]) -> np.ndarray:
     )  # type: ignore[return-value]
 
 
+def seen_for(carried: dict[int, Carried]) -> np.ndarray:
+    """Return how long the scene has been seen, float32 (H, W) in [0, 1]."""
+    return np.minimum.reduce([one.settled for one in carried.values()])
+
+
 def young(carried: dict[int, Carried]) -> np.ndarray:
-    """Return how far from settled a frame is, float32 (H, W) in [0, 1]."""
-    return 1 - np.minimum.reduce([one.settled for one in carried.values()])
+    """Return where there is no dream yet, float32 (H, W) in [0, 1]."""
+    return 1 - np.minimum.reduce([one.grown for one in carried.values()])

@@ -23,6 +23,7 @@ from dreamflow.journeys.carried import (
     effort,
     evened,
     mixed,
+    seen_for,
     young,
 )
 from dreamflow.journeys.course import Course
@@ -39,6 +40,7 @@ from dreamflow.motion import (
     Mark,
     Marker,
     ShotFinder,
+    alike,
     motion_source,
     regions,
 )
@@ -47,10 +49,8 @@ from dreamflow.options import CarryOptions, DreamOptions, ShowOptions
 
 LOST_TRUST = 0.15
 """Where less of a frame than this can be traced back, it is dreamed like the first of a shot."""
-SETTLING = 0.5
-"""How much of the way to settled an area goes in a frame: four frames for nine tenths."""
 YOUNG = 0.2
-"""Areas less settled than 1 less this get the extra iterations."""
+"""Areas less grown than 1 less this get the extra iterations."""
 NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
 UNCOVER_STEP = 3.0
@@ -218,6 +218,8 @@ class VideoDreamer:
         if before is None or before.picture.shape != frame.picture.shape or not wanted:
             return {}
         motion = self.motion(before, frame)
+        same = alike(before.picture, frame.picture, motion.backward)
+        motion = replace(motion, trust=np.maximum(motion.trust, same))
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
             self._ground.reset()
@@ -258,10 +260,10 @@ class VideoDreamer:
     def _refine(self, source: Tensor, coming: dict[int, Carried], key: tuple[int, int]) -> Tensor:
         residual = mixed(coming, self.now.shares)
         image = (source + from_array(residual, self.device)).clamp_(0, 1)
-        new = young(coming)
-        image = self._catch_up(image, source, new, key)
+        image = self._catch_up(image, source, young(coming), key)
         options, carry, objective = self.now.options, self.now.carry, self.now.objective
-        plan, share = eased(options, carry, effort(coming, carry.firmness, self.least_effort), new)
+        hard = effort(coming, carry.firmness, self.least_effort)
+        plan, share = eased(options, carry, hard, seen_for(coming))
         weight = None if share is None else from_array(share, self.device)
         return dream(
             image, objective, plan, options.jitter, key, weight, Shaping.of(options), source
@@ -271,7 +273,7 @@ class VideoDreamer:
         """Return what goes on to the next frame, of a frame's residual (H, W, 3)."""
         shares = self.now.shares
         if len(coming) == 1:
-            return {number: one.settling(residual, SETTLING) for number, one in coming.items()}
+            return {number: one.settling(residual) for number, one in coming.items()}
         # Each takes its share of the change, so that what is shown, by share, has changed as it
         # did. What came into view is new to both, and goes to both alike.
         change = residual - mixed(coming, shares)
@@ -281,7 +283,7 @@ class VideoDreamer:
         for number, one in coming.items():
             own = shares[number] / whole
             part = change * (own + new * (alike - own)).astype(np.float32)
-            grown[number] = one.settling(one.residual + part, SETTLING)
+            grown[number] = one.settling(one.residual + part)
         return grown
 
     def _catch_up(

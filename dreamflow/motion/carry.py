@@ -23,6 +23,12 @@ def warp(picture: np.ndarray, backward: np.ndarray) -> np.ndarray:
     return cv2.remap(picture, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
 
 
+SETTLING = 0.1
+"""How much of the way to settled an area goes in a frame: 22 frames for nine tenths."""
+GROWN = 7
+"""An area is as grown, in so many times fewer frames: four for nine tenths."""
+
+
 @dataclass(frozen=True)
 class Carried:
     """What goes from one frame to the next.
@@ -55,7 +61,7 @@ class Carried:
 
     def held(self, firmness: float, most: float = LARGEST_GAIN) -> Carried:
         """Return it nearer to the strength wanted; most: what a band is multiplied by at most."""
-        residual = held(self.residual, self.wanted, firmness, most, self.settled)
+        residual = held(self.residual, self.wanted, firmness, most, self.grown)
         return replace(self, residual=residual)
 
     def nearer(self, share: float) -> Carried:
@@ -63,6 +69,13 @@ class Carried:
         pairs = zip(self.wanted, self.goal, strict=True)
         return replace(self, wanted=tuple(old + share * (new - old) for old, new in pairs))
 
-    def settling(self, residual: np.ndarray, share: float) -> Carried:
-        """Return it with a frame's residual, and a share of the way nearer to settled."""
-        return replace(self, residual=residual, settled=self.settled + share * (1 - self.settled))
+    def settling(self, residual: np.ndarray) -> Carried:
+        """Return it with a frame's residual, and a frame nearer to settled."""
+        return replace(
+            self, residual=residual, settled=self.settled + SETTLING * (1 - self.settled)
+        )
+
+    @property
+    def grown(self) -> np.ndarray:
+        """Whether there is a dream at all: float32 (H, W), 0 where the scene is new, to 1."""
+        return 1 - (1 - self.settled) ** GROWN

@@ -69,22 +69,21 @@ def held(
     wanted: tuple[float, ...],
     firmness: float,
     most: float = LARGEST_GAIN,
-    settled: np.ndarray | None = None,
+    grown: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return a residual (H, W, 3) that is nearer to the strength wanted.
 
     Each band is multiplied by (wanted / its strength) ** firmness, from 1 / 1.25 to `most`; the
     mean colour goes a share `firmness` of the way. 0 changes nothing, 1 brings all of it back at
-    once. settled: float32 (H, W) in [0, 1]; the finest band is
-    looked at and held by its square, so that what large steps have just left in areas new to the
-    scene may go.
+    once. grown: float32 (H, W) in [0, 1], 0 where the scene is new; the finest band is looked at
+    and held by its square, so that what large steps have just left in new areas may go.
     """
     if firmness == 0:
         return residual
     *sizes, red, green, blue = wanted
     mean = residual.mean(axis=(0, 1))
     found = bands(residual - mean)
-    weight = None if settled is None else np.square(settled)
+    weight = None if grown is None else np.square(grown)
     result = np.zeros_like(found[-1])
     for number, (band, target) in reversed(list(enumerate(zip(found, sizes, strict=True)))):
         now = max(rms(band, None if number else weight), 1e-9)

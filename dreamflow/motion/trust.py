@@ -14,6 +14,8 @@ LOOSE_ABSOLUTE_PX2 = 2.0
 """The same for what may be carried: a dream that lies a pixel or two off does no harm, where one
 that is dreamed anew flickers. On the fastest clip at hand (320 px) 0.76 of a frame is carried so,
 instead of 0.68, and an eighth of the excess flicker is gone."""
+ALIKE_LEVELS = 5.0
+ALIKE_BLUR_PX = 3.0
 SOFTNESS_PX = 1.5
 """Standard deviation of the blur that keeps the border of an untrusted area from showing."""
 
@@ -52,3 +54,18 @@ def flow_trust(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     believed = believed.astype(np.float32)
     softened = cv2.GaussianBlur(believed, (0, 0), SOFTNESS_PX)
     return np.minimum(believed, softened)
+
+
+def alike(before: np.ndarray, here: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """Return where a frame looks as the one before does along its flow: float32 (H, W) in [0, 1].
+
+    before, here: uint8 (H, W, 3). On snow, sky or blurred ground the flows do not agree, since
+    nothing there tells them apart; but what is carried there lies as well as anywhere. 1 where they
+    differ by less than ALIKE_LEVELS on a blurred average, falling to 0 at twice that.
+    """
+    x, y = positions(backward)
+    height, width = backward.shape[:2]
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    moved = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    off = cv2.GaussianBlur(cv2.absdiff(moved, here), (0, 0), ALIKE_BLUR_PX).max(axis=-1)
+    return np.clip(2 - off / np.float32(ALIKE_LEVELS), 0, 1).astype(np.float32) * inside
