@@ -239,7 +239,7 @@ class Window:
 
 @dataclass(frozen=True)
 class AskedWindow(Window):
-    """That of a convolution or pool of one's own class: it is asked what comes out."""
+    """That of a module which is asked what comes out: a pad, or a convolution of its own class."""
 
     module: nn.Module | None = None
     channels: int = 0
@@ -265,10 +265,13 @@ def windows(
     module: of the node, on the meta device. shapes: of what comes out of the nodes.
     """
     function = node.target if node.op == "call_function" else None
-    if isinstance(module, PADS) or function is F.pad:
-        return _pads(module.padding if isinstance(module, PADS) else node.args[1])
-    if isinstance(module, WINDOWED):
-        given: dict[str, Any] = {key: getattr(module, key, None) for key in POOL_ARGUMENTS[1:]}
+    if function is F.pad:
+        return _pads(node.args[1])
+    given: dict[str, Any]
+    if isinstance(module, PADS):
+        given = {"kernel_size": 1}
+    elif isinstance(module, WINDOWED):
+        given = {key: getattr(module, key, None) for key in POOL_ARGUMENTS[1:]}
     elif function in POOLS:
         given = {**dict(zip(POOL_ARGUMENTS, node.args, strict=False)), **node.kwargs}
     elif function is F.conv2d:
