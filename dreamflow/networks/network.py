@@ -95,6 +95,9 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
             "dream on; googlenet and torchvision's networks have one"
         )
     if name not in layers:
+        inside = [known for known in layers if known.startswith(f"{name}.")]
+        if inside:
+            raise SettingsError(f"{network} has no layer {name!r}; its last step is {inside[-1]}")
         hint = nearest(name, layers) or f"; `dreamflow layers --network {network}` lists them"
         raise SettingsError(f"{network} has no layer {name!r}{hint}")
     return layers[name]

@@ -17,6 +17,9 @@ from dreamflow.networks.tracing import ancestors, first_line, frozen_copy, trace
 from dreamflow.networks.weights_file import content_hash
 from dreamflow.target import CLASS
 
+PROBE = 32
+"""Side of the noise on which it is seen whether a convolution took up its normalisation."""
+
 
 class TracedNetwork(Network):
     """A module whose graph was traced; for wanted layers a graph of their own is cut out of it.
@@ -156,7 +159,7 @@ class _Cut:
         if node.op == "call_module":
             part = self.module.get_submodule(str(node.target))
             self.parts[str(node.target)] = part
-            if type(part) is nn.Conv2d:
+            if isinstance(part, nn.Conv2d):
                 self.convolutions[node] = part
         elif node.op == "get_attr":
             owner, _, name = str(node.target).rpartition(".")
@@ -171,7 +174,9 @@ class _Cut:
         before, convolution = self.copied[source], self.convolutions[source]
         part = self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
         if type(part) is nn.BatchNorm2d and part.track_running_stats:
-            folded = fuse_conv_bn_eval(convolution, part).requires_grad_(False)
+            folded = _folded(convolution, part)
+            if folded is None:
+                return False
             self._replace(before, folded)
             self.convolutions[node] = folded
         elif (type(part) is nn.ReLU or node.target in (F.relu, torch.relu, "relu")) and _simple(
@@ -211,13 +216,30 @@ class _FusedReLU(nn.Module):
         return self.frozen(x)
 
 
+def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d | None:
+    """Return a convolution that normalises, too; None where that does not come to the same.
+
+    One of its own class may do with its weights what it likes, so it is tried out.
+    """
+    folded = fuse_conv_bn_eval(convolution, norm).requires_grad_(False)
+    if type(convolution) is nn.Conv2d:
+        return folded
+    made = torch.Generator().manual_seed(0)
+    probe = torch.randn(1, convolution.in_channels, PROBE, PROBE, generator=made)
+    probe = probe.to(convolution.weight.device)
+    with torch.no_grad():
+        plain, found = norm(convolution(probe)), folded(probe)
+    return folded if float((found - plain).abs().max()) < 1e-3 * float(plain.abs().max()) else None
+
+
 def _simple(convolution: nn.Conv2d) -> bool:
     """Return whether a convolution has the shape that `FrozenConvolution` is for."""
     square = all(
         len(set(pair)) == 1 and not isinstance(pair, str)
         for pair in (convolution.kernel_size, convolution.stride, convolution.padding)
     )
-    plain = convolution.groups == 1 and set(convolution.dilation) == {1}
+    plain = type(convolution) is nn.Conv2d and convolution.groups == 1
+    plain = plain and set(convolution.dilation) == {1}
     return square and plain and convolution.padding_mode == "zeros"
 
 

@@ -8,9 +8,11 @@ what grows with the picture is height and width, what does not is channels.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import operator
-from collections.abc import Iterator
+import re
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +30,13 @@ SIDES = (448, 672)
 LIMIT = 1024
 """Largest `smallest` of a layer that can be dreamed on."""
 
+WINDOWED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 POOLS = (F.max_pool2d, F.avg_pool2d, torch.max_pool2d)
 POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
+CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation")
+PADS = (nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
+DEEPER = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+DEEPER_FUNCTIONS = (F.conv2d, F.conv_transpose2d, F.linear)
 IDLE = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.AlphaDropout)
 """Modules that give back what they got: their layers would be listed twice."""
 POINTWISE = (
@@ -98,7 +105,7 @@ def trace(name: str, module: nn.Module) -> Traced:
     _never_in_place(graph)
     meta = frozen_copy(module, meta=True)
     shapes = [_shapes(meta, graph, side) for side in SIDES]
-    layers, channels_last = _describe(module, graph, names, *shapes)
+    layers, channels_last = _describe(meta, graph, names, *shapes)
     if not layers:
         raise SettingsError(f"{name} has no layer that grows with the picture: nothing to dream on")
     classes = None
@@ -128,6 +135,20 @@ def _tracer() -> Any:
     blocks = (ops.Conv2dNormActivation, ops.SqueezeExcitation, ops.MLP)
 
     class Tracer(NodePathTracer):
+        def create_proxy(self, kind: str, target: Any, *more: Any, **named: Any) -> fx.Proxy:
+            proxy = super().create_proxy(kind, target, *more, **named)
+            node, taken = proxy.node, self.node_to_qualname
+            taken.pop(node, None)
+            taken[node] = _free_name(self._name(node), set(taken.values()))
+            return proxy
+
+        def _name(self, node: fx.Node) -> str:
+            # To torchvision relu1_1 is the second call of relu1, even where a module is called so.
+            if node.op == "call_module":
+                return str(node.target)
+            operation = re.sub(r"_[0-9]+$", "", node.name)
+            return ".".join(filter(None, (self.current_module_qualname, operation)))
+
         def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
             out = super().call_module(m, forward, args, kwargs)
             if isinstance(m, blocks) and isinstance(out, fx.Proxy):
@@ -137,8 +158,20 @@ def _tracer() -> Any:
                     self.node_to_qualname[out.node] = path
             return out
 
+        def is_leaf_module(self, m: nn.Module, qualname: str) -> bool:
+            # Convolutions that pad as TensorFlow does, whose padding comes of the picture's size,
+            # or that standardise their weights: to dreams a convolution is a convolution.
+            own = isinstance(m, (*WINDOWED, nn.BatchNorm2d))
+            return own or super().is_leaf_module(m, qualname)
+
     leaves = [ops.StochasticDepth, ops.Permute, ops.FrozenBatchNorm2d]
     return Tracer(leaf_modules=leaves, autowrap_modules=(math, ops))
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """Return a name, with _1, _2 ... behind it where it is taken."""
+    more = (f"{name}_{number}" for number in itertools.count(1))
+    return next(free for free in itertools.chain([name], more) if free not in taken)
 
 
 def _never_in_place(graph: fx.Graph) -> None:
@@ -204,16 +237,50 @@ class Window:
         return max(0, out)
 
 
-def windows(node: fx.Node, module: nn.Module | None) -> tuple[Window, Window] | None:
-    """Return what a node takes in, down and across, or None where it is no convolution or pool."""
-    if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
-        given: dict[str, Any] = {key: getattr(module, key, None) for key in POOL_ARGUMENTS[1:]}
-    elif node.op == "call_function" and node.target in POOLS:
+@dataclass(frozen=True)
+class AskedWindow(Window):
+    """That of a module which is asked what comes out: a pad, or a convolution of its own class."""
+
+    module: nn.Module | None = None
+    channels: int = 0
+    axis: int = 0
+
+    def output_side(self, side: int) -> int:
+        """Return the positions that come out for `side` in; 0 where it does not fit."""
+        sides = [SIDES[0], SIDES[0]]
+        sides[self.axis] = side
+        try:
+            with torch.no_grad():
+                out = self.module(torch.empty(1, self.channels, *sides, device="meta"))  # type: ignore[misc]
+        except Exception:
+            return 0
+        return int(out.shape[2 + self.axis])
+
+
+def windows(
+    node: fx.Node, module: nn.Module | None, shapes: Mapping[fx.Node, tuple[int, ...]]
+) -> tuple[Window, Window] | None:
+    """Return what a node takes in, down and across; None where it is no convolution, pool or pad.
+
+    module: of the node, on the meta device. shapes: of what comes out of the nodes.
+    """
+    function = node.target if node.op == "call_function" else None
+    if function is F.pad:
+        return _pads(node.args[1])
+    given: dict[str, Any]
+    if isinstance(module, PADS):
+        given = {"kernel_size": 1}
+    elif isinstance(module, WINDOWED):
+        given = {key: getattr(module, key, None) for key in POOL_ARGUMENTS[1:]}
+    elif function in POOLS:
         given = {**dict(zip(POOL_ARGUMENTS, node.args, strict=False)), **node.kwargs}
+    elif function is F.conv2d:
+        given = {**dict(zip(CONVOLUTION_ARGUMENTS, node.args, strict=False)), **node.kwargs}
+        given["kernel_size"] = shapes[given["weight"]][2:]
     else:
         return None
     kernel = _pair(given["kernel_size"])
-    stride = _pair(given.get("stride") or kernel)
+    stride = _pair(given.get("stride") or (1 if function is F.conv2d else kernel))
     dilation = _pair(given.get("dilation") or 1)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     padding = given.get("padding") or 0
@@ -222,8 +289,23 @@ def windows(node: fx.Node, module: nn.Module | None) -> tuple[Window, Window] | 
     else:
         pads = [2 * p for p in _pair(padding)]
     ceil = bool(given.get("ceil_mode"))
-    down, across = (Window(reach[axis], stride[axis], pads[axis], ceil) for axis in (0, 1))
+    facts = [(reach[axis], stride[axis], pads[axis], ceil) for axis in (0, 1)]
+    if module is not None and type(module) not in WINDOWED:
+        channels = shapes[node.all_input_nodes[0]][1]
+        down, across = (AskedWindow(*facts[axis], module, channels, axis) for axis in (0, 1))
+    else:
+        down, across = (Window(*facts[axis]) for axis in (0, 1))
     return down, across
+
+
+def _pads(padding: Any) -> tuple[Window, Window] | None:
+    """Return the windows of a padding of left, right, top and bottom, or None for another kind."""
+    if not isinstance(padding, (tuple, list)) or len(padding) != 4:
+        return None
+    if not all(isinstance(pad, int) for pad in padding):
+        return None
+    left, right, top, bottom = padding
+    return Window(1, 1, top + bottom), Window(1, 1, left + right)
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -254,7 +336,7 @@ def _describe(
     for node in graph.nodes:
         if node in small and node in large and len(small[node]) == len(large[node]):
             part = parts.get(node.target) if node.op == "call_module" else None
-            seen[node] = windows(node, part)
+            seen[node] = windows(node, part, small)
             facts[node] = _facts(node, part, seen[node], facts, small[node], large[node])
     smallest = _smallest_sides(graph, facts, seen)
     layers: dict[str, Layer] = {}
@@ -300,7 +382,7 @@ def _facts(
         return _Facts(axes, ratio, (1, 1), 0)
     inputs = [facts[source] for source in node.all_input_nodes if source in facts]
     depth = max((known.depth for known in inputs), default=0)
-    if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+    if isinstance(part, DEEPER) or node.target in DEEPER_FUNCTIONS:
         depth += 1
     return _Facts(axes, ratio, _field(node, part, window, inputs, ratio), depth)
 
