@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ import torch
 from conftest import ROOT, SAMPLE, Run, make_film, psnr, texture
 
 import dreamflow.media.reel
+import dreamflow.media.writer
+import dreamflow.render.job
 from dreamflow.dream.tiles import choose_tiling
 from dreamflow.errors import (
     DreamFlowWarning,
@@ -32,9 +35,10 @@ from dreamflow.errors import (
 from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
 from dreamflow.media.ffmpeg import FramePipe
-from dreamflow.media.folder import job_path
+from dreamflow.media.folder import JobFolder, job_path
 from dreamflow.media.kept import jobs_in
 from dreamflow.media.kept import look_at as look_at_job
+from dreamflow.media.metadata import sidecar
 from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
 from dreamflow.memory import MB, set_pass_memory
@@ -265,6 +269,66 @@ def test_random_strikes(tmp_path: Path, noise_home: Path, how: str) -> None:
         folder = tmp_path / str(number)
         assert decoded(folder / "d.mp4") == whole
         assert {path.name for path in folder.iterdir()} == {"d.mp4", "d.mp4.json", "log"}
+
+
+STEPS = {
+    "the plate is placed": (dreamflow.media.writer, "move", 1),
+    "all is placed": (dreamflow.media.writer, "add_sidecar", 0),
+    "the frames are cleared away": (JobFolder, "remove", 0),
+    "half of them are": (shutil, "rmtree", 0),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("name", "plate"), [("d.mp4", "plate.mkv"), ("d", "plate")])
+def test_a_strike_while_the_output_is_placed(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch, name: str, plate: str, step: str
+) -> None:
+    """What is finished is not refused as being there already: the job is cleared away."""
+    whole = decoded(render("whole" + Path(name).suffix, plate=render.folder / f"whole_{plate}"))
+    owner, function, calls = STEPS[step]
+    usual, made = getattr(owner, function), []
+
+    def struck(*given: Any, **more: Any) -> None:
+        # Of a job only the plate's folder is a folder that is removed as such.
+        counts = function != "rmtree" or given[0] == job_path(out) / "plate"
+        made.extend([given] if counts else [])
+        if counts and len(made) > calls:
+            raise Strike
+        usual(*given, **more)
+
+    plate_path, out = render.folder / plate, render.folder / name
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, function, struck)
+        # A kill leaves no time to note anything.
+        patched.setattr(dreamflow.render.job._Work, "note", lambda work, error: None)
+        with pytest.raises(Strike):
+            render(name, plate=plate_path)
+    assert job_path(out).exists() and plate_path.exists()
+    assert out.exists() == (step != "the plate is placed")
+    with pytest.raises(OutputError, match="exists already"):
+        render(name, plate=plate_path, fresh=True)
+    render(name, plate=plate_path)
+    assert render.said[-1].startswith("all 20 frames are done")
+    assert decoded(out) == whole
+    assert decoded(plate_path) == decoded(render.folder / f"whole_{plate}")
+    assert not job_path(out).exists() and sidecar(out).exists()
+    assert not list(render.folder.glob("part.*"))
+
+
+def test_a_job_that_is_placed_is_finished_by_jobs_too(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(JobFolder, "remove", lambda folder: (_ for _ in ()).throw(Strike))
+        with pytest.raises(Strike):
+            render("d.mp4")
+    run = cli("jobs", "finish", job_path(render.folder / "d.mp4"))
+    assert run.code == 0 and "20 frames" in run.out
+    assert len(decoded(render.folder / "d.mp4")) == 20
+    assert not job_path(render.folder / "d.mp4").exists()
+    with pytest.raises(OutputError, match="exists already"):
+        render("d.mp4")
 
 
 def test_a_killed_encoder_costs_nothing(render: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
