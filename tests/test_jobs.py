@@ -49,6 +49,7 @@ from dreamflow.options import (
     DreamOptions,
     EncodeOptions,
     MachineOptions,
+    ShowOptions,
     VideoSettings,
 )
 from dreamflow.queue import read_queue
@@ -457,6 +458,19 @@ def test_a_changed_setting_is_refused_and_named(render: Rendering) -> None:
     assert render.said == []
 
 
+def test_a_job_of_an_older_dreamflow_goes_on(render: Rendering) -> None:
+    """What it did not know yet was as by default; only what is otherwise now is a change."""
+    whole = decoded(render("whole.mp4"))
+    folder = render.struck("d.mp4")
+    facts = json.loads((folder / "job.json").read_text())
+    for younger in ("strength", "matte", "noise", "octave_iterations"):
+        del facts["record"]["settings"][younger]
+    (folder / "job.json").write_text(json.dumps(facts))
+    with pytest.raises(SettingsError, match=r"was begun with strength 1, not 0\.5: give"):
+        render("d.mp4", replace(SETTINGS, show=ShowOptions(strength=0.5)))
+    assert decoded(render("d.mp4")) == whole
+
+
 def test_a_changed_source_is_refused(render: Rendering) -> None:
     film = make_film(render.folder / "in.mp4", frames=20)
     settings = VideoSettings(DREAM, CARRY, ClipOptions())
@@ -819,6 +833,63 @@ def test_a_queue_may_hold_sweeps_zooms_and_frames(tmp_path: Path, cli: Cli) -> N
     assert run.code == 1 and run.out.count("done before") == 4 and "--overwrite" in run.err
 
 
+PICKED = """
+[defaults]
+size = "64"
+octaves = 1
+iterations = 1
+channels = "strongest 2"
+layer = "conv2/3x3"
+
+[[render]]
+source = "in.mkv"
+out = "video.mkv"
+guided_by = "guide.png"
+
+[[render]]
+command = "sweep"
+source = "in.mkv"
+out = "sweep.mkv"
+layers = "conv1/7x7_s2,conv2/3x3"
+
+[[render]]
+command = "zoom"
+source = "in.mkv"
+out = "zoom.mkv"
+layers = "conv1/7x7_s2,conv2/3x3"
+seconds = 0.25
+
+[[render]]
+command = "frame"
+source = "in.mkv"
+out = "frame.png"
+"""
+
+
+def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
+    """Picked or not, and made by an older DreamFlow or not; another pick is another render."""
+    make_film(tmp_path / "in.mkv", frames=4)
+    write_picture(tmp_path / "guide.png", texture(64, 64))
+    (tmp_path / "q.toml").write_text(PICKED)
+    line = ("batch", tmp_path / "q.toml", "--threads", "1")
+    run = cli(*line)
+    assert run.code == 0 and run.out.count("done before") == 0, run.err
+    assert cli(*line).out.count("done before") == 4
+    (tmp_path / "q.toml").write_text(PICKED.replace("strongest 2", "strongest 3"))
+    assert cli(*line).out.count("done before") == 0
+    plain = PICKED.replace('channels = "strongest 2"\n', "")
+    (tmp_path / "q.toml").write_text(plain)
+    assert cli(*line, "--overwrite").code == 0
+    for path in tmp_path.glob("*.json"):
+        record = json.loads(path.read_text())
+        for younger in ("channels", "noise", "strength", "matte"):
+            record["settings"].pop(younger, None)
+        path.write_text(json.dumps(record))
+        path.with_suffix("").write_bytes(b"a film whose settings are beside it")
+    run = cli(*line)
+    assert run.out.count("done before") == 4, run.out
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -862,11 +933,13 @@ def test_a_queue_looks_for_its_files_beside_it(tmp_path: Path) -> None:
     night.mkdir()
     (night / "q.toml").write_text(
         '[[render]]\nsource = "a.mp4"\nout = "b.mp4"\ncuts = "my.cuts"\nflow_dir = "flow"\n'
+        'guided_by = "guide.png"\n'
         '[[render]]\nsource = "a.mp4"\nout = "c.mp4"\ncuts = "none"\n'
     )
     first, second = read_queue(night / "q.toml")
     assert first.settings.carry.cuts == str(night / "my.cuts")
     assert first.settings.carry.flow_dir == str(night / "flow")
+    assert first.settings.dream.guided_by == str(night / "guide.png")
     assert second.settings.carry.cuts == "none" and second.settings.carry.flow_dir is None
 
 
