@@ -468,7 +468,21 @@ def test_a_job_of_an_older_dreamflow_goes_on(render: Rendering) -> None:
     (folder / "job.json").write_text(json.dumps(facts))
     with pytest.raises(SettingsError, match=r"was begun with strength 1, not 0\.5: give"):
         render("d.mp4", replace(SETTINGS, show=ShowOptions(strength=0.5)))
+    state = read_state(folder / "state.npz")
+    del state["journey"]["dreamer"]["ground"]
+    write_state(folder / "state.npz", state)
     assert decoded(render("d.mp4")) == whole
+
+
+def test_a_dream_that_was_held_otherwise_goes_on(render: Rendering) -> None:
+    """By an older DreamFlow, which told its strength by fewer numbers."""
+    folder = render.struck("d.mp4")
+    state = read_state(folder / "state.npz")
+    (carried,) = state["journey"]["dreamer"]["carried"].values()
+    carried["wanted"], carried["goal"] = carried["wanted"][:2], carried["goal"][:2]
+    del carried["climb"], carried["climbed"]
+    write_state(folder / "state.npz", state)
+    assert len(decoded(render("d.mp4"))) == 20
 
 
 def test_a_changed_source_is_refused(render: Rendering) -> None:

@@ -124,11 +124,12 @@ class VideoDreamer:
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Go on from a state, one of a DreamFlow that knew no noise, too."""
         self._before = state["before"] and Frame(**state["before"])
-        self._carried = {number: Carried(**one) for number, one in state["carried"].items()}
+        self._carried = {n: Carried.restored(one) for n, one in state["carried"].items()}
         self.now = replace(self.now, shares=state["shares"])
-        self._ground.restore(state["ground"])
+        if "ground" in state:
+            self._ground.restore(state["ground"])
         if (when := state["measured"]) is not None:
             self._measured = (replace(self.course.at(when).options, layer=()), when)
 
