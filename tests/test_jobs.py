@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -315,6 +316,27 @@ def test_a_strike_while_the_output_is_placed(
     assert decoded(plate_path) == decoded(render.folder / f"whole_{plate}")
     assert not job_path(out).exists() and sidecar(out).exists()
     assert not list(render.folder.glob("part.*"))
+
+
+def test_a_ctrl_c_while_the_output_is_placed_comes_too_late(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The render is done then, and says so."""
+    move = dreamflow.media.writer.move
+
+    def pressed(part: Path, target: Path) -> None:
+        if target.name == "p.mkv":
+            os.kill(os.getpid(), signal.SIGINT)
+        move(part, target)
+
+    monkeypatch.setattr(dreamflow.media.writer, "move", pressed)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        out = render("d.mp4", plate=render.folder / "p.mkv")
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert len(decoded(out)) == len(decoded(render.folder / "p.mkv")) == 20
+    assert not job_path(out).exists() and sidecar(out).exists()
 
 
 def test_a_job_that_is_placed_is_finished_by_jobs_too(

@@ -13,7 +13,7 @@ from dreamflow.media.formats import format_of
 from dreamflow.media.outline import Outline
 from dreamflow.media.placing import frames_placed
 from dreamflow.media.reel import Reel
-from dreamflow.media.writer import add_sidecar, check_output, finish_output, reel_of
+from dreamflow.media.writer import check_output, clear_away, finish_output, reel_of
 from dreamflow.options import EncodeOptions
 
 
@@ -83,8 +83,7 @@ def finish_job(
     record = kept.facts["record"]
     with JobFolder(folder) as held:
         if there:
-            add_sidecar(out, record)
-            held.remove()
+            clear_away(held, out, record)
             return out, there
         facts = kept.facts if target is None else kept.facts | {"plate": None}
         reel = _reel(folder, facts, outline)
@@ -93,8 +92,6 @@ def finish_job(
             finish_output(held, reel, out, outline, record, ends=target is None)
         finally:
             reel.close()
-        if target is None:
-            held.remove()
     return out, kept.frames
 
 

@@ -127,8 +127,8 @@ def finish_output(
 ) -> None:
     """Make the output of a job's frames, and put it where it belongs, with its settings beside it.
 
-    ends: whether the job has no more to do then. Raises OutputError; then nothing has changed but
-    that what was made anew lies in the folder.
+    ends: whether the job is over then; its folder is removed. Raises OutputError; then nothing has
+    changed but that what was made anew lies in the folder.
     """
     made = finished_path(folder.path, target)
     outputs = {made: target}
@@ -144,10 +144,13 @@ def finish_output(
         part.replace(made)
         if ends:
             folder.mark(reel.frames)
-    for part, place in outputs.items():
-        if part.exists():
-            move(part, place)
-    add_sidecar(target, record)
+    with finished_first(stops=False):
+        for part, place in outputs.items():
+            if part.exists():
+                move(part, place)
+        add_sidecar(target, record)
+        if ends:
+            folder.remove()
 
 
 def add_sidecar(target: Path, record: dict[str, Any]) -> None:
@@ -157,6 +160,13 @@ def add_sidecar(target: Path, record: dict[str, Any]) -> None:
             write_sidecar(target, record)
         except OutputError as error:
             warnings.warn(f"{error}; the settings are in the output alone", DreamFlowWarning, 2)
+
+
+def clear_away(folder: JobFolder, target: Path, record: dict[str, Any]) -> None:
+    """End a job whose output is in its place already."""
+    with finished_first(stops=False):
+        add_sidecar(target, record)
+        folder.remove()
 
 
 class Writer:
@@ -213,7 +223,7 @@ class Writer:
         try:
             if kind is None:
                 finish_output(self.folder, self._reel, self.path, self._outline, self._record)
-            if kind is None or not self.frames:
+            elif not self.frames:
                 self.folder.remove()
             else:
                 self._note(error)

@@ -32,7 +32,7 @@ from dreamflow.media.interrupt import finished_first
 from dreamflow.media.outline import Outline
 from dreamflow.media.placing import frames_placed
 from dreamflow.media.reel import Reel
-from dreamflow.media.writer import add_sidecar, check_target, finish_output, job_facts, reel_of
+from dreamflow.media.writer import check_target, clear_away, finish_output, job_facts, reel_of
 from dreamflow.memory import MB, pass_memory
 from dreamflow.options import EncodeOptions, MachineOptions
 from dreamflow.render.inputs import Inputs, check_sources, check_unchanged, fingerprint
@@ -141,8 +141,7 @@ def render(
             facts = begun | {"inputs": facts["inputs"]}
             if there:
                 handles.say(f"all {there} frames are done: clearing away")
-                add_sidecar(out, facts["record"])
-                folder.remove()
+                clear_away(folder, out, facts["record"])
                 return Rendered(there, 0)
             folder.say(facts)
         reel = reel_of(folder.path, kind, outline, encode, facts)
@@ -162,7 +161,6 @@ def render(
             raise
         finally:
             reel.close()
-        folder.remove()
     return Rendered(reel.frames, journey.done - before)
 
 
