@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -24,7 +25,6 @@ from conftest import ROOT, SAMPLE, Run, make_film, psnr, texture
 
 import dreamflow.media.reel
 import dreamflow.media.writer
-import dreamflow.render.job
 from dreamflow.dream.tiles import choose_tiling
 from dreamflow.errors import (
     DreamFlowWarning,
@@ -273,49 +273,72 @@ def test_random_strikes(tmp_path: Path, noise_home: Path, how: str) -> None:
         assert {path.name for path in folder.iterdir()} == {"d.mp4", "d.mp4.json", "log"}
 
 
-STEPS = {
-    "the plate is placed": (dreamflow.media.writer, "move", 1),
-    "all is placed": (dreamflow.media.writer, "add_sidecar", 0),
-    "the frames are cleared away": (JobFolder, "remove", 0),
-    "half of them are": (shutil, "rmtree", 0),
-}
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize(("name", "plate"), [("d.mp4", "plate.mkv"), ("d", "plate")])
-def test_a_strike_while_the_output_is_placed(
-    render: Rendering, monkeypatch: pytest.MonkeyPatch, name: str, plate: str, step: str
+def test_a_strike_behind_the_placing_is_told(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is finished is not refused as being there already: the job is cleared away."""
-    whole = decoded(render("whole" + Path(name).suffix, plate=render.folder / f"whole_{plate}"))
-    owner, function, calls = STEPS[step]
-    usual, made = getattr(owner, function), []
-
-    def struck(*given: Any, **more: Any) -> None:
-        # Of a job only the plate's folder is a folder that is removed as such.
-        counts = function != "rmtree" or given[0] == job_path(out) / "plate"
-        made.extend([given] if counts else [])
-        if counts and len(made) > calls:
-            raise Strike
-        usual(*given, **more)
-
-    plate_path, out = render.folder / plate, render.folder / name
+    """What is finished is not refused as being there already, but by --fresh."""
     with monkeypatch.context() as patched:
-        patched.setattr(owner, function, struck)
-        # A kill leaves no time to note anything.
-        patched.setattr(dreamflow.render.job._Work, "note", lambda work, error: None)
+        patched.setattr(JobFolder, "remove", lambda folder: (_ for _ in ()).throw(Strike))
         with pytest.raises(Strike):
-            render(name, plate=plate_path)
-    assert job_path(out).exists() and plate_path.exists()
-    assert out.exists() == (step != "the plate is placed")
+            render("d.mp4")
     with pytest.raises(OutputError, match="exists already"):
-        render(name, plate=plate_path, fresh=True)
-    render(name, plate=plate_path)
-    assert render.said[-1].startswith("all 20 frames are done")
-    assert decoded(out) == whole
-    assert decoded(plate_path) == decoded(render.folder / f"whole_{plate}")
-    assert not job_path(out).exists() and sidecar(out).exists()
-    assert not list(render.folder.glob("part.*"))
+        render("d.mp4", fresh=True)
+    render("d.mp4")
+    assert render.said == ["all 20 frames are done: clearing away"]
+    assert not job_path(render.folder / "d.mp4").exists()
+
+
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "shutil.copytree"}
+"""What Python tells its auditors of, as far as it changes the disk."""
+
+
+def ended_at(number: int) -> None:
+    """End this process, as a kill would, before its so manieth change of the disk from here on."""
+    told = itertools.count(1)
+
+    def hook(event: str, _: Any) -> None:
+        if event in CHANGES and next(told) == number:
+            os._exit(1)
+
+    sys.addaudithook(hook)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize(("name", "plate"), [("d.mp4", "p.mkv"), ("d", "p")])
+def test_a_kill_before_any_change_of_the_disk(render: Rendering, name: str, plate: str) -> None:
+    """From the last frame on: going on succeeds, and leaves what it should and nothing else."""
+    settings = replace(SETTINGS, clip=ClipOptions(size="64", end="3"))
+    out, beside = render.folder / name, render.folder / plate
+    render.struck(name, settings, 3, plate=beside)
+    kept = render.folder / "kept"
+    job_path(out).rename(kept)
+    whole: list[Any] = []
+    number, code = 0, 1
+    while code:
+        number += 1
+        shutil.copytree(kept, job_path(out))
+        child = os.fork()
+        if not child:
+            try:
+                ended_at(number)
+                render(name, settings, plate=beside)
+                os._exit(0)
+            finally:
+                os._exit(2)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code != 2
+        if (job_path(out) / "job.json").exists():
+            render(name, settings, plate=beside)
+        elif job_path(out).exists():
+            job_path(out).rmdir()  # as an empty folder it is nobody's job
+        made = [decoded(out), decoded(beside)]
+        whole = whole or made
+        assert made == whole
+        left = {path.name for path in render.folder.iterdir()}
+        assert left == {"kept", name, plate} | ({f"{name}.json"} if out.suffix else set()), number
+        for path in (out, beside):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert number > 10
 
 
 def test_a_ctrl_c_while_the_output_is_placed_comes_too_late(

@@ -44,7 +44,8 @@ def zoom(
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="The film: .mp4, .mov, .mkv, .webm or .gif; without suffix, a folder of PNGs.",
+            help="The film: .mp4, .mov, .mkv, .webm, .gif or .webp; without suffix, a folder of "
+            "PNGs.",
             metavar="OUT",
             show_default=False,
         ),
