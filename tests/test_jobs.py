@@ -922,6 +922,12 @@ seconds = 0.25
 command = "frame"
 source = "in.mkv"
 out = "frame.png"
+
+[[render]]
+command = "frame"
+source = "guide.png"
+out = "still.png"
+at = "40%"
 """
 
 
@@ -933,7 +939,7 @@ def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
     line = ("batch", tmp_path / "q.toml", "--threads", "1")
     run = cli(*line)
     assert run.code == 0 and run.out.count("done before") == 0, run.err
-    assert cli(*line).out.count("done before") == 4
+    assert cli(*line).out.count("done before") == 5
     (tmp_path / "q.toml").write_text(PICKED.replace("strongest 2", "strongest 3"))
     assert cli(*line).out.count("done before") == 0
     plain = PICKED.replace('channels = "strongest 2"\n', "")
@@ -946,7 +952,7 @@ def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
         path.write_text(json.dumps(record))
         path.with_suffix("").write_bytes(b"a film whose settings are beside it")
     run = cli(*line)
-    assert run.out.count("done before") == 4, run.out
+    assert run.out.count("done before") == 5, run.out
 
 
 @pytest.mark.parametrize(

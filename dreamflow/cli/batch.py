@@ -207,11 +207,12 @@ def was_run(wanted: Run) -> bool:
         return False
     record = record_of(wanted.out)
     settings = as_dict(*groups_with(GROUPS_OF[wanted.command], wanted.settings))
+    at = wanted.settings.get("at", GuideOptions.at)
     if wanted.command == SWEEP:
         del settings["layer"]  # there it is the schedule that was made of `layers`
     return (
         record.get("command") == wanted.command
-        and record.get("at", GuideOptions.at) == wanted.settings.get("at", GuideOptions.at)
+        and record.get("at", at) == at  # a picture's says nothing of it
         and not settings.keys() & altered(asked_of(record), settings).keys()
     )
 
