@@ -759,6 +759,15 @@ def test_a_job_tells_the_command_that_goes_on_with_it(
     assert len(decoded(tmp_path / "d.mkv")) == 4
 
 
+def test_what_was_picked_is_shown_as_it_is_written(render: Rendering, cli: Cli) -> None:
+    """Neither `:100:` nor what stands in brackets means anything else."""
+    dream = replace(DREAM, layer=("conv2/3x3:98:100:161",))
+    render.struck("d[b].mp4", replace(SETTINGS, dream=dream))
+    shown = cli("jobs", "show", render.folder / "d[b].mp4.job").out
+    assert "conv2/3x3:98:100:161" in shown
+    assert shown.splitlines()[0].strip().endswith("d[b].mp4.job")
+
+
 QUEUE = """
 [defaults]
 size = "64"
