@@ -354,7 +354,9 @@ def dream_video(
     matte = matte_beside(frames, show)
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte) if mattes is None else in_turn(mattes), box)
-    if wants_picture(options):
+    if wants_picture(options) and isinstance(frames, Clip):
+        options = settled(options, pick(options, network, frames.first_picture()))
+    elif wants_picture(options):
         coming = iter(frames)
         first = list(islice(coming, 1))
         for frame in first:
