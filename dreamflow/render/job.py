@@ -2,9 +2,10 @@
 
 A job lives in a folder beside its output, `dream.mp4.job`:
 
-    job.json      what it is: settings, sources, machine; written once, when it begins
+    job.json      what it is: settings, sources, machine; at the end, that the output is placed
     state.npz     where it is: how many frames there are, and the journey's state behind them
     chunk_*       the frames, joined at the end; pending_*.rgb those not encoded yet
+    whole*        the output, until it is placed; see `media.placing`
     lock          held by the process at work
 
 Each is whole at any moment. The frames are written first, and the state after them: those behind
@@ -147,20 +148,21 @@ def render(
         reel = reel_of(folder.path, kind, outline, encode, facts)
         work = _Work(journey, reel, folder, handles, watch)
         try:
-            work.take_up(at)
-            reel.warn()
-            check_space(folder.path, outline, outline.frames - reel.frames, films=kind is not None)
-            before = journey.done
-            work.run()
-            if reel.frames < outline.frames:
-                check_sources(facts["inputs"], inputs)
-            with stage("encode"):
-                finish_output(folder, reel, out, outline, facts["record"])
+            # Closed before anything is noted: the folder may go then.
+            with contextlib.closing(reel):
+                work.take_up(at)
+                reel.warn()
+                room = outline.frames - reel.frames
+                check_space(folder.path, outline, room, films=kind is not None)
+                before = journey.done
+                work.run()
+                if reel.frames < outline.frames:
+                    check_sources(facts["inputs"], inputs)
+                with stage("encode"):
+                    finish_output(folder, reel, out, outline, facts["record"])
         except BaseException as error:
             work.note(error)
             raise
-        finally:
-            reel.close()
     return Rendered(reel.frames, journey.done - before)
 
 
