@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -158,13 +159,17 @@ class DreamOptions(Options):
         panel=SHAPING,
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check_each(self) -> None:
+        super()._check_each()
         if self.channels is not None and Pick.parse(self.channels) is None:
             raise SettingsError(
                 f"--channels {self.channels!r}: write {PICK_FORMS}; single ones are named with "
                 "their layer, --layer LAYER:61"
             )
+        if self.octave_iterations is not None:
+            numbers_of(self.octave_iterations)
+
+    def _check_together(self) -> None:
         if self.octave_iterations is None:
             return
         if isinstance(self.octaves, Schedule):
@@ -178,17 +183,22 @@ class DreamOptions(Options):
 
     @property
     def iterations_by_octave(self) -> list[int]:
-        """The steps of each octave, coarse to fine. Raises SettingsError for what is no list."""
+        """The steps of each octave, coarse to fine."""
         if self.octave_iterations is None:
             return [self.iterations] * self.octaves
-        counts = [part.strip() for part in self.octave_iterations.split(",")]
-        good = all(re.fullmatch("[0-9]{1,4}", part) and int(part) <= 1000 for part in counts)
-        if not good or not any(map(int, counts)):
-            raise SettingsError(
-                f"--octave-iterations {self.octave_iterations!r}: write a whole number up to 1000 "
-                "for each octave, coarse to fine, such as 20,10,5,2; not all 0"
-            )
-        return [int(part) for part in counts]
+        return numbers_of(self.octave_iterations)
+
+
+def numbers_of(octave_iterations: str) -> list[int]:
+    """Return the steps of each octave, of a list such as 20,10,5,2. Raises SettingsError."""
+    counts = [part.strip() for part in octave_iterations.split(",")]
+    good = all(re.fullmatch("[0-9]{1,4}", part) and int(part) <= 1000 for part in counts)
+    if not good or not any(map(int, counts)):
+        raise SettingsError(
+            f"--octave-iterations {octave_iterations!r}: write a whole number up to 1000 for each "
+            "octave, coarse to fine, such as 20,10,5,2; not all 0"
+        )
+    return [int(part) for part in counts]
 
 
 @dataclass(frozen=True)
@@ -214,8 +224,8 @@ class GuideOptions(Options):
         metavar="SIZE",
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check_each(self) -> None:
+        super()._check_each()
         check_times(self, "at")
 
 
@@ -321,8 +331,7 @@ class CarryOptions(Options):
         metavar="auto|none|FILE",
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check_together(self) -> None:
         if self.loop and self.passes > 1:
             raise SettingsError("--loop dreams the clip twice round already: leave out --passes")
 
@@ -379,8 +388,8 @@ class ClipOptions(Options):
         choices=("auto", "opencv", "pyav"),
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check_each(self) -> None:
+        super()._check_each()
         check_times(self, "start", "end")
 
 
@@ -403,8 +412,7 @@ class EncodeOptions(Options):
     )
     lossless: bool = option(False, "Keep every pixel exactly as it was dreamed; large files.")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check_together(self) -> None:
         if self.lossless and self.crf is not None:
             raise SettingsError("give --crf or --lossless, not both")
 
@@ -609,6 +617,25 @@ def as_dict(*groups: Options) -> dict[str, Any]:
                 value = getattr(group, setting.name)
                 plain[setting.name] = plain_value(value)
     return plain
+
+
+def defaults_of(name: str) -> list[Any]:
+    """Return the defaults of a saved setting, one of each group that has it, as plain values."""
+    return [plain_value(getattr(group, name)) for group in saved_fields().get(name, ())]
+
+
+def altered(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that differ from those wanted, both as plain values, and what they were.
+
+    kept: those of what was made before, maybe by an older DreamFlow. One that it did not know yet
+    was as by default.
+    """
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys([*wanted, *kept]):
+        was = [kept[name]] if name in kept else defaults_of(name)
+        if name not in wanted or wanted[name] not in was:
+            found[name] = was[0] if was else None
+    return found
 
 
 SIZE_PATTERN = re.compile(r"(\d+)(?:\s*[xX]\s*(\d+))?$")

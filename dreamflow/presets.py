@@ -8,7 +8,7 @@ from typing import Any
 
 from dreamflow.errors import SettingsError, nearest
 from dreamflow.options import saved_fields
-from dreamflow.settings import Options, coerce, type_hints
+from dreamflow.settings import Options
 
 DESCRIPTION = "description"
 PACKAGE = Path(__file__).parent
@@ -88,8 +88,7 @@ def value_for(name: str, value: Any, groups: tuple[type[Options], ...]) -> Any:
     refused: SettingsError | None = None
     for group in groups:
         try:
-            group(**{name: value})
-            return coerce(name, value, type_hints(group)[name])
+            return group.alone(name, value)
         except SettingsError as error:
             refused = refused or error
     assert refused is not None

@@ -179,7 +179,7 @@ def settings_of(table: dict[str, Any], where: str, folder: Path) -> dict[str, An
     chosen |= checked(given, where)
     if chosen.get("cuts", FOUND[0]) not in FOUND:
         chosen["cuts"] = str((folder / chosen["cuts"]).absolute())
-    for key in ("flow_dir", "matte"):
+    for key in ("flow_dir", "matte", "guided_by"):
         if chosen.get(key) is not None:
             chosen[key] = str((folder / chosen[key]).absolute())
     return chosen

@@ -63,11 +63,33 @@ class Options:
     """Base of the settings: checks every field's type and range when made."""
 
     def __post_init__(self) -> None:
+        self._check_each()
+        self._check_together()
+
+    def _check_each(self) -> None:
+        """Make each setting what it is to be. Raises SettingsError where by itself it cannot be."""
         hints = type_hints(type(self))
         for setting in fields(self):  # type: ignore[arg-type]
             value = coerce(setting.name, getattr(self, setting.name), hints[setting.name])
             object.__setattr__(self, setting.name, value)
             check_range(setting, value)
+
+    def _check_together(self) -> None:
+        """Raise SettingsError where settings that can be by themselves cannot be together."""
+
+    @classmethod
+    def alone(cls, name: str, value: Any) -> Any:
+        """Return the value that a setting gets from this one, whatever the others are.
+
+        Raises SettingsError where it cannot be.
+        """
+        made = object.__new__(cls)
+        for setting in fields(cls):  # type: ignore[arg-type]
+            object.__setattr__(
+                made, setting.name, value if setting.name == name else setting.default
+            )
+        made._check_each()
+        return getattr(made, name)
 
     @property
     def schedules(self) -> dict[str, Schedule | LayerSchedule]:

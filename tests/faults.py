@@ -74,6 +74,10 @@ def rounds(root: Path, strikes: int, sign: int, arguments: list[str]) -> dict[st
             code = struck(arguments, folder, chance.uniform(0, length), sign)
             codes += [code] if code else []
             assert code in (0, -sign, 128 + sign), (code, (folder / "log").read_text())
+            if (folder / arguments[2]).exists() and not list(folder.glob("*.job/job.json")):
+                for empty in folder.glob("*.job"):
+                    empty.rmdir()
+                break  # struck when all was done
     return {"strikes": len(codes), "renders": renders}
 
 

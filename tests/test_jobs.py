@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +24,7 @@ import torch
 from conftest import ROOT, SAMPLE, Run, make_film, psnr, texture
 
 import dreamflow.media.reel
+import dreamflow.media.writer
 from dreamflow.dream.tiles import choose_tiling
 from dreamflow.errors import (
     DreamFlowWarning,
@@ -32,9 +36,10 @@ from dreamflow.errors import (
 from dreamflow.frames import Frame
 from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
 from dreamflow.media.ffmpeg import FramePipe
-from dreamflow.media.folder import job_path
+from dreamflow.media.folder import JobFolder, job_path
 from dreamflow.media.kept import jobs_in
 from dreamflow.media.kept import look_at as look_at_job
+from dreamflow.media.metadata import sidecar
 from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
 from dreamflow.memory import MB, set_pass_memory
@@ -45,6 +50,7 @@ from dreamflow.options import (
     DreamOptions,
     EncodeOptions,
     MachineOptions,
+    ShowOptions,
     VideoSettings,
 )
 from dreamflow.queue import read_queue
@@ -267,6 +273,110 @@ def test_random_strikes(tmp_path: Path, noise_home: Path, how: str) -> None:
         assert {path.name for path in folder.iterdir()} == {"d.mp4", "d.mp4.json", "log"}
 
 
+def test_a_strike_behind_the_placing_is_told(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is finished is not refused as being there already, but by --fresh."""
+    with monkeypatch.context() as patched:
+        patched.setattr(JobFolder, "remove", lambda folder: (_ for _ in ()).throw(Strike))
+        with pytest.raises(Strike):
+            render("d.mp4")
+    with pytest.raises(OutputError, match="exists already"):
+        render("d.mp4", fresh=True)
+    render("d.mp4")
+    assert render.said == ["all 20 frames are done: clearing away"]
+    assert not job_path(render.folder / "d.mp4").exists()
+
+
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "shutil.copytree"}
+"""What Python tells its auditors of, as far as it changes the disk."""
+
+
+def ended_at(number: int) -> None:
+    """End this process, as a kill would, before its so manieth change of the disk from here on."""
+    told = itertools.count(1)
+
+    def hook(event: str, _: Any) -> None:
+        if event in CHANGES and next(told) == number:
+            os._exit(1)
+
+    sys.addaudithook(hook)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize(("name", "plate"), [("d.mp4", "p.mkv"), ("d", "p")])
+def test_a_kill_before_any_change_of_the_disk(render: Rendering, name: str, plate: str) -> None:
+    """From the last frame on: going on succeeds, and leaves what it should and nothing else."""
+    settings = replace(SETTINGS, clip=ClipOptions(size="64", end="3"))
+    out, beside = render.folder / name, render.folder / plate
+    render.struck(name, settings, 3, plate=beside)
+    kept = render.folder / "kept"
+    job_path(out).rename(kept)
+    whole: list[Any] = []
+    number, code = 0, 1
+    while code:
+        number += 1
+        shutil.copytree(kept, job_path(out))
+        child = os.fork()
+        if not child:
+            try:
+                ended_at(number)
+                render(name, settings, plate=beside)
+                os._exit(0)
+            finally:
+                os._exit(2)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code != 2
+        if (job_path(out) / "job.json").exists():
+            render(name, settings, plate=beside)
+        elif job_path(out).exists():
+            job_path(out).rmdir()  # as an empty folder it is nobody's job
+        made = [decoded(out), decoded(beside)]
+        whole = whole or made
+        assert made == whole
+        left = {path.name for path in render.folder.iterdir()}
+        assert left == {"kept", name, plate} | ({f"{name}.json"} if out.suffix else set()), number
+        for path in (out, beside):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert number > 10
+
+
+def test_a_ctrl_c_while_the_output_is_placed_comes_too_late(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The render is done then, and says so."""
+    move = dreamflow.media.writer.move
+
+    def pressed(part: Path, target: Path) -> None:
+        if target.name == "p.mkv":
+            os.kill(os.getpid(), signal.SIGINT)
+        move(part, target)
+
+    monkeypatch.setattr(dreamflow.media.writer, "move", pressed)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        out = render("d.mp4", plate=render.folder / "p.mkv")
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert len(decoded(out)) == len(decoded(render.folder / "p.mkv")) == 20
+    assert not job_path(out).exists() and sidecar(out).exists()
+
+
+def test_a_job_that_is_placed_is_finished_by_jobs_too(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(JobFolder, "remove", lambda folder: (_ for _ in ()).throw(Strike))
+        with pytest.raises(Strike):
+            render("d.mp4")
+    run = cli("jobs", "finish", job_path(render.folder / "d.mp4"))
+    assert run.code == 0 and "20 frames" in run.out
+    assert len(decoded(render.folder / "d.mp4")) == 20
+    assert not job_path(render.folder / "d.mp4").exists()
+    with pytest.raises(OutputError, match="exists already"):
+        render("d.mp4")
+
+
 def test_a_killed_encoder_costs_nothing(render: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = decoded(render("whole.mp4"))
     write = FramePipe.write
@@ -391,6 +501,33 @@ def test_a_changed_setting_is_refused_and_named(render: Rendering) -> None:
     )
     render("d.mp4", other, fresh=True)
     assert render.said == []
+
+
+def test_a_job_of_an_older_dreamflow_goes_on(render: Rendering) -> None:
+    """What it did not know yet was as by default; only what is otherwise now is a change."""
+    whole = decoded(render("whole.mp4"))
+    folder = render.struck("d.mp4")
+    facts = json.loads((folder / "job.json").read_text())
+    for younger in ("strength", "matte", "noise", "octave_iterations"):
+        del facts["record"]["settings"][younger]
+    (folder / "job.json").write_text(json.dumps(facts))
+    with pytest.raises(SettingsError, match=r"was begun with strength 1, not 0\.5: give"):
+        render("d.mp4", replace(SETTINGS, show=ShowOptions(strength=0.5)))
+    state = read_state(folder / "state.npz")
+    del state["journey"]["dreamer"]["ground"]
+    write_state(folder / "state.npz", state)
+    assert decoded(render("d.mp4")) == whole
+
+
+def test_a_dream_that_was_held_otherwise_goes_on(render: Rendering) -> None:
+    """By an older DreamFlow, which told its strength by fewer numbers."""
+    folder = render.struck("d.mp4")
+    state = read_state(folder / "state.npz")
+    (carried,) = state["journey"]["dreamer"]["carried"].values()
+    carried["wanted"], carried["goal"] = carried["wanted"][:2], carried["goal"][:2]
+    del carried["climb"], carried["climbed"]
+    write_state(folder / "state.npz", state)
+    assert len(decoded(render("d.mp4"))) == 20
 
 
 def test_a_changed_source_is_refused(render: Rendering) -> None:
@@ -622,6 +759,15 @@ def test_a_job_tells_the_command_that_goes_on_with_it(
     assert len(decoded(tmp_path / "d.mkv")) == 4
 
 
+def test_what_was_picked_is_shown_as_it_is_written(render: Rendering, cli: Cli) -> None:
+    """Neither `:100:` nor what stands in brackets means anything else."""
+    dream = replace(DREAM, layer=("conv2/3x3:98:100:161",))
+    render.struck("d[b].mp4", replace(SETTINGS, dream=dream))
+    shown = cli("jobs", "show", render.folder / "d[b].mp4.job").out
+    assert "conv2/3x3:98:100:161" in shown
+    assert shown.splitlines()[0].strip().endswith("d[b].mp4.job")
+
+
 QUEUE = """
 [defaults]
 size = "64"
@@ -755,6 +901,69 @@ def test_a_queue_may_hold_sweeps_zooms_and_frames(tmp_path: Path, cli: Cli) -> N
     assert run.code == 1 and run.out.count("done before") == 4 and "--overwrite" in run.err
 
 
+PICKED = """
+[defaults]
+size = "64"
+octaves = 1
+iterations = 1
+channels = "strongest 2"
+layer = "conv2/3x3"
+
+[[render]]
+source = "in.mkv"
+out = "video.mkv"
+guided_by = "guide.png"
+
+[[render]]
+command = "sweep"
+source = "in.mkv"
+out = "sweep.mkv"
+layers = "conv1/7x7_s2,conv2/3x3"
+
+[[render]]
+command = "zoom"
+source = "in.mkv"
+out = "zoom.mkv"
+layers = "conv1/7x7_s2,conv2/3x3"
+seconds = 0.25
+
+[[render]]
+command = "frame"
+source = "in.mkv"
+out = "frame.png"
+
+[[render]]
+command = "frame"
+source = "guide.png"
+out = "still.png"
+at = "40%"
+"""
+
+
+def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
+    """Picked or not, and made by an older DreamFlow or not; another pick is another render."""
+    make_film(tmp_path / "in.mkv", frames=4)
+    write_picture(tmp_path / "guide.png", texture(64, 64))
+    (tmp_path / "q.toml").write_text(PICKED)
+    line = ("batch", tmp_path / "q.toml", "--threads", "1")
+    run = cli(*line)
+    assert run.code == 0 and run.out.count("done before") == 0, run.err
+    assert cli(*line).out.count("done before") == 5
+    (tmp_path / "q.toml").write_text(PICKED.replace("strongest 2", "strongest 3"))
+    assert cli(*line).out.count("done before") == 0
+    plain = PICKED.replace('channels = "strongest 2"\n', "")
+    (tmp_path / "q.toml").write_text(plain)
+    assert cli(*line, "--overwrite").code == 0
+    for path in tmp_path.glob("*.json"):
+        record = json.loads(path.read_text())
+        for younger in ("channels", "noise", "strength", "matte"):
+            record["settings"].pop(younger, None)
+        path.write_text(json.dumps(record))
+        path.with_suffix("").write_bytes(b"a film whose settings are beside it")
+    run = cli(*line)
+    assert run.out.count("done before") == 5, run.out
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -798,11 +1007,13 @@ def test_a_queue_looks_for_its_files_beside_it(tmp_path: Path) -> None:
     night.mkdir()
     (night / "q.toml").write_text(
         '[[render]]\nsource = "a.mp4"\nout = "b.mp4"\ncuts = "my.cuts"\nflow_dir = "flow"\n'
+        'guided_by = "guide.png"\n'
         '[[render]]\nsource = "a.mp4"\nout = "c.mp4"\ncuts = "none"\n'
     )
     first, second = read_queue(night / "q.toml")
     assert first.settings.carry.cuts == str(night / "my.cuts")
     assert first.settings.carry.flow_dir == str(night / "flow")
+    assert first.settings.dream.guided_by == str(night / "guide.png")
     assert second.settings.carry.cuts == "none" and second.settings.carry.flow_dir is None
 
 

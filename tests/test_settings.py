@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE
+from conftest import SAMPLE, Run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +129,21 @@ def test_a_wrong_preset_is_refused_by_file_and_key(tmp_path: Path, text: str, me
     assert "mine.toml" in str(raised.value)
 
 
+def test_settings_that_hang_together_are_judged_together(
+    tmp_path: Path, cli: Callable[..., Run]
+) -> None:
+    """A preset is told of a value that can never be; how many octaves there are, a flag may say."""
+    preset = tmp_path / "mine.toml"
+    preset.write_text('octave_iterations = "2,1"\n')
+    assert load_preset(str(preset))[1] == {"octave_iterations": "2,1"}
+    line = ("frame", SAMPLE, tmp_path / "a.png", "--size", "64", "--preset", preset)
+    assert "there are 4: give --octaves 2" in cli(*line).err
+    assert cli(*line, "--octaves", "2").code == 0
+    preset.write_text('octave_iterations = "2,x"\n')
+    with pytest.raises(SettingsError, match=r"mine\.toml: --octave-iterations '2,x'"):
+        load_preset(str(preset))
+
+
 def test_unknown_presets_name_the_nearest() -> None:
     with pytest.raises(SettingsError, match=f"did you mean {PRESETS[0]}"):
         load_preset(PRESETS[0] + "s")
@@ -183,7 +198,7 @@ def test_rendering_like_an_output_gives_it_again(
 
     small = ("--size", "64", "--end", "3", "--layer", "conv2/3x3", "--crf", "0")
     first, again = tmp_path / "a.mp4", tmp_path / "b.mp4"
-    cli("video", SAMPLE, first, *small, "--octaves", "2", "--iterations", "2")
+    cli("video", SAMPLE, first, *small, "--octaves", "2", "--octave-iterations", "2,1")
     first.with_name("a.mp4.json").unlink()  # what is inside the file is enough
     cli("video", SAMPLE, again, "--like", first)
     for a, b in zip(open_clip(first), open_clip(again), strict=True):

@@ -367,6 +367,20 @@ def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
     assert settled(done, pick(done, noise_network, picture)) == done
 
 
+def test_a_piece_of_a_clip_picks_as_the_whole_does(noise_network: Network, tmp_path: Path) -> None:
+    """By its first picture, as a preview of it does."""
+    for number, picture in enumerate((np.zeros((64, 64, 3), np.uint8) + 200, texture(64, 64))):
+        write_picture(tmp_path / f"{number}.png", picture)
+    clip, wanted = Clip(tmp_path), DreamOptions(layer=("conv2/3x3",), channels="strongest 2")
+    named = [settled(wanted, pick(wanted, noise_network, frame.picture)) for frame in clip]
+    assert named[0] != named[1]
+    one, other = (
+        next(iter(dream_video(clip.between(1, 2), noise_network, options=options)))
+        for options in (wanted, named[0])
+    )
+    assert np.array_equal(one.picture, other.picture)
+
+
 def test_a_sweep_picks_too(noise_network: Network) -> None:
     picture = texture(64, 64)
     dream = DreamOptions(channels="strongest 2", octaves=1, iterations=1)

@@ -38,6 +38,7 @@ from dreamflow.options import (
     MachineOptions,
     ShowOptions,
     VideoSettings,
+    altered,
     as_dict,
 )
 from dreamflow.settings import flag_of
@@ -199,30 +200,30 @@ def run(
 def was_run(wanted: Run) -> bool:
     """Return whether the output of a run is there, whole and of the same settings."""
     from dreamflow.media.folder import job_path
-    from dreamflow.media.metadata import record_of
+    from dreamflow.media.metadata import asked_of, record_of
     from dreamflow.queue import GROUPS_OF, SWEEP, groups_with
 
     if not wanted.out.exists() or job_path(wanted.out).exists():
         return False
     record = record_of(wanted.out)
     settings = as_dict(*groups_with(GROUPS_OF[wanted.command], wanted.settings))
+    at = wanted.settings.get("at", GuideOptions.at)
     if wanted.command == SWEEP:
         del settings["layer"]  # there it is the schedule that was made of `layers`
-    kept = record.get("settings", {})
     return (
         record.get("command") == wanted.command
-        and record.get("at", GuideOptions.at) == wanted.settings.get("at", GuideOptions.at)
-        and all(kept.get(name) == value for name, value in settings.items())
+        and record.get("at", at) == at  # a picture's says nothing of it
+        and not settings.keys() & altered(asked_of(record), settings).keys()
     )
 
 
 def is_done(render: Render) -> bool:
     """Return whether an output is there, whole and of the same settings."""
     from dreamflow.media.folder import job_path
-    from dreamflow.media.metadata import settings_of
+    from dreamflow.media.metadata import asked_of, record_of
 
     if not render.out.exists() or job_path(render.out).exists():
         return False
-    wanted = render.settings
+    wanted, record = render.settings, record_of(render.out)
     groups = (in_full(wanted.dream), wanted.carry, wanted.show, wanted.clip, wanted.encode)
-    return settings_of(render.out) == as_dict(*groups)
+    return record.get("command") == "video" and not altered(asked_of(record), as_dict(*groups))

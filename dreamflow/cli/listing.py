@@ -24,7 +24,9 @@ def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
     for number, (heading, side) in enumerate(columns, start=1):
         # The last column gives way where the terminal is narrow.
         kept = number < len(columns)
@@ -32,9 +34,10 @@ def print_table(title: str, columns: list[tuple[str, str]], rows: list[list[str]
         table.add_column(heading, justify=justify, no_wrap=kept, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    out = Console(highlight=False)
+    # Channel 100 of a layer, `:100:` between others, were an emoji.
+    out = Console(highlight=False, emoji=False)
     if not out.is_terminal:
-        out = Console(highlight=False, width=200)
+        out = Console(highlight=False, emoji=False, width=200)
     out.print(table)
 
 

@@ -68,7 +68,7 @@ def sweep(
     its beginning to its end, and keeps its sound.
     """
     from dreamflow.media.formats import format_of
-    from dreamflow.media.writer import check_output
+    from dreamflow.media.writer import check_target
     from dreamflow.networks.store import network_layers
     from dreamflow.render.sweep import open_sweep_matte, plan_sweep, render_sweep
 
@@ -77,7 +77,8 @@ def sweep(
     known = network_layers(dream.network, machine.weights)
     plan = plan_sweep(source, frames, layers, dream.network, known)
     matte = open_sweep_matte(plan, source, show)
-    check_output(out, overwrite, [*plan.outline.sources, *(matte.sources if matte else [])])
+    sources = [*plan.outline.sources, *(matte.sources if matte else [])]
+    check_target(out, overwrite, fresh, sources)
     for group in (dream, carry, show):
         group.check_over(plan.source.timeline, warn=False)
     from dreamflow.networks import load_network

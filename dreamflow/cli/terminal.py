@@ -135,7 +135,7 @@ def minutely(title: str, total: int, what: str) -> Callable[..., None]:
         hours, seconds = divmod(left, 3600)
         clock = f"{hours}:{seconds // 60:02d}:{seconds % 60:02d}"
         line = f"{title}: {int(done)}/{whole} {what}s, {each:.2f} s each, {clock} left"
-        console().print(line, markup=False)
+        console().print(line, markup=False, emoji=False)
 
     return tell
 
@@ -171,7 +171,7 @@ def training_bar(title: str) -> Iterator[Callable[[float, str], None]]:
             nonlocal last
             if time.monotonic() - last >= 60:
                 last = time.monotonic()
-                console().print(f"{done:.1%} {state}", markup=False)
+                console().print(f"{done:.1%} {state}", markup=False, emoji=False)
 
         yield tell
         return

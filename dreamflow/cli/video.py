@@ -102,18 +102,14 @@ def dream_clip(
     from dreamflow.media.formats import format_of
     from dreamflow.media.matte import open_matte
     from dreamflow.media.matte_files import Frames
-    from dreamflow.media.plate import plate_format
-    from dreamflow.media.writer import check_output
+    from dreamflow.media.writer import check_target
 
     if kind := format_of(out):
         kind.recipe(settings.encode)
     source = Clip(clip, settings.clip)
     matte = open_matte(settings.show, Frames.of(source))
     sources = [*source.sources, *(matte.sources if matte else [])]
-    check_output(out, overwrite, sources)
-    if plate:
-        plate_format(plate)
-        check_output(plate, overwrite, sources)
+    check_target(out, overwrite, fresh, sources, plate)
     check_layers(settings.dream, machine)
     for group in (settings.dream, settings.carry, settings.show):
         group.check_over(source.timeline, warn=False)

@@ -44,7 +44,8 @@ def zoom(
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="The film: .mp4, .mov, .mkv, .webm or .gif; without suffix, a folder of PNGs.",
+            help="The film: .mp4, .mov, .mkv, .webm, .gif or .webp; without suffix, a folder of "
+            "PNGs.",
             metavar="OUT",
             show_default=False,
         ),
@@ -71,11 +72,13 @@ def zoom(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
+    from dreamflow.media.folder import job_path
+
     if source is None:
-        check_only_name(out, overwrite)
+        check_only_name(out, overwrite or (not fresh and job_path(out).exists()))
     from dreamflow.journeys.zoom import layers_over, zoom_layers, zoom_timeline
     from dreamflow.media.formats import format_of
-    from dreamflow.media.writer import check_output
+    from dreamflow.media.writer import check_target
 
     for blend in zoom_layers(zoom) or [None]:
         named = tuple(name.strip() for name in blend.split("+")) if blend else dream.layer
@@ -95,7 +98,7 @@ def zoom(
     settings = ZoomSettings(dream, zoom, encode)
     picture = first_picture(source, settings, at)
     outline = zoom_outline(settings, picture, *([source] if source else []))
-    check_output(out, overwrite, outline.sources)
+    check_target(out, overwrite, fresh, outline.sources)
     from dreamflow.networks import load_network
     from dreamflow.render import Handles, remembered
 

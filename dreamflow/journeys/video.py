@@ -124,11 +124,12 @@ class VideoDreamer:
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Go on from a state, one of a DreamFlow that knew no noise, too."""
         self._before = state["before"] and Frame(**state["before"])
-        self._carried = {number: Carried(**one) for number, one in state["carried"].items()}
+        self._carried = {n: Carried.restored(one) for n, one in state["carried"].items()}
         self.now = replace(self.now, shares=state["shares"])
-        self._ground.restore(state["ground"])
+        if "ground" in state:
+            self._ground.restore(state["ground"])
         if (when := state["measured"]) is not None:
             self._measured = (replace(self.course.at(when).options, layer=()), when)
 
@@ -355,7 +356,9 @@ def dream_video(
     matte = matte_beside(frames, show)
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte) if mattes is None else in_turn(mattes), box)
-    if wants_picture(options):
+    if wants_picture(options) and isinstance(frames, Clip):
+        options = settled(options, pick(options, network, frames.first_picture()))
+    elif wants_picture(options):
         coming = iter(frames)
         first = list(islice(coming, 1))
         for frame in first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -16,6 +17,8 @@ from dreamflow.media.whole import PART, cannot_write, drop_parts, whole
 
 SUFFIX = ".job"
 FACTS = "job.json"
+PLACING = "placing"
+"""Of the facts, how many frames the output has that is on its way out: see `media.placing`."""
 LOCK = "lock"
 VERSION = 1
 LONGEST_NAME_BYTES = 255
@@ -48,6 +51,11 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
             "--fresh to start over"
         )
     return facts
+
+
+def frames_marked(folder: Path) -> int:
+    """Return how many frames a job's output has that is on its way out of its folder, or 0."""
+    return (read_facts(folder) or {}).get(PLACING, 0)
 
 
 def is_held(folder: Path) -> bool:
@@ -116,7 +124,17 @@ class JobFolder:
         with whole(self.path / FACTS) as part:
             part.write_text(text + "\n", encoding="utf-8")
 
+    def mark(self, frames: int) -> None:
+        """Say that the output, of so many frames, is on its way out; 0 says that none is."""
+        self.say({**(read_facts(self.path) or {}), PLACING: frames})
+
     def remove(self) -> None:
-        """Let go of the folder, and remove it."""
+        """Let go of the folder, and remove it; killed on the way, it can be removed again."""
         self._lock.release()
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != FACTS:
+                with contextlib.suppress(OSError):
+                    path.unlink()
         shutil.rmtree(self.path, ignore_errors=True)

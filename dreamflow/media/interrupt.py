@@ -10,10 +10,13 @@ from types import FrameType
 
 
 @contextmanager
-def finished_first(pressed_once: Callable[[], None] = lambda: None) -> Iterator[None]:
+def finished_first(
+    pressed_once: Callable[[], None] = lambda: None, *, stops: bool = True
+) -> Iterator[None]:
     """Let a Ctrl-C wait until the block is done; a second one does not wait.
 
-    pressed_once is called when the first one comes. Outside of the main thread, where no signal
+    pressed_once is called when the first one comes. stops: whether it counts after the block, or
+    has come too late, for with that all is done. Outside of the main thread, where no signal
     arrives, and where Ctrl-C means something else already, the block runs as it is.
     """
     usual = signal.getsignal(signal.SIGINT)
@@ -36,5 +39,5 @@ def finished_first(pressed_once: Callable[[], None] = lambda: None) -> Iterator[
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
-    if pressed:
+    if pressed and stops:
         raise KeyboardInterrupt

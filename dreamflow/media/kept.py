@@ -11,8 +11,9 @@ from dreamflow.errors import DreamFlowWarning, OutputError
 from dreamflow.media.folder import FACTS, SUFFIX, JobFolder, is_held, read_facts
 from dreamflow.media.formats import format_of
 from dreamflow.media.outline import Outline
+from dreamflow.media.placing import frames_placed
 from dreamflow.media.reel import Reel
-from dreamflow.media.writer import check_output, finish_output, reel_of
+from dreamflow.media.writer import check_output, clear_away, finish_output, reel_of
 from dreamflow.options import EncodeOptions
 
 
@@ -75,16 +76,22 @@ def finish_job(
             f"{out}: the frames are encoded for {kept.out.suffix or 'a folder of PNGs'}; give the "
             "output that suffix"
         )
-    if not kept.frames:
+    there = frames_placed(out) if target is None else 0
+    if not kept.frames and not there:
         raise OutputError(f"{folder} has no frame yet")
-    check_output(out, overwrite, outline.sources)
+    check_output(out, overwrite or bool(there), outline.sources)
+    record = kept.facts["record"]
     with JobFolder(folder) as held:
+        if there:
+            clear_away(held, out, record)
+            return out, there
         facts = kept.facts if target is None else kept.facts | {"plate": None}
         reel = _reel(folder, facts, outline)
-        reel.go_on(kept.frames)
-        finish_output(held, reel, out, outline, kept.facts["record"])
-        if target is None:
-            held.remove()
+        try:
+            reel.go_on(kept.frames)
+            finish_output(held, reel, out, outline, record, ends=target is None)
+        finally:
+            reel.close()
     return out, kept.frames
 
 

@@ -14,6 +14,8 @@ from dreamflow.media.stills import described, is_picture, read_comment
 
 MARK = "dreamflow"
 """The key that tells our comments from others: its value is the version that wrote them."""
+ASKED = "asked"
+"""The key of those settings, as they were given, that stand otherwise among a record's."""
 EXIF_FLAG = 0x08
 """Of the features in a WebP's first chunk, VP8X."""
 FOLDER_FILE = "settings.json"
@@ -69,6 +71,11 @@ def record_of(output: Path) -> dict[str, Any]:
         return read_record(output)
     except SettingsError:
         return {}
+
+
+def asked_of(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record's settings as they were asked for, before channels were picked by them."""
+    return {**record.get("settings", {}), **record.get(ASKED, {})}
 
 
 def settings_of(output: Path) -> dict[str, Any]:

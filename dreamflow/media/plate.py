@@ -18,6 +18,7 @@ from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.media.formats import Format, format_of
 from dreamflow.media.outline import Outline
+from dreamflow.media.placing import finished_path
 from dreamflow.media.reel import Reel
 from dreamflow.options import EncodeOptions
 
@@ -54,7 +55,7 @@ class PlatedReel:
         kind, encode = plate_format(target)
         self.frames = 0
         self.target = target
-        self.part = folder / f"whole{target.suffix}"
+        self.part = finished_path(folder, target)
         self._folder, self._dream = folder, dream
         self._plate: Reel = make(folder, kind, encode)
 
@@ -74,8 +75,10 @@ class PlatedReel:
 
     def seal(self) -> None:
         """Bring all frames onto the disk for good. Raises OutputError."""
-        self._plate.seal()
-        self._dream.seal()
+        try:
+            self._plate.seal()
+        finally:
+            self._dream.seal()
 
     def forget(self, frames: int) -> None:
         """Drop what is needed only to go on from an earlier frame than behind so many."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import shutil
@@ -15,15 +14,23 @@ from typing import Any, Self
 from dreamflow.errors import DreamFlowWarning, OutputError
 from dreamflow.frames import Frame
 from dreamflow.media.clip import Clip
-from dreamflow.media.folder import FACTS, JobFolder, job_path
+from dreamflow.media.folder import FACTS, JobFolder, frames_marked, job_path
 from dreamflow.media.formats import Format, format_of
 from dreamflow.media.interrupt import finished_first
-from dreamflow.media.metadata import FOLDER_FILE, write_sidecar
+from dreamflow.media.metadata import write_sidecar
 from dreamflow.media.outline import Outline
-from dreamflow.media.plate import PlatedReel
+from dreamflow.media.placing import (
+    PLATE,
+    check_ours,
+    finished_path,
+    frames_placed,
+    move,
+    plate_is_placed,
+)
+from dreamflow.media.plate import PlatedReel, plate_format
 from dreamflow.media.reel import FilmReel, Reel, chunk_frames
 from dreamflow.media.reel_pictures import PicturesReel
-from dreamflow.media.whole import cannot_write, on_disk, part_of
+from dreamflow.media.whole import part_of
 from dreamflow.options import EncodeOptions, as_dict
 
 
@@ -55,15 +62,20 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
         check_ours(path)
 
 
-def check_ours(folder: Path) -> None:
-    """Raise OutputError where a folder holds files that are not an output's."""
-    strange = [path.name for path in folder.iterdir() if not _ours(path)]
-    if strange:
-        raise OutputError(f"{folder} holds other files ({strange[0]}); name a new folder")
+def check_target(
+    out: Path, overwrite: bool, fresh: bool, sources: Iterable[Path], plate: Path | None = None
+) -> None:
+    """Raise OutputError or SettingsError where an output, or its plate, cannot be written.
 
-
-def _ours(path: Path) -> bool:
-    return path.name == FOLDER_FILE or (path.name.startswith("frame_") and path.suffix == ".png")
+    Where they are in their places, but their job was not cleared away, the render may go on.
+    """
+    check_output(out, overwrite or (not fresh and frames_placed(out) > 0), sources)
+    if plate is None:
+        return
+    plate_format(plate)
+    check_output(plate, overwrite or (not fresh and plate_is_placed(plate, out)), sources)
+    if plate.absolute() == out.absolute():
+        raise OutputError(f"{plate} is the dream itself; give the plate another name")
 
 
 def reel_of(
@@ -82,7 +94,7 @@ def reel_of(
 
     reel = make(folder, kind, encode)
     if plate := facts.get("plate"):
-        return PlatedReel(reel, folder / "plate", Path(plate), make)
+        return PlatedReel(reel, folder / PLATE, Path(plate), make)
     return reel
 
 
@@ -106,17 +118,43 @@ def job_facts(
 
 
 def finish_output(
-    folder: JobFolder, reel: Reel, target: Path, outline: Outline, record: dict[str, Any]
+    folder: JobFolder,
+    reel: Reel,
+    target: Path,
+    outline: Outline,
+    record: dict[str, Any],
+    ends: bool = True,
 ) -> None:
     """Make the output of a job's frames, and put it where it belongs, with its settings beside it.
 
-    Raises OutputError; then nothing has changed but that what was made anew lies in the folder.
+    ends: whether the job is over then; its folder is removed. Raises OutputError; then nothing has
+    changed but that what was made anew lies in the folder.
     """
-    part = part_of(folder.path / f"whole{target.suffix}")
-    reel.output(part, outline, record)
+    made = finished_path(folder.path, target)
+    outputs = {made: target}
     if isinstance(reel, PlatedReel):
-        _place(reel.part, reel.target)
-    _place(part, target)
+        outputs = {reel.part: reel.target, **outputs}  # the film last: with it, all is done
+    here = made.exists() and all(one.exists() or place.exists() for one, place in outputs.items())
+    if not (ends and here and frames_marked(folder.path) == reel.frames):
+        folder.mark(0)
+        part = part_of(made)
+        reel.output(part, outline, record)
+        if made.is_dir():
+            shutil.rmtree(made)
+        part.replace(made)
+        if ends:
+            folder.mark(reel.frames)
+    with finished_first(stops=False):
+        for part, place in outputs.items():
+            if part.exists():
+                move(part, place)
+        add_sidecar(target, record)
+        if ends:
+            folder.remove()
+
+
+def add_sidecar(target: Path, record: dict[str, Any]) -> None:
+    """Write an output's settings beside it; a folder has them in it already."""
     if record and target.suffix:
         try:
             write_sidecar(target, record)
@@ -124,29 +162,11 @@ def finish_output(
             warnings.warn(f"{error}; the settings are in the output alone", DreamFlowWarning, 2)
 
 
-def _place(part: Path, target: Path) -> None:
-    """Put a finished output in its place, from another drive too, and only there whole."""
-    near = part_of(target)
-    try:
-        try:
-            part.replace(near)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            (shutil.copytree if part.is_dir() else shutil.copyfile)(part, near)
-            on_disk(near)
-        if target.is_dir():
-            # Whoever put something there while the render ran keeps it.
-            check_ours(target)
-            shutil.rmtree(target)
-        near.replace(target)
-        on_disk(target.parent)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    finally:
-        if near.is_dir():
-            shutil.rmtree(near, ignore_errors=True)
-        near.unlink(missing_ok=True)
+def clear_away(folder: JobFolder, target: Path, record: dict[str, Any]) -> None:
+    """End a job whose output is in its place already."""
+    with finished_first(stops=False):
+        add_sidecar(target, record)
+        folder.remove()
 
 
 class Writer:
@@ -203,7 +223,7 @@ class Writer:
         try:
             if kind is None:
                 finish_output(self.folder, self._reel, self.path, self._outline, self._record)
-            if kind is None or not self.frames:
+            elif not self.frames:
                 self.folder.remove()
             else:
                 self._note(error)

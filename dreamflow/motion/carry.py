@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,16 @@ class Carried:
         """Return what the first frame of a dream gives on, of its residual."""
         wanted = strength(residual)
         return cls(residual, np.ones(residual.shape[:2], np.float32), wanted, wanted)
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Carried:
+        """Return what was kept as `vars`.
+
+        A DreamFlow that told strength by fewer numbers held it near others: it is held as it is.
+        """
+        kept = cls(**state)
+        now = strength(kept.residual)
+        return kept if len(now) == len(kept.wanted) else replace(kept, wanted=now, goal=now)
 
     def along(self, motion: Motion, decay: float) -> Carried:
         """Return what the current frame starts with: decay * trust * the warped residual."""

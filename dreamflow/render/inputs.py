@@ -10,6 +10,7 @@ from typing import Any
 
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.media.metadata import MARK
+from dreamflow.options import altered
 from dreamflow.settings import in_words
 
 WHOLE_BYTES = 16 * 2**20
@@ -79,9 +80,8 @@ def changes(before: dict[str, Any], now: dict[str, Any], read: int) -> list[str]
     if then["command"] != record["command"]:
         return [f"by `{then['command']}`, not `{record['command']}`"]
     old, new = then["settings"], record["settings"]
-    for name in dict.fromkeys([*new, *old]):
-        if old.get(name) != new.get(name):
-            found.append(f"{name} {_said(old.get(name))}, not {_said(new.get(name))}")
+    for name, was in altered(old, new).items():
+        found.append(f"{name} {_said(was)}, not {_said(new.get(name))}")
     if not found and then["network"] != record["network"]:
         found.append(f"other weights of {then['network']['name']}")
     for name, kept in before["inputs"].items():

@@ -2,9 +2,10 @@
 
 A job lives in a folder beside its output, `dream.mp4.job`:
 
-    job.json      what it is: settings, sources, machine; written once, when it begins
+    job.json      what it is: settings, sources, machine; at the end, that the output is placed
     state.npz     where it is: how many frames there are, and the journey's state behind them
     chunk_*       the frames, joined at the end; pending_*.rgb those not encoded yet
+    whole*        the output, until it is placed; see `media.placing`
     lock          held by the process at work
 
 Each is whole at any moment. The frames are written first, and the state after them: those behind
@@ -30,9 +31,9 @@ from dreamflow.media.folder import JobFolder, job_path, read_facts
 from dreamflow.media.formats import format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.outline import Outline
-from dreamflow.media.plate import plate_format
+from dreamflow.media.placing import frames_placed
 from dreamflow.media.reel import Reel
-from dreamflow.media.writer import check_output, finish_output, job_facts, reel_of
+from dreamflow.media.writer import check_target, clear_away, finish_output, job_facts, reel_of
 from dreamflow.memory import MB, pass_memory
 from dreamflow.options import EncodeOptions, MachineOptions
 from dreamflow.render.inputs import Inputs, check_sources, check_unchanged, fingerprint
@@ -118,9 +119,8 @@ def render(
     handles = handles or Handles()
     kind = format_of(out)
     out = out if kind else out.resolve()
-    check_output(out, handles.overwrite, outline.sources)
-    if handles.plate:
-        check_plate(handles.plate, out, outline, handles.overwrite)
+    there = 0 if handles.fresh else frames_placed(out)
+    check_target(out, handles.overwrite, handles.fresh, outline.sources, handles.plate)
     watch = Watch(handles.watch, [out, *outline.sources]) if handles.watch else None
     facts = job_facts(out, outline, encode, record, chunk, handles.plate) | {
         "inputs": {name: fingerprint(name, files) for name, files in inputs.items()},
@@ -140,39 +140,35 @@ def render(
             at = read_state(folder.path / STATE) if (folder.path / STATE).exists() else None
             check_unchanged(folder.path, begun, facts, at["journey"].get("read", 0) if at else 0)
             facts = begun | {"inputs": facts["inputs"]}
+            if there:
+                handles.say(f"all {there} frames are done: clearing away")
+                clear_away(folder, out, facts["record"])
+                return Rendered(there, 0)
             folder.say(facts)
         reel = reel_of(folder.path, kind, outline, encode, facts)
         work = _Work(journey, reel, folder, handles, watch)
         try:
-            work.take_up(at)
-            reel.warn()
-            check_space(folder.path, outline, outline.frames - reel.frames, films=kind is not None)
-            before = journey.done
-            work.run()
-            if reel.frames < outline.frames:
-                check_sources(facts["inputs"], inputs)
-            with stage("encode"):
-                finish_output(folder, reel, out, outline, facts["record"])
+            # Closed before anything is noted: the folder may go then.
+            with contextlib.closing(reel):
+                work.take_up(at)
+                reel.warn()
+                room = outline.frames - reel.frames
+                check_space(folder.path, outline, room, films=kind is not None)
+                before = journey.done
+                work.run()
+                if reel.frames < outline.frames:
+                    check_sources(facts["inputs"], inputs)
+                with stage("encode"):
+                    finish_output(folder, reel, out, outline, facts["record"])
         except BaseException as error:
             work.note(error)
             raise
-        finally:
-            reel.close()
-        folder.remove()
     return Rendered(reel.frames, journey.done - before)
 
 
 def text_of(path: Path) -> str:
     """Return a path as text that can be kept, whatever its encoding."""
     return str(path).encode(errors="replace").decode()
-
-
-def check_plate(plate: Path, out: Path, outline: Outline, overwrite: bool) -> None:
-    """Raise OutputError or SettingsError where a plate cannot be written."""
-    plate_format(plate)
-    check_output(plate, overwrite, outline.sources)
-    if plate.absolute() == out.absolute():
-        raise OutputError(f"{plate} is the dream itself; give the plate another name")
 
 
 class _Work:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dreamflow.journeys.picked import Picked, pick, picks, settled, told
 from dreamflow.media.folder import job_path, read_facts
+from dreamflow.media.metadata import ASKED
 from dreamflow.networks import Network
 from dreamflow.options import DreamOptions
 from dreamflow.render.job import Handles
@@ -38,4 +39,5 @@ def pick_once(
     picked = kept if set(wanted) == set(kept) else pick(dream, network, first())
     for line in told(network, picked):
         handles.say(line)
-    return settled(dream, picked), {PICKED: picked}
+    asked = {"layer": list(dream.layer), "channels": dream.channels}
+    return settled(dream, picked), {PICKED: picked, ASKED: asked}

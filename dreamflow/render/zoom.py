@@ -17,7 +17,8 @@ from dreamflow.journeys.exemplars import guide_files
 from dreamflow.journeys.noise import coloured_noise
 from dreamflow.journeys.zoom import ZoomJourney, layers_over, zoom_timeline
 from dreamflow.media import Clip, is_still, read_picture
-from dreamflow.media.metadata import read_record
+from dreamflow.media.folder import job_path
+from dreamflow.media.metadata import ASKED, read_record
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
 from dreamflow.media.reel_pictures import frame_name
@@ -27,6 +28,7 @@ from dreamflow.options import (
     EncodeOptions,
     GuideOptions,
     ZoomOptions,
+    altered,
     fit_size,
     given_size,
 )
@@ -38,7 +40,7 @@ from dreamflow.render.record import settings_record
 
 USUAL_SIZE = "640"
 NOISE_PX = (1920, 1080)
-COMPARED = ("settings", "network", "source", "picture_sha256")
+COMPARED = ("network", "source", "picture_sha256")
 NOISE_NAME = Path("noise")
 """What stands for the source in the record of a zoom out of nothing."""
 
@@ -112,6 +114,7 @@ def render_zoom(
     dream = layers_over(settings.zoom, settings.dream)
     dream, more = pick_once(dream, network, lambda: picture, made_by, handles)
     if more:
+        more[ASKED] |= {"layer": list(settings.dream.layer), "layers": settings.zoom.layers}
         settings = replace(settings, dream=dream, zoom=replace(settings.zoom, layers=None))
     groups = (settings.dream, settings.zoom, settings.encode)
     record = settings_record("zoom", source or NOISE_NAME, network, *groups) | more
@@ -133,7 +136,8 @@ def render_zoom(
         return render(journey(), out, *rest, handles)
     folder, count, dreamed = forwards_path(out), outline.frames, 0
     record["picture_sha256"] = hashlib.sha256(picture.tobytes()).hexdigest()
-    if handles.fresh or not is_made(folder, record, count):
+    # A job that was killed when its frames were in their place is cleared away by going on.
+    if handles.fresh or not is_made(folder, record, count) or job_path(folder).exists():
         inwards = replace(
             handles,
             progress=lambda done, total: handles.progress(done, 2 * count),
@@ -163,7 +167,8 @@ def is_made(folder: Path, record: dict[str, Any], count: int) -> bool:
         made = read_record(folder)
     except SettingsError:
         made = {}
-    if any(made.get(name) != record[name] for name in COMPARED):
+    others = altered(made.get("settings", {}), record["settings"])
+    if others or any(made.get(name) != record[name] for name in COMPARED):
         raise SettingsError(
             f"{folder} holds other frames: remove it, or give --fresh to dream this zoom anew"
         )

@@ -21,6 +21,7 @@ from dreamflow.media.metadata import FOLDER_FILE, as_comment, read_record
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import working_path, write_picture
 from dreamflow.networks import Network
+from dreamflow.options import altered
 from dreamflow.render.guide.page import INDEX, Shown, guide_page
 from dreamflow.settings import flag_of
 
@@ -84,12 +85,10 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         found.append(f"the picture is {new['source']} (it was {old.get('source')})")
     before, now = old.get("settings", {}), new["settings"]
     another = old.get("picture") != new["picture"]
-    for name, value in now.items():
+    for name, was in altered(before, now).items():
         # The size matters only as far as it gives another picture.
-        # A setting that the old record does not know is younger than it.
-        was = before.get(name, value)
-        if was != value and (another or name != "size"):
-            found.append(f"{flag_of(name)} {value} (it was {was})")
+        if name in now and (another or name != "size"):
+            found.append(f"{flag_of(name)} {now[name]} (it was {was})")
     if another and old.get("at") != new["at"]:
         found.append(f"--at {new['at']} (it was {old.get('at')})")
     weights = (old.get("network", {}), new["network"])
