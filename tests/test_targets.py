@@ -351,6 +351,11 @@ def test_the_strongest_respond_most(noise_network: Network) -> None:
     assert again in kinds
 
 
+def test_a_picture_as_thin_as_a_line_is_looked_at(noise_network: Network) -> None:
+    image = torch.zeros(1, 3, 1, 1400)
+    assert responses(noise_network, "conv1/7x7_s2", image).shape == (64,)
+
+
 def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
     picture = texture(96, 96)
     text = "0: conv2/3x3 hold, 4s: inception_3a/1x1:weakest 2 + conv2/3x3:7=-1, 8s: conv2/3x3"
