@@ -18,6 +18,7 @@ from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.carried import (
     LEAST_EFFORT,
+    carried_plan,
     carried_share,
     eased,
     effort,
@@ -169,7 +170,8 @@ class VideoDreamer:
         elif not carried:
             dreamed = source + from_array(mixed(coming, self.now.shares), self.device)
         else:
-            coming = self._retarget(coming, source, frame.time, key)
+            if not flash:
+                coming = self._retarget(coming, source, frame.time, key)
             dreamed = self._refine(source, coming, key)
         if not flash:
             self._before = frame
@@ -263,9 +265,13 @@ class VideoDreamer:
         options, carry, objective = self.now.options, self.now.carry, self.now.objective
         plan, share = eased(options, carry, effort(coming, carry.firmness, self.least_effort), new)
         weight = None if share is None else from_array(share, self.device)
-        return dream(
-            image, objective, plan, options.jitter, key, weight, Shaping.of(options), source
-        )
+        shaping = Shaping.of(options)
+        if shaping.zoom != 1:
+            # However little is dreamed on, all of the dream moves at one speed.
+            steps = sum(part.iterations for part in carried_plan(options, carry))
+            image = shaping.flowing(image, source, steps) if steps else image
+            shaping = replace(shaping, zoom=1.0)
+        return dream(image, objective, plan, options.jitter, key, weight, shaping, source)
 
     def _settle(self, coming: dict[int, Carried], residual: np.ndarray) -> dict[int, Carried]:
         """Return what goes on to the next frame, of a frame's residual (H, W, 3)."""
@@ -353,6 +359,7 @@ def dream_video(
     matte = matte_beside(frames, show)
     box = box_of(matte, carry)
     touch = Shown(show, timeline, matte_of(matte) if mattes is None else in_turn(mattes), box)
+    clip = isinstance(frames, Clip)
     if wants_picture(options):
         coming = iter(frames)
         first = list(islice(coming, 1))
@@ -361,7 +368,7 @@ def dream_video(
         frames = chain(first, coming)
     dreamer = VideoDreamer(network, options, carry, timeline)
     marked = Within(marker_of(carry, cuts), box)(frames)
-    marked = ahead(marked) if isinstance(frames, Clip) else marked
+    marked = ahead(marked) if clip else marked
     yield from map(touch, dream_marked(marked, dreamer))
 
 
