@@ -253,6 +253,21 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
     assert sorted(works, reverse=True) == [works[n] for n in (0, 1, 4, 2, 3)]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_clip_of_every_second_frame_is_watched_as_any_other(
+    noise_network: Network, first: int
+) -> None:
+    dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
+    scene = texture(180, 180)
+    seen: list[bool] = []
+    for number in range(4):
+        index = first + 2 * number
+        dreamer(Frame(index, Fraction(index, 24), shifted(scene, number, 0)))
+        (carried,) = dreamer.state()["carried"].values()
+        seen.append(carried["climbed"] is not None)
+    assert seen == [False, False, True, True]
+
+
 def test_a_flash_uses_up_no_new_dream(noise_network: Network) -> None:
     """How strong a dream is to be is not seen in a flash, and is seen in the frame behind it."""
     dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())

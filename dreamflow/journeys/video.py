@@ -66,7 +66,7 @@ RETARGETING = 0.2
 WATCHING = 0.6
 """How much of the way the strength that a carried dream is taken to have goes to what is seen."""
 MEASURE_EVERY = 2
-"""How strong a carried dream is, is seen in each frame of so many."""
+"""How strong a carried dream is, is seen in one carried frame of so many."""
 
 
 class VideoDreamer:
@@ -106,12 +106,14 @@ class VideoDreamer:
         """By the keyframe of the layers that it is the dream of."""
         self._measured: tuple[DreamOptions, Fraction] | None = None
         """For which settings, and when, it was seen how strong a new dream is."""
+        self._unwatched = 0
+        """Carried frames since it was seen how strong the carried dream is."""
         self._silent = False
         """Whether it was said that nothing responds."""
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
-        self._before, self._carried, self._measured = None, {}, None
+        self._before, self._carried, self._measured, self._unwatched = None, {}, None, 0
         self._ground.reset()
 
     def state(self) -> State:
@@ -121,6 +123,7 @@ class VideoDreamer:
             "carried": {number: vars(one) for number, one in self._carried.items()},
             "shares": self.now.shares,
             "measured": self._measured and self._measured[1],
+            "unwatched": self._unwatched,
             "ground": self._ground.state(),
         }
 
@@ -129,6 +132,7 @@ class VideoDreamer:
         self._before = state["before"] and Frame(**state["before"])
         self._carried = {number: Carried(**one) for number, one in state["carried"].items()}
         self.now = replace(self.now, shares=state["shares"])
+        self._unwatched = state["unwatched"]
         self._ground.restore(state["ground"])
         if (when := state["measured"]) is not None:
             self._measured = (replace(self.course.at(when).options, layer=()), when)
@@ -176,8 +180,10 @@ class VideoDreamer:
         if not flash:
             self._before = frame
             self._carried = self._settle(coming, to_array(dreamed - source)) if carried else coming
-            if carried and frame.index % MEASURE_EVERY == 0:
-                self._carried = self._watched(self._carried, dreamed, source)
+            self._unwatched = self._unwatched + 1 if carried else 0
+            if self._unwatched == MEASURE_EVERY:
+                # Counted here: where only every second frame is taken, all numbers may be odd.
+                self._carried, self._unwatched = self._watched(self._carried, dreamed, source), 0
         elif self._before is not None:
             self._before = replace(self._before, index=NO_NEIGHBOUR)
         return replace(frame, picture=to_picture(dreamed), source=frame.picture)
