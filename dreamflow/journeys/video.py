@@ -60,7 +60,7 @@ RENEW_S = Fraction(4)
 """A new dream is made this often, in seconds, to see how strong one is now: the scene may have
 changed. It costs a few carried frames."""
 RETARGET_S = Fraction(1, 2)
-"""The same where how hard is dreamed is on a schedule."""
+"""The same where how hard is dreamed is on a schedule, or what guides the dream is a clip."""
 RETARGETING = 0.2
 """How much of the way the strength held goes to that of a new dream in a frame."""
 WATCHING = 0.6
@@ -253,9 +253,10 @@ class VideoDreamer:
             return coming
         numbers = replace(self.now.options, layer=())
         last, when = self._measured or (numbers, time)
+        same = numbers == last and not self.course.guide_moves
         if self._measured is None:
             self._measured = (numbers, time)
-        elif abs(time - when) >= (RENEW_S if numbers == last else RETARGET_S):
+        elif abs(time - when) >= (RENEW_S if same else RETARGET_S):
             self._measured = (numbers, time)
             for number, one in coming.items():
                 anew = self._anew(source, self.course.objective_of(number), key)
