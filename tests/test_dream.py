@@ -79,9 +79,12 @@ def test_a_picture_stays_a_picture(noise_network: Network) -> None:
     assert dreamed.shape == picture.shape and dreamed.dtype == np.uint8
 
 
-def test_no_iterations_give_the_source_back(noise_network: Network) -> None:
+@pytest.mark.parametrize(
+    "more", [{}, {"noise": 0.5}, {"colour": "source"}, {"octave_iterations": "2,2", "octaves": 2}]
+)
+def test_no_iterations_give_the_source_back(noise_network: Network, more: dict) -> None:
     picture = texture(50, 70)
-    options = DreamOptions(layer=("conv2/3x3",), iterations=0)
+    options = DreamOptions(layer=("conv2/3x3",), iterations=0, **more)
     assert np.array_equal(dream_image(picture, noise_network, options=options), picture)
 
 

@@ -15,7 +15,7 @@ from dreamflow.journeys.carried import carried_plan, carried_share, eased, effor
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.video import VideoDreamer
 from dreamflow.media import open_clip
-from dreamflow.motion import Carried, Motion, estimate_motion, regions
+from dreamflow.motion import Carried, Mark, Motion, estimate_motion, regions
 from dreamflow.motion.carry import warp
 from dreamflow.motion.measure import motion_boundaries, warp_error
 from dreamflow.motion.strength import BANDS, bands, held, joined, strength
@@ -237,6 +237,7 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
     assert efforts[:2] == [1.0, 1.0] and efforts[4] > 0
     assert efforts[1] > efforts[2] > efforts[3] > efforts[4]
     assert effort(of(1.0, 9.0), 0.0) == 1.0, "not held, not eased"
+    assert effort(of(1.0, 1e-9), 1.0) == 1.0, "all but gone, and held as firmly as can be"
     for unknown in ((None, None), (1.0, None), (-1.0, 2.0), (0.0, 2.0), (1.0, -2.0)):
         assert effort(of(*unknown), 0.2) == 1.0
     settled = np.ones((4, 4), np.float32)
@@ -250,6 +251,34 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
         for e in (*efforts[1:], 0.5)
     ]
     assert sorted(works, reverse=True) == [works[n] for n in (0, 1, 4, 2, 3)]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_clip_of_every_second_frame_is_watched_as_any_other(
+    noise_network: Network, first: int
+) -> None:
+    dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
+    scene = texture(180, 180)
+    seen: list[bool] = []
+    for number in range(4):
+        index = first + 2 * number
+        dreamer(Frame(index, Fraction(index, 24), shifted(scene, number, 0)))
+        (carried,) = dreamer.state()["carried"].values()
+        seen.append(carried["climbed"] is not None)
+    assert seen == [False, False, True, True]
+
+
+def test_a_flash_uses_up_no_new_dream(noise_network: Network) -> None:
+    """How strong a dream is to be is not seen in a flash, and is seen in the frame behind it."""
+    dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
+    picture = texture(64, 80)
+    marks = [(0, Mark.CUT), (1, Mark.SAME), (9, Mark.FLASH), (10, Mark.SAME)]
+    seen: list[Fraction | None] = []
+    for number, (second, mark) in enumerate(marks):
+        shown = np.full_like(picture, 255) if mark is Mark.FLASH else picture
+        dreamer(Frame(number, Fraction(second), shown), mark)
+        seen.append(dreamer.state()["measured"])
+    assert seen == [None, 1, 1, 10]
 
 
 def test_new_areas_take_larger_steps_than_those_that_are_eased() -> None:

@@ -40,8 +40,9 @@ from dreamflow.journeys.noise import BRIGHTNESS, noise_about
 from dreamflow.journeys.video import VideoDreamer
 from dreamflow.journeys.zoom import ZoomJourney, dream_zoom
 from dreamflow.media import open_clip
-from dreamflow.motion import Motion
+from dreamflow.motion import Carried, Motion
 from dreamflow.networks import Network
+from dreamflow.opencv import cv2
 from dreamflow.options import CarryOptions, DreamOptions, ZoomOptions
 
 SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
@@ -321,6 +322,27 @@ def test_where_the_weight_is_zero_nothing_changes(noise_network: Network) -> Non
     assert not torch.equal(moved[..., :32], image[..., :32])
 
 
+@pytest.mark.parametrize("least_effort", [1.0, 0.01])
+def test_a_carried_dream_flows_on_however_little_is_dreamed(
+    noise_network: Network, least_effort: float
+) -> None:
+    """A spot of the dream moves as far in a frame at any effort, beside areas that are new too."""
+    dreamer = VideoDreamer(
+        noise_network, shaped(iteration_zoom=2.0), CarryOptions(uncover_iterations=0, firmness=0.5)
+    )
+    dreamer.least_effort = least_effort
+    source = np.full((81, 81, 3), 110, np.uint8)
+    residual, settled = np.zeros((81, 81, 3), np.float32), np.ones((81, 81), np.float32)
+    cv2.circle(residual, (60, 40), 3, (0.4, 0.4, 0.4), -1)
+    settled[:8] = 0
+    carried = {0: Carried(residual, settled, climb=1.0, climbed=1.0 + (least_effort < 1))}
+    dreamed = dreamer._refine(to_image(source), carried, (0, 1)) - to_image(source)
+    column = np.clip(to_array(dreamed)[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
+    at = 20 + float((np.arange(len(column)) * column).sum() / column.sum())
+    steps = sum(part.iterations for part in carried_plan(dreamer.options, dreamer.carry))
+    assert at == pytest.approx(40 + 20 * 1.02**steps, abs=0.5)
+
+
 def test_of_noise_alone_nothing_of_the_source_is_seen(noise_network: Network) -> None:
     one, other = texture(64, 80), texture(64, 80, seed=5)
     noise = shaped(noise=1.0)
@@ -384,6 +406,15 @@ def test_noise_through_a_long_pan_stays_noise(noise_network: Network) -> None:
     for axis in (0, 1):
         steps = [np.abs(np.diff(noise, axis=axis)).mean() for noise in (before, after)]
         assert 0.6 < steps[1] / steps[0] < 1.7
+    # And after a pan, where all has come into view lately, the camera trembles.
+    for turn in range(100):
+        flow = np.full((64, 80, 2), 0.4 if turn % 2 else -0.4, np.float32)
+        ground.move(Motion(flow, -flow, trust))
+    steps = [
+        np.abs(np.diff(noise, axis=0)).mean()
+        for noise in (before, to_array(ground.under(texture(64, 80))))
+    ]
+    assert 0.6 < steps[1] / steps[0] < 1.7
     assert list(mirrored(3, 0)) == [0, 1, 2] and list(mirrored(3, 2)) == [2, 2, 1]
     assert list(mirrored(3, -1)) == [0, 0, 1]
 

@@ -28,6 +28,7 @@ from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.exemplars import Exemplars
 from dreamflow.journeys.picked import pick, settled
 from dreamflow.journeys.sweep import dream_sweep
+from dreamflow.journeys.video import VideoDreamer
 from dreamflow.media import Clip, read_picture, write_picture
 from dreamflow.media.folder import job_path
 from dreamflow.media.metadata import read_record
@@ -351,6 +352,11 @@ def test_the_strongest_respond_most(noise_network: Network) -> None:
     assert again in kinds
 
 
+def test_a_picture_as_thin_as_a_line_is_looked_at(noise_network: Network) -> None:
+    image = torch.zeros(1, 3, 1, 1400)
+    assert responses(noise_network, "conv1/7x7_s2", image).shape == (64,)
+
+
 def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
     picture = texture(96, 96)
     text = "0: conv2/3x3 hold, 4s: inception_3a/1x1:weakest 2 + conv2/3x3:7=-1, 8s: conv2/3x3"
@@ -559,6 +565,26 @@ def test_a_guide_clip_goes_in_step_and_is_held_at_its_end(
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
     with pytest.warns(DreamFlowWarning, match="the guide flicker has 0.25 s, the source 2.00 s"):
         Exemplars(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
+
+
+@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+def test_a_carried_dream_follows_a_guide_that_changes(tmp_path: Path, pocket: Network) -> None:
+    """A carried frame is dreamed on less where its dream has outgrown a new one: one so guided."""
+    for number in range(7):
+        seen = texture(64, 64, seed=5) if number == 6 else np.full((64, 64, 3), 128, np.uint8)
+        write_picture(tmp_path / f"{number}.png", seen)
+    options = DreamOptions(
+        layer=("inception_3b/output",), octaves=2, iterations=8, guided_by=str(tmp_path)
+    )
+    timeline, picture = Timeline(Fraction(12), Fraction(16, 12)), texture(64, 80, seed=2)
+    dreamer, fresh = (VideoDreamer(pocket, options, CarryOptions(), timeline) for _ in range(2))
+    frames = [Frame(number, Fraction(number, 12), picture) for number in range(16)]
+    last = [dreamer(frame) for frame in frames][-1]
+    value = fresh.course.at(frames[-1].time).objective.value
+    source, carried, new = (
+        value(to_image(one)) for one in (picture, last.picture, fresh(frames[-1]).picture)
+    )
+    assert carried - source > 0.85 * (new - source)
 
 
 @pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")

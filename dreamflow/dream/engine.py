@@ -35,6 +35,8 @@ class OctavePlan:
 
 def first_plan(options: DreamOptions) -> list[OctavePlan]:
     """Return the plan of a dream from nothing: the iterations of each octave, coarse to fine."""
+    if options.iterations == 0:
+        return []
     return [
         OctavePlan(octave, options.octave_scale, count, options.step * tilt(options, octave))
         for octave, count in zip(

@@ -24,7 +24,7 @@ def responses(network: Network, layer: str, image: Tensor) -> Tensor:
     """
     height, width = image.shape[2:]
     scale = min(1.0, LOOKED_AT_PX / max(height, width))
-    seen = resize(image, (round(height * scale), round(width * scale))).clamp(0, 1)
+    seen = resize(image, (max(1, round(height * scale)), max(1, round(width * scale)))).clamp(0, 1)
     if min(seen.shape[2:]) < network.layer(layer).smallest:
         seen = image
     found = network.activations(seen, (layer,))[layer][0].flatten(1)

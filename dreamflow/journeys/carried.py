@@ -59,7 +59,7 @@ def effort(carried: dict[int, Carried], firmness: float, least: float = LEAST_EF
     for one in carried.values():
         climb, climbed = one.climb or 0.0, one.climbed or 0.0
         outgrown = climbed / climb if min(climb, climbed) > 0 else 1.0
-        found.append(min(1.0, max(least, outgrown ** (-STEEPNESS * firmness))))
+        found.append(max(least, max(1.0, outgrown) ** (-STEEPNESS * firmness)))
     return sum(found) / len(found)
 
 

@@ -70,6 +70,8 @@ class Course:
         """The settings of the first frame."""
         self.numbers_move = any(name != "layer" for name in options.schedules)
         """Whether how hard is dreamed changes over time."""
+        self.guide_moves = self._exemplars is not None and self._exemplars.moves
+        """Whether what guides the dream changes over time."""
 
     def at(self, time: Fraction) -> Now:
         """Return the settings of a frame; time: seconds from the first of the frames at hand."""

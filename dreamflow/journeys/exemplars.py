@@ -60,6 +60,11 @@ class Exemplars:
                 3,
             )
 
+    @property
+    def moves(self) -> bool:
+        """Whether it is a clip."""
+        return self._clip is not None
+
     def at(self, time: Fraction) -> Exemplar:
         """Return the guide of a moment: the frame that is shown then, the last one after its end.
 

@@ -60,8 +60,9 @@ class Ground:
         coming = noise_about(width, height, self.seed)[mirrored(height, y)][:, mirrored(width, x)]
         moved = self._noise.along(motion, 1.0)
         filled = moved.residual + (1 - motion.trust)[..., None] * coming
-        # Resampled over and over, some waves grow: they are held down as well as up.
-        self._noise = replace(moved, residual=filled).held(1.0)
+        # Resampled over and over, some waves grow: they are held down as well as up, in what has
+        # just come into view too.
+        self._noise = replace(moved, residual=filled, settled=self._noise.settled).held(1.0)
 
     def under(self, picture: np.ndarray) -> Tensor:
         """Return what is dreamed on, (1, 3, H, W) in [0, 1], of a uint8 (H, W, 3) frame."""

@@ -53,9 +53,10 @@ def dream_image(
     exemplar = exemplars.at(Fraction(0)) if exemplars else None
     objective = Objective.of(network, options.layer, exemplar, options.guidance)
     image = ground_of(picture, options, network.device)
+    if options.iterations == 0:
+        return picture.copy()
     key = (options.seed, frame_index)
     plan, shaping = first_plan(options), Shaping.of(options)
     dreamed = dream(image, objective, plan, options.jitter, key, shaping=shaping)
-    if options.iterations:
-        objective.warn_if_silent(image, dreamed)
+    objective.warn_if_silent(image, dreamed)
     return shown(to_picture(dreamed), picture, strength, where)

@@ -18,6 +18,7 @@ from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.carried import (
     LEAST_EFFORT,
+    carried_plan,
     carried_share,
     eased,
     effort,
@@ -59,13 +60,13 @@ RENEW_S = Fraction(4)
 """A new dream is made this often, in seconds, to see how strong one is now: the scene may have
 changed. It costs a few carried frames."""
 RETARGET_S = Fraction(1, 2)
-"""The same where how hard is dreamed is on a schedule."""
+"""The same where how hard is dreamed is on a schedule, or what guides the dream is a clip."""
 RETARGETING = 0.2
 """How much of the way the strength held goes to that of a new dream in a frame."""
 WATCHING = 0.6
 """How much of the way the strength that a carried dream is taken to have goes to what is seen."""
 MEASURE_EVERY = 2
-"""How strong a carried dream is, is seen in each frame of so many."""
+"""How strong a carried dream is, is seen in one carried frame of so many."""
 
 
 class VideoDreamer:
@@ -105,12 +106,14 @@ class VideoDreamer:
         """By the keyframe of the layers that it is the dream of."""
         self._measured: tuple[DreamOptions, Fraction] | None = None
         """For which settings, and when, it was seen how strong a new dream is."""
+        self._unwatched = 0
+        """Carried frames since it was seen how strong the carried dream is."""
         self._silent = False
         """Whether it was said that nothing responds."""
 
     def reset(self) -> None:
         """Forget what is carried: the next frame begins a new shot."""
-        self._before, self._carried, self._measured = None, {}, None
+        self._before, self._carried, self._measured, self._unwatched = None, {}, None, 0
         self._ground.reset()
 
     def state(self) -> State:
@@ -120,6 +123,7 @@ class VideoDreamer:
             "carried": {number: vars(one) for number, one in self._carried.items()},
             "shares": self.now.shares,
             "measured": self._measured and self._measured[1],
+            "unwatched": self._unwatched,
             "ground": self._ground.state(),
         }
 
@@ -128,6 +132,7 @@ class VideoDreamer:
         self._before = state["before"] and Frame(**state["before"])
         self._carried = {n: Carried.restored(one) for n, one in state["carried"].items()}
         self.now = replace(self.now, shares=state["shares"])
+        self._unwatched = state.get("unwatched", self._unwatched)
         if "ground" in state:
             self._ground.restore(state["ground"])
         if (when := state["measured"]) is not None:
@@ -170,13 +175,16 @@ class VideoDreamer:
         elif not carried:
             dreamed = source + from_array(mixed(coming, self.now.shares), self.device)
         else:
-            coming = self._retarget(coming, source, frame.time, key)
+            if not flash:
+                coming = self._retarget(coming, source, frame.time, key)
             dreamed = self._refine(source, coming, key)
         if not flash:
             self._before = frame
             self._carried = self._settle(coming, to_array(dreamed - source)) if carried else coming
-            if carried and frame.index % MEASURE_EVERY == 0:
-                self._carried = self._watched(self._carried, dreamed, source)
+            self._unwatched = self._unwatched + 1 if carried else 0
+            if self._unwatched == MEASURE_EVERY:
+                # Counted here: where only every second frame is taken, all numbers may be odd.
+                self._carried, self._unwatched = self._watched(self._carried, dreamed, source), 0
         elif self._before is not None:
             self._before = replace(self._before, index=NO_NEIGHBOUR)
         return replace(frame, picture=to_picture(dreamed), source=frame.picture)
@@ -248,9 +256,10 @@ class VideoDreamer:
             return coming
         numbers = replace(self.now.options, layer=())
         last, when = self._measured or (numbers, time)
+        same = numbers == last and not self.course.guide_moves
         if self._measured is None:
             self._measured = (numbers, time)
-        elif abs(time - when) >= (RENEW_S if numbers == last else RETARGET_S):
+        elif abs(time - when) >= (RENEW_S if same else RETARGET_S):
             self._measured = (numbers, time)
             for number, one in coming.items():
                 anew = self._anew(source, self.course.objective_of(number), key)
@@ -266,9 +275,13 @@ class VideoDreamer:
         hard = effort(coming, carry.firmness, self.least_effort)
         plan, share = eased(options, carry, hard, seen_for(coming))
         weight = None if share is None else from_array(share, self.device)
-        return dream(
-            image, objective, plan, options.jitter, key, weight, Shaping.of(options), source
-        )
+        shaping = Shaping.of(options)
+        if shaping.zoom != 1:
+            # However little is dreamed on, all of the dream moves at one speed.
+            steps = sum(part.iterations for part in carried_plan(options, carry))
+            image = shaping.flowing(image, source, steps) if steps else image
+            shaping = replace(shaping, zoom=1.0)
+        return dream(image, objective, plan, options.jitter, key, weight, shaping, source)
 
     def _settle(self, coming: dict[int, Carried], residual: np.ndarray) -> dict[int, Carried]:
         """Return what goes on to the next frame, of a frame's residual (H, W, 3)."""
