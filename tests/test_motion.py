@@ -19,7 +19,7 @@ from dreamflow.motion import Carried, Mark, Motion, estimate_motion, regions
 from dreamflow.motion.carry import warp
 from dreamflow.motion.measure import motion_boundaries, warp_error
 from dreamflow.motion.strength import BANDS, bands, held, joined, strength
-from dreamflow.motion.trust import flow_trust
+from dreamflow.motion.trust import carried_trust, flow_trust
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 
@@ -62,6 +62,23 @@ def test_what_comes_from_outside_or_does_not_lead_back_is_not_trusted() -> None:
     assert trust[20:, 12:].max() == 0
     assert trust[4:10, 16:].min() > 0.9
     assert trust.min() >= 0 and trust.max() <= 1
+
+
+def test_what_looks_alike_is_carried_and_what_is_torn_is_not() -> None:
+    blank = np.full((48, 64, 3), 200, np.uint8)
+    nowhere, still = np.zeros((48, 64), np.float32), np.zeros((48, 64, 2), np.float32)
+    assert carried_trust(nowhere, blank, blank, still).min() == 1, "snow"
+    assert carried_trust(nowhere, blank, blank - 40, still).max() == 0, "another ground"
+    away = still + np.float32(100)
+    assert carried_trust(nowhere, blank, blank, away).max() == 0, "out of the frame"
+    wake = still.copy()
+    wake[:, :32, 0] = np.minimum(0, np.arange(-16, 16) / 2)  # half a pixel is left of each
+    everywhere = nowhere + 1
+    trust = carried_trust(everywhere, blank, blank, wake)
+    assert trust[8:-8, 20:28].min() == 1 and trust[8:-8, 40:].min() == 1
+    assert carried_trust(everywhere, blank, blank, -wake)[8:-8, 4:12].max() == 0
+    zoom = np.dstack(np.meshgrid(np.arange(64), np.arange(48))).astype(np.float32) * -0.03
+    assert carried_trust(everywhere, blank, blank, zoom).min() == 1, "three percent a frame"
 
 
 def test_decay_and_trust_weigh_what_is_carried() -> None:

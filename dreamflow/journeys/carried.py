@@ -76,7 +76,7 @@ def eased(
     iterations = min(carry.carry_iterations, max(1, round(carry.carry_iterations * effort)))
     plan = carried_plan(options, replace(carry, carry_iterations=iterations))
     size = min(1.0, carry.carry_iterations * effort / max(1, iterations))
-    sizes = size + (NEW_AREAS - size) * (1 - settled)
+    sizes = size + (NEW_AREAS - size) * np.square(1 - settled)
     largest = float(sizes.max())
     plan = [replace(part, step=part.step * largest) for part in plan]
     return plan, None if sizes.min() == largest else (sizes / largest).astype(np.float32)

@@ -41,7 +41,7 @@ from dreamflow.motion import (
     Mark,
     Marker,
     ShotFinder,
-    alike,
+    carried_trust,
     motion_source,
     regions,
 )
@@ -227,8 +227,9 @@ class VideoDreamer:
         if before is None or before.picture.shape != frame.picture.shape or not wanted:
             return {}
         motion = self.motion(before, frame)
-        same = alike(before.picture, frame.picture, motion.backward)
-        motion = replace(motion, trust=np.maximum(motion.trust, same))
+        pair = before.picture, frame.picture
+        trust = carried_trust(motion.trust, *pair, motion.backward)
+        motion = replace(motion, trust=trust)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
             self._ground.reset()

@@ -6,7 +6,7 @@ from dreamflow.motion.regions import regions
 from dreamflow.motion.shots import GivenCuts, Mark, Marker, ShotFinder, find_shots, marked_at
 from dreamflow.motion.source import MotionSource, Remembered, foresee, motion_source
 from dreamflow.motion.strength import held, strength
-from dreamflow.motion.trust import alike, flow_trust
+from dreamflow.motion.trust import carried_trust, flow_trust
 
 __all__ = [
     "Carried",
@@ -17,7 +17,7 @@ __all__ = [
     "MotionSource",
     "Remembered",
     "ShotFinder",
-    "alike",
+    "carried_trust",
     "estimate_motion",
     "find_shots",
     "flow_trust",

@@ -9,13 +9,10 @@ from dreamflow.opencv import cv2
 RELATIVE_TOLERANCE = 0.01
 ABSOLUTE_TOLERANCE_PX2 = 0.5
 """Forward/backward check of Ruder, Dosovitskiy and Brox 2016, equation 5 (after Sundaram 2010)."""
-LOOSE_RELATIVE = 0.05
-LOOSE_ABSOLUTE_PX2 = 2.0
-"""The same for what may be carried: a dream that lies a pixel or two off does no harm, where one
-that is dreamed anew flickers. On the fastest clip at hand (320 px) 0.76 of a frame is carried so,
-instead of 0.68, and an eighth of the excess flicker is gone."""
 ALIKE_LEVELS = 5.0
 ALIKE_BLUR_PX = 3.0
+TORN_AREA, WHOLE_AREA = 0.65, 0.85
+TORN_BLUR_PX = 1.5
 SOFTNESS_PX = 1.5
 """Standard deviation of the blur that keeps the border of an untrusted area from showing."""
 
@@ -27,16 +24,11 @@ def positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x + flow[..., 0], y + flow[..., 1]
 
 
-def consistent(
-    backward: np.ndarray,
-    forward: np.ndarray,
-    relative: float = RELATIVE_TOLERANCE,
-    absolute: float = ABSOLUTE_TOLERANCE_PX2,
-) -> np.ndarray:
+def consistent(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Return bool (H, W): the backward flow stays in frame, and the forward flow leads back.
 
     Both flows are float32 (H, W, 2); backward lives on the current frame, forward on the previous.
-    True where |b + f(x + b)|^2 <= relative (|b|^2 + |f|^2) + absolute, the latter in pixels^2.
+    True where |b + f(x + b)|^2 <= 0.01 (|b|^2 + |f|^2) + 0.5 pixels^2.
     """
     x, y = positions(backward)
     height, width = backward.shape[:2]
@@ -45,12 +37,12 @@ def consistent(
     returned = cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     error = np.square(backward + returned).sum(axis=-1)
     size = np.square(backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
-    return inside & (error <= relative * size + absolute)
+    return inside & (error <= RELATIVE_TOLERANCE * size + ABSOLUTE_TOLERANCE_PX2)
 
 
 def flow_trust(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Return the trust in a backward flow: float32 (H, W) in [0, 1], softened, 0 where occluded."""
-    believed = consistent(backward, forward, LOOSE_RELATIVE, LOOSE_ABSOLUTE_PX2)
+    believed = consistent(backward, forward)
     believed = believed.astype(np.float32)
     softened = cv2.GaussianBlur(believed, (0, 0), SOFTNESS_PX)
     return np.minimum(believed, softened)
@@ -69,3 +61,27 @@ def alike(before: np.ndarray, here: np.ndarray, backward: np.ndarray) -> np.ndar
     moved = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     off = cv2.GaussianBlur(cv2.absdiff(moved, here), (0, 0), ALIKE_BLUR_PX).max(axis=-1)
     return np.clip(2 - off / np.float32(ALIKE_LEVELS), 0, 1).astype(np.float32) * inside
+
+
+def whole(backward: np.ndarray) -> np.ndarray:
+    """Return where a backward flow does not tear the frame before: float32 (H, W) in [0, 1].
+
+    Behind what moves slowly, the flow passes evenly from one motion to the other, and forth and
+    back agree; but each frame would draw out the same few pixels there, to streaks in the end. So
+    it is 0 where a pixel comes from less than 0.65 of a pixel's area, and 1 from 0.85 on, which is
+    more than a zoom takes in a frame.
+    """
+    flow = cv2.GaussianBlur(backward, (0, 0), TORN_BLUR_PX)
+    (xy, xx), (yy, yx) = np.gradient(flow[..., 0]), np.gradient(flow[..., 1])
+    area = (1 + xx) * (1 + yy) - xy * yx
+    return np.clip((area - TORN_AREA) / (WHOLE_AREA - TORN_AREA), 0, 1).astype(np.float32)
+
+
+def carried_trust(
+    trust: np.ndarray, before: np.ndarray, here: np.ndarray, backward: np.ndarray
+) -> np.ndarray:
+    """Return how much of a dream is carried where: float32 (H, W) in [0, 1].
+
+    trust: in the flow. before, here: uint8 (H, W, 3). See `alike` and `whole`.
+    """
+    return np.maximum(trust, alike(before, here, backward)) * whole(backward)
