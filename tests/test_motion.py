@@ -303,7 +303,7 @@ def test_new_areas_take_larger_steps_than_those_that_are_eased() -> None:
     settled[0] = 0
     plan, share = eased(DreamOptions(), CarryOptions(), 0.1, settled)
     assert share is not None and share.max() == 1
-    assert plan[-1].step * share[0, 0] == pytest.approx(1.5 * CarryOptions.carry_step)
+    assert plan[-1].step * share[0, 0] == pytest.approx(3 * CarryOptions.carry_step)
     assert plan[-1].step * share[3, 0] == pytest.approx(0.3 * CarryOptions.carry_step)
 
 

@@ -76,7 +76,9 @@ def eased(
     iterations = min(carry.carry_iterations, max(1, round(carry.carry_iterations * effort)))
     plan = carried_plan(options, replace(carry, carry_iterations=iterations))
     size = min(1.0, carry.carry_iterations * effort / max(1, iterations))
-    sizes = size + (NEW_AREAS - size) * np.square(1 - settled)
+    # What is new to the scene is not to lack the iterations that the whole can do without.
+    new = NEW_AREAS * min(2.0, carry.carry_iterations / max(1, iterations))
+    sizes = size + (new - size) * np.square(1 - settled)
     largest = float(sizes.max())
     plan = [replace(part, step=part.step * largest) for part in plan]
     return plan, None if sizes.min() == largest else (sizes / largest).astype(np.float32)
