@@ -801,6 +801,8 @@ def test_a_batch_goes_on_past_what_fails(tmp_path: Path, cli: Cli) -> None:
     lines = [line.split()[0] for line in run.out.splitlines()[2:]]
     assert lines == ["done", "FAILED", "done"], run.out
     assert "none.mp4 does not exist" in run.err and "1 of 3 renders failed" in run.err
+    first = run.err.index("none.mp4 does not exist")
+    assert first < run.err.index("1 of 3: "), "said before the night's work, not after"
     made = json.loads((tmp_path / "c.gif.json").read_text())["settings"]
     assert (made["step"], made["iterations"], made["octaves"]) == (3.0, 2, 1)
     make_film(tmp_path / "none.mp4", frames=6)

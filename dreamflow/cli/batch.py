@@ -108,6 +108,9 @@ def batch(
     renders = renders_of(ctx, sources, folder, suffix, settings)
     rows: list[list[str]] = []
     failed = 0
+    for missing in (one.source for one in renders if one.source and not one.source.exists()):
+        # It will fail in its turn; who starts a night's work wants to know now.
+        terminal.warning(f"{missing} does not exist")
     try:
         for number, render in enumerate(renders, start=1):
             terminal.note(f"{number} of {len(renders)}: {render.source or 'noise'} to {render.out}")
@@ -134,8 +137,8 @@ def batch(
                 failed += 1
                 rows.append(["FAILED", str(render.out), said])
     finally:
-        for render in renders[len(rows) :]:
-            rows.append(["not done", str(render.out), ""])
+        left = renders[len(rows) :]
+        rows += [["not done", str(render.out), "the same command goes on"] for render in left]
         title = sources[0].name if folder is None else str(folder)
         print_table(title, [("", "left"), ("output", "left"), ("", "left")], rows)
     if failed:

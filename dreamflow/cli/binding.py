@@ -93,7 +93,7 @@ def use_like(ctx: typer.Context, output: Path | None) -> Path | None:
             if name in settings and settings[name] != getattr(ClipOptions, name)
         ]
         if taken:
-            note(f"from {output.name} also: {', '.join(taken)}")
+            note(f"from {output.name} also, where no flag says otherwise: {', '.join(taken)}")
     return output
 
 

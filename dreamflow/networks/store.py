@@ -113,5 +113,7 @@ def choose_device(device: str = MachineOptions.device) -> torch.device:
         torch.zeros(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         why = str(error).splitlines()[0]
+        if "Expected one of" in why:  # torch lists devices that nobody dreams on
+            why = "there is none of that name; choose auto, cpu, cuda, cuda:1 or mps"
         raise SettingsError(f"--device {device!r} cannot be used here: {why}") from error
     return chosen
