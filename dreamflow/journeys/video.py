@@ -227,8 +227,7 @@ class VideoDreamer:
         if before is None or before.picture.shape != frame.picture.shape or not wanted:
             return {}
         motion = self.motion(before, frame)
-        pair = before.picture, frame.picture
-        trust = carried_trust(motion.trust, *pair, motion.backward)
+        trust = carried_trust(motion.trust, before.picture, frame.picture, motion.backward)
         motion = replace(motion, trust=trust)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:

@@ -24,6 +24,13 @@ def positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x + flow[..., 0], y + flow[..., 1]
 
 
+def in_frame(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return bool (H, W): which of the places x, y, each float32 (H, W), lie within the frame."""
+    height, width = x.shape
+    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
+    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+
+
 def consistent(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Return bool (H, W): the backward flow stays in frame, and the forward flow leads back.
 
@@ -31,19 +38,15 @@ def consistent(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     True where |b + f(x + b)|^2 <= 0.01 (|b|^2 + |f|^2) + 0.5 pixels^2.
     """
     x, y = positions(backward)
-    height, width = backward.shape[:2]
-    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
-    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     returned = cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     error = np.square(backward + returned).sum(axis=-1)
     size = np.square(backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
-    return inside & (error <= RELATIVE_TOLERANCE * size + ABSOLUTE_TOLERANCE_PX2)
+    return in_frame(x, y) & (error <= RELATIVE_TOLERANCE * size + ABSOLUTE_TOLERANCE_PX2)
 
 
 def flow_trust(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Return the trust in a backward flow: float32 (H, W) in [0, 1], softened, 0 where occluded."""
-    believed = consistent(backward, forward)
-    believed = believed.astype(np.float32)
+    believed = consistent(backward, forward).astype(np.float32)
     softened = cv2.GaussianBlur(believed, (0, 0), SOFTNESS_PX)
     return np.minimum(believed, softened)
 
@@ -56,11 +59,9 @@ def alike(before: np.ndarray, here: np.ndarray, backward: np.ndarray) -> np.ndar
     differ by less than ALIKE_LEVELS on a blurred average, falling to 0 at twice that.
     """
     x, y = positions(backward)
-    height, width = backward.shape[:2]
-    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     moved = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     off = cv2.GaussianBlur(cv2.absdiff(moved, here), (0, 0), ALIKE_BLUR_PX).max(axis=-1)
-    return np.clip(2 - off / np.float32(ALIKE_LEVELS), 0, 1).astype(np.float32) * inside
+    return np.clip(2 - off / np.float32(ALIKE_LEVELS), 0, 1).astype(np.float32) * in_frame(x, y)
 
 
 def whole(backward: np.ndarray) -> np.ndarray:
