@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,15 +12,26 @@ import pytest
 from conftest import WEIGHTS, texture
 
 from dreamflow.frames import Frame
-from dreamflow.journeys.carried import carried_plan, carried_share, eased, effort
+from dreamflow.journeys.carried import (
+    LEAST_EFFORT,
+    MOST_EFFORT,
+    STEADY,
+    carried_plan,
+    carried_share,
+    eased,
+    effort,
+    evening,
+    learned,
+)
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.video import VideoDreamer
 from dreamflow.media import open_clip
-from dreamflow.motion import Carried, Mark, Motion, estimate_motion, regions
-from dreamflow.motion.carry import warp
+from dreamflow.motion import Carried, Mark, Motion, estimate_motion, mended, regions
+from dreamflow.motion.carry import FIRST_EFFORT, warp
 from dreamflow.motion.measure import motion_boundaries, warp_error
-from dreamflow.motion.strength import BANDS, bands, held, joined, strength
-from dreamflow.motion.trust import carried_trust, flow_trust
+from dreamflow.motion.mending import filled
+from dreamflow.motion.strength import BANDS, SOFTENED, bands, held, joined, strength
+from dreamflow.motion.trust import alike, flow_trust, whole
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
 
@@ -66,19 +78,68 @@ def test_what_comes_from_outside_or_does_not_lead_back_is_not_trusted() -> None:
 
 def test_what_looks_alike_is_carried_and_what_is_torn_is_not() -> None:
     blank = np.full((48, 64, 3), 200, np.uint8)
-    nowhere, still = np.zeros((48, 64), np.float32), np.zeros((48, 64, 2), np.float32)
-    assert carried_trust(nowhere, blank, blank, still).min() == 1, "snow"
-    assert carried_trust(nowhere, blank, blank - 40, still).max() == 0, "another ground"
-    away = still + np.float32(100)
-    assert carried_trust(nowhere, blank, blank, away).max() == 0, "out of the frame"
+    still = np.zeros((48, 64, 2), np.float32)
+
+    def carried(trust: float, here: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        motion = Motion(flow, -flow, np.full((48, 64), trust, np.float32))
+        return mended(motion, blank, here).trust
+
+    assert carried(0, blank, still).min() == 1, "snow"
+    assert carried(0, blank - 40, still).max() == 0, "another ground"
+    assert carried(0, blank, still + np.float32(100)).max() == 0, "out of the frame"
+    assert alike(blank, blank - 7, still).max() < 1 == alike(blank, blank - 7, still, 10.0).min()
     wake = still.copy()
     wake[:, :32, 0] = np.minimum(0, np.arange(-16, 16) / 2)  # half a pixel is left of each
-    everywhere = nowhere + 1
-    trust = carried_trust(everywhere, blank, blank, wake)
-    assert trust[8:-8, 20:28].min() == 1 and trust[8:-8, 40:].min() == 1
-    assert carried_trust(everywhere, blank, blank, -wake)[8:-8, 4:12].max() == 0
+    assert whole(wake)[8:-8, 20:28].min() == 1 and whole(wake)[8:-8, 40:].min() == 1
+    assert whole(-wake)[8:-8, 4:12].max() == 0
+    assert carried(1, blank + 40, -wake)[8:-8, 4:12].max() == 0
     zoom = np.dstack(np.meshgrid(np.arange(64), np.arange(48))).astype(np.float32) * -0.03
-    assert carried_trust(everywhere, blank, blank, zoom).min() == 1, "three percent a frame"
+    assert carried(1, blank, zoom).min() == 1, "three percent a frame"
+
+
+def pan_over_snow(lost: tuple[slice, slice]) -> tuple[Motion, np.ndarray]:
+    """Return a pan of (4, 2) pixels over a blank ground, and the flow there; made up in `lost`."""
+    pan = np.full((96, 128, 2), (4, 2), np.float32)
+    made_up = pan.copy()
+    random = np.random.default_rng(0).normal(0, 12, (96, 128, 2)).astype(np.float32)
+    made_up[lost] = random[lost]
+    trust = np.ones((96, 128), np.float32)
+    trust[lost] = 0
+    return Motion(made_up, -pan, trust), pan
+
+
+def test_where_flow_is_made_up_the_motion_around_it_is_taken() -> None:
+    lost = (slice(30, 96), slice(20, 100))
+    motion, pan = pan_over_snow(lost)
+    snow = np.full((96, 128, 3), 230, np.uint8)
+    found = mended(motion, snow, snow)
+    inner = (slice(40, 90), slice(30, 90))
+    np.testing.assert_allclose(found.backward[inner], pan[inner], atol=0.2)
+    assert found.trust[inner].min() > 0.9
+    kept = motion.trust > 0
+    np.testing.assert_array_equal(found.backward[kept], motion.backward[kept])
+
+
+def test_where_the_picture_does_not_agree_it_is_not_taken() -> None:
+    lost = (slice(30, 96), slice(20, 100))
+    motion, _ = pan_over_snow(lost)
+    snow = np.full((96, 128, 3), 230, np.uint8)
+    here = snow.copy()
+    here[lost] = texture(66, 80)
+    found = mended(motion, snow, here)
+    assert found.trust[40:90, 30:90].mean() < 0.1, "hidden before"
+    np.testing.assert_allclose(found.backward[50:80, 40:80], motion.backward[50:80, 40:80])
+
+
+def test_what_is_known_of_a_flow_stays_as_it_is() -> None:
+    flow = np.random.default_rng(0).normal(0, 5, (50, 70, 2)).astype(np.float32)
+    known = np.zeros((50, 70), np.float32)
+    known[10:20, 15:40] = 1
+    result = filled(flow, known)
+    np.testing.assert_allclose(result[10:20, 15:40], flow[10:20, 15:40], atol=1e-5)
+    assert np.isfinite(result).all()
+    even = filled(np.full_like(flow, 3), known)
+    np.testing.assert_allclose(even, 3, atol=1e-4)
 
 
 def test_decay_and_trust_weigh_what_is_carried() -> None:
@@ -89,6 +150,23 @@ def test_decay_and_trust_weigh_what_is_carried() -> None:
     carried = before.along(motion, decay=0.8)
     np.testing.assert_allclose(carried.residual[..., 1], 0.8 * trust)
     np.testing.assert_allclose(carried.settled, 0.5 * trust)
+
+
+def test_how_strong_a_new_dream_is_where_moves_with_the_scene() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.01, (96, 192, 3)).astype(np.float32)
+    residual[:, 48:96] *= 5
+    begun = Carried.begun(residual)
+    assert begun.uneven == pytest.approx(1.0)
+    moved = np.full((96, 192, 2), (-48, 0), np.float32)  # it has gone 48 pixels to the right
+    trust = np.ones((96, 192), np.float32)
+    trust[:, :48] = 0
+    coming = begun.along(Motion(moved, -moved, trust), decay=1.0)
+    assert begun.spread is not None and coming.spread is not None and coming.uneven is not None
+    np.testing.assert_allclose(coming.spread[:, 3:7], begun.spread[:, 1:5], rtol=0.05)
+    assert coming.spread[:, 0] == pytest.approx(begun.spread.mean(), rel=0.05), "new: as most"
+    assert coming.uneven[:, 3:].min() > 1 > 0.1 > coming.uneven[:, 0].max(), "and not dreamed yet"
+    louder = replace(coming, residual=coming.residual * np.float32(3))
+    np.testing.assert_allclose(louder.uneven, coming.uneven, rtol=0.02, err_msg="where, not how")
 
 
 def test_regions_hold_all_marks_but_specks() -> None:
@@ -220,7 +298,7 @@ def test_what_is_weak_is_brought_back_and_what_is_strong_let_down() -> None:
     weakest = strength(residual * 1e-4)
     assert max(hardly[:BANDS]) < 2 * max(weakest[:BANDS]), "never more than a quarter"
     kept = strength(held(residual * 0.5, wanted, 1.0, most=1.0))
-    assert kept[:BANDS] == pytest.approx(strength(residual * 0.5)[:BANDS], rel=1e-4)
+    assert kept[:BANDS] == pytest.approx(strength(residual * 0.5)[:BANDS], rel=SOFTENED - 1)
 
 
 def test_the_mean_colour_is_held() -> None:
@@ -250,13 +328,20 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
     def of(climb: float | None, climbed: float | None) -> dict[int, Carried]:
         return {0: Carried(nothing, nothing[..., 0], climb=climb, climbed=climbed)}
 
-    efforts = [effort(of(1.0, climbed), 0.2) for climbed in (0.5, 1.0, 1.05, 1.2, 9.0)]
-    assert efforts[:2] == [1.0, 1.0] and efforts[4] > 0
-    assert efforts[1] > efforts[2] > efforts[3] > efforts[4]
+    efforts = [effort(of(1.0, climbed), 0.2) for climbed in (0.5, STEADY, 1.05, 1.2, 9.0)]
+    assert efforts[0] == MOST_EFFORT and efforts[1] == pytest.approx(FIRST_EFFORT)
+    assert efforts[1] > efforts[2] > efforts[3] >= efforts[4] == LEAST_EFFORT
     assert effort(of(1.0, 9.0), 0.0) == 1.0, "not held, not eased"
-    assert effort(of(1.0, 1e-9), 1.0) == 1.0, "all but gone, and held as firmly as can be"
+    assert effort(of(1.0, 1e-300), 1.0) == MOST_EFFORT, "all but gone, and held most firmly"
     for unknown in ((None, None), (1.0, None), (-1.0, 2.0), (0.0, 2.0), (1.0, -2.0)):
-        assert effort(of(*unknown), 0.2) == 1.0
+        assert effort(of(*unknown), 0.2) == FIRST_EFFORT
+    assert effort(of(1.0, 9.0), 0.2, least=1.0) == 1.0, "a still has nothing else that moves"
+    strong, weak = of(1.0, 1.5)[0], of(1.0, 0.8)[0]
+    for _ in range(50):
+        assert learned(strong, 0.2).effort <= strong.effort
+        strong, weak = learned(strong, 0.2), learned(weak, 0.2)
+    assert strong.effort == LEAST_EFFORT and weak.effort == MOST_EFFORT
+    assert learned(of(1.0, STEADY)[0], 0.2).effort == pytest.approx(FIRST_EFFORT)
     settled = np.ones((4, 4), np.float32)
     full, share = eased(DreamOptions(), CarryOptions(), 1.0, settled)
     assert full == carried_plan(DreamOptions(), CarryOptions()) and share is None
@@ -265,9 +350,23 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
             part.iterations * part.step
             for part in eased(DreamOptions(), CarryOptions(), e, settled)[0]
         )
-        for e in (*efforts[1:], 0.5)
+        for e in (MOST_EFFORT, 1.0, 0.6, 0.3, 0.1, 0.02)
     ]
-    assert sorted(works, reverse=True) == [works[n] for n in (0, 1, 4, 2, 3)]
+    assert sorted(works, reverse=True) == works and len(set(works)) == len(works)
+
+
+def test_where_a_dream_is_weaker_than_elsewhere_it_is_dreamed_harder_on() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.01, (96, 192, 3)).astype(np.float32)
+    uneven = residual * np.where(np.arange(192) < 96, 0.7, 1.4)[None, :, None].astype(np.float32)
+    one = replace(Carried.begun(residual), residual=uneven)
+    even = evening({0: one}, 0.25)
+    assert isinstance(even, np.ndarray)
+    assert even[:, :3].min() > 1.1 and even[:, -3:].max() < 0.9
+    assert evening({0: Carried.begun(residual)}, 0.25) == pytest.approx(1.0)
+    assert evening({0: one}, 0.0) == pytest.approx(1.0), "not held"
+    plan, share = eased(DreamOptions(), CarryOptions(), 1.0, one.settled, even)
+    assert share is not None and share[:, :60].min() > 1.2 * share[:, -60:].max()
+    assert plan[-1].step > CarryOptions.carry_step
 
 
 @pytest.mark.parametrize("first", [0, 1])

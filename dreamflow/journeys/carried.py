@@ -9,14 +9,24 @@ import numpy as np
 
 from dreamflow.dream import OctavePlan, emphasis
 from dreamflow.motion import Carried
+from dreamflow.opencv import cv2
 from dreamflow.options import CarryOptions, DreamOptions
 
 LOOSEST = 0.15
 """By how much the decay falls at stability 0."""
-STEEPNESS = 60.0
+STEADY = 0.98
+"""What a carried dream is held at, of the climb of a new one: it is seen before 8-bit rounding and
+encoding, and new ones differ by some hundredths from frame to frame."""
+STEEPNESS = 24.0
 """The effort of a carried frame goes by this power, times the firmness, of how far its dream has
-outgrown that of the first frame."""
-LEAST_EFFORT = 0.02
+outgrown that."""
+LEARNING = 4.0
+"""And what it begins with goes on by this power, times the firmness, each time that it is seen."""
+LEAST_EFFORT, MOST_EFFORT = 0.02, 1.1
+EVENING = 2.0
+"""Where a dream has become stronger than elsewhere, the steps are smaller by this power, times the
+firmness, of its mean square."""
+LEAST_EVEN, MOST_EVEN = 0.3, 1.6
 NEW_AREAS = 1.5
 """Size of the steps where the scene has just come into view, in those where it has been seen."""
 
@@ -48,37 +58,73 @@ def carried_share(carry: CarryOptions) -> float:
     return max(0.0, carry.decay - LOOSEST * (1 - 2 * carry.stability))
 
 
+def outgrown(one: Carried) -> float:
+    """Return how far a carried dream has outgrown a new one, 0.1 to 10; 1 is as far as it should.
+
+    Where that is not known it is 1.
+    """
+    climb, climbed = one.climb or 0.0, one.climbed or 0.0
+    return min(10.0, max(0.1, climbed / climb / STEADY)) if min(climb, climbed) > 0 else 1.0
+
+
 def effort(carried: dict[int, Carried], firmness: float, least: float = LEAST_EFFORT) -> float:
-    """Return how hard to dream on a carried frame, from `least` to 1.
+    """Return how hard to dream on a carried frame, from `least` to 1.1; 1 is as the options say.
 
     A dream that is carried on and on is worked out ever further, where one of a single frame is
     not: on a panning clip it climbed to twice the objective within three seconds. So the more it
-    has outgrown the first frame's, the less is done; that flickers less, and saves time.
+    has outgrown the first frame's, the less is done; that flickers less, and saves time. Where
+    much is lost from frame to frame more is done.
     """
-    found: list[float] = []
-    for one in carried.values():
-        climb, climbed = one.climb or 0.0, one.climbed or 0.0
-        outgrown = climbed / climb if min(climb, climbed) > 0 else 1.0
-        found.append(max(least, max(1.0, outgrown) ** (-STEEPNESS * firmness)))
-    return sum(found) / len(found)
+    if firmness == 0:
+        return 1.0
+    found = [one.effort * outgrown(one) ** (-STEEPNESS * firmness) for one in carried.values()]
+    return sum(min(MOST_EFFORT, max(least, hard)) for hard in found) / len(found)
+
+
+def learned(one: Carried, firmness: float, least: float = LEAST_EFFORT) -> Carried:
+    """Return what is carried, with the effort that it begins with nearer to what it takes.
+
+    Both together are a PI controller: what it takes differs from clip to clip by ten times.
+    """
+    hard = one.effort * outgrown(one) ** (-LEARNING * firmness)
+    return replace(one, effort=min(MOST_EFFORT, max(least, hard)))
+
+
+def evening(carried: dict[int, Carried], firmness: float) -> np.ndarray | float:
+    """Return by how much to dream harder where: float32 (h, w) by areas, or 1 for everywhere.
+
+    Where the flow is lost a dream stays weak, and the whole would be made up for elsewhere.
+    """
+    known = [one.uneven for one in carried.values()]
+    shares = [part ** (-EVENING * firmness) for part in known if part is not None]
+    if not shares:
+        return 1.0
+    return np.clip(sum(shares) / len(shares), LEAST_EVEN, MOST_EVEN).astype(np.float32)
 
 
 def eased(
-    options: DreamOptions, carry: CarryOptions, effort: float, settled: np.ndarray
+    options: DreamOptions,
+    carry: CarryOptions,
+    effort: float,
+    settled: np.ndarray,
+    even: np.ndarray | float = 1.0,
 ) -> tuple[list[OctavePlan], np.ndarray | None]:
     """Return the plan of a carried frame at an effort, and the share of its steps that is taken.
 
     Fewer iterations, as far as that goes, then smaller ones: few steps leave what is carried alone.
     settled: float32 (H, W) in [0, 1], how long the scene has been seen; where it has not been for
-    long the steps are larger, whatever the whole has come to. The share is float32 (H, W) in
-    [0, 1], or None where it is 1 everywhere.
+    long the steps are larger, whatever the whole has come to. even: see `evening`. The share is
+    float32 (H, W) in [0, 1], or None where it is 1 everywhere.
     """
     iterations = min(carry.carry_iterations, max(1, round(carry.carry_iterations * effort)))
     plan = carried_plan(options, replace(carry, carry_iterations=iterations))
-    size = min(1.0, carry.carry_iterations * effort / max(1, iterations))
+    size = carry.carry_iterations * effort / max(1, iterations)
+    if isinstance(even, np.ndarray):
+        height, width = settled.shape
+        size = size * cv2.resize(even, (width, height), interpolation=cv2.INTER_LINEAR)
     # What is new to the scene is not to lack the iterations that the whole can do without.
     new = NEW_AREAS * min(2.0, carry.carry_iterations / max(1, iterations))
-    sizes = size + (new - size) * np.square(1 - settled)
+    sizes = size + (np.maximum(new, size) - size) * np.square(1 - settled)
     largest = float(sizes.max())
     plan = [replace(part, step=part.step * largest) for part in plan]
     return plan, None if sizes.min() == largest else (sizes / largest).astype(np.float32)

@@ -23,6 +23,8 @@ from dreamflow.journeys.carried import (
     eased,
     effort,
     evened,
+    evening,
+    learned,
     mixed,
     seen_for,
     young,
@@ -41,7 +43,7 @@ from dreamflow.motion import (
     Mark,
     Marker,
     ShotFinder,
-    carried_trust,
+    mended,
     motion_source,
     regions,
 )
@@ -54,7 +56,7 @@ YOUNG = 0.2
 """Areas less grown than 1 less this get the extra iterations."""
 NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
-UNCOVER_STEP = 3.0
+UNCOVER_STEP = 2.0
 """Size of those, in steps: a few large ones are as strong as a new dream, and over at once."""
 RENEW_S = Fraction(4)
 """A new dream is made this often, in seconds, to see how strong one is now: the scene may have
@@ -218,7 +220,8 @@ class VideoDreamer:
         now = self._climb(dreamed, source, self.now.objective)
         if now is not None and one.climbed is not None:
             now = one.climbed + WATCHING * (now - one.climbed)
-        return {number: replace(one, climbed=now)}
+        seen = replace(one, climbed=now)
+        return {number: learned(seen, self.now.carry.firmness, self.least_effort)}
 
     def _coming(self, frame: Frame) -> dict[int, Carried]:
         """Return what this frame begins with: nothing where a new shot begins."""
@@ -226,9 +229,7 @@ class VideoDreamer:
         before = self._before
         if before is None or before.picture.shape != frame.picture.shape or not wanted:
             return {}
-        motion = self.motion(before, frame)
-        trust = carried_trust(motion.trust, before.picture, frame.picture, motion.backward)
-        motion = replace(motion, trust=trust)
+        motion = mended(self.motion(before, frame), before.picture, frame.picture)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
             self._ground.reset()
@@ -264,7 +265,7 @@ class VideoDreamer:
             for number, one in coming.items():
                 anew = self._anew(source, self.course.objective_of(number), key)
                 new = self._begun(anew, source, number)
-                coming[number] = replace(one, goal=new.goal, climb=new.climb)
+                coming[number] = replace(one, goal=new.goal, spread=new.spread, climb=new.climb)
         return {number: one.nearer(RETARGETING) for number, one in coming.items()}
 
     def _refine(self, source: Tensor, coming: dict[int, Carried], key: tuple[int, int]) -> Tensor:
@@ -273,7 +274,8 @@ class VideoDreamer:
         image = self._catch_up(image, source, young(coming), key)
         options, carry, objective = self.now.options, self.now.carry, self.now.objective
         hard = effort(coming, carry.firmness, self.least_effort)
-        plan, share = eased(options, carry, hard, seen_for(coming))
+        even = evening(coming, carry.firmness)
+        plan, share = eased(options, carry, hard, seen_for(coming), even)
         weight = None if share is None else from_array(share, self.device)
         shaping = Shaping.of(options)
         if shaping.zoom != 1:

@@ -2,11 +2,12 @@
 
 from dreamflow.motion.carry import Carried
 from dreamflow.motion.flow import Motion, estimate_motion, to_gray
+from dreamflow.motion.mending import mended
 from dreamflow.motion.regions import regions
 from dreamflow.motion.shots import GivenCuts, Mark, Marker, ShotFinder, find_shots, marked_at
 from dreamflow.motion.source import MotionSource, Remembered, foresee, motion_source
 from dreamflow.motion.strength import held, strength
-from dreamflow.motion.trust import carried_trust, flow_trust
+from dreamflow.motion.trust import flow_trust
 
 __all__ = [
     "Carried",
@@ -17,13 +18,13 @@ __all__ = [
     "MotionSource",
     "Remembered",
     "ShotFinder",
-    "carried_trust",
     "estimate_motion",
     "find_shots",
     "flow_trust",
     "foresee",
     "held",
     "marked_at",
+    "mended",
     "motion_source",
     "regions",
     "strength",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dreamflow.motion.flow import Motion
-from dreamflow.motion.strength import LARGEST_GAIN, held, strength
+from dreamflow.motion.strength import LARGEST_GAIN, by_area, held, strength
 from dreamflow.motion.trust import positions
 from dreamflow.opencv import cv2
 
@@ -24,10 +24,12 @@ def warp(picture: np.ndarray, backward: np.ndarray) -> np.ndarray:
     return cv2.remap(picture, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
 
 
+TINY = 1e-10
+"""Mean square that is not told from nothing: of a hundredth of a thousandth, in units of 1."""
 SETTLING = 0.1
 """How much of the way to settled an area goes in a frame: 22 frames for nine tenths."""
-GROWN = 7
-"""An area is as grown, in so many times fewer frames: four for nine tenths."""
+FIRST_EFFORT = 0.6
+"""What a dream begins with (see `Carried.effort`): what most come to within a second."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +39,27 @@ class Carried:
     residual: float32 (H, W, 3), dream minus source in units of 1, never re-quantised. settled:
     float32 (H, W) in [0, 1], how far the dream has grown there: 0 where the scene has just come
     into view, 1 where it has been seen for long. wanted: the strength (see `strength`) that it is
-    held near; goal: what that is on its way to. climb: how much of the objective a new dream gains
-    over its source; climbed: how much this one has, lately. None: not known.
+    held near; goal: what that is on its way to. spread: float32 (h, w), how strong a new dream is
+    by areas (see `by_area`), carried with the scene. climb: how much of the objective a new dream
+    gains over its source; climbed: how much this one has, lately. None: not known. effort: of 1,
+    how hard to dream on it, so that it stays so.
     """
 
     residual: np.ndarray
     settled: np.ndarray
     wanted: tuple[float, ...] = ()
     goal: tuple[float, ...] = ()
+    spread: np.ndarray | None = None
     climb: float | None = None
     climbed: float | None = None
+    effort: float = FIRST_EFFORT
 
     @classmethod
     def begun(cls, residual: np.ndarray) -> Carried:
         """Return what the first frame of a dream gives on, of its residual."""
         wanted = strength(residual)
-        return cls(residual, np.ones(residual.shape[:2], np.float32), wanted, wanted)
+        settled = np.ones(residual.shape[:2], np.float32)
+        return cls(residual, settled, wanted, wanted, by_area(residual))
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Carried:
@@ -61,6 +68,8 @@ class Carried:
         A DreamFlow that told strength by fewer numbers held it near others: it is held as it is.
         """
         kept = cls(**state)
+        if kept.spread is None:
+            kept = replace(kept, spread=by_area(kept.residual))
         now = strength(kept.residual)
         return kept if len(now) == len(kept.wanted) else replace(kept, wanted=now, goal=now)
 
@@ -68,7 +77,8 @@ class Carried:
         """Return what the current frame starts with: decay * trust * the warped residual."""
         residual = warp(self.residual, motion.backward) * (decay * motion.trust)[..., None]
         settled = np.clip(warp(self.settled, motion.backward), 0, 1) * motion.trust
-        return replace(self, residual=residual, settled=settled)
+        spread = None if self.spread is None else along(self.spread, motion)
+        return replace(self, residual=residual, settled=settled, spread=spread)
 
     def held(self, firmness: float, most: float = LARGEST_GAIN) -> Carried:
         """Return it nearer to the strength wanted; most: what a band is multiplied by at most."""
@@ -88,5 +98,33 @@ class Carried:
 
     @property
     def grown(self) -> np.ndarray:
-        """Whether there is a dream at all: float32 (H, W), 0 where the scene is new, to 1."""
-        return 1 - (1 - self.settled) ** GROWN
+        """Whether there is a dream at all: float32 (H, W), 0 where the scene is new, to 1.
+
+        As settled, in a seventh of the frames: four for nine tenths.
+        """
+        rest = 1 - self.settled
+        square = rest * rest
+        return 1 - rest * square * square * square
+
+    @property
+    def uneven(self) -> np.ndarray | None:
+        """How much stronger than elsewhere it has become where: float32 (h, w), by areas.
+
+        Of the mean square against that of a new dream; its geometric mean is 1. None: not known.
+        """
+        if self.spread is None:
+            return None
+        ratio = (by_area(self.residual) + TINY) / (self.spread + TINY)
+        return ratio / np.exp(np.log(ratio).mean())
+
+
+def along(areas: np.ndarray, motion: Motion) -> np.ndarray:
+    """Return values by areas, float32 (h, w), as the current frame has them; new ones: the mean."""
+    (height, width), frame = areas.shape, motion.trust.shape
+    scale = np.array([width / frame[1], height / frame[0]], np.float32)
+    flow = cv2.resize(motion.backward, (width, height), interpolation=cv2.INTER_AREA) * scale
+    trust = cv2.resize(motion.trust, (width, height), interpolation=cv2.INTER_AREA)
+    x, y = positions(flow)
+    moved = cv2.remap(areas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mean = areas.mean()
+    return mean + trust * (moved - mean)

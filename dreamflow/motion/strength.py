@@ -18,8 +18,12 @@ BANDS = 4
 """Bands of a Laplacian pyramid (Burt and Adelson 1983), each an octave, and what is left below."""
 SMALLEST_PX = 8
 LARGEST_GAIN = 1.25
-FINER = 3.0
+FINER = 4.0
 """How much more firmly the finest band is held than the others: each warp softens it."""
+SOFTENED = 1.02
+"""It may also be given back so much more than the others, for what the warp took."""
+AREA_PX = 24
+"""How large the areas of a frame are, about, of which it is asked how strong the dream is there."""
 
 
 def bands(residual: np.ndarray) -> list[np.ndarray]:
@@ -56,6 +60,17 @@ def strength(residual: np.ndarray) -> tuple[float, ...]:
     return (*(rms(band) for band in bands(residual - mean)), *(float(part) for part in mean))
 
 
+def by_area(residual: np.ndarray) -> np.ndarray:
+    """Return how strong a residual (H, W, 3) is where: float32 (h, w), a value for each area.
+
+    The mean square of what is not its mean colour; smoothed, so that no area is 0 for being small.
+    """
+    height, width = residual.shape[:2]
+    squared = np.square(residual - residual.mean(axis=(0, 1))).mean(axis=-1)
+    size = max(2, round(width / AREA_PX)), max(2, round(height / AREA_PX))
+    return cv2.GaussianBlur(cv2.resize(squared, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
+
+
 def rms(band: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Return the root mean square of a band (H, W, 3); weight: float32 (H, W), None is even."""
     squared = np.square(band).mean(axis=-1)
@@ -73,10 +88,11 @@ def held(
 ) -> np.ndarray:
     """Return a residual (H, W, 3) that is nearer to the strength wanted.
 
-    Each band is multiplied by (wanted / its strength) ** firmness, from 1 / 1.25 to `most`; the
-    mean colour goes a share `firmness` of the way. 0 changes nothing, 1 brings all of it back at
-    once. grown: float32 (H, W) in [0, 1], 0 where the scene is new; the finest band is looked at
-    and held by its square, so that what large steps have just left in new areas may go.
+    Each band is multiplied by (wanted / its strength) ** firmness, from 1 / 1.25 to `most`, the
+    finest more firmly and a little further; the mean colour goes a share `firmness` of the way. 0
+    changes nothing, 1 brings all of it back at once. grown: float32 (H, W) in [0, 1], 0 where the
+    scene is new; the finest band is looked at and held by its square, so that what large steps have
+    just left in new areas may go.
     """
     if firmness == 0:
         return residual
@@ -88,7 +104,8 @@ def held(
     for number, (band, target) in reversed(list(enumerate(zip(found, sizes, strict=True)))):
         now = max(rms(band, None if number else weight), 1e-9)
         share = firmness if number else min(1.0, FINER * firmness)
-        gain = min(max((target / now) ** share, 1 / LARGEST_GAIN), most)
+        largest = most if number else most * SOFTENED
+        gain = min(max((target / now) ** share, 1 / LARGEST_GAIN), largest)
         field = np.float32(gain)
         if number == 0 and weight is not None and len(found) > 1:
             field = (1 + (field - 1) * weight)[..., None]

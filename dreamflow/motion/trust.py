@@ -51,17 +51,24 @@ def flow_trust(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     return np.minimum(believed, softened)
 
 
-def alike(before: np.ndarray, here: np.ndarray, backward: np.ndarray) -> np.ndarray:
+def alike(
+    before: np.ndarray,
+    here: np.ndarray,
+    backward: np.ndarray,
+    levels: float | np.ndarray = ALIKE_LEVELS,
+) -> np.ndarray:
     """Return where a frame looks as the one before does along its flow: float32 (H, W) in [0, 1].
 
     before, here: uint8 (H, W, 3). On snow, sky or blurred ground the flows do not agree, since
     nothing there tells them apart; but what is carried there lies as well as anywhere. 1 where they
-    differ by less than ALIKE_LEVELS on a blurred average, falling to 0 at twice that.
+    differ by less than `levels`, one number or (H, W), on a blurred average, falling to 0 at twice
+    that.
     """
     x, y = positions(backward)
     moved = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     off = cv2.GaussianBlur(cv2.absdiff(moved, here), (0, 0), ALIKE_BLUR_PX).max(axis=-1)
-    return np.clip(2 - off / np.float32(ALIKE_LEVELS), 0, 1).astype(np.float32) * in_frame(x, y)
+    near = np.clip(2 - off / np.asarray(levels, np.float32), 0, 1)
+    return near.astype(np.float32) * in_frame(x, y)
 
 
 def whole(backward: np.ndarray) -> np.ndarray:
@@ -76,13 +83,3 @@ def whole(backward: np.ndarray) -> np.ndarray:
     (xy, xx), (yy, yx) = np.gradient(flow[..., 0]), np.gradient(flow[..., 1])
     area = (1 + xx) * (1 + yy) - xy * yx
     return np.clip((area - TORN_AREA) / (WHOLE_AREA - TORN_AREA), 0, 1).astype(np.float32)
-
-
-def carried_trust(
-    trust: np.ndarray, before: np.ndarray, here: np.ndarray, backward: np.ndarray
-) -> np.ndarray:
-    """Return how much of a dream is carried where: float32 (H, W) in [0, 1].
-
-    trust: in the flow. before, here: uint8 (H, W, 3). See `alike` and `whole`.
-    """
-    return np.maximum(trust, alike(before, here, backward)) * whole(backward)

@@ -1,0 +1,68 @@
+"""Motion where the flow does not know it: as that around, where the picture agrees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dreamflow.motion.flow import Motion
+from dreamflow.motion.trust import ALIKE_LEVELS, alike, whole
+from dreamflow.opencv import cv2
+
+FITS_LEVELS = 10.0
+"""As `ALIKE_LEVELS`, for motion that was passed on: on snow that rushes by, the right motion and a
+wrong one are equally far off, but only one of them is the same from frame to frame."""
+ISLAND_PX = 9
+"""Where the flows agree on less than this by chance, nothing is passed on from there."""
+BORDER_PX = 4.0
+SMALLEST_PX = 8
+
+
+def filled(flow: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return a flow float32 (H, W, 2), passed on smoothly from where it is known to where not.
+
+    known: float32 (H, W) in [0, 1], 0 where nothing is; somewhere there must be more. Pull-push
+    (Gortler et al. 1996, "The Lumigraph"): averages of what is known, at half the size again and
+    again, fill what the finer sizes lack.
+    """
+    sums, weight = flow * known[..., None], known
+    finer: list[tuple[np.ndarray, np.ndarray]] = []
+    while min(weight.shape) > SMALLEST_PX:
+        finer.append((sums, weight))
+        sums, weight = cv2.pyrDown(sums), cv2.pyrDown(weight)
+    mean = sums.sum(axis=(0, 1)) / weight.sum()
+    result = _over(np.broadcast_to(mean, sums.shape).astype(np.float32), sums, weight)
+    for sums, weight in reversed(finer):
+        height, width = weight.shape
+        result = _over(cv2.pyrUp(result, dstsize=(width, height)), sums, weight)
+    return result
+
+
+def _over(below: np.ndarray, sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    share = np.clip(weight, 0, 1)[..., None]
+    return below + share * (sums / np.maximum(weight, 1e-6)[..., None] - below)
+
+
+def mended(motion: Motion, before: np.ndarray, here: np.ndarray) -> Motion:
+    """Return a motion along which a dream can be carried, and how much of it where, as its trust.
+
+    before, here: uint8 (H, W, 3). Where nothing tells one place from another, as on snow, flow is
+    made up, and changes from frame to frame: it tears what is carried. There the motion around it
+    is taken, if the picture is much the same along it. Then what looks alike along the motion is
+    trusted as well (`alike`), and nothing where it would be drawn out to streaks (`whole`).
+    """
+    trust = motion.trust * whole(motion.backward)
+    window = np.ones((ISLAND_PX, ISLAND_PX), np.uint8)
+    known = cv2.erode(trust, window)
+    backward = motion.backward
+    levels: float | np.ndarray = ALIKE_LEVELS
+    if known.max() > 0 and known.min() < 1:
+        around = filled(backward, known)
+        lost = 1 - cv2.dilate(known, window)
+        taken = cv2.GaussianBlur(lost * alike(before, here, around, FITS_LEVELS), (0, 0), BORDER_PX)
+        taken = np.minimum(1.5 * taken, 1) * (1 - motion.trust)
+        backward = backward + taken[..., None] * (around - backward)
+        levels = ALIKE_LEVELS + taken * np.float32(FITS_LEVELS - ALIKE_LEVELS)
+    near = np.maximum(motion.trust, alike(before, here, backward, levels))
+    return replace(motion, backward=backward, trust=near * whole(backward))
