@@ -22,6 +22,7 @@ from dreamflow.journeys.carried import (
     effort,
     evening,
     learned,
+    seen_for,
 )
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.video import VideoDreamer
@@ -156,20 +157,20 @@ def test_how_strong_a_new_dream_is_where_moves_with_the_scene() -> None:
     residual = np.random.default_rng(0).normal(0, 0.01, (96, 192, 3)).astype(np.float32)
     residual[:, 48:96] *= 5
     begun = Carried.begun(residual)
-    assert begun.uneven == pytest.approx(1.0)
+    assert begun.reached == pytest.approx(1.0)
     moved = np.full((96, 192, 2), (-48, 0), np.float32)  # it has gone 48 pixels to the right
     trust = np.ones((96, 192), np.float32)
     trust[:, :48] = 0
     coming = begun.along(Motion(moved, -moved, trust), decay=1.0)
-    assert begun.spread is not None and coming.spread is not None and coming.uneven is not None
+    assert begun.spread is not None and coming.spread is not None and coming.reached is not None
     np.testing.assert_allclose(coming.spread[:, 3:7], begun.spread[:, 1:5], rtol=0.05)
     assert coming.spread[:, 0] == pytest.approx(begun.spread.mean(), rel=0.05), "new: as most"
-    assert coming.uneven[:, 3:].min() > 1 > 0.1 > coming.uneven[:, 0].max(), "and not dreamed yet"
-    louder = replace(coming, residual=coming.residual * np.float32(3))
-    np.testing.assert_allclose(louder.uneven, coming.uneven, rtol=0.02, err_msg="where, not how")
+    assert coming.reached[:, 3:].min() > 0.7 and coming.reached[:, 0].max() < 0.1
+    seen = seen_for({0: replace(coming, settled=np.ones((96, 192), np.float32))})
+    assert seen[:, 100:].min() == 1 and seen[:, :12].max() < 0.1, "seen for long, but bare"
 
 
-def test_regions_hold_all_marks_but_specks() -> None:
+def test_regions_hold_all_marks_but_specks_and_thin_strips() -> None:
     mask = np.zeros((200, 300), bool)
     mask[20:60, 10:40] = mask[150:190, 240:290] = True
     mask[100, 100] = True
@@ -180,6 +181,11 @@ def test_regions_hold_all_marks_but_specks() -> None:
         covered[rows, columns] = True
         assert rows.stop - rows.start >= 64 and columns.stop - columns.start >= 64
     assert covered[20:60, 10:40].all() and covered[150:190, 240:290].all()
+    pan = np.zeros((200, 300), bool)
+    pan[:, :3] = True
+    assert regions(pan, smallest=64) == [], "half of the frame for three pixels"
+    pan[:, :40] = True
+    assert regions(pan, smallest=64) == [(slice(0, 200), slice(0, 96))]
     assert regions(np.zeros((50, 50), bool), 16) == []
     assert regions(np.ones((50, 70), bool), 16) == [(slice(0, 50), slice(0, 70))]
 

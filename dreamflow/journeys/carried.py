@@ -26,6 +26,8 @@ LEAST_EFFORT, MOST_EFFORT = 0.02, 1.1
 EVENING = 2.0
 """Where a dream has become stronger than elsewhere, the steps are smaller by this power, times the
 firmness, of its mean square."""
+BARE = 0.5
+"""Of a new dream's mean square: where there is less the steps are those of new areas."""
 LEAST_EVEN, MOST_EVEN = 0.3, 1.6
 NEW_AREAS = 1.5
 """Size of the steps where the scene has just come into view, in those where it has been seen."""
@@ -95,11 +97,16 @@ def evening(carried: dict[int, Carried], firmness: float) -> np.ndarray | float:
 
     Where the flow is lost a dream stays weak, and the whole would be made up for elsewhere.
     """
-    known = [one.uneven for one in carried.values()]
-    shares = [part ** (-EVENING * firmness) for part in known if part is not None]
+    known = [part for one in carried.values() if (part := one.reached) is not None]
+    shares = [(part / geometric_mean(part)) ** (-EVENING * firmness) for part in known]
     if not shares:
         return 1.0
     return np.clip(sum(shares) / len(shares), LEAST_EVEN, MOST_EVEN).astype(np.float32)
+
+
+def geometric_mean(values: np.ndarray) -> float:
+    """Return the geometric mean of positive values."""
+    return float(np.exp(np.log(values).mean()))
 
 
 def eased(
@@ -154,8 +161,18 @@ def mixed(carried: dict[int, Carried], shares: dict[int, float]) -> np.ndarray:
 
 
 def seen_for(carried: dict[int, Carried]) -> np.ndarray:
-    """Return how long the scene has been seen, float32 (H, W) in [0, 1]."""
-    return np.minimum.reduce([one.settled for one in carried.values()])
+    """Return how long the scene has been seen, float32 (H, W) in [0, 1].
+
+    What is all but bare, however long it has been seen, counts as new: what came in at the edge of
+    the frame was too narrow there for anything to grow on it.
+    """
+    found = [one.settled for one in carried.values()]
+    height, width = found[0].shape
+    for one in carried.values():
+        if (reached := one.reached) is not None:
+            dreamed = 1 - np.sqrt(1 - np.minimum(1, reached / BARE)).astype(np.float32)
+            found.append(cv2.resize(dreamed, (width, height), interpolation=cv2.INTER_LINEAR))
+    return np.minimum.reduce(found)
 
 
 def young(carried: dict[int, Carried]) -> np.ndarray:

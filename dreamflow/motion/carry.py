@@ -107,15 +107,14 @@ class Carried:
         return 1 - rest * square * square * square
 
     @property
-    def uneven(self) -> np.ndarray | None:
-        """How much stronger than elsewhere it has become where: float32 (h, w), by areas.
+    def reached(self) -> np.ndarray | None:
+        """How strong it is where, against a new dream: float32 (h, w), by areas; None: not known.
 
-        Of the mean square against that of a new dream; its geometric mean is 1. None: not known.
+        Of the mean square; 1 is as strong.
         """
         if self.spread is None:
             return None
-        ratio = (by_area(self.residual) + TINY) / (self.spread + TINY)
-        return ratio / np.exp(np.log(ratio).mean())
+        return (by_area(self.residual) + TINY) / (self.spread + TINY)
 
 
 def along(areas: np.ndarray, motion: Motion) -> np.ndarray:
