@@ -43,7 +43,6 @@ from dreamflow.motion import (
     Mark,
     Marker,
     ShotFinder,
-    mended,
     motion_source,
     regions,
 )
@@ -229,7 +228,7 @@ class VideoDreamer:
         before = self._before
         if before is None or before.picture.shape != frame.picture.shape or not wanted:
             return {}
-        motion = mended(self.motion(before, frame), before.picture, frame.picture)
+        motion = self.motion(before, frame)
         self.trusted = float(motion.trust.mean())
         if self.trusted < LOST_TRUST:
             self._ground.reset()

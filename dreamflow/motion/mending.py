@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dreamflow.motion.flow import Motion
+from dreamflow.frames import Frame
+from dreamflow.motion.flow import Motion, looked_at, scaled
 from dreamflow.motion.trust import ALIKE_LEVELS, alike, whole
 from dreamflow.opencv import cv2
 
@@ -44,25 +45,45 @@ def _over(below: np.ndarray, sums: np.ndarray, weight: np.ndarray) -> np.ndarray
     return below + share * (sums / np.maximum(weight, 1e-6)[..., None] - below)
 
 
-def mended(motion: Motion, before: np.ndarray, here: np.ndarray) -> Motion:
+def mended(motion: Motion, before: Frame, here: Frame) -> Motion:
     """Return a motion along which a dream can be carried, and how much of it where, as its trust.
 
-    before, here: uint8 (H, W, 3). Where nothing tells one place from another, as on snow, flow is
-    made up, and changes from frame to frame: it tears what is carried. There the motion around it
-    is taken, if the picture is much the same along it. Then what looks alike along the motion is
-    trusted as well (`alike`), and nothing where it would be drawn out to streaks (`whole`).
+    before, here: the frames it is between. Where nothing tells one place from another, as on snow,
+    flow is made up, and changes from frame to frame: it tears what is carried. There the motion
+    around it is taken, if the picture is much the same along it. Then what looks alike along the
+    motion is trusted as well (`alike`), and nothing where it would be drawn out to streaks
+    (`whole`). Large frames are looked at in the size that flow is estimated at.
     """
-    trust = motion.trust * whole(motion.backward)
+    first, second = looked_at(before.picture), looked_at(here.picture)
+    (height, width), size = here.picture.shape[:2], second.shape[:2]
+    backward = scaled(motion.backward, *size)
+    trust = cv2.resize(motion.trust, size[::-1], interpolation=cv2.INTER_AREA)
+    change, levels = taken(backward, trust * whole(backward), first, second)
+    changed = backward + change
+    near = alike(first, second, changed, levels)
+    kept = np.maximum(trust, near) * whole(changed)
+    return replace(
+        motion,
+        backward=motion.backward + scaled(change, height, width),
+        trust=cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR),
+    )
+
+
+def taken(
+    backward: np.ndarray, trust: np.ndarray, before: np.ndarray, here: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | float]:
+    """Return by how much a backward flow is changed to the motion around: float32 (H, W, 2).
+
+    trust: in the flow, float32 (H, W). before, here: uint8 (H, W, 3). Beside it the levels by which
+    the frames may differ along it, float32 (H, W) or one number (see `alike`).
+    """
     window = np.ones((ISLAND_PX, ISLAND_PX), np.uint8)
     known = cv2.erode(trust, window)
-    backward = motion.backward
-    levels: float | np.ndarray = ALIKE_LEVELS
-    if known.max() > 0 and known.min() < 1:
-        around = filled(backward, known)
-        lost = 1 - cv2.dilate(known, window)
-        taken = cv2.GaussianBlur(lost * alike(before, here, around, FITS_LEVELS), (0, 0), BORDER_PX)
-        taken = np.minimum(1.5 * taken, 1) * (1 - motion.trust)
-        backward = backward + taken[..., None] * (around - backward)
-        levels = ALIKE_LEVELS + taken * np.float32(FITS_LEVELS - ALIKE_LEVELS)
-    near = np.maximum(motion.trust, alike(before, here, backward, levels))
-    return replace(motion, backward=backward, trust=near * whole(backward))
+    if known.max() == 0 or known.min() == 1:
+        return np.zeros_like(backward), ALIKE_LEVELS
+    around = filled(backward, known)
+    lost = 1 - cv2.dilate(known, window)
+    share = cv2.GaussianBlur(lost * alike(before, here, around, FITS_LEVELS), (0, 0), BORDER_PX)
+    share = np.minimum(1.5 * share, 1) * (1 - trust)
+    levels = ALIKE_LEVELS + share * np.float32(FITS_LEVELS - ALIKE_LEVELS)
+    return share[..., None] * (around - backward), levels

@@ -13,11 +13,12 @@ import torch
 from dreamflow.frames import Frame
 from dreamflow.motion.flow import Estimator, Motion, dis, estimate_motion, farneback
 from dreamflow.motion.flowfiles import FlowFolder
+from dreamflow.motion.mending import mended
 from dreamflow.options import CarryOptions
 from dreamflow.stages import WAITING, stage
 
 MotionSource = Callable[[Frame, Frame], Motion]
-"""Gives the motion between two frames of one size, the earlier first."""
+"""Gives the motion between two frames of one size, the earlier first, as a dream is carried."""
 
 KEPT_BYTES = 512 * 2**20
 """Of remembered flow, at most: 24 pairs of 1280x720."""
@@ -38,13 +39,14 @@ def estimator(name: str, device: torch.device) -> Estimator:
 def motion_source(carry: CarryOptions, device: torch.device) -> MotionSource:
     """Return what tells the motion between frames: files where there are, else an estimator."""
     if carry.flow_dir is not None:
-        return Foreseen(FlowFolder(Path(carry.flow_dir)))
+        folder = FlowFolder(Path(carry.flow_dir))
+        return Foreseen(lambda before, here: mended(folder(before, here), before, here))
     chosen = estimator(carry.flow, device)
 
     def estimated(before: Frame, here: Frame) -> Motion:
         if np.array_equal(before.picture, here.picture):
             return Motion.none(*here.picture.shape[:2])
-        return estimate_motion(before.picture, here.picture, chosen)
+        return mended(estimate_motion(before.picture, here.picture, chosen), before, here)
 
     # A network would only fight for the device with the one that dreams.
     return Foreseen(estimated, ahead=carry.flow in ("dis", "farneback"))
@@ -109,7 +111,7 @@ class Remembered:
         """Return the motion between two frames."""
         if (flows := self.kept.pop((here.index, before.index), None)) is not None:
             forward, backward = flows
-            return Motion.of(backward, forward)
+            return mended(Motion.of(backward, forward), before, here)
         motion = self.source(before, here)
         if before.index >= 0:
             self.kept[before.index, here.index] = motion.backward, motion.forward
