@@ -241,7 +241,7 @@ class VideoDreamer:
             decay = 1 - (1 - share) * self.now.shares[number]
             moved = one.along(motion, decay)
             if self.course.numbers_move:
-                coming[number] = moved.held(math.sqrt(firmness))
+                coming[number] = moved.held(math.sqrt(firmness) / 2)
             else:
                 # What decays is given back at most: more, and what survives the warps best, fine
                 # lines side by side, would grow by itself and cover everything in time.

@@ -18,8 +18,9 @@ BANDS = 4
 """Bands of a Laplacian pyramid (Burt and Adelson 1983), each an octave, and what is left below."""
 SMALLEST_PX = 8
 LARGEST_GAIN = 1.25
-FINER = 4.0
-"""How much more firmly the finest band is held than the others: each warp softens it."""
+FINEST, OTHERS = 4.0, 2.0
+"""How much more firmly the finest band and the others are held than the mean colour: each warp
+softens, the finest most."""
 SOFTENED = 1.02
 """It may also be given back so much more than the others, for what the warp took."""
 AREA_PX = 24
@@ -88,9 +89,9 @@ def held(
 ) -> np.ndarray:
     """Return a residual (H, W, 3) that is nearer to the strength wanted.
 
-    Each band is multiplied by (wanted / its strength) ** firmness, from 1 / 1.25 to `most`, the
-    finest more firmly and a little further; the mean colour goes a share `firmness` of the way. 0
-    changes nothing, 1 brings all of it back at once. grown: float32 (H, W) in [0, 1], 0 where the
+    Each band is multiplied by (wanted / its strength) ** (2 * firmness), from 1 / 1.25 to `most`,
+    the finest more firmly and a little further; the mean colour goes a share `firmness` of the way.
+    0 changes nothing, 1 brings all of it back at once. grown: float32 (H, W) in [0, 1], 0 where the
     scene is new; the finest band is looked at and held by its square, so that what large steps have
     just left in new areas may go.
     """
@@ -103,7 +104,7 @@ def held(
     result = np.zeros_like(found[-1])
     for number, (band, target) in reversed(list(enumerate(zip(found, sizes, strict=True)))):
         now = max(rms(band, None if number else weight), 1e-9)
-        share = firmness if number else min(1.0, FINER * firmness)
+        share = min(1.0, (OTHERS if number else FINEST) * firmness)
         largest = most if number else most * SOFTENED
         gain = min(max((target / now) ** share, 1 / LARGEST_GAIN), largest)
         field = np.float32(gain)
