@@ -14,7 +14,7 @@ DreamFlowWarning          something was silently lossy, and is now said aloud
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -70,7 +70,11 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     if len(close) < count and len(wanted) >= 2:
         close += [n for n in names if wanted in n.casefold() and n not in close]
     close = close[:count]
-    if not close:
+    return did_you_mean(close)
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return `"; did you mean A, B or C?"`, or an empty string where there is no name."""
+    if not names:
         return ""
-    listed = close[0] if len(close) == 1 else ", ".join(close[:-1]) + " or " + close[-1]
-    return f"; did you mean {listed}?"
+    return f"; did you mean {' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))}?"

@@ -20,7 +20,7 @@ from functools import lru_cache
 from dreamflow.arithmetic import Expression
 from dreamflow.blend import cross_fade, parse_layers
 from dreamflow.clock import FORMS, Moment, Timeline, When
-from dreamflow.errors import SettingsError
+from dreamflow.errors import SettingsError, nearest
 from dreamflow.target import CLASS
 
 CURVES = ("linear", "smooth", "hold")
@@ -100,7 +100,8 @@ def parse_keyframe(number: int, text: str, usual: str, layers: bool = False) -> 
     where = f"keyframe {number} ({text})"
     time, value = time_and_value(text, layers)
     if not time or not value:
-        raise SettingsError(f"{where}: write TIME: VALUE, the time as {FORMS}")
+        hint = nearest(text, CURVES)
+        raise SettingsError(f"{where}: write TIME: VALUE, the time as {FORMS}{hint}")
     try:
         when = When.parse(time)
     except SettingsError as error:
@@ -111,7 +112,7 @@ def parse_keyframe(number: int, text: str, usual: str, layers: bool = False) -> 
         raise SettingsError(f"{where}: it is past the end, which is 100%")
     value, word = value_and_word(value)
     if word and word not in CURVES:
-        raise SettingsError(f"{where}: {word!r} is not {WORDS}")
+        raise SettingsError(f"{where}: {word!r} is not {WORDS}{nearest(word, CURVES)}")
     return Keyframe(number, text, when, value, word or usual)
 
 

@@ -189,6 +189,8 @@ def test_a_schedule_comes_back_from_presets_and_records(
         ("step", "0: 1, 4s: 65", "keyframe 2 .*: 65 is out of range: .* above 0 and at most 64"),
         ("step", "0: 1, 4s: 1e999", "keyframe 2 .*: a number in it is not finite"),
         ("step", "0: 1, 4s: 1/0", "keyframe 2 .*: it has no value"),
+        ("step", "0: 1 smoth, 4s: 1", "'smoth' is not .*; did you mean smooth"),
+        ("step", "smoth, 0: 1, 4s: 1", r"keyframe 1 \(smoth\): .*; did you mean smooth"),
         ("step", "0: 1 bouncy, 4s: 1", "keyframe 1 .*: 'bouncy' is not linear, smooth or hold"),
         ("step", "0: 1,, 4s: 1", "keyframe 2 .*write TIME: VALUE"),
         ("step", "smooth", "has no keyframe"),

@@ -34,7 +34,13 @@ from dreamflow.media.folder import job_path
 from dreamflow.media.metadata import read_record
 from dreamflow.memory import set_pass_memory
 from dreamflow.networks import Network, googlenet, load_network
-from dreamflow.networks.classes import class_names, find_class
+from dreamflow.networks.classes import (
+    KINDS,
+    class_names,
+    classes_of_word,
+    find_class,
+    kind_of,
+)
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -265,12 +271,35 @@ def test_names_of_classes() -> None:
         ("tabbyy", "knows no class 'tabbyy'; did you mean tabby"),
         ("egyptian_catt", "did you mean Egyptian cat"),
         ("zzzz", "`dreamflow classes --network googlenet` lists them"),
+        ("cat", r"tabby, tiger cat, .*Madagascar cat\? class:281-285 are all of that kind"),
+        ("dogs", "class:151-268 are all of that kind; `dreamflow classes dogs` lists 118"),
+        ("terrier", r"toy terrier, .*\? `dreamflow classes terrier` lists"),
         ("CARDIGAN", "several classes: write class:264 or class:474"),
     ):
         with pytest.raises(SettingsError, match=message):
             find_class("googlenet", name, 1000)
     with pytest.raises(SettingsError, match="places365 have no names here: give a number"):
         find_class("places365", "kitchen", 365)
+
+
+def test_a_common_word_is_for_a_kind() -> None:
+    """Breeds and species do not have it in their names."""
+    names = class_names("googlenet")
+    cats = [names[number] for number in classes_of_word("cats", names)]
+    assert cats == ["tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"]
+    for word, member in (
+        ("bird", "hummingbird"),
+        ("Fish", "goldfish"),
+        ("snake", "green snake"),
+        ("butterfly", "monarch"),
+        ("dog", "beagle"),
+        ("car", "sports car"),
+        ("fruit", "banana"),
+    ):
+        kind = classes_of_word(word, names)[: len(kind_of(word, 1000))]
+        assert member in [names[number] for number in kind]
+    assert all(kind_of(word, 1000) for word in KINDS)
+    assert kind_of("dog", 365) == () == kind_of("nothing", 1000), "of places there are no kinds"
 
 
 def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:

@@ -61,14 +61,12 @@ def layers(
     Depth: convolutions from the picture. Smallest: least side of a picture, in pixels.
     Category: what the 2015 guide to deep dream layers saw in it.
     """
-    from dreamflow.errors import SettingsError
+    from dreamflow.journeys.guide import chosen_layers
     from dreamflow.networks.store import network_layers
 
-    found = list(network_layers(network, weights).values())
-    if category:
-        found = [layer for layer in found if category.casefold() in layer.category.casefold()]
-        if not found:
-            raise SettingsError(f"{network} has no category with {category!r} in its name")
+    known = network_layers(network, weights)
+    categories = [category] if category else []
+    found = [known[name] for name in chosen_layers(network, known, (), categories)]
     if as_json:
         typer.echo(json.dumps([asdict(layer) for layer in found], indent=2))
         return
@@ -91,7 +89,11 @@ def layers(
 def classes(
     word: Annotated[
         str | None,
-        typer.Argument(help="Only names that hold this word.", metavar="WORD", show_default=False),
+        typer.Argument(
+            help="Only names that hold this word, or are of its kind: dog, bird, fish.",
+            metavar="WORD",
+            show_default=False,
+        ),
     ] = None,
     network: Annotated[
         str, typer.Option(help="Network whose classes are listed: `dreamflow models list`.")
@@ -103,14 +105,14 @@ def classes(
     One a line, its number first. Names come with torchvision.
     """
     from dreamflow.errors import SettingsError
-    from dreamflow.networks.classes import class_names, expected_classes, plain
+    from dreamflow.networks.classes import class_names, classes_of_word, expected_classes
 
     names = class_names(network)
     if not names:
         has = "have no names here, only numbers" if expected_classes(network) else "there are none"
         raise SettingsError(f"classes of {network}: {has}")
-    wanted = plain(word or "")
-    found = [f"{n:4d}  {name}" for n, name in enumerate(names) if wanted in plain(name)]
+    numbers = range(len(names)) if word is None else classes_of_word(word, names)
+    found = [f"{number:4d}  {names[number]}" for number in numbers]
     if not found:
         raise SettingsError(f"{network} knows no class with {word!r} in its name")
     typer.echo("\n".join(found))

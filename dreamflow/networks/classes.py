@@ -6,16 +6,55 @@ The 1,000 classes of ImageNet's challenge come in the same order from Caffe and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from shlex import quote
 
-from dreamflow.errors import SettingsError, nearest
+from dreamflow.errors import SettingsError, did_you_mean, nearest
 from dreamflow.networks import zoo
 from dreamflow.networks.network import Layer, find_layer
 from dreamflow.target import CLASS, Target, parse_target
 
 COUNTS = {"googlenet": 1000, "places205": 205, "places365": 365}
 """Classes of the networks that are not torchvision's; pocket has none."""
+
+IMAGENET = 1000
+KINDS = {
+    "ape": "365-369",
+    "bear": "294-297",
+    "beetle": "300-307",
+    "big cat": "286-293",
+    "bird": "7-24:80-100:127-146",
+    "butterfly": "321-326",
+    "car": "407:436:468:511:609:627:656:661:751:817",
+    "cat": "281-285",
+    "crab": "118-121",
+    "crocodile": "49-50",
+    "dog": "151-268",
+    "elephant": "385-386",
+    "fish": "0-6:389-397",
+    "flower": "985-986",
+    "fox": "277-280",
+    "frog": "30-32",
+    "fruit": "948-957",
+    "fungus": "947:991-997",
+    "horse": "339-340",
+    "insect": "300-326",
+    "lizard": "38-48",
+    "monkey": "370-382",
+    "parrot": "87-90",
+    "rabbit": "330-332",
+    "shark": "2-4",
+    "snake": "52-68",
+    "spider": "72-77",
+    "turtle": "33-37",
+    "whale": "147-148",
+    "wolf": "269-272",
+}
+"""What ImageNet's classes are called in common words, where their names are those of breeds and
+species: by number, for what is alike stands side by side there."""
+SHOWN = 6
+"""Names of classes that an error suggests."""
 
 
 @lru_cache
@@ -57,9 +96,40 @@ def find_class(network: str, name: str, count: int) -> int:
         if found:
             either = " or ".join(f"class:{number}" for number in found)
             raise SettingsError(f"{name!r} is the name of several classes: write {either}")
-    hint = nearest(name.replace("_", " "), names)
-    hint = hint or f"; `dreamflow classes --network {network}` lists them"
-    raise SettingsError(f"{network} knows no class {name!r}{hint}")
+    raise SettingsError(f"{network} knows no class {name!r}{hint_for(network, name, names)}")
+
+
+def hint_for(network: str, name: str, names: Sequence[str]) -> str:
+    """Return which classes may be meant by a name that none has."""
+    of_word = classes_of_word(name, names, whole=True)
+    if not of_word:
+        hint = nearest(name.replace("_", " "), names)
+        return hint or f"; `dreamflow classes --network {network}` lists them"
+    more: list[str] = []
+    if kind := kind_of(name, len(names)):
+        more.append(f"{Target(CLASS, kind)} are all of that kind")
+    if len(of_word) > SHOWN:
+        more.append(f"`dreamflow classes {quote(name)}` lists {len(of_word)}")
+    hint = did_you_mean([names[number] for number in of_word[:SHOWN]])
+    return f"{hint} {'; '.join(more)}".rstrip()
+
+
+def classes_of_word(word: str, names: Sequence[str], whole: bool = False) -> list[int]:
+    """Return the numbers of the classes of a kind, then of those with a word in their name.
+
+    whole: not with a part of a word.
+    """
+    wanted, kind = plain(word), kind_of(word, len(names))
+    spaced = f" {wanted} " if whole else wanted
+    named = (number for number, name in enumerate(names) if spaced in f" {plain(name)} ")
+    return list(dict.fromkeys([*kind, *named]))
+
+
+def kind_of(word: str, count: int) -> tuple[int, ...]:
+    """Return the numbers of the classes, of `count`, that a common word is for, or none."""
+    wanted = plain(word)
+    kind = KINDS.get(wanted) or KINDS.get(wanted.removesuffix("s")) if count == IMAGENET else None
+    return parse_target(f"{CLASS}:{kind}").channels if kind else ()
 
 
 def plain(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamflow.errors import SettingsError, nearest
+from dreamflow.errors import SettingsError, did_you_mean, nearest
 from dreamflow.target import CLASS, parse_target
 
 
@@ -98,6 +98,10 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
         inside = [known for known in layers if known.startswith(f"{name}.")]
         if inside:
             raise SettingsError(f"{network} has no layer {name!r}; its last step is {inside[-1]}")
-        hint = nearest(name, layers) or f"; `dreamflow layers --network {network}` lists them"
+        # Of a module, or a part of its name, what comes out of it is meant first.
+        ordered = sorted(layers, key=lambda known: not known.endswith("/output"))
+        parts = [known for known in ordered if known.casefold().startswith(f"{name.casefold()}/")]
+        hint = did_you_mean(parts[:3]) or nearest(name, ordered)
+        hint = hint or f"; `dreamflow layers --network {network}` lists them"
         raise SettingsError(f"{network} has no layer {name!r}{hint}")
     return layers[name]
