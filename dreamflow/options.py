@@ -62,6 +62,7 @@ class DreamOptions(Options):
         low=0,
         high=1,
         scheduled=True,
+        needs=("guided_by", None),
     )
     octaves: Count = option(4, "Sizes dreamed at, coarse to fine.", low=1, high=16, scheduled=True)
     octave_scale: Number = option(
@@ -116,9 +117,15 @@ class DreamOptions(Options):
         high=16,
         scheduled=True,
         panel=SHAPING,
+        needs=("gradient", "smooth"),
     )
     laplacian_levels: int = option(
-        4, "Sizes of detail that --gradient laplacian evens out.", low=1, high=8, panel=SHAPING
+        4,
+        "Sizes of detail that --gradient laplacian evens out.",
+        low=1,
+        high=8,
+        panel=SHAPING,
+        needs=("gradient", "laplacian"),
     )
     total_variation: Number = option(
         0.0,
@@ -357,10 +364,15 @@ class ShowOptions(Options):
         "Width of the matte's soft edge, in percent of the picture's longer side.",
         low=0,
         high=50,
+        needs=("matte", None),
     )
-    matte_invert: bool = option(False, "Show the dream where the matte is black instead.")
+    matte_invert: bool = option(
+        False, "Show the dream where the matte is black instead.", needs=("matte", None)
+    )
     matte_crop: bool = option(
-        False, "Dream only the part of the picture that the matte ever shows: quicker."
+        False,
+        "Dream only the part of the picture that the matte ever shows: quicker.",
+        needs=("matte", None),
     )
 
 

@@ -21,7 +21,7 @@ from dreamflow.options import (
     ZoomOptions,
 )
 from dreamflow.presets import checked, load_preset, read_toml
-from dreamflow.settings import Options
+from dreamflow.settings import Options, warn_of_idle
 
 OWN_KEYS = ("source", "out", "preset", "command")
 VIDEO, SWEEP, ZOOM, FRAME = "video", "sweep", "zoom", "frame"
@@ -100,6 +100,7 @@ def read_queue(path: Path) -> list[Render | Run]:
             else:
                 chosen = common | settings_of(table, where, path.parent)
                 renders.append(Render(source, out, video_settings(chosen)))
+                warn_of_idle(*vars(renders[-1].settings).values())
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
     return renders

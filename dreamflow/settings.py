@@ -34,11 +34,14 @@ def option(
     scheduled: bool = False,
     metavar: str | None = None,
     panel: str | None = None,
+    needs: tuple[str, Any] | None = None,
 ) -> T:
     """Declare a setting: its default, help line, and range (`low`, `high` inclusive; `above` not).
 
     `saved` settings travel with an output and may stand in a preset; `scheduled` ones may change
     over time. panel: the heading that it is listed under, where it is not that of its group.
+    needs: the name of another setting of the group, and the value without which this one does
+    nothing; None for any value.
     """
     metadata = {
         "help": help,
@@ -50,8 +53,15 @@ def option(
         "scheduled": scheduled,
         "metavar": metavar,
         "panel": panel,
+        "needs": needs,
     }
     return field(default=default, metadata=metadata)
+
+
+def warn_of_idle(*groups: Options) -> None:
+    """Warn of each setting of some groups that does nothing, for want of another one."""
+    for line in (line for group in groups for line in group.idle):
+        warnings.warn(line, DreamFlowWarning, 3)
 
 
 def flag_of(name: str) -> str:
@@ -90,6 +100,20 @@ class Options:
             )
         made._check_each()
         return getattr(made, name)
+
+    @property
+    def idle(self) -> list[str]:
+        """In words, those settings that were changed and do nothing, for want of another one."""
+        found: list[str] = []
+        for setting in fields(self):  # type: ignore[arg-type]
+            if not setting.metadata["needs"] or getattr(self, setting.name) == setting.default:
+                continue
+            name, wanted = setting.metadata["needs"]
+            value = getattr(self, name)
+            if value != wanted if wanted is not None else value is None:
+                other = f"{flag_of(name)} {wanted}" if wanted is not None else flag_of(name)
+                found.append(f"{flag_of(setting.name)} is nothing without {other}")
+        return found
 
     @property
     def schedules(self) -> dict[str, Schedule | LayerSchedule]:

@@ -100,6 +100,8 @@ def test_layers_as_table_and_json(cli: Cli) -> None:
         "smallest": 1,
         "category": "contour and texture",
     }
+    refused = cli("layers", "--category", "dogs")
+    assert refused.code == 1 and "there are contour and texture, cellular" in refused.err
     cells = json.loads(cli("layers", "--json", "--category", "cell").out)
     assert {layer["category"] for layer in cells} == {"cellular structures"}
 
@@ -127,6 +129,39 @@ def test_doctor_tells_what_works(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     assert not missing[0].needed, "DreamFlow brings a network of its own"
 
 
+def test_what_does_nothing_is_said(tmp_path: Path, cli: Cli) -> None:
+    out = tmp_path / "f.png"
+    line = ("frame", SAMPLE_STILL, out, *FAST, "--iterations", "0", "--overwrite")
+    for given, said in (
+        (("--smoothing", "3"), "--smoothing is nothing without --gradient smooth"),
+        (("--laplacian-levels", "2"), "--laplacian-levels is nothing without --gradient laplacian"),
+        (("--guidance", "0: 0, 1s: 1"), "--guidance is nothing without --guided-by"),
+        (("--matte-feather", "2"), "--matte-feather is nothing without --matte"),
+        (("--matte-invert",), "--matte-invert is nothing without --matte"),
+        (("--matte-crop",), "--matte-crop is nothing without --matte"),
+        (("--at", "2s"), "meadow.jpg is a picture: --at is nothing to it"),
+        (("--run-in", "3"), "meadow.jpg is a picture: --run-in is nothing to it"),
+        (("--smoothing", "3", "--gradient", "smooth"), ""),
+    ):
+        run = cli(*line, *given)
+        told = [text for text in run.err.splitlines() if "no time: the beginning" not in text]
+        assert run.code == 0 and told == ([f"warning: {said}"] if said else []), given
+
+
+def test_more_channels_than_there_are_is_said(tmp_path: Path, cli: Cli) -> None:
+    line = ("--layer", "inception_3a/5x5_reduce", "--tile", "32", *FAST[4:])
+    run = cli("channels", SAMPLE_STILL, tmp_path / "c.png", *line, "--count", "99")
+    said = "warning: --count 99: inception_3a/5x5_reduce has 16, all of which are shown"
+    assert run.code == 0 and run.err.strip() == said
+
+
+def test_american_spelling_is_understood(tmp_path: Path, cli: Cli) -> None:
+    run = cli("frame", SAMPLE_STILL, tmp_path / "f.png", *FAST, "--color", "luminance")
+    assert run.code == 0, run.err
+    kept = json.loads((tmp_path / "f.png.json").read_text())["settings"]
+    assert kept["colour"] == "luminance"
+
+
 # --- what a user does wrong: one line on stderr, an exit code, nothing written
 
 
@@ -144,7 +179,14 @@ def bad_input(folder: Path) -> dict[str, tuple[list[object], str]]:
         "not a film": (["video", folder / "text.mp4", out], "cannot be read as a film"),
         "empty file": (["video", folder / "tiny.mp4", out], "cannot be read as a film"),
         "a picture": (["video", SAMPLE_STILL, out], "dreamflow frame"),
-        "unknown layer": (["video", film, out, "--layer", "inception_4c"], "did you mean"),
+        "unknown layer": (
+            ["video", film, out, "--layer", "inception_4c"],
+            "did you mean inception_4c/output, ",
+        ),
+        "part of a layer": (
+            ["video", film, out, "--layer", "4d"],
+            "did you mean inception_4d/output, ",
+        ),
         "unknown preset": (["video", film, out, "--preset", "furr"], "there is no preset"),
         "unknown network": (["video", film, out, "--network", "vgg"], "there is no network"),
         "unknown suffix": (["video", film, folder / "out.xyz"], ".xyz is not a format"),

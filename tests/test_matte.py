@@ -223,24 +223,14 @@ def test_whatever_was_scaled_has_the_same_shape(width: int, height: int, scale: 
 
 
 @pytest.mark.parametrize("size", [(64, 48), (128, 96), (32, 24)])
-def test_another_size_is_said(tmp_path: Path, film: Path, size: tuple[int, int]) -> None:
+def test_another_size_of_the_same_shape_is_right(
+    tmp_path: Path, film: Path, size: tuple[int, int]
+) -> None:
     show = ShowOptions(matte=str(grey(tmp_path / "m.png", halves(size[1], size[0]))))
-    frames = Frames.of(open_clip(film))
-    if size == (64, 48):
-        matte = Matte(show, frames)
-    else:
-        with pytest.warns(DreamFlowWarning, match=f"{size[0]}x{size[1]}, the source 64x48"):
-            matte = Matte(show, frames)
-    made = matte.at(Fraction(0))
+    made = Matte(show, Frames.of(open_clip(film))).at(Fraction(0))
     assert made.shape == (48, 64) and made[:, :30].max() == 0 and made[:, 34:].min() == 1
-
-
-def test_of_a_smaller_render_nothing_is_said(tmp_path: Path, film: Path) -> None:
-    """The size is that of the source, or that of the frames: both are right."""
-    frames = Frames.of(open_clip(film, size="32"))
-    for size in ((64, 48), (32, 24)):
-        path = grey(tmp_path / f"{size[0]}.png", halves(size[1], size[0]))
-        assert Matte(ShowOptions(matte=str(path)), frames).at(Fraction(0)).shape == (24, 32)
+    smaller = Matte(show, Frames.of(open_clip(film, size="32")))
+    assert smaller.at(Fraction(0)).shape == (24, 32)
 
 
 def test_pictures_go_frame_by_frame_whatever_the_times(tmp_path: Path) -> None:
@@ -400,8 +390,6 @@ def test_what_cannot_be_a_matte(tmp_path: Path, film: Path) -> None:
     with pytest.raises(MediaError, match=r"003\.png is 32x24"):
         matte.at(Fraction(3, 24))
     assert open_matte(ShowOptions(), frames) is None
-    with pytest.warns(DreamFlowWarning, match="--matte-invert is nothing without a --matte"):
-        open_matte(ShowOptions(matte_invert=True), frames)
 
 
 @pytest.mark.clips

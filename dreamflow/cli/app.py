@@ -9,6 +9,12 @@ import typer
 import dreamflow
 from dreamflow.cli.help import App
 
+
+def as_spelt_here(flag: str) -> str:
+    """Return a flag, given without its dashes, in British spelling: `--color` is `--colour`."""
+    return flag.replace("color", "colour").replace("center", "centre")
+
+
 app = App(
     name="dreamflow",
     help="Turn clips into dreams that move with the scene.",
@@ -16,7 +22,10 @@ app = App(
     add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": as_spelt_here,
+    },
     epilog="Start with: dreamflow frame CLIP look.png --layer inception_4c/output",
 )
 

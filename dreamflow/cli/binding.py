@@ -18,7 +18,14 @@ from dreamflow.cli.terminal import note
 from dreamflow.errors import DreamFlowWarning, SettingsError
 from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, ZoomOptions, saved_fields
 from dreamflow.presets import checked, load_preset
-from dreamflow.settings import Options, flag_of, in_words, plain_value, type_hints
+from dreamflow.settings import (
+    Options,
+    flag_of,
+    in_words,
+    plain_value,
+    type_hints,
+    warn_of_idle,
+)
 
 PANELS = {
     "DreamOptions": "Dream",
@@ -249,7 +256,8 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
         for parameter, group in groups.items():
             names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
             own = {name: given.pop(name) for name in names if name in given}
-            given[parameter] = group(**own)
+            given[parameter] = made = group(**own)
+            warn_of_idle(made)
         return command(*positional, **given)
 
     positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]

@@ -47,7 +47,8 @@ def chosen_channels(
 ) -> list[tuple[int, float]]:
     """Return the channels that a sheet shows, in its order, and how strongly each responds.
 
-    tile: uint8 (H, W, 3) RGB, what is dreamed on. Raises SettingsError for what there is not.
+    tile: uint8 (H, W, 3) RGB, what is dreamed on. Raises SettingsError for what there is not, and
+    warns where there are fewer than are asked for.
     """
     # A layer's own name is enough here, also where there are classes to choose of.
     whole = () if target.whole else channels_of(network.name, network.all_layers, target)
@@ -55,6 +56,12 @@ def chosen_channels(
     found = [(channel, strength[channel]) for channel in whole or range(len(strength))]
     if sheet.order != "number":
         found.sort(key=lambda pair: pair[1], reverse=sheet.order == "strongest")
+    if sheet.count > len(found):
+        warnings.warn(
+            f"--count {sheet.count}: {target} has {len(found)}, all of which are shown",
+            DreamFlowWarning,
+            3,
+        )
     # Channels that are named are all wanted.
     count = sheet.count or (len(found) if whole else sheet.USUAL_COUNT)
     return found[:count]

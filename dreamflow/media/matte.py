@@ -40,7 +40,7 @@ class Matte:
         """Open `show.matte`.
 
         Raises MediaError where it cannot be read, SettingsError where its shape is not that of the
-        frames. Warns of one that is made larger or smaller, or that ends before the frames do.
+        frames. Warns of one that ends before the frames do.
         """
         if show.matte is None:
             raise SettingsError("there is no --matte")
@@ -106,13 +106,7 @@ class Matte:
 
 def open_matte(show: ShowOptions, frames: Frames) -> Matte | None:
     """Return the matte that the options name, or None. See `Matte` for what it raises."""
-    if show.matte is not None:
-        return Matte(show, frames)
-    for name in ("matte_feather", "matte_invert", "matte_crop"):
-        if getattr(show, name) != getattr(ShowOptions, name):
-            flag = f"--{name.replace('_', '-')}"
-            warnings.warn(f"{flag} is nothing without a --matte", DreamFlowWarning, 2)
-    return None
+    return None if show.matte is None else Matte(show, frames)
 
 
 def around(lit: np.ndarray, size: int, reach: float) -> slice:
@@ -154,17 +148,15 @@ def feathered(matte: np.ndarray, width: float) -> np.ndarray:
 def check_shape(path: Path, size: tuple[int, int], frames: Frames) -> None:
     """Raise SettingsError where a matte has another aspect than the frames.
 
-    By a rounding they may differ: by a pixel of the smaller one. Warns where its size is neither
-    that of the frames nor that of their source.
+    By a rounding they may differ: by a pixel of the smaller one.
     """
     whole, now = frames.whole, (frames.width, frames.height)
     square = (round(whole[0] * frames.pixel_aspect), whole[1])
-    if size in (whole, now, square):
-        return
-    told = f"--matte {path} is {size[0]}x{size[1]}, the source {square[0]}x{square[1]}"
     if not any(same_aspect(size, other) for other in (whole, now, square)):
-        raise SettingsError(f"{told}: another shape; crop it, or pad it with black")
-    warnings.warn(f"{told}: it is scaled", DreamFlowWarning, 4)
+        raise SettingsError(
+            f"--matte {path} is {size[0]}x{size[1]}, the source {square[0]}x{square[1]}: another "
+            "shape; crop it, or pad it with black"
+        )
 
 
 def same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -26,7 +26,14 @@ from dreamflow.media.matte_files import Frames
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import read_alpha
 from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, ShowOptions, fit_size
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    GuideOptions,
+    ShowOptions,
+    fit_size,
+)
 from dreamflow.render.job import Progress, Say
 
 
@@ -35,9 +42,19 @@ def frames_before(
 ) -> tuple[Frame, ...] | Clip:
     """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture.
 
-    Raises MediaError, or SettingsError for a frame that there is not.
+    Raises MediaError, or SettingsError for a frame that there is not. Warns where a picture is
+    asked for a moment.
     """
     if is_still(source):
+        meant = ["--at"] if at != GuideOptions.at else []
+        meant += ["--run-in"] if run_in else []
+        if meant:
+            warnings.warn(
+                f"{source.name} is a picture: {' and '.join(meant)} "
+                f"{'is' if len(meant) == 1 else 'are'} nothing to it",
+                DreamFlowWarning,
+                2,
+            )
         picture = read_picture(source, warn_of_alpha)
         width, height = fit_size(size, picture.shape[1], picture.shape[0])
         return (Frame(0, Fraction(0), fitted(picture, width, height)),)
