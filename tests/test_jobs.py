@@ -330,7 +330,8 @@ def test_a_kill_before_any_change_of_the_disk(render: Rendering, name: str, plat
         if (job_path(out) / "job.json").exists():
             render(name, settings, plate=beside)
         elif job_path(out).exists():
-            job_path(out).rmdir()  # as an empty folder it is nobody's job
+            with pytest.raises(OutputError, match="exists already"):
+                render(name, settings, plate=beside)  # which clears the empty folder away
         made = [decoded(out), decoded(beside)]
         whole = whole or made
         assert made == whole
@@ -683,6 +684,39 @@ def test_a_plate_goes_on_with_its_dream(render: Rendering) -> None:
     pictures = [[frame.picture for frame in open_clip(path)] for path in (whole, plate)]
     assert len(pictures[0]) == len(pictures[1]) > 9
     assert all(np.array_equal(a, b) for a, b in zip(*pictures, strict=True))
+
+
+def test_a_plate_that_is_there_is_not_replaced_unasked(render: Rendering, cli: Cli) -> None:
+    plate = render.folder / "plate.mkv"
+    job = render.struck("d.mp4", plate=plate)
+    plate.write_bytes(b"mine")
+    run = cli("jobs", "finish", job)
+    assert run.code == 1 and f"{plate} exists already; add --overwrite" in run.err
+    assert plate.read_bytes() == b"mine" and not (render.folder / "d.mp4").exists()
+    assert cli("jobs", "finish", job, render.folder / "look.mp4").code == 0, "which has no plate"
+    assert cli("jobs", "finish", job, "--overwrite").code == 0
+    assert len(decoded(plate)) == 9 and not job.exists()
+
+
+def test_what_is_left_of_a_job_is_cleared_away(
+    render: Rendering, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    """Killed between its last file and its folder, a job is over."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rmdir", lambda path: (_ for _ in ()).throw(Strike))
+        patched.setattr(os, "rmdir", lambda *path, **more: (_ for _ in ()).throw(Strike))
+        with pytest.raises(Strike):
+            render("d.mp4")
+    left = job_path(render.folder / "d.mp4")
+    assert left.is_dir() and not list(left.iterdir())
+    with pytest.raises(OutputError, match="exists already"):
+        render("d.mp4")
+    assert not left.exists()
+    left.mkdir()
+    assert cli("jobs", "remove", left).code == 0 and not left.exists()
+    left.mkdir()
+    (left / "mine.txt").write_text("not a job")
+    assert cli("jobs", "remove", left).code == 1 and (left / "mine.txt").exists()
 
 
 def test_an_outline_comes_back() -> None:

@@ -72,10 +72,10 @@ def zoom(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    from dreamflow.media.folder import job_path
+    from dreamflow.media.folder import is_job, job_path
 
     if source is None:
-        check_only_name(out, overwrite or (not fresh and job_path(out).exists()))
+        check_only_name(out, overwrite or (not fresh and is_job(job_path(out))))
     from dreamflow.journeys.zoom import layers_over, zoom_layers, zoom_timeline
     from dreamflow.media.formats import format_of
     from dreamflow.media.writer import check_target

@@ -69,6 +69,27 @@ def is_held(folder: Path) -> bool:
         return False
 
 
+def is_job(folder: Path) -> bool:
+    """Return whether a folder holds a job. One that was killed while it was removed is none."""
+    return (folder / FACTS).exists()
+
+
+def drop_remains(folder: Path) -> bool:
+    """Remove what is left of a job that was killed while it was removed; return whether it was.
+
+    What holds anything else, or is held by a process, is let be.
+    """
+    if not folder.is_dir() or is_job(folder) or not _only_remains(folder) or is_held(folder):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _only_remains(folder: Path) -> bool:
+    """Return whether nothing is in it but what a process leaves that ends at once."""
+    return all(path.name == LOCK or path.name.startswith(PART) for path in folder.iterdir())
+
+
 class JobFolder:
     """A job folder, held: no other process can work on it until it is let go of.
 
@@ -81,7 +102,7 @@ class JobFolder:
 
     def __enter__(self) -> Self:
         """Take the folder, making it. Raises OutputError where another process holds it."""
-        if self.path.is_dir() and not (self.path / FACTS).exists() and not self._empty():
+        if self.path.is_dir() and not is_job(self.path) and not _only_remains(self.path):
             raise OutputError(f"{self.path} is in the way: it is no job of DreamFlow's")
         try:
             self.path.mkdir(exist_ok=True)
@@ -104,10 +125,6 @@ class JobFolder:
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
-
-    def _empty(self) -> bool:
-        """Return whether nothing is in it but what a process leaves that ends at once."""
-        return all(p.name == LOCK or p.name.startswith(PART) for p in self.path.iterdir())
 
     def begin(self, facts: dict[str, Any]) -> None:
         """Start over: drop all that is in it, and say what job it is. Raises OutputError."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.errors import DreamFlowWarning, OutputError
-from dreamflow.media.folder import FACTS, SUFFIX, JobFolder, is_held, read_facts
+from dreamflow.media.folder import SUFFIX, JobFolder, drop_remains, is_held, is_job, read_facts
 from dreamflow.media.formats import format_of
 from dreamflow.media.outline import Outline
 from dreamflow.media.placing import frames_placed
 from dreamflow.media.reel import Reel
-from dreamflow.media.writer import check_output, clear_away, finish_output, reel_of
+from dreamflow.media.writer import check_output, check_target, clear_away, finish_output, reel_of
 from dreamflow.options import EncodeOptions
 
 
@@ -66,7 +66,8 @@ def finish_job(
     """Make an output of the frames that a job has; return it, and their number.
 
     target: another output than the job's own, of the same suffix; then the job stays, and can go
-    on. Else it is ended. Raises OutputError.
+    on. Else it is ended, and its plate is made, too. Raises OutputError, also where one of them
+    exists and is not to be overwritten.
     """
     kept = look_at(folder)
     out = target or kept.out
@@ -79,7 +80,11 @@ def finish_job(
     there = frames_placed(out) if target is None else 0
     if not kept.frames and not there:
         raise OutputError(f"{folder} has no frame yet")
-    check_output(out, overwrite or bool(there), outline.sources)
+    if target is None:
+        plate = kept.facts.get("plate")
+        check_target(out, overwrite, False, outline.sources, Path(plate) if plate else None)
+    else:
+        check_output(out, overwrite, outline.sources)
     record = kept.facts["record"]
     with JobFolder(folder) as held:
         if there:
@@ -96,8 +101,10 @@ def finish_job(
 
 
 def remove_job(folder: Path) -> None:
-    """Remove a job and its frames. Raises OutputError where it is none, or runs."""
-    if not (folder / FACTS).exists():
+    """Remove a job and its frames, or what is left of one. Raises OutputError: none, or it runs."""
+    if drop_remains(folder):
+        return
+    if not is_job(folder):
         look_at(folder)
     with JobFolder(folder) as held:
         held.remove()

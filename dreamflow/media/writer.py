@@ -14,7 +14,13 @@ from typing import Any, Self
 from dreamflow.errors import DreamFlowWarning, OutputError
 from dreamflow.frames import Frame
 from dreamflow.media.clip import Clip
-from dreamflow.media.folder import FACTS, JobFolder, frames_marked, job_path
+from dreamflow.media.folder import (
+    JobFolder,
+    drop_remains,
+    frames_marked,
+    is_job,
+    job_path,
+)
 from dreamflow.media.formats import Format, format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.metadata import write_sidecar
@@ -67,8 +73,10 @@ def check_target(
 ) -> None:
     """Raise OutputError or SettingsError where an output, or its plate, cannot be written.
 
-    Where they are in their places, but their job was not cleared away, the render may go on.
+    Where they are in their places, but their job was not cleared away, the render may go on. An
+    empty folder of a job, whose process was killed while it was cleared away, is removed.
     """
+    drop_remains(job_path(out))
     check_output(out, overwrite or (not fresh and frames_placed(out) > 0), sources)
     if plate is None:
         return
@@ -196,7 +204,7 @@ class Writer:
 
     def __enter__(self) -> Self:
         self.folder.__enter__()
-        if (self.folder.path / FACTS).exists() and (kept := self._reel.found()):
+        if is_job(self.folder.path) and (kept := self._reel.found()):
             self.folder.__exit__()
             raise OutputError(
                 f"{self.folder.path} holds {kept} frames of an earlier render: `dreamflow jobs` "

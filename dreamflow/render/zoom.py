@@ -17,7 +17,7 @@ from dreamflow.journeys.exemplars import guide_files
 from dreamflow.journeys.noise import coloured_noise
 from dreamflow.journeys.zoom import ZoomJourney, layers_over, zoom_timeline
 from dreamflow.media import Clip, is_still, read_picture
-from dreamflow.media.folder import job_path
+from dreamflow.media.folder import is_job, job_path
 from dreamflow.media.metadata import ASKED, read_record
 from dreamflow.media.outline import Outline
 from dreamflow.media.readers import fitted
@@ -137,7 +137,7 @@ def render_zoom(
     folder, count, dreamed = forwards_path(out), outline.frames, 0
     record["picture_sha256"] = hashlib.sha256(picture.tobytes()).hexdigest()
     # A job that was killed when its frames were in their place is cleared away by going on.
-    if handles.fresh or not is_made(folder, record, count) or job_path(folder).exists():
+    if handles.fresh or not is_made(folder, record, count) or is_job(job_path(folder)):
         inwards = replace(
             handles,
             progress=lambda done, total: handles.progress(done, 2 * count),
