@@ -877,6 +877,32 @@ def test_a_batch_of_clips_that_cannot_be_is_refused(tmp_path: Path, cli: Cli) ->
         assert len(run.err.strip().splitlines()) == 1 and not (tmp_path / "d").exists()
 
 
+def test_a_batch_does_not_take_an_old_dream_for_that_of_a_new_clip(
+    tmp_path: Path, cli: Cli
+) -> None:
+    films = [make_film(tmp_path / f"{name}.mkv", frames=4) for name in ("one", "two")]
+    guide, out = tmp_path / "guide.png", tmp_path / "dreams"
+    write_picture(guide, texture(64, 64))
+    line = ("batch", *films, "--out", out, *FAST, "--end", "3", "--guided-by", guide)
+    assert cli(*line).code == 0
+    assert cli(*line).out.count("done before") == 2
+    before = (out / "one.mp4").read_bytes()
+    make_film(films[0], frames=4, options=("-crf", "30"))
+    run = cli(*line)
+    assert run.code == 1 and run.out.count("done before") == 1
+    assert "one.mp4 was made from another clip than there is now" in run.err
+    assert (out / "one.mp4").read_bytes() == before, "it is not thrown away, either"
+    (out / "one.mp4").rename(tmp_path / "old.mp4")
+    run = cli(*line)
+    assert run.code == 0 and run.out.count("done before") == 1
+    write_picture(guide, texture(64, 64, seed=1))
+    assert cli(*line).err.count("from another --guided-by file than") == 2
+    guide.unlink()
+    films[1].unlink()
+    assert "two.mkv does not exist" in (run := cli(*line)).err
+    assert run.code == 0 and run.out.count("done before") == 2, "what is gone is not compared"
+
+
 ALL_KINDS = """
 [defaults]
 size = "64x48"
@@ -935,6 +961,12 @@ def test_a_queue_may_hold_sweeps_zooms_and_frames(tmp_path: Path, cli: Cli) -> N
     (tmp_path / "q.toml").write_text(ALL_KINDS.replace("at = 2", "at = 3"))
     run = cli("batch", tmp_path / "q.toml", "--threads", "1")
     assert run.code == 1 and run.out.count("done before") == 4 and "--overwrite" in run.err
+    (tmp_path / "q.toml").write_text(ALL_KINDS)
+    make_film(tmp_path / "in.mkv", frames=6, options=("-crf", "30"))
+    run = cli("batch", tmp_path / "q.toml", "--threads", "1")
+    assert run.code == 1 and run.out.count("done before") == 1, "that of noise"
+    for name in ("clip", "frame at 2", "source"):
+        assert f"was made from another {name} than" in run.err
 
 
 PICKED = """
@@ -1036,6 +1068,12 @@ def test_a_damaged_job_hides_no_other_and_can_be_removed(tmp_path: Path, cli: Cl
     run = cli("jobs", "list", tmp_path)
     assert run.code == 0 and "a.mp4.job" in run.err and "jobs remove" in run.err
     assert cli("jobs", "remove", damaged).code == 0 and not damaged.exists()
+
+
+def test_a_queue_says_what_does_nothing(tmp_path: Path) -> None:
+    (tmp_path / "q.toml").write_text('[[render]]\nsource="a.mp4"\nout="b.mp4"\nsmoothing=3\n')
+    with pytest.warns(DreamFlowWarning, match="--smoothing is nothing without --gradient smooth"):
+        read_queue(tmp_path / "q.toml")
 
 
 def test_a_queue_looks_for_its_files_beside_it(tmp_path: Path) -> None:

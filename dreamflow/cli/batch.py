@@ -6,7 +6,7 @@ import contextlib
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -114,11 +114,10 @@ def batch(
     try:
         for number, render in enumerate(renders, start=1):
             terminal.note(f"{number} of {len(renders)}: {render.source or 'noise'} to {render.out}")
-            there = was_run(render) if isinstance(render, Run) else is_done(render)
-            if there and not overwrite:
-                rows.append(["done before", str(render.out), ""])
-                continue
             try:
+                if not overwrite and done_before(render):
+                    rows.append(["done before", str(render.out), ""])
+                    continue
                 with stoppable():
                     if isinstance(render, Run):
                         said = run(render, machine, overwrite, fresh, watch)
@@ -200,19 +199,46 @@ def run(
     return said.getvalue().strip()
 
 
-def was_run(wanted: Run) -> bool:
-    """Return whether the output of a run is there, whole and of the same settings."""
-    from dreamflow.media.folder import job_path
-    from dreamflow.media.metadata import asked_of, record_of
-    from dreamflow.queue import GROUPS_OF, SWEEP, groups_with
+def done_before(wanted: Render | Run) -> bool:
+    """Return whether an output is there, whole and of the same settings.
 
-    if not wanted.out.exists() or job_path(wanted.out).exists():
+    Raises OutputError where it is, but was made from other files than there are now.
+    """
+    from dreamflow.media.folder import is_job, job_path
+    from dreamflow.media.metadata import record_of
+    from dreamflow.queue import Run
+    from dreamflow.render.inputs import others_since
+
+    if not wanted.out.exists() or is_job(job_path(wanted.out)):
         return False
     record = record_of(wanted.out)
+    ran = isinstance(wanted, Run)
+    settings = settings_of_run(wanted) if ran else settings_of_render(wanted)
+    if not (was_run(wanted, record, settings) if ran else was_rendered(record, settings)):
+        return False
+    if others := others_since(record, wanted.source, settings):
+        raise OutputError(
+            f"{wanted.out} was made from another {' and another '.join(others)} than there is now; "
+            "move it away to have it dreamed anew"
+        )
+    return True
+
+
+def settings_of_run(wanted: Run) -> dict[str, Any]:
+    """Return all settings of a run, as its output keeps them."""
+    from dreamflow.queue import GROUPS_OF, SWEEP, groups_with
+
     settings = as_dict(*groups_with(GROUPS_OF[wanted.command], wanted.settings))
-    at = wanted.settings.get("at", GuideOptions.at)
     if wanted.command == SWEEP:
         del settings["layer"]  # there it is the schedule that was made of `layers`
+    return settings
+
+
+def was_run(wanted: Run, record: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Return whether a record is that of a run with these settings."""
+    from dreamflow.media.metadata import asked_of
+
+    at = wanted.settings.get("at", GuideOptions.at)
     return (
         record.get("command") == wanted.command
         and record.get("at", at) == at  # a picture's says nothing of it
@@ -220,13 +246,15 @@ def was_run(wanted: Run) -> bool:
     )
 
 
-def is_done(render: Render) -> bool:
-    """Return whether an output is there, whole and of the same settings."""
-    from dreamflow.media.folder import job_path
-    from dreamflow.media.metadata import asked_of, record_of
+def settings_of_render(wanted: Render) -> dict[str, Any]:
+    """Return all settings of a render, as its output keeps them."""
+    chosen = wanted.settings
+    groups = (in_full(chosen.dream), chosen.carry, chosen.show, chosen.clip, chosen.encode)
+    return as_dict(*groups)
 
-    if not render.out.exists() or job_path(render.out).exists():
-        return False
-    wanted, record = render.settings, record_of(render.out)
-    groups = (in_full(wanted.dream), wanted.carry, wanted.show, wanted.clip, wanted.encode)
-    return record.get("command") == "video" and not altered(asked_of(record), as_dict(*groups))
+
+def was_rendered(record: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Return whether a record is that of a render with these settings."""
+    from dreamflow.media.metadata import asked_of
+
+    return record.get("command") == "video" and not altered(asked_of(record), settings)

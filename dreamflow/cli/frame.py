@@ -89,11 +89,13 @@ def frame(
     from dreamflow.media.metadata import as_comment, write_sidecar
     from dreamflow.networks import load_network
     from dreamflow.render import settings_record
+    from dreamflow.render.inputs import INPUTS, fingerprints, hashed
     from dreamflow.render.preview import (
         as_transparent,
         frames_before,
         frames_of,
         is_sheet,
+        preview_inputs,
         preview_steps,
         render_preview,
     )
@@ -114,6 +116,7 @@ def frame(
         if transparent:
             picture = as_transparent(picture, source)
         record |= {} if isinstance(frames, tuple) else {"at": at}
+        record[INPUTS] = hashed(fingerprints(preview_inputs(source, dream, matte)))
         write_picture(out, picture, as_comment(record))
         write_sidecar(out, record)
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")

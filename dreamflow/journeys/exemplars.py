@@ -14,6 +14,7 @@ from dreamflow.errors import DreamFlowWarning
 from dreamflow.frames import Frame
 from dreamflow.journeys.edge import to_image
 from dreamflow.media.clip import Clip
+from dreamflow.media.pictures import files_of
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks import Network
@@ -21,6 +22,8 @@ from dreamflow.options import ClipOptions, DreamOptions, fit_size
 from dreamflow.schedule import targets_in
 from dreamflow.target import CLASS, layers_of
 
+GUIDE = "--guided-by file"
+"""What it is called among the inputs of a render."""
 LONGEST_PX = 512
 """A larger guide is made smaller: its features then are near the size that the network learnt."""
 KEPT = 64
@@ -109,6 +112,4 @@ def guide_files(options: DreamOptions) -> dict[str, list[Path]]:
     """Return the files of a guide, by the name that the user knows them by; none without one."""
     if options.guided_by is None:
         return {}
-    path = Path(options.guided_by)
-    files = [path] if path.is_file() else list(Clip(path).files)
-    return {"--guided-by file": files}
+    return {GUIDE: files_of(Path(options.guided_by))}

@@ -71,6 +71,11 @@ def pictures_of(source: Path) -> tuple[Path, ...] | None:
     return tuple(sorted(files, key=natural_key))
 
 
+def files_of(source: Path) -> list[Path]:
+    """Return the pictures of a folder or glob in natural order, or the file that it is."""
+    return list(pictures_of(source) or (source,))
+
+
 def read_pictures(info: PicturesInfo, first: int = 0) -> Pictures:
     """Yield (index, picture) of a folder of pictures from `first` on."""
     for index, path in enumerate(info.files[first:], start=first):

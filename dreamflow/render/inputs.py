@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
+from dreamflow.journeys.exemplars import GUIDE
 from dreamflow.media.metadata import MARK
+from dreamflow.media.pictures import files_of
 from dreamflow.options import altered
 from dreamflow.settings import in_words
 
@@ -27,6 +30,15 @@ MATTE = "--matte"
 MATTES = "--matte files"
 """The same where none of its files may change, whether they were read or not."""
 
+CUTS = "--cuts file"
+"""The name of the input that says where shots begin."""
+
+SOURCE = "source"
+"""The name of the input that a preview is of."""
+
+INPUTS = "inputs"
+"""The key of a record under which it tells its inputs from others: for each, a hash."""
+
 Inputs = Mapping[str, Sequence[Path]]
 """The files that a render depends on, under the name that the user knows them by. Of several, those
 that were not read yet may change: a picture that was broken is mended, flow that was missing is
@@ -41,6 +53,54 @@ def fingerprint(name: str, files: Sequence[Path]) -> list[list[str]]:
     """
     alone = len(files) == 1 and name != FLOW
     return [_of_file(path, PARTS if alone else 2) for path in files]
+
+
+def fingerprints(inputs: Inputs) -> dict[str, list[list[str]]]:
+    """Return the fingerprint of each input, by its name."""
+    return {name: fingerprint(name, files) for name, files in inputs.items()}
+
+
+def hashed(prints: Mapping[str, list[list[str]]]) -> dict[str, str]:
+    """Return a hash of each of some fingerprints, by its name."""
+    return {
+        name: hashlib.sha256(json.dumps(files).encode()).hexdigest()[:32]
+        for name, files in prints.items()
+    }
+
+
+def others_since(
+    record: Mapping[str, Any], source: Path | None, settings: Mapping[str, Any]
+) -> list[str]:
+    """Return the inputs, by name, that are others than those that an output was made from.
+
+    source, settings: those that it would be made with now. What is gone, and what an older
+    DreamFlow did not keep, is not compared.
+    """
+    paths = {
+        FLOW: settings.get("flow_dir"),
+        MATTE: settings.get("matte"),
+        MATTES: settings.get("matte"),
+        CUTS: settings.get("cuts"),
+        GUIDE: settings.get("guided_by"),
+    }
+    found: list[str] = []
+    for name, before in record.get(INPUTS, {}).items():
+        path = paths.get(name, source)
+        if path is None:
+            continue
+        try:
+            files = flow_files(path) if name == FLOW else files_of(Path(path))
+            now = hashed(fingerprints({name: files}))
+        except MediaError:
+            continue
+        if now != {name: before}:
+            found.append(name)
+    return found
+
+
+def flow_files(folder: str | Path) -> list[Path]:
+    """Return the files of motion from elsewhere that a folder holds."""
+    return sorted(Path(folder).glob("*.flo"))
 
 
 def _of_file(path: Path, parts: int) -> list[str]:

@@ -36,7 +36,14 @@ from dreamflow.media.reel import Reel
 from dreamflow.media.writer import check_target, clear_away, finish_output, job_facts, reel_of
 from dreamflow.memory import MB, pass_memory
 from dreamflow.options import EncodeOptions, MachineOptions
-from dreamflow.render.inputs import Inputs, check_sources, check_unchanged, fingerprint
+from dreamflow.render.inputs import (
+    INPUTS,
+    Inputs,
+    check_sources,
+    check_unchanged,
+    fingerprints,
+    hashed,
+)
 from dreamflow.render.room import check_space, memory_full, out_of_memory
 from dreamflow.render.state import read_state, write_state
 from dreamflow.render.watch import Watch
@@ -122,8 +129,10 @@ def render(
     there = 0 if handles.fresh else frames_placed(out)
     check_target(out, handles.overwrite, handles.fresh, outline.sources, handles.plate)
     watch = Watch(handles.watch, [out, *outline.sources]) if handles.watch else None
+    prints = fingerprints(inputs)
+    record = record | {INPUTS: hashed(prints)}
     facts = job_facts(out, outline, encode, record, chunk, handles.plate) | {
-        "inputs": {name: fingerprint(name, files) for name, files in inputs.items()},
+        "inputs": prints,
         "machine": {
             "device": str(device).removesuffix(":0"),
             "threads": torch.get_num_threads(),
@@ -139,7 +148,8 @@ def render(
         else:
             at = read_state(folder.path / STATE) if (folder.path / STATE).exists() else None
             check_unchanged(folder.path, begun, facts, at["journey"].get("read", 0) if at else 0)
-            facts = begun | {"inputs": facts["inputs"]}
+            record = begun["record"] | {INPUTS: record[INPUTS]}
+            facts = begun | {"inputs": prints, "record": record}
             if there:
                 handles.say(f"all {there} frames are done: clearing away")
                 clear_away(folder, out, facts["record"])

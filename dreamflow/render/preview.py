@@ -17,12 +17,14 @@ from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.frames import Frame
 from dreamflow.journeys import dream_video
 from dreamflow.journeys.carried import carried_plan
+from dreamflow.journeys.exemplars import guide_files
 from dreamflow.journeys.picked import pick, settled, told, wants_picture
 from dreamflow.journeys.sheet import contact_sheet
 from dreamflow.journeys.shown import Shown, box_of, cut_out, matte_of
 from dreamflow.media import Clip, is_still, read_picture
 from dreamflow.media.matte import Box, Matte
 from dreamflow.media.matte_files import Frames
+from dreamflow.media.pictures import files_of
 from dreamflow.media.readers import fitted
 from dreamflow.media.stills import read_alpha
 from dreamflow.networks import Network
@@ -34,6 +36,7 @@ from dreamflow.options import (
     ShowOptions,
     fit_size,
 )
+from dreamflow.render.inputs import MATTE, SOURCE, Inputs
 from dreamflow.render.job import Progress, Say
 
 
@@ -77,6 +80,12 @@ def frames_of(frames: tuple[Frame, ...] | Clip, source: Path) -> Frames:
     height, width = frames[0].picture.shape[:2]
     whole = read_picture(source, warn_of_alpha=False).shape
     return Frames(width, height, (whole[1], whole[0]))
+
+
+def preview_inputs(source: Path, dream: DreamOptions, matte: Matte | None) -> Inputs:
+    """Return the files that a preview depends on."""
+    inputs = {SOURCE: files_of(source), **guide_files(dream)}
+    return inputs | ({MATTE: matte.files} if matte else {})
 
 
 def first_of(frames: Iterable[Frame]) -> Frame:

@@ -18,7 +18,7 @@ from dreamflow.media.matte_files import Frames
 from dreamflow.motion import Marker
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, VideoSettings
-from dreamflow.render.inputs import FLOW, MATTE, MATTES, Inputs
+from dreamflow.render.inputs import CUTS, FLOW, MATTE, MATTES, Inputs, flow_files
 from dreamflow.render.job import Handles, Rendered, render
 from dreamflow.render.picking import pick_once
 from dreamflow.render.record import settings_record
@@ -45,10 +45,10 @@ def inputs_of(clip: Clip, settings: VideoSettings, matte: Matte | None = None) -
     carry = settings.carry
     inputs = {"clip": clip.files}
     if carry.cuts not in FOUND:
-        inputs["--cuts file"] = [Path(carry.cuts)]
+        inputs[CUTS] = [Path(carry.cuts)]
     inputs |= guide_files(settings.dream)
     if carry.flow_dir is not None:
-        inputs[FLOW] = sorted(Path(carry.flow_dir).glob("*.flo"))
+        inputs[FLOW] = flow_files(carry.flow_dir)
     if matte:
         # The frames of a resampled clip are not counted as those of its source are.
         strict = matte.box is not None or clip.resampled
