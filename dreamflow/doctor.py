@@ -103,7 +103,8 @@ CLASSIC = "googlenet"
 def _weights() -> list[Finding]:
     from dreamflow.errors import WeightsError
     from dreamflow.networks import known_networks
-    from dreamflow.networks.store import find_weights, own_folders
+    from dreamflow.networks.folders import own_folders
+    from dreamflow.networks.store import find_weights
 
     found = [Finding("folder of weights", str(own_folders()[0]), needed=False)]
     for network in known_networks():

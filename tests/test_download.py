@@ -15,7 +15,7 @@ from filelock import FileLock
 from dreamflow.errors import OutputError, SettingsError, WeightsError
 from dreamflow.networks import download as module
 from dreamflow.networks.download import download
-from dreamflow.networks.recipes import Source
+from dreamflow.networks.published import Source
 
 BODY = hashlib.sha256(b"seed").digest() * 4000  # 128,000 bytes
 DIGEST = hashlib.sha256(BODY).hexdigest()

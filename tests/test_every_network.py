@@ -21,6 +21,7 @@ from dreamflow.errors import SettingsError, WeightsError
 from dreamflow.networks import Network, googlenet, load_network, network_of, zoo
 from dreamflow.networks.graph import GraphNetwork
 from dreamflow.networks.network import find_layer
+from dreamflow.networks.published import PREFIX, WELL_KNOWN
 from dreamflow.networks.recipes import CLASSES, recipe
 from dreamflow.networks.traced import TracedNetwork
 
@@ -127,7 +128,7 @@ MADE: dict[str, Callable[[], Network]] = {
     "padded": padded,
     **{
         name: (lambda name=name: zoo.build(name, noise_state(name)))
-        for name in (zoo.PREFIX + known for known in zoo.WELL_KNOWN)
+        for name in (PREFIX + known for known in WELL_KNOWN)
     },
 }
 
@@ -461,15 +462,15 @@ HEADED = (
 @pytest.mark.parametrize("name", HEADED)
 def test_the_classes_are_those_of_its_own_classifier(name: str) -> None:
     """Of a classifier that ends in a mean, in a ReLU, or in layers that want 6x6 places."""
-    network = zoo.build(zoo.PREFIX + name, state := noise_state(zoo.PREFIX + name, head=True))
+    network = zoo.build(PREFIX + name, state := noise_state(PREFIX + name, head=True))
     assert network.classes is not None and network.classes.channels == 1000
     assert "class" not in network.layers
     image = picture(network.classes.smallest + 17)
     with torch.no_grad():
         found = network.activations(image, ["class"])["class"]
-    module = zoo.shape_of(zoo.PREFIX + name)
+    module = zoo.shape_of(PREFIX + name)
     assert not zoo.fill(module, state)
-    known = zoo.classifier(zoo.PREFIX + name)
+    known = zoo.classifier(PREFIX + name)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (known.mean, known.std))
     with torch.no_grad():
         torch.testing.assert_close(
@@ -482,7 +483,7 @@ def test_the_classes_are_those_of_its_own_classifier(name: str) -> None:
 
 
 def test_weights_without_a_classifier_have_no_classes(network: Network) -> None:
-    if network.name in ("own", f"{zoo.PREFIX}squeezenet1_1", f"{zoo.PREFIX}convnext_tiny"):
+    if network.name in ("own", f"{PREFIX}squeezenet1_1", f"{PREFIX}convnext_tiny"):
         assert network.classes, "noise has made them a head as well"
         return
     with pytest.raises(SettingsError, match="has no classifier"):

@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,9 +26,10 @@ from test_every_network import noise_state
 from torch import Tensor, nn
 
 from dreamflow.errors import OutputError, SettingsError, WeightsError
-from dreamflow.networks import caffemodel, load_network, models, zoo
+from dreamflow.networks import caffemodel, folders, load_network, models, zoo
 from dreamflow.networks.caffemodel import parse, read_caffemodel
-from dreamflow.networks.recipes import RECIPES, recipe, torchvision_source
+from dreamflow.networks.published import OWN, torchvision_source, well_known
+from dreamflow.networks.recipes import recipe
 from dreamflow.networks.weights_file import read_state_dict, read_weights
 
 SQUEEZENET = "torchvision:squeezenet1_1"
@@ -275,7 +278,7 @@ def test_import_tells_whose_weights_they_are(
         cut = {k: v[:classes] if "classifier" in k else v for k, v in googlenet_weights.items()}
         (tmp_path / "any.caffemodel").write_bytes(write_caffemodel(cut, old=classes != 365))
         path = models.import_weights(tmp_path / "any.caffemodel")
-        assert path == home / RECIPES[name].filenames[0]
+        assert path == home / OWN[name].filenames[0]
         assert same(safetensors.torch.load_file(path), cut)
         assert load_network(name, device="cpu").name == name
     odd = {k: v[:7] if "classifier" in k else v for k, v in googlenet_weights.items()}
@@ -395,13 +398,56 @@ def test_pull_from_a_mirror_checks_imports_and_says_so(
 
 
 def test_the_published_sources_are_the_official_ones() -> None:
-    source = recipe("googlenet").source
+    source = recipe("googlenet").weights.source
     assert source is not None and source.algorithm == "sha1"
     assert source.url == "http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel"
-    source = recipe("torchvision:vgg16").source
+    source = recipe("torchvision:vgg16").weights.source
     assert source is not None and source.url.startswith("https://download.pytorch.org/models/")
     assert (source.filename, source.digest) == ("vgg16-397923af.pth", "397923af")
     assert torchvision_source("https://x/inception_v3_google-0cc3c7bd.pth").digest == "0cc3c7bd"
+
+
+def test_the_well_known_are_published_where_torchvision_says() -> None:
+    for name, weights in well_known().items():
+        assert weights == recipe(name).weights, name
+
+
+def test_weights_are_listed_without_pytorch(home: Path, tmp_path: Path) -> None:
+    """Unless a file has a name that only torchvision knows."""
+    hub = tmp_path / "hub" / "hub" / "checkpoints"
+    script = (
+        "import sys\n"
+        "from dreamflow.cli import main\n"
+        "sys.argv = ['dreamflow', 'models', 'list']\n"
+        "try: main()\n"
+        "except SystemExit: print('torch' in sys.modules)\n"
+    )
+
+    def listed(name: str) -> str:
+        hub.mkdir(parents=True, exist_ok=True)
+        (hub / name).write_bytes(b"weights")
+        line = [sys.executable, "-W", "ignore", "-c", script]
+        env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        return subprocess.run(line, capture_output=True, text=True, check=True, env=env).stdout
+
+    told = listed("vgg16-397923af.pth")
+    assert told.endswith("False\n") and str(hub / "vgg16-397923af.pth") in told
+    assert "torchvision:resnet101" not in told
+    told = listed("raft_large_C_T_SKHT_V2-ff5fadd5.pth")
+    assert told.endswith("False\n"), "that is no classifier's"
+    told = listed("resnet101-cd907fc2.pth")
+    assert told.endswith("True\n") and str(hub / "resnet101-cd907fc2.pth") in told
+
+
+def test_the_hub_is_where_pytorch_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TORCH_HOME", tmp_path), ("XDG_CACHE_HOME", tmp_path), ("HOME", tmp_path)):
+        for other in ("TORCH_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(other, raising=False)
+        monkeypatch.setenv(name, str(value))
+        expected = folders.hub_folder()
+        with monkeypatch.context() as patched:
+            patched.delitem(sys.modules, "torch")
+            assert folders.hub_folder() == expected
 
 
 def test_offline_fetches_nothing(
@@ -448,12 +494,12 @@ def test_the_commands_tell_where_weights_are(
 
 
 def test_what_is_shipped_has_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dreamflow.networks.store.own_folders", lambda: [])
+    monkeypatch.setattr("dreamflow.networks.folders.own_folders", lambda: [])
     assert models.verify("pocket").endswith("that of the file that comes with DreamFlow")
-    data = bytearray((models.SHIPPED / "pocket.safetensors").read_bytes())
+    data = bytearray((folders.SHIPPED / "pocket.safetensors").read_bytes())
     data[-1] ^= 1
     (tmp_path / "pocket.safetensors").write_bytes(data)
-    for module in ("models", "store"):
+    for module in ("models", "folders"):
         monkeypatch.setattr(f"dreamflow.networks.{module}.SHIPPED", tmp_path)
     with pytest.raises(WeightsError, match=r"is damaged: its SHA256 is .*; install DreamFlow anew"):
         models.verify("pocket")
@@ -468,7 +514,7 @@ def test_without_torchvision_the_others_are_listed_all_the_same(
     monkeypatch.setattr(zoo, "import_torchvision", broken)
     for known in (zoo.classifier_names, zoo.classifier, zoo.layers):
         known.cache_clear()
-    run = store("models", "list")
+    run = store("models", "list", "--all")
     assert run.code == 0 and "places365" in run.out and "warning: torchvision cannot be" in run.err
     run = store("layers", "--network", SQUEEZENET)
     assert run.code == 1 and "no torchvision here" in run.err and run.err.count("\n") == 1

@@ -29,7 +29,7 @@ def list_models(
     debug: Debug = False,
 ) -> None:
     """List the networks, and where their weights are or how to get them."""
-    from dreamflow.networks.models import kept_weights
+    from dreamflow.networks.kept import kept_weights
 
     found = kept_weights(every)
     if as_json:
@@ -89,7 +89,7 @@ def pull_models(
             raise WeightsError(f"{network} is to be fetched, but --offline is given")
         with stoppable(), terminal.download_bar(network) as received:
             path = models.pull(network, mirror, received, overwrite)
-        source = models.recipe(network).source
+        source = models.recipe(network).weights.source
         checked = "its checksum is right" if source and source.digest else "it fits"
         if source and not source.digest:
             terminal.warning(f"{network}: no checksum is published; the file fits the network")
@@ -127,7 +127,8 @@ def verify_models(
     debug: Debug = False,
 ) -> None:
     """Check that weights read, fit their network, and have the right checksum."""
-    from dreamflow.networks.models import kept_weights, verify
+    from dreamflow.networks.kept import kept_weights
+    from dreamflow.networks.models import verify
 
     names = networks or [kept.network for kept in kept_weights() if kept.path is not None]
     bad = 0
@@ -149,7 +150,8 @@ def path_of_model(
     debug: Debug = False,
 ) -> None:
     """Print where a network's weights are."""
-    from dreamflow.networks.store import find_weights, own_folders
+    from dreamflow.networks.folders import own_folders
+    from dreamflow.networks.store import find_weights
 
     typer.echo(own_folders()[0] if network is None else find_weights(network))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamflow.errors import DependencyError, WeightsError
 from dreamflow.motion.flow import Flows, looked_at, scaled
-from dreamflow.networks.store import hub_folder, own_folders
+from dreamflow.networks.folders import hub_folder, own_folders
 from dreamflow.networks.torchvision_import import import_torchvision
 from dreamflow.networks.weights_file import read_weights
 

@@ -13,6 +13,7 @@ from shlex import quote
 from dreamflow.errors import SettingsError, did_you_mean, nearest
 from dreamflow.networks import zoo
 from dreamflow.networks.network import Layer, find_layer
+from dreamflow.networks.published import PREFIX
 from dreamflow.target import CLASS, Target, parse_target
 
 COUNTS = {"googlenet": 1000, "places205": 205, "places365": 365}
@@ -64,8 +65,8 @@ def class_names(network: str) -> tuple[str, ...]:
     Raises DependencyError where torchvision, which has them, cannot be imported.
     """
     if network == "googlenet":
-        network = f"{zoo.PREFIX}alexnet"
-    if not network.startswith(zoo.PREFIX):
+        network = f"{PREFIX}alexnet"
+    if not network.startswith(PREFIX):
         return ()
     weights = zoo.torchvision_models().get_model_weights(zoo.bare(network))
     return tuple(weights.DEFAULT.meta["categories"])
@@ -73,7 +74,7 @@ def class_names(network: str) -> tuple[str, ...]:
 
 def expected_classes(network: str) -> dict[str, Layer]:
     """Return the layer of a network's classes, if it is to have one, before it is loaded."""
-    count = len(class_names(network)) if network.startswith(zoo.PREFIX) else COUNTS.get(network, 0)
+    count = len(class_names(network)) if network.startswith(PREFIX) else COUNTS.get(network, 0)
     return {CLASS: Layer(CLASS, count, 1, None, 0, 1, "")} if count else {}
 
 

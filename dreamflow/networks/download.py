@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from dreamflow.errors import OutputError, SettingsError, WeightsError
-from dreamflow.networks.recipes import Source
+from dreamflow.networks.published import Source
 
 TRIES = 5
 """Tries in a row that bring nothing before it is given up."""

@@ -1,11 +1,9 @@
-"""The weights on this machine: what there is, fetching, importing, checking and removing it."""
+"""The weights on this machine: fetching, importing, checking and removing them."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -13,59 +11,22 @@ import safetensors.torch
 from torch import Tensor
 
 from dreamflow.errors import (
-    DependencyError,
-    DreamFlowWarning,
     OutputError,
     SettingsError,
     WeightsError,
 )
 from dreamflow.networks import zoo
 from dreamflow.networks.download import Received, checksum, download, is_right
+from dreamflow.networks.folders import SHIPPED, own_folders
 from dreamflow.networks.pocket import TRUNK
-from dreamflow.networks.recipes import CLASSES, Source, known_networks, recipe
-from dreamflow.networks.store import SHIPPED, find_weights, look_for_weights, own_folders
+from dreamflow.networks.published import PREFIX
+from dreamflow.networks.recipes import CLASSES, recipe
+from dreamflow.networks.store import find_weights, look_for_weights
 from dreamflow.networks.weights_file import content_hash, read_weights
 
 OFFLINE = "DREAMFLOW_OFFLINE"
 CONTENT = "content_sha256"
 """Key of the metadata under which an imported file keeps the hash of its tensors."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A network and its weights. path: None where they are not on this machine."""
-
-    network: str
-    path: Path | None
-    source: Source | None
-
-    @property
-    def state(self) -> str:
-        """Where the weights are, or how to get them."""
-        if self.path is not None:
-            return "comes with DreamFlow" if self.path.parent == SHIPPED else str(self.path)
-        if self.source is None:
-            return f"import a file: dreamflow models import FILE --network {self.network}"
-        return f"dreamflow models pull {self.network}"
-
-
-def kept_weights(every: bool = False) -> list[Kept]:
-    """Return the networks and their weights; of torchvision's the well-known ones and those there.
-
-    every: all of torchvision's classifiers.
-    """
-    found = [Kept(n, look_for_weights(n), recipe(n).source) for n in known_networks()]
-    try:
-        names = zoo.classifier_names()
-    except DependencyError as error:
-        warnings.warn(str(error), DreamFlowWarning, stacklevel=2)
-        names = ()
-    for name in names:
-        network = zoo.PREFIX + name
-        path = look_for_weights(network)
-        if every or path is not None or name in zoo.WELL_KNOWN:
-            found.append(Kept(network, path, recipe(network).source))
-    return found
 
 
 def is_offline() -> bool:
@@ -85,11 +46,10 @@ def pull(
     that ends with a slash is of a folder with it. A Caffe model is imported, too. Raises
     WeightsError where they cannot be fetched, or are not what was published.
     """
-    made = recipe(network)
-    there = look_for_weights(network)
+    source, there = recipe(network).weights.source, look_for_weights(network)
     if there is not None and not overwrite:
         return there
-    if made.source is None:
+    if source is None:
         raise WeightsError(
             f"{network} comes with DreamFlow"
             if network == "pocket"
@@ -98,9 +58,9 @@ def pull(
         )
     if is_offline():
         raise WeightsError(f"{network} is to be fetched, but {OFFLINE} is set")
-    url = mirror + made.source.filename if mirror and mirror.endswith("/") else mirror
-    target = own_folders()[0] / made.source.filename
-    download(made.source, target, received, url=url)
+    url = mirror + source.filename if mirror and mirror.endswith("/") else mirror
+    target = own_folders()[0] / source.filename
+    download(source, target, received, url=url)
     try:
         if target.suffix == ".caffemodel":
             return import_weights(target, network, overwrite=True)
@@ -133,7 +93,7 @@ def import_weights(path: Path, network: str | None = None, overwrite: bool = Fal
     tensors, digest = read_weights(path)
     network = network or network_in(path, tensors)
     check_fit(path, network, tensors, digest)
-    target = own_folders()[0] / recipe(network).filenames[0]
+    target = own_folders()[0] / recipe(network).weights.filenames[0]
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists; --overwrite replaces it")
     whole = {key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}
@@ -164,8 +124,8 @@ def network_in(path: Path, tensors: Mapping[str, Tensor]) -> str:
         if found is not None:
             return found
     for name in zoo.classifier_names():
-        if path.name in recipe(zoo.PREFIX + name).filenames:
-            return zoo.PREFIX + name
+        if path.name in recipe(PREFIX + name).weights.filenames:
+            return PREFIX + name
     raise SettingsError(
         f"{path} does not tell whose weights it holds; say it with --network "
         "(`dreamflow models list --all` shows the names)"
@@ -175,7 +135,7 @@ def network_in(path: Path, tensors: Mapping[str, Tensor]) -> str:
 def verify(network: str, weights: Path | None = None) -> str:
     """Return what was found right about a network's weights, or raise WeightsError."""
     path = find_weights(network, weights)
-    source, shipped = recipe(network).source, recipe(network).shipped
+    source, shipped = recipe(network).weights.source, recipe(network).shipped
     tensors, digest = read_weights(path)
     check_fit(path, network, tensors, digest)
     if source is not None and source.digest and path.name == source.filename:
@@ -209,7 +169,7 @@ def remove(network: str) -> list[Path]:
     `--weights` are not touched.
     """
     made = recipe(network)
-    names = [*made.filenames, *(f"{name}.part" for name in made.filenames)]
+    names = [*made.weights.filenames, *(f"{name}.part" for name in made.weights.filenames)]
     gone: list[Path] = []
     for path in (folder / name for folder in own_folders() for name in names):
         if path.is_file():

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import platformdirs
 import torch
 
 from dreamflow.errors import SettingsError, WeightsError
-from dreamflow.networks import zoo
+from dreamflow.networks.folders import SHIPPED, first_there, weights_folders
 from dreamflow.networks.network import Layer, Network
 from dreamflow.networks.recipes import recipe
 from dreamflow.networks.weights_file import read_weights
@@ -21,37 +19,9 @@ def network_layers(network: str, weights: Path | None = None) -> dict[str, Layer
     return recipe(network).layers(lambda: read_weights(find_weights(network, weights))[0])
 
 
-SHIPPED = Path(__file__).parent / "shipped"
-"""Weights that come with DreamFlow."""
-
-
-def own_folders() -> list[Path]:
-    """Return the folders for weights that are the user's, first one first; new ones go there."""
-    home = os.environ.get("DREAMFLOW_HOME")
-    folders = [Path(home) / "weights"] if home else []
-    return [*folders, Path(platformdirs.user_cache_dir("dreamflow")) / "weights"]
-
-
-def hub_folder() -> Path:
-    """Return the folder that torchvision itself downloads weights into."""
-    return Path(torch.hub.get_dir()) / "checkpoints"
-
-
-def weights_folders(network: str) -> list[Path]:
-    """Return the folders that are searched for a network's weights, first one first.
-
-    torchvision's own are used where another program has fetched them before.
-    """
-    if network.startswith(zoo.PREFIX):
-        return [*own_folders(), hub_folder()]
-    return [*own_folders(), SHIPPED]
-
-
 def look_for_weights(network: str) -> Path | None:
     """Return the weights file of a network that is used, or None where there is none."""
-    names = recipe(network).filenames
-    paths = (folder / name for folder in weights_folders(network) for name in names)
-    return next((path for path in paths if path.is_file()), None)
+    return first_there(network, recipe(network).weights.filenames)
 
 
 def find_weights(network: str, weights: Path | None = None) -> Path:
@@ -69,10 +39,10 @@ def find_weights(network: str, weights: Path | None = None) -> Path:
     found = look_for_weights(network)
     if found is not None:
         return found
-    files = " or ".join(made.filenames[:2])
+    files = " or ".join(made.weights.filenames[:2])
     places = " and ".join(str(folder) for folder in weights_folders(network) if folder != SHIPPED)
     get = f"`dreamflow models pull {network}` gets them"
-    if made.source is None:
+    if made.weights.source is None:
         get = f"get the .caffemodel and `dreamflow models import FILE --network {network}`"
     raise WeightsError(
         f"no weights for {network}: looked for {files} in {places}; "

@@ -16,17 +16,10 @@ from torch import Tensor, nn
 
 from dreamflow.errors import DependencyError, SettingsError, WeightsError, nearest
 from dreamflow.networks.network import Layer
+from dreamflow.networks.published import PREFIX
 from dreamflow.networks.torchvision_import import import_torchvision
 from dreamflow.networks.traced import TracedNetwork
 from dreamflow.networks.tracing import first_line, trace
-
-PREFIX = "torchvision:"
-
-WELL_KNOWN = (
-    *("googlenet", "inception_v3", "vgg16", "vgg19", "resnet50", "alexnet", "squeezenet1_1"),
-    *("mobilenet_v3_large", "convnext_tiny"),
-)
-"""Classifiers that lists show first; all others of the zoo work as well."""
 
 SAW_HALVES = ("googlenet", "inception_v3")
 """Their weights were trained on -1 to 1, to which the module itself turns its input."""
