@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import dreamflow
@@ -27,13 +27,11 @@ class Finding:
     needed: bool = True
 
 
-def examine() -> list[Finding]:
-    """Look at everything; a part that fails is a finding too, never an error."""
-    findings = [
-        Finding("dreamflow", dreamflow.__version__),
-        Finding("Python", f"{platform.python_version()} on {platform.platform()}"),
-        Finding("CPU", f"{os.cpu_count()} threads"),
-    ]
+def examine() -> Iterator[Finding]:
+    """Look at everything, and yield what is found; a part that fails is a finding too, no error."""
+    yield Finding("dreamflow", dreamflow.__version__)
+    yield Finding("Python", f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("CPU", f"{os.cpu_count()} threads")
     parts: list[tuple[str, Callable[[], list[Finding]]]] = [
         ("PyTorch", _torch),
         ("OpenCV", _opencv),
@@ -46,11 +44,10 @@ def examine() -> list[Finding]:
     ]
     for name, look in parts:
         try:
-            findings += look()
+            yield from look()
         except (ImportError, OSError, RuntimeError, DreamFlowError) as error:
             needed = name not in ("torchvision", "jobs")
-            findings.append(Finding(name, (str(error).splitlines() or [""])[0], False, needed))
-    return findings
+            yield Finding(name, (str(error).splitlines() or [""])[0], False, needed)
 
 
 def _torch() -> list[Finding]:

@@ -162,6 +162,17 @@ def test_american_spelling_is_understood(tmp_path: Path, cli: Cli) -> None:
     assert kept["colour"] == "luminance"
 
 
+def test_doctor_tells_each_thing_when_it_is_found(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(
+        "dreamflow.doctor._opencv", lambda: seen.append(capsys.readouterr().out) or []
+    )
+    cli("doctor")
+    assert "Python" in seen[0] and "PyTorch" in seen[0] and "ffmpeg" not in seen[0]
+
+
 # --- what a user does wrong: one line on stderr, an exit code, nothing written
 
 

@@ -15,6 +15,8 @@ from dreamflow.options import DreamOptions
 
 LAYERS_EXAMPLE = "Example: dreamflow layers --category fur"
 CLASSES_EXAMPLE = "Example: dreamflow classes terrier"
+WIDEST = len("weights of places365")
+"""Of what `doctor` looks at."""
 presets_app = App(help="Ready-made settings.", no_args_is_help=True)
 
 
@@ -143,12 +145,12 @@ def doctor(debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False)
     """Tell what of DreamFlow works on this machine, and what is missing."""
     from dreamflow.doctor import examine
 
-    findings = examine()
-    rows = [
-        ["ok" if f.good else ("MISSING" if f.needed else "-"), f.what, f.fact] for f in findings
-    ]
-    print_table("dreamflow doctor", [("", "left"), ("what", "left"), ("found", "left")], rows)
-    missing = [f.what for f in findings if f.needed and not f.good]
+    missing: list[str] = []
+    for found in examine():  # PyTorch alone takes seconds: each line is shown when it is known
+        lacking = found.needed and not found.good
+        missing += [found.what] if lacking else []
+        state = "ok" if found.good else ("MISSING" if lacking else "-")
+        typer.echo(f"{state:<7}  {found.what:<{WIDEST}}  {found.fact}")
     if missing:
         terminal.error(f"not ready to dream: {', '.join(missing)}")
         raise typer.Exit(1)
