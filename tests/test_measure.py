@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from PIL import Image
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.media import open_clip
 from dreamflow.motion.measure import Meter, Track, warp_error
-from dreamflow.render.measuring import Measured, excess_flicker, measure
-from dreamflow.render.verdict import BOUNDS, compared, verdicts
+from dreamflow.render.measuring import WEAKEST, Measured, excess_flicker, measure
+from dreamflow.render.verdict import BOUNDS, EVENNESS, compared, verdicts
 
 LEVELS = {"calm": 0.5, "naive": 8.0}
 MADE = np.random.default_rng(0)
@@ -127,10 +128,62 @@ def test_figures_are_told_in_words(tmp_path: Path) -> None:
 
 def test_what_is_good_is_within_what_is_fair() -> None:
     for bounds in BOUNDS.values():
-        assert bounds.fair[0] <= bounds.good[0] < bounds.good[1] < bounds.fair[1]
-        assert [
-            bounds.verdict(value).split(":")[0] for value in (*bounds.good, bounds.fair[1])
-        ] == [*("good", "good", "fair")]
+        assert bounds.fair[0] <= bounds.good[0] < bounds.good[1] <= bounds.fair[1]
+        assert [bounds.verdict(value) for value in bounds.good] == ["good", "good"]
+        for fair, good, why in zip(
+            bounds.fair, bounds.good, (bounds.low, bounds.high), strict=True
+        ):
+            assert bounds.verdict(fair) == (f"fair: {why}" if fair != good else "good")
+            assert why or fair == good, "what can be wrong has a word"
+
+
+def bared(pictures: list[np.ndarray], sources: list[np.ndarray], share: float) -> list[np.ndarray]:
+    """Return pictures of which the left part is the source."""
+    made = [picture.copy() for picture in pictures]
+    for picture, source in zip(made, sources, strict=True):
+        picture[:, : int(share * picture.shape[1])] = source[:, : int(share * picture.shape[1])]
+    return made
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_part_without_a_dream_is_seen(tmp_path: Path, share: float) -> None:
+    sources = panned(6)
+    even = noisy(sources, 10)
+    films = {"source": sources, "even": even, "half": bared(even, sources, share)}
+    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
+    whole, half = measure(clips["source"], [clips["even"], clips["half"]])
+    assert whole.summary()[WEAKEST] > 0.9 and half.summary()[WEAKEST] == 0
+    assert [row["weakest"] for row in half.per_frame()] == [0] * 6
+    assert verdicts([whole])[WEAKEST] == "good"
+    assert verdicts([half])[WEAKEST] == "poor: bare in places"
+    assert verdicts([half, whole])[EVENNESS] == "poor: bare in places"
+    assert WEAKEST not in verdicts([half, whole]), "judged by the other, which is of the same layer"
+    assert not {WEAKEST, EVENNESS} & verdicts([half, whole], matted=True).keys()
+    late = [*whole.figures[:5], half.figures[5]]
+    assert replace(whole, figures=late).summary()[WEAKEST] < 0.5, "be it in some frames only"
+    (bare,) = measure(clips["source"], [clips["source"]])
+    assert WEAKEST not in bare.summary(), "where there is no dream, nothing lacks one"
+
+
+def test_a_guided_dream_is_measured_towards_its_guide(
+    tmp_path: Path, cli: Callable[..., Run]
+) -> None:
+    from dreamflow.media import write_picture
+
+    film, guide = film_of(tmp_path, "film", panned(3)), tmp_path / "guide.png"
+    write_picture(guide, texture(96, 96, seed=3))
+    few = ("--layer", "conv2/3x3", "--octaves", "1", "--iterations", "2")
+    for name, more in (("guided", ("--guided-by", guide)), ("plain", ())):
+        assert cli("video", film, tmp_path / f"{name}.mkv", *few, *more).code == 0
+    line = ("measure", film, tmp_path / "guided.mkv", "--against", tmp_path / "plain.mkv")
+    run = cli(*line, "--json")
+    assert f"product with the guide, {guide}" in run.err
+    guided, plain = (dream["whole"]["objective"] for dream in json.loads(run.out)["dreams"])
+    guide.unlink()
+    run = cli(*line, "--json")
+    assert "which is not there: it is measured without" in run.err
+    others = [dream["whole"]["objective"] for dream in json.loads(run.out)["dreams"]]
+    assert guided / plain > others[0] / others[1], "it climbed towards the guide"
 
 
 def test_a_shorter_dream_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -163,7 +216,7 @@ def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., 
     assert rows[0]["warp_error"] == "" and float(rows[1]["warp_error"]) > 0
     told = json.loads(cli(*line, "--json").out)
     assert 0 < told["excess_flicker"] < 1
-    assert set(told["verdicts"]) == set(BOUNDS)
+    assert set(told["verdicts"]) == set(BOUNDS) - {WEAKEST}
     assert told["dreams"][0]["whole"]["objective / source"] > 1
     assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "what exists is not overwritten"
 

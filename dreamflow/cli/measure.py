@@ -17,13 +17,13 @@ from dreamflow.cli.binding import DebugOption, OverwriteOption, with_options
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
-from dreamflow.options import ClipOptions, DreamOptions, MachineOptions
+from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions
 from dreamflow.schedule import layer_schedule
 
 if TYPE_CHECKING:
-    from dreamflow.dream import Objective
+    from dreamflow.clock import Timeline
     from dreamflow.media.clip import Clip
-    from dreamflow.render.measuring import Measured
+    from dreamflow.render.measuring import Measured, ObjectiveAt
 
 EXAMPLE = "Example: dreamflow measure clip.mp4 dream.mp4 --against naive.mp4 --plot figures.png"
 LARGEST_PX = 480
@@ -86,9 +86,10 @@ def measure(
     source's own is good: 1 to 2 times. Excess flicker: what the dream adds to it, as a share of
     what --against adds; below 0.03 the eye sees none, 1 is dreaming each frame by itself.
     Objective: how strongly the layer responds; the same as that of --against is as strong.
-    Residual: how far the dream is from the source. Sharpness: variance of the Laplacian. Colour
-    drift: change of the mean colour within a shot; below 1 level is steady. The verdicts say
-    what is good, fair or poor by these bounds.
+    Residual: how far the dream is from the source. Weakest tile: the same of that tile of a
+    grid of 4x4 where it is least, against the strong ones; near 0 a part of the frame is bare.
+    Sharpness: variance of the Laplacian. Colour drift: change of the mean colour within a shot;
+    below 1 level is steady. The verdicts say what is good, fair or poor by these bounds.
     """
     from dreamflow.media.clip import Clip
     from dreamflow.media.metadata import record_of, settings_of
@@ -108,7 +109,7 @@ def measure(
     for clip in dreams:
         clip.width, clip.height = original.width, original.height
     set_machine(machine)
-    objective = objective_of(layer, network, known, machine)
+    objective = objective_of(layer, network, known, machine, original.timeline)
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
     with stoppable(), terminal.progress_bar(title, len(original)) as progress:
         found = measured_clips(original, dreams, objective, progress=progress)
@@ -118,10 +119,11 @@ def measure(
         from dreamflow.render.plot import draw
 
         draw(plot, found)
+    matted = known.get("matte") is not None
     if as_json:
-        typer.echo(as_text(found))
+        typer.echo(as_text(found, matted))
     else:
-        print_figures(source, found)
+        print_figures(source, found, matted)
 
 
 def source_options(frames: ClipOptions, known: dict[str, Any], dream: Clip) -> ClipOptions:
@@ -136,9 +138,16 @@ def source_options(frames: ClipOptions, known: dict[str, Any], dream: Clip) -> C
 
 
 def objective_of(
-    layer: list[str] | None, network: str | None, known: dict[str, Any], machine: MachineOptions
-) -> Objective | None:
-    """Return what the dream climbed, or None where neither it nor the user says."""
+    layer: list[str] | None,
+    network: str | None,
+    known: dict[str, Any],
+    machine: MachineOptions,
+    timeline: Timeline,
+) -> ObjectiveAt | None:
+    """Return what the dream climbed, towards its guide if it has one.
+
+    timeline: of the frames. None where neither the dream nor the user says it.
+    """
     layers = layer or known.get("layer")
     if not layers:
         if network:
@@ -151,18 +160,33 @@ def objective_of(
             2,
         )
         return None
-    from dreamflow.dream import Objective
+    from dreamflow.journeys.course import Course
     from dreamflow.networks import load_network
 
     name = network or known.get("network") or DreamOptions.network
-    return Objective.of(load_network(name, machine.weights, machine.device), layers)
+    loaded = load_network(name, machine.weights, machine.device)
+    options = DreamOptions(layer=tuple(layers), **guidance_of(known))
+    course = Course(loaded, options, CarryOptions(), timeline)
+    return lambda time: course.at(time).objective
 
 
-def print_figures(source: Path, found: list[Measured]) -> None:
+def guidance_of(known: dict[str, Any]) -> dict[str, Any]:
+    """Return the guide of a dream, if it is there, and how much it counted; and say so."""
+    guide = known.get("guided_by")
+    if guide is None:
+        return {}
+    if not Path(guide).exists():
+        terminal.warning(f"it was guided by {guide}, which is not there: it is measured without")
+        return {}
+    terminal.note(f"the objective is the product with the guide, {guide}")
+    return {name: known[name] for name in ("guided_by", "guidance") if name in known}
+
+
+def print_figures(source: Path, found: list[Measured], matted: bool) -> None:
     """Print the figures of the whole, dream beside dream, and what those of the first say."""
     from dreamflow.render.verdict import EXCESS, compared, verdicts
 
-    said = verdicts(found)
+    said = verdicts(found, matted)
     summaries = [measured.summary() for measured in found]
     rows = [
         [
@@ -186,7 +210,7 @@ def print_figures(source: Path, found: list[Measured]) -> None:
         typer.echo("for excess flicker, strength and sharpness: --against one made with --no-carry")
 
 
-def as_text(found: list[Measured]) -> str:
+def as_text(found: list[Measured], matted: bool) -> str:
     """Return all figures as JSON."""
     from dreamflow.render.verdict import EXCESS, compared, verdicts
 
@@ -196,7 +220,7 @@ def as_text(found: list[Measured]) -> str:
     ]
     excess = compared(found).get(EXCESS)
     return json.dumps(
-        {"dreams": dreams, "excess_flicker": excess, "verdicts": verdicts(found)}, indent=2
+        {"dreams": dreams, "excess_flicker": excess, "verdicts": verdicts(found, matted)}, indent=2
     )
 
 

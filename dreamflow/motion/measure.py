@@ -21,6 +21,12 @@ BOUNDARY_RELATIVE = 0.01
 BOUNDARY_ABSOLUTE_PX2 = 0.002
 LEAST_SHARE = 0.05
 """A pair of which less than this can be compared has no long-term error."""
+TILES = 4
+"""Across and down, of the grid in which it is looked for a part of the frame without a dream."""
+STRONG = 0.9
+"""Share of the tiles that are weaker than those that count as strong."""
+LEAST_RESIDUAL = 2.0
+"""Levels: what is changed less is not dreamed, but encoded."""
 
 
 def motion_boundaries(flow: np.ndarray) -> np.ndarray:
@@ -82,6 +88,20 @@ def sharpness(picture: np.ndarray) -> float:
     return float(cv2.Laplacian(to_gray(picture).astype(np.float32), cv2.CV_32F).var())
 
 
+def weakest_tile(change: np.ndarray) -> float:
+    """Return the mean |change| of the weakest tile of 4x4, as a share of that of the strong ones.
+
+    change: dream - source, (H, W, 3), in levels. 1 is even, 0 has a tile without a dream; NaN where
+    there is no dream at all. A share of the mean would be larger, the more of the frame is bare.
+    """
+    size = np.abs(change).mean(axis=-1)
+    down, across = (min(TILES, side) for side in size.shape)
+    rows = np.array_split(size, down, axis=0)
+    tiles = [tile.mean() for row in rows for tile in np.array_split(row, across, axis=1)]
+    strong = float(np.quantile(tiles, STRONG))
+    return float(min(tiles)) / strong if strong >= LEAST_RESIDUAL else float("nan")
+
+
 @dataclass(frozen=True)
 class FrameFigures:
     """The figures of one dreamed frame; NaN where it has none, as the first frame of a shot.
@@ -89,8 +109,8 @@ class FrameFigures:
     warp_error, source_warp_error: E_warp to the frame before, of the dream and of the source.
     long_warp_error, source_long_warp_error: the same to the first frame of the shot. compared:
     share of the frame that E_warp looks at. residual: mean |dream - source|, in levels of 255.
-    sharpness, source_sharpness: variance of the Laplacian. red, green, blue: mean of dream -
-    source, in levels.
+    weakest: see `weakest_tile`. sharpness, source_sharpness: variance of the Laplacian. red, green,
+    blue: mean of dream - source, in levels.
     """
 
     cut: bool
@@ -100,6 +120,7 @@ class FrameFigures:
     source_long_warp_error: float
     compared: float
     residual: float
+    weakest: float
     sharpness: float
     source_sharpness: float
     red: float
@@ -145,6 +166,7 @@ class Meter:
                 source_long_warp_error=far[0],
                 compared=short.share if short else float("nan"),
                 residual=float(np.abs(change).mean()),
+                weakest=weakest_tile(change),
                 sharpness=sharpness(dream),
                 source_sharpness=source_sharpness,
                 red=red,

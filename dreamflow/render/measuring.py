@@ -20,6 +20,12 @@ from dreamflow.motion.measure import FrameFigures, Meter
 
 SLICE_AT = 0.5
 """Share of the height at which the x-t slice is cut."""
+WEAKEST = "weakest tile / strong"
+"""What is said of how evenly the frame is dreamed."""
+LOW_SHARE = 0.1
+"""Of the frames, for which a low figure counts."""
+ObjectiveAt = Callable[[Fraction], Objective]
+"""Called with the seconds from the first frame: what is climbed then."""
 
 
 @dataclass
@@ -90,6 +96,7 @@ class Measured:
             "E_warp of the source, long-term": mean(self.column("source_long_warp_error")),
             "share compared": mean(self.column("compared")),
             "mean |residual|, levels": mean(self.column("residual")),
+            WEAKEST: lowest(self.column("weakest")),
             "sharpness / source": mean(self.column("sharpness"))
             / max(1e-9, mean(self.column("source_sharpness"))),
             "colour drift, levels": self.colour_drift(),
@@ -114,6 +121,12 @@ def mean(values: np.ndarray) -> float:
     return float(kept.mean()) if len(kept) else float("nan")
 
 
+def lowest(values: np.ndarray) -> float:
+    """Return what a tenth of those that are not NaN are below, or NaN."""
+    kept = values[~np.isnan(values)]
+    return float(np.quantile(kept, LOW_SHARE)) if len(kept) else float("nan")
+
+
 def excess_flicker(dream: Measured, naive: Measured) -> float | None:
     """Return the share of a naive dream's flicker that is left: 0 is none, 1 is all of it.
 
@@ -131,7 +144,7 @@ def excess_flicker(dream: Measured, naive: Measured) -> float | None:
 def measure(
     source: Clip,
     dreams: Sequence[Clip],
-    objective: Objective | None = None,
+    objective: ObjectiveAt | None = None,
     cuts: Sequence[Fraction] | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Measured]:
@@ -155,8 +168,9 @@ def measure(
         row = int(SLICE_AT * frame.picture.shape[0])
         values: list[float] = []
         if objective:
-            images = (to_image(picture, objective.device) for picture in (frame.picture, *pictures))
-            values = [objective.value(image) for image in images]
+            now = objective(frame.time)
+            images = (to_image(picture, now.device) for picture in (frame.picture, *pictures))
+            values = [now.value(image) for image in images]
         for number, (measured, picture) in enumerate(zip(found, pictures, strict=True)):
             measured.indices.append(frame.index)
             measured.times.append(frame.time)

@@ -35,6 +35,7 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
         ("E_warp", _lines(measured, "warp_error", "source_warp_error")),
         ("E_warp, long-term", _lines(measured, "long_warp_error", "source_long_warp_error")),
         ("mean |residual|", _lines(measured, "residual")),
+        ("weakest tile\n/ strong", _lines(measured, "weakest")),
         ("sharpness", _lines(measured, "sharpness", "source_sharpness")),
         ("mean colour\nof the residual", _colours(first)),
     ]
@@ -55,7 +56,8 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
         for label, colour, values in lines:
             axis.plot(times[: len(values)], values, color=colour, label=label, linewidth=1)
         axis.set_ylabel(title)
-        axis.legend(loc="upper right", fontsize=7)
+        # Beside the curves: over them it would cover their ends.
+        axis.legend(loc="upper left", bbox_to_anchor=(1.005, 1), borderaxespad=0, fontsize=7)
     last = times[-1] + (times[-1] - times[0]) / max(1, len(times) - 1)
     for axis, (title, rows) in zip(axes[len(panels) :], slices, strict=True):
         axis.imshow(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dreamflow.render.measuring import Measured, excess_flicker
+from dreamflow.render.measuring import WEAKEST, Measured, excess_flicker
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,22 @@ class Bounds:
         return f"{word}: {self.low if value < self.good[0] else self.high}"
 
 
-NONE_TOO_LOW = -math.inf
+NONE_TOO_LOW, NONE_TOO_HIGH = -math.inf, math.inf
 EXCESS, STRENGTH, SHARPNESS = "excess flicker", "strength", "sharpness"
+EVENNESS = "weakest tile"
+BARE = "bare in places"
 BOUNDS = {
     "E_warp / source": Bounds((NONE_TOO_LOW, 2), (NONE_TOO_LOW, 4), "", "it flickers"),
+    WEAKEST: Bounds((0.18, NONE_TOO_HIGH), (0.12, NONE_TOO_HIGH), BARE, ""),
     "colour drift, levels": Bounds((NONE_TOO_LOW, 1), (NONE_TOO_LOW, 3), "", "its colours drift"),
     EXCESS: Bounds((NONE_TOO_LOW, 0.05), (NONE_TOO_LOW, 0.15), "", "it flickers"),
     STRENGTH: Bounds((0.85, 1.35), (0.65, 1.8), "weaker", "stronger"),
     SHARPNESS: Bounds((0.85, 1.25), (0.65, 1.6), "softer", "harsher"),
+    EVENNESS: Bounds((0.7, NONE_TOO_HIGH), (0.4, NONE_TOO_HIGH), BARE, ""),
 }
-"""Of figures by name. The eye sees no flicker up to an excess of about 0.03."""
+"""Of figures by name. The eye sees no flicker up to an excess of about 0.03. Deep layers leave what
+is smooth nearly as it is, so that a tile may well have a fifth of the change that strong ones have;
+the errors of encoding are a tenth of it."""
 
 
 def compared(found: Sequence[Measured]) -> dict[str, float]:
@@ -52,15 +58,24 @@ def compared(found: Sequence[Measured]) -> dict[str, float]:
     shares: dict[str, float] = {}
     if (excess := excess_flicker(found[0], found[1])) is not None:
         shares[EXCESS] = excess
-    for name, figure in ((STRENGTH, "objective"), (SHARPNESS, "sharpness / source")):
-        if other.get(figure, 0.0) > 0:
+    pairs = ((STRENGTH, "objective"), (SHARPNESS, "sharpness / source"), (EVENNESS, WEAKEST))
+    for name, figure in pairs:
+        if other.get(figure, 0.0) > 0 and figure in one:
             shares[name] = one[figure] / other[figure]
     return shares
 
 
-def verdicts(found: Sequence[Measured]) -> dict[str, str]:
-    """Return what is good, fair or poor about the first of some dreams, by the figure's name."""
+def verdicts(found: Sequence[Measured], matted: bool = False) -> dict[str, str]:
+    """Return what is good, fair or poor about the first of some dreams, by the figure's name.
+
+    matted: whether it is meant to be bare in places. How even it is, is judged by another dream
+    where there is one: of the same layer, that leaves bare what this layer does.
+    """
     figures = found[0].summary() | compared(found)
+    if matted or EVENNESS in figures:
+        figures.pop(WEAKEST, None)
+    if matted:
+        figures.pop(EVENNESS, None)
     return {
         name: bounds.verdict(figures[name]) for name, bounds in BOUNDS.items() if name in figures
     }
