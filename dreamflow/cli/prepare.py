@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamflow.cli import terminal
 from dreamflow.errors import SettingsError, Stopped
 from dreamflow.options import DreamOptions, MachineOptions
 from dreamflow.schedule import layer_schedule
 
 if TYPE_CHECKING:
     from dreamflow.media.outline import Outline
-    from dreamflow.render import Rendered
+    from dreamflow.render import Handles, Rendered
 
 
 @contextmanager
@@ -26,6 +28,39 @@ def stoppable() -> Iterator[None]:
         for note in getattr(error, "__notes__", []):
             stopped.add_note(note)
         raise stopped from error
+
+
+@contextmanager
+def followed_render(
+    out: Path,
+    total: int,
+    overwrite: bool,
+    fresh: bool,
+    watch: Path | None,
+    plate: Path | None = None,
+    steps: tuple[int, int] | None = None,
+) -> Iterator[Handles]:
+    """Show the progress of a render of so many frames, and yield what it is steered by.
+
+    steps: about how many the first frame takes, and each that comes after it, where they are to be
+    followed, too.
+    """
+    from dreamflow.dream.follow import FrameSteps, followed
+    from dreamflow.render import Handles
+
+    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
+        within = FrameSteps(progress, *(steps or (1, 1)))
+        handles = Handles(
+            within.reach,
+            terminal.note,
+            watch=watch,
+            overwrite=overwrite,
+            fresh=fresh,
+            plate=plate,
+            command=given_command(),
+        )
+        with followed(within.step) if steps else nullcontext():
+            yield handles
 
 
 def given_command() -> list[str]:

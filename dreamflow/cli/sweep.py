@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
     DebugOption,
     FreshOption,
@@ -19,7 +18,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import given_command, set_machine, stoppable, what_came
+from dreamflow.cli.prepare import followed_render, set_machine, what_came
 from dreamflow.cli.video import OutArgument
 from dreamflow.options import (
     CarryOptions,
@@ -82,25 +81,14 @@ def sweep(
     for group in (dream, carry, show):
         group.check_over(plan.source.timeline, warn=False)
     from dreamflow.networks import load_network
-    from dreamflow.render import Handles, remembered
+    from dreamflow.render import remembered
 
     machine = machine if fresh else remembered(out, machine)
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     settings = VideoSettings(dream, carry, frames, encode, show)
     started = time.monotonic()
-    with (
-        stoppable(),
-        terminal.progress_bar(f"dreaming {out.name}", plan.outline.frames) as progress,
-    ):
-        handles = Handles(
-            progress,
-            terminal.note,
-            watch=watch,
-            overwrite=overwrite,
-            fresh=fresh,
-            command=given_command(),
-        )
+    with followed_render(out, plan.outline.frames, overwrite, fresh, watch) as handles:
         done = render_sweep(plan, source, out, network, settings, layers, handles, matte)
     count = len(plan.layers)
     what = f"{out}: {count} layer{'s' * (count > 1)}"

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
     DebugOption,
     FreshOption,
@@ -21,7 +20,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, given_command, set_machine, stoppable, what_came
+from dreamflow.cli.prepare import check_layers, followed_render, set_machine, stoppable, what_came
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -114,9 +113,8 @@ def dream_clip(
     for group in (settings.dream, settings.carry, settings.show):
         group.check_over(source.timeline, warn=False)
     settings = replace(settings, dream=in_full(settings.dream))
-    from dreamflow.dream.follow import FrameSteps, followed
     from dreamflow.networks import load_network
-    from dreamflow.render import Handles, remembered, render_video
+    from dreamflow.render import remembered, render_video
     from dreamflow.render.preview import frame_steps
     from dreamflow.render.video import rounds
 
@@ -125,20 +123,9 @@ def dream_clip(
     network = load_network(settings.dream.network, machine.weights, machine.device)
     started = time.monotonic()
     total = len(source) * rounds(settings.carry)
-    expected = frame_steps(settings.dream, settings.carry, source.timeline.at(Fraction(0)))
-    with terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        within = FrameSteps(progress, *expected)
-        handles = Handles(
-            within.reach,
-            terminal.note,
-            watch=watch,
-            overwrite=overwrite,
-            fresh=fresh,
-            plate=plate,
-            command=given_command(),
-        )
-        with followed(within.step):
-            done = render_video(source, out, network, settings, handles, matte=matte)
+    steps = frame_steps(settings.dream, settings.carry, source.timeline.at(Fraction(0)))
+    with followed_render(out, total, overwrite, fresh, watch, plate, steps) as handles:
+        done = render_video(source, out, network, settings, handles, matte=matte)
     return f"{out}: {what_came(done, source.outline, time.monotonic() - started)}"
 
 

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli import terminal
 from dreamflow.cli.binding import (
     AtOption,
     DebugOption,
@@ -21,7 +20,7 @@ from dreamflow.cli.binding import (
     WatchOption,
     with_options,
 )
-from dreamflow.cli.prepare import check_layers, given_command, set_machine, stoppable, what_came
+from dreamflow.cli.prepare import check_layers, followed_render, set_machine, what_came
 from dreamflow.errors import SettingsError
 from dreamflow.options import DreamOptions, EncodeOptions, GuideOptions, MachineOptions, ZoomOptions
 
@@ -100,7 +99,7 @@ def zoom(
     outline = zoom_outline(settings, picture, *([source] if source else []))
     check_target(out, overwrite, fresh, outline.sources)
     from dreamflow.networks import load_network
-    from dreamflow.render import Handles, remembered
+    from dreamflow.render import remembered
 
     if not fresh:
         # A zoom out is a job of its own, before that of the output.
@@ -108,18 +107,8 @@ def zoom(
     set_machine(machine)
     network = load_network(dream.network, machine.weights, machine.device)
     started, rounds = time.monotonic(), 1 + zoom.reverse
-    with (
-        stoppable(),
-        terminal.progress_bar(f"dreaming {out.name}", outline.frames * rounds) as progress,
-    ):
-        handles = Handles(
-            progress,
-            terminal.note,
-            watch=watch,
-            overwrite=overwrite,
-            fresh=fresh,
-            command=given_command(),
-        )
+    total = outline.frames * rounds
+    with followed_render(out, total, overwrite, fresh, watch) as handles:
         done = render_zoom(source, picture, out, network, settings, handles, at)
     typer.echo(f"{out}: {what_came(done, outline, time.monotonic() - started)}")
 
