@@ -148,6 +148,21 @@ def test_what_does_nothing_is_said(tmp_path: Path, cli: Cli) -> None:
         assert run.code == 0 and told == ([f"warning: {said}"] if said else []), given
 
 
+def test_how_pictures_are_encoded_is_nothing_to_them(tmp_path: Path, cli: Cli) -> None:
+    line = (*FAST, "--end", "2", "--overwrite")
+    for name, given, said in (
+        ("d", ("--crf", "20", "--codec", "h265"), ["codec is nothing to a folder", "crf is"]),
+        ("d", ("--quality", "master"), ["quality is nothing to a folder of PNGs"]),
+        ("d.gif", ("--crf", "20"), ["crf is nothing to a .gif"]),
+        ("d.mp4", ("--crf", "20"), []),
+        ("d", ("--lossless",), []),
+    ):
+        run = cli("video", SAMPLE, tmp_path / name, *line, *given)
+        told = [text for text in run.err.splitlines() if "no sound" not in text]
+        assert run.code == 0 and len(told) == len(said), told
+        assert all(f"warning: --{text}" in one for text, one in zip(said, told, strict=True)), told
+
+
 def test_more_channels_than_there_are_is_said(tmp_path: Path, cli: Cli) -> None:
     line = ("--layer", "inception_3a/5x5_reduce", "--tile", "32", *FAST[4:])
     run = cli("channels", SAMPLE_STILL, tmp_path / "c.png", *line, "--count", "99")

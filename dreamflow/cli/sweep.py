@@ -66,13 +66,12 @@ def sweep(
     than 1280 pixels is swept at that size, unless --size says otherwise; a clip is filled from
     its beginning to its end, and keeps its sound.
     """
-    from dreamflow.media.formats import format_of
+    from dreamflow.media.formats import check_encode
     from dreamflow.media.writer import check_target
     from dreamflow.networks.store import network_layers
     from dreamflow.render.sweep import open_sweep_matte, plan_sweep, render_sweep
 
-    if kind := format_of(out):
-        kind.recipe(encode)
+    check_encode(out, encode)
     known = network_layers(dream.network, machine.weights)
     plan = plan_sweep(source, frames, layers, dream.network, known)
     matte = open_sweep_matte(plan, source, show)

@@ -98,13 +98,12 @@ def dream_clip(
     """Render a clip with a progress bar, and return a line that says what came of it."""
     # What is quickly seen to be wrong is said before PyTorch is loaded.
     from dreamflow.media.clip import Clip
-    from dreamflow.media.formats import format_of
+    from dreamflow.media.formats import check_encode
     from dreamflow.media.matte import open_matte
     from dreamflow.media.matte_files import Frames
     from dreamflow.media.writer import check_target
 
-    if kind := format_of(out):
-        kind.recipe(settings.encode)
+    check_encode(out, settings.encode)
     source = Clip(clip, settings.clip)
     matte = open_matte(settings.show, Frames.of(source))
     sources = [*source.sources, *(matte.sources if matte else [])]

@@ -76,7 +76,7 @@ def zoom(
     if source is None:
         check_only_name(out, overwrite or (not fresh and is_job(job_path(out))))
     from dreamflow.journeys.zoom import layers_over, zoom_layers, zoom_timeline
-    from dreamflow.media.formats import format_of
+    from dreamflow.media.formats import check_encode
     from dreamflow.media.writer import check_target
 
     for blend in zoom_layers(zoom) or [None]:
@@ -84,8 +84,7 @@ def zoom(
         check_layers(replace(dream, layer=named), machine)
     for group in (layers_over(zoom, dream), zoom):
         group.check_over(zoom_timeline(zoom), warn=False)
-    if kind := format_of(out):
-        kind.recipe(encode)
+    check_encode(out, encode)
     from dreamflow.render.zoom import (
         ZoomSettings,
         first_picture,

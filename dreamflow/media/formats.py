@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamflow.errors import OutputError, SettingsError
+from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.media.codecs import Recipe, exact_rgb, recipe_of
 from dreamflow.options import EncodeOptions
+from dreamflow.settings import flag_of
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,20 @@ def format_of(path: Path) -> Format | None:
             "name without suffix for a folder of PNGs"
         )
     return FORMATS[suffix]
+
+
+def check_encode(path: Path, encode: EncodeOptions) -> None:
+    """Raise OutputError or SettingsError where an output cannot be written so; see `Format.recipe`.
+
+    Warns of what is nothing to a folder of pictures, or to a film whose every pixel is kept.
+    """
+    kind = format_of(path)
+    if kind:
+        kind.recipe(encode)
+    if kind and kind.codecs:
+        return
+    names = ("quality", "crf") if kind else ("codec", "quality", "crf")
+    for name in names:
+        if getattr(encode, name) != getattr(EncodeOptions, name):
+            what = f"a {kind.suffix}" if kind else "a folder of PNGs"
+            warnings.warn(f"{flag_of(name)} is nothing to {what}", DreamFlowWarning, 2)
