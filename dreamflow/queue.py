@@ -9,6 +9,7 @@ from typing import Any
 
 from dreamflow.errors import SettingsError, nearest
 from dreamflow.media.cutlist import FOUND
+from dreamflow.media.pictures import is_glob
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -154,8 +155,7 @@ def queue_of(
     suffix = f".{suffix.lstrip('.')}" if suffix else ""
     renders: dict[Path, Render] = {}
     for clip in clips:
-        globbed = any(sign in clip.name for sign in "*?[") and not clip.exists()
-        name = clip.parent.resolve().name if globbed else clip.stem
+        name = clip.parent.resolve().name if is_glob(clip) else clip.stem
         out = folder / f"{clip.resolve().name if clip.is_dir() else name}{suffix}"
         if out in renders:
             raise SettingsError(

@@ -856,6 +856,10 @@ def test_a_batch_of_clips_dreams_them_alike(tmp_path: Path, cli: Cli) -> None:
     assert len(decoded(tmp_path / "dreams" / "two.webm")) == 3
     settings = json.loads((tmp_path / "dreams" / "two.webm.json").read_text())["settings"]
     assert settings["layer"] == ["conv1/7x7_s2"] and settings["octaves"] == 1
+    glob = tmp_path / "three" / "*.png"
+    run = cli("batch", glob, "--out", tmp_path / "dreams", *FAST, "--end", "3")
+    assert run.code == 0 and "does not exist" not in run.err, run.err
+    assert (tmp_path / "dreams" / "three.mp4").exists()
     run = cli(*line, "--suffix", ".webm", "--preset", "fur", *FAST, "--end", "3")
     assert run.code == 0 and run.out.count("done before") == 3
 

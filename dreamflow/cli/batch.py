@@ -102,15 +102,17 @@ def batch(
     Each is a job of its own: given again, the command goes on with those that were broken off, and
     leaves out those that are done. The exit code is 0 if all are.
     """
+    from dreamflow.media.pictures import is_glob
     from dreamflow.queue import Run
 
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = renders_of(ctx, sources, folder, suffix, settings)
     rows: list[list[str]] = []
     failed = 0
-    for missing in (one.source for one in renders if one.source and not one.source.exists()):
-        # It will fail in its turn; who starts a night's work wants to know now.
-        terminal.warning(f"{missing} does not exist")
+    for source in (one.source for one in renders if one.source):
+        if not source.exists() and not is_glob(source):
+            # It will fail in its turn; who starts a night's work wants to know now.
+            terminal.warning(f"{source} does not exist")
     try:
         for number, render in enumerate(renders, start=1):
             terminal.note(f"{number} of {len(renders)}: {render.source or 'noise'} to {render.out}")

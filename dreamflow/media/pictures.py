@@ -56,13 +56,18 @@ def is_shown(path: Path) -> bool:
     return is_picture(path) and not path.name.startswith(".")
 
 
+def is_glob(source: Path) -> bool:
+    """Return whether a source is a pattern of names, and no file that is called so."""
+    return not source.exists() and re.search(r"[*?\[]", source.name) is not None
+
+
 def pictures_of(source: Path) -> tuple[Path, ...] | None:
     """Return the pictures of a folder or glob in natural order, or None where it is a file."""
     if source.is_dir():
         files = [path for path in source.iterdir() if path.is_file() and is_shown(path)]
         if not files:
             raise MediaError(f"{source} is a folder without pictures")
-    elif source.exists() or not re.search(r"[*?\[]", source.name):
+    elif not is_glob(source):
         return None
     else:
         files = [path for path in source.parent.glob(source.name) if is_shown(path)]
