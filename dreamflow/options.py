@@ -277,6 +277,7 @@ class CarryOptions(Options):
         low=0,
         high=1,
         scheduled=True,
+        needs=("carry", True),
     )
     decay: Number = option(
         0.92,
@@ -284,6 +285,7 @@ class CarryOptions(Options):
         low=0,
         high=1,
         scheduled=True,
+        needs=("carry", True),
     )
     carry_iterations: Count = option(
         3,
@@ -291,6 +293,7 @@ class CarryOptions(Options):
         low=0,
         high=1000,
         scheduled=True,
+        needs=("carry", True),
     )
     carry_step: Number = option(
         0.9,
@@ -298,6 +301,7 @@ class CarryOptions(Options):
         above=0,
         high=64,
         scheduled=True,
+        needs=("carry", True),
     )
     uncover_iterations: Count = option(
         2,
@@ -305,6 +309,7 @@ class CarryOptions(Options):
         low=0,
         high=1000,
         scheduled=True,
+        needs=("carry", True),
     )
     firmness: Number = option(
         0.25,
@@ -312,22 +317,26 @@ class CarryOptions(Options):
         low=0,
         high=1,
         scheduled=True,
+        needs=("carry", True),
     )
     flow: str = option(
         "dis",
         "How motion is found: dis, farneback, or a network, raft or raft-small (for a GPU).",
         choices=("dis", "farneback", "raft", "raft-small"),
+        needs=("carry", True),
     )
     flow_dir: str | None = option(
         None,
         "Motion from elsewhere: a folder of backward_12_11.flo and forward_11_12.flo.",
         metavar="FOLDER",
+        needs=("carry", True),
     )
     passes: int = option(
         1,
         "2 dreams the beginning of each shot backwards first, so that it starts settled.",
         low=1,
         high=2,
+        needs=("carry", True),
     )
     loop: bool = option(
         False, "Lead the end into the beginning, for clips that loop; takes twice as long."
@@ -336,6 +345,7 @@ class CarryOptions(Options):
         "auto",
         "Where a new shot begins: auto, none, or a file that `dreamflow shots` wrote.",
         metavar="auto|none|FILE",
+        needs=("carry", True),
     )
 
     def _check_together(self) -> None:

@@ -101,10 +101,18 @@ def read_queue(path: Path) -> list[Render | Run]:
             else:
                 chosen = common | settings_of(table, where, path.parent)
                 renders.append(Render(source, out, video_settings(chosen)))
-                warn_of_idle(*vars(renders[-1].settings).values())
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
+        given = {key.replace("-", "_") for key in (*defaults, *table)}
+        warn_of_idle(given, *groups_of(renders[-1]))
     return renders
+
+
+def groups_of(render: Render | Run) -> list[Options]:
+    """Return all settings of a render, in their groups."""
+    if isinstance(render, Run):
+        return groups_with(GROUPS_OF[render.command], render.settings)
+    return list(vars(render.settings).values())
 
 
 def command_of(table: Any, where: str) -> str:

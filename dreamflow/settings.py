@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Container
 from dataclasses import Field, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -58,9 +59,9 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def warn_of_idle(*groups: Options) -> None:
-    """Warn of each setting of some groups that does nothing, for want of another one."""
-    for line in (line for group in groups for line in group.idle):
+def warn_of_idle(given: Container[str], *groups: Options) -> None:
+    """Warn of each setting given, of some groups, that does nothing for want of another one."""
+    for line in (line for group in groups for line in group.idle(given)):
         warnings.warn(line, DreamFlowWarning, 3)
 
 
@@ -101,17 +102,16 @@ class Options:
         made._check_each()
         return getattr(made, name)
 
-    @property
-    def idle(self) -> list[str]:
-        """In words, those settings that were changed and do nothing, for want of another one."""
+    def idle(self, given: Container[str]) -> list[str]:
+        """Return in words which of the settings given do nothing, for want of another one."""
         found: list[str] = []
         for setting in fields(self):  # type: ignore[arg-type]
-            if not setting.metadata["needs"] or getattr(self, setting.name) == setting.default:
+            if not setting.metadata["needs"] or setting.name not in given:
                 continue
             name, wanted = setting.metadata["needs"]
             value = getattr(self, name)
             if value != wanted if wanted is not None else value is None:
-                other = f"{flag_of(name)} {wanted}" if wanted is not None else flag_of(name)
+                other = f"{flag_of(name)} {wanted}" if isinstance(wanted, str) else flag_of(name)
                 found.append(f"{flag_of(setting.name)} is nothing without {other}")
         return found
 

@@ -142,6 +142,10 @@ def test_what_does_nothing_is_said(tmp_path: Path, cli: Cli) -> None:
         (("--at", "2s"), "meadow.jpg is a picture: --at is nothing to it"),
         (("--run-in", "3"), "meadow.jpg is a picture: --run-in is nothing to it"),
         (("--smoothing", "3", "--gradient", "smooth"), ""),
+        (("--smoothing", "1"), "--smoothing is nothing without --gradient smooth"),
+        (("--no-carry", "--stability", "0.5"), "--stability is nothing without --carry"),
+        (("--no-carry", "--flow", "farneback"), "--flow is nothing without --carry"),
+        (("--no-carry", "--preset", "fur"), ""),
     ):
         run = cli(*line, *given)
         told = [text for text in run.err.splitlines() if "no time: the beginning" not in text]

@@ -1075,9 +1075,11 @@ def test_a_damaged_job_hides_no_other_and_can_be_removed(tmp_path: Path, cli: Cl
 
 
 def test_a_queue_says_what_does_nothing(tmp_path: Path) -> None:
-    (tmp_path / "q.toml").write_text('[[render]]\nsource="a.mp4"\nout="b.mp4"\nsmoothing=3\n')
-    with pytest.warns(DreamFlowWarning, match="--smoothing is nothing without --gradient smooth"):
-        read_queue(tmp_path / "q.toml")
+    for given in ("", 'command="sweep"\n'):
+        text = f'[[render]]\nsource="a.mp4"\nout="b.mp4"\nsmoothing=3\n{given}'
+        (tmp_path / "q.toml").write_text(text)
+        with pytest.warns(DreamFlowWarning, match="--smoothing is nothing without --gradient sm"):
+            read_queue(tmp_path / "q.toml")
 
 
 def test_a_queue_looks_for_its_files_beside_it(tmp_path: Path) -> None:

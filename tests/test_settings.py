@@ -55,7 +55,7 @@ def test_every_setting_is_declared_in_full() -> None:
             assert setting.metadata["help"].endswith("."), setting.name
             needed, wanted = setting.metadata["needs"] or (setting.name, None)
             other = next(f for f in fields(group) if f.name == needed)  # type: ignore[arg-type]
-            assert wanted is None or wanted in other.metadata["choices"], setting.name
+            assert wanted in (None, True, *other.metadata["choices"]), setting.name
             kind = describe_type(type_hints(group)[setting.name])
             assert kinds.setdefault(setting.name, kind) == kind, f"{setting.name} means one thing"
 
@@ -107,7 +107,7 @@ def test_a_preset_holds_differences_only(name: str) -> None:
     assert 0 < len(description) <= 72
     assert settings == differences(settings)
     given = {f.name: settings[f.name] for f in fields(DreamOptions) if f.name in settings}
-    assert DreamOptions(**given).idle == []
+    assert DreamOptions(**given).idle(given) == []
     assert not settings.keys() & {"size", "start", "end", "fps", "crf", "seed", "decoder"}
     for layer in layers_of(settings):
         assert layer in network_layers(settings.get("network", DreamOptions.network))

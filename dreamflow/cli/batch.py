@@ -19,6 +19,7 @@ from dreamflow.cli.binding import (
     OverwriteOption,
     PresetOption,
     WatchOption,
+    is_given,
     literal,
     with_options,
 )
@@ -179,12 +180,6 @@ def renders_of(
     return [*renders]
 
 
-def is_given(ctx: typer.Context, name: str) -> bool:
-    """Return whether an option stands on the command line."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
 def run(
     wanted: Run, machine: MachineOptions, overwrite: bool, fresh: bool, watch: Path | None
 ) -> str:
@@ -228,9 +223,9 @@ def done_before(wanted: Render | Run) -> bool:
 
 def settings_of_run(wanted: Run) -> dict[str, Any]:
     """Return all settings of a run, as its output keeps them."""
-    from dreamflow.queue import GROUPS_OF, SWEEP, groups_with
+    from dreamflow.queue import SWEEP, groups_of
 
-    settings = as_dict(*groups_with(GROUPS_OF[wanted.command], wanted.settings))
+    settings = as_dict(*groups_of(wanted))
     if wanted.command == SWEEP:
         del settings["layer"]  # there it is the schedule that was made of `layers`
     return settings

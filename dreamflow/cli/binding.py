@@ -42,6 +42,8 @@ PANELS = {
     "DistillOptions": "Training",
     "MachineOptions": LAST_PANEL,
 }
+CONTEXT = "ctx"
+"""The parameter in which a command is given typer's context."""
 MOST_USED = "Most used"
 """The first panel of commands that take presets."""
 ESSENTIALS = frozenset(
@@ -232,7 +234,7 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
     """Spread each parameter that is an Options class into one command-line option per field.
 
     The command is called with the Options objects, made (and so checked) from what was given; what
-    was not is as by default.
+    was not is as by default. Warns of what was given on the command line and does nothing.
     without: names of settings that the command has no use for; they stay at their defaults.
     """
     hints = get_type_hints(command, include_extras=True)
@@ -253,21 +255,32 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
 
     @functools.wraps(command)
     def called(*positional: Any, **given: Any) -> Any:
+        context = given.get(CONTEXT) if CONTEXT in hints else given.pop(CONTEXT, None)
+        flags = {name for name in given if context and is_given(context, name)}
         for parameter, group in groups.items():
             names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
             own = {name: given.pop(name) for name in names if name in given}
             given[parameter] = made = group(**own)
-            warn_of_idle(made)
+            warn_of_idle(flags, made)
         return command(*positional, **given)
 
     positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     named = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    if CONTEXT not in hints:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        named.append(inspect.Parameter(CONTEXT, kind, annotation=typer.Context))
     if any(parameter.name == "preset" for parameter in named):
         named = essentials_first(named)
     called.__signature__ = inspect.Signature(positional + named)  # type: ignore[attr-defined]
     called.option_groups = OptionGroups(tuple(groups.values()), tuple(without))  # type: ignore[attr-defined]
-    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    called.__annotations__ = {p.name: p.annotation for p in [*positional, *named]}
     return called
+
+
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def essentials_first(options: list[inspect.Parameter]) -> list[inspect.Parameter]:

@@ -15,6 +15,7 @@ from dreamflow.cli.binding import (
     LikeOption,
     OverwriteOption,
     PresetOption,
+    is_given,
     with_options,
 )
 from dreamflow.cli.prepare import set_machine, stoppable
@@ -71,8 +72,7 @@ def guide(
     from dreamflow.render.guide import check_folder, check_sheet, make_guide
 
     # A preset or another dream says how hard is dreamed here, not on which layer.
-    source_of = ctx.get_parameter_source("layer")
-    names = dream.layer if source_of is not None and source_of.name == "COMMANDLINE" else ()
+    names = dream.layer if is_given(ctx, "layer") else ()
     names = [*names, *(part.strip() for part in (options.layers or "").split(",") if part.strip())]
     if dream.schedules:
         warnings.warn(
