@@ -107,31 +107,39 @@ class _Convolution(torch.autograd.Function):
         return ctx.layer.gradient(grad, *ctx.size), None, None
 
 
-class _MaskedPool(torch.autograd.Function):
+class _Pool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: int, stride: int, pad: int, masks: bool) -> Tensor:
         ctx.window = ([kernel, kernel], [stride, stride], [pad, pad], [1, 1], True)
         out, index = torch.ops.aten.max_pool2d_with_indices(x, *ctx.window)
-        ctx.save_for_backward(x, index, out)
+        # On a CPU nothing but the shape of x is asked for, and x is the largest of all there is.
+        ctx.shape = x.shape if x.device.type == "cpu" else None
+        ctx.save_for_backward(index, out if masks else None, None if ctx.shape else x)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        x, index, out = ctx.saved_tensors
-        grad = torch.ops.aten.threshold_backward(grads[0], out, 0)
-        window = ctx.window
-        back = torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *window, index)
-        return back, None, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (grad,) = grads
+        index, out, x = ctx.saved_tensors
+        if out is not None:
+            grad = torch.ops.aten.threshold_backward(grad, out, 0)
+        pooled_back = torch.ops.aten.max_pool2d_with_indices_backward
+        if x is None:
+            back = torch.empty(ctx.shape, dtype=grad.dtype, memory_format=torch.channels_last)
+            pooled_back.grad_input(grad, back, *ctx.window, index, grad_input=back)
+        else:
+            back = pooled_back(grad, x, *ctx.window, index)
+        return back, None, None, None, None
 
 
-def masked_pool(x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
-    """Max-pool x (N, C, H, W), the output of a ReLU, as Caffe does (rounding up).
+def max_pool(x: Tensor, kernel: int, stride: int, pad: int, masks: bool = False) -> Tensor:
+    """Max-pool x (N, C, H, W) as Caffe does, rounding up.
 
-    Its gradient is that of the pool and of the ReLU before it: a maximum is 0 only where all that
-    it was taken of were, so the mask is applied to the few values behind the pool, and the
-    convolution is spared it (`masked`).
+    masks: x is the output of a ReLU, and the gradient is that of the pool and of the ReLU before
+    it. A maximum is 0 only where all that it was taken of were, so the mask is applied to the few
+    values behind the pool, and the convolution is spared it (`masked`).
     """
-    out = _MaskedPool.apply(x, kernel, stride, pad)
+    out = _Pool.apply(x, kernel, stride, pad, masks)
     assert isinstance(out, Tensor)
     return out

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.errors import WeightsError
-from dreamflow.networks.convolution import FrozenConvolution, masked_pool
+from dreamflow.networks.convolution import FrozenConvolution, max_pool
 from dreamflow.networks.lrn import local_response_norm
 from dreamflow.networks.network import Layer, Network
 from dreamflow.target import CLASS
@@ -89,6 +89,7 @@ class GraphNetwork(Network):
         }
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._done_with: dict[tuple[str, ...], dict[str, list[str]]] = {}
         self._pooled: dict[tuple[str, ...], frozenset[str]] = {}
 
     def _checked(
@@ -127,9 +128,11 @@ class GraphNetwork(Network):
     def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
         """Return the activations of `names`, after the ReLU."""
         known = {SOURCE: self.seen(image)}
-        pooled = self.only_pooled(names)
+        pooled, done_with = self.only_pooled(names), self.done_with(names)
         for name in self.needed(names):
             known[name] = self._compute(self.nodes[name], known, pooled)
+            for source in done_with[name]:
+                del known[source]
         return {name: known[name] for name in names}
 
     def seen(self, image: Tensor) -> Tensor:
@@ -145,6 +148,17 @@ class GraphNetwork(Network):
                     wanted.update(self.nodes[name].inputs)
             self._needed[names] = tuple(name for name in self.nodes if name in wanted)
         return self._needed[names]
+
+    def done_with(self, names: tuple[str, ...]) -> dict[str, list[str]]:
+        """Return for each layer which ones nothing after it needs, but for `names`."""
+        if names not in self._done_with:
+            needed = self.needed(names)
+            last = {source: name for name in needed for source in self.nodes[name].inputs}
+            done: dict[str, list[str]] = {name: [] for name in needed}
+            for source in last.keys() - set(names):
+                done[last[source]].append(source)
+            self._done_with[names] = done
+        return self._done_with[names]
 
     def only_pooled(self, names: tuple[str, ...]) -> frozenset[str]:
         """Return the convolutions of which `names` need nothing but what a pool makes of them."""
@@ -166,8 +180,9 @@ class GraphNetwork(Network):
             return self.convolved(node, first)
         if node.kind == "norm":
             return local_response_norm(first)
-        if node.inputs[0] in pooled:
-            return masked_pool(first, node.kernel, node.stride, node.pad)
+        if node.kind == "pool":
+            masks = node.inputs[0] in pooled
+            return max_pool(first, node.kernel, node.stride, node.pad, masks)
         return pool_or_concat(node, known)
 
     def convolved(self, node: Node, first: Tensor) -> Tensor:
