@@ -26,7 +26,7 @@ def onednn() -> Any:
 
 
 class FrozenConvolution:
-    """One convolution and its ReLU; how its gradient is computed is prepared once."""
+    """One convolution and its ReLU."""
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int, pad: int) -> None:
         """weight: float32 (O, I, k, k). bias: (O,). stride, pad: of both sides, in positions."""
@@ -35,22 +35,17 @@ class FrozenConvolution:
         self.stride = stride
         self.pad = pad
         kernel = weight.shape[2]
-        self.phases: Tensor | None = None
-        self.flipped: Tensor | None = None
-        if stem.fits(kernel, stride, pad) and weight.shape[1] == 3:
-            self.phases = stem.phase_weight(weight)
-        elif stride == 1 and pad < kernel:
-            turned = weight.flip(2, 3).transpose(0, 1)
-            self.flipped = turned.contiguous(memory_format=torch.channels_last)
+        self.is_stem = stem.fits(kernel, stride, pad) and weight.shape[1] == 3
+        self.has_gradient = self.is_stem or (stride == 1 and pad < kernel)
+        self._turned: Tensor | None = None
+        self._forward = _LaidOut(stride, pad)
+        self._backward = _LaidOut(1, stem.PHASE_PAD if self.is_stem else kernel - 1 - pad)
 
     def to(self, device: torch.device) -> FrozenConvolution:
         """Return the same convolution on a device."""
-        moved = object.__new__(FrozenConvolution)
-        moved.__dict__ = {
-            key: value.to(device) if isinstance(value, Tensor) else value
-            for key, value in self.__dict__.items()
-        }
-        return moved
+        return FrozenConvolution(
+            self.weight.to(device), self.bias.to(device), self.stride, self.pad
+        )
 
     def __call__(self, x: Tensor, masked: bool = False) -> Tensor:
         """Return the ReLU of the convolution of x (N, I, H, W).
@@ -58,7 +53,7 @@ class FrozenConvolution:
         masked: whether the gradient that will come is 0 already where the ReLU was.
         """
         direct = onednn() if x.device.type == "cpu" and x.dtype == torch.float32 else None
-        if direct is None or (self.phases is None and self.flipped is None):
+        if direct is None or not self.has_gradient:
             return F.relu_(self.plain(x))
         out = _Convolution.apply(x, self, masked)
         assert isinstance(out, Tensor)
@@ -70,23 +65,41 @@ class FrozenConvolution:
 
     def direct(self, x: Tensor) -> Tensor:
         """Return the ReLU of the convolution, computed by oneDNN at once."""
-        return _direct(x, self.weight, self.bias, self.stride, self.pad, "relu")
+        return self._forward(x, self.weight, self.bias, "relu")
 
     def gradient(self, grad: Tensor, height: int, width: int) -> Tensor:
         """Return the gradient (N, I, height, width) for one that came to the convolution."""
-        if self.phases is not None:
-            halves = _direct(grad, self.phases, None, 1, stem.PHASE_PAD, "none")
-            return stem.interleaved(halves, height, width)
-        assert self.flipped is not None
-        pad = self.weight.shape[2] - 1 - self.pad
-        return _direct(grad, self.flipped, None, 1, pad, "none")
+        if self._turned is None:
+            turn = stem.phase_weight if self.is_stem else turned
+            self._turned = turn(self.weight)
+        back = self._backward(grad, self._turned, None, "none")
+        return stem.interleaved(back, height, width) if self.is_stem else back
 
 
-def _direct(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, pad: int, then: str
-) -> Tensor:
-    pads, strides = [pad, pad], [stride, stride]
-    return onednn()(x, weight, bias, pads, strides, [1, 1], 1, then, [], "")
+def turned(weight: Tensor) -> Tensor:
+    """Return the kernel (I, O, k, k) of the gradient of a convolution of stride 1."""
+    return weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+class _LaidOut:
+    """oneDNN's convolution with a weight that is laid out as it wants it for the size at hand.
+
+    It would lay it out anew at every call. What it wants depends on the size, and a weight laid out
+    for another was seen to cost ten times what it saves; a dream stays at a size for some passes.
+    """
+
+    def __init__(self, stride: int, pad: int) -> None:
+        self.strides, self.pads = [stride, stride], [pad, pad]
+        self.shape: torch.Size | None = None
+        self.laid_out: Tensor | None = None
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, then: str) -> Tensor:
+        """Return the convolution of x (N, I, H, W). then: what follows, "relu" or "none"."""
+        if self.shape != x.shape:
+            lay_out = torch.ops.mkldnn._reorder_convolution_weight
+            self.laid_out = lay_out(weight, self.pads, self.strides, [1, 1], 1, list(x.shape))
+            self.shape = x.shape
+        return onednn()(x, self.laid_out, bias, self.pads, self.strides, [1, 1], 1, then, [], "")
 
 
 class _Convolution(torch.autograd.Function):
