@@ -155,7 +155,8 @@ def objective_of(
     from dreamflow.networks import load_network
 
     name = network or known.get("network") or DreamOptions.network
-    return Objective.of(load_network(name, machine.weights, machine.device), layers)
+    loaded = load_network(name, machine.weights, machine.device, machine.precision)
+    return Objective.of(loaded, layers)
 
 
 def print_figures(source: Path, found: list[Measured]) -> None:

@@ -223,7 +223,8 @@ def tiled_gradients(
             owned = (..., positions(down, stride, height), positions(across, stride, width))
             responses = torch.zeros_like(activation)
             responses[owned] = wanted(aim, activation.detach()[owned])
-            total[window] += pulled(activation, responses, crop, number < len(aims))
+            scaled = network.dtype == torch.float16
+            total[window] += pulled(activation, responses, crop, number < len(aims), scaled)
     return totals
 
 

@@ -8,6 +8,7 @@ speed, and take the ReLU as a pass of its own.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -25,11 +26,18 @@ def onednn() -> Any:
     return getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 
 
+@lru_cache(maxsize=1)
+def onednn_dtypes() -> frozenset[torch.dtype]:
+    """Return what oneDNN computes in on this processor, of what a network may compute in."""
+    half = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return frozenset({torch.float32, torch.bfloat16} if half else {torch.float32})
+
+
 class FrozenConvolution:
     """One convolution and its ReLU."""
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int, pad: int) -> None:
-        """weight: float32 (O, I, k, k). bias: (O,). stride, pad: of both sides, in positions."""
+        """weight: (O, I, k, k). bias: (O,). stride, pad: of both sides, in positions."""
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.stride = stride
@@ -41,18 +49,17 @@ class FrozenConvolution:
         self._forward = _LaidOut(stride, pad)
         self._backward = _LaidOut(1, stem.PHASE_PAD if self.is_stem else kernel - 1 - pad)
 
-    def to(self, device: torch.device) -> FrozenConvolution:
-        """Return the same convolution on a device."""
-        return FrozenConvolution(
-            self.weight.to(device), self.bias.to(device), self.stride, self.pad
-        )
+    def to(self, device: torch.device, dtype: torch.dtype) -> FrozenConvolution:
+        """Return the same convolution on a device, in a dtype."""
+        weight, bias = self.weight.to(device, dtype), self.bias.to(device, dtype)
+        return FrozenConvolution(weight, bias, self.stride, self.pad)
 
     def __call__(self, x: Tensor, masked: bool = False) -> Tensor:
         """Return the ReLU of the convolution of x (N, I, H, W).
 
         masked: whether the gradient that will come is 0 already where the ReLU was.
         """
-        direct = onednn() if x.device.type == "cpu" and x.dtype == torch.float32 else None
+        direct = onednn() if x.device.type == "cpu" and x.dtype in onednn_dtypes() else None
         if direct is None or not self.has_gradient:
             return F.relu_(self.plain(x))
         out = _Convolution.apply(x, self, masked)

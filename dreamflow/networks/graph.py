@@ -116,11 +116,11 @@ class GraphNetwork(Network):
                 taken[key] = tensor
         return taken
 
-    def to(self, device: torch.device | str) -> GraphNetwork:
-        """Move the network to a device, and return it."""
-        self.device = torch.device(device)
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> GraphNetwork:
+        """Move the network to a device, let it compute in a dtype from now on, and return it."""
+        self.device, self.dtype = torch.device(device), dtype or self.dtype
         self._convolutions = {
-            name: layer.to(self.device) for name, layer in self._convolutions.items()
+            name: layer.to(self.device, self.dtype) for name, layer in self._convolutions.items()
         }
         self._mean = self._mean.to(self.device)
         return self
@@ -137,7 +137,8 @@ class GraphNetwork(Network):
 
     def seen(self, image: Tensor) -> Tensor:
         """Return an image (N, 3, H, W), RGB in [0, 1], as the first layer takes it."""
-        return (image * 255 - self._mean).contiguous(memory_format=torch.channels_last)
+        seen = (image * 255 - self._mean).to(self.dtype)
+        return seen.contiguous(memory_format=torch.channels_last)
 
     def needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return all layers that `names` need, themselves included, in the order of computing."""

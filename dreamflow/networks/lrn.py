@@ -5,7 +5,8 @@
 These are bvlc_googlenet's constants (Krizhevsky et al. 2012, section 3.3, as Caffe computes it).
 PyTorch's own took over half of a whole pass on a CPU. Here s^-0.75 is two square roots, the sum
 over channels three additions, and all of it is done on a few rows at a time, which stay in the
-processor's cache from the first operation to the last.
+processor's cache from the first operation to the last. Of a lesser dtype only what comes and goes
+is: the squares of activations in the hundreds are summed in float32.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ class _Room:
     """Where a block is worked on; its memory is used again for the next one."""
 
     def __init__(self, like: Tensor, count: int) -> None:
-        """like: rows (n, C). count: of rows of a block."""
+        """like: rows (n, C), of the dtype to work in. count: of rows of a block."""
         channels = like.shape[1]
         self.padded = like.new_zeros(count, channels + 2 * EDGE)
         self.pairs = like.new_empty(count, channels + 2 * EDGE - 1)
-        self.power = like.new_empty(count, channels)
+        self.spare = like.new_empty(count, channels)
+        self.other = like.new_empty(count, channels)
 
-    def first(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return as many rows of it: padded values, sums of pairs, and a spare."""
-        return self.padded[:count], self.pairs[:count], self.power[:count]
+    def first(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return as many rows of it: padded values, sums of pairs, and two spares."""
+        return self.padded[:count], self.pairs[:count], self.spare[:count], self.other[:count]
 
 
 def within(padded: Tensor) -> Tensor:
@@ -60,7 +62,10 @@ def power(scale: Tensor, out: Tensor) -> Tensor:
 
 
 def blocks(*tensors: Tensor) -> Iterator[tuple[_Room, tuple[Tensor, ...]]]:
-    """Yield a few rows of each of some tensors (n, C) at a time, and room to work on them."""
+    """Yield a few rows of each of some tensors (n, C) at a time, and room to work on them.
+
+    The room is of the dtype of the first one.
+    """
     rows, channels = tensors[0].shape
     on_cpu = tensors[0].device.type == "cpu"
     count = max(1, min(rows, BLOCK // channels)) if on_cpu else max(1, rows)
@@ -83,9 +88,11 @@ class _LocalResponseNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         rows = as_rows(x)
-        out, scale = torch.empty_like(rows), torch.empty_like(rows)
-        for room, (values, scales, target) in blocks(rows, scale, out):
-            padded, pairs, spare = room.first(len(values))
+        exact = torch.promote_types(rows.dtype, torch.float32)
+        out, scale = torch.empty_like(rows), torch.empty_like(rows, dtype=exact)
+        for room, (scales, part, target) in blocks(scale, rows, out):
+            values = part.to(exact)
+            padded, pairs, spare, _ = room.first(len(values))
             torch.mul(values, values, out=within(padded))
             window_sum(padded, pairs, scales)
             scales.mul_(ALPHA / WINDOW_CHANNELS).add_(1.0)
@@ -100,14 +107,15 @@ class _LocalResponseNorm(torch.autograd.Function):
         # dL/dx_i = g_i s_i^-b - 2 b x_i * sum over windows j that hold i of (a/n) g_j x_j s_j^-b-1
         rows, scale = ctx.saved_tensors
         back = torch.empty_like(rows)
-        for room, parts in blocks(rows, scale, as_rows(grads[0]), back):
-            values, scales, grad, target = parts
-            padded, pairs, spare = room.first(len(values))
-            torch.mul(grad, power(scales, spare), out=target)
-            torch.mul(target, values, out=spare)
+        for room, (scales, part, grad, target) in blocks(scale, rows, as_rows(grads[0]), back):
+            values = part.to(scale.dtype)
+            padded, pairs, spare, other = room.first(len(values))
+            torch.mul(grad, power(scales, spare), out=other)
+            torch.mul(other, values, out=spare)
             torch.div(spare, scales, out=within(padded))
             window_sum(padded, pairs, spare)
-            target.addcmul_(values, spare, value=-2 * BETA * ALPHA / WINDOW_CHANNELS)
+            strength = -2 * BETA * ALPHA / WINDOW_CHANNELS
+            torch.addcmul(other, values, spare, value=strength, out=target)
         return as_maps(back, ctx.shape)
 
 
