@@ -440,8 +440,8 @@ class MachineOptions(Options):
     )
     precision: str = option(
         "auto",
-        "What a network computes in; auto is bfloat16 on a CPU that has it, which is half as fast "
-        "again, else float32.",
+        "What a network computes in; auto is bfloat16 for googlenet and pocket on a CPU that has "
+        "it (half as fast again), else float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
         saved=False,
     )

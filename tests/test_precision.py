@@ -26,6 +26,7 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     assert choose_dtype("auto", CPU) == (torch.bfloat16 if has else torch.float32)
     assert choose_dtype("auto", torch.device("cuda")) == torch.float32
+    assert choose_dtype("auto", CPU, tried=False) == torch.float32
     assert choose_dtype("float32", CPU) == torch.float32
 
 

@@ -57,6 +57,8 @@ class Node:
 class GraphNetwork(Network):
     """A network of Caffe's kind: convolutions with ReLU, pools, norms, each a named node."""
 
+    tried_in_bfloat16 = True
+
     def __init__(
         self,
         name: str,

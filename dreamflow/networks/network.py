@@ -43,6 +43,9 @@ class Network(ABC):
     dtype: of its weights and activations within; images and what `activations` gives are float32.
     """
 
+    tried_in_bfloat16 = False
+    """Whether its dreams were seen to be as good in it, with real weights, and faster."""
+
     def __init__(self, name: str, layers: Mapping[str, Layer], weights_hash: str = "") -> None:
         self.name = name
         self.layers = dict(layers)

@@ -103,7 +103,7 @@ def load_network(
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     chosen = choose_device(device)
-    return network.to(chosen, choose_dtype(precision, chosen))
+    return network.to(chosen, choose_dtype(precision, chosen, network.tried_in_bfloat16))
 
 
 def choose_device(device: str = MachineOptions.device) -> torch.device:
