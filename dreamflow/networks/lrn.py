@@ -3,10 +3,11 @@
     y_i = x_i * s_i^-0.75,   s_i = 1 + (1e-4 / 5) * sum of x_j^2 over the 5 channels around i
 
 These are bvlc_googlenet's constants (Krizhevsky et al. 2012, section 3.3, as Caffe computes it).
-PyTorch's own took over half of a whole pass on a CPU. Here s^-0.75 is two square roots, the sum
-over channels three additions, and all of it is done on a few rows at a time, which stay in the
-processor's cache from the first operation to the last. Of a lesser dtype only what comes and goes
-is: the squares of activations in the hundreds are summed in float32.
+PyTorch's own took over half of a whole pass on a CPU. Here s^-0.25 is two square roots, which the
+pass back needs no more than to multiply, the sum over channels three additions, and all of it is
+done on a few rows at a time, which stay in the processor's cache from the first operation to the
+last. Of a lesser dtype only what comes and goes is: the squares of activations in the hundreds are
+summed in float32.
 """
 
 from __future__ import annotations
@@ -56,11 +57,6 @@ def window_sum(padded: Tensor, pairs: Tensor, out: Tensor) -> None:
     out.add_(within(padded))
 
 
-def power(scale: Tensor, out: Tensor) -> Tensor:
-    """Write scale^-0.75 to out, and return it."""
-    return torch.sqrt(scale, out=out).mul_(scale).rsqrt_()
-
-
 def blocks(*tensors: Tensor) -> Iterator[tuple[_Room, tuple[Tensor, ...]]]:
     """Yield a few rows of each of some tensors (n, C) at a time, and room to work on them.
 
@@ -89,15 +85,16 @@ class _LocalResponseNorm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         rows = as_rows(x)
         exact = torch.promote_types(rows.dtype, torch.float32)
-        out, scale = torch.empty_like(rows), torch.empty_like(rows, dtype=exact)
-        for room, (scales, part, target) in blocks(scale, rows, out):
+        out, roots = torch.empty_like(rows), torch.empty_like(rows, dtype=exact)
+        for room, (root, part, target) in blocks(roots, rows, out):
             values = part.to(exact)
-            padded, pairs, spare, _ = room.first(len(values))
+            padded, pairs, power, _ = room.first(len(values))
             torch.mul(values, values, out=within(padded))
-            window_sum(padded, pairs, scales)
-            scales.mul_(ALPHA / WINDOW_CHANNELS).add_(1.0)
-            torch.mul(values, power(scales, spare), out=target)
-        ctx.save_for_backward(rows, scale)
+            window_sum(padded, pairs, root)
+            root.mul_(ALPHA / WINDOW_CHANNELS).add_(1.0).sqrt_().rsqrt_()
+            torch.mul(root, root, out=power).mul_(root)
+            torch.mul(values, power, out=target)
+        ctx.save_for_backward(rows, roots)
         ctx.shape = x.shape
         return as_maps(out, x.shape)
 
@@ -105,17 +102,17 @@ class _LocalResponseNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         # dL/dx_i = g_i s_i^-b - 2 b x_i * sum over windows j that hold i of (a/n) g_j x_j s_j^-b-1
-        rows, scale = ctx.saved_tensors
+        rows, roots = ctx.saved_tensors
         back = torch.empty_like(rows)
-        for room, (scales, part, grad, target) in blocks(scale, rows, as_rows(grads[0]), back):
-            values = part.to(scale.dtype)
-            padded, pairs, spare, other = room.first(len(values))
-            torch.mul(grad, power(scales, spare), out=other)
-            torch.mul(other, values, out=spare)
-            torch.div(spare, scales, out=within(padded))
-            window_sum(padded, pairs, spare)
+        for room, (root, part, grad, target) in blocks(roots, rows, as_rows(grads[0]), back):
+            values = part.to(roots.dtype)
+            padded, pairs, square, scaled = room.first(len(values))
+            torch.mul(root, root, out=square)
+            torch.mul(square, root, out=scaled).mul_(grad)
+            torch.mul(square.mul_(square).mul_(scaled), values, out=within(padded))
+            window_sum(padded, pairs, square)
             strength = -2 * BETA * ALPHA / WINDOW_CHANNELS
-            torch.addcmul(other, values, spare, value=strength, out=target)
+            torch.addcmul(scaled, values, square, value=strength, out=target)
         return as_maps(back, ctx.shape)
 
 
