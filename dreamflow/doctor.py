@@ -56,6 +56,7 @@ def examine() -> list[Finding]:
 def _torch() -> list[Finding]:
     import torch
 
+    from dreamflow.networks.precision import fastest
     from dreamflow.networks.store import choose_device
 
     device = choose_device("auto")
@@ -63,6 +64,7 @@ def _torch() -> list[Finding]:
     return [
         Finding("PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
         Finding("device", f"{name} (--device auto)"),
+        Finding("precision", f"{str(fastest(device)).removeprefix('torch.')} (--precision auto)"),
     ]
 
 

@@ -257,6 +257,14 @@ def test_in_float16_a_pull_of_any_size_arrives(pull: float) -> None:
     assert float((found[0] - found[1]).norm() / found[0].norm()) < 0.05
 
 
+def test_what_float16_does_not_hold_is_said() -> None:
+    module = Own().eval()
+    module.second.weight.data *= 1e6
+    network = network_of(module).to("cpu", torch.float16)
+    with pytest.raises(SettingsError, match="too large for float16: give --precision bfloat16"):
+        Objective.of(network, ["second"]).gradient(picture())
+
+
 @pytest.mark.parametrize(
     "name", ["resnet18", "densenet121", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf"]
 )

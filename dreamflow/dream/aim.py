@@ -93,10 +93,18 @@ def pulled(
     """Return the gradient of an image that moves its activation by what is wanted, in its shape.
 
     keep: whether the graph is needed again. scaled: it goes through numbers of a small range, and
-    is scaled for them, there and back. To be given `grad_outputs` torch imports sympy, which
+    is scaled for them, there and back; raises SettingsError where they did not hold the activation.
+    To be given `grad_outputs` torch imports sympy, which
     takes 0.3 s; the gradient of a number it finds without.
     """
-    scale = LARGEST / wanted.abs().amax().clamp_min(torch.finfo(wanted.dtype).tiny) if scaled else 1
-    pull = _Pull.apply(activation, wanted * scale if scaled else wanted)
+    if scaled:
+        most = wanted.abs().amax()
+        if not bool(torch.isfinite(most)):
+            raise SettingsError(
+                "what this network computes is too large for float16: give --precision bfloat16"
+            )
+        scale = LARGEST / most.clamp_min(torch.finfo(wanted.dtype).tiny)
+        return pulled(activation, wanted * scale, image, keep) / scale
+    pull = _Pull.apply(activation, wanted)
     (gradient,) = torch.autograd.grad(pull, image, retain_graph=keep)
-    return gradient / scale if scaled else gradient
+    return gradient
