@@ -22,18 +22,21 @@ CPU = torch.device("cpu")
 def test_auto_is_bfloat16_where_the_processor_has_it(
     has: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(precision, "onednn_dtypes", lambda: {torch.float32, torch.bfloat16})
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     assert choose_dtype("auto", CPU) == (torch.bfloat16 if has else torch.float32)
     assert choose_dtype("auto", torch.device("cuda")) == torch.float32
     assert choose_dtype("auto", CPU, tried=False) == torch.float32
     assert choose_dtype("float32", CPU) == torch.float32
+    monkeypatch.setattr(precision, "onednn_dtypes", lambda: {torch.float32})
+    assert choose_dtype("auto", CPU) == torch.float32, "this PyTorch is built without it"
 
 
 def test_an_older_pytorch_does_not_say_and_computes_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("avx512_bf16", "amx_tile"):
+    for name in precision.NATIVE:
         monkeypatch.delattr(torch.cpu, f"_is_{name}_supported", raising=False)
     assert fastest(CPU) == torch.float32
 

@@ -94,8 +94,8 @@ def pulled(
 
     keep: whether the graph is needed again. scaled: it goes through numbers of a small range, and
     is scaled for them, there and back; raises SettingsError where they did not hold the activation.
-    To be given `grad_outputs` torch imports sympy, which
-    takes 0.3 s; the gradient of a number it finds without.
+    To be given `grad_outputs` torch imports sympy, which takes 0.3 s; the gradient of a number it
+    finds without.
     """
     if scaled:
         most = wanted.abs().amax()

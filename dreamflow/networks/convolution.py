@@ -29,6 +29,8 @@ def onednn() -> Any:
 @lru_cache(maxsize=1)
 def onednn_dtypes() -> frozenset[torch.dtype]:
     """Return what oneDNN computes in on this processor, of what a network may compute in."""
+    if not torch.backends.mkldnn.is_available():
+        return frozenset()
     half = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return frozenset({torch.float32, torch.bfloat16} if half else {torch.float32})
 

@@ -22,8 +22,11 @@ import torch
 import torch.nn.functional as F
 
 from dreamflow.errors import DreamFlowWarning, SettingsError
+from dreamflow.networks.convolution import onednn_dtypes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+NATIVE = ("avx512_bf16", "amx_tile")
+"""Instructions for bfloat16, as PyTorch names them; without them it is computed, but slowly."""
 TRIALS = 3
 
 
@@ -49,10 +52,10 @@ def fastest(device: torch.device) -> torch.dtype:
     By what the processor says, not by a trial: the same machine always chooses the same. Not for
     GPUs, where it was not tried.
     """
-    has = (
-        getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile")
-    )
-    native = device.type == "cpu" and any(asked is not None and asked() for asked in has)
+    if device.type != "cpu" or torch.bfloat16 not in onednn_dtypes():
+        return torch.float32
+    has = [getattr(torch.cpu, f"_is_{name}_supported", None) for name in NATIVE]
+    native = any(asked is not None and asked() for asked in has)
     return torch.bfloat16 if native else torch.float32
 
 
