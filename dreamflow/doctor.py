@@ -53,6 +53,7 @@ def examine() -> Iterator[Finding]:
 def _torch() -> list[Finding]:
     import torch
 
+    from dreamflow.networks.precision import fastest
     from dreamflow.networks.store import choose_device
 
     device = choose_device("auto")
@@ -60,6 +61,7 @@ def _torch() -> list[Finding]:
     return [
         Finding("PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
         Finding("device", f"{name} (--device auto)"),
+        Finding("precision", f"{str(fastest(device)).removeprefix('torch.')} (--precision auto)"),
     ]
 
 

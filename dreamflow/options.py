@@ -460,6 +460,13 @@ class MachineOptions(Options):
         high=10_000_000,
         saved=False,
     )
+    precision: str = option(
+        "auto",
+        "What a network computes in; auto is bfloat16 for googlenet and pocket on a CPU that has "
+        "it (half as fast again), else float32.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        saved=False,
+    )
 
 
 HOLD_S = FADE_S = 1.0

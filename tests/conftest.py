@@ -81,7 +81,7 @@ def noise_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_network() -> Network:
-    return load_network("googlenet", WEIGHTS, "cpu")
+    return load_network("googlenet", WEIGHTS, "cpu", "float32")
 
 
 @pytest.fixture

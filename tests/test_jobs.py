@@ -21,7 +21,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, SAMPLE, Run, make_film, psnr, texture
+from conftest import ROOT, SAMPLE, Run, make_film, psnr, random_weights, texture
 
 import dreamflow.media.reel
 import dreamflow.media.writer
@@ -43,7 +43,7 @@ from dreamflow.media.metadata import sidecar
 from dreamflow.media.outline import Chapter, Outline, Sound
 from dreamflow.media.probe import probe_film
 from dreamflow.memory import MB, set_pass_memory
-from dreamflow.networks import Network
+from dreamflow.networks import Network, googlenet
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -620,6 +620,27 @@ def test_the_job_remembers_where_it_worked(render: Rendering) -> None:
             render("d.mp4")
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_job_goes_on_in_its_precision(render: Rendering) -> None:
+    exact, render.network = render.network, googlenet.build(random_weights(), "0" * 64)
+    render.network.to("cpu", torch.bfloat16)
+    whole = decoded(render("whole.mp4"))
+    folder = render.struck("d.mp4")
+    assert remembered(render.folder / "d.mp4", MachineOptions()).precision == "bfloat16"
+    assert decoded(render("d.mp4")) == whole
+    folder = render.struck("e.mp4")
+    render.network = exact
+    assert decoded(render("exact.mp4")) != whole
+    with pytest.raises(SettingsError, match="precision bfloat16, not float32"):
+        render("e.mp4")
+    # One that was begun before there was a choice.
+    facts = json.loads((folder / "job.json").read_text())
+    del facts["machine"]["precision"]
+    (folder / "job.json").write_text(json.dumps(facts))
+    assert remembered(render.folder / "e.mp4", MachineOptions()).precision == "float32"
+    asked = MachineOptions(precision="bfloat16")
+    assert remembered(render.folder / "e.mp4", asked).precision == "bfloat16"
 
 
 def test_a_job_in_tiles_goes_on_in_the_same_tiles(

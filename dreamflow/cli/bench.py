@@ -81,7 +81,8 @@ def bench(
 
     After a warm-up all layers are timed in turn, round after round; medians count.
     Efficiency: operations per second of the network's convolutions, as a share of
-    what a plain 3x3 convolution reaches in the same run. Close other programs.
+    what a plain 3x3 convolution reaches in float32 in the same run. Close other
+    programs.
 
     --render: a clip is read, dreamed with the default settings and written, round after
     round, after a warm-up of two frames; the median round counts. What other threads
@@ -96,7 +97,7 @@ def bench(
     from dreamflow.networks import load_network
 
     set_machine(machine)
-    loaded = load_network(network, machine.weights, machine.device)
+    loaded = load_network(network, machine.weights, machine.device, machine.precision)
     for name in layer or ():
         loaded.layer(name.partition("=")[0] if whole else name)
     rounds = rounds or (RENDER_ROUNDS if whole else ROUNDS)
@@ -105,6 +106,7 @@ def bench(
         "size": f"{width}x{height}",
         "device": device_name(loaded.device),
         "threads": torch.get_num_threads(),
+        "precision": loaded.precision,
         "torch": torch.__version__,
         "rounds": rounds,
     }
@@ -116,7 +118,7 @@ def bench(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    threads = f"{found['threads']} thread{'s' * (found['threads'] != 1)}"
+    threads = f"{found['threads']} thread{'s' * (found['threads'] != 1)}, {found['precision']}"
     title = f"{network} at {found['size']} on {found['device']}, {threads}"
     if whole:
         print_render(title, found["render"], before)
@@ -163,6 +165,7 @@ def render_figures(
             figures = bench_render(network, clip, VideoSettings(dream), rounds, progress)
         arguments = ["--network", network.name, "--size", options.size or SIZE]
         arguments += ["--threads", str(torch.get_num_threads()), "--device", machine.device]
+        arguments += ["--precision", network.precision]
         arguments += ["--weights", str(machine.weights)] if machine.weights else []
         startup = startup_seconds(source, [*arguments, *(f"--layer={n}" for n in dream.layer)])
     stages = {

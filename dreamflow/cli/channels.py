@@ -72,7 +72,7 @@ def channels(
 
     frame = first_of(frames_before(source, at, 0, None))
     set_machine(machine)
-    network = load_network(dream.network, machine.weights, machine.device)
+    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
     with stoppable(), terminal.progress_bar(out.name, 1, "channel") as progress:
         picture = channel_sheet(frame.picture, network, dream, sheet, progress)
         record = settings_record("channels", source, network, dream)

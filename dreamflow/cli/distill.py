@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ SAVE_EVERY_S = 30
 EVALUATED_PX = 320
 
 
-@with_options
+@functools.partial(with_options, without=("precision",))
 def distill(
     photographs: Annotated[
         Path,
@@ -70,7 +71,7 @@ def distill(
     from dreamflow.networks.graph import GraphNetwork
 
     set_machine(machine)
-    network = load_network(teacher, machine.weights, machine.device)
+    network = load_network(teacher, machine.weights, machine.device, "float32")
     if not isinstance(network, GraphNetwork):
         raise SettingsError(f"--teacher {teacher}: a pocket learns the layers of googlenet only")
     if evaluate:
@@ -145,7 +146,7 @@ def print_transfer(teacher: Network, pocket_file: Path, folder: Path) -> None:
             width, height = fit_size(str(EVALUATED_PX), picture.shape[1], picture.shape[0])
             picture = fitted(picture, width, height)
         pictures.append(picture)
-    pocket = load_network("pocket", pocket_file, teacher.device.type)
+    pocket = load_network("pocket", pocket_file, teacher.device.type, "float32")
     typer.echo(f"transfer on {len(pictures)} photographs (1 is as good as the teacher)")
     found: list[float] = []
     for layer, share in transfer(pocket, teacher, pictures, options=DreamOptions()):

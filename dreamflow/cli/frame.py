@@ -105,7 +105,7 @@ def frame(
     matte = open_matte(show, frames_of(frames, source)) if show.matte else None
     check_output(out, overwrite, matte.sources if matte else ())
     set_machine(machine)
-    network = load_network(dream.network, machine.weights, machine.device)
+    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
     total = sum(preview_steps(frames, dream, carry))
     with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total, "step") as progress:
         picture = render_preview(

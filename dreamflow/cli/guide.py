@@ -85,7 +85,7 @@ def guide(
     if sheet:
         check_sheet(sheet, overwrite)
     set_machine(machine)
-    network = load_network(dream.network, machine.weights, machine.device)
+    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
     started = time.monotonic()
     each = max(1, sum(octave.iterations for octave in first_plan(dream)))
     with stoppable(), terminal.progress_bar(out.name, len(chosen), "layer") as progress:

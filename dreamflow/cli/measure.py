@@ -164,7 +164,7 @@ def objective_of(
     from dreamflow.networks import load_network
 
     name = network or known.get("network") or DreamOptions.network
-    loaded = load_network(name, machine.weights, machine.device)
+    loaded = load_network(name, machine.weights, machine.device, machine.precision)
     options = DreamOptions(layer=tuple(layers), **guidance_of(known))
     course = Course(loaded, options, CarryOptions(), timeline)
     return lambda time: course.at(time).objective

@@ -91,10 +91,11 @@ def set_machine(machine: MachineOptions) -> None:
     """Give PyTorch and OpenCV the threads asked for, or the fastest now, and a pass its memory."""
     import torch
 
-    from dreamflow.memory import set_pass_memory
+    from dreamflow.memory import keep_freed_memory, set_pass_memory
     from dreamflow.opencv import cv2
     from dreamflow.threads import fastest_threads
 
+    keep_freed_memory()
     threads = machine.threads or fastest_threads()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)

@@ -84,7 +84,7 @@ def sweep(
 
     machine = machine if fresh else remembered(out, machine)
     set_machine(machine)
-    network = load_network(dream.network, machine.weights, machine.device)
+    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
     settings = VideoSettings(dream, carry, frames, encode, show)
     started = time.monotonic()
     with followed_render(out, plan.outline.frames, overwrite, fresh, watch) as handles:

@@ -119,7 +119,9 @@ def dream_clip(
 
     machine = machine if fresh else remembered(out, machine)
     set_machine(machine)
-    network = load_network(settings.dream.network, machine.weights, machine.device)
+    network = load_network(
+        settings.dream.network, machine.weights, machine.device, machine.precision
+    )
     started = time.monotonic()
     total = len(source) * rounds(settings.carry)
     steps = frame_steps(settings.dream, settings.carry, source.timeline.at(Fraction(0)))

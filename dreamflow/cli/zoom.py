@@ -104,7 +104,7 @@ def zoom(
         # A zoom out is a job of its own, before that of the output.
         machine = remembered(out, remembered(forwards_path(out), machine))
     set_machine(machine)
-    network = load_network(dream.network, machine.weights, machine.device)
+    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
     started, rounds = time.monotonic(), 1 + zoom.reverse
     total = outline.frames * rounds
     with followed_render(out, total, overwrite, fresh, watch) as handles:

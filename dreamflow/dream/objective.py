@@ -128,9 +128,11 @@ class Objective:
         image = image.detach().requires_grad_(True)
         found = self.network.activations(image, self.layers)
         gradients: list[Tensor] = []
+        scaled = self.network.dtype == torch.float16
         for number, aim in enumerate(aims, start=1):
             activation, more = found[aim.layer], number < len(aims)
-            gradients.append(pulled(activation, self._wanted(aim, activation), image, more))
+            wanted = self._wanted(aim, activation)
+            gradients.append(pulled(activation, wanted, image, more, scaled))
         return gradients
 
     def _wanted(self, aim: Aim, activation: Tensor) -> Tensor:

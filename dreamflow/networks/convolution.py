@@ -8,6 +8,7 @@ speed, and take the ReLU as a pass of its own.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -25,40 +26,43 @@ def onednn() -> Any:
     return getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 
 
+@lru_cache(maxsize=1)
+def onednn_dtypes() -> frozenset[torch.dtype]:
+    """Return what oneDNN computes in on this processor, of what a network may compute in."""
+    if not torch.backends.mkldnn.is_available():
+        return frozenset()
+    half = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return frozenset({torch.float32, torch.bfloat16} if half else {torch.float32})
+
+
 class FrozenConvolution:
-    """One convolution and its ReLU; how its gradient is computed is prepared once."""
+    """One convolution and its ReLU."""
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int, pad: int) -> None:
-        """weight: float32 (O, I, k, k). bias: (O,). stride, pad: of both sides, in positions."""
+        """weight: (O, I, k, k). bias: (O,). stride, pad: of both sides, in positions."""
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.stride = stride
         self.pad = pad
         kernel = weight.shape[2]
-        self.phases: Tensor | None = None
-        self.flipped: Tensor | None = None
-        if stem.fits(kernel, stride, pad) and weight.shape[1] == 3:
-            self.phases = stem.phase_weight(weight)
-        elif stride == 1 and pad < kernel:
-            turned = weight.flip(2, 3).transpose(0, 1)
-            self.flipped = turned.contiguous(memory_format=torch.channels_last)
+        self.is_stem = stem.fits(kernel, stride, pad) and weight.shape[1] == 3
+        self.has_gradient = self.is_stem or (stride == 1 and pad < kernel)
+        self._turned: Tensor | None = None
+        self._forward = _LaidOut(stride, pad)
+        self._backward = _LaidOut(1, stem.PHASE_PAD if self.is_stem else kernel - 1 - pad)
 
-    def to(self, device: torch.device) -> FrozenConvolution:
-        """Return the same convolution on a device."""
-        moved = object.__new__(FrozenConvolution)
-        moved.__dict__ = {
-            key: value.to(device) if isinstance(value, Tensor) else value
-            for key, value in self.__dict__.items()
-        }
-        return moved
+    def to(self, device: torch.device, dtype: torch.dtype) -> FrozenConvolution:
+        """Return the same convolution on a device, in a dtype."""
+        weight, bias = self.weight.to(device, dtype), self.bias.to(device, dtype)
+        return FrozenConvolution(weight, bias, self.stride, self.pad)
 
     def __call__(self, x: Tensor, masked: bool = False) -> Tensor:
         """Return the ReLU of the convolution of x (N, I, H, W).
 
         masked: whether the gradient that will come is 0 already where the ReLU was.
         """
-        direct = onednn() if x.device.type == "cpu" and x.dtype == torch.float32 else None
-        if direct is None or (self.phases is None and self.flipped is None):
+        direct = onednn() if x.device.type == "cpu" and x.dtype in onednn_dtypes() else None
+        if direct is None or not self.has_gradient:
             return F.relu_(self.plain(x))
         out = _Convolution.apply(x, self, masked)
         assert isinstance(out, Tensor)
@@ -70,23 +74,41 @@ class FrozenConvolution:
 
     def direct(self, x: Tensor) -> Tensor:
         """Return the ReLU of the convolution, computed by oneDNN at once."""
-        return _direct(x, self.weight, self.bias, self.stride, self.pad, "relu")
+        return self._forward(x, self.weight, self.bias, "relu")
 
     def gradient(self, grad: Tensor, height: int, width: int) -> Tensor:
         """Return the gradient (N, I, height, width) for one that came to the convolution."""
-        if self.phases is not None:
-            halves = _direct(grad, self.phases, None, 1, stem.PHASE_PAD, "none")
-            return stem.interleaved(halves, height, width)
-        assert self.flipped is not None
-        pad = self.weight.shape[2] - 1 - self.pad
-        return _direct(grad, self.flipped, None, 1, pad, "none")
+        if self._turned is None:
+            turn = stem.phase_weight if self.is_stem else turned
+            self._turned = turn(self.weight)
+        back = self._backward(grad, self._turned, None, "none")
+        return stem.interleaved(back, height, width) if self.is_stem else back
 
 
-def _direct(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, pad: int, then: str
-) -> Tensor:
-    pads, strides = [pad, pad], [stride, stride]
-    return onednn()(x, weight, bias, pads, strides, [1, 1], 1, then, [], "")
+def turned(weight: Tensor) -> Tensor:
+    """Return the kernel (I, O, k, k) of the gradient of a convolution of stride 1."""
+    return weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+class _LaidOut:
+    """oneDNN's convolution with a weight that is laid out as it wants it for the size at hand.
+
+    It would lay it out anew at every call. What it wants depends on the size, and a weight laid out
+    for another was seen to cost ten times what it saves; a dream stays at a size for some passes.
+    """
+
+    def __init__(self, stride: int, pad: int) -> None:
+        self.strides, self.pads = [stride, stride], [pad, pad]
+        self.shape: torch.Size | None = None
+        self.laid_out: Tensor | None = None
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, then: str) -> Tensor:
+        """Return the convolution of x (N, I, H, W). then: what follows, "relu" or "none"."""
+        if self.shape != x.shape:
+            lay_out = torch.ops.mkldnn._reorder_convolution_weight
+            self.laid_out = lay_out(weight, self.pads, self.strides, [1, 1], 1, list(x.shape))
+            self.shape = x.shape
+        return onednn()(x, self.laid_out, bias, self.pads, self.strides, [1, 1], 1, then, [], "")
 
 
 class _Convolution(torch.autograd.Function):
@@ -107,31 +129,39 @@ class _Convolution(torch.autograd.Function):
         return ctx.layer.gradient(grad, *ctx.size), None, None
 
 
-class _MaskedPool(torch.autograd.Function):
+class _Pool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: int, stride: int, pad: int, masks: bool) -> Tensor:
         ctx.window = ([kernel, kernel], [stride, stride], [pad, pad], [1, 1], True)
         out, index = torch.ops.aten.max_pool2d_with_indices(x, *ctx.window)
-        ctx.save_for_backward(x, index, out)
+        # On a CPU nothing but the shape of x is asked for, and x is the largest of all there is.
+        ctx.shape = x.shape if x.device.type == "cpu" else None
+        ctx.save_for_backward(index, out if masks else None, None if ctx.shape else x)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        x, index, out = ctx.saved_tensors
-        grad = torch.ops.aten.threshold_backward(grads[0], out, 0)
-        window = ctx.window
-        back = torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *window, index)
-        return back, None, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (grad,) = grads
+        index, out, x = ctx.saved_tensors
+        if out is not None:
+            grad = torch.ops.aten.threshold_backward(grad, out, 0)
+        pooled_back = torch.ops.aten.max_pool2d_with_indices_backward
+        if x is None:
+            back = torch.empty(ctx.shape, dtype=grad.dtype, memory_format=torch.channels_last)
+            pooled_back.grad_input(grad, back, *ctx.window, index, grad_input=back)
+        else:
+            back = pooled_back(grad, x, *ctx.window, index)
+        return back, None, None, None, None
 
 
-def masked_pool(x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
-    """Max-pool x (N, C, H, W), the output of a ReLU, as Caffe does (rounding up).
+def max_pool(x: Tensor, kernel: int, stride: int, pad: int, masks: bool = False) -> Tensor:
+    """Max-pool x (N, C, H, W) as Caffe does, rounding up.
 
-    Its gradient is that of the pool and of the ReLU before it: a maximum is 0 only where all that
-    it was taken of were, so the mask is applied to the few values behind the pool, and the
-    convolution is spared it (`masked`).
+    masks: x is the output of a ReLU, and the gradient is that of the pool and of the ReLU before
+    it. A maximum is 0 only where all that it was taken of were, so the mask is applied to the few
+    values behind the pool, and the convolution is spared it (`masked`).
     """
-    out = _MaskedPool.apply(x, kernel, stride, pad)
+    out = _Pool.apply(x, kernel, stride, pad, masks)
     assert isinstance(out, Tensor)
     return out

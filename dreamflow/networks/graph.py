@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.errors import WeightsError
-from dreamflow.networks.convolution import FrozenConvolution, masked_pool
+from dreamflow.networks.convolution import FrozenConvolution, max_pool
 from dreamflow.networks.lrn import local_response_norm
 from dreamflow.networks.network import Layer, Network
 from dreamflow.target import CLASS
@@ -57,6 +57,8 @@ class Node:
 class GraphNetwork(Network):
     """A network of Caffe's kind: convolutions with ReLU, pools, norms, each a named node."""
 
+    tried_in_bfloat16 = True
+
     def __init__(
         self,
         name: str,
@@ -89,6 +91,7 @@ class GraphNetwork(Network):
         }
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._done_with: dict[tuple[str, ...], dict[str, list[str]]] = {}
         self._pooled: dict[tuple[str, ...], frozenset[str]] = {}
 
     def _checked(
@@ -115,11 +118,11 @@ class GraphNetwork(Network):
                 taken[key] = tensor
         return taken
 
-    def to(self, device: torch.device | str) -> GraphNetwork:
-        """Move the network to a device, and return it."""
-        self.device = torch.device(device)
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> GraphNetwork:
+        """Move the network to a device, let it compute in a dtype from now on, and return it."""
+        self.device, self.dtype = torch.device(device), dtype or self.dtype
         self._convolutions = {
-            name: layer.to(self.device) for name, layer in self._convolutions.items()
+            name: layer.to(self.device, self.dtype) for name, layer in self._convolutions.items()
         }
         self._mean = self._mean.to(self.device)
         return self
@@ -127,14 +130,17 @@ class GraphNetwork(Network):
     def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
         """Return the activations of `names`, after the ReLU."""
         known = {SOURCE: self.seen(image)}
-        pooled = self.only_pooled(names)
+        pooled, done_with = self.only_pooled(names), self.done_with(names)
         for name in self.needed(names):
             known[name] = self._compute(self.nodes[name], known, pooled)
+            for source in done_with[name]:
+                del known[source]
         return {name: known[name] for name in names}
 
     def seen(self, image: Tensor) -> Tensor:
         """Return an image (N, 3, H, W), RGB in [0, 1], as the first layer takes it."""
-        return (image * 255 - self._mean).contiguous(memory_format=torch.channels_last)
+        seen = (image * 255 - self._mean).to(self.dtype)
+        return seen.contiguous(memory_format=torch.channels_last)
 
     def needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return all layers that `names` need, themselves included, in the order of computing."""
@@ -145,6 +151,17 @@ class GraphNetwork(Network):
                     wanted.update(self.nodes[name].inputs)
             self._needed[names] = tuple(name for name in self.nodes if name in wanted)
         return self._needed[names]
+
+    def done_with(self, names: tuple[str, ...]) -> dict[str, list[str]]:
+        """Return for each layer which ones nothing after it needs, but for `names`."""
+        if names not in self._done_with:
+            needed = self.needed(names)
+            last = {source: name for name in needed for source in self.nodes[name].inputs}
+            done: dict[str, list[str]] = {name: [] for name in needed}
+            for source in last.keys() - set(names):
+                done[last[source]].append(source)
+            self._done_with[names] = done
+        return self._done_with[names]
 
     def only_pooled(self, names: tuple[str, ...]) -> frozenset[str]:
         """Return the convolutions of which `names` need nothing but what a pool makes of them."""
@@ -166,8 +183,9 @@ class GraphNetwork(Network):
             return self.convolved(node, first)
         if node.kind == "norm":
             return local_response_norm(first)
-        if node.inputs[0] in pooled:
-            return masked_pool(first, node.kernel, node.stride, node.pad)
+        if node.kind == "pool":
+            masks = node.inputs[0] in pooled
+            return max_pool(first, node.kernel, node.stride, node.pad, masks)
         return pool_or_concat(node, known)
 
     def convolved(self, node: Node, first: Tensor) -> Tensor:

@@ -40,7 +40,11 @@ class Network(ABC):
     weights_hash: SHA-256 of the weights file (of the tensors where there is no file), or "".
     classes: facts of the layer of its classes (`dreamflow.target.CLASS`), a channel each before
     the softmax; None where it has no classifier. device: where it is, and where images must be.
+    dtype: of its weights and activations within; images and what `activations` gives are float32.
     """
+
+    tried_in_bfloat16 = False
+    """Whether its dreams were seen to be as good in it, with real weights, and faster."""
 
     def __init__(self, name: str, layers: Mapping[str, Layer], weights_hash: str = "") -> None:
         self.name = name
@@ -48,6 +52,12 @@ class Network(ABC):
         self.weights_hash = weights_hash
         self.classes: Layer | None = None
         self.device = torch.device("cpu")
+        self.dtype = torch.float32
+
+    @property
+    def precision(self) -> str:
+        """The name of its dtype: float32, bfloat16 or float16."""
+        return str(self.dtype).removeprefix("torch.")
 
     def layer(self, name: str) -> Layer:
         """Return the facts of a layer, or raise SettingsError with the nearest names."""
@@ -61,12 +71,12 @@ class Network(ABC):
     def activations(self, image: Tensor, wanted: Iterable[str]) -> dict[str, Tensor]:
         """Return the wanted layers' activations, computing nothing that they do not need.
 
-        image: float32 (1, 3, H, W), RGB in [0, 1]. Each activation is (1, C, h, w). Raises
+        image: float32 (1, 3, H, W), RGB in [0, 1]. Each activation is float32 (1, C, h, w). Raises
         SettingsError for an unknown layer or a picture that is too small for it.
         """
         names = tuple(wanted)
         self.check_size(names, *image.shape[2:])
-        return self.compute(image, names)
+        return {name: found.float() for name, found in self.compute(image, names).items()}
 
     def check_size(self, names: Iterable[str], height: int, width: int) -> None:
         """Raise SettingsError where a picture is too small for one of some targets."""
@@ -83,8 +93,8 @@ class Network(ABC):
         """Return the activations of known layers for an image that is large enough for them."""
 
     @abstractmethod
-    def to(self, device: torch.device | str) -> Network:
-        """Move the network to a device, and return it."""
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Network:
+        """Move the network to a device, let it compute in a dtype from now on, and return it."""
 
 
 def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:

@@ -9,6 +9,7 @@ import torch
 from dreamflow.errors import SettingsError, WeightsError
 from dreamflow.networks.folders import SHIPPED, first_there, weights_folders
 from dreamflow.networks.network import Layer, Network
+from dreamflow.networks.precision import choose_dtype
 from dreamflow.networks.recipes import recipe
 from dreamflow.networks.weights_file import read_weights
 from dreamflow.options import DreamOptions, MachineOptions
@@ -54,14 +55,16 @@ def load_network(
     name: str = DreamOptions.network,
     weights: str | Path | None = None,
     device: str = MachineOptions.device,
+    precision: str = MachineOptions.precision,
 ) -> Network:
     """Load a network with its weights.
 
     name: one of `known_networks()`, or `torchvision:` and the name of one of its classifiers.
     weights: a file (safetensors, PyTorch state dict or Caffe model); None searches
     `$DREAMFLOW_HOME/weights`, the user's cache folder and the package. device: see `choose_device`.
-    Raises SettingsError for an unknown name or device, WeightsError where weights are not found
-    or do not fit, DependencyError where torchvision is wanted and cannot be imported.
+    precision: what it computes in (`dreamflow.networks.precision`). Raises SettingsError for an
+    unknown name, device or precision, WeightsError where weights are not found or do not fit,
+    DependencyError where torchvision is wanted and cannot be imported.
     """
     path = find_weights(name, Path(weights) if weights is not None else None)
     tensors, digest = read_weights(path)
@@ -69,7 +72,8 @@ def load_network(
         network = recipe(name).build(tensors, digest)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    return network.to(choose_device(device))
+    chosen = choose_device(device)
+    return network.to(chosen, choose_dtype(precision, chosen, network.tried_in_bfloat16))
 
 
 def choose_device(device: str = MachineOptions.device) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,11 +74,12 @@ class TracedNetwork(Network):
         needed = ancestors([self._traced.names[CLASS]])
         parts = [str(node.target) for node in needed if node.op == "call_module"]
         tensors = [t for p in parts for t in self._module.get_submodule(p).state_dict().values()]
+        tensors += [attribute(self._module, node) for node in needed if node.op == "get_attr"]
         return not any(tensor.is_meta for tensor in tensors)
 
-    def to(self, device: torch.device | str) -> TracedNetwork:
-        """Move the network to a device, and return it."""
-        self.device = torch.device(device)
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TracedNetwork:
+        """Move the network to a device, let it compute in a dtype from now on, and return it."""
+        self.device, self.dtype = torch.device(device), dtype or self.dtype
         nodes = [self._traced.names[name] for name in self.all_layers]
         for node in ancestors(nodes):
             if node.op == "call_module":
@@ -101,20 +103,20 @@ class TracedNetwork(Network):
         picture of this size.
         """
         if names not in self._cut:
-            self._cut[names] = self._cut_out(names)
-        return self._run(self._cut[names], image, names)
+            self._cut[names] = in_dtype(self._cut_out(names), self.dtype)
+        return self._run(self._cut[names], image, names, self.dtype)
 
     def plain(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-        """Return the same, computed by the module's own operations, one by one, unfolded."""
-        return self._run(self._cut_out(names, plain=True), image, names)
+        """Return the same in float32, by the module's own operations, one by one, unfolded."""
+        return self._run(self._cut_out(names, plain=True), image, names, torch.float32)
 
     def _run(
-        self, graph: fx.GraphModule, image: Tensor, names: tuple[str, ...]
+        self, graph: fx.GraphModule, image: Tensor, names: tuple[str, ...], dtype: torch.dtype
     ) -> dict[str, Tensor]:
         height, width = image.shape[2:]
-        seen = ((image - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        seen = ((image - self._mean) / self._std).to(dtype)
         try:
-            found = graph(seen)
+            found = graph(seen.contiguous(memory_format=torch.channels_last))
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, AssertionError, ValueError, IndexError) as error:
@@ -136,6 +138,12 @@ class TracedNetwork(Network):
         for node in self._traced.graph.nodes:
             cut.take(node)
         return cut.finish(dict(zip(names, wanted, strict=True)))
+
+
+def attribute(module: nn.Module, node: fx.Node) -> Any:
+    """Return what a node that reads an attribute of a module or of its parts finds."""
+    owner, _, name = str(node.target).rpartition(".")
+    return getattr(module.get_submodule(owner), name)
 
 
 class _Cut:
@@ -162,8 +170,7 @@ class _Cut:
             if isinstance(part, nn.Conv2d):
                 self.convolutions[node] = part
         elif node.op == "get_attr":
-            owner, _, name = str(node.target).rpartition(".")
-            self.parts[str(node.target)] = getattr(self.module.get_submodule(owner), name)
+            self.parts[str(node.target)] = attribute(self.module, node)
 
     def _into_the_one_before(self, node: fx.Node) -> bool:
         source = node.all_input_nodes[0] if len(node.all_input_nodes) == 1 else None
@@ -199,6 +206,17 @@ class _Cut:
         used = {str(node.target) for node in self.graph.nodes}
         kept = {name: part for name, part in self.parts.items() if name in used}
         return fx.GraphModule(kept, self.graph).eval()
+
+
+def in_dtype(graph: fx.GraphModule, dtype: torch.dtype) -> fx.GraphModule:
+    """Return a graph that computes in a dtype; its weights are the module's own in float32 only."""
+    if dtype == torch.float32:
+        return graph
+    own = copy.deepcopy(graph).to(dtype)
+    for part in own.modules():
+        if isinstance(part, _FusedReLU):
+            part.frozen = part.frozen.to(part.frozen.weight.device, dtype)
+    return own
 
 
 class _FusedReLU(nn.Module):

@@ -95,11 +95,14 @@ def remembered(out: Path, machine: MachineOptions) -> MachineOptions:
         return machine
     kept = facts.get("machine", {})
     device = kept.get("device", "auto") if machine.device == "auto" else machine.device
+    # Before there was a choice it was float32.
+    precision = kept.get("precision", "float32") if machine.precision == "auto" else None
     return replace(
         machine,
         device=device,
         threads=machine.threads or kept.get("threads", 0),
         memory=machine.memory or kept.get("memory", 0),
+        precision=precision or machine.precision,
     )
 
 
@@ -137,6 +140,7 @@ def render(
             "device": str(device).removesuffix(":0"),
             "threads": torch.get_num_threads(),
             "memory": pass_memory(device) // MB,
+            "precision": record["precision"],
         },
         "command": {"words": list(handles.command), "folder": text_of(Path.cwd())},
     }

@@ -28,4 +28,5 @@ def settings_record(
         "torch": torch.__version__,
         "device": network.device.type,
         "threads": torch.get_num_threads(),
+        "precision": network.precision,
     }

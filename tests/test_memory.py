@@ -1,0 +1,68 @@
+"""Memory is used again, and what nothing needs any more is given up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import weakref
+
+import pytest
+import torch
+from torch import Tensor
+
+from dreamflow.dream.tiles import kept_bytes
+from dreamflow.networks import Network
+from dreamflow.networks.graph import GraphNetwork, Node
+
+FAULTS = """
+import resource, sys, torch
+from dreamflow.memory import keep_freed_memory
+kept = keep_freed_memory() if sys.argv[1] == "keep" else False
+def used():
+    for _ in range(8):  # as activations of a pass, larger than the C library keeps by itself
+        torch.ones(12_000_000), torch.ones(10_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+before = used()
+print(int(kept), used() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is Linux's C library")
+def test_freed_memory_is_kept_and_not_cleared_anew() -> None:
+    found = {}
+    for how in ("keep", "not"):
+        command = [sys.executable, "-c", FAULTS, how]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        kept, found[how] = map(int, done.stdout.split())
+        if how == "keep" and not kept:
+            pytest.skip("this C library has no such setting")
+    assert found["keep"] < found["not"] / 10, found
+
+
+def test_a_pool_does_not_hold_what_it_pools(noise_network: Network) -> None:
+    side = 128
+    kept = kept_bytes(noise_network, ("pool1/norm1",), side)
+    first = 64 * (side // 2) ** 2 * 4  # what conv1 gives, in bytes
+    assert max(kept) < first
+
+
+def test_a_layer_is_given_up_after_its_last_reader(
+    noise_network: GraphNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[int] = []
+    known: list[weakref.ref[Tensor]] = []
+    compute = noise_network._compute
+
+    def counted(node: Node, *more: object) -> Tensor:
+        out = compute(node, *more)  # type: ignore[arg-type]
+        alive.append(sum(one() is not None for one in known))
+        known.append(weakref.ref(out))
+        return out
+
+    monkeypatch.setattr(noise_network, "_compute", counted)
+    wanted = ["pool1/norm1", "inception_4a/output"]
+    with torch.no_grad():
+        found = noise_network.activations(torch.rand(1, 3, 64, 64), wanted)
+    assert set(found) == set(wanted) and len(alive) > 20
+    # At most the four branches and the input of a module, and the layer that is wanted itself.
+    assert max(alive) <= 6
