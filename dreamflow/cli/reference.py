@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from dreamflow import options
 from dreamflow.cli.app import app
 from dreamflow.cli.binding import PANELS, OptionGroups
 from dreamflow.cli.listing import print_table
 from dreamflow.errors import SettingsError
+from dreamflow.options import EVERY
 from dreamflow.settings import Options, flag_of, type_hints
 
 EXAMPLE = "Example: dreamflow options --command zoom"
@@ -40,12 +40,6 @@ class Section:
     rows: list[Row]
 
 
-def groups() -> list[type[Options]]:
-    """Return all groups of settings, in the order of their declaration."""
-    found = [value for value in vars(options).values() if isinstance(value, type)]
-    return [group for group in found if issubclass(group, Options) and group is not Options]
-
-
 def sections(command: str | None = None) -> list[Section]:
     """Return every setting, or those of one command. Raises SettingsError where there is none."""
     takers = dict(commands())
@@ -53,7 +47,7 @@ def sections(command: str | None = None) -> list[Section]:
         known = ", ".join(takers)
         raise SettingsError(f"--command {command}: there is no such command with options: {known}")
     found: list[Section] = []
-    for group in groups():
+    for group in EVERY:
         by_panel: dict[str, list[Field[Any]]] = {}
         for setting in own_fields(group):
             title = setting.metadata["panel"] or PANELS[group.__name__]

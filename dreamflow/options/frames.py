@@ -1,0 +1,95 @@
+"""Which frames are taken, what is shown of their dream, and how that is encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dreamflow.errors import SettingsError
+from dreamflow.options.forms import check_times
+from dreamflow.settings import Number, Options, option
+
+
+@dataclass(frozen=True)
+class ShowOptions(Options):
+    """How much of the dream is shown, and where. What is carried between frames is all of it."""
+
+    strength: Number = option(
+        1.0,
+        "How much of the dream is shown: 0 is the source, 1 the dream, 2 twice the change.",
+        low=0,
+        high=2,
+        scheduled=True,
+    )
+    matte: str | None = option(
+        None,
+        "Show it only where this is white: a picture, a clip, or a folder of pictures.",
+        metavar="FILE",
+    )
+    matte_feather: float = option(
+        0.0,
+        "Width of the matte's soft edge, in percent of the picture's longer side.",
+        low=0,
+        high=50,
+        needs=("matte", None),
+    )
+    matte_invert: bool = option(
+        False, "Show the dream where the matte is black instead.", needs=("matte", None)
+    )
+    matte_crop: bool = option(
+        False,
+        "Dream only the part of the picture that the matte ever shows: quicker.",
+        needs=("matte", None),
+    )
+
+
+@dataclass(frozen=True)
+class ClipOptions(Options):
+    """Which frames are taken from the source, and at what size."""
+
+    size: str | None = option(
+        None, "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.", metavar="SIZE"
+    )
+    start: str | None = option(None, "First frame: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
+    end: str | None = option(
+        None, "End, that frame not included: 96, 4s, 1:02.5 or 60%.", metavar="WHEN"
+    )
+    every: int = option(1, "Take every Nth frame; the length stays.", low=1, high=100000)
+    fps: float | None = option(
+        None,
+        "Resample to this many frames per second (a folder of pictures: its rate, else 24).",
+        above=0,
+        high=1000,
+    )
+    decoder: str = option(
+        "auto",
+        "opencv, pyav, or auto: OpenCV where its colours are right.",
+        choices=("auto", "opencv", "pyav"),
+    )
+
+    def _check_each(self) -> None:
+        super()._check_each()
+        check_times(self, "start", "end")
+
+
+@dataclass(frozen=True)
+class EncodeOptions(Options):
+    """How the output is encoded."""
+
+    codec: str = option(
+        "auto",
+        "h264, h265, av1, vp9, prores, ffv1, or auto: what plays everywhere.",
+        choices=("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1"),
+    )
+    quality: str = option(
+        "good",
+        "draft (small, quick), good, or master (for further work; slow).",
+        choices=("draft", "good", "master"),
+    )
+    crf: int | None = option(
+        None, "Quality by number: 17 is good, 26 draft, 11 master.", low=0, high=51
+    )
+    lossless: bool = option(False, "Keep every pixel exactly as it was dreamed; large files.")
+
+    def _check_together(self) -> None:
+        if self.lossless and self.crf is not None:
+            raise SettingsError("give --crf or --lossless, not both")
