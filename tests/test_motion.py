@@ -179,7 +179,9 @@ def test_how_strong_a_new_dream_is_where_moves_with_the_scene() -> None:
     np.testing.assert_allclose(coming.spread[:, 3:7], begun.spread[:, 1:5], rtol=0.05)
     assert coming.spread[:, 0] == pytest.approx(begun.spread.mean(), rel=0.05), "new: as most"
     assert coming.reached[:, 3:].min() > 0.7 and coming.reached[:, 0].max() < 0.1
-    seen = seen_for({0: replace(coming, settled=np.ones((96, 192), np.float32))})
+    long_seen = {0: replace(coming, settled=np.ones((96, 192), np.float32))}
+    seen = seen_for(long_seen, 0.25)
+    assert seen_for(long_seen, 0.0).min() == 1, "left as it will"
     assert seen[:, 100:].min() == 1 and seen[:, :12].max() < 0.1, "seen for long, but bare"
 
 

@@ -160,16 +160,16 @@ def mixed(carried: dict[int, Carried], shares: dict[int, float]) -> np.ndarray:
     )  # type: ignore[return-value]
 
 
-def seen_for(carried: dict[int, Carried]) -> np.ndarray:
+def seen_for(carried: dict[int, Carried], firmness: float) -> np.ndarray:
     """Return how long the scene has been seen, float32 (H, W) in [0, 1].
 
-    What is all but bare, however long it has been seen, counts as new: what came in at the edge of
-    the frame was too narrow there for anything to grow on it.
+    Where dreams are held at all, what is all but bare counts as new, however long it has been seen:
+    what came in at the edge of the frame was too narrow there for anything to grow on it.
     """
     found = [one.settled for one in carried.values()]
     height, width = found[0].shape
     for one in carried.values():
-        if (reached := one.reached) is not None:
+        if firmness > 0 and (reached := one.reached) is not None:
             dreamed = 1 - np.sqrt(1 - np.minimum(1, reached / BARE)).astype(np.float32)
             found.append(cv2.resize(dreamed, (width, height), interpolation=cv2.INTER_LINEAR))
     return np.minimum.reduce(found)

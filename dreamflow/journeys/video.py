@@ -274,7 +274,7 @@ class VideoDreamer:
         options, carry, objective = self.now.options, self.now.carry, self.now.objective
         hard = effort(coming, carry.firmness, self.least_effort)
         even = evening(coming, carry.firmness)
-        plan, share = eased(options, carry, hard, seen_for(coming), even)
+        plan, share = eased(options, carry, hard, seen_for(coming, carry.firmness), even)
         weight = None if share is None else from_array(share, self.device)
         shaping = Shaping.of(options)
         if shaping.zoom != 1:
