@@ -258,6 +258,12 @@ def test_in_float16_a_pull_of_any_size_arrives(pull: float) -> None:
     assert float((found[0] - found[1]).norm() / found[0].norm()) < 0.05
 
 
+def test_in_float16_nothing_is_pulled_at_where_nothing_responds() -> None:
+    image = picture().requires_grad_(True)
+    activation = own().to("cpu", torch.float16).activations(image, ["second"])["second"]
+    assert not pulled(activation, torch.zeros_like(activation), image, False, True).any()
+
+
 def test_what_float16_does_not_hold_is_said() -> None:
     module = Own().eval()
     module.second.weight.data *= 1e6

@@ -85,6 +85,8 @@ class _Pull(torch.autograd.Function):
 LARGEST = 256.0
 """What is pulled with most is brought to this where a network computes in float16. Through
 googlenet the largest gradient grew to 15 times it, and the mean fell to a hundredth."""
+SMALLEST = 1e-30
+"""What is less than this is not scaled up as far."""
 
 
 def pulled(
@@ -103,7 +105,8 @@ def pulled(
             raise SettingsError(
                 "what this network computes is too large for float16: give --precision bfloat16"
             )
-        scale = LARGEST / most.clamp_min(torch.finfo(wanted.dtype).tiny)
+        # Where nothing responds it is 0, and a scale without end would make NaN of it.
+        scale = LARGEST / most.clamp_min(SMALLEST)
         return pulled(activation, wanted * scale, image, keep) / scale
     pull = _Pull.apply(activation, wanted)
     (gradient,) = torch.autograd.grad(pull, image, retain_graph=keep)
