@@ -143,6 +143,31 @@ def test_remembered_motion_is_that_of_the_source_and_bounded(
     assert list(remembered.kept) == [(2, 1), (1, 0)], "the latest, which are wanted first"
 
 
+def over_snow(count: int) -> list[Frame]:
+    """Return a pan over ground that is blank but for the noise of each frame."""
+    random, scene = np.random.default_rng(0), texture(128, 128 + 2 * count)
+    frames: list[Frame] = []
+    for number in range(count):
+        picture = np.ascontiguousarray(scene[:, 2 * number : 2 * number + 128])
+        picture[32:, 16:112] = random.normal(225, 2, (96, 96, 3)).clip(0, 255)
+        frames.append(Frame(number, Fraction(number, 24), picture))
+    return frames
+
+
+def test_mended_motion_is_remembered_as_it_would_be_found_after_a_break() -> None:
+    frames = over_snow(5)
+    source = source_module.motion_source(CarryOptions(), torch.device("cpu"))
+    remembered = Remembered(source)
+    for later, earlier in zip(frames[:0:-1], frames[-2::-1], strict=True):
+        remembered(later, earlier)
+    for before, here in pairwise(frames):
+        found, wanted = remembered(before, here), source(before, here)
+        assert wanted.found is not None
+        assert np.abs(wanted.backward - wanted.found).max() > 0.5, "it is mended"
+        assert np.array_equal(found.backward, wanted.backward)
+        assert np.array_equal(found.trust, wanted.trust)
+
+
 def test_passes_and_loop_exclude_each_other() -> None:
     with pytest.raises(SettingsError, match="leave out --passes"):
         CarryOptions(passes=2, loop=True)

@@ -31,12 +31,14 @@ class Motion:
 
     backward: float32 (H, W, 2), (dx, dy) in pixels; it lives on the current frame and points into
     the previous one; forward is the flow the other way. trust: float32 (H, W) in [0, 1], 0 where
-    the scene was hidden, or outside of the previous frame.
+    the scene was hidden, or outside of the previous frame. found: backward as it was estimated,
+    where it has been changed since (`dreamflow.motion.mended`); else None.
     """
 
     backward: np.ndarray
     forward: np.ndarray
     trust: np.ndarray
+    found: np.ndarray | None = None
 
     @classmethod
     def of(cls, backward: np.ndarray, forward: np.ndarray) -> Motion:

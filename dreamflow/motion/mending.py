@@ -66,6 +66,7 @@ def mended(motion: Motion, before: Frame, here: Frame) -> Motion:
         motion,
         backward=motion.backward + scaled(change, height, width),
         trust=cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR),
+        found=motion.backward,
     )
 
 

@@ -114,7 +114,9 @@ class Remembered:
             return mended(Motion.of(backward, forward), before, here)
         motion = self.source(before, here)
         if before.index >= 0:
-            self.kept[before.index, here.index] = motion.backward, motion.forward
+            # As it was found: mended, it would not agree with what is asked for after a break.
+            found = motion.backward if motion.found is None else motion.found
+            self.kept[before.index, here.index] = found, motion.forward
         most = KEPT_BYTES // (2 * motion.backward.nbytes)
         while len(self.kept) > most:
             del self.kept[next(iter(self.kept))]
