@@ -28,7 +28,7 @@ from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.video import VideoDreamer
 from dreamflow.media import open_clip
 from dreamflow.motion import Carried, Mark, Motion, estimate_motion, mended, regions
-from dreamflow.motion.carry import FIRST_EFFORT, warp
+from dreamflow.motion.carry import FIRST_EFFORT, along, warp
 from dreamflow.motion.measure import motion_boundaries, warp_error
 from dreamflow.motion.mending import filled
 from dreamflow.motion.strength import BANDS, SOFTENED, bands, held, joined, strength
@@ -154,6 +154,19 @@ def test_what_is_known_of_a_flow_stays_as_it_is() -> None:
     assert np.isfinite(result).all()
     even = filled(np.full_like(flow, 3), known)
     np.testing.assert_allclose(even, 3, atol=1e-4)
+
+
+def test_an_area_without_a_dream_never_has_less_than_none() -> None:
+    areas = np.zeros((2, 7), np.float32)
+    areas[:, 3:] = 0.1
+    # Of this size, means of nothing but ones come to a little more than 1.
+    assert along(areas, Motion.none(48, 160)).min() >= 0
+
+
+def test_frames_of_a_row_of_pixels_have_a_motion() -> None:
+    row = texture(1, 64)
+    found = mended(estimate_motion(row, row), *frames_of([row, row]))
+    assert found.trust.shape == (1, 64) and np.isfinite(found.backward).all()
 
 
 def test_decay_and_trust_weigh_what_is_carried() -> None:

@@ -126,4 +126,4 @@ def along(areas: np.ndarray, motion: Motion) -> np.ndarray:
     x, y = positions(flow)
     moved = cv2.remap(areas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mean = areas.mean()
-    return mean + trust * (moved - mean)
+    return mean + np.minimum(1, trust) * (moved - mean)  # resized, 1 may have become a little more

@@ -77,8 +77,10 @@ def whole(backward: np.ndarray) -> np.ndarray:
     Behind what moves slowly, the flow passes evenly from one motion to the other, and forth and
     back agree; but each frame would draw out the same few pixels there, to streaks in the end. So
     it is 0 where a pixel comes from less than 0.65 of a pixel's area, and 1 from 0.85 on, which is
-    more than a zoom takes in a frame.
+    more than a zoom takes in a frame. A single row or column is never torn.
     """
+    if min(backward.shape[:2]) < 2:
+        return np.ones(backward.shape[:2], np.float32)
     flow = cv2.GaussianBlur(backward, (0, 0), TORN_BLUR_PX)
     (xy, xx), (yy, yx) = np.gradient(flow[..., 0]), np.gradient(flow[..., 1])
     area = (1 + xx) * (1 + yy) - xy * yx
