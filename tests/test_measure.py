@@ -179,6 +179,10 @@ def test_a_guided_dream_is_measured_towards_its_guide(
     run = cli(*line, "--json")
     assert f"product with the guide, {guide}" in run.err
     guided, plain = (dream["whole"]["objective"] for dream in json.loads(run.out)["dreams"])
+    pattern = tmp_path / "guid*.png"
+    assert cli("video", film, tmp_path / "globbed.mkv", *few, "--guided-by", pattern).code == 0
+    run_of_pattern = cli("measure", film, tmp_path / "globbed.mkv", "--json")
+    assert f"product with the guide, {pattern}" in run_of_pattern.err
     guide.unlink()
     run = cli(*line, "--json")
     assert "which is not there: it is measured without" in run.err

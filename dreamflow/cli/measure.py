@@ -172,10 +172,12 @@ def objective_of(
 
 def guidance_of(known: dict[str, Any]) -> dict[str, Any]:
     """Return the guide of a dream, if it is there, and how much it counted; and say so."""
+    from dreamflow.media.pictures import matches
+
     guide = known.get("guided_by")
     if guide is None:
         return {}
-    if not Path(guide).exists():
+    if not Path(guide).exists() and not matches(Path(guide)):
         terminal.warning(f"it was guided by {guide}, which is not there: it is measured without")
         return {}
     terminal.note(f"the objective is the product with the guide, {guide}")

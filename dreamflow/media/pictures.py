@@ -61,6 +61,13 @@ def is_glob(source: Path) -> bool:
     return not source.exists() and re.search(r"[*?\[]", source.name) is not None
 
 
+def matches(source: Path) -> list[Path]:
+    """Return the pictures that a pattern of names matches, in no order; none where it is none."""
+    if not is_glob(source):
+        return []
+    return [path for path in source.parent.glob(source.name) if is_shown(path)]
+
+
 def pictures_of(source: Path) -> tuple[Path, ...] | None:
     """Return the pictures of a folder or glob in natural order, or None where it is a file."""
     if source.is_dir():
@@ -70,7 +77,7 @@ def pictures_of(source: Path) -> tuple[Path, ...] | None:
     elif not is_glob(source):
         return None
     else:
-        files = [path for path in source.parent.glob(source.name) if is_shown(path)]
+        files = matches(source)
         if not files:
             raise MediaError(f"{source} matches no pictures")
     return tuple(sorted(files, key=natural_key))
