@@ -103,8 +103,9 @@ def read_queue(path: Path) -> list[Render | Run]:
                 renders.append(Render(source, out, video_settings(chosen)))
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from error
-        given = {key.replace("-", "_") for key in (*defaults, *table)}
-        warn_of_idle(given, *groups_of(renders[-1]))
+        # A default is for the others, too: it may well be nothing to one of them.
+        given = {key.replace("-", "_") for key in table}
+        warn_of_idle(given, *groups_of(renders[-1]), where=f"{where}: ")
     return renders
 
 

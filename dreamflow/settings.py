@@ -59,10 +59,13 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def warn_of_idle(given: Container[str], *groups: Options) -> None:
-    """Warn of each setting given, of some groups, that does nothing for want of another one."""
+def warn_of_idle(given: Container[str], *groups: Options, where: str = "") -> None:
+    """Warn of each setting given, of some groups, that does nothing for want of another one.
+
+    where: what the warnings begin with.
+    """
     for line in (line for group in groups for line in group.idle(given)):
-        warnings.warn(line, DreamFlowWarning, 3)
+        warnings.warn(f"{where}{line}", DreamFlowWarning, 3)
 
 
 def flag_of(name: str) -> str:

@@ -53,7 +53,7 @@ from dreamflow.options import (
     ShowOptions,
     VideoSettings,
 )
-from dreamflow.queue import read_queue
+from dreamflow.queue import Render, read_queue
 from dreamflow.render import Handles, remembered, render_video
 from dreamflow.render.state import read_state, write_state
 
@@ -641,6 +641,9 @@ def test_a_job_goes_on_in_its_precision(render: Rendering) -> None:
     assert remembered(render.folder / "e.mp4", MachineOptions()).precision == "float32"
     asked = MachineOptions(precision="bfloat16")
     assert remembered(render.folder / "e.mp4", asked).precision == "bfloat16"
+    render.network = googlenet.build(random_weights(), "0" * 64).to("cpu", torch.bfloat16)
+    with pytest.raises(SettingsError, match="precision float32, not bfloat16"):
+        render("e.mp4")
 
 
 def test_a_job_in_tiles_goes_on_in_the_same_tiles(
@@ -1099,8 +1102,20 @@ def test_a_queue_says_what_does_nothing(tmp_path: Path) -> None:
     for given in ("", 'command="sweep"\n'):
         text = f'[[render]]\nsource="a.mp4"\nout="b.mp4"\nsmoothing=3\n{given}'
         (tmp_path / "q.toml").write_text(text)
-        with pytest.warns(DreamFlowWarning, match="--smoothing is nothing without --gradient sm"):
+        said = r"render\]\] 1: --smoothing is nothing without --gradient sm"
+        with pytest.warns(DreamFlowWarning, match=said):
             read_queue(tmp_path / "q.toml")
+
+
+def test_a_default_of_a_queue_may_be_nothing_to_one_render(tmp_path: Path) -> None:
+    (tmp_path / "q.toml").write_text(
+        "[defaults]\nstability=0.7\n"
+        '[[render]]\nsource="a.mp4"\nout="b.mp4"\ncarry=false\n'
+        '[[render]]\nsource="a.mp4"\nout="c.mp4"\n'
+    )
+    still, carried = read_queue(tmp_path / "q.toml")
+    assert isinstance(still, Render) and isinstance(carried, Render)
+    assert not still.settings.carry.carry and carried.settings.carry.stability == 0.7
 
 
 def test_a_queue_looks_for_its_files_beside_it(tmp_path: Path) -> None:

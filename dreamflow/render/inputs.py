@@ -20,6 +20,8 @@ WHOLE_BYTES = 16 * 2**20
 """Films up to this size are hashed whole; of larger ones, parts all over them."""
 PARTS = 64
 PART_BYTES = 64 * 2**10
+BEFORE_A_CHOICE = {"precision": "float32"}
+"""What a job worked in that does not say so: an older DreamFlow gave no choice."""
 WORDS = 60
 """Characters of a value, at most, that are shown of it."""
 FLOW = "--flow-dir"
@@ -149,7 +151,7 @@ def changes(before: dict[str, Any], now: dict[str, Any], read: int) -> list[str]
             found.append(f"another {name}")
     if before.get("plate") != now.get("plate"):
         found.append(f"plate {_said(before.get('plate'))}, not {_said(now.get('plate'))}")
-    for name, value in before["machine"].items():
+    for name, value in (BEFORE_A_CHOICE | before["machine"]).items():
         if value != now["machine"][name]:
             found.append(f"{name} {value}, not {now['machine'][name]}")
     return found

@@ -37,6 +37,7 @@ from dreamflow.media.writer import check_target, clear_away, finish_output, job_
 from dreamflow.memory import MB, pass_memory
 from dreamflow.options import EncodeOptions, MachineOptions
 from dreamflow.render.inputs import (
+    BEFORE_A_CHOICE,
     INPUTS,
     Inputs,
     check_sources,
@@ -93,10 +94,9 @@ def remembered(out: Path, machine: MachineOptions) -> MachineOptions:
     facts = read_facts(job_path(out))
     if facts is None:
         return machine
-    kept = facts.get("machine", {})
+    kept = BEFORE_A_CHOICE | facts.get("machine", {})
     device = kept.get("device", "auto") if machine.device == "auto" else machine.device
-    # Before there was a choice it was float32.
-    precision = kept.get("precision", "float32") if machine.precision == "auto" else None
+    precision = kept.get("precision") if machine.precision == "auto" else None
     return replace(
         machine,
         device=device,
