@@ -29,6 +29,7 @@ from dreamflow.journeys.video import VideoDreamer
 from dreamflow.media import open_clip
 from dreamflow.motion import Carried, Mark, Motion, estimate_motion, mended, regions
 from dreamflow.motion.carry import FIRST_EFFORT, along, warp
+from dreamflow.motion.flowfiles import NOWHERE_PX
 from dreamflow.motion.measure import motion_boundaries, warp_error
 from dreamflow.motion.mending import filled
 from dreamflow.motion.strength import BANDS, SOFTENED, bands, held, joined, strength
@@ -143,6 +144,17 @@ def test_large_frames_are_mended_in_the_size_that_flow_is_estimated_at() -> None
     inner = (slice(400, 600), slice(300, 900))
     np.testing.assert_allclose(found.backward[inner], pan[inner], atol=0.2)
     assert found.trust.min() >= 0 and found.trust.max() <= 1
+
+
+def test_beside_unknown_flow_nothing_is_trusted_that_points_out_of_a_large_frame() -> None:
+    pan = np.full((360, 1280, 2), (4, 0), np.float32)
+    unknown, trust = pan.copy(), np.ones((360, 1280), np.float32)
+    unknown[200:300, 200:1000] = NOWHERE_PX
+    trust[200:300, 200:1000] = 0
+    snow = np.full((360, 1280, 3), 230, np.uint8)
+    found = mended(Motion(unknown, -pan, trust), *frames_of([snow, snow]))
+    assert found.trust[230:270, 300:900].min() > 0.9, "it goes with the motion around"
+    assert np.abs(found.backward[found.trust > 0] - (4, 0)).max() < 1280
 
 
 def test_what_is_known_of_a_flow_stays_as_it_is() -> None:

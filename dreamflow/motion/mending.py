@@ -8,7 +8,7 @@ import numpy as np
 
 from dreamflow.frames import Frame
 from dreamflow.motion.flow import Motion, looked_at, scaled
-from dreamflow.motion.trust import ALIKE_LEVELS, alike, whole
+from dreamflow.motion.trust import ALIKE_LEVELS, alike, in_frame, positions, whole
 from dreamflow.opencv import cv2
 
 FITS_LEVELS = 10.0
@@ -62,10 +62,14 @@ def mended(motion: Motion, before: Frame, here: Frame) -> Motion:
     changed = backward + change
     near = alike(first, second, changed, levels)
     kept = np.maximum(trust, near) * whole(changed)
+    kept = cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = motion.backward + scaled(change, height, width)
     return replace(
         motion,
-        backward=motion.backward + scaled(change, height, width),
-        trust=cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR),
+        backward=full,
+        # Scaled up, the change of flow that is not known, and points far out, is not all there is
+        # to it at its border.
+        trust=kept * in_frame(*positions(full)),
         found=motion.backward,
     )
 
