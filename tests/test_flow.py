@@ -17,13 +17,15 @@ from hypothesis.extra.numpy import arrays
 
 from dreamflow.errors import DreamFlowError, MediaError, SettingsError, WeightsError
 from dreamflow.frames import Frame
+from dreamflow.journeys.video import VideoDreamer
 from dreamflow.motion import Motion, estimate_motion, motion_source
 from dreamflow.motion import flow as flow_module
 from dreamflow.motion.flow import Estimator, dis, farneback, scaled
 from dreamflow.motion.flowfiles import FlowFolder, opposite, read_flo
 from dreamflow.motion.raft import MODELS, Raft, find_raft
+from dreamflow.networks import Network
 from dreamflow.networks.torchvision_import import import_torchvision
-from dreamflow.options import CarryOptions
+from dreamflow.options import CarryOptions, DreamOptions
 
 CPU = torch.device("cpu")
 
@@ -54,6 +56,19 @@ def panned(dx: int, dy: int, height: int = 96, width: int = 128) -> tuple[np.nda
         scene[20 - y : 20 - y + height, 20 - x : 20 - x + width] for x, y in ((0, 0), (dx, dy))
     ]
     return np.ascontiguousarray(views[0]), np.ascontiguousarray(views[1])
+
+
+@pytest.mark.parametrize("flow", [{"flow": "raft"}, {"flow_dir": "nowhere"}])
+def test_a_flow_that_is_not_there_is_not_missed_where_nothing_is_carried(
+    noise_network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flow: dict[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("DREAMFLOW_HOME", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    dreamer = VideoDreamer(noise_network, DreamOptions(), CarryOptions(carry=False, **flow))
+    assert not dreamer.carry.carry
+    with pytest.raises(DreamFlowError):
+        VideoDreamer(noise_network, DreamOptions(), CarryOptions(**flow))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (8, 300), (9, 9), (16, 16), (50, 131)])

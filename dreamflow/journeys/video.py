@@ -98,7 +98,8 @@ class VideoDreamer:
         self.device = network.device
         self.trusted = 0.0
         """Share of the last frame that was carried over, from 0 (a new shot) to 1."""
-        self.motion = motion_source(carry, network.device)
+        # Where nothing is carried, a flow that is not there is not missed.
+        self.motion = motion_source(carry if carry.carry else CarryOptions(), network.device)
         self._ground = Ground(options, network.device)
         self.least_effort = LEAST_EFFORT
         """See `effort`."""
