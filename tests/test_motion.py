@@ -379,7 +379,8 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
     assert efforts[1] > efforts[2] > efforts[3] >= efforts[4] == LEAST_EFFORT
     assert effort(of(1.0, 9.0), 0.0) == 1.0, "not held, not eased"
     assert effort(of(1.0, 1e-300), 1.0) == MOST_EFFORT, "all but gone, and held most firmly"
-    for unknown in ((None, None), (1.0, None), (-1.0, 2.0), (0.0, 2.0), (1.0, -2.0)):
+    assert effort(of(1.0, -2.0), 0.2) == MOST_EFFORT, "less than its source"
+    for unknown in ((None, None), (1.0, None), (-1.0, 2.0), (0.0, 2.0)):
         assert effort(of(*unknown), 0.2) == FIRST_EFFORT
     assert effort(of(1.0, 9.0), 0.2, least=1.0) == 1.0, "a still has nothing else that moves"
     strong, weak = of(1.0, 1.5)[0], of(1.0, 0.8)[0]

@@ -63,10 +63,11 @@ def carried_share(carry: CarryOptions) -> float:
 def outgrown(one: Carried) -> float:
     """Return how far a carried dream has outgrown a new one, 0.1 to 10; 1 is as far as it should.
 
-    Where that is not known it is 1.
+    Where that is not known, or a new one gains nothing, it is 1.
     """
-    climb, climbed = one.climb or 0.0, one.climbed or 0.0
-    return min(10.0, max(0.1, climbed / climb / STEADY)) if min(climb, climbed) > 0 else 1.0
+    if one.climbed is None or not one.climb or one.climb < 0:
+        return 1.0
+    return min(10.0, max(0.1, one.climbed / one.climb / STEADY))
 
 
 def effort(carried: dict[int, Carried], firmness: float, least: float = LEAST_EFFORT) -> float:
