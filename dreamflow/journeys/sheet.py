@@ -20,17 +20,20 @@ def contact_sheet(
     """Return one uint8 (H, W, 3) RGB picture of several of one size, in rows, labels below.
 
     At most 3840 pixels wide: more or larger pictures are made smaller. columns: pictures in a row;
-    0 makes the sheet about as wide as a screen.
+    0 makes the sheet about as wide as a screen, and its rows as even as can be.
     """
     height, width = pictures[0].shape[:2]
-    columns = columns or max(1, round(math.sqrt(len(pictures) * height / width * 16 / 9)))
-    columns = min(columns, len(pictures))
+    count = len(pictures)
+    if not columns:
+        widest = min(count, max(1, round(math.sqrt(count * height / width * 16 / 9))))
+        columns = -(-count // -(-count // widest))
+    columns = min(columns, count)
     scale = min(1.0, WIDEST_PX / (columns * (width + GAP_PX) + GAP_PX))
     wide, high = max(1, int(width * scale)), max(1, int(height * scale))
     font_px = max(11, min(28, wide // 22))
     font = ImageFont.load_default(font_px)
     cell_w, cell_h = wide + GAP_PX, high + GAP_PX + 2 * font_px
-    rows = -(-len(pictures) // columns)
+    rows = -(-count // columns)
     sheet = Image.new("RGB", (columns * cell_w + GAP_PX, rows * cell_h + GAP_PX), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     for number, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
