@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -206,5 +207,6 @@ def test_the_command_lists_writes_and_draws(tmp_path: Path, cli: Callable[..., R
     dream = cli("video", SAMPLE, tmp_path / "d.mp4", "--cuts", out, *small)
     assert dream.code == 0, dream.err
     assert cli("shots", SAMPLE, out).code == 1, "what exists is not overwritten"
+    assert re.search(r"^ +1 +0 +0\.00 +96 +4\.00$", cli("shots", SAMPLE).out, re.MULTILINE)
     missing = cli("video", SAMPLE, tmp_path / "e.mp4", "--cuts", tmp_path / "no.txt", *small)
     assert missing.code == 1 and "no.txt" in missing.err

@@ -85,5 +85,8 @@ def shots(
         typer.echo(json.dumps(facts, indent=2))
         return
     columns = [(name, "right") for name in ("shot", "frame", "time s", "frames", "length s")]
-    rows = [[str(value) for value in fact.values()] for fact in facts]
+    rows = [
+        [f"{value:.2f}" if isinstance(value, float) else str(value) for value in fact.values()]
+        for fact in facts
+    ]
     print_table(f"{clip.name}: {len(facts)} shots", columns, rows)
