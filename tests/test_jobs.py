@@ -787,7 +787,18 @@ def test_jobs_are_listed_shown_finished_and_removed(
     assert len(decoded(tmp_path / "d.mp4")) == 9
     assert cli("jobs", "remove", second).code == 0 and not second.exists()
     assert "no job" in cli("jobs", "show", second).err
+    assert "d.mp4 is no job" in cli("jobs", "show", tmp_path / "d.mp4").err, "nor is a film"
     assert cli("jobs", "list", tmp_path).out.startswith("no jobs in")
+
+
+def test_a_render_that_was_killed_before_it_was_saved_says_where_it_begins(
+    render: Rendering,
+) -> None:
+    job = render.struck("d.mp4", at=4)
+    (job / "state.npz").unlink()
+    render("d.mp4")
+    assert render.said[-1] == "killed before it was first saved: from the beginning"
+    assert len(decoded(render.folder / "d.mp4")) == 20
 
 
 def test_a_job_tells_the_command_that_goes_on_with_it(
@@ -814,6 +825,7 @@ def test_a_job_tells_the_command_that_goes_on_with_it(
     write_picture(tmp_path / "my pictures" / "3.png", texture(48, 64, 3))
     run = cli(*shlex.split(command)[1:])
     assert run.code == 0 and "going on from frame 3 of 4" in run.err
+    assert ", 1 of them dreamed now in " in run.out
     assert len(decoded(tmp_path / "d.mkv")) == 4
 
 

@@ -105,7 +105,9 @@ def set_machine(machine: MachineOptions) -> None:
 def what_came(done: Rendered, outline: Outline, spent: float) -> str:
     """Return what came of a render that took so many seconds: its last line."""
     length = done.frames / float(outline.rate)
-    return (
-        f"{done.frames} frames, {length:.2f} s of {outline.width}x{outline.height}, "
-        f"dreamed in {spent:.0f} s ({spent / max(1, done.dreamed):.2f} s a frame)"
-    )
+    what = f"{done.frames} frames, {length:.2f} s of {outline.width}x{outline.height}"
+    if not done.dreamed:
+        return f"{what}, dreamed before"
+    how = "dreamed" if done.dreamed >= done.frames else f"{done.dreamed} of them dreamed now"
+    took = f"{spent:.1f}" if spent < 10 else f"{spent:.0f}"
+    return f"{what}, {how} in {took} s ({spent / done.dreamed:.2f} s a frame)"

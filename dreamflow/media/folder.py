@@ -41,7 +41,7 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
     path = folder / FACTS
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise OutputError(f"{path} cannot be read: {error}") from error

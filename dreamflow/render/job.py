@@ -159,6 +159,8 @@ def render(
                 clear_away(folder, out, facts["record"])
                 return Rendered(there, 0)
             folder.say(facts)
+            if at is None:
+                handles.say("killed before it was first saved: from the beginning")
         reel = reel_of(folder.path, kind, outline, encode, facts)
         work = _Work(journey, reel, folder, handles, watch)
         try:
