@@ -42,7 +42,9 @@ def given_size(size: str) -> tuple[int, int] | None:
     """
     match = SIZE_PATTERN.match(size.strip())
     if not match or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
-        raise SettingsError(f"--size {size!r} is not a size: write 640x360, or 640 for the longer")
+        raise SettingsError(
+            f"--size {size!r} is not a size: write 640x360, or 640 for the longer side"
+        )
     return (int(match[1]), int(match[2])) if match[2] else None
 
 
