@@ -102,7 +102,8 @@ def read_queue(path: Path) -> list[Render | Run]:
                 chosen = common | settings_of(table, where, path.parent)
                 renders.append(Render(source, out, video_settings(chosen)))
         except SettingsError as error:
-            raise SettingsError(f"{where}: {error}") from error
+            said = str(error)
+            raise SettingsError(said if said.startswith(where) else f"{where}: {said}") from error
         # A default is for the others, too: it may well be nothing to one of them.
         given = {key.replace("-", "_") for key in table}
         warn_of_idle(given, *groups_of(renders[-1]), where=f"{where}: ")
