@@ -441,7 +441,9 @@ def test_what_like_takes_besides_the_look_is_said(tmp_path: Path, cli: Cli) -> N
     assert cli("video", SAMPLE, part, *FAST, "--end", "3").code == 0
     run = cli("video", SAMPLE, tmp_path / "same.mp4", "--like", part)
     assert run.code == 0
-    assert "part.mp4 also, where no flag says otherwise: --size 64, --end 3" in run.err
+    assert run.err == "from part.mp4 also: --size 64, --end 3\n"
+    run = cli("video", SAMPLE, tmp_path / "longer.mp4", "--end", "4", "--like", part)
+    assert run.err == "from part.mp4 also: --size 64\n", "what a flag says is not taken"
 
 
 def test_a_log_is_told_of_progress(capsys: pytest.CaptureFixture[str]) -> None:

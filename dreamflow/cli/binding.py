@@ -6,7 +6,7 @@ import copy
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -44,6 +44,8 @@ PANELS = {
 }
 CONTEXT = "ctx"
 """The parameter in which a command is given typer's context."""
+TAKEN = "dreamflow.taken"
+"""Of the context, what --like takes besides the look."""
 MOST_USED = "Most used"
 """The first panel of commands that take presets."""
 ESSENTIALS = frozenset(
@@ -96,14 +98,23 @@ def use_like(ctx: typer.Context, output: Path | None) -> Path | None:
             raise SettingsError(f"--like {output}: it holds no DreamFlow settings")
         settings_from(ctx, checked(settings, str(output)))
         settings_from(ctx, before)
-        taken = [
-            f"{flag_of(name)} {settings[name]}"
+        ctx.meta[TAKEN] = {
+            name: settings[name]
             for name in ("size", "start", "end", "every", "fps")
             if name in settings and settings[name] != getattr(ClipOptions, name)
-        ]
-        if taken:
-            note(f"from {output.name} also, where no flag says otherwise: {', '.join(taken)}")
+        }
     return output
+
+
+def say_taken(ctx: typer.Context, flags: Container[str]) -> None:
+    """Say which frames and what size --like brings along, but for what a flag has beaten."""
+    taken = [
+        f"{flag_of(name)} {value}"
+        for name, value in ctx.meta.get(TAKEN, {}).items()
+        if name not in flags
+    ]
+    if taken:
+        note(f"from {ctx.params['like'].name} also: {', '.join(taken)}")
 
 
 def complete_presets(incomplete: str) -> list[str]:
@@ -257,6 +268,8 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
     def called(*positional: Any, **given: Any) -> Any:
         context = given.get(CONTEXT) if CONTEXT in hints else given.pop(CONTEXT, None)
         flags = {name for name in given if context and is_given(context, name)}
+        if context:
+            say_taken(context, flags)
         for parameter, group in groups.items():
             names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
             own = {name: given.pop(name) for name in names if name in given}
