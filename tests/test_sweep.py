@@ -205,7 +205,7 @@ def test_one_layer_alone(tmp_path: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--layers", "inception_5b/output"), "pocket has no layer 'inception_5b/output'"),
+        (("--layers", "inception_5b/output"), "'inception_5b/output'; --network googlenet has it"),
         (("--layers", "conv2/3x3", "--hold", "0"), "--hold 0 leaves no time"),
         (("--start", "2s"), "is a picture: it has no --start"),
         (("--seconds", "1"), "65 layers in 1.00 s leave less than a frame for each"),

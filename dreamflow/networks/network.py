@@ -108,6 +108,8 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
         inside = [known for known in layers if known.startswith(f"{name}.")]
         if inside:
             raise SettingsError(f"{network} has no layer {name!r}; its last step is {inside[-1]}")
+        if network == "pocket" and name in _teacher_layers():
+            raise SettingsError(f"pocket has no layer {name!r}; --network googlenet has it")
         # Of a module, or a part of its name, what comes out of it is meant first.
         ordered = sorted(layers, key=lambda known: not known.endswith("/output"))
         parts = [known for known in ordered if known.casefold().startswith(f"{name.casefold()}/")]
@@ -115,3 +117,10 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
         hint = hint or f"; `dreamflow layers --network {network}` lists them"
         raise SettingsError(f"{network} has no layer {name!r}{hint}")
     return layers[name]
+
+
+def _teacher_layers() -> Mapping[str, Layer]:
+    """Return the layers of the network that pocket was made from, deeper ones than its own too."""
+    from dreamflow.networks import googlenet  # which stands on this module
+
+    return googlenet.layers()
