@@ -207,6 +207,8 @@ def test_the_command_lists_writes_and_draws(tmp_path: Path, cli: Callable[..., R
     dream = cli("video", SAMPLE, tmp_path / "d.mp4", "--cuts", out, *small)
     assert dream.code == 0, dream.err
     assert cli("shots", SAMPLE, out).code == 1, "what exists is not overwritten"
-    assert re.search(r"^ +1 +0 +0\.00 +96 +4\.00$", cli("shots", SAMPLE).out, re.MULTILINE)
+    listed = cli("shots", SAMPLE).out
+    assert ": 1 shot " in listed.splitlines()[0]
+    assert re.search(r"^ +1 +0 +0\.00 +96 +4\.00$", listed, re.MULTILINE)
     missing = cli("video", SAMPLE, tmp_path / "e.mp4", "--cuts", tmp_path / "no.txt", *small)
     assert missing.code == 1 and "no.txt" in missing.err

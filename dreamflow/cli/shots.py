@@ -89,4 +89,5 @@ def shots(
         [f"{value:.2f}" if isinstance(value, float) else str(value) for value in fact.values()]
         for fact in facts
     ]
-    print_table(f"{clip.name}: {len(facts)} shots", columns, rows)
+    many = "1 shot" if len(facts) == 1 else f"{len(facts)} shots"
+    print_table(f"{clip.name}: {many}", columns, rows)
