@@ -402,6 +402,16 @@ def test_a_dream_that_has_outgrown_its_shot_is_dreamed_on_less() -> None:
     assert sorted(works, reverse=True) == works and len(set(works)) == len(works)
 
 
+def test_what_holds_still_does_not_make_up_for_what_moves() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.01, (96, 192, 3)).astype(np.float32)
+    halves = np.where(np.arange(192) < 96, 0.5, 1.3)[None, :, None].astype(np.float32)
+    one = replace(Carried.begun(residual), residual=residual * halves)
+    after = one.held(0.25)
+    assert one.reached is not None and after.reached is not None
+    assert (after.reached[:, -3:] < one.reached[:, -3:] * 0.95).all(), "too strong there"
+    assert (after.reached[:, :2] > one.reached[:, :2]).all()
+
+
 def test_where_a_dream_is_weaker_than_elsewhere_it_is_dreamed_harder_on() -> None:
     residual = np.random.default_rng(0).normal(0, 0.01, (96, 192, 3)).astype(np.float32)
     uneven = residual * np.where(np.arange(192) < 96, 0.7, 1.4)[None, :, None].astype(np.float32)
@@ -449,6 +459,13 @@ def test_new_areas_take_larger_steps_than_those_that_are_eased() -> None:
     settled[0] = 0
     plan, share = eased(DreamOptions(), CarryOptions(), 0.1, settled)
     assert share is not None and share.max() == 1
+    assert plan[-1].iterations == CarryOptions.carry_iterations, "a quarter of the frame is new"
+    assert plan[-1].step * share[0, 0] == pytest.approx(1.5 * CarryOptions.carry_step)
+    assert plan[-1].step * share[3, 0] == pytest.approx(0.1 * CarryOptions.carry_step)
+    settled = np.ones((100, 100), np.float32)
+    settled[0, :50] = 0
+    plan, share = eased(DreamOptions(), CarryOptions(), 0.1, settled)
+    assert share is not None and plan[-1].iterations == 1, "all but nothing is"
     assert plan[-1].step * share[0, 0] == pytest.approx(3 * CarryOptions.carry_step)
     assert plan[-1].step * share[3, 0] == pytest.approx(0.3 * CarryOptions.carry_step)
 

@@ -26,9 +26,12 @@ LEAST_EFFORT, MOST_EFFORT = 0.02, 1.1
 EVENING = 2.0
 """Where a dream has become stronger than elsewhere, the steps are smaller by this power, times the
 firmness, of its mean square."""
-BARE = 0.5
+BARE = 0.8
 """Of a new dream's mean square: where there is less the steps are those of new areas."""
 LEAST_EVEN, MOST_EVEN = 0.3, 1.6
+WEAK, WEAK_SHARE = 0.3, 0.05
+"""Where more than this share of the frame is less settled than 1 less this, all iterations are
+made, however little the rest of it needs."""
 NEW_AREAS = 1.5
 """Size of the steps where the scene has just come into view, in those where it has been seen."""
 
@@ -125,6 +128,9 @@ def eased(
     float32 (H, W) in [0, 1], or None where it is 1 everywhere.
     """
     iterations = min(carry.carry_iterations, max(1, round(carry.carry_iterations * effort)))
+    if (settled < 1 - WEAK).mean() > WEAK_SHARE:
+        # Else what moves goes bare beside what holds still: one step at full size makes no forms.
+        iterations = carry.carry_iterations
     plan = carried_plan(options, replace(carry, carry_iterations=iterations))
     size = carry.carry_iterations * effort / max(1, iterations)
     if isinstance(even, np.ndarray):

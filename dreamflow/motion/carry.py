@@ -83,7 +83,15 @@ class Carried:
     def held(self, firmness: float, most: float = LARGEST_GAIN) -> Carried:
         """Return it nearer to the strength wanted; most: what a band is multiplied by at most."""
         residual = held(self.residual, self.wanted, firmness, most, self.grown)
-        return replace(self, residual=residual)
+        result = replace(self, residual=residual)
+        reached = result.reached
+        if firmness == 0 or reached is None or reached.max() <= 1:
+            return result
+        # Bands are held as a whole: what holds still is not to make up for what moves.
+        height, width = self.settled.shape
+        less = np.maximum(1, reached).astype(np.float32) ** -firmness
+        less = cv2.resize(less, (width, height), interpolation=cv2.INTER_LINEAR)
+        return replace(result, residual=residual * less[..., None])
 
     def nearer(self, share: float) -> Carried:
         """Return it with the strength wanted a share of the way nearer to its goal."""
