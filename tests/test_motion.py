@@ -22,6 +22,7 @@ from dreamflow.journeys.carried import (
     effort,
     evening,
     learned,
+    reached_by,
     seen_for,
 )
 from dreamflow.journeys.edge import to_image
@@ -205,8 +206,8 @@ def test_how_strong_a_new_dream_is_where_moves_with_the_scene() -> None:
     assert coming.spread[:, 0] == pytest.approx(begun.spread.mean(), rel=0.05), "new: as most"
     assert coming.reached[:, 3:].min() > 0.7 and coming.reached[:, 0].max() < 0.1
     long_seen = {0: replace(coming, settled=np.ones((96, 192), np.float32))}
-    seen = seen_for(long_seen, 0.25)
-    assert seen_for(long_seen, 0.0).min() == 1, "left as it will"
+    seen = seen_for(long_seen, reached_by(long_seen), 0.25)
+    assert seen_for(long_seen, reached_by(long_seen), 0.0).min() == 1, "left as it will"
     assert seen[:, 100:].min() == 1 and seen[:, :12].max() < 0.1, "seen for long, but bare"
 
 
@@ -416,11 +417,11 @@ def test_where_a_dream_is_weaker_than_elsewhere_it_is_dreamed_harder_on() -> Non
     residual = np.random.default_rng(0).normal(0, 0.01, (96, 192, 3)).astype(np.float32)
     uneven = residual * np.where(np.arange(192) < 96, 0.7, 1.4)[None, :, None].astype(np.float32)
     one = replace(Carried.begun(residual), residual=uneven)
-    even = evening({0: one}, 0.25)
+    even = evening(reached_by({0: one}), 0.25)
     assert isinstance(even, np.ndarray)
     assert even[:, :3].min() > 1.1 and even[:, -3:].max() < 0.9
-    assert evening({0: Carried.begun(residual)}, 0.25) == pytest.approx(1.0)
-    assert evening({0: one}, 0.0) == pytest.approx(1.0), "not held"
+    assert evening(reached_by({0: Carried.begun(residual)}), 0.25) == pytest.approx(1.0)
+    assert evening(reached_by({0: one}), 0.0) == pytest.approx(1.0), "not held"
     plan, share = eased(DreamOptions(), CarryOptions(), 1.0, one.settled, even)
     assert share is not None and share[:, :60].min() > 1.2 * share[:, -60:].max()
     assert plan[-1].step > CarryOptions.carry_step

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dreamflow.dream import OctavePlan, emphasis
-from dreamflow.motion import Carried
-from dreamflow.opencv import cv2
+from dreamflow.motion import Carried, over_frame
 from dreamflow.options import CarryOptions, DreamOptions
 
 LOOSEST = 0.15
@@ -96,12 +95,17 @@ def learned(one: Carried, firmness: float, least: float = LEAST_EFFORT) -> Carri
     return replace(one, effort=min(MOST_EFFORT, max(least, hard)))
 
 
-def evening(carried: dict[int, Carried], firmness: float) -> np.ndarray | float:
+def reached_by(carried: dict[int, Carried]) -> list[np.ndarray]:
+    """Return how strong each dream is where, as far as that is known; see `Carried.reached`."""
+    return [reached for one in carried.values() if (reached := one.reached) is not None]
+
+
+def evening(known: list[np.ndarray], firmness: float) -> np.ndarray | float:
     """Return by how much to dream harder where: float32 (h, w) by areas, or 1 for everywhere.
 
-    Where the flow is lost a dream stays weak, and the whole would be made up for elsewhere.
+    known: see `reached_by`. Where the flow is lost a dream stays weak, and the whole would be made
+    up for elsewhere.
     """
-    known = [part for one in carried.values() if (part := one.reached) is not None]
     shares = [(part / geometric_mean(part)) ** (-EVENING * firmness) for part in known]
     if not shares:
         return 1.0
@@ -134,8 +138,7 @@ def eased(
     plan = carried_plan(options, replace(carry, carry_iterations=iterations))
     size = carry.carry_iterations * effort / max(1, iterations)
     if isinstance(even, np.ndarray):
-        height, width = settled.shape
-        size = size * cv2.resize(even, (width, height), interpolation=cv2.INTER_LINEAR)
+        size = size * over_frame(even, *settled.shape)
     # What is new to the scene is not to lack the iterations that the whole can do without.
     new = NEW_AREAS * min(2.0, carry.carry_iterations / max(1, iterations))
     sizes = size + (np.maximum(new, size) - size) * np.square(1 - settled)
@@ -167,18 +170,17 @@ def mixed(carried: dict[int, Carried], shares: dict[int, float]) -> np.ndarray:
     )  # type: ignore[return-value]
 
 
-def seen_for(carried: dict[int, Carried], firmness: float) -> np.ndarray:
+def seen_for(carried: dict[int, Carried], known: list[np.ndarray], firmness: float) -> np.ndarray:
     """Return how long the scene has been seen, float32 (H, W) in [0, 1].
 
-    Where dreams are held at all, what is all but bare counts as new, however long it has been seen:
-    what came in at the edge of the frame was too narrow there for anything to grow on it.
+    known: see `reached_by`. Where dreams are held at all, what is all but bare counts as new,
+    however long it has been seen: what came in at the edge of the frame was too narrow there for
+    anything to grow on it.
     """
     found = [one.settled for one in carried.values()]
-    height, width = found[0].shape
-    for one in carried.values():
-        if firmness > 0 and (reached := one.reached) is not None:
-            dreamed = 1 - np.sqrt(1 - np.minimum(1, reached / BARE)).astype(np.float32)
-            found.append(cv2.resize(dreamed, (width, height), interpolation=cv2.INTER_LINEAR))
+    for reached in known if firmness > 0 else ():
+        dreamed = 1 - np.sqrt(1 - np.minimum(1, reached / BARE)).astype(np.float32)
+        found.append(over_frame(dreamed, *found[0].shape))
     return np.minimum.reduce(found)
 
 

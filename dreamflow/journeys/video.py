@@ -26,6 +26,7 @@ from dreamflow.journeys.carried import (
     evening,
     learned,
     mixed,
+    reached_by,
     seen_for,
     young,
 )
@@ -274,8 +275,10 @@ class VideoDreamer:
         image = self._catch_up(image, source, young(coming), key)
         options, carry, objective = self.now.options, self.now.carry, self.now.objective
         hard = effort(coming, carry.firmness, self.least_effort)
-        even = evening(coming, carry.firmness)
-        plan, share = eased(options, carry, hard, seen_for(coming, carry.firmness), even)
+        reached = reached_by(coming)
+        even = evening(reached, carry.firmness)
+        seen = seen_for(coming, reached, carry.firmness)
+        plan, share = eased(options, carry, hard, seen, even)
         weight = None if share is None else from_array(share, self.device)
         shaping = Shaping.of(options)
         if shaping.zoom != 1:

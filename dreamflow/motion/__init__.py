@@ -6,7 +6,7 @@ from dreamflow.motion.mending import mended
 from dreamflow.motion.regions import regions
 from dreamflow.motion.shots import GivenCuts, Mark, Marker, ShotFinder, find_shots, marked_at
 from dreamflow.motion.source import MotionSource, Remembered, foresee, motion_source
-from dreamflow.motion.strength import held, strength
+from dreamflow.motion.strength import held, over_frame, strength
 from dreamflow.motion.trust import flow_trust
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "marked_at",
     "mended",
     "motion_source",
+    "over_frame",
     "regions",
     "strength",
     "to_gray",

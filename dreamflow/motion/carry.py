@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dreamflow.motion.flow import Motion
-from dreamflow.motion.strength import LARGEST_GAIN, by_area, held, strength
+from dreamflow.motion.strength import LARGEST_GAIN, by_area, held, over_frame, strength
 from dreamflow.motion.trust import positions
 from dreamflow.opencv import cv2
 
@@ -82,16 +82,16 @@ class Carried:
 
     def held(self, firmness: float, most: float = LARGEST_GAIN) -> Carried:
         """Return it nearer to the strength wanted; most: what a band is multiplied by at most."""
+        if firmness == 0:
+            return self
         residual = held(self.residual, self.wanted, firmness, most, self.grown)
         result = replace(self, residual=residual)
         reached = result.reached
-        if firmness == 0 or reached is None or reached.max() <= 1:
+        if reached is None or reached.max() <= 1:
             return result
         # Bands are held as a whole: what holds still is not to make up for what moves.
-        height, width = self.settled.shape
         less = np.maximum(1, reached).astype(np.float32) ** -firmness
-        less = cv2.resize(less, (width, height), interpolation=cv2.INTER_LINEAR)
-        return replace(result, residual=residual * less[..., None])
+        return replace(result, residual=residual * over_frame(less, *self.settled.shape)[..., None])
 
     def nearer(self, share: float) -> Carried:
         """Return it with the strength wanted a share of the way nearer to its goal."""

@@ -72,6 +72,11 @@ def by_area(residual: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(cv2.resize(squared, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
 
 
+def over_frame(areas: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return values by areas, float32 (h, w), for each pixel of a frame: (height, width)."""
+    return cv2.resize(areas, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 def rms(band: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Return the root mean square of a band (H, W, 3); weight: float32 (H, W), None is even."""
     squared = np.square(band).mean(axis=-1)
