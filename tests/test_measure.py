@@ -16,7 +16,7 @@ from PIL import Image
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.media import open_clip
 from dreamflow.motion.measure import Meter, Track, warp_error
-from dreamflow.render.measuring import WEAKEST, Measured, excess_flicker, measure
+from dreamflow.render.measuring import LASTING, WEAKEST, Measured, excess_flicker, measure
 from dreamflow.render.verdict import BOUNDS, EVENNESS, compared, verdicts
 
 LEVELS = {"calm": 0.5, "naive": 8.0}
@@ -159,10 +159,39 @@ def test_a_part_without_a_dream_is_seen(tmp_path: Path, share: float) -> None:
     assert verdicts([half, whole])[EVENNESS] == "poor: bare in places"
     assert WEAKEST not in verdicts([half, whole]), "judged by the other, which is of the same layer"
     assert not {WEAKEST, EVENNESS} & verdicts([half, whole], matted=True).keys()
+    assert compared([half, whole])[EVENNESS] == 0 and compared([whole, whole])[EVENNESS] == 1
     late = [*whole.figures[:5], half.figures[5]]
     assert replace(whole, figures=late).summary()[WEAKEST] < 0.5, "be it in some frames only"
     (bare,) = measure(clips["source"], [clips["source"]])
     assert WEAKEST not in bare.summary(), "where there is no dream, nothing lacks one"
+
+
+def test_a_dream_that_is_weak_where_another_is_strong_is_seen(tmp_path: Path) -> None:
+    """By its own weakest tile it would be even, and one that is even would be called bare."""
+    sources = [np.full((64, 96, 3), 128, np.uint8)] * 4
+    left, even = [p.copy() for p in sources], [p + np.uint8(20) for p in sources]
+    for picture in left:
+        picture[:, :48] += 40
+        picture[:, 48:] += 15
+    films = {"source": sources, "left": left, "even": even}
+    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
+    one, other = measure(clips["source"], [clips["even"], clips["left"]])
+    assert compared([one, other])[EVENNESS] == pytest.approx(0.5, abs=0.1)
+    assert compared([other, one])[EVENNESS] == pytest.approx(0.75, abs=0.1)
+
+
+@pytest.mark.parametrize("end, said", [(30, "good"), (9, "poor: it fades"), (90, "poor: it grows")])
+def test_a_dream_that_does_not_last_is_seen(tmp_path: Path, end: int, said: str) -> None:
+    sources = [np.full((32, 48, 3), 100, np.uint8)] * 100
+    levels = np.linspace(30, end, 100).astype(np.uint8)
+    dreamed = [source + level for source, level in zip(sources, levels, strict=True)]
+    films = {"source": sources, "dream": dreamed}
+    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
+    (found,) = measure(clips["source"], [clips["dream"]], cuts=())
+    assert found.summary()[LASTING] == pytest.approx(levels[-25:].mean() / levels[:25].mean(), 0.05)
+    assert verdicts([found])[LASTING] == said
+    cut = [replace(f, cut=n in (0, 50)) for n, f in enumerate(found.figures)]
+    assert LASTING not in replace(found, figures=cut).summary(), "two seconds tell nothing"
 
 
 def test_a_guided_dream_is_measured_towards_its_guide(
@@ -220,7 +249,7 @@ def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., 
     assert rows[0]["warp_error"] == "" and float(rows[1]["warp_error"]) > 0
     told = json.loads(cli(*line, "--json").out)
     assert 0 < told["excess_flicker"] < 1
-    assert set(told["verdicts"]) == set(BOUNDS) - {WEAKEST}
+    assert set(told["verdicts"]) == set(BOUNDS) - {WEAKEST, LASTING}, "it is short"
     assert told["dreams"][0]["whole"]["objective / source"] > 1
     assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "what exists is not overwritten"
 

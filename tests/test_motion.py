@@ -12,6 +12,7 @@ import pytest
 from conftest import WEIGHTS, texture
 
 from dreamflow.frames import Frame
+from dreamflow.journeys import carried as carried_module
 from dreamflow.journeys.carried import (
     LEAST_EFFORT,
     MOST_EFFORT,
@@ -21,9 +22,12 @@ from dreamflow.journeys.carried import (
     eased,
     effort,
     evening,
+    faded,
     learned,
     reached_by,
+    regrowth_plan,
     seen_for,
+    uncover_plan,
 )
 from dreamflow.journeys.edge import to_image
 from dreamflow.journeys.video import VideoDreamer
@@ -201,9 +205,9 @@ def test_how_strong_a_new_dream_is_where_moves_with_the_scene() -> None:
     trust = np.ones((96, 192), np.float32)
     trust[:, :48] = 0
     coming = begun.along(Motion(moved, -moved, trust), decay=1.0)
-    assert begun.spread is not None and coming.spread is not None and coming.reached is not None
-    np.testing.assert_allclose(coming.spread[:, 3:7], begun.spread[:, 1:5], rtol=0.05)
-    assert coming.spread[:, 0] == pytest.approx(begun.spread.mean(), rel=0.05), "new: as most"
+    assert begun.forms is not None and coming.forms is not None and coming.reached is not None
+    np.testing.assert_allclose(coming.forms[:, 3:7], begun.forms[:, 1:5], rtol=0.05)
+    assert coming.forms[:, 0] == pytest.approx(begun.forms.mean(), rel=0.05), "new: as most"
     assert coming.reached[:, 3:].min() > 0.7 and coming.reached[:, 0].max() < 0.1
     long_seen = {0: replace(coming, settled=np.ones((96, 192), np.float32))}
     seen = seen_for(long_seen, reached_by(long_seen), 0.25)
@@ -425,6 +429,76 @@ def test_where_a_dream_is_weaker_than_elsewhere_it_is_dreamed_harder_on() -> Non
     plan, share = eased(DreamOptions(), CarryOptions(), 1.0, one.settled, even)
     assert share is not None and share[:, :60].min() > 1.2 * share[:, -60:].max()
     assert plan[-1].step > CarryOptions.carry_step
+
+
+def test_forms_are_missed_where_they_have_faded_and_fine_lines_are_not() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (96, 192, 3)).astype(np.float32)
+    forms = cv2.GaussianBlur(noise, (0, 0), 3.0)
+    lines = np.where(np.arange(192) % 2, 0.03, -0.03)[None, :, None].astype(np.float32)
+    left = (np.arange(192) < 96)[None, :, None]
+    begun = Carried.begun(forms + lines)
+    halved = replace(begun, residual=forms * (1 - 0.5 * left) + lines)
+    missing = faded(reached_by({0: halved}), 96, 192)
+    assert missing.shape == (96, 192) and missing.dtype == np.float32
+    assert missing[:, :48].mean() == pytest.approx(0.5, abs=0.05)
+    assert missing[:, 144:].max() < 0.02
+    assert faded(reached_by({0: replace(begun, residual=forms)}), 96, 192).max() < 0.02
+    assert faded([], 4, 6).max() == 0, "not known, not missed"
+
+
+def test_what_has_faded_is_dreamed_on_at_half_the_size() -> None:
+    (part,) = regrowth_plan(DreamOptions(), CarryOptions(), 0.1)
+    assert part.scale**part.octave == pytest.approx(2, rel=0.05)
+    assert part.step == pytest.approx(0.8 * CarryOptions.carry_step)
+    (most,) = regrowth_plan(DreamOptions(), CarryOptions(), 0.9)
+    assert most.step == pytest.approx(2 * CarryOptions.carry_step), "no larger"
+    (coarse,) = regrowth_plan(DreamOptions(octaves=2, octave_scale=4.0), CarryOptions(), 0.5)
+    assert coarse.octave == 1
+    for options, carry, missing in (
+        (DreamOptions(), CarryOptions(), 0.01),
+        (DreamOptions(), CarryOptions(stability=1), 0.5),
+        (DreamOptions(), CarryOptions(firmness=0), 0.5),
+        (DreamOptions(), CarryOptions(carry_iterations=0), 0.5),
+        (DreamOptions(octaves=1), CarryOptions(), 0.5),
+    ):
+        assert regrowth_plan(options, carry, missing) == [], "nothing to do, or nothing is to be"
+
+
+def test_what_comes_into_view_gets_large_steps_most_of_them_for_its_forms() -> None:
+    plan = uncover_plan(DreamOptions(), CarryOptions(uncover_iterations=2))
+    assert [(part.octave, part.iterations) for part in plan] == [(1, 2), (0, 1)]
+    assert all(part.step == 2 * DreamOptions.step for part in plan)
+    (only,) = uncover_plan(DreamOptions(octaves=1), CarryOptions(uncover_iterations=2))
+    assert (only.octave, only.iterations) == (0, 2)
+    assert uncover_plan(DreamOptions(), CarryOptions(uncover_iterations=0)) == []
+
+
+def test_faded_forms_grow_again(noise_network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    def grown() -> float:
+        dreamer = VideoDreamer(noise_network, replace(SMALL, octaves=4), CarryOptions())
+        scene = texture(96, 96)
+        dreamer(Frame(0, Fraction(0), scene))
+        (begun,) = dreamer._carried.values()
+        finest, *rest = bands(begun.residual)
+        dulled = begun.residual - 0.6 * joined([np.zeros_like(finest), *rest])
+        faint = replace(begun, residual=dulled)
+        dreamer._carried = {0: faint}
+        for index in range(1, 7):
+            dreamer(Frame(index, Fraction(index, 24), scene))
+        (after,) = dreamer._carried.values()
+        assert faint.reached is not None and after.reached is not None
+        return float(after.reached.mean() / faint.reached.mean())
+
+    often = grown()
+    monkeypatch.setattr(carried_module, "REGROWTH", 0.0)
+    assert often > 1.2 * grown(), "than by what is done at full size"
+
+
+def test_a_job_of_before_forms_were_told_apart_is_held_as_it_is() -> None:
+    residual = np.random.default_rng(0).normal(0, 0.02, (48, 64, 3)).astype(np.float32)
+    state = vars(Carried.begun(residual)) | {"spread": np.ones((2, 3), np.float32)}
+    del state["forms"]
+    assert Carried.restored(state).reached == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("first", [0, 1])

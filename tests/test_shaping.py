@@ -37,6 +37,7 @@ from dreamflow.journeys.carried import carried_plan
 from dreamflow.journeys.edge import to_array, to_image
 from dreamflow.journeys.ground import Ground, mirrored
 from dreamflow.journeys.noise import BRIGHTNESS, noise_about
+from dreamflow.journeys.refining import refined
 from dreamflow.journeys.video import VideoDreamer
 from dreamflow.journeys.zoom import ZoomJourney, dream_zoom
 from dreamflow.media import open_clip
@@ -336,7 +337,8 @@ def test_a_carried_dream_flows_on_however_little_is_dreamed(
     cv2.circle(residual, (60, 40), 3, (0.4, 0.4, 0.4), -1)
     settled[:8] = 0
     carried = {0: Carried(residual, settled, climb=1.0, climbed=1.0 + (least_effort < 1))}
-    dreamed = dreamer._refine(to_image(source), carried, (0, 1)) - to_image(source)
+    image = to_image(source)
+    dreamed = refined(image, carried, dreamer.now, (0, 1), least_effort) - image
     column = np.clip(to_array(dreamed)[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
     at = 20 + float((np.arange(len(column)) * column).sum() / column.sum())
     steps = sum(part.iterations for part in carried_plan(dreamer.options, dreamer.carry))

@@ -86,8 +86,9 @@ def measure(
     source's own is good: 1 to 2 times. Excess flicker: what the dream adds to it, as a share of
     what --against adds; below 0.03 the eye sees none, 1 is dreaming each frame by itself.
     Objective: how strongly the layer responds; the same as that of --against is as strong.
-    Residual: how far the dream is from the source. Weakest tile: the same of that tile of a
-    grid of 4x4 where it is least, against the strong ones; near 0 a part of the frame is bare.
+    Residual: how far the dream is from the source; steady over a shot. Weakest tile: the same of
+    that tile of a grid of 4x4 where it is least, against the strong ones, or against the same tile
+    of --against; near 0 a part of the frame is bare.
     Sharpness: variance of the Laplacian. Colour drift: change of the mean colour within a shot;
     below 1 level is steady. The verdicts say what is good, fair or poor by these bounds.
     """

@@ -25,14 +25,24 @@ LEAST_EFFORT, MOST_EFFORT = 0.02, 1.1
 EVENING = 2.0
 """Where a dream has become stronger than elsewhere, the steps are smaller by this power, times the
 firmness, of its mean square."""
-BARE = 0.8
-"""Of a new dream's mean square: where there is less the steps are those of new areas."""
+BARE = 0.9
+"""Of the mean square of a new dream's forms: where there is less, steps are those of new areas."""
 LEAST_EVEN, MOST_EVEN = 0.3, 1.6
 WEAK, WEAK_SHARE = 0.3, 0.05
 """Where more than this share of the frame is less settled than 1 less this, all iterations are
 made, however little the rest of it needs."""
 NEW_AREAS = 1.5
 """Size of the steps where the scene has just come into view, in those where it has been seen."""
+UNCOVER_STEP = 2.0
+"""Size of the extra steps there, of a new dream's: a few large ones are as strong as that, and over
+at once."""
+FORMS_OCTAVE_SCALE = 2.0
+"""How many times smaller a frame is, about, on which forms are dreamed."""
+REGROWTH, MOST_REGROWTH = 32.0, 2.0
+"""Size of the steps that make faded forms grow again, in those of a carried frame: times the
+firmness, and times how much of them is missing; and at most."""
+FADED = 0.05
+"""Where less than this is missing at most, nothing is done about it."""
 
 
 def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]:
@@ -53,6 +63,32 @@ def carried_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]
         if share > 0 and step > 0 and count:
             plan.append(OctavePlan(octave, options.octave_scale, count, step * min(1.0, share)))
     return plan
+
+
+def uncover_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]:
+    """Return the plan for what has just come into view: large steps, most of them for its forms."""
+    count = carry.uncover_iterations
+    counts = ((1, count), (0, (count + 1) // 2)) if options.octaves > 1 else ((0, count),)
+    return [
+        OctavePlan(octave, options.octave_scale, steps, UNCOVER_STEP * options.step * share)
+        for octave, steps in counts
+        if steps and (share := emphasis(options, octave))
+    ]
+
+
+def regrowth_plan(options: DreamOptions, carry: CarryOptions, missing: float) -> list[OctavePlan]:
+    """Return the plan for forms that have faded, at half the size: none where there is no need.
+
+    missing: how much of them is, where the most is: of 1.
+    """
+    halving = math.log(FORMS_OCTAVE_SCALE) / math.log(options.octave_scale)
+    octave = min(max(1, round(halving)), options.octaves - 1)
+    count = round(carry.carry_iterations * 2 / 3)
+    size = min(MOST_REGROWTH, REGROWTH * carry.firmness * missing)
+    step = carry.carry_step * 2 * (1 - carry.stability) * size * min(1, emphasis(options, octave))
+    if octave == 0 or count == 0 or step == 0 or missing < FADED:
+        return []
+    return [OctavePlan(octave, options.octave_scale, count, step)]
 
 
 def carried_share(carry: CarryOptions) -> float:
@@ -110,6 +146,19 @@ def evening(known: list[np.ndarray], firmness: float) -> np.ndarray | float:
     if not shares:
         return 1.0
     return np.clip(sum(shares) / len(shares), LEAST_EVEN, MOST_EVEN).astype(np.float32)
+
+
+def faded(known: list[np.ndarray], height: int, width: int) -> np.ndarray:
+    """Return how much of a dream's forms is missing where: float32 (height, width), of 1.
+
+    known: see `reached_by`. Flow is never quite right, and what is carried along it is never quite
+    where its forms were: they fade, most of all on what moves, and are not made anew by steps at
+    full size, which the objective is content with.
+    """
+    if not known:
+        return np.zeros((height, width), np.float32)
+    missing = np.mean([np.maximum(0, 1 - np.sqrt(part)) for part in known], axis=0)
+    return over_frame(missing.astype(np.float32), height, width)
 
 
 def geometric_mean(values: np.ndarray) -> float:

@@ -13,21 +13,15 @@ from torch import Tensor
 
 from dreamflow.ahead import ahead
 from dreamflow.clock import Timeline
-from dreamflow.dream import Objective, OctavePlan, Shaping, dream, emphasis, first_plan
+from dreamflow.dream import Objective, Shaping, dream, first_plan
 from dreamflow.errors import SettingsError
 from dreamflow.frames import Frame
 from dreamflow.journeys.carried import (
     LEAST_EFFORT,
-    carried_plan,
     carried_share,
-    eased,
-    effort,
     evened,
-    evening,
     learned,
     mixed,
-    reached_by,
-    seen_for,
     young,
 )
 from dreamflow.journeys.course import Course
@@ -36,6 +30,7 @@ from dreamflow.journeys.ground import Ground
 from dreamflow.journeys.journey import State
 from dreamflow.journeys.passes import dream_marked
 from dreamflow.journeys.picked import pick, settled, wants_picture
+from dreamflow.journeys.refining import refined
 from dreamflow.journeys.shown import Shown, Within, box_of, in_turn, matte_beside, matte_of
 from dreamflow.media.clip import Clip
 from dreamflow.motion import (
@@ -45,19 +40,14 @@ from dreamflow.motion import (
     Marker,
     ShotFinder,
     motion_source,
-    regions,
 )
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions, ShowOptions
 
 LOST_TRUST = 0.15
 """Where less of a frame than this can be traced back, it is dreamed like the first of a shot."""
-YOUNG = 0.2
-"""Areas less grown than 1 less this get the extra iterations."""
 NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
-UNCOVER_STEP = 2.0
-"""Size of those, in steps: a few large ones are as strong as a new dream, and over at once."""
 RENEW_S = Fraction(4)
 """A new dream is made this often, in seconds, to see how strong one is now: the scene may have
 changed. It costs a few carried frames."""
@@ -180,7 +170,7 @@ class VideoDreamer:
         else:
             if not flash:
                 coming = self._retarget(coming, source, frame.time, key)
-            dreamed = self._refine(source, coming, key)
+            dreamed = refined(source, coming, self.now, key, self.least_effort)
         if not flash:
             self._before = frame
             self._carried = self._settle(coming, to_array(dreamed - source)) if carried else coming
@@ -266,27 +256,8 @@ class VideoDreamer:
             for number, one in coming.items():
                 anew = self._anew(source, self.course.objective_of(number), key)
                 new = self._begun(anew, source, number)
-                coming[number] = replace(one, goal=new.goal, spread=new.spread, climb=new.climb)
+                coming[number] = replace(one, goal=new.goal, forms=new.forms, climb=new.climb)
         return {number: one.nearer(RETARGETING) for number, one in coming.items()}
-
-    def _refine(self, source: Tensor, coming: dict[int, Carried], key: tuple[int, int]) -> Tensor:
-        residual = mixed(coming, self.now.shares)
-        image = (source + from_array(residual, self.device)).clamp_(0, 1)
-        image = self._catch_up(image, source, young(coming), key)
-        options, carry, objective = self.now.options, self.now.carry, self.now.objective
-        hard = effort(coming, carry.firmness, self.least_effort)
-        reached = reached_by(coming)
-        even = evening(reached, carry.firmness)
-        seen = seen_for(coming, reached, carry.firmness)
-        plan, share = eased(options, carry, hard, seen, even)
-        weight = None if share is None else from_array(share, self.device)
-        shaping = Shaping.of(options)
-        if shaping.zoom != 1:
-            # However little is dreamed on, all of the dream moves at one speed.
-            steps = sum(part.iterations for part in carried_plan(options, carry))
-            image = shaping.flowing(image, source, steps) if steps else image
-            shaping = replace(shaping, zoom=1.0)
-        return dream(image, objective, plan, options.jitter, key, weight, shaping, source)
 
     def _settle(self, coming: dict[int, Carried], residual: np.ndarray) -> dict[int, Carried]:
         """Return what goes on to the next frame, of a frame's residual (H, W, 3)."""
@@ -304,41 +275,6 @@ class VideoDreamer:
             part = change * (own + new * (alike - own)).astype(np.float32)
             grown[number] = one.settling(one.residual + part)
         return grown
-
-    def _catch_up(
-        self, image: Tensor, source: Tensor, young: np.ndarray, key: tuple[int, int]
-    ) -> Tensor:
-        """Dream harder where the scene came into view, on just the parts that hold such areas."""
-        iterations = self.now.carry.uncover_iterations
-        if iterations == 0:
-            return image
-        options = self.now.options
-        plan = [
-            OctavePlan(octave, options.octave_scale, steps, UNCOVER_STEP * options.step * share)
-            for octave, steps in ((1, iterations // 2), (0, iterations))
-            if octave < options.octaves and (share := emphasis(options, octave))
-        ]
-        # The dream's movement is about the middle of the frame, not of a part of it.
-        shaping = replace(Shaping.of(options), zoom=1.0)
-        image = image.clone()
-        for number, (rows, columns) in enumerate(
-            regions(young > YOUNG, self.now.objective.smallest)
-        ):
-            part = image[:, :, rows, columns]
-            weight = from_array(young[rows, columns], self.device)
-            # The region's number, from 1, keeps its shifts apart from those of the refinement.
-            part_key = (*key, 1 + number)
-            image[:, :, rows, columns] = dream(
-                part,
-                self.now.objective,
-                plan,
-                options.jitter,
-                part_key,
-                weight,
-                shaping,
-                source[:, :, rows, columns],
-            )
-        return image
 
 
 def dream_video(

@@ -39,17 +39,17 @@ class Carried:
     residual: float32 (H, W, 3), dream minus source in units of 1, never re-quantised. settled:
     float32 (H, W) in [0, 1], how far the dream has grown there: 0 where the scene has just come
     into view, 1 where it has been seen for long. wanted: the strength (see `strength`) that it is
-    held near; goal: what that is on its way to. spread: float32 (h, w), how strong a new dream is
-    by areas (see `by_area`), carried with the scene. climb: how much of the objective a new dream
-    gains over its source; climbed: how much this one has, lately. None: not known. effort: of 1,
-    how hard to dream on it, so that it stays so.
+    held near; goal: what that is on its way to. forms: float32 (h, w), how strong those of a new
+    dream are by areas (see `by_area`), carried with the scene. climb: how much of the objective a
+    new dream gains over its source; climbed: how much this one has, lately. None: not known.
+    effort: of 1, how hard to dream on it, so that it stays so.
     """
 
     residual: np.ndarray
     settled: np.ndarray
     wanted: tuple[float, ...] = ()
     goal: tuple[float, ...] = ()
-    spread: np.ndarray | None = None
+    forms: np.ndarray | None = None
     climb: float | None = None
     climbed: float | None = None
     effort: float = FIRST_EFFORT
@@ -66,10 +66,11 @@ class Carried:
         """Return what was kept as `vars`.
 
         A DreamFlow that told strength by fewer numbers held it near others: it is held as it is.
+        So it is where how strong it is by areas was told of all of it, as its `spread`.
         """
-        kept = cls(**state)
-        if kept.spread is None:
-            kept = replace(kept, spread=by_area(kept.residual))
+        kept = cls(**{name: value for name, value in state.items() if name != "spread"})
+        if kept.forms is None:
+            kept = replace(kept, forms=by_area(kept.residual))
         now = strength(kept.residual)
         return kept if len(now) == len(kept.wanted) else replace(kept, wanted=now, goal=now)
 
@@ -77,8 +78,8 @@ class Carried:
         """Return what the current frame starts with: decay * trust * the warped residual."""
         residual = warp(self.residual, motion.backward) * (decay * motion.trust)[..., None]
         settled = np.clip(warp(self.settled, motion.backward), 0, 1) * motion.trust
-        spread = None if self.spread is None else along(self.spread, motion)
-        return replace(self, residual=residual, settled=settled, spread=spread)
+        forms = None if self.forms is None else along(self.forms, motion)
+        return replace(self, residual=residual, settled=settled, forms=forms)
 
     def held(self, firmness: float, most: float = LARGEST_GAIN) -> Carried:
         """Return it nearer to the strength wanted; most: what a band is multiplied by at most."""
@@ -116,13 +117,13 @@ class Carried:
 
     @property
     def reached(self) -> np.ndarray | None:
-        """How strong it is where, against a new dream: float32 (h, w), by areas; None: not known.
+        """How strong its forms are where, against a new dream: float32 (h, w), by areas.
 
-        Of the mean square; 1 is as strong.
+        Of the mean square; 1 is as strong. None: not known.
         """
-        if self.spread is None:
+        if self.forms is None:
             return None
-        return (by_area(self.residual) + TINY) / (self.spread + TINY)
+        return (by_area(self.residual) + TINY) / (self.forms + TINY)
 
 
 def along(areas: np.ndarray, motion: Motion) -> np.ndarray:

@@ -88,18 +88,25 @@ def sharpness(picture: np.ndarray) -> float:
     return float(cv2.Laplacian(to_gray(picture).astype(np.float32), cv2.CV_32F).var())
 
 
-def weakest_tile(change: np.ndarray) -> float:
-    """Return the mean |change| of the weakest tile of 4x4, as a share of that of the strong ones.
+def by_tile(change: np.ndarray) -> tuple[float, ...]:
+    """Return the mean |change| of each tile of 4x4, or fewer, from the upper left, row by row.
 
-    change: dream - source, (H, W, 3), in levels. 1 is even, 0 has a tile without a dream; NaN where
-    there is no dream at all. A share of the mean would be larger, the more of the frame is bare.
+    change: dream - source, (H, W, 3), in levels.
     """
     size = np.abs(change).mean(axis=-1)
     down, across = (min(TILES, side) for side in size.shape)
     rows = np.array_split(size, down, axis=0)
-    tiles = [tile.mean() for row in rows for tile in np.array_split(row, across, axis=1)]
+    return tuple(float(tile.mean()) for row in rows for tile in np.array_split(row, across, axis=1))
+
+
+def weakest_tile(tiles: Sequence[float]) -> float:
+    """Return the weakest of some tiles (see `by_tile`) as a share of the strong ones.
+
+    1 is even, 0 has a tile without a dream; NaN where there is no dream at all. A share of the mean
+    would be larger, the more of the frame is bare.
+    """
     strong = float(np.quantile(tiles, STRONG))
-    return float(min(tiles)) / strong if strong >= LEAST_RESIDUAL else float("nan")
+    return min(tiles) / strong if strong >= LEAST_RESIDUAL else float("nan")
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,9 @@ class FrameFigures:
     warp_error, source_warp_error: E_warp to the frame before, of the dream and of the source.
     long_warp_error, source_long_warp_error: the same to the first frame of the shot. compared:
     share of the frame that E_warp looks at. residual: mean |dream - source|, in levels of 255.
-    weakest: see `weakest_tile`. sharpness, source_sharpness: variance of the Laplacian. red, green,
-    blue: mean of dream - source, in levels.
+    tiles: the same by tile, see `by_tile`; weakest: see `weakest_tile`. sharpness,
+    source_sharpness: variance of the Laplacian. red, green, blue: mean of dream - source, in
+    levels.
     """
 
     cut: bool
@@ -120,6 +128,7 @@ class FrameFigures:
     source_long_warp_error: float
     compared: float
     residual: float
+    tiles: tuple[float, ...]
     weakest: float
     sharpness: float
     source_sharpness: float
@@ -157,6 +166,7 @@ class Meter:
         found: Figures = []
         for number, dream in enumerate(dreams, start=1):
             change = dream.astype(np.float32) - source
+            tiles = by_tile(change)
             red, green, blue = (float(v) for v in change.mean(axis=(0, 1)))
             figures = FrameFigures(
                 cut=cut,
@@ -166,7 +176,8 @@ class Meter:
                 source_long_warp_error=far[0],
                 compared=short.share if short else float("nan"),
                 residual=float(np.abs(change).mean()),
-                weakest=weakest_tile(change),
+                tiles=tiles,
+                weakest=weakest_tile(tiles),
                 sharpness=sharpness(dream),
                 source_sharpness=source_sharpness,
                 red=red,

@@ -64,10 +64,12 @@ def strength(residual: np.ndarray) -> tuple[float, ...]:
 def by_area(residual: np.ndarray) -> np.ndarray:
     """Return how strong a residual (H, W, 3) is where: float32 (h, w), a value for each area.
 
-    The mean square of what is not its mean colour; smoothed, so that no area is 0 for being small.
+    The mean square of its forms: all but its finest band, and its mean colour. Where a dream fades
+    they go first, and the fine lines that the objective rewards stay. Smoothed, so that no area is
+    0 for being small.
     """
     height, width = residual.shape[:2]
-    squared = np.square(residual - residual.mean(axis=(0, 1))).mean(axis=-1)
+    squared = np.square(cv2.pyrDown(residual - residual.mean(axis=(0, 1)))).mean(axis=-1)
     size = max(2, round(width / AREA_PX)), max(2, round(height / AREA_PX))
     return cv2.GaussianBlur(cv2.resize(squared, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
 

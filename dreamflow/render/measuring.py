@@ -16,12 +16,18 @@ from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.journeys.edge import to_image
 from dreamflow.media.clip import Clip
 from dreamflow.motion import Mark, find_shots, marked_at
-from dreamflow.motion.measure import FrameFigures, Meter
+from dreamflow.motion.measure import LEAST_RESIDUAL, FrameFigures, Meter
 
 SLICE_AT = 0.5
 """Share of the height at which the x-t slice is cut."""
 WEAKEST = "weakest tile / strong"
 """What is said of how evenly the frame is dreamed."""
+LASTING = "residual, end / beginning"
+"""What is said of whether a dream stays as strong over a shot."""
+LASTING_S = 1
+"""Seconds of the beginning and of the end that are compared."""
+LEAST_SHOT_S = 3
+"""A shot shorter than this has no beginning and end that could differ."""
 LOW_SHARE = 0.1
 """Of the frames, for which a low figure counts."""
 ObjectiveAt = Callable[[Fraction], Objective]
@@ -68,6 +74,7 @@ class Measured:
                 "time_s": round(float(self.times[number]), 6),
                 **asdict(figures),
             }
+            del row["tiles"]
             if self.objective:
                 row["objective"] = self.objective[number]
                 row["source_objective"] = self.source_objective[number]
@@ -86,6 +93,23 @@ class Measured:
             drift = max(drift, float(np.abs(colour - first).max()))
         return drift
 
+    def lasting(self) -> float:
+        """Return the residual of a shot's last second, of its first; NaN where all are short.
+
+        The lowest of the shots': what fades in one does not grow in another to make up for it.
+        """
+        begins = [n for n, figures in enumerate(self.figures) if figures.cut]
+        residual, found = self.column("residual"), [math.nan]
+        for begin, end in zip(begins, [*begins[1:], len(self.times)], strict=True):
+            times = [float(time - self.times[begin]) for time in self.times[begin:end]]
+            if times[-1] < LEAST_SHOT_S:
+                continue
+            times, shot = np.array(times), residual[begin:end]
+            late = shot[times >= times[-1] - LASTING_S].mean()
+            early = shot[times < LASTING_S].mean()
+            found.append(float(late / early) if early >= LEAST_RESIDUAL else math.nan)
+        return float(np.nanmin(found)) if not np.isnan(found).all() else math.nan
+
     def summary(self) -> dict[str, float]:
         """Return the figures of the whole; those that it has not are left out."""
         found = {
@@ -96,6 +120,7 @@ class Measured:
             "E_warp of the source, long-term": mean(self.column("source_long_warp_error")),
             "share compared": mean(self.column("compared")),
             "mean |residual|, levels": mean(self.column("residual")),
+            LASTING: self.lasting(),
             WEAKEST: lowest(self.column("weakest")),
             "sharpness / source": mean(self.column("sharpness"))
             / max(1e-9, mean(self.column("source_sharpness"))),
@@ -125,6 +150,19 @@ def lowest(values: np.ndarray) -> float:
     """Return what a tenth of those that are not NaN are below, or NaN."""
     kept = values[~np.isnan(values)]
     return float(np.quantile(kept, LOW_SHARE)) if len(kept) else float("nan")
+
+
+def weakest_beside(dream: Measured, other: Measured) -> float | None:
+    """Return the residual of the tile that holds the least of another dream's there, as a share.
+
+    Each tile over all frames, since a dream by itself puts its creatures elsewhere in each. None
+    where the other has no dream.
+    """
+    mine, theirs = (
+        np.mean([figures.tiles for figures in one.figures], axis=0) for one in (dream, other)
+    )
+    dreamed = theirs >= LEAST_RESIDUAL
+    return float((mine[dreamed] / theirs[dreamed]).min()) if dreamed.any() else None
 
 
 def excess_flicker(dream: Measured, naive: Measured) -> float | None:

@@ -6,7 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dreamflow.render.measuring import WEAKEST, Measured, excess_flicker
+from dreamflow.render.measuring import (
+    LASTING,
+    WEAKEST,
+    Measured,
+    excess_flicker,
+    weakest_beside,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ EVENNESS = "weakest tile"
 BARE = "bare in places"
 BOUNDS = {
     "E_warp / source": Bounds((NONE_TOO_LOW, 2), (NONE_TOO_LOW, 4), "", "it flickers"),
+    LASTING: Bounds((0.8, 1.3), (0.6, 1.7), "it fades", "it grows"),
     WEAKEST: Bounds((0.18, NONE_TOO_HIGH), (0.12, NONE_TOO_HIGH), BARE, ""),
     "colour drift, levels": Bounds((NONE_TOO_LOW, 1), (NONE_TOO_LOW, 3), "", "its colours drift"),
     EXCESS: Bounds((NONE_TOO_LOW, 0.05), (NONE_TOO_LOW, 0.15), "", "it flickers"),
@@ -58,10 +65,11 @@ def compared(found: Sequence[Measured]) -> dict[str, float]:
     shares: dict[str, float] = {}
     if (excess := excess_flicker(found[0], found[1])) is not None:
         shares[EXCESS] = excess
-    pairs = ((STRENGTH, "objective"), (SHARPNESS, "sharpness / source"), (EVENNESS, WEAKEST))
-    for name, figure in pairs:
+    for name, figure in ((STRENGTH, "objective"), (SHARPNESS, "sharpness / source")):
         if other.get(figure, 0.0) > 0 and figure in one:
             shares[name] = one[figure] / other[figure]
+    if (evenness := weakest_beside(found[0], found[1])) is not None:
+        shares[EVENNESS] = evenness
     return shares
 
 
