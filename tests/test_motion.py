@@ -37,7 +37,15 @@ from dreamflow.motion.carry import FIRST_EFFORT, along, warp
 from dreamflow.motion.flowfiles import NOWHERE_PX
 from dreamflow.motion.measure import motion_boundaries, warp_error
 from dreamflow.motion.mending import filled
-from dreamflow.motion.strength import BANDS, SOFTENED, bands, held, joined, strength
+from dreamflow.motion.strength import (
+    BANDS,
+    LARGEST_LINES,
+    SOFTENED,
+    bands,
+    held,
+    joined,
+    strength,
+)
 from dreamflow.motion.trust import alike, flow_trust, whole
 from dreamflow.networks import Network
 from dreamflow.options import CarryOptions, DreamOptions
@@ -339,7 +347,7 @@ def test_bands_add_up_to_what_they_were_made_of() -> None:
 def test_what_is_weak_is_brought_back_and_what_is_strong_let_down() -> None:
     residual = np.random.default_rng(0).normal(0, 0.1, (64, 96, 3)).astype(np.float32)
     wanted = strength(residual)
-    assert len(wanted) == BANDS + 4
+    assert len(wanted) == 1 + BANDS + 1 + 3, "finest lines, bands, what is left, mean colour"
     for factor, firmness in ((0.9, 0.2), (1.2, 0.2), (0.9, 0.05)):
         off = strength(residual * factor)
         nearer = strength(held(residual * np.float32(factor), wanted, firmness))
@@ -349,7 +357,20 @@ def test_what_is_weak_is_brought_back_and_what_is_strong_let_down() -> None:
     weakest = strength(residual * 1e-4)
     assert max(hardly[:BANDS]) < 2 * max(weakest[:BANDS]), "never more than a quarter"
     kept = strength(held(residual * 0.5, wanted, 1.0, most=1.0))
-    assert kept[:BANDS] == pytest.approx(strength(residual * 0.5)[:BANDS], rel=SOFTENED - 1)
+    most = SOFTENED * LARGEST_LINES
+    assert kept[:BANDS] == pytest.approx(strength(residual * 0.5)[:BANDS], rel=most - 1)
+
+
+def test_what_warps_take_of_the_finest_lines_is_given_back() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (64, 96, 3)).astype(np.float32)
+    residual = cv2.GaussianBlur(noise, (0, 0), 0.7)
+    shift = np.full((64, 96, 2), 0.5, np.float32)
+    carried = residual
+    for _ in range(8):
+        carried = held(warp(carried, shift), strength(residual), 0.25)
+    wanted, now = strength(residual), strength(carried)
+    assert now[0] / wanted[0] > 0.9 and now[1] / wanted[1] == pytest.approx(1, abs=0.1)
+    assert strength(warp(residual, shift))[0] < 0.95 * wanted[0], "of one warp"
 
 
 def test_the_mean_colour_is_held() -> None:
@@ -447,15 +468,15 @@ def test_forms_are_missed_where_they_have_faded_and_fine_lines_are_not() -> None
 
 
 def test_what_has_faded_is_dreamed_on_at_half_the_size() -> None:
-    (part,) = regrowth_plan(DreamOptions(), CarryOptions(), 0.1)
+    (part,) = regrowth_plan(DreamOptions(), CarryOptions(), 0.2)
     assert part.scale**part.octave == pytest.approx(2, rel=0.05)
-    assert part.step == pytest.approx(0.8 * CarryOptions.carry_step)
+    assert part.step == pytest.approx(1.6 * CarryOptions.carry_step)
     (most,) = regrowth_plan(DreamOptions(), CarryOptions(), 0.9)
     assert most.step == pytest.approx(2 * CarryOptions.carry_step), "no larger"
     (coarse,) = regrowth_plan(DreamOptions(octaves=2, octave_scale=4.0), CarryOptions(), 0.5)
     assert coarse.octave == 1
     for options, carry, missing in (
-        (DreamOptions(), CarryOptions(), 0.01),
+        (DreamOptions(), CarryOptions(), 0.1),
         (DreamOptions(), CarryOptions(stability=1), 0.5),
         (DreamOptions(), CarryOptions(firmness=0), 0.5),
         (DreamOptions(), CarryOptions(carry_iterations=0), 0.5),
@@ -481,9 +502,11 @@ def test_faded_forms_grow_again(noise_network: Network, monkeypatch: pytest.Monk
         (begun,) = dreamer._carried.values()
         finest, *rest = bands(begun.residual)
         dulled = begun.residual - 0.6 * joined([np.zeros_like(finest), *rest])
-        faint = replace(begun, residual=dulled)
+        # As where what holds still has taken all that the objective wants.
+        climbed = 1.5 * (begun.climb or 0.0)
+        faint = replace(begun, residual=dulled, climbed=climbed, effort=LEAST_EFFORT)
         dreamer._carried = {0: faint}
-        for index in range(1, 7):
+        for index in range(1, 3):
             dreamer(Frame(index, Fraction(index, 24), scene))
         (after,) = dreamer._carried.values()
         assert faint.reached is not None and after.reached is not None
@@ -491,7 +514,7 @@ def test_faded_forms_grow_again(noise_network: Network, monkeypatch: pytest.Monk
 
     often = grown()
     monkeypatch.setattr(carried_module, "REGROWTH", 0.0)
-    assert often > 1.2 * grown(), "than by what is done at full size"
+    assert often > 1.3 * grown(), "than by what is done at full size"
 
 
 def test_a_job_of_before_forms_were_told_apart_is_held_as_it_is() -> None:

@@ -25,7 +25,7 @@ LEAST_EFFORT, MOST_EFFORT = 0.02, 1.1
 EVENING = 2.0
 """Where a dream has become stronger than elsewhere, the steps are smaller by this power, times the
 firmness, of its mean square."""
-BARE = 0.9
+BARE = 0.85
 """Of the mean square of a new dream's forms: where there is less, steps are those of new areas."""
 LEAST_EVEN, MOST_EVEN = 0.3, 1.6
 WEAK, WEAK_SHARE = 0.3, 0.05
@@ -41,7 +41,7 @@ FORMS_OCTAVE_SCALE = 2.0
 REGROWTH, MOST_REGROWTH = 32.0, 2.0
 """Size of the steps that make faded forms grow again, in those of a carried frame: times the
 firmness, and times how much of them is missing; and at most."""
-FADED = 0.05
+FADED = 0.15
 """Where less than this is missing at most, nothing is done about it."""
 
 

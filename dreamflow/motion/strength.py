@@ -23,6 +23,11 @@ FINEST, OTHERS = 4.0, 2.0
 softens, the finest most."""
 SOFTENED = 1.02
 """It may also be given back so much more than the others, for what the warp took."""
+LINES_PX = 0.6
+"""Standard deviation of the blur that takes the finest lines from the finest band: of them a warp
+takes most, and they are what sharpness is."""
+LARGEST_LINES = 1.05
+"""What they are multiplied by at most, beside their band."""
 AREA_PX = 24
 """How large the areas of a frame are, about, of which it is asked how strong the dream is there."""
 
@@ -54,11 +59,18 @@ def joined(parts: list[np.ndarray]) -> np.ndarray:
 def strength(residual: np.ndarray) -> tuple[float, ...]:
     """Return what a float32 (H, W, 3) residual is held by, in its own units.
 
-    The root mean square of each band, fine to coarse, and of what is left below them but for its
-    mean; then the mean of red, green and blue.
+    The root mean square of its finest lines, of each band, fine to coarse, and of what is left
+    below them but for its mean; then the mean of red, green and blue.
     """
     mean = residual.mean(axis=(0, 1))
-    return (*(rms(band) for band in bands(residual - mean)), *(float(part) for part in mean))
+    found = bands(residual - mean)
+    sizes = (rms(part) for part in (finest_lines(found[0]), *found))
+    return (*sizes, *(float(part) for part in mean))
+
+
+def finest_lines(band: np.ndarray) -> np.ndarray:
+    """Return what is finest in the finest band, float32 (H, W, 3)."""
+    return band - cv2.GaussianBlur(band, (0, 0), LINES_PX)
 
 
 def by_area(residual: np.ndarray) -> np.ndarray:
@@ -87,6 +99,16 @@ def rms(band: np.ndarray, weight: np.ndarray | None = None) -> float:
     return math.sqrt(mean)
 
 
+def _sharpened(
+    band: np.ndarray, wanted: float, share: float, weight: np.ndarray | None
+) -> np.ndarray:
+    """Return the finest band with its finest lines nearer to the strength wanted; see `held`."""
+    lines = finest_lines(band)
+    gain = (wanted / max(rms(lines, weight), 1e-9)) ** share
+    more = min(max(gain, 1 / LARGEST_LINES), LARGEST_LINES) - 1
+    return band + lines * (np.float32(more) if weight is None else (more * weight)[..., None])
+
+
 def held(
     residual: np.ndarray,
     wanted: tuple[float, ...],
@@ -97,14 +119,14 @@ def held(
     """Return a residual (H, W, 3) that is nearer to the strength wanted.
 
     Each band is multiplied by (wanted / its strength) ** (2 * firmness), from 1 / 1.25 to `most`,
-    the finest more firmly and a little further; the mean colour goes a share `firmness` of the way.
-    0 changes nothing, 1 brings all of it back at once. grown: float32 (H, W) in [0, 1], 0 where the
-    scene is new; the finest band is looked at and held by its square, so that what large steps have
-    just left in new areas may go.
+    the finest more firmly and a little further, its finest lines once more by themselves; the mean
+    colour goes a share `firmness` of the way. 0 changes nothing, 1 brings all of it back at once.
+    grown: float32 (H, W) in [0, 1], 0 where the scene is new; the finest band is looked at and held
+    by its square, so that what large steps have just left in new areas may go.
     """
     if firmness == 0:
         return residual
-    *sizes, red, green, blue = wanted
+    lines, *sizes, red, green, blue = wanted
     mean = residual.mean(axis=(0, 1))
     found = bands(residual - mean)
     weight = None if grown is None else np.square(grown)
@@ -117,7 +139,10 @@ def held(
         field = np.float32(gain)
         if number == 0 and weight is not None and len(found) > 1:
             field = (1 + (field - 1) * weight)[..., None]
-        result = band * field + (_up(result, band) if number + 1 < len(found) else 0)
+        band = band * field
+        if number == 0:
+            band = _sharpened(band, lines, share, weight)
+        result = band + (_up(result, band) if number + 1 < len(found) else 0)
     return result + (mean + firmness * (np.array([red, green, blue], np.float32) - mean)).astype(
         np.float32
     )
