@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run, make_film, texture
 from PIL import Image
 
+from dreamflow.cli.measure import changing
 from dreamflow.errors import DreamFlowWarning, MediaError
 from dreamflow.media import open_clip
 from dreamflow.motion.measure import Meter, Track, warp_error
@@ -190,6 +192,7 @@ def test_a_dream_that_does_not_last_is_seen(tmp_path: Path, end: int, said: str)
     (found,) = measure(clips["source"], [clips["dream"]], cuts=())
     assert found.summary()[LASTING] == pytest.approx(levels[-25:].mean() / levels[:25].mean(), 0.05)
     assert verdicts([found])[LASTING] == said
+    assert LASTING not in verdicts([found], changing=True), "as it was meant to be"
     cut = [replace(f, cut=n in (0, 50)) for n, f in enumerate(found.figures)]
     assert LASTING not in replace(found, figures=cut).summary(), "two seconds tell nothing"
 
@@ -252,6 +255,22 @@ def test_the_command_prints_writes_and_draws(tmp_path: Path, cli: Callable[..., 
     assert set(told["verdicts"]) == set(BOUNDS) - {WEAKEST, LASTING}, "it is short"
     assert told["dreams"][0]["whole"]["objective / source"] > 1
     assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "what exists is not overwritten"
+
+
+@pytest.mark.parametrize(
+    "known, meant",
+    [
+        ({}, False),
+        ({"step": 1.5, "layer": ["conv2/3x3"], "network": "pocket"}, False),
+        ({"layer": ["conv2/3x3:3=2", "pool1/norm1"], "strength": "0.5"}, False),
+        ({"strength": "0: 0, 1s: 1"}, True),
+        ({"iterations": "10 + 5 * sin(t)"}, True),
+        ({"stability": "0: 0.2, 100%: 1"}, True),
+        ({"layer": ["0: conv2/3x3, 2s: pool1/norm1"]}, True),
+    ],
+)
+def test_a_dream_that_was_meant_to_change_is_known(known: dict[str, Any], meant: bool) -> None:
+    assert changing(known) is meant
 
 
 def test_a_dream_without_settings_is_measured_without_objective(

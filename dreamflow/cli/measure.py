@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +17,14 @@ from dreamflow.cli.binding import DebugOption, OverwriteOption, with_options
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
-from dreamflow.options import CarryOptions, ClipOptions, DreamOptions, MachineOptions
-from dreamflow.schedule import layer_schedule
+from dreamflow.options import (
+    CarryOptions,
+    ClipOptions,
+    DreamOptions,
+    MachineOptions,
+    ShowOptions,
+)
+from dreamflow.schedule import LayerSchedule, Schedule, layer_schedule
 
 if TYPE_CHECKING:
     from dreamflow.clock import Timeline
@@ -96,6 +102,7 @@ def measure(
     from dreamflow.media.metadata import record_of, settings_of
     from dreamflow.media.writer import check_output
     from dreamflow.render.measuring import measure as measured_clips
+    from dreamflow.render.verdict import verdicts
 
     made_from = record_of(dream).get("source")
     if made_from and made_from != source.name:
@@ -120,11 +127,11 @@ def measure(
         from dreamflow.render.plot import draw
 
         draw(plot, found)
-    matted = known.get("matte") is not None
+    said = verdicts(found, known.get("matte") is not None, changing(known))
     if as_json:
-        typer.echo(as_text(found, matted))
+        typer.echo(as_text(found, said))
     else:
-        print_figures(source, found, matted)
+        print_figures(source, found, said)
 
 
 def source_options(frames: ClipOptions, known: dict[str, Any], dream: Clip) -> ClipOptions:
@@ -185,11 +192,22 @@ def guidance_of(known: dict[str, Any]) -> dict[str, Any]:
     return {name: known[name] for name in ("guided_by", "guidance") if name in known}
 
 
-def print_figures(source: Path, found: list[Measured], matted: bool) -> None:
-    """Print the figures of the whole, dream beside dream, and what those of the first say."""
-    from dreamflow.render.verdict import EXCESS, compared, verdicts
+def changing(known: dict[str, Any]) -> bool:
+    """Return whether some of an output's settings change over time."""
+    for group in (DreamOptions, CarryOptions, ShowOptions):
+        names = (setting.name for setting in fields(group) if setting.metadata["scheduled"])
+        for name in names:
+            value = group.alone(name, known[name]) if name in known else None
+            value = layer_schedule(value) if isinstance(value, tuple) else value
+            if isinstance(value, (Schedule, LayerSchedule)):
+                return True
+    return False
 
-    said = verdicts(found, matted)
+
+def print_figures(source: Path, found: list[Measured], said: dict[str, str]) -> None:
+    """Print the figures of the whole, dream beside dream, and what those of the first say."""
+    from dreamflow.render.verdict import EXCESS, compared
+
     summaries = [measured.summary() for measured in found]
     rows = [
         [
@@ -213,18 +231,16 @@ def print_figures(source: Path, found: list[Measured], matted: bool) -> None:
         typer.echo("for excess flicker, strength and sharpness: --against one made with --no-carry")
 
 
-def as_text(found: list[Measured], matted: bool) -> str:
+def as_text(found: list[Measured], said: dict[str, str]) -> str:
     """Return all figures as JSON."""
-    from dreamflow.render.verdict import EXCESS, compared, verdicts
+    from dreamflow.render.verdict import EXCESS, compared
 
     dreams = [
         {"name": m.name, "cuts_s": m.cuts, "whole": m.summary(), "frames": m.per_frame()}
         for m in found
     ]
     excess = compared(found).get(EXCESS)
-    return json.dumps(
-        {"dreams": dreams, "excess_flicker": excess, "verdicts": verdicts(found, matted)}, indent=2
-    )
+    return json.dumps({"dreams": dreams, "excess_flicker": excess, "verdicts": said}, indent=2)
 
 
 def write_table(path: Path, measured: Measured) -> None:

@@ -73,17 +73,22 @@ def compared(found: Sequence[Measured]) -> dict[str, float]:
     return shares
 
 
-def verdicts(found: Sequence[Measured], matted: bool = False) -> dict[str, str]:
+def verdicts(
+    found: Sequence[Measured], matted: bool = False, changing: bool = False
+) -> dict[str, str]:
     """Return what is good, fair or poor about the first of some dreams, by the figure's name.
 
     matted: whether it is meant to be bare in places. How even it is, is judged by another dream
-    where there is one: of the same layer, that leaves bare what this layer does.
+    where there is one: of the same layer, that leaves bare what this layer does. changing: whether
+    its settings change over time, so that it is meant to fade or grow.
     """
     figures = found[0].summary() | compared(found)
     if matted or EVENNESS in figures:
         figures.pop(WEAKEST, None)
     if matted:
         figures.pop(EVENNESS, None)
+    if changing:
+        figures.pop(LASTING, None)
     return {
         name: bounds.verdict(figures[name]) for name, bounds in BOUNDS.items() if name in figures
     }
