@@ -475,9 +475,11 @@ def test_what_has_faded_is_dreamed_on_at_half_the_size() -> None:
     assert most.step == pytest.approx(2 * CarryOptions.carry_step), "no larger"
     (coarse,) = regrowth_plan(DreamOptions(octaves=2, octave_scale=4.0), CarryOptions(), 0.5)
     assert coarse.octave == 1
+    assert regrowth_plan(DreamOptions(), CarryOptions(stability=1), 0.9) == [most], "locked, too"
+    (loose,) = regrowth_plan(DreamOptions(), CarryOptions(stability=0), 0.9)
+    assert loose.step == 2 * most.step
     for options, carry, missing in (
         (DreamOptions(), CarryOptions(), 0.1),
-        (DreamOptions(), CarryOptions(stability=1), 0.5),
         (DreamOptions(), CarryOptions(firmness=0), 0.5),
         (DreamOptions(), CarryOptions(carry_iterations=0), 0.5),
         (DreamOptions(octaves=1), CarryOptions(), 0.5),

@@ -79,16 +79,17 @@ def uncover_plan(options: DreamOptions, carry: CarryOptions) -> list[OctavePlan]
 def regrowth_plan(options: DreamOptions, carry: CarryOptions, missing: float) -> list[OctavePlan]:
     """Return the plan for forms that have faded, at half the size: none where there is no need.
 
-    missing: how much of them is, where the most is: of 1.
+    missing: how much of them is, where the most is: of 1. However stable the dream, what is gone is
+    made anew: locked to a scene that moves, it would go bare in a few seconds.
     """
     halving = math.log(FORMS_OCTAVE_SCALE) / math.log(options.octave_scale)
     octave = min(max(1, round(halving)), options.octaves - 1)
     count = round(carry.carry_iterations * 2 / 3)
     size = min(MOST_REGROWTH, REGROWTH * carry.firmness * missing)
-    step = carry.carry_step * 2 * (1 - carry.stability) * size * min(1, emphasis(options, octave))
-    if octave == 0 or count == 0 or step == 0 or missing < FADED:
+    size *= max(1.0, 2 * (1 - carry.stability)) * min(1.0, emphasis(options, octave))
+    if octave == 0 or count == 0 or size == 0 or missing < FADED:
         return []
-    return [OctavePlan(octave, options.octave_scale, count, step)]
+    return [OctavePlan(octave, options.octave_scale, count, carry.carry_step * size)]
 
 
 def carried_share(carry: CarryOptions) -> float:
