@@ -26,7 +26,7 @@ LASTING = "residual, end / beginning"
 """What is said of whether a dream stays as strong over a shot."""
 LASTING_S = 1
 """Seconds of the beginning and of the end that are compared."""
-LEAST_SHOT_S = 3
+LEAST_SHOT_S = 2
 """A shot shorter than this has no beginning and end that could differ."""
 LOW_SHARE = 0.1
 """Of the frames, for which a low figure counts."""
@@ -152,17 +152,18 @@ def lowest(values: np.ndarray) -> float:
     return float(np.quantile(kept, LOW_SHARE)) if len(kept) else float("nan")
 
 
-def weakest_beside(dream: Measured, other: Measured) -> float | None:
+def weakest_beside(dream: Measured, other: Measured) -> tuple[float, int] | None:
     """Return the residual of the tile that holds the least of another dream's there, as a share.
 
-    Each tile over all frames, since a dream by itself puts its creatures elsewhere in each. None
-    where the other has no dream.
+    Each tile over all frames, since a dream by itself puts its creatures elsewhere in each. Beside
+    it the tile's number (see `by_tile`). None where the other has no dream.
     """
     mine, theirs = (
         np.mean([figures.tiles for figures in one.figures], axis=0) for one in (dream, other)
     )
-    dreamed = theirs >= LEAST_RESIDUAL
-    return float((mine[dreamed] / theirs[dreamed]).min()) if dreamed.any() else None
+    shares = np.where(theirs >= LEAST_RESIDUAL, mine / np.maximum(theirs, LEAST_RESIDUAL), np.inf)
+    least = int(shares.argmin())
+    return (float(shares[least]), least) if np.isfinite(shares[least]) else None
 
 
 def excess_flicker(dream: Measured, naive: Measured) -> float | None:

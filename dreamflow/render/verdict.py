@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dreamflow.motion.measure import TILES
 from dreamflow.render.measuring import (
     LASTING,
     WEAKEST,
@@ -68,8 +69,8 @@ def compared(found: Sequence[Measured]) -> dict[str, float]:
     for name, figure in ((STRENGTH, "objective"), (SHARPNESS, "sharpness / source")):
         if other.get(figure, 0.0) > 0 and figure in one:
             shares[name] = one[figure] / other[figure]
-    if (evenness := weakest_beside(found[0], found[1])) is not None:
-        shares[EVENNESS] = evenness
+    if (weakest := weakest_beside(found[0], found[1])) is not None:
+        shares[EVENNESS] = weakest[0]
     return shares
 
 
@@ -89,6 +90,18 @@ def verdicts(
         figures.pop(EVENNESS, None)
     if changing:
         figures.pop(LASTING, None)
-    return {
+    said = {
         name: bounds.verdict(figures[name]) for name, bounds in BOUNDS.items() if name in figures
     }
+    if BARE in said.get(EVENNESS, ""):
+        said[EVENNESS] += f", most {place_of_weakest(found[0], found[1])}"
+    return said
+
+
+def place_of_weakest(dream: Measured, other: Measured) -> str:
+    """Return in words where a dream holds the least of what another has there."""
+    weakest = weakest_beside(dream, other)
+    if weakest is None or len(dream.figures[0].tiles) < TILES**2:
+        return "in one tile"
+    row, column = divmod(weakest[1], TILES)
+    return f"in row {row + 1}, column {column + 1} of {TILES}x{TILES} tiles"
