@@ -48,7 +48,7 @@ LOST_TRUST = 0.15
 """Where less of a frame than this can be traced back, it is dreamed like the first of a shot."""
 NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
-RENEW_S = Fraction(4)
+RENEW_S = Fraction(2)
 """A new dream is made this often, in seconds, to see how strong one is now: the scene may have
 changed. It costs a few carried frames."""
 RETARGET_S = Fraction(1, 2)

@@ -28,6 +28,8 @@ TINY = 1e-10
 """Mean square that is not told from nothing: of a hundredth of a thousandth, in units of 1."""
 SETTLING = 0.1
 """How much of the way to settled an area goes in a frame: 22 frames for nine tenths."""
+PARTLY_TRUSTED = 0.25
+"""By this power of its trust an area's value is carried, in place of the mean."""
 FIRST_EFFORT = 0.6
 """What a dream begins with (see `Carried.effort`): what most come to within a second."""
 
@@ -127,7 +129,10 @@ class Carried:
 
 
 def along(areas: np.ndarray, motion: Motion) -> np.ndarray:
-    """Return values by areas, float32 (h, w), as the current frame has them; new ones: the mean."""
+    """Return values by areas, float32 (h, w), as the current frame has them; new ones: the mean.
+
+    What moves is trusted in part, frame after frame; it is not for that to be held as weak as most.
+    """
     (height, width), frame = areas.shape, motion.trust.shape
     scale = np.array([width / frame[1], height / frame[0]], np.float32)
     flow = cv2.resize(motion.backward, (width, height), interpolation=cv2.INTER_AREA) * scale
@@ -135,4 +140,5 @@ def along(areas: np.ndarray, motion: Motion) -> np.ndarray:
     x, y = positions(flow)
     moved = cv2.remap(areas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mean = areas.mean()
-    return mean + np.minimum(1, trust) * (moved - mean)  # resized, 1 may have become a little more
+    # Resized, 1 may have become a little more.
+    return mean + np.minimum(1, trust) ** PARTLY_TRUSTED * (moved - mean)
