@@ -155,9 +155,9 @@ def test_what_does_nothing_is_said(tmp_path: Path, cli: Cli) -> None:
 def test_how_pictures_are_encoded_is_nothing_to_them(tmp_path: Path, cli: Cli) -> None:
     line = (*FAST, "--end", "2", "--overwrite")
     for name, given, said in (
-        ("d", ("--crf", "20", "--codec", "h265"), ["codec is nothing to a folder", "crf is"]),
-        ("d", ("--quality", "master"), ["quality is nothing to a folder of PNGs"]),
-        ("d.gif", ("--crf", "20"), ["crf is nothing to a .gif"]),
+        ("d", ("--crf", "20", "--codec", "h265"), ["codec does nothing for a folder", "crf does"]),
+        ("d", ("--quality", "master"), ["quality does nothing for a folder of PNGs"]),
+        ("d.gif", ("--crf", "20"), ["crf does nothing for a .gif"]),
         ("d.mp4", ("--crf", "20"), []),
         ("d", ("--lossless",), []),
     ):
@@ -444,6 +444,42 @@ def test_what_like_takes_besides_the_look_is_said(tmp_path: Path, cli: Cli) -> N
     assert run.err == "from part.mp4 also: --size 64, --end 3\n"
     run = cli("video", SAMPLE, tmp_path / "longer.mp4", "--end", "4", "--like", part)
     assert run.err == "from part.mp4 also: --size 64\n", "what a flag says is not taken"
+
+
+def test_what_like_brings_that_an_output_cannot_use_is_left_out(tmp_path: Path, cli: Cli) -> None:
+    made = {
+        "m.mp4": ("--quality", "master", "--crf", "20"),
+        "f.mkv": ("--codec", "ffv1"),
+        "l.mkv": ("--lossless",),
+    }
+    for name, given in made.items():
+        assert cli("video", SAMPLE, tmp_path / name, *FAST, "--end", "2", *given).code == 0
+    idle = "it does nothing for a"
+    for like, out, given, said in (
+        ("m.mp4", "d", (), [f"quality master: {idle} folder", f"crf 20: {idle} folder"]),
+        ("m.mp4", "d.webp", (), [f"quality master: {idle} .webp", f"crf 20: {idle} .webp"]),
+        ("f.mkv", "d", (), [f"codec ffv1: {idle} folder"]),
+        ("f.mkv", "d.mp4", (), ["codec ffv1: .mp4 cannot hold ffv1"]),
+        ("f.mkv", "e.mkv", (), []),
+        ("l.mkv", "d.gif", (), ["lossless: a .gif has 256 colours"]),
+        ("l.mkv", "c.mp4", ("--crf", "20"), ["lossless: give --crf or --lossless"]),
+        ("m.mp4", "p.mov", ("--codec", "prores"), ["crf 20: --codec prores has no --crf"]),
+    ):
+        run = cli("video", SAMPLE, tmp_path / out, "--like", tmp_path / like, *given, "--overwrite")
+        told = [line for line in run.err.splitlines() if " also: " not in line]
+        told = [line for line in told if "no sound" not in line]
+        assert run.code == 0 and len(told) == len(said), told
+        begin = f"from {like} without --"
+        assert all(one.startswith(begin + text) for text, one in zip(said, told, strict=True)), told
+    many = ("batch", SAMPLE, "--out", tmp_path / "many", "--like", tmp_path / "l.mkv")
+    run = cli(*many, "--suffix", ".gif")
+    assert run.code == 0 and "from l.mkv without --lossless" in run.err
+    run = cli("zoom", tmp_path / "z.gif", "--seconds", "0.1", "--like", tmp_path / "l.mkv")
+    assert run.code == 0 and "from l.mkv without --lossless" in run.err
+    run = cli("zoom", SAMPLE_STILL, "--like", tmp_path / "l.mkv")
+    assert run.code == 1 and "name the film, too" in run.err
+    run = cli("video", SAMPLE, tmp_path / "g.gif", "--like", tmp_path / "f.mkv", "--lossless")
+    assert run.code == 1 and "a .gif has 256 colours" in run.err, "what is given is not left out"
 
 
 def test_a_log_is_told_of_progress(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import warnings
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -14,10 +13,8 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from dreamflow.cli.help import LAST_PANEL
-from dreamflow.cli.terminal import note
-from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.options import ClipOptions, ShowOptions, SweepOptions, ZoomOptions, saved_fields
-from dreamflow.presets import checked, load_preset
+from dreamflow.cli.taken import say_taken, use_like, use_preset, without_unusable
+from dreamflow.options import EncodeOptions
 from dreamflow.settings import (
     Options,
     flag_of,
@@ -44,8 +41,6 @@ PANELS = {
 }
 CONTEXT = "ctx"
 """The parameter in which a command is given typer's context."""
-TAKEN = "dreamflow.taken"
-"""Of the context, what --like takes besides the look."""
 MOST_USED = "Most used"
 """The first panel of commands that take presets."""
 ESSENTIALS = frozenset(
@@ -55,66 +50,6 @@ ESSENTIALS = frozenset(
     }
 )
 """The settings that stand there."""
-
-
-def settings_from(ctx: typer.Context, settings: dict[str, Any]) -> None:
-    """Let settings stand where the command line says nothing: flags beat them, they defaults."""
-    plain = {name: plain_value(value) for name, value in settings.items()}
-    ctx.default_map = {**(ctx.default_map or {}), **plain}
-
-
-def use_preset(ctx: typer.Context, name: str | None) -> str | None:
-    """Read a preset before the other options are."""
-    if name and not ctx.resilient_parsing:
-        settings = load_preset(name)[1]
-        settings_from(ctx, settings)
-        own = {parameter.name for parameter in ctx.command.params}
-        known = saved_fields()
-        journeys = (ShowOptions, SweepOptions, ZoomOptions)
-        others = [
-            setting
-            for setting in settings
-            if setting not in own and all(group in journeys for group in known[setting])
-        ]
-        if others:
-            warnings.warn(
-                f"--preset {name} is made for another command: {', '.join(others)} "
-                f"{'is' if len(others) == 1 else 'are'} nothing to `{ctx.info_name}`, and left out",
-                DreamFlowWarning,
-                2,
-            )
-    return name
-
-
-def use_like(ctx: typer.Context, output: Path | None) -> Path | None:
-    """Read the settings of an output before the other options are; a preset beats them."""
-    if output and not ctx.resilient_parsing:
-        from dreamflow.media.metadata import read_record
-
-        record = read_record(output)
-        before = dict(ctx.default_map or {})
-        settings = record.get("settings")
-        if not isinstance(settings, dict):
-            raise SettingsError(f"--like {output}: it holds no DreamFlow settings")
-        settings_from(ctx, checked(settings, str(output)))
-        settings_from(ctx, before)
-        ctx.meta[TAKEN] = {
-            name: settings[name]
-            for name in ("size", "start", "end", "every", "fps")
-            if name in settings and settings[name] != getattr(ClipOptions, name)
-        }
-    return output
-
-
-def say_taken(ctx: typer.Context, flags: Container[str]) -> None:
-    """Say which frames and what size --like brings along, but for what a flag has beaten."""
-    taken = [
-        f"{flag_of(name)} {value}"
-        for name, value in ctx.meta.get(TAKEN, {}).items()
-        if name not in flags
-    ]
-    if taken:
-        note(f"from {ctx.params['like'].name} also: {', '.join(taken)}")
 
 
 def complete_presets(incomplete: str) -> list[str]:
@@ -273,6 +208,8 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
         for parameter, group in groups.items():
             names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
             own = {name: given.pop(name) for name in names if name in given}
+            if context and group is EncodeOptions:
+                own = without_unusable(context, output_of(given), own, flags)
             given[parameter] = made = group(**own)
             warn_of_idle(flags, made)
         return command(*positional, **given)
@@ -288,6 +225,13 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
     called.option_groups = OptionGroups(tuple(groups.values()), tuple(without))  # type: ignore[attr-defined]
     called.__annotations__ = {p.name: p.annotation for p in [*positional, *named]}
     return called
+
+
+def output_of(given: Mapping[str, Any]) -> Path | None:
+    """Return what a command writes, as far as it says; of `batch`, a name like all of them."""
+    if "suffix" in given:
+        return Path(".".join(filter(None, ("dream", given["suffix"].lstrip(".")))))
+    return given["out"] or given.get("image")
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
+from dreamflow.errors import (
+    DependencyError,
+    DreamFlowWarning,
+    OutputError,
+    SettingsError,
+)
 from dreamflow.media.codecs import Recipe, exact_rgb, recipe_of
 from dreamflow.options import EncodeOptions
 from dreamflow.settings import flag_of
@@ -94,18 +101,57 @@ def format_of(path: Path) -> Format | None:
     return FORMATS[suffix]
 
 
+def idle_in(kind: Format | None) -> tuple[tuple[str, ...], str]:
+    """Return the settings that do nothing for a format, by name, and what it is called.
+
+    They are nothing to a folder of pictures, or to a film whose every pixel is kept.
+    """
+    if kind is None:
+        return ("codec", "quality", "crf"), "a folder of PNGs"
+    return () if kind.codecs else ("quality", "crf"), f"a {kind.suffix}"
+
+
 def check_encode(path: Path, encode: EncodeOptions) -> None:
     """Raise OutputError or SettingsError where an output cannot be written so; see `Format.recipe`.
 
-    Warns of what is nothing to a folder of pictures, or to a film whose every pixel is kept.
+    Warns of what does nothing for it.
     """
     kind = format_of(path)
     if kind:
         kind.recipe(encode)
-    if kind and kind.codecs:
-        return
-    names = ("quality", "crf") if kind else ("codec", "quality", "crf")
+    names, what = idle_in(kind)
     for name in names:
         if getattr(encode, name) != getattr(EncodeOptions, name):
-            what = f"a {kind.suffix}" if kind else "a folder of PNGs"
-            warnings.warn(f"{flag_of(name)} is nothing to {what}", DreamFlowWarning, 2)
+            warnings.warn(f"{flag_of(name)} does nothing for {what}", DreamFlowWarning, 2)
+
+
+def unusable(
+    path: Path, wanted: Mapping[str, Any], loose: Container[str]
+) -> dict[str, tuple[Any, str]]:
+    """Return the settings of `EncodeOptions` that an output has no use for: each value, and why.
+
+    wanted: settings by name. loose: those that may be left out. Raises SettingsError or
+    DependencyError where it cannot be written even without them.
+    """
+    try:
+        kind = format_of(path)
+    except OutputError:
+        return {}  # for `check_encode` to say
+    kept = EncodeOptions(**{name: wanted[name] for name in wanted if name not in loose})
+    if kind:
+        kind.recipe(kept)
+    names, what = idle_in(kind)
+    found: dict[str, tuple[Any, str]] = {}
+    for name, value in wanted.items():
+        if name not in loose or value == getattr(EncodeOptions, name):
+            continue
+        try:
+            if name in names:
+                raise SettingsError(f"it does nothing for {what}")
+            more = replace(kept, **{name: value})
+            if kind:
+                kind.recipe(more)
+            kept = more
+        except (SettingsError, DependencyError) as error:
+            found[name] = (value, str(error))
+    return found
