@@ -146,6 +146,11 @@ def test_what_does_nothing_is_said(tmp_path: Path, cli: Cli) -> None:
         (("--no-carry", "--stability", "0.5"), "--stability is nothing without --carry"),
         (("--no-carry", "--flow", "farneback"), "--flow is nothing without --carry"),
         (("--no-carry", "--preset", "fur"), ""),
+        (("--octaves", "1", "--octave-iterations", "1"), ""),
+        (
+            ("--octaves", "1", "--octave-iterations", "1", "--iterations", "2"),
+            "--iterations does nothing beside --octave-iterations",
+        ),
     ):
         run = cli(*line, *given)
         told = [text for text in run.err.splitlines() if "no time: the beginning" not in text]

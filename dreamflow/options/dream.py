@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from dreamflow.errors import SettingsError
@@ -167,6 +168,13 @@ class DreamOptions(Options):
                 f"--octave-iterations {self.octave_iterations} is for {len(counts)} octaves, there "
                 f"are {self.octaves}: give --octaves {len(counts)}"
             )
+
+    def idle(self, given: Container[str]) -> list[str]:
+        found = super().idle(given)
+        # With --iterations 0 nothing is dreamed at all.
+        if "iterations" in given and self.iterations != 0 and self.octave_iterations is not None:
+            found.append("--iterations does nothing beside --octave-iterations")
+        return found
 
     @property
     def iterations_by_octave(self) -> list[int]:
