@@ -104,7 +104,7 @@ def read_queue(path: Path) -> list[Render | Run]:
         except SettingsError as error:
             said = str(error)
             raise SettingsError(said if said.startswith(where) else f"{where}: {said}") from error
-        # A default is for the others, too: it may well be nothing to one of them.
+        # A default is for the others, too: it may well do nothing for one of them.
         given = {key.replace("-", "_") for key in table}
         warn_of_idle(given, *groups_of(renders[-1]), where=f"{where}: ")
     return renders

@@ -115,7 +115,7 @@ class Options:
             value = getattr(self, name)
             if value != wanted if wanted is not None else value is None:
                 other = f"{flag_of(name)} {wanted}" if isinstance(wanted, str) else flag_of(name)
-                found.append(f"{flag_of(setting.name)} is nothing without {other}")
+                found.append(f"{flag_of(setting.name)} does nothing without {other}")
         return found
 
     @property

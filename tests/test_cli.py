@@ -133,18 +133,21 @@ def test_what_does_nothing_is_said(tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "f.png"
     line = ("frame", SAMPLE_STILL, out, *FAST, "--iterations", "0", "--overwrite")
     for given, said in (
-        (("--smoothing", "3"), "--smoothing is nothing without --gradient smooth"),
-        (("--laplacian-levels", "2"), "--laplacian-levels is nothing without --gradient laplacian"),
-        (("--guidance", "0: 0, 1s: 1"), "--guidance is nothing without --guided-by"),
-        (("--matte-feather", "2"), "--matte-feather is nothing without --matte"),
-        (("--matte-invert",), "--matte-invert is nothing without --matte"),
-        (("--matte-crop",), "--matte-crop is nothing without --matte"),
-        (("--at", "2s"), "meadow.jpg is a picture: --at is nothing to it"),
-        (("--run-in", "3"), "meadow.jpg is a picture: --run-in is nothing to it"),
+        (("--smoothing", "3"), "--smoothing does nothing without --gradient smooth"),
+        (
+            ("--laplacian-levels", "2"),
+            "--laplacian-levels does nothing without --gradient laplacian",
+        ),
+        (("--guidance", "0: 0, 1s: 1"), "--guidance does nothing without --guided-by"),
+        (("--matte-feather", "2"), "--matte-feather does nothing without --matte"),
+        (("--matte-invert",), "--matte-invert does nothing without --matte"),
+        (("--matte-crop",), "--matte-crop does nothing without --matte"),
+        (("--at", "2s"), "meadow.jpg is a picture: --at does nothing for it"),
+        (("--run-in", "3"), "meadow.jpg is a picture: --run-in does nothing for it"),
         (("--smoothing", "3", "--gradient", "smooth"), ""),
-        (("--smoothing", "1"), "--smoothing is nothing without --gradient smooth"),
-        (("--no-carry", "--stability", "0.5"), "--stability is nothing without --carry"),
-        (("--no-carry", "--flow", "farneback"), "--flow is nothing without --carry"),
+        (("--smoothing", "1"), "--smoothing does nothing without --gradient smooth"),
+        (("--no-carry", "--stability", "0.5"), "--stability does nothing without --carry"),
+        (("--no-carry", "--flow", "farneback"), "--flow does nothing without --carry"),
         (("--no-carry", "--preset", "fur"), ""),
         (("--octaves", "1", "--octave-iterations", "1"), ""),
         (

@@ -1114,7 +1114,7 @@ def test_a_queue_says_what_does_nothing(tmp_path: Path) -> None:
     for given in ("", 'command="sweep"\n'):
         text = f'[[render]]\nsource="a.mp4"\nout="b.mp4"\nsmoothing=3\n{given}'
         (tmp_path / "q.toml").write_text(text)
-        said = r"render\]\] 1: --smoothing is nothing without --gradient sm"
+        said = r"render\]\] 1: --smoothing does nothing without --gradient sm"
         with pytest.warns(DreamFlowWarning, match=said):
             read_queue(tmp_path / "q.toml")
 

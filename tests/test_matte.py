@@ -420,7 +420,7 @@ def test_a_preset_with_a_strength_is_not_for_a_zoom(tmp_path: Path, cli: Cli) ->
     line = ("--octaves", "1", "--iterations", "1", "--layer", "conv2/3x3", "--size", "48x32")
     preset = ("--preset", tmp_path / "faint.toml")
     run = cli("zoom", tmp_path / "z.gif", *line, *preset, "--seconds", "0.1")
-    assert run.code == 0 and "strength is nothing to `zoom`" in run.err
+    assert run.code == 0 and "strength does nothing for `zoom`, and is left out" in run.err
 
 
 # --- all journeys

@@ -568,7 +568,7 @@ def test_a_guide_is_nothing_to_classes(knowing: Network) -> None:
         layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
     )
     picture = texture(64, 64)
-    with pytest.warns(DreamFlowWarning, match="--guided-by is nothing to classes"):
+    with pytest.warns(DreamFlowWarning, match="--guided-by does nothing for classes"):
         guided = dream_image(picture, knowing, None, options)
     free = dream_image(picture, knowing, None, replace(options, guided_by=None))
     assert np.array_equal(guided, free)

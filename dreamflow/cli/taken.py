@@ -51,9 +51,10 @@ def use_preset(ctx: typer.Context, name: str | None) -> str | None:
             if setting not in own and all(group in journeys for group in known[setting])
         ]
         if others:
+            left = "does nothing" if len(others) == 1 else "do nothing"
             warnings.warn(
-                f"--preset {name} is made for another command: {', '.join(others)} "
-                f"{'is' if len(others) == 1 else 'are'} nothing to `{ctx.info_name}`, and left out",
+                f"--preset {name} is made for another command: {', '.join(others)} {left} for "
+                f"`{ctx.info_name}`, and {'is' if len(others) == 1 else 'are'} left out",
                 DreamFlowWarning,
                 2,
             )

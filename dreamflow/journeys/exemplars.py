@@ -97,13 +97,15 @@ def open_exemplars(
 ) -> Exemplars | None:
     """Return the guide that some settings name, or None where they name none.
 
-    Warns where only classes are dreamed, to which a guide is nothing.
+    Warns where only classes are dreamed, for which a guide does nothing.
     """
     if options.guided_by is None:
         return None
     if set(layers_of(targets_in(options.layer))) == {CLASS}:
         warnings.warn(
-            "--guided-by is nothing to classes: add a layer, or leave it out", DreamFlowWarning, 3
+            "--guided-by does nothing for classes: add a layer, or leave it out",
+            DreamFlowWarning,
+            3,
         )
     return Exemplars(network, Path(options.guided_by), timeline)
 

@@ -104,7 +104,7 @@ def format_of(path: Path) -> Format | None:
 def idle_in(kind: Format | None) -> tuple[tuple[str, ...], str]:
     """Return the settings that do nothing for a format, by name, and what it is called.
 
-    They are nothing to a folder of pictures, or to a film whose every pixel is kept.
+    A folder of pictures, and a film whose every pixel is kept, have no quality to choose.
     """
     if kind is None:
         return ("codec", "quality", "crf"), "a folder of PNGs"

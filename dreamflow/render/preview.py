@@ -52,9 +52,9 @@ def frames_before(
         meant = ["--at"] if at != GuideOptions.at else []
         meant += ["--run-in"] if run_in else []
         if meant:
+            do = "does" if len(meant) == 1 else "do"
             warnings.warn(
-                f"{source.name} is a picture: {' and '.join(meant)} "
-                f"{'is' if len(meant) == 1 else 'are'} nothing to it",
+                f"{source.name} is a picture: {' and '.join(meant)} {do} nothing for it",
                 DreamFlowWarning,
                 2,
             )
