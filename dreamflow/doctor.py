@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import dreamflow
 from dreamflow.errors import DreamFlowError
 from dreamflow.options import DreamOptions
+from dreamflow.wording import counted
 
 ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "libwebp_anim", "aac", "libopus")
 
@@ -31,7 +32,7 @@ def examine() -> Iterator[Finding]:
     """Look at everything, and yield what is found; a part that fails is a finding too, no error."""
     yield Finding("dreamflow", dreamflow.__version__)
     yield Finding("Python", f"{platform.python_version()} on {platform.platform()}")
-    yield Finding("CPU", f"{os.cpu_count()} threads")
+    yield Finding("CPU", counted(os.cpu_count() or 1, "thread"))
     parts: list[tuple[str, Callable[[], list[Finding]]]] = [
         ("PyTorch", _torch),
         ("OpenCV", _opencv),
@@ -59,7 +60,7 @@ def _torch() -> list[Finding]:
     device = choose_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return [
-        Finding("PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
+        Finding("PyTorch", f"{torch.__version__}, {counted(torch.get_num_threads(), 'thread')}"),
         Finding("device", f"{name} (--device auto)"),
         Finding("precision", f"{str(fastest(device)).removeprefix('torch.')} (--precision auto)"),
     ]

@@ -59,6 +59,17 @@ def test_frame_dreams_a_picture(tmp_path: Path, cli: Cli) -> None:
     assert json.loads((tmp_path / "f.jpg.json").read_text())["command"] == "frame"
 
 
+def test_one_is_no_plural(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    doctor = cli("doctor").out
+    assert "1 thread" in doctor and "1 threads" not in doctor
+    run = cli("video", SAMPLE, tmp_path / "one.mp4", *FAST, "--end", "1")
+    assert ": 1 frame, 0.04 s of" in run.out
+    run = cli("video", tmp_path / "one.mp4", tmp_path / "no.mp4", "--start", "9")
+    assert "has 1 frame, 0.04 s" in run.err
+
+
 def test_several_layers_draw_a_sheet_and_weights_a_blend(tmp_path: Path, cli: Cli) -> None:
     two = ("--layer", "conv2/3x3")
     sheet = cli("frame", SAMPLE, tmp_path / "s.png", *FAST, *two, "--at", "1s")

@@ -270,7 +270,7 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
 def job_of(error: BaseException) -> Path:
     """Return the job folder that an error says frames are kept in."""
     (note,) = error.__notes__
-    return Path(note.split(" are kept in ")[1].split(": ")[0])
+    return Path(note.split(" is kept in ")[1].split(": ")[0])
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out"])
@@ -284,7 +284,7 @@ def test_frames_of_a_render_that_fails_are_kept(tmp_path: Path, name: str) -> No
         raise ValueError("ours")
     job = job_of(raised.value)
     assert {p.name for p in tmp_path.iterdir()} == {"in.mp4", job.name}
-    with pytest.raises(OutputError, match="holds 1 frames of an earlier render"):
+    with pytest.raises(OutputError, match="holds 1 frame of an earlier render"):
         write_video(tmp_path / name, clip, clip)
     assert finish_job(job) == (tmp_path / name, 1)
     assert {p.name for p in tmp_path.iterdir()} == {"in.mp4", name}
@@ -447,7 +447,7 @@ def test_a_broken_picture_in_a_folder_keeps_what_was_dreamed_before(tmp_path: Pa
     clip = open_clip(folder)
     with pytest.raises(MediaError, match=r"3\.png cannot be read") as raised:
         write_video(tmp_path / "out.mp4", clip, clip)
-    assert "the 3 frames finished are kept" in raised.value.__notes__[0]
+    assert "what is finished, 3 frames, is kept" in raised.value.__notes__[0]
     assert finish_job(job_of(raised.value))[1] == len(list(open_clip(tmp_path / "out.mp4"))) == 3
 
 

@@ -16,6 +16,7 @@ from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import SettingsError
 from dreamflow.options import ClipOptions, DreamOptions, MachineOptions, VideoSettings, fit_size
+from dreamflow.wording import counted
 
 if TYPE_CHECKING:
     from dreamflow.networks import Network
@@ -118,12 +119,12 @@ def bench(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    threads = f"{found['threads']} thread{'s' * (found['threads'] != 1)}, {found['precision']}"
+    threads = f"{counted(found['threads'], 'thread')}, {found['precision']}"
     title = f"{network} at {found['size']} on {found['device']}, {threads}"
     if whole:
         print_render(title, found["render"], before)
     else:
-        print_passes(f"{title}, {rounds} round{'s' * (rounds != 1)}", found["passes"], before)
+        print_passes(f"{title}, {counted(rounds, 'round')}", found["passes"], before)
 
 
 def engine_figures(
@@ -262,7 +263,7 @@ def print_render(title: str, render: Any, before: dict[str, float]) -> None:
         startup += f" ({times_as_fast(before, STARTUP, render['startup_s'])} times as fast)"
     times, fps = len(render["wall_s"]), render["fps"]
     typer.echo(
-        f"{times} round{'s' * (times != 1)} of {frames} frames: {fps:.2f} frames a second, "
+        f"{counted(times, 'round')} of {counted(frames, 'frame')}: {fps:.2f} frames a second, "
         f"{outside:.1%} of the time outside of dreaming; {startup}; memory {memory or 'not known'}"
     )
 

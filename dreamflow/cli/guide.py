@@ -22,6 +22,7 @@ from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.clock import Moment
 from dreamflow.errors import DreamFlowWarning
 from dreamflow.options import GuideDreamOptions, GuideOptions, MachineOptions
+from dreamflow.wording import counted
 
 EXAMPLE = "Example: dreamflow guide portrait.jpg guide --sheet guide.png"
 
@@ -107,7 +108,7 @@ def guide(
     spent = time.monotonic() - started
     failed = f", {len(made.failed)} failed" if made.failed else ""
     typer.echo(
-        f"{made.page}: {len(made.done)} of {len(made.layers)} layers{failed}, "
+        f"{made.page}: {len(made.done)} of {counted(len(made.layers), 'layer')}{failed}, "
         f"{len(made.made)} of them dreamed now in {spent:.0f} s"
     )
     if show:

@@ -12,6 +12,7 @@ import typer
 from dreamflow.cli import terminal
 from dreamflow.cli.help import App
 from dreamflow.options import DreamOptions
+from dreamflow.wording import counted
 
 LAYERS_EXAMPLE = "Example: dreamflow layers --category fur"
 CLASSES_EXAMPLE = "Example: dreamflow classes terrier"
@@ -85,7 +86,7 @@ def layers(
         ][: len(columns)]
         for layer in found
     ]
-    print_table(f"{network}: {len(found)} layers", columns, rows)
+    print_table(f"{network}: {counted(len(found), 'layer')}", columns, rows)
 
 
 def classes(

@@ -12,6 +12,7 @@ from dreamflow.cli import terminal
 from dreamflow.errors import SettingsError, Stopped
 from dreamflow.options import DreamOptions, MachineOptions
 from dreamflow.schedule import layer_schedule
+from dreamflow.wording import counted
 
 if TYPE_CHECKING:
     from dreamflow.media.outline import Outline
@@ -105,7 +106,7 @@ def set_machine(machine: MachineOptions) -> None:
 def what_came(done: Rendered, outline: Outline, spent: float) -> str:
     """Return what came of a render that took so many seconds: its last line."""
     length = done.frames / float(outline.rate)
-    what = f"{done.frames} frames, {length:.2f} s of {outline.width}x{outline.height}"
+    what = f"{counted(done.frames, 'frame')}, {length:.2f} s of {outline.width}x{outline.height}"
     if not done.dreamed:
         return f"{what}, dreamed before"
     how = "dreamed" if done.dreamed >= done.frames else f"{done.dreamed} of them dreamed now"

@@ -15,6 +15,7 @@ from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import stoppable
 from dreamflow.errors import OutputError
 from dreamflow.options import ClipOptions
+from dreamflow.wording import counted
 
 EXAMPLE = "Example: dreamflow shots film.mp4 cuts.txt --sheet shots.png"
 THUMBNAIL = "320"
@@ -89,5 +90,4 @@ def shots(
         [f"{value:.2f}" if isinstance(value, float) else str(value) for value in fact.values()]
         for fact in facts
     ]
-    many = "1 shot" if len(facts) == 1 else f"{len(facts)} shots"
-    print_table(f"{clip.name}: {many}", columns, rows)
+    print_table(f"{clip.name}: {counted(len(facts), 'shot')}", columns, rows)

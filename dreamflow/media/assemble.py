@@ -26,6 +26,7 @@ from dreamflow.media.tracks import (
 )
 from dreamflow.media.whole import on_disk, part_of
 from dreamflow.options import EncodeOptions
+from dreamflow.wording import counted
 
 
 def assemble(
@@ -239,7 +240,7 @@ def check_film(path: Path, frames: int) -> None:
     except av.error.FFmpegError as error:
         raise OutputError(f"{path} was written, but does not decode: {error.strerror}") from error
     if found != frames:
-        raise OutputError(f"{path} was written, but has {found} frames, not {frames}")
+        raise OutputError(f"{path} was written, but has {counted(found, 'frame')}, not {frames}")
 
 
 def check_animation(path: Path, frames: int) -> None:
@@ -252,7 +253,7 @@ def check_animation(path: Path, frames: int) -> None:
     except (OSError, ValueError, EOFError) as error:
         raise OutputError(f"{path} was written, but does not decode: {error}") from error
     if not 1 <= found <= frames:
-        raise OutputError(f"{path} was written, but has {found} frames, not {frames}")
+        raise OutputError(f"{path} was written, but has {counted(found, 'frame')}, not {frames}")
 
 
 def seconds(time: Fraction) -> str:

@@ -21,6 +21,7 @@ from dreamflow.media.readers import fitted, read_film
 from dreamflow.media.stills import is_picture, read_picture
 from dreamflow.media.webp import probe_webp
 from dreamflow.options import ClipOptions, fit_size
+from dreamflow.wording import counted
 
 PICTURES_RATE = Fraction(24)
 """Frames per second of a folder of pictures where `fps` does not say."""
@@ -114,8 +115,8 @@ class Clip:
         stop = self._numbered("--end", options.end) if options.end else frames
         if first >= frames:
             raise SettingsError(
-                f"--start {options.start} is past the end: {self.path} has {frames} frames, "
-                f"{float(self.info.length):.2f} s"
+                f"--start {options.start} is past the end: {self.path} has "
+                f"{counted(frames, 'frame')}, {float(self.info.length):.2f} s"
             )
         if stop <= first:
             raise SettingsError(f"--end {options.end} is not after --start {options.start or 0}")

@@ -38,6 +38,7 @@ from dreamflow.media.reel import FilmReel, Reel, chunk_frames
 from dreamflow.media.reel_pictures import PicturesReel
 from dreamflow.media.whole import part_of
 from dreamflow.options import EncodeOptions, as_dict
+from dreamflow.wording import counted
 
 
 def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
@@ -207,8 +208,8 @@ class Writer:
         if is_job(self.folder.path) and (kept := self._reel.found()):
             self.folder.__exit__()
             raise OutputError(
-                f"{self.folder.path} holds {kept} frames of an earlier render: `dreamflow jobs` "
-                "finishes or removes it"
+                f"{self.folder.path} holds {counted(kept, 'frame')} of an earlier render: "
+                "`dreamflow jobs` finishes or removes it"
             )
         self._reel.warn()
         self.folder.begin(self._facts)
@@ -246,8 +247,8 @@ class Writer:
         if error is not None:
             job = self.folder.path
             error.add_note(
-                f"the {self.frames} frames finished are kept in {job}: `dreamflow jobs finish "
-                f"{shlex.quote(str(job))}` makes the output of them"
+                f"what is finished, {counted(self.frames, 'frame')}, is kept in {job}: "
+                f"`dreamflow jobs finish {shlex.quote(str(job))}` makes the output of it"
             )
 
 

@@ -10,6 +10,7 @@ from dreamflow.options.forms import numbers_of
 from dreamflow.schedule import Schedule
 from dreamflow.settings import Count, Number, Options, option
 from dreamflow.target import PICK_FORMS, Pick
+from dreamflow.wording import counted
 
 SHAPING = "Shaping"
 
@@ -165,8 +166,9 @@ class DreamOptions(Options):
         counts = self.iterations_by_octave
         if len(counts) != self.octaves:
             raise SettingsError(
-                f"--octave-iterations {self.octave_iterations} is for {len(counts)} octaves, there "
-                f"are {self.octaves}: give --octaves {len(counts)}"
+                f"--octave-iterations {self.octave_iterations} is for "
+                f"{counted(len(counts), 'octave')}, there are {self.octaves}: "
+                f"give --octaves {len(counts)}"
             )
 
     def idle(self, given: Container[str]) -> list[str]:

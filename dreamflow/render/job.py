@@ -49,6 +49,7 @@ from dreamflow.render.room import check_space, memory_full, out_of_memory
 from dreamflow.render.state import read_state, write_state
 from dreamflow.render.watch import Watch
 from dreamflow.stages import stage
+from dreamflow.wording import counted
 
 STATE = "state.npz"
 SAVE_EVERY_S = 10.0
@@ -155,7 +156,7 @@ def render(
             record = begun["record"] | {INPUTS: record[INPUTS]}
             facts = begun | {"inputs": prints, "record": record}
             if there:
-                handles.say(f"all {there} frames are done: clearing away")
+                handles.say(f"{all_done(there)}: clearing away")
                 clear_away(folder, out, facts["record"])
                 return Rendered(there, 0)
             folder.say(facts)
@@ -180,6 +181,11 @@ def render(
             work.note(error)
             raise
     return Rendered(reel.frames, journey.done - before)
+
+
+def all_done(frames: int) -> str:
+    """Return in words that all of so many frames are done."""
+    return "its one frame is done" if frames == 1 else f"all {frames} frames are done"
 
 
 def text_of(path: Path) -> str:
@@ -210,7 +216,7 @@ class _Work:
         self.saved = self.journey.done
         line = f"going on from frame {self.saved} of {self.journey.total}"
         if self.saved >= self.journey.total:
-            line = f"all {self.saved} frames are done: finishing"
+            line = f"{all_done(self.saved)}: finishing"
         self.handles.say(line)
         self.handles.progress(self.saved, self.journey.total)
 
@@ -279,7 +285,8 @@ class _Work:
             self.folder.remove()
         if not self.saved:
             return
-        done = f"{self.saved} of {self.journey.total} frames are done"
+        are = "is" if self.saved == 1 else "are"
+        done = f"{self.saved} of {counted(self.journey.total, 'frame')} {are} done"
         if not isinstance(error, KeyboardInterrupt):
             done = f"{done} and safe in {self.folder.path.name}"
         error.add_note(f"{done}: the same command goes on")

@@ -17,6 +17,7 @@ from dreamflow.journeys.edge import to_image
 from dreamflow.media.clip import Clip
 from dreamflow.motion import Mark, find_shots, marked_at
 from dreamflow.motion.measure import LEAST_RESIDUAL, FrameFigures, Meter
+from dreamflow.wording import counted
 
 SLICE_AT = 0.5
 """Share of the height at which the x-t slice is cut."""
@@ -224,6 +225,6 @@ def measure(
         raise MediaError(f"{names} have no frame to compare")
     clips = [source, *dreams]
     if len({len(clip) for clip in clips}) > 1:
-        told = ", ".join(f"{clip.path.name} has {len(clip)} frames" for clip in clips)
+        told = ", ".join(f"{clip.path.name} has {counted(len(clip), 'frame')}" for clip in clips)
         warnings.warn(f"{told}: the first {done} are compared", DreamFlowWarning, 2)
     return found

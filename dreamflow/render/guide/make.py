@@ -30,6 +30,7 @@ from dreamflow.render.guide.folder import PICTURES, SOURCE_FILE, Guide, GuideFol
 from dreamflow.render.job import Progress
 from dreamflow.render.preview import first_of, frames_before
 from dreamflow.render.record import settings_record
+from dreamflow.wording import counted
 
 
 def make_guide(
@@ -81,7 +82,7 @@ def make_guide(
             progress(number)
     except BaseException as error:
         error.add_note(
-            f"{len(guide.done)} of {len(guide.layers)} layers are in {guide.page}; "
+            f"{len(guide.done)} of {counted(len(guide.layers), 'layer')} are in {guide.page}; "
             "the same command goes on"
         )
         raise
