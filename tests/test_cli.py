@@ -59,6 +59,19 @@ def test_frame_dreams_a_picture(tmp_path: Path, cli: Cli) -> None:
     assert json.loads((tmp_path / "f.jpg.json").read_text())["command"] == "frame"
 
 
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--stabilty", "--stabilty; did you mean --stability? See `"),
+        ("--iteration", "--iteration; did you mean --iterations"),
+        ("--zzz", "--zzz; see `"),
+    ],
+)
+def test_of_a_mistyped_option_the_likest_is_named_first(flag: str, said: str, cli: Cli) -> None:
+    run = cli("video", SAMPLE, "out.mp4", flag, "1")
+    assert run.code == 2 and f"error: No such option: {said}" in run.err
+
+
 def test_one_is_no_plural(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     monkeypatch.setattr("torch.get_num_threads", lambda: 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 from dreamflow.cli import (
     batch,
@@ -24,7 +25,7 @@ from dreamflow.cli import (
     zoom,
 )
 from dreamflow.cli.app import app
-from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped
+from dreamflow.errors import DreamFlowError, DreamFlowWarning, Stopped, nearest
 
 __all__ = ["app", "main"]
 
@@ -75,16 +76,28 @@ def main() -> None:
             code = 1
         else:
             message = say() if say else "not enough memory; give a smaller --size"
+            if getattr(error, "option_name", None) and hasattr(error, "possibilities"):
+                message = unknown_option(error)
             if message:  # none where a group without a command has just shown its help
-                terminal.error(" ".join(message.split()).rstrip(".") + usage_hint(error))
+                terminal.error(with_usage_hint(" ".join(message.split()).rstrip("."), error))
             code = getattr(error, "exit_code", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def usage_hint(error: Exception) -> str:
-    """Return where to read on after a usage error: the help of the command that was meant."""
+def unknown_option(error: Any) -> str:
+    """Return that there is no such option, and which ones may have been meant, the likest first."""
+    parameters = error.ctx.command.params if error.ctx else []
+    known = [flag for one in parameters for flag in (*one.opts, *one.secondary_opts)]
+    return error.message + nearest(error.option_name, [flag for flag in known if flag[:2] == "--"])
+
+
+def with_usage_hint(message: str, error: Exception) -> str:
+    """Return a usage error's message, and where to read on: the help of the command meant."""
     context = getattr(error, "ctx", None)
-    return f"; see `{context.command_path} --help`" if context is not None else ""
+    if context is None:
+        return message
+    see = " See" if message.endswith("?") else "; see"
+    return f"{message}{see} `{context.command_path} --help`"
 
 
 def raise_or_report(error: Exception, debug: bool) -> None:
