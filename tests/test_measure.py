@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run, make_film, texture
+import torch
+from conftest import Run, make_film, random_weights, texture
 from PIL import Image
 
 from dreamflow.cli.measure import changing
@@ -286,3 +288,24 @@ def test_a_dream_without_settings_is_measured_without_objective(
     assert "objective" in cli("measure", film, other, "--layer", "conv2/3x3").out
     assert cli("measure", film, other, "--network", "pocket").code == 1
     assert "does not exist" in cli("measure", film, tmp_path / "no.mp4").err
+
+
+def test_weights_other_than_the_dream_s_are_said(tmp_path: Path, cli: Callable[..., Run]) -> None:
+    film, dream, own = (
+        film_of(tmp_path, "film", panned(3)),
+        tmp_path / "d.mp4",
+        tmp_path / "own.pth",
+    )
+    torch.save(random_weights(7), own)
+    look = ("--network", "googlenet", "--layer", "conv2/3x3", "--octaves", "1", "--iterations", "1")
+    assert cli("video", film, dream, *look, "--weights", own).code == 0
+    begin = hashlib.sha256(own.read_bytes()).hexdigest()[:12]
+    said = f"it was dreamed with the weights of googlenet whose SHA-256 begins with {begin}"
+    run = cli("measure", film, dream)
+    assert run.code == 0 and f"{said}, and is measured with others: give them as" in run.err
+    run = cli("measure", film, dream, "--weights", own)
+    assert run.code == 0 and "it was dreamed" not in run.err
+    run = cli("measure", film, dream, "--network", "pocket")
+    assert run.code == 0 and "it was dreamed" not in run.err, "another network is meant"
+    run = cli("measure", film, dream, "--weights", tmp_path / "gone.pth")
+    assert run.code == 1 and said in run.err

@@ -16,7 +16,7 @@ from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, OverwriteOption, with_options
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import set_machine, stoppable
-from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError
+from dreamflow.errors import DreamFlowWarning, OutputError, SettingsError, WeightsError
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -29,6 +29,7 @@ from dreamflow.schedule import LayerSchedule, Schedule, layer_schedule
 if TYPE_CHECKING:
     from dreamflow.clock import Timeline
     from dreamflow.media.clip import Clip
+    from dreamflow.networks import Network
     from dreamflow.render.measuring import Measured, ObjectiveAt
 
 EXAMPLE = "Example: dreamflow measure clip.mp4 dream.mp4 --against naive.mp4 --plot figures.png"
@@ -104,7 +105,8 @@ def measure(
     from dreamflow.render.measuring import measure as measured_clips
     from dreamflow.render.verdict import verdicts
 
-    made_from = record_of(dream).get("source")
+    record = record_of(dream)
+    made_from = record.get("source")
     if made_from and made_from != source.name:
         terminal.warning(f"{dream.name} was made from {made_from}, not from {source.name}")
     known = settings_of(dream)
@@ -117,7 +119,8 @@ def measure(
     for clip in dreams:
         clip.width, clip.height = original.width, original.height
     set_machine(machine)
-    objective = objective_of(layer, network, known, machine, original.timeline)
+    made_with = record.get("network", {})
+    objective = objective_of(layer, network, known, made_with, machine, original.timeline)
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
     with stoppable(), terminal.progress_bar(title, len(original)) as progress:
         found = measured_clips(original, dreams, objective, progress=progress)
@@ -149,12 +152,14 @@ def objective_of(
     layer: list[str] | None,
     network: str | None,
     known: dict[str, Any],
+    made_with: dict[str, Any],
     machine: MachineOptions,
     timeline: Timeline,
 ) -> ObjectiveAt | None:
     """Return what the dream climbed, towards its guide if it has one.
 
-    timeline: of the frames. None where neither the dream nor the user says it.
+    made_with: the network of the dream's record. timeline: of the frames. None where neither the
+    dream nor the user says it.
     """
     layers = layer or known.get("layer")
     if not layers:
@@ -169,13 +174,33 @@ def objective_of(
         )
         return None
     from dreamflow.journeys.course import Course
-    from dreamflow.networks import load_network
 
     name = network or known.get("network") or DreamOptions.network
-    loaded = load_network(name, machine.weights, machine.device, machine.precision)
+    digest = made_with.get("weights_sha256") if made_with.get("name") == name else None
+    loaded = network_with(name, digest or "", machine)
     options = DreamOptions(layer=tuple(layers), **guidance_of(known))
     course = Course(loaded, options, CarryOptions(), timeline)
     return lambda time: course.at(time).objective
+
+
+def network_with(name: str, digest: str, machine: MachineOptions) -> Network:
+    """Return a network; warn where its weights are not those that the dream was made with.
+
+    digest: their SHA-256, or "" where it is not known. Raises WeightsError where there are none.
+    """
+    from dreamflow.networks import load_network
+
+    theirs = f"it was dreamed with the weights of {name} whose SHA-256 begins with {digest[:12]}"
+    try:
+        loaded = load_network(name, machine.weights, machine.device, machine.precision)
+    except WeightsError as error:
+        if digest:
+            error.add_note(theirs)
+        raise
+    if digest and loaded.weights_hash != digest:
+        give = "give those" if machine.weights else "give them as --weights FILE"
+        terminal.warning(f"{theirs}, and is measured with others: {give}")
+    return loaded
 
 
 def guidance_of(known: dict[str, Any]) -> dict[str, Any]:
