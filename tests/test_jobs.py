@@ -780,6 +780,9 @@ def test_jobs_are_listed_shown_finished_and_removed(
     assert "conv2/3x3" in shown and f"dreamflow jobs finish {first}" in shown
     run = cli("jobs", "finish", first, tmp_path / "look.mp4")
     assert run.code == 0 and len(decoded(tmp_path / "look.mp4")) == 9
+    look = probe_film(tmp_path / "look.mp4")
+    extent = f"{9 / float(look.rate):.2f} s of {look.width}x{look.height}"
+    assert run.out == f"{tmp_path / 'look.mp4'}: 9 of 20 frames, {extent}\n"
     assert first.exists(), "it can go on"
     assert probe_film(tmp_path / "look.mp4").sound == ("aac",)
     assert "suffix" in cli("jobs", "finish", first, tmp_path / "look.gif").err
@@ -792,10 +795,14 @@ def test_jobs_are_listed_shown_finished_and_removed(
 
 
 def test_a_render_that_was_killed_before_it_was_saved_says_where_it_begins(
-    render: Rendering,
+    render: Rendering, cli: Cli
 ) -> None:
     job = render.struck("d.mp4", at=4)
+    anew = "stopped unsaved: it begins anew"
+    assert anew not in cli("jobs", "show", job).out
     (job / "state.npz").unlink()
+    assert anew in " ".join(cli("jobs", "show", job).out.split())
+    assert look_at_job(job).state == anew
     render("d.mp4")
     assert render.said[-1] == "killed before it was first saved: from the beginning"
     assert len(decoded(render.folder / "d.mp4")) == 20

@@ -13,7 +13,7 @@ import typer
 from dreamflow.cli.binding import OverwriteOption
 from dreamflow.cli.help import App
 from dreamflow.cli.listing import print_table
-from dreamflow.cli.prepare import stoppable
+from dreamflow.cli.prepare import extent, stoppable
 from dreamflow.options import (
     CarryOptions,
     ClipOptions,
@@ -23,6 +23,7 @@ from dreamflow.options import (
     saved_fields,
 )
 from dreamflow.settings import flag_of, in_words, plain_value
+from dreamflow.wording import counted
 
 jobs_app = App(
     help="Renders that were broken off: look at them, finish them as they are, remove them.",
@@ -49,7 +50,7 @@ def list_jobs(
             str(job.folder),
             f"{job.frames} of {job.of}",
             f"{job.bytes / 1e6:.1f} MB",
-            "runs" if job.running else "stopped",
+            job.state,
         ]
         for job in jobs_in(folder)
     ]
@@ -70,7 +71,7 @@ def show(job: JobArgument, debug: DebugHidden = False) -> None:
     rows = [
         ["output", str(found.out)],
         ["frames", f"{found.frames} of {found.of}"],
-        ["state", "runs" if found.running else "stopped"],
+        ["state", found.state],
         ["source", str(record.get("source", ""))],
         *([name, in_words(value)] for name, value in machine.items() if name != "memory"),
         *(["memory", f"{machine[name]} MB"] for name in ("memory",) if name in machine),
@@ -128,11 +129,15 @@ def finish(
     debug: DebugHidden = False,
 ) -> None:
     """Make an output of the frames that are there, with their sound, and end the job."""
-    from dreamflow.media.kept import finish_job
+    from dreamflow.media.kept import finish_job, look_at
+    from dreamflow.media.outline import Outline
 
+    outline = Outline.from_plain(look_at(job).facts["outline"])
     with stoppable():
         made, frames = finish_job(job, out, overwrite)
-    typer.echo(f"{made}: {frames} frames")
+    part = f"{frames} of " if frames < outline.frames else ""
+    whole = counted(outline.frames, "frame")
+    typer.echo(f"{made}: {part}{whole}, {extent(frames, outline)}")
 
 
 @jobs_app.command("remove")

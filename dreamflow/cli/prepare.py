@@ -103,10 +103,14 @@ def set_machine(machine: MachineOptions) -> None:
     set_pass_memory(machine.memory)
 
 
+def extent(frames: int, outline: Outline) -> str:
+    """Return how long and how large a film of so many frames is: `4.00 s of 640x360`."""
+    return f"{frames / float(outline.rate):.2f} s of {outline.width}x{outline.height}"
+
+
 def what_came(done: Rendered, outline: Outline, spent: float) -> str:
     """Return what came of a render that took so many seconds: its last line."""
-    length = done.frames / float(outline.rate)
-    what = f"{counted(done.frames, 'frame')}, {length:.2f} s of {outline.width}x{outline.height}"
+    what = f"{counted(done.frames, 'frame')}, {extent(done.frames, outline)}"
     if not done.dreamed:
         return f"{what}, dreamed before"
     how = "dreamed" if done.dreamed >= done.frames else f"{done.dreamed} of them dreamed now"

@@ -17,6 +17,8 @@ from dreamflow.media.whole import PART, cannot_write, drop_parts, whole
 
 SUFFIX = ".job"
 FACTS = "job.json"
+STATE = "state.npz"
+"""Where a render is, as it was last saved; it goes on from there."""
 PLACING = "placing"
 """Of the facts, how many frames the output has that is on its way out: see `media.placing`."""
 LOCK = "lock"

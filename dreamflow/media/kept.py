@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.errors import DreamFlowWarning, OutputError
-from dreamflow.media.folder import SUFFIX, JobFolder, drop_remains, is_held, is_job, read_facts
+from dreamflow.media.folder import (
+    STATE,
+    SUFFIX,
+    JobFolder,
+    drop_remains,
+    is_held,
+    is_job,
+    read_facts,
+)
 from dreamflow.media.formats import format_of
 from dreamflow.media.outline import Outline
 from dreamflow.media.placing import frames_placed
@@ -31,6 +39,16 @@ class Kept:
     def out(self) -> Path:
         """The output that it is the job of."""
         return self.folder.with_name(self.facts["out"])
+
+    @property
+    def state(self) -> str:
+        """Whether it runs, in words, and where it begins anew where none of it could go on."""
+        if self.running:
+            return "runs"
+        goes_on = "inputs" in self.facts  # one that a program writes only ends
+        if goes_on and not (self.folder / STATE).exists():
+            return "stopped unsaved: it begins anew"
+        return "stopped"
 
     @property
     def bytes(self) -> int:

@@ -27,7 +27,7 @@ import torch
 from dreamflow.errors import MemoryFullError, OutputError
 from dreamflow.frames import Frame
 from dreamflow.journeys.journey import Journey, State
-from dreamflow.media.folder import JobFolder, job_path, read_facts
+from dreamflow.media.folder import STATE, JobFolder, job_path, read_facts
 from dreamflow.media.formats import format_of
 from dreamflow.media.interrupt import finished_first
 from dreamflow.media.outline import Outline
@@ -51,7 +51,6 @@ from dreamflow.render.watch import Watch
 from dreamflow.stages import stage
 from dreamflow.wording import counted
 
-STATE = "state.npz"
 SAVE_EVERY_S = 10.0
 """Of work, so much is lost at most when the process is killed, or one frame."""
 SAVE_SHARE = 0.03
