@@ -13,6 +13,7 @@ from conftest import SAMPLE, Run
 
 from dreamflow.bench.engine import LAYERS, bench_engine, efficiency, pass_gflop, peak_pass
 from dreamflow.bench.render import RenderFigures, startup_seconds, write_scene
+from dreamflow.cli.bench import size_of
 from dreamflow.errors import DreamFlowError
 from dreamflow.media import open_clip
 from dreamflow.motion import Mark, estimate_motion, find_shots
@@ -54,6 +55,14 @@ def test_the_command_prints_and_compares(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "before.json").write_text(run.out)
     run = cli(*fast, "--layer", "conv2/3x3", "--against", tmp_path / "before.json")
     assert run.code == 0 and "times as fast" in run.out and "conv2/3x3" in run.out
+
+
+def test_a_size_may_name_the_longer_side(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert size_of("640") == (640, 360) and size_of("64x48") == (64, 48)
+    fast = ("bench", "--size", "96", "--layer", "conv1/7x7_s2", "--json", "--rounds", "1")
+    assert json.loads(cli(*fast).out)["size"] == "96x54"
+    monkeypatch.setattr("dreamflow.bench.render.startup_seconds", lambda clip, arguments: 2.5)
+    assert json.loads(cli(*fast, "--render", "--frames", "2").out)["size"] == "96x54"
 
 
 def test_the_made_scene_moves_as_it_says_and_is_one_shot(tmp_path: Path) -> None:
@@ -117,7 +126,7 @@ def test_a_new_process_that_fails_says_why() -> None:
     [
         (("--render", "none.mp4"), "none.mp4 does not exist"),
         (("--render", "--layer", "conv9"), "conv9"),
-        (("--size", "640"), "write WIDTHxHEIGHT"),
+        (("--size", "large"), "--size 'large' is not a size: write 640x360, or 640 for the longer"),
         (("--layer", "conv9"), "conv9"),
         (("--against", "none.json"), "No such file"),
         (("--against", "."), "--against ."),

@@ -15,7 +15,14 @@ from dreamflow.cli.binding import DebugOption, with_options
 from dreamflow.cli.listing import print_table
 from dreamflow.cli.prepare import set_machine, stoppable
 from dreamflow.errors import SettingsError
-from dreamflow.options import ClipOptions, DreamOptions, MachineOptions, VideoSettings, fit_size
+from dreamflow.options import (
+    ClipOptions,
+    DreamOptions,
+    MachineOptions,
+    VideoSettings,
+    fit_size,
+    given_size,
+)
 from dreamflow.wording import counted
 
 if TYPE_CHECKING:
@@ -54,7 +61,10 @@ def bench(
         ),
     ] = None,
     size: Annotated[
-        str, typer.Option(help="Size of the picture, WIDTHxHEIGHT.", metavar="SIZE")
+        str,
+        typer.Option(
+            help="Size of the picture: WIDTHxHEIGHT, or N for the longer side.", metavar="SIZE"
+        ),
     ] = SIZE,
     rounds: Annotated[
         int | None,
@@ -113,7 +123,7 @@ def bench(
     }
     with stoppable():
         if whole:
-            found |= render_figures(loaded, clip, (width, height), layer, frames, rounds, machine)
+            found |= render_figures(loaded, clip, size, layer, frames, rounds, machine)
         else:
             found |= engine_figures(loaded, (width, height), layer, rounds)
     if as_json:
@@ -141,13 +151,13 @@ def engine_figures(
 def render_figures(
     network: Network,
     path: Path | None,
-    size: tuple[int, int],
+    size: str,
     layer: list[str] | None,
     frames: int,
     rounds: int,
     machine: MachineOptions,
 ) -> dict[str, Any]:
-    """Return the figures of whole renders, as plain values; size: (width, height) to fit into."""
+    """Return the figures of whole renders, as plain values; size: what a clip is fitted into."""
     import torch
 
     from dreamflow.bench.render import bench_render, peak_memory_mb, startup_seconds, write_scene
@@ -158,8 +168,8 @@ def render_figures(
     with tempfile.TemporaryDirectory(prefix="dreamflow_bench_") as folder:
         source = path or Path(folder) / "scene.mp4"
         if path is None:
-            write_scene(source, *size, frames)
-        options = ClipOptions(size="x".join(map(str, size)))
+            write_scene(source, *size_of(size), frames)
+        options = ClipOptions(size=size)
         clip = Clip(source, options).between(0, frames)
         title = f"rendering {path.name if path else 'a made scene'}"
         with terminal.progress_bar(title, rounds * len(clip)) as progress:
@@ -188,11 +198,8 @@ def render_figures(
 
 
 def size_of(size: str) -> tuple[int, int]:
-    """Return (width, height) of a --size that names both."""
-    width, _, height = size.lower().partition("x")
-    if not (width.strip().isdigit() and height.strip().isdigit()):
-        raise SettingsError(f"--size {size!r}: write WIDTHxHEIGHT, such as {SIZE}")
-    return fit_size(size, int(width), int(height))
+    """Return (width, height) of a --size; of one that names only the longer side, at 16:9."""
+    return fit_size(size, *(given_size(size) or (16, 9)))
 
 
 def earlier(path: Path, kind: str) -> dict[str, float]:
