@@ -405,7 +405,7 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, cli: Cli, noise_home: Path, na
     frames = int(lines[1].split()[1])
     assert frames >= 3 and [p.name for p in tmp_path.iterdir()] == [job.name]
     run = cli("jobs", "finish", job)
-    assert run.code == 0 and f": {frames} frames" in run.out, run
+    assert run.code == 0 and f": {frames} of 960 frames" in run.out, run
     assert len(list(open_clip(tmp_path / name))) == frames
     assert {p.name for p in tmp_path.iterdir()} <= {name, f"{name}.json"}
 
