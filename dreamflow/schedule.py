@@ -323,3 +323,9 @@ def layer_schedule(layers: tuple[str, ...]) -> LayerSchedule | None:
     if others:
         raise SettingsError("a schedule of layers stands alone; in it, A=1 + B=0.5 is a blend")
     return LayerSchedule(first)
+
+
+def schedule_of(value: object) -> Schedule | LayerSchedule | None:
+    """Return the schedule that the value of a setting is, or None where it stays as it is."""
+    schedule = layer_schedule(value) if isinstance(value, tuple) else value
+    return schedule if isinstance(schedule, (Schedule, LayerSchedule)) else None

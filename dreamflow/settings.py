@@ -12,7 +12,14 @@ from typing import Any, Self, TypeVar, get_args, get_type_hints
 
 from dreamflow.clock import Moment, Timeline
 from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.schedule import LayerSchedule, Schedule, is_keyed, layer_schedule, value_label
+from dreamflow.schedule import (
+    LayerSchedule,
+    Schedule,
+    is_keyed,
+    layer_schedule,
+    schedule_of,
+    value_label,
+)
 
 T = TypeVar("T")
 
@@ -124,9 +131,8 @@ class Options:
         found: dict[str, Schedule | LayerSchedule] = {}
         for setting in fields(self):  # type: ignore[arg-type]
             if setting.metadata["scheduled"]:
-                value = getattr(self, setting.name)
-                schedule = layer_schedule(value) if isinstance(value, tuple) else value
-                if isinstance(schedule, (Schedule, LayerSchedule)):
+                schedule = schedule_of(getattr(self, setting.name))
+                if schedule is not None:
                     found[setting.name] = schedule
         return found
 

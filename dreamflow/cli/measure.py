@@ -24,7 +24,7 @@ from dreamflow.options import (
     MachineOptions,
     ShowOptions,
 )
-from dreamflow.schedule import LayerSchedule, Schedule, layer_schedule
+from dreamflow.schedule import layer_schedule, schedule_of
 
 if TYPE_CHECKING:
     from dreamflow.clock import Timeline
@@ -219,14 +219,13 @@ def guidance_of(known: dict[str, Any]) -> dict[str, Any]:
 
 def changing(known: dict[str, Any]) -> bool:
     """Return whether some of an output's settings change over time."""
-    for group in (DreamOptions, CarryOptions, ShowOptions):
-        names = (setting.name for setting in fields(group) if setting.metadata["scheduled"])
-        for name in names:
-            value = group.alone(name, known[name]) if name in known else None
-            value = layer_schedule(value) if isinstance(value, tuple) else value
-            if isinstance(value, (Schedule, LayerSchedule)):
-                return True
-    return False
+    return any(
+        setting.metadata["scheduled"]
+        and setting.name in known
+        and schedule_of(group.alone(setting.name, known[setting.name])) is not None
+        for group in (DreamOptions, CarryOptions, ShowOptions)
+        for setting in fields(group)
+    )
 
 
 def print_figures(source: Path, found: list[Measured], said: dict[str, str]) -> None:

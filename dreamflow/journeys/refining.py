@@ -45,8 +45,7 @@ def refined(
     new = young(coming)
     image = caught_up(image, source, new, now, key)
     reached = reached_by(coming)
-    if carry.firmness > 0:
-        image = regrown(image, source, faded(reached, *new.shape) * (1 - new), now, key)
+    image = regrown(image, source, faded(reached, *new.shape) * (1 - new), now, key)
     hard = effort(coming, carry.firmness, least)
     even = evening(reached, carry.firmness)
     seen = seen_for(coming, reached, carry.firmness)
