@@ -17,51 +17,50 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dreamflow.errors import DreamFlowError, DreamFlowWarning
-    from dreamflow.frames import Frame
-    from dreamflow.journeys import dream_image, dream_video
-    from dreamflow.journeys.sweep import dream_sweep
-    from dreamflow.journeys.zoom import dream_zoom
-    from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
+    from dreamflow.core.errors import DreamFlowError, DreamFlowWarning
+    from dreamflow.core.frames import Frame
+    from dreamflow.dream.options import DreamOptions
+    from dreamflow.jobs.output import write_video
+    from dreamflow.media.options import ClipOptions
+    from dreamflow.media.read.clip import Clip, open_clip
+    from dreamflow.media.stills import read_picture, write_picture
     from dreamflow.networks import Network, load_network, network_of
-    from dreamflow.options import (
-        CarryOptions,
-        ClipOptions,
-        DreamOptions,
-        ShowOptions,
-        SweepOptions,
-        ZoomOptions,
-    )
-    from dreamflow.render.guide import make_guide
+    from dreamflow.pipelines.image import dream_image
+    from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
+    from dreamflow.pipelines.sweep import dream_sweep
+    from dreamflow.pipelines.video import dream_video
+    from dreamflow.pipelines.zoom.pipeline import dream_zoom
+    from dreamflow.reports.guide.build import make_guide
+    from dreamflow.temporal.options import CarryOptions
 
 try:
     __version__ = version("dreamflow")
 except PackageNotFoundError:  # run from a checkout that is not installed
     __version__ = "0+unknown"
 
-_HOMES = {
-    "CarryOptions": "options",
-    "Clip": "media",
-    "ClipOptions": "options",
-    "DreamFlowError": "errors",
-    "DreamFlowWarning": "errors",
-    "DreamOptions": "options",
-    "Frame": "frames",
+_EXPORT_MODULES = {
+    "CarryOptions": "temporal.options",
+    "Clip": "media.read.clip",
+    "ClipOptions": "media.options",
+    "DreamFlowError": "core.errors",
+    "DreamFlowWarning": "core.errors",
+    "DreamOptions": "dream.options",
+    "Frame": "core.frames",
     "Network": "networks",
-    "ShowOptions": "options",
-    "SweepOptions": "options",
-    "ZoomOptions": "options",
-    "dream_image": "journeys",
-    "dream_sweep": "journeys.sweep",
-    "dream_video": "journeys",
-    "dream_zoom": "journeys.zoom",
+    "ShowOptions": "pipelines.settings.options",
+    "SweepOptions": "pipelines.settings.options",
+    "ZoomOptions": "pipelines.settings.options",
+    "dream_image": "pipelines.image",
+    "dream_sweep": "pipelines.sweep",
+    "dream_video": "pipelines.video",
+    "dream_zoom": "pipelines.zoom.pipeline",
     "load_network": "networks",
-    "make_guide": "render.guide",
+    "make_guide": "reports.guide.build",
     "network_of": "networks",
-    "open_clip": "media",
-    "read_picture": "media",
-    "write_picture": "media",
-    "write_video": "media",
+    "open_clip": "media.read.clip",
+    "read_picture": "media.stills",
+    "write_picture": "media.stills",
+    "write_video": "jobs.output",
 }
 
 __all__ = [
@@ -92,8 +91,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"dreamflow.{_HOMES[name]}"), name)
+    if name in _EXPORT_MODULES:
+        return getattr(import_module(f"dreamflow.{_EXPORT_MODULES[name]}"), name)
     raise AttributeError(f"module 'dreamflow' has no attribute {name!r}")
 
 

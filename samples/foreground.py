@@ -2,11 +2,11 @@
 
 import cv2
 import numpy as np
-from landscape import SKYLIGHT, SUN, SUNLIGHT, F, View, mix, noise, vec
+from landscape import SKYLIGHT, SUN_DIRECTION, SUNLIGHT, FloatArray, View, fractal_noise, mix, vec
 from numpy.typing import NDArray
 
 
-def build_balloon(size: int) -> F:
+def build_balloon(size: int) -> FloatArray:
     """A hot-air balloon, premultiplied linear light, `size` pixels high."""
     y, x = np.indices((size * 4, size * 3), dtype=np.float32) / (size * 4) * 2.9
     y, x = y - 1.05, x - 1.0875
@@ -20,8 +20,8 @@ def build_balloon(size: int) -> F:
         [[0.62, 0.05, 0.03], [0.80, 0.28, 0.04], [0.85, 0.66, 0.36], [0.03, 0.16, 0.24]]
     )
     flat = np.stack([np.sin(turn) * radius, -y, -np.cos(turn) * radius], axis=-1)
-    facing = np.clip((flat @ SUN + 0.35) / 1.35, 0, 1)[..., None]
-    weave = 1 + 0.05 * noise(x.shape, 60, 3, 5, 0.7)[..., None]
+    facing = np.clip((flat @ SUN_DIRECTION + 0.35) / 1.35, 0, 1)[..., None]
+    weave = 1 + 0.05 * fractal_noise(x.shape, 60, 3, 5, 0.7)[..., None]
     seam = (0.72 + 0.28 * np.sqrt(1 - (2 * part - 1) ** 2))[..., None]
     colour = dyes[band] * seam * weave * (facing * SUNLIGHT * 0.62 + SKYLIGHT * 0.8)
     basket = (np.abs(x) < 0.14) & (y > 1.55) & (y < 1.78)
@@ -33,27 +33,31 @@ def build_balloon(size: int) -> F:
     return cv2.resize(whole, (size * 3 // 4, size), interpolation=cv2.INTER_AREA)
 
 
-def stroke(canvas: NDArray[np.uint8], points: F, colour: F, width: int) -> None:
+def draw_line(
+    canvas: NDArray[np.uint8], points: FloatArray, colour: FloatArray, width: int
+) -> None:
     """An antialiased line to a sixteenth of a pixel; drawing the cover too premultiplies it."""
     ink = [*np.clip(colour, 0, 255).tolist(), 255]
     cv2.polylines(canvas, [(points * 16).astype(np.int32)], False, ink, width, cv2.LINE_AA, 4)
 
 
-def fill(canvas: NDArray[np.uint8], corners: list[F], colour: F) -> None:
+def fill_polygon(canvas: NDArray[np.uint8], corners: list[FloatArray], colour: FloatArray) -> None:
     ink = [*np.clip(colour, 0, 255).tolist(), 255]
     cv2.fillPoly(canvas, [(np.stack(corners) * 16).astype(np.int32)], ink, cv2.LINE_AA, 4)
 
 
-def draw_pine(canvas: NDArray[np.uint8], foot: tuple[float, float], tall: float, seed: int) -> None:
+def draw_pine(
+    canvas: NDArray[np.uint8], foot: tuple[float, float], height: float, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     x, y = foot
-    stroke(canvas, vec([x, y], [x, y - tall * 0.97]), vec(44, 32, 24), 5)
-    for level in np.linspace(1, 0, int(tall / 3.4)):  # from the foot up: higher boughs lie over
-        root = y - tall * (0.97 - 0.85 * level)
+    draw_line(canvas, vec([x, y], [x, y - height * 0.97]), vec(44, 32, 24), 5)
+    for level in np.linspace(1, 0, int(height / 3.4)):  # from the foot up: higher boughs lie over
+        root = y - height * (0.97 - 0.85 * level)
         full = rng.uniform(0.72, 1.12)
         for _ in range(7):
             side = rng.uniform(-1, 1)
-            reach = side * tall * (0.015 + 0.21 * level**0.85) * rng.uniform(0.7, 1.1) * full
+            reach = side * height * (0.015 + 0.21 * level**0.85) * rng.uniform(0.7, 1.1) * full
             drop = abs(reach) * rng.uniform(0.15, 0.5)
             sun = np.clip(0.48 + 0.5 * side + rng.normal(0, 0.16), 0, 1) ** 1.5
             tint = mix(vec(20, 36, 24), vec(188, 158, 66), sun)
@@ -61,12 +65,17 @@ def draw_pine(canvas: NDArray[np.uint8], foot: tuple[float, float], tall: float,
                 at = vec(x + reach * along, root + drop * along**1.6)
                 tip = vec(np.sign(reach) * rng.uniform(1, 6), rng.uniform(1, 7))
                 shade = rng.uniform(0.65, 1.0) * (0.6 + 0.45 * along)
-                stroke(
-                    canvas, np.stack([at, at + tip * tall / 330]), tint * shade, 1 + int(tall / 450)
+                draw_line(
+                    canvas,
+                    np.stack([at, at + tip * height / 330]),
+                    tint * shade,
+                    1 + int(height / 450),
                 )
 
 
-def draw_flower(canvas: NDArray[np.uint8], tip: F, scale: float, rng: np.random.Generator) -> None:
+def draw_flower(
+    canvas: NDArray[np.uint8], tip: FloatArray, scale: float, rng: np.random.Generator
+) -> None:
     kinds = [(236, 228, 206), (240, 196, 70), (132, 92, 176), (200, 74, 62)]
     kind = rng.choice(4, p=(0.34, 0.22, 0.34, 0.10))
     colour = vec(*kinds[kind])
@@ -77,13 +86,13 @@ def draw_flower(canvas: NDArray[np.uint8], tip: F, scale: float, rng: np.random.
         cv2.circle(canvas, (spot * 16).astype(int).tolist(), size, ink, -1, cv2.LINE_AA, 4)
 
 
-def build_bank(view: View, pines: list[tuple[float, float]], blades: int) -> F:
+def build_bank(view: View, pines: list[tuple[float, float]], blades: int) -> FloatArray:
     """The near bank with grass, flowers and pines: premultiplied display colours, 0 to 1."""
-    wide, tall = view.width + int(view.run) + 40, view.height
+    wide, tall = view.width + int(view.bank_travel_px) + 40, view.height
     rng = np.random.default_rng(view.seed + 300)
     unit = view.height / 540
-    rise = 62 + 13 * noise((2, wide), 330 * unit, view.seed + 301, 3)[0]
-    patch = noise((tall, wide), 120 * unit, view.seed + 302, 4)
+    rise = 62 + 13 * fractal_noise((2, wide), 330 * unit, view.seed + 301, 3)[0]
+    patch = fractal_noise((tall, wide), 120 * unit, view.seed + 302, 4)
     canvas = np.zeros((tall, wide, 4), np.uint8)
     ground = [[x, tall - rise[x] * unit + 8 * unit] for x in range(wide)]
     ground = np.array([*ground, [wide, tall + 9], [0, tall + 9]]).astype(np.int32)
@@ -109,8 +118,12 @@ def build_bank(view: View, pines: list[tuple[float, float]], blades: int) -> F:
         root, tip = vec(x, y), vec(x + lean, y - size)
         bend = mix(root, tip, 0.5) - vec(0.2 * lean, 0)
         half = vec((0.7 + 0.8 * v) * unit, 0)
-        fill(canvas, [root - half, root + half, bend + 0.8 * half, bend - 0.8 * half], low * dim)
-        fill(canvas, [bend - 0.8 * half, bend + 0.8 * half, tip], high * dim * rng.uniform(0.7, 1))
+        fill_polygon(
+            canvas, [root - half, root + half, bend + 0.8 * half, bend - 0.8 * half], low * dim
+        )
+        fill_polygon(
+            canvas, [bend - 0.8 * half, bend + 0.8 * half, tip], high * dim * rng.uniform(0.7, 1)
+        )
         if rng.random() < 0.05:
             draw_flower(canvas, tip, unit * (0.5 + 0.6 * v), rng)
     return canvas.astype(np.float32) / 255

@@ -19,15 +19,15 @@ import numpy as np
 
 import dreamflow
 from dreamflow import CarryOptions, DreamOptions, ShowOptions, SweepOptions, ZoomOptions
-from dreamflow.journeys.sheet import contact_sheet
-from dreamflow.presets import load_preset
-from dreamflow.settings import flag_of
+from dreamflow.core.options.declaration import flag_of
+from dreamflow.pipelines.settings.presets import load_preset
+from dreamflow.reports.contact_sheet import draw_contact_sheet
 
-HERE = Path(__file__).parent
-LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
+SAMPLES_DIR = Path(__file__).parent
+SHEET_LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
 STRIP_LAYER = "inception_3b/output"
 SHAPING_LAYER = "inception_3b/output"
-SHAPING: tuple[dict[str, Any], ...] = (
+SHAPING_VARIANTS: tuple[dict[str, Any], ...] = (
     {},
     {"gradient": "smooth", "smoothing": 3.0},
     {"gradient": "laplacian"},
@@ -44,98 +44,102 @@ SHAPING: tuple[dict[str, Any], ...] = (
     {"noise": 1.0},
     {"noise": 1.0, "gradient": "laplacian"},
 )
-STRETCH = 3  # lines of a strip per frame
+STRIP_ROWS_PER_FRAME = 3  # lines of a strip per frame
 
 
-def still(name: str, size: tuple[int, int]) -> np.ndarray:
-    from dreamflow.media.readers import fitted
+def load_still(name: str, size: tuple[int, int]) -> np.ndarray:
+    from dreamflow.media.read.decoders import resize_picture
 
-    return fitted(dreamflow.read_picture(HERE / name), *size)
+    return resize_picture(dreamflow.read_picture(SAMPLES_DIR / name), *size)
 
 
-def strip(network: dreamflow.Network, clip: dreamflow.Clip, carry: CarryOptions) -> np.ndarray:
+def dream_xt_slice(
+    network: dreamflow.Network, clip: dreamflow.Clip, carry: CarryOptions
+) -> np.ndarray:
     """Return the middle row of every frame's dream, one under the other."""
     options = DreamOptions(layer=(STRIP_LAYER,))
     dreams = dreamflow.dream_video(clip, network, options=options, carry=carry)
-    return stretched([frame.picture for frame in dreams])
+    return build_xt_slice([frame.picture for frame in dreams])
 
 
-def matted(network: dreamflow.Network) -> np.ndarray:
+def dream_around_matte(network: dreamflow.Network) -> np.ndarray:
     """Return the third and the ninetieth frame of a dream that leaves the balloon out."""
-    clip = dreamflow.open_clip(HERE / "valley.mp4", end=90)
-    show = ShowOptions(matte=str(HERE / "balloon.mp4"), matte_invert=True, matte_feather=1)
+    clip = dreamflow.open_clip(SAMPLES_DIR / "valley.mp4", end=90)
+    show = ShowOptions(matte=str(SAMPLES_DIR / "balloon.mp4"), matte_invert=True, matte_feather=1)
     frames = [frame.picture for frame in dreamflow.dream_video(clip, network, show=show)]
     return np.hstack([frames[2], frames[89]])
 
 
-def sweep(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
+def dream_sweep_moments(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
     """Return eight moments of a sweep, two on their way from each layer to the next."""
-    options = SweepOptions(layers=",".join(LAYERS), hold=0.5, fade=1.5, caption=True)
+    options = SweepOptions(layers=",".join(SHEET_LAYERS), hold=0.5, fade=1.5, caption=True)
     frames = list(dreamflow.dream_sweep(picture, network, options, fps=12))
     return [frames[number] for number in (2, 12, 19, 27, 36, 43, 60, 77)]
 
 
-def zoom(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
+def dream_zoom_moments(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
     """Return eight moments of a zoom."""
     options = ZoomOptions(**{**load_preset("descent")[1], "seconds": 20.0, "fps": 12.0})
     frames = list(dreamflow.dream_zoom(picture, network, zoom=options))
     return [frames[number] for number in (0, 8, 40, 80, 120, 160, 200, 239)]
 
 
-def shaping(network: dreamflow.Network, picture: np.ndarray) -> np.ndarray:
+def draw_shaping_sheet(network: dreamflow.Network, picture: np.ndarray) -> np.ndarray:
     """Return a sheet of a picture and its dreams, each under the flags that it was made with."""
     pictures, labels = [picture], ["the source"]
-    for settings in SHAPING:
+    for settings in SHAPING_VARIANTS:
         options = DreamOptions(layer=(SHAPING_LAYER,), **settings)
         pictures.append(dreamflow.dream_image(picture, network, options=options))
-        flags = [f"{flag_of(name)[2:]} {plain(value)}" for name, value in settings.items()]
+        flags = [f"{flag_of(name)[2:]} {format_value(value)}" for name, value in settings.items()]
         labels.append(", ".join(flags) or "all at their defaults")
-    return contact_sheet(pictures, labels, 4)
+    return draw_contact_sheet(pictures, labels, 4)
 
 
-def plain(value: object) -> str:
+def format_value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def moments(frames: list[dreamflow.Frame]) -> np.ndarray:
+def draw_moments_sheet(frames: list[dreamflow.Frame]) -> np.ndarray:
     """Return frames on a sheet, each with its time."""
     times = [f"{float(frame.time):.2f} s" for frame in frames]
-    return contact_sheet([frame.picture for frame in frames], times, 4)
+    return draw_contact_sheet([frame.picture for frame in frames], times, 4)
 
 
-def stretched(pictures: list[np.ndarray]) -> np.ndarray:
+def build_xt_slice(pictures: list[np.ndarray]) -> np.ndarray:
     rows = np.stack([picture[picture.shape[0] // 2] for picture in pictures])
-    return rows.repeat(STRETCH, axis=0)
+    return rows.repeat(STRIP_ROWS_PER_FRAME, axis=0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the pictures of the README.")
-    parser.add_argument("--out", type=Path, default=HERE, metavar="FOLDER")
+    parser.add_argument("--out", type=Path, default=SAMPLES_DIR, metavar="FOLDER")
     out: Path = parser.parse_args().out
     network = dreamflow.load_network()
-    meadow = still("meadow.jpg", (600, 400))
+    meadow = load_still("meadow.jpg", (600, 400))
     dream = dreamflow.dream_image(meadow, network, layer="inception_4c/output")
     dreamflow.write_picture(out / "before_after.jpg", np.hstack([meadow, dream]))
-    frame = next(iter(dreamflow.open_clip(HERE / "valley.mp4", start="40%")))
-    dreams = [dreamflow.dream_image(frame.picture, network, layer=layer) for layer in LAYERS]
-    dreamflow.write_picture(out / "layers.jpg", contact_sheet(dreams, LAYERS))
+    frame = next(iter(dreamflow.open_clip(SAMPLES_DIR / "valley.mp4", start="40%")))
+    dreams = [dreamflow.dream_image(frame.picture, network, layer=layer) for layer in SHEET_LAYERS]
+    dreamflow.write_picture(out / "layers.jpg", draw_contact_sheet(dreams, SHEET_LAYERS))
     dreamflow.write_picture(
-        out / "sweep.jpg", moments(sweep(network, still("meadow.jpg", (300, 200))))
+        out / "sweep.jpg",
+        draw_moments_sheet(dream_sweep_moments(network, load_still("meadow.jpg", (300, 200)))),
     )
     dreamflow.write_picture(
-        out / "zoom.jpg", moments(zoom(network, still("meadow.jpg", (240, 160))))
+        out / "zoom.jpg",
+        draw_moments_sheet(dream_zoom_moments(network, load_still("meadow.jpg", (240, 160)))),
     )
-    dreamflow.write_picture(out / "matte.jpg", matted(network), quality=85)
-    sheet = shaping(network, still("meadow.jpg", (270, 180)))
+    dreamflow.write_picture(out / "matte.jpg", dream_around_matte(network), quality=85)
+    sheet = draw_shaping_sheet(network, load_still("meadow.jpg", (270, 180)))
     dreamflow.write_picture(out / "shaping.jpg", sheet, quality=60)
-    clip = dreamflow.open_clip(HERE / "valley.mp4", size="320")
+    clip = dreamflow.open_clip(SAMPLES_DIR / "valley.mp4", size="320")
     strips = {
-        "the clip": stretched([frame.picture for frame in clip]),
-        "each frame by itself": strip(network, clip, CarryOptions(carry=False)),
-        "carried": strip(network, clip, CarryOptions()),
+        "the clip": build_xt_slice([frame.picture for frame in clip]),
+        "each frame by itself": dream_xt_slice(network, clip, CarryOptions(carry=False)),
+        "carried": dream_xt_slice(network, clip, CarryOptions()),
     }
     dreamflow.write_picture(
-        out / "strips.jpg", contact_sheet(list(strips.values()), list(strips.keys()), 3)
+        out / "strips.jpg", draw_contact_sheet(list(strips.values()), list(strips.keys()), 3)
     )
 
 

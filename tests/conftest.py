@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,22 +16,48 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from dreamflow.media.ffmpeg import ffmpeg_path
-from dreamflow.networks import Network, googlenet, load_network
-from dreamflow.networks.graph import SOURCE
+from dreamflow.media.write.ffmpeg import ffmpeg_path
+from dreamflow.networks.caffe import googlenet
+from dreamflow.networks.caffe.graph import INPUT_NODE
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.network import Network
 
-ROOT = Path(__file__).parent.parent
-SHARED = Path(os.environ.get("DREAMFLOW_SHARED", ROOT.parent / "shared"))
+REPO_ROOT = Path(__file__).parent.parent
+SHARED_DIR = Path(os.environ.get("DREAMFLOW_SHARED", REPO_ROOT.parent / "shared"))
 WEIGHTS_NAME = "bvlc_googlenet.safetensors"
-WEIGHTS = SHARED / "weights" / WEIGHTS_NAME
-SAMPLE = ROOT / "samples" / "valley.mp4"
-SAMPLE_STILL = ROOT / "samples" / "meadow.jpg"
+WEIGHTS_FILE = SHARED_DIR / "weights" / WEIGHTS_NAME
+SAMPLE_CLIP = REPO_ROOT / "samples" / "valley.mp4"
+SAMPLE_STILL = REPO_ROOT / "samples" / "meadow.jpg"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hermetic_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the user's is read or written: every home and cache folder is the tests' own."""
+    home = tmp_path_factory.mktemp("hermetic")
+    folders = {
+        "HOME": home,
+        "USERPROFILE": home,
+        "DREAMFLOW_HOME": home / "dreamflow",
+        "TORCH_HOME": home / "torch",
+        "XDG_CACHE_HOME": home / "cache",
+        "XDG_CONFIG_HOME": home / "config",
+        "XDG_DATA_HOME": home / "data",
+        "XDG_STATE_HOME": home / "state",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, folder in folders.items():
+            patch.setenv(name, str(folder))
+        patch.delenv("DREAMFLOW_OFFLINE", raising=False)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     lacking = {
-        "weights": (WEIGHTS.is_file(), f"no real weights: {WEIGHTS} is not there"),
-        "clips": ((SHARED / "clips").is_dir(), f"no real clips: {SHARED}/clips is not there"),
+        "weights": (WEIGHTS_FILE.is_file(), f"no real weights: {WEIGHTS_FILE} is not there"),
+        "clips": (
+            (SHARED_DIR / "clips").is_dir(),
+            f"no real clips: {SHARED_DIR}/clips is not there",
+        ),
     }
     for item in items:
         for marker, (there, reason) in lacking.items():
@@ -42,9 +68,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def random_weights(seed: int = 0) -> dict[str, Tensor]:
     """Return weights of GoogLeNet's shapes that keep the activations' size (He et al. 2015)."""
     made = torch.Generator().manual_seed(seed)
-    channels = {SOURCE: 3} | {name: layer.channels for name, layer in googlenet.layers().items()}
+    channels = {INPUT_NODE: 3} | {
+        name: layer.channels for name, layer in googlenet.describe_googlenet_layers().items()
+    }
     weights: dict[str, Tensor] = {}
-    for node in googlenet.nodes():
+    for node in googlenet.make_googlenet_nodes():
         if node.kind == "conv":
             shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
             fan_in = shape[1] * shape[2] * shape[3]
@@ -65,7 +93,7 @@ def random_classifier(seed: int = 5) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="session")
 def noise_network() -> Network:
-    return googlenet.build(random_weights(), "0" * 64)
+    return googlenet.build_googlenet(random_weights(), "0" * 64)
 
 
 @pytest.fixture(scope="session")
@@ -81,15 +109,15 @@ def noise_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_network() -> Network:
-    return load_network("googlenet", WEIGHTS, "cpu", "float32")
+    return load_network("googlenet", WEIGHTS_FILE, "cpu", "float32")
 
 
 @pytest.fixture
 def clips() -> Path:
-    return SHARED / "clips"
+    return SHARED_DIR / "clips"
 
 
-class Run(NamedTuple):
+class CommandResult(NamedTuple):
     code: int
     out: str
     err: str
@@ -98,24 +126,24 @@ class Run(NamedTuple):
 @pytest.fixture
 def cli(
     noise_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Run]:
+) -> Callable[..., CommandResult]:
     """Run the command line in this process, on weights of noise."""
     from dreamflow.cli import main
 
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
 
-    def run(*arguments: str | Path) -> Run:
+    def run(*arguments: str | Path) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["dreamflow", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             main()
         captured = capsys.readouterr()
-        return Run(int(stop.value.code or 0), captured.out, captured.err)
+        return CommandResult(int(stop.value.code or 0), captured.out, captured.err)
 
     return run
 
 
-def ffmpeg(*arguments: str | Path) -> None:
+def run_ffmpeg(*arguments: str | Path) -> None:
     """Make test material with ffmpeg."""
     line = [ffmpeg_path(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
     subprocess.run(line, check=True)
@@ -136,11 +164,13 @@ def make_film(
     if sound:
         inputs += ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
     mapped = ["-shortest", "-c:a", "aac"] if sound else []
-    ffmpeg(*inputs, "-frames:v", str(frames), *mapped, "-pix_fmt", "yuv420p", *options, path)
+    run_ffmpeg(*inputs, "-frames:v", str(frames), *mapped, "-pix_fmt", "yuv420p", *options, path)
     return path
 
 
-def decoded(path: Path, filters: str = "scale=in_color_matrix=bt709:in_range=tv") -> np.ndarray:
+def decode_with_ffmpeg(
+    path: Path, filters: str = "scale=in_color_matrix=bt709:in_range=tv"
+) -> np.ndarray:
     """Return a film's frames as the ffmpeg binary shows them, uint8 (N, H, W, 3) RGB."""
     exact = f"{filters}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24"
     line = [ffmpeg_path(), "-v", "error", "-i", str(path), "-vf", exact]
@@ -151,7 +181,7 @@ def decoded(path: Path, filters: str = "scale=in_color_matrix=bt709:in_range=tv"
         return np.frombuffer(raw, np.uint8).reshape(-1, stream.height, stream.width, 3)
 
 
-def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
+def make_texture(height: int, width: int, seed: int = 0) -> np.ndarray:
     """Return a smooth random uint8 (H, W, 3) picture with detail at several scales."""
     import cv2
 

@@ -22,24 +22,24 @@ import torch  # noqa: F401
 
 from dreamflow.cli import main
 
-FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
-DAMAGED = ("byteflips", "zeroed", "corrupted", "truncated_faststart")
-AT_ONCE = 2
+FAST_OPTIONS = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
+DAMAGED_NAME_PARTS = ("byteflips", "zeroed", "corrupted", "truncated_faststart")
+MAX_PROCESSES = 2
 
 
-def begin(source: str, folder: Path, patience_s: int) -> int:
+def start_render(source: str, folder: Path, timeout_s: int) -> int:
     """Render in a child, and return its process id."""
     folder.mkdir()
     child = os.fork()
     if child:
         return child
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(patience_s)
+    signal.alarm(timeout_s)
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    options = [*FAST, "--threads", "1"]
-    if not any(word in source for word in DAMAGED):
+    options = [*FAST_OPTIONS, "--threads", "1"]
+    if not any(word in source for word in DAMAGED_NAME_PARTS):
         options += ["--end", "4"]
     sys.argv = ["dreamflow", "video", source, str(folder / "d.mp4"), *options]
     try:
@@ -49,14 +49,14 @@ def begin(source: str, folder: Path, patience_s: int) -> int:
     os._exit(99)
 
 
-def rendered(files: list[str], root: Path, patience_s: int) -> list[dict[str, object]]:
+def render_all(files: list[str], root: Path, timeout_s: int) -> list[dict[str, object]]:
     """Render all, some at once, and return what came of each."""
     coming, running = dict(enumerate(files)), {}
     results: dict[int, dict[str, object]] = {}
     while coming or running:
-        while coming and len(running) < AT_ONCE:
+        while coming and len(running) < MAX_PROCESSES:
             number = min(coming)
-            child = begin(coming.pop(number), root / str(number), patience_s)
+            child = start_render(coming.pop(number), root / str(number), timeout_s)
             running[child] = (number, time.monotonic())
         child, status = os.wait()
         number, started = running.pop(child)
@@ -70,4 +70,4 @@ def rendered(files: list[str], root: Path, patience_s: int) -> list[dict[str, ob
 
 if __name__ == "__main__":
     root, patience_s, *files = sys.argv[1:]
-    print(json.dumps(rendered(files, Path(root), int(patience_s))))
+    print(json.dumps(render_all(files, Path(root), int(patience_s))))

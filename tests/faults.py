@@ -21,32 +21,38 @@ import av  # noqa: F401  what takes long to load is loaded before the clock star
 import cv2  # noqa: F401
 import torch  # noqa: F401
 
-import dreamflow.media.reel
-import dreamflow.render.job as job
+import dreamflow.jobs.job as job
+import dreamflow.media.write.segments
 from dreamflow.cli import main
 
-job.SAVE_EVERY_S, job.SAVE_SHARE, dreamflow.media.reel.CHUNK_FRAMES = 0.05, 1.0, 12
-PATIENCE_S = 120
+(
+    job.JOB_CHECKPOINT_INTERVAL_S,
+    job.MAX_CHECKPOINT_TIME_SHARE,
+    dreamflow.media.write.segments.MAX_SEGMENT_FRAMES,
+) = 0.05, 1.0, 12
+RENDER_TIMEOUT_S = 120
 
 
-def struck(arguments: list[str], folder: Path, after: float | None, sign: int) -> int:
+def render_with_signal(
+    arguments: list[str], folder: Path, delay_s: float | None, signal_number: int
+) -> int:
     """Render in a child, and strike it so many seconds after its work begins; its exit status."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    signal.alarm(PATIENCE_S)
+    signal.alarm(RENDER_TIMEOUT_S)
     os.chdir(folder)
     log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    run = job._Work.run
+    run = job._JobRun.run
 
-    def timed(work: job._Work) -> None:
-        if after is not None:
-            threading.Timer(after, os.kill, (os.getpid(), sign)).start()
+    def timed(work: job._JobRun) -> None:
+        if delay_s is not None:
+            threading.Timer(delay_s, os.kill, (os.getpid(), signal_number)).start()
         run(work)
 
-    job._Work.run = timed
+    job._JobRun.run = timed
     sys.argv = ["dreamflow", *arguments]
     try:
         main()
@@ -55,12 +61,16 @@ def struck(arguments: list[str], folder: Path, after: float | None, sign: int) -
     os._exit(99)
 
 
-def rounds(root: Path, strikes: int, sign: int, arguments: list[str]) -> dict[str, object]:
+def run_fault_rounds(
+    root: Path, strikes: int, signal_number: int, arguments: list[str]
+) -> dict[str, object]:
     """Strike so often, and return what happened."""
     chance = random.Random(strikes)
     (root / "0").mkdir()
     started = time.monotonic()
-    assert struck(arguments, root / "0", None, sign) == 0, (root / "0" / "log").read_text()
+    assert render_with_signal(arguments, root / "0", None, signal_number) == 0, (
+        root / "0" / "log"
+    ).read_text()
     length = time.monotonic() - started
     codes: list[int] = []
     renders = 0
@@ -71,9 +81,12 @@ def rounds(root: Path, strikes: int, sign: int, arguments: list[str]) -> dict[st
         folder.mkdir()
         code = None
         while code != 0:
-            code = struck(arguments, folder, chance.uniform(0, length), sign)
+            code = render_with_signal(arguments, folder, chance.uniform(0, length), signal_number)
             codes += [code] if code else []
-            assert code in (0, -sign, 128 + sign), (code, (folder / "log").read_text())
+            assert code in (0, -signal_number, 128 + signal_number), (
+                code,
+                (folder / "log").read_text(),
+            )
             if (folder / arguments[2]).exists() and not list(folder.glob("*.job/job.json")):
                 for empty in folder.glob("*.job"):
                     empty.rmdir()
@@ -85,4 +98,4 @@ if __name__ == "__main__":
     root, strikes, name, *arguments = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs have none
     sign = {"kill": signal.SIGKILL, "int": signal.SIGINT}[name]
-    print(json.dumps(rounds(Path(root), int(strikes), sign, arguments)))
+    print(json.dumps(run_fault_rounds(Path(root), int(strikes), sign, arguments)))

@@ -12,24 +12,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, texture
+from conftest import SAMPLE_CLIP, make_texture
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dreamflow
-from dreamflow.ahead import ahead
-from dreamflow.errors import MediaError
-from dreamflow.frames import Frame
-from dreamflow.journeys import reading
-from dreamflow.journeys.once import ClipJourney
-from dreamflow.journeys.passes import dream_marked
-from dreamflow.journeys.video import VideoDreamer, marker_of
-from dreamflow.media import Clip, open_clip, write_picture
-from dreamflow.motion import Motion, foresee
-from dreamflow.motion.source import Foreseen
-from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, DreamOptions
-from dreamflow.stages import WAITING, kept_ledger, stage
+from dreamflow.core.errors import MediaError
+from dreamflow.core.frames import Frame
+from dreamflow.core.prefetch import prefetch
+from dreamflow.core.timing import WAITING_STAGE, record_stage_times, time_stage
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.stills import write_picture
+from dreamflow.networks.network import Network
+from dreamflow.pipelines import marked_frames as reading
+from dreamflow.pipelines.clip import VideoPipeline
+from dreamflow.pipelines.two_pass import dream_visible_frames
+from dreamflow.pipelines.video import VideoDreamer, marker_of
+from dreamflow.temporal.flow.estimators import Motion
+from dreamflow.temporal.flow.source import Foreseen, foresee
+from dreamflow.temporal.options import CarryOptions
 
 FAST = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
 CARRY = CarryOptions(carry_iterations=1)
@@ -50,7 +52,7 @@ def no_thread_stays() -> Iterator[None]:
 
 @given(st.lists(st.integers()), st.integers(1, 5))
 def test_the_same_items_come_in_the_same_order(items: list[int], depth: int) -> None:
-    assert list(ahead(iter(items), depth)) == items
+    assert list(prefetch(iter(items), depth)) == items
 
 
 def test_no_more_is_made_than_the_depth_and_none_before_it_is_asked_for() -> None:
@@ -61,7 +63,7 @@ def test_no_more_is_made_than_the_depth_and_none_before_it_is_asked_for() -> Non
             made.append(number)
             yield number
 
-    source = ahead(numbers(), 3)
+    source = prefetch(numbers(), 3)
     assert not made
     taken = [next(source) for _ in range(5)]
     source.close()
@@ -76,7 +78,7 @@ def test_it_is_made_while_what_came_before_is_used() -> None:
         made.set()
         yield 2
 
-    source = ahead(two(), 1)
+    source = prefetch(two(), 1)
     assert next(source) == 1
     assert made.wait(10), "the second is made though nobody has asked for it"
     assert list(source) == [2]
@@ -94,7 +96,7 @@ def troubled() -> Iterator[int]:
 def test_an_error_comes_where_it_would_have_come_with_its_class_and_origin() -> None:
     taken: list[int] = []
     with pytest.raises(Trouble, match="here") as raised:
-        for number in ahead(troubled()):
+        for number in prefetch(troubled()):
             taken.append(number)
     assert taken == [1, 2]
     assert raised.traceback[-1].name == "troubled"
@@ -109,7 +111,7 @@ def test_what_is_read_is_closed_when_the_reader_breaks_off() -> None:
         finally:
             closed.set()
 
-    for number, _ in enumerate(ahead(endless())):
+    for number, _ in enumerate(prefetch(endless())):
         if number == 4:
             break
     assert closed.wait(10)
@@ -132,7 +134,7 @@ def test_ctrl_c_does_not_wait_for_what_is_not_there_yet() -> None:
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        list(ahead(slow()))
+        list(prefetch(slow()))
     assert begun == [0]
 
 
@@ -157,12 +159,12 @@ def dreams_of(clip: Clip, network: Network, carry: CarryOptions) -> list[Frame]:
 def test_dreams_are_those_of_one_thread(
     noise_network: Network, carry: CarryOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip = open_clip(SAMPLE, size="64", end=14)
+    clip = open_clip(SAMPLE_CLIP, size="64", end=14)
     found = dreams_of(clip, noise_network, carry)
     # Frames in a list are not read ahead, and no motion is foreseen.
-    monkeypatch.setattr("dreamflow.journeys.passes.foresee", lambda *pair: None)
+    monkeypatch.setattr("dreamflow.pipelines.two_pass.foresee", lambda *pair: None)
     dreamer = VideoDreamer(noise_network, FAST, carry, clip.timeline)
-    plain = list(dream_marked(marker_of(carry, None)(list(clip)), dreamer))
+    plain = list(dream_visible_frames(marker_of(carry, None)(list(clip)), dreamer))
     assert [f.index for f in found] == [f.index for f in plain] == list(range(14))
     assert all(np.array_equal(a.picture, b.picture) for a, b in zip(found, plain, strict=True))
 
@@ -182,13 +184,13 @@ def test_motion_is_found_once_a_pair_and_ahead(
         return within(before, here)
 
     source.source = counted
-    clip = open_clip(SAMPLE, size="64", end=8)
-    assert len(list(dream_marked(marker_of(CARRY, None)(clip), dreamer))) == 8
+    clip = open_clip(SAMPLE_CLIP, size="64", end=8)
+    assert len(list(dream_visible_frames(marker_of(CARRY, None)(clip), dreamer))) == 8
     assert asked == [(n, n + 1, False) for n in range(7)]
 
 
 def test_motion_that_was_foreseen_in_vain_is_not_taken_for_another() -> None:
-    pictures = [texture(40, 50, seed) for seed in range(3)]
+    pictures = [make_texture(40, 50, seed) for seed in range(3)]
     frames = [Frame(n, n, picture) for n, picture in enumerate(pictures)]  # type: ignore[arg-type]
 
     def told(before: Frame, here: Frame) -> Motion:
@@ -208,7 +210,7 @@ def test_trouble_in_the_thread_of_the_motion_is_raised() -> None:
     def lost(before: Frame, here: Frame) -> Motion:
         raise MediaError("there is no such flow")
 
-    source, frame = Foreseen(lost), Frame(0, 0, texture(20, 20))  # type: ignore[arg-type]
+    source, frame = Foreseen(lost), Frame(0, 0, make_texture(20, 20))  # type: ignore[arg-type]
     foresee(source, frame, frame)
     with pytest.raises(MediaError, match="no such flow"):
         source(frame, frame)
@@ -223,14 +225,14 @@ def test_a_state_tells_of_the_frame_shown_and_not_of_what_was_read(
     noise_network: Network, monkeypatch: pytest.MonkeyPatch, given: bool, passes: int
 ) -> None:
     """However far the reader has come, the states are those of a journey that reads no more."""
-    clip = open_clip(SAMPLE, size="64", end=10)
+    clip = open_clip(SAMPLE_CLIP, size="64", end=10)
     carry = replace(CARRY, passes=passes)
 
-    def journey() -> ClipJourney:
+    def journey() -> VideoPipeline:
         dreamer = VideoDreamer(noise_network, FAST, carry, clip.timeline)
-        return ClipJourney(clip.frames_from, 10, dreamer, marker_of(carry, [] if given else None))
+        return VideoPipeline(clip.frames_from, 10, dreamer, marker_of(carry, [] if given else None))
 
-    def states(one: ClipJourney, slow: bool) -> list[dict[str, object]]:
+    def states(one: VideoPipeline, slow: bool) -> list[dict[str, object]]:
         found = []
         for frame in one:
             time.sleep(0.02 if slow else 0)
@@ -241,7 +243,7 @@ def test_a_state_tells_of_the_frame_shown_and_not_of_what_was_read(
         return found
 
     slow = states(journey(), True)
-    monkeypatch.setattr(reading, "ahead", lambda items: (item for item in items))
+    monkeypatch.setattr(reading, "prefetch", lambda items: (item for item in items))
     plain = states(journey(), False)
     assert slow == plain and [state["shown"] for state in plain] == list(range(1, 11))
     reads = 1 if given else 4
@@ -251,11 +253,11 @@ def test_a_state_tells_of_the_frame_shown_and_not_of_what_was_read(
 def test_a_render_that_is_struck_while_frames_were_read_ahead_goes_on_exactly(
     noise_network: Network,
 ) -> None:
-    clip = open_clip(SAMPLE, size="64", end=10)
+    clip = open_clip(SAMPLE_CLIP, size="64", end=10)
 
-    def journey() -> ClipJourney:
+    def journey() -> VideoPipeline:
         dreamer = VideoDreamer(noise_network, FAST, CARRY, clip.timeline)
-        return ClipJourney(clip.frames_from, 10, dreamer, marker_of(CARRY, None))
+        return VideoPipeline(clip.frames_from, 10, dreamer, marker_of(CARRY, None))
 
     whole = [frame.picture for frame in journey() if frame is not None]
     for shown in (1, 4, 9):
@@ -277,7 +279,7 @@ def test_a_picture_that_is_damaged_fails_at_its_own_frame(
     tmp_path: Path, noise_network: Network
 ) -> None:
     for number in range(12):
-        write_picture(tmp_path / f"{number:02d}.png", texture(40, 60, number))
+        write_picture(tmp_path / f"{number:02d}.png", make_texture(40, 60, number))
     (tmp_path / "09.png").write_bytes((tmp_path / "09.png").read_bytes()[:200])
     carry = replace(CARRY, cuts="none", carry=False)
     seen = 0
@@ -292,22 +294,24 @@ def test_a_picture_that_is_damaged_fails_at_its_own_frame(
 
 def test_each_stage_counts_its_own_time() -> None:
     def in_thread() -> Iterator[int]:
-        with stage("read"):
+        with time_stage("read"):
             time.sleep(0.05)
         yield 1
 
     started = time.perf_counter()
-    with kept_ledger() as ledger:
-        with stage("dream"):
+    with record_stage_times() as ledger:
+        with time_stage("dream"):
             time.sleep(0.05)
-            with stage("flow"):
+            with time_stage("flow"):
                 time.sleep(0.1)
-        assert list(ahead(in_thread())) == [1]
+        assert list(prefetch(in_thread())) == [1]
     whole = time.perf_counter() - started
-    assert set(ledger.at_hand) == {"dream", "flow", WAITING} and set(ledger.behind) == {"read"}
-    assert ledger.at_hand["dream"] > 0.04 and ledger.at_hand["flow"] > 0.09
-    assert sum(ledger.at_hand.values()) <= whole, "what is within is not counted twice"
-    before = dict(ledger.at_hand)
-    with stage("dream"):
+    assert set(ledger.own_thread) == {"dream", "flow", WAITING_STAGE} and set(
+        ledger.other_threads
+    ) == {"read"}
+    assert ledger.own_thread["dream"] > 0.04 and ledger.own_thread["flow"] > 0.09
+    assert sum(ledger.own_thread.values()) <= whole, "what is within is not counted twice"
+    before = dict(ledger.own_thread)
+    with time_stage("dream"):
         pass
-    assert dict(ledger.at_hand) == before, "nobody asks any more"
+    assert dict(ledger.own_thread) == before, "nobody asks any more"

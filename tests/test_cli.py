@@ -13,21 +13,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, SAMPLE_STILL, Run, make_film, texture
+from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_texture
 from PIL import Image
 
-from dreamflow.media import open_clip, read_picture
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.stills import read_picture
 
 FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "2")
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 
 
 def test_video_dreams_a_clip(tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "dream.mp4"
-    run = cli("video", SAMPLE, out, *FAST, "--end", "6")
+    run = cli("video", SAMPLE_CLIP, out, *FAST, "--end", "6")
     assert run.code == 0 and run.err == ""
     assert run.out.startswith(f"{out}: 6 frames, 0.25 s of 64x36")
-    source, dream = list(open_clip(SAMPLE, size="64", end="6")), list(open_clip(out))
+    source, dream = list(open_clip(SAMPLE_CLIP, size="64", end="6")), list(open_clip(out))
     assert len(dream) == 6
     change = np.abs(dream[5].picture.astype(int) - source[5].picture).mean()
     assert change > 2
@@ -35,19 +36,19 @@ def test_video_dreams_a_clip(tmp_path: Path, cli: Cli) -> None:
 
 @pytest.mark.parametrize("name", ["d.gif", "d.webm", "d.mkv", "frames"])
 def test_video_writes_what_the_suffix_says(tmp_path: Path, cli: Cli, name: str) -> None:
-    assert cli("video", SAMPLE, tmp_path / name, *FAST, "--end", "4").code == 0
+    assert cli("video", SAMPLE_CLIP, tmp_path / name, *FAST, "--end", "4").code == 0
     assert len(list(open_clip(tmp_path / name))) == 4
 
 
 def test_video_takes_a_folder_of_pictures(tmp_path: Path, cli: Cli) -> None:
-    cli("video", SAMPLE, tmp_path / "frames", *FAST, "--end", "4")
+    cli("video", SAMPLE_CLIP, tmp_path / "frames", *FAST, "--end", "4")
     run = cli("video", tmp_path / "frames", tmp_path / "d.mp4", *FAST, "--fps", "12")
     assert run.code == 0 and "4 frames, 0.33 s" in run.out
 
 
 def test_frame_previews_what_the_video_shows(tmp_path: Path, cli: Cli) -> None:
-    cli("video", SAMPLE, tmp_path / "v", *FAST, "--end", "6")
-    run = cli("frame", SAMPLE, tmp_path / "f.png", *FAST, "--at", "5", "--run-in", "5")
+    cli("video", SAMPLE_CLIP, tmp_path / "v", *FAST, "--end", "6")
+    run = cli("frame", SAMPLE_CLIP, tmp_path / "f.png", *FAST, "--at", "5", "--run-in", "5")
     assert run.code == 0
     video = read_picture(tmp_path / "v" / "frame_000005.png")
     assert np.array_equal(read_picture(tmp_path / "f.png"), video)
@@ -68,7 +69,7 @@ def test_frame_dreams_a_picture(tmp_path: Path, cli: Cli) -> None:
     ],
 )
 def test_of_a_mistyped_option_the_likest_is_named_first(flag: str, said: str, cli: Cli) -> None:
-    run = cli("video", SAMPLE, "out.mp4", flag, "1")
+    run = cli("video", SAMPLE_CLIP, "out.mp4", flag, "1")
     assert run.code == 2 and f"error: No such option: {said}" in run.err
 
 
@@ -77,7 +78,7 @@ def test_one_is_no_plural(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("torch.get_num_threads", lambda: 1)
     doctor = cli("doctor").out
     assert "1 thread" in doctor and "1 threads" not in doctor
-    run = cli("video", SAMPLE, tmp_path / "one.mp4", *FAST, "--end", "1")
+    run = cli("video", SAMPLE_CLIP, tmp_path / "one.mp4", *FAST, "--end", "1")
     assert ": 1 frame, 0.04 s of" in run.out
     run = cli("video", tmp_path / "one.mp4", tmp_path / "no.mp4", "--start", "9")
     assert "has 1 frame, 0.04 s" in run.err
@@ -85,9 +86,9 @@ def test_one_is_no_plural(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPa
 
 def test_several_layers_draw_a_sheet_and_weights_a_blend(tmp_path: Path, cli: Cli) -> None:
     two = ("--layer", "conv2/3x3")
-    sheet = cli("frame", SAMPLE, tmp_path / "s.png", *FAST, *two, "--at", "1s")
+    sheet = cli("frame", SAMPLE_CLIP, tmp_path / "s.png", *FAST, *two, "--at", "1s")
     blend = cli(
-        *("frame", SAMPLE, tmp_path / "b.png", "--size", "64", "--iterations", "1"),
+        *("frame", SAMPLE_CLIP, tmp_path / "b.png", "--size", "64", "--iterations", "1"),
         *("--layer", "conv1/7x7_s2=1", "--layer", "conv2/3x3=0.5"),
     )
     assert sheet.code == blend.code == 0
@@ -99,12 +100,14 @@ def test_several_layers_draw_a_sheet_and_weights_a_blend(tmp_path: Path, cli: Cl
 def test_a_dreamed_picture_keeps_its_transparency(tmp_path: Path, cli: Cli, suffix: str) -> None:
     alpha = np.linspace(0, 255, 40 * 60).astype(np.uint8).reshape(40, 60)
     cut_out = tmp_path / "cut_out.png"
-    Image.fromarray(np.dstack([texture(40, 60), alpha])).save(cut_out)
+    Image.fromarray(np.dstack([make_texture(40, 60), alpha])).save(cut_out)
     out = tmp_path / f"out{suffix}"
     done = cli("frame", cut_out, out, "--iterations", "0")
     assert done.code == 0 and "transparency" not in done.err
     with Image.open(out) as kept:
-        assert np.array_equal(np.asarray(kept.convert("RGBA")), np.dstack([texture(40, 60), alpha]))
+        assert np.array_equal(
+            np.asarray(kept.convert("RGBA")), np.dstack([make_texture(40, 60), alpha])
+        )
     done = cli("frame", cut_out, tmp_path / "out.jpg", "--iterations", "0")
     assert done.code == 0 and "has transparency, which is not kept" in done.err
 
@@ -131,11 +134,11 @@ def test_layers_as_table_and_json(cli: Cli) -> None:
 
 
 def test_presets_list_and_show(cli: Cli) -> None:
-    from dreamflow.presets import preset_files
+    from dreamflow.pipelines.settings.presets import list_preset_files
 
     listed = cli("presets", "list").out
-    assert all(name in listed for name in preset_files())
-    assert "layer" in cli("presets", "show", next(iter(preset_files()))).out
+    assert all(name in listed for name in list_preset_files())
+    assert "layer" in cli("presets", "show", next(iter(list_preset_files()))).out
 
 
 def test_doctor_tells_what_works(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,11 +149,11 @@ def test_doctor_tells_what_works(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("DREAMFLOW_HOME", "/nowhere")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: "/nowhere/else")
     # The fixture sets the folder anew for each run: look at the finding itself.
-    from dreamflow.doctor import examine
+    from dreamflow.reports.doctor import run_checks
 
-    missing = [finding for finding in examine() if not finding.good]
-    assert [finding.what for finding in missing] == ["weights of googlenet"]
-    assert not missing[0].needed, "DreamFlow brings a network of its own"
+    missing = [finding for finding in run_checks() if not finding.passed]
+    assert [finding.name for finding in missing] == ["weights of googlenet"]
+    assert not missing[0].required, "DreamFlow brings a network of its own"
 
 
 def test_what_does_nothing_is_said(tmp_path: Path, cli: Cli) -> None:
@@ -193,7 +196,7 @@ def test_how_pictures_are_encoded_is_nothing_to_them(tmp_path: Path, cli: Cli) -
         ("d.mp4", ("--crf", "20"), []),
         ("d", ("--lossless",), []),
     ):
-        run = cli("video", SAMPLE, tmp_path / name, *line, *given)
+        run = cli("video", SAMPLE_CLIP, tmp_path / name, *line, *given)
         told = [text for text in run.err.splitlines() if "no sound" not in text]
         assert run.code == 0 and len(told) == len(said), told
         assert all(f"warning: --{text}" in one for text, one in zip(said, told, strict=True)), told
@@ -218,7 +221,7 @@ def test_doctor_tells_each_thing_when_it_is_found(
 ) -> None:
     seen: list[str] = []
     monkeypatch.setattr(
-        "dreamflow.doctor._opencv", lambda: seen.append(capsys.readouterr().out) or []
+        "dreamflow.reports.doctor._check_opencv", lambda: seen.append(capsys.readouterr().out) or []
     )
     cli("doctor")
     assert "Python" in seen[0] and "PyTorch" in seen[0] and "ffmpeg" not in seen[0]
@@ -300,7 +303,7 @@ def test_no_weights_says_where_it_looked_and_what_to_do(
     found = noise_home / "weights" / "bvlc_googlenet.safetensors"
     hidden = found.rename(found.with_suffix(".hidden"))
     try:
-        run = cli("video", SAMPLE, tmp_path / "o.mp4", "--network", "googlenet")
+        run = cli("video", SAMPLE_CLIP, tmp_path / "o.mp4", "--network", "googlenet")
     finally:
         hidden.rename(found)
     assert run.code == 1 and len(run.err.strip().splitlines()) == 1
@@ -375,7 +378,7 @@ def test_it_does_not_wait_for_what_it_does_not_need(
 def test_ctrl_c_says_what_is_kept(tmp_path: Path, cli: Cli, noise_home: Path, name: str) -> None:
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "dreamflow", "video", str(SAMPLE), name, *FAST),
+            *(sys.executable, "-m", "dreamflow", "video", str(SAMPLE_CLIP), name, *FAST),
             *("--threads", "1", "--fps", "240"),
         ],
         cwd=tmp_path,
@@ -470,11 +473,11 @@ def test_a_preset_of_another_journey_is_said(tmp_path: Path, cli: Cli) -> None:
 
 def test_what_like_takes_besides_the_look_is_said(tmp_path: Path, cli: Cli) -> None:
     part = tmp_path / "part.mp4"
-    assert cli("video", SAMPLE, part, *FAST, "--end", "3").code == 0
-    run = cli("video", SAMPLE, tmp_path / "same.mp4", "--like", part)
+    assert cli("video", SAMPLE_CLIP, part, *FAST, "--end", "3").code == 0
+    run = cli("video", SAMPLE_CLIP, tmp_path / "same.mp4", "--like", part)
     assert run.code == 0
     assert run.err == "from part.mp4 also: --size 64, --end 3\n"
-    run = cli("video", SAMPLE, tmp_path / "longer.mp4", "--end", "4", "--like", part)
+    run = cli("video", SAMPLE_CLIP, tmp_path / "longer.mp4", "--end", "4", "--like", part)
     assert run.err == "from part.mp4 also: --size 64\n", "what a flag says is not taken"
 
 
@@ -485,7 +488,7 @@ def test_what_like_brings_that_an_output_cannot_use_is_left_out(tmp_path: Path, 
         "l.mkv": ("--lossless",),
     }
     for name, given in made.items():
-        assert cli("video", SAMPLE, tmp_path / name, *FAST, "--end", "2", *given).code == 0
+        assert cli("video", SAMPLE_CLIP, tmp_path / name, *FAST, "--end", "2", *given).code == 0
     idle = "it does nothing for a"
     for like, out, given, said in (
         ("m.mp4", "d", (), [f"quality master: {idle} folder", f"crf 20: {idle} folder"]),
@@ -497,20 +500,22 @@ def test_what_like_brings_that_an_output_cannot_use_is_left_out(tmp_path: Path, 
         ("l.mkv", "c.mp4", ("--crf", "20"), ["lossless: give --crf or --lossless"]),
         ("m.mp4", "p.mov", ("--codec", "prores"), ["crf 20: --codec prores has no --crf"]),
     ):
-        run = cli("video", SAMPLE, tmp_path / out, "--like", tmp_path / like, *given, "--overwrite")
+        run = cli(
+            "video", SAMPLE_CLIP, tmp_path / out, "--like", tmp_path / like, *given, "--overwrite"
+        )
         told = [line for line in run.err.splitlines() if " also: " not in line]
         told = [line for line in told if "no sound" not in line]
         assert run.code == 0 and len(told) == len(said), told
         begin = f"from {like} without --"
         assert all(one.startswith(begin + text) for text, one in zip(said, told, strict=True)), told
-    many = ("batch", SAMPLE, "--out", tmp_path / "many", "--like", tmp_path / "l.mkv")
+    many = ("batch", SAMPLE_CLIP, "--out", tmp_path / "many", "--like", tmp_path / "l.mkv")
     run = cli(*many, "--suffix", ".gif")
     assert run.code == 0 and "from l.mkv without --lossless" in run.err
     run = cli("zoom", tmp_path / "z.gif", "--seconds", "0.1", "--like", tmp_path / "l.mkv")
     assert run.code == 0 and "from l.mkv without --lossless" in run.err
     run = cli("zoom", SAMPLE_STILL, "--like", tmp_path / "l.mkv")
     assert run.code == 1 and "name the film, too" in run.err
-    run = cli("video", SAMPLE, tmp_path / "g.gif", "--like", tmp_path / "f.mkv", "--lossless")
+    run = cli("video", SAMPLE_CLIP, tmp_path / "g.gif", "--like", tmp_path / "f.mkv", "--lossless")
     assert run.code == 1 and "a .gif has 256 colours" in run.err, "what is given is not left out"
 
 
@@ -520,7 +525,7 @@ def test_a_log_is_told_of_progress(capsys: pytest.CaptureFixture[str]) -> None:
     times = iter([0.0, 10.0, 30.0, 80.0, 90.0])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(terminal.time, "monotonic", lambda: next(times))
-        tell = terminal.minutely("dream.mp4", 100, "frame")
+        tell = terminal.make_progress_logger("dream.mp4", 100, "frame")
         for done in (1, 2, 8, 9):
             tell(done)
     lines = capsys.readouterr().err.splitlines()

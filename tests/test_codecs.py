@@ -11,16 +11,19 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import decoded, psnr, texture
+from conftest import decode_with_ffmpeg, make_texture, psnr
 from PIL import Image
 
-from dreamflow.errors import DependencyError, SettingsError
-from dreamflow.media import Clip, codecs, open_clip, write_picture, write_video
-from dreamflow.media.formats import FORMATS
-from dreamflow.media.metadata import MARK, read_record
-from dreamflow.options import EncodeOptions
+from dreamflow.core.errors import DependencyError, SettingsError
+from dreamflow.jobs.output import write_video
+from dreamflow.media.options import EncodeOptions
+from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.stills import write_picture
+from dreamflow.media.write import codecs
+from dreamflow.media.write.containers import CONTAINER_FORMAT_BY_SUFFIX
+from dreamflow.media.write.metadata import RECORD_VERSION_KEY, read_record
 
-RECORD = {MARK: "1.2.3", "settings": {"note": "ünïcode"}}
+RECORD = {RECORD_VERSION_KEY: "1.2.3", "settings": {"note": "ünïcode"}}
 FRAMES = 52
 """More than a chunk has: chunks are joined without a seam."""
 
@@ -29,7 +32,7 @@ FRAMES = 52
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """A smooth picture, since halved chroma loses detail, that moves and comes with some grain."""
     folder = tmp_path_factory.mktemp("clip")
-    large = cv2.GaussianBlur(texture(48, 160), (0, 0), 3)
+    large = cv2.GaussianBlur(make_texture(48, 160), (0, 0), 3)
     grain = np.random.default_rng(0)
     for number in range(FRAMES):
         grey = grain.normal(0, 3, (48, 64, 1))
@@ -43,7 +46,9 @@ def pictures(clip: Clip) -> np.ndarray:
     return np.stack([frame.picture for frame in clip])
 
 
-HELD = [(suffix, codec) for suffix, kind in FORMATS.items() for codec in kind.codecs]
+HELD = [
+    (suffix, codec) for suffix, kind in CONTAINER_FORMAT_BY_SUFFIX.items() for codec in kind.codecs
+]
 DECODERS = {"h265": "hevc", "av1": "libdav1d"}
 TAGS = {"h265": "hvc1", "h264": "avc1", "av1": "av01", "vp9": "vp09", "prores": "apch"}
 
@@ -54,7 +59,7 @@ def test_a_codec_in_a_container(
 ) -> None:
     out = tmp_path / f"out{suffix}"
     write_video(out, clip, clip, codec=codec, record=RECORD)
-    shown = decoded(out)
+    shown = decode_with_ffmpeg(out)
     assert shown.shape == pictures.shape
     assert min(psnr(a, b) for a, b in zip(shown, pictures, strict=True)) > 28
     assert np.abs((shown.astype(float) - pictures).mean(axis=(0, 1, 2))).max() < 1
@@ -80,7 +85,7 @@ def test_lossless_is_exact(
 ) -> None:
     out = tmp_path / f"out{suffix}"
     write_video(out, clip, clip, codec=codec, lossless=True)
-    shown = frames_of_webp(out) if suffix == ".webp" else decoded(out, "scale=iw:ih")
+    shown = frames_of_webp(out) if suffix == ".webp" else decode_with_ffmpeg(out, "scale=iw:ih")
     assert np.array_equal(shown, pictures)
 
 
@@ -97,7 +102,7 @@ def test_a_better_quality_is_better(
     for name in ("draft", "good", "master"):
         out = tmp_path / f"{name}{suffix}"
         write_video(out, clip, clip, codec=codec, quality=name)
-        quality.append(psnr(decoded(out), pictures))
+        quality.append(psnr(decode_with_ffmpeg(out), pictures))
         size.append(out.stat().st_size)
         with av.open(str(out)) as container:
             pixels.append(str(container.streams.video[0].codec_context.pix_fmt))
@@ -109,7 +114,7 @@ def test_a_better_quality_is_better(
 
 def test_a_number_beats_the_quality(tmp_path: Path, clip: Clip, pictures: np.ndarray) -> None:
     write_video(tmp_path / "a.mp4", clip, clip, quality="draft", crf=4)
-    assert psnr(decoded(tmp_path / "a.mp4"), pictures) > 38
+    assert psnr(decode_with_ffmpeg(tmp_path / "a.mp4"), pictures) > 38
 
 
 @pytest.mark.parametrize(
@@ -135,10 +140,10 @@ def test_what_does_not_go_together_is_refused(
 
 
 def test_a_codec_that_ffmpeg_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codecs, "encoders", lambda: frozenset({"libx264"}))
+    monkeypatch.setattr(codecs, "list_ffmpeg_encoders", lambda: frozenset({"libx264"}))
     with pytest.raises(DependencyError, match="has no libsvtav1, which --codec av1 needs"):
-        FORMATS[".mp4"].recipe(EncodeOptions(codec="av1"))
-    FORMATS[".mp4"].recipe(EncodeOptions())
+        CONTAINER_FORMAT_BY_SUFFIX[".mp4"].video_encoding(EncodeOptions(codec="av1"))
+    CONTAINER_FORMAT_BY_SUFFIX[".mp4"].video_encoding(EncodeOptions())
 
 
 # --- animated WebP
@@ -171,8 +176,8 @@ def test_an_animated_webp(tmp_path: Path, clip: Clip, pictures: np.ndarray) -> N
 
 def test_a_webp_of_a_still_scene_may_have_fewer_frames(tmp_path: Path) -> None:
     """Its encoder makes one of frames that are alike; it lasts as long."""
-    write_picture(tmp_path / "1.png", texture(48, 64))
+    write_picture(tmp_path / "1.png", make_texture(48, 64))
     shutil.copy(tmp_path / "1.png", tmp_path / "2.png")
     still = open_clip(tmp_path / "*.png", fps=5)
     write_video(tmp_path / "out.webp", still, still, lossless=True)
-    assert np.array_equal(frames_of_webp(tmp_path / "out.webp")[0], texture(48, 64))
+    assert np.array_equal(frames_of_webp(tmp_path / "out.webp")[0], make_texture(48, 64))

@@ -13,13 +13,20 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import SHARED, decoded, ffmpeg, texture
+from conftest import SHARED_DIR, decode_with_ffmpeg, make_texture, run_ffmpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamflow.errors import DreamFlowWarning
-from dreamflow.media import Clip, open_clip, write_video
-from dreamflow.media.light import Light, hlg_to_scene, pq_to_nits, to_xyz, tone_mapped
+from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.jobs.output import write_video
+from dreamflow.media.colour.hdr import (
+    HdrTransfer,
+    hlg_to_scene_light,
+    pq_to_nits,
+    rgb_to_xyz_matrix,
+    tone_map_luma,
+)
+from dreamflow.media.read.clip import Clip, open_clip
 
 WIDTH, HEIGHT = 96, 64
 
@@ -27,7 +34,7 @@ WIDTH, HEIGHT = 96, 64
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Smooth, since halved chroma loses detail; and off the edges of the gamut."""
-    smooth = cv2.GaussianBlur(texture(HEIGHT, WIDTH), (0, 0), 4)
+    smooth = cv2.GaussianBlur(make_texture(HEIGHT, WIDTH), (0, 0), 4)
     path = tmp_path_factory.mktemp("picture") / "p.png"
     cv2.imwrite(str(path), (40 + smooth * 0.7).astype(np.uint8))
     return path
@@ -57,16 +64,16 @@ def test_colours_come_back(
         filters += f",setparams=colorspace={matrix}:range={span}" if tagged else ""
     codec = ("-c:v", "libx265", "-x265-params", "lossless=1:log-level=none")
     film = tmp_path / "in.mkv"
-    ffmpeg("-loop", "1", "-i", picture, "-frames:v", "2", "-vf", filters, *codec, film)
+    run_ffmpeg("-loop", "1", "-i", picture, "-frames:v", "2", "-vf", filters, *codec, film)
     if not tagged:
         bare = "hevc_metadata=matrix_coefficients=2:colour_primaries=2:transfer_characteristics=2"
-        ffmpeg("-i", film, "-c", "copy", "-bsf:v", bare, tmp_path / "bare.mkv")
+        run_ffmpeg("-i", film, "-c", "copy", "-bsf:v", bare, tmp_path / "bare.mkv")
         film = tmp_path / "bare.mkv"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "in.mkv has a wide gamut", DreamFlowWarning)
         clip = open_clip(film)
     write_video(tmp_path / "out.mp4", clip, clip, crf=4)
-    shown = decoded(tmp_path / "out.mp4")
+    shown = decode_with_ffmpeg(tmp_path / "out.mp4")
     error = shown[0].astype(float) - cv2.imread(str(picture))[..., ::-1]
     assert len(shown) == 2
     assert np.abs(error).mean() < 1.5
@@ -80,20 +87,20 @@ def test_colours_come_back(
 def test_hdr_signals_stand_for_the_light_of_the_standards() -> None:
     """BT.2100's table 4 and BT.2408's table 1: HLG 75% and PQ 58% are the same white."""
     assert pq_to_nits([0, 0.5081, 0.5807, 1]) == pytest.approx([0, 100, 203, 10_000], rel=2e-3)
-    assert hlg_to_scene([0, 0.5, 0.75, 1]) == pytest.approx([0, 1 / 12, 0.265, 1], abs=1e-3)
-    assert 1000 * hlg_to_scene(0.75) ** 1.2 == pytest.approx(203, rel=5e-3)
+    assert hlg_to_scene_light([0, 0.5, 0.75, 1]) == pytest.approx([0, 1 / 12, 0.265, 1], abs=1e-3)
+    assert 1000 * hlg_to_scene_light(0.75) ** 1.2 == pytest.approx(203, rel=5e-3)
 
 
 def test_bt2020_in_bt709() -> None:
     """The matrix of ITU-R BT.2407, section 2."""
-    matrix = np.linalg.inv(to_xyz(1)) @ to_xyz(9)
+    matrix = np.linalg.inv(rgb_to_xyz_matrix(1)) @ rgb_to_xyz_matrix(9)
     known = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
     assert np.abs(matrix - known).max() < 2e-4
 
 
 @given(st.floats(200, 10_000))
 def test_the_tone_curve_rises_from_black_to_white(peak: float) -> None:
-    curve = tone_mapped(np.linspace(0, 1, 1000), peak)
+    curve = tone_map_luma(np.linspace(0, 1, 1000), peak)
     assert curve[0] == 0 and curve[-1] == pytest.approx(1)
     assert (np.diff(curve) > 0).all()
 
@@ -101,24 +108,24 @@ def test_the_tone_curve_rises_from_black_to_white(peak: float) -> None:
 @given(st.integers(0, 65535), st.sampled_from(["PQ", "HLG", "SDR"]), st.sampled_from([1, 9, 12]))
 def test_grey_stays_grey(level: int, transfer: str, primaries: int) -> None:
     grey = np.full((1, 1, 3), level, np.uint16)
-    shown = Light(primaries, transfer).shown(grey)[0, 0].astype(int)
+    shown = HdrTransfer(primaries, transfer).to_sdr(grey)[0, 0].astype(int)
     assert shown.max() - shown.min() <= 1
 
 
 def test_sdr_of_bt709_is_left_as_it_is() -> None:
     levels = np.repeat(np.arange(256, dtype=np.uint16)[None, :, None] * 257, 3, axis=2)
-    assert np.abs(Light(1).shown(levels)[0, :, 0].astype(int) - np.arange(256)).max() <= 1
+    assert np.abs(HdrTransfer(1).to_sdr(levels)[0, :, 0].astype(int) - np.arange(256)).max() <= 1
 
 
 @given(st.lists(st.floats(0.02, 1), min_size=3, max_size=3))
 def test_the_same_light_in_pq_and_hlg_looks_the_same(scene: list[float]) -> None:
     light = np.array(scene)
-    nits = 1000 * light * float(to_xyz(9)[1] @ light) ** 0.2
+    nits = 1000 * light * float(rgb_to_xyz_matrix(9)[1] @ light) ** 0.2
     codes = np.arange(65536) / 65535
-    hlg = np.interp(light, hlg_to_scene(codes), codes)
+    hlg = np.interp(light, hlg_to_scene_light(codes), codes)
     pq = np.interp(nits, pq_to_nits(codes), codes)
     shown = [
-        Light(9, transfer).shown((65535 * signal).round().astype(np.uint16)[None, None])
+        HdrTransfer(9, transfer).to_sdr((65535 * signal).round().astype(np.uint16)[None, None])
         for transfer, signal in (("HLG", hlg), ("PQ", pq))
     ]
     assert np.abs(shown[0].astype(int) - shown[1]).max() <= 2
@@ -133,7 +140,7 @@ def test_a_pq_film_is_tone_mapped_for_the_light_it_claims(tmp_path: Path) -> Non
     for name, claim in (("says nothing", ""), ("400 nits", ":max-cll=400,100")):
         film = tmp_path / f"{name}.mkv"
         tags = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=none:lossless=1"
-        ffmpeg(
+        run_ffmpeg(
             *("-i", tmp_path / "p.png", "-vf"),
             "scale=out_color_matrix=bt2020:out_range=tv,format=yuv420p10le",
             *("-c:v", "libx265", "-x265-params", tags + claim, film),
@@ -189,8 +196,8 @@ def comb(picture: np.ndarray) -> float:
 def interlaced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture that moves 6 pixels a half picture."""
     folder = tmp_path_factory.mktemp("interlaced")
-    cv2.imwrite(str(folder / "p.png"), cv2.GaussianBlur(texture(96, 640), (0, 0), 2))
-    ffmpeg(
+    cv2.imwrite(str(folder / "p.png"), cv2.GaussianBlur(make_texture(96, 640), (0, 0), 2))
+    run_ffmpeg(
         *("-loop", "1", "-framerate", "50", "-i", folder / "p.png", "-vf"),
         "crop=128:96:6*n:0,interlace=scan=tff:lowpass=off,format=yuv420p",
         *("-frames:v", "24", "-c:v", "libx264", "-x264-params", "tff=1:keyint=6:log=-1"),
@@ -232,7 +239,7 @@ def test_a_span_of_interlaced_film_is_that_part_of_it(interlaced: Path) -> None:
 def test_real_interlaced_film_keeps_its_frames(name: str) -> None:
     """OpenCV 5.0 gives black ones for the first two, without a word."""
     with pytest.warns(DreamFlowWarning, match="interlaced"):
-        clip = Clip(SHARED / name)
+        clip = Clip(SHARED_DIR / name)
     frames = list(clip)
     assert len(frames) == len(clip) and frames[-1].picture.std() > 30
 
@@ -254,7 +261,7 @@ def test_what_is_transparent_is_black(tmp_path: Path, suffix: str, options: tupl
     painted[:, :32, 3], painted[:, 32:, 3] = 0, 128
     cv2.imwrite(str(tmp_path / "p.png"), painted)
     film = tmp_path / f"f{suffix}"
-    ffmpeg("-loop", "1", "-i", tmp_path / "p.png", "-frames:v", "2", *options, film)
+    run_ffmpeg("-loop", "1", "-i", tmp_path / "p.png", "-frames:v", "2", *options, film)
     with pytest.warns(DreamFlowWarning) as said:
         frames = list(open_clip(film))
     assert any("has transparency: it is laid over black" in str(one.message) for one in said)

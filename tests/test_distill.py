@@ -10,29 +10,33 @@ import pytest
 import safetensors
 import torch
 import torch.nn.functional as F
-from conftest import SAMPLE_STILL, WEIGHTS_NAME, Run, texture
+from conftest import SAMPLE_STILL, WEIGHTS_NAME, CommandResult, make_texture
 
-from dreamflow.distill import Trainer, transfer
-from dreamflow.distill.inherit import fitted_linear, most_telling
-from dreamflow.distill.pictures import Pictures, Pool, load_photographs
-from dreamflow.errors import MediaError, SettingsError
-from dreamflow.media import write_picture
-from dreamflow.networks import Network, load_network, pocket
-from dreamflow.options import DistillOptions, DreamOptions
+from dreamflow.core.errors import MediaError, SettingsError
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.stills import write_picture
+from dreamflow.networks.caffe import pocket
+from dreamflow.networks.distill.initialisation import fit_linear, select_teacher_channels
+from dreamflow.networks.distill.options import DistillOptions
+from dreamflow.networks.distill.photographs import DreamPool, TrainingPictures, load_photographs
+from dreamflow.networks.distill.training import Trainer
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.network import Network
+from dreamflow.reports.transfer import measure_transfer
 
 SHORT = DistillOptions(last="inception_3a/output", steps=12, batch=2, crop=64, width=0.25)
 
 
 @pytest.fixture
 def pictures() -> list[np.ndarray]:
-    return [texture(90, 120, seed) for seed in range(4)]
+    return [make_texture(90, 120, seed) for seed in range(4)]
 
 
 def test_the_loss_falls(noise_network: Network, pictures: list[np.ndarray]) -> None:
     options = DistillOptions(**{**vars(SHORT), "dreamed": 0, "steps": 40})
     trainer = Trainer(noise_network, pictures, options)
-    same = trainer.pool.pick(0)
-    trainer.pool.pick = lambda step: same  # type: ignore[assignment, method-assign]
+    same = trainer.pool.draw_batch(0)
+    trainer.pool.draw_batch = lambda step: same  # type: ignore[assignment, method-assign]
     losses = list(trainer.run())
     assert trainer.step == len(losses) == 40 and trainer.progress == 1
     assert losses[-1] < 0.9 * losses[0]
@@ -44,7 +48,7 @@ def test_a_full_width_student_inherits_the_teacher(
 ) -> None:
     options = DistillOptions(**{**vars(SHORT), "width": 1.0, "early_width": 1.0})
     trainer = Trainer(noise_network, pictures, options)
-    trainer.begin()
+    trainer.initialise_student()
     image = torch.rand(1, 3, 96, 96)
     theirs = noise_network.activations(image, trainer.layers)
     with torch.no_grad():
@@ -63,10 +67,10 @@ def test_the_channels_kept_are_those_that_tell_most() -> None:
     mixed = two @ torch.tensor([[1.0, 0, 1, 1], [0, 1, 1, -1]])
     silent = torch.zeros(500, 1)
     values = torch.cat([silent, mixed, silent], dim=1)
-    kept = most_telling(values, 2)
-    weight, bias = fitted_linear(values[:, kept], values)
+    kept = select_teacher_channels(values, 2)
+    weight, bias = fit_linear(values[:, kept], values)
     torch.testing.assert_close(values[:, kept] @ weight.T + bias, values, atol=1e-2, rtol=0)
-    assert most_telling(values, 6) == [0, 1, 2, 3, 4, 5]
+    assert select_teacher_channels(values, 6) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("stop", [1, 5])
@@ -90,7 +94,7 @@ def test_a_checkpoint_of_other_settings_is_refused(
     tmp_path: Path, noise_network: Network, pictures: list[np.ndarray]
 ) -> None:
     trainer = Trainer(noise_network, pictures, SHORT)
-    trainer.begin()
+    trainer.initialise_student()
     trainer.save(tmp_path / "run.ckpt")
     other = DistillOptions(**{**vars(SHORT), "width": 0.5})
     with pytest.raises(SettingsError, match="another width"):
@@ -105,7 +109,7 @@ def test_what_is_folded_is_what_was_trained(
     trainer = Trainer(noise_network, pictures, SHORT)
     trainer.train_step()
     image = torch.rand(1, 3, 64, 64)
-    folded = pocket.build(trainer.student.folded())
+    folded = pocket.build_pocket(trainer.student.export_weights())
     assert set(trainer.layers) < set(folded.layers) and "conv2/norm2" in folded.layers
     assert folded.layers["inception_3a/output"].channels == 256
     with torch.no_grad():
@@ -115,30 +119,37 @@ def test_what_is_folded_is_what_was_trained(
 
 
 def test_pictures_depend_on_seed_and_number_only(pictures: list[np.ndarray]) -> None:
-    first, again = Pictures(pictures, 64, seed=1)(5), Pictures(pictures, 64, seed=1)(5)
+    first, again = (
+        TrainingPictures(pictures, 64, seed=1)(5),
+        TrainingPictures(pictures, 64, seed=1)(5),
+    )
     assert torch.equal(first, again)
-    assert not torch.equal(first, Pictures(pictures, 64, seed=1)(6))
-    assert not torch.equal(first, Pictures(pictures, 64, seed=2)(5))
+    assert not torch.equal(first, TrainingPictures(pictures, 64, seed=1)(6))
+    assert not torch.equal(first, TrainingPictures(pictures, 64, seed=2)(5))
     assert first.shape == (3, 64, 64) and first.min() >= 0 and first.max() <= 1
 
 
 def test_a_pool_dreams_its_pictures_and_renews_them(pictures: list[np.ndarray]) -> None:
-    pool = Pool(Pictures(pictures, 64, seed=1), ["a", "b"], batch=3, dreamed=2, seed=1)
+    pool = DreamPool(
+        TrainingPictures(pictures, 64, seed=1), ["a", "b"], batch=3, max_dream_steps=2, seed=1
+    )
     up = torch.ones(3, 3, 64, 64)
     brightness: list[float] = []
     for step in range(40):
-        images, layers = pool.pick(step)
+        images, layers = pool.draw_batch(step)
         assert images.shape == (3, 3, 64, 64) and set(layers) <= {"a", "b"}
         brightness.append(float(images.mean()))
-        pool.move(up, up, step)
-    assert pool.drawn > 12  # a pool's worth, and those that took worn-out ones' places
+        pool.ascend_batch(up, up, step)
+    assert pool.drawn_count > 12  # a pool's worth, and those that took worn-out ones' places
     assert 0.3 < np.mean(brightness[-10:]) < 0.7, "pictures climb a few steps, not for ever"
 
 
 def test_a_networks_transfer_to_itself_is_one(noise_network: Network) -> None:
     options = DreamOptions(octaves=1, iterations=2)
     layers = ("conv2/3x3", "inception_3a/5x5")
-    found = dict(transfer(noise_network, noise_network, [texture(64, 64)], layers, options))
+    found = dict(
+        measure_transfer(noise_network, noise_network, [make_texture(64, 64)], layers, options)
+    )
     assert found == pytest.approx(dict.fromkeys(layers, 1.0))
 
 
@@ -148,12 +159,12 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
 
 
 def test_distil_evaluate_and_dream(
-    tmp_path: Path, cli: Callable[..., Run], noise_home: Path
+    tmp_path: Path, cli: Callable[..., CommandResult], noise_home: Path
 ) -> None:
     photographs = tmp_path / "photographs"
     photographs.mkdir()
     for seed in range(2):
-        write_picture(photographs / f"{seed}.png", texture(80, 100, seed))
+        write_picture(photographs / f"{seed}.png", make_texture(80, 100, seed))
     out = tmp_path / "mine.safetensors"
     small = ("--last", "inception_3a/output", "--batch", "2", "--crop", "64", "--width", "0.25")
     teacher = ("--weights", noise_home / "weights" / WEIGHTS_NAME)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from dreamflow.errors import OutputError, SettingsError, WeightsError
-from dreamflow.networks import download as module
-from dreamflow.networks.download import download
-from dreamflow.networks.published import Source
+from dreamflow.core.errors import OutputError, SettingsError, WeightsError
+from dreamflow.networks.weights import download as module
+from dreamflow.networks.weights.download import download_file
+from dreamflow.networks.weights.registry import WeightsSource
 
 BODY = hashlib.sha256(b"seed").digest() * 4000  # 128,000 bytes
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -98,12 +98,12 @@ class Fetch:
         self.told: list[tuple[int, int | None]] = []
 
     def __call__(self, url: str, digest: str = DIGEST) -> bytes:
-        download(
-            Source(url, "file.bin", "sha256", digest),
+        download_file(
+            WeightsSource(url, "file.bin", "sha256", digest),
             self.target,
             lambda done, total: self.told.append((done, total)),
             timeout=0.3,
-            pause=self.pauses.append,
+            sleep=self.pauses.append,
         )
         assert not self.part.exists()
         return self.target.read_bytes()
@@ -310,7 +310,7 @@ def test_what_grows_past_all_limits_is_no_weights_file(
         return True
 
     server.answer = endless
-    monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_WEIGHTS_BYTES", 1000)
     assert "grew past 1,000" in fetch.fails(server.url)
 
 

@@ -5,62 +5,71 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import texture
+from conftest import make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamflow.dream import Objective, OctavePlan, ascend, dream, first_plan, parse_layers
-from dreamflow.dream.chance import jitter_offset
-from dreamflow.dream.objective import unit
-from dreamflow.errors import SettingsError
-from dreamflow.journeys import dream_image
-from dreamflow.journeys.edge import from_array, to_array, to_image, to_picture
-from dreamflow.networks import Network
-from dreamflow.options import DreamOptions
+from dreamflow.core.blend import parse_blend
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.keyed_random import jitter_offset
+from dreamflow.core.tensors import (
+    array_to_tensor,
+    picture_to_tensor,
+    tensor_to_array,
+    tensor_to_picture,
+)
+from dreamflow.dream.ascent import ascend
+from dreamflow.dream.objective import Objective, normalise_gradient
+from dreamflow.dream.octaves import OctavePlan, dream_octaves, plan_octaves
+from dreamflow.dream.options import DreamOptions
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.image import dream_image
 
 SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=3, jitter=8)
 
 
 @pytest.mark.parametrize("layer", ["conv1/7x7_s2", "pool1/norm1", "inception_3b/pool_proj"])
 def test_the_objective_rises(noise_network: Network, layer: str) -> None:
-    image = to_image(texture(96, 128))
-    objective = Objective.of(noise_network, [layer])
-    dreamed = dream(image, objective, first_plan(SMALL), 8, (0, 0))
+    image = picture_to_tensor(make_texture(96, 128))
+    objective = Objective.parse(noise_network, [layer])
+    dreamed = dream_octaves(image, objective, plan_octaves(SMALL), 8, (0, 0))
     assert objective.value(dreamed) > 1.1 * objective.value(image)
 
 
 def test_a_negative_weight_dreams_it_away(noise_network: Network) -> None:
-    image = to_image(texture(64, 64))
-    objective = Objective.of(noise_network, ["conv2/3x3=-1"])
-    dreamed = dream(image, objective, first_plan(SMALL), 8, (0, 0))
+    image = picture_to_tensor(make_texture(64, 64))
+    objective = Objective.parse(noise_network, ["conv2/3x3=-1"])
+    dreamed = dream_octaves(image, objective, plan_octaves(SMALL), 8, (0, 0))
     assert objective.value(dreamed) > objective.value(image)
-    assert Objective.of(noise_network, ["conv2/3x3"]).value(dreamed) < -objective.value(image)
+    assert Objective.parse(noise_network, ["conv2/3x3"]).value(dreamed) < -objective.value(image)
 
 
 def test_a_step_is_the_mean_change_in_levels(noise_network: Network) -> None:
     image = torch.full((1, 3, 64, 64), 0.5) + 0.1 * torch.rand(1, 3, 64, 64)
-    objective = Objective.of(noise_network, ["conv2/3x3"])
+    objective = Objective.parse(noise_network, ["conv2/3x3"])
     moved = ascend(image, objective, iterations=1, step=1.5, jitter=16, key=(7,))
     assert float((moved - image).abs().mean()) * 255 == pytest.approx(1.5, rel=1e-3)
 
 
 def test_gradients_of_several_layers_weigh_alike(noise_network: Network) -> None:
-    image = to_image(texture(64, 64))
+    image = picture_to_tensor(make_texture(64, 64))
     shallow, deep = "conv1/7x7_s2", "inception_3b/output"
-    one = Objective.of(noise_network, [shallow]).gradient(image)
-    two = Objective.of(noise_network, [deep]).gradient(image)
-    both = Objective.of(noise_network, [f"{shallow}=0.25", f"{deep}=0.75"]).gradient(image)
-    torch.testing.assert_close(both, unit(0.25 * one + 0.75 * two), rtol=1e-3, atol=1e-4)
+    one = Objective.parse(noise_network, [shallow]).gradient(image)
+    two = Objective.parse(noise_network, [deep]).gradient(image)
+    both = Objective.parse(noise_network, [f"{shallow}=0.25", f"{deep}=0.75"]).gradient(image)
+    torch.testing.assert_close(
+        both, normalise_gradient(0.25 * one + 0.75 * two), rtol=1e-3, atol=1e-4
+    )
     for gradient in (one, two, both):
         assert float(gradient.abs().mean()) == pytest.approx(1, rel=1e-4)
 
 
 def test_a_gradient_of_nothing_is_nothing() -> None:
-    assert float(unit(torch.zeros(1, 3, 4, 4)).abs().max()) == 0
+    assert float(normalise_gradient(torch.zeros(1, 3, 4, 4)).abs().max()) == 0
 
 
 def test_the_same_seed_gives_the_same_dream(noise_network: Network) -> None:
-    picture = texture(64, 80)
+    picture = make_texture(64, 80)
     first = dream_image(picture, noise_network, options=SMALL)
     again = dream_image(picture, noise_network, options=SMALL)
     other_seed = dream_image(
@@ -83,16 +92,16 @@ def test_a_picture_stays_a_picture(noise_network: Network) -> None:
     "more", [{}, {"noise": 0.5}, {"colour": "source"}, {"octave_iterations": "2,2", "octaves": 2}]
 )
 def test_no_iterations_give_the_source_back(noise_network: Network, more: dict) -> None:
-    picture = texture(50, 70)
+    picture = make_texture(50, 70)
     options = DreamOptions(layer=("conv2/3x3",), iterations=0, **more)
     assert np.array_equal(dream_image(picture, noise_network, options=options), picture)
 
 
 def test_where_the_weight_is_zero_nothing_changes(noise_network: Network) -> None:
-    image = to_image(texture(64, 64))
+    image = picture_to_tensor(make_texture(64, 64))
     weight = torch.zeros(1, 1, 64, 64)
     weight[..., :32] = 1
-    objective = Objective.of(noise_network, ["conv2/3x3"])
+    objective = Objective.parse(noise_network, ["conv2/3x3"])
     moved = ascend(image, objective, 3, 2.0, 8, (0,), weight)
     assert torch.equal(moved[..., 32:], image[..., 32:])
     assert not torch.equal(moved[..., :32], image[..., :32])
@@ -100,20 +109,20 @@ def test_where_the_weight_is_zero_nothing_changes(noise_network: Network) -> Non
 
 def test_carried_detail_is_not_resampled(noise_network: Network) -> None:
     """Coarse octaves add only their change: where they make none, the picture stays as it was."""
-    image = to_image(texture(64, 64))
-    objective = Objective.of(noise_network, ["conv2/3x3"])
+    image = picture_to_tensor(make_texture(64, 64))
+    objective = Objective.parse(noise_network, ["conv2/3x3"])
     plan = [OctavePlan(2, 1.4, 2, 1.0), OctavePlan(1, 1.4, 2, 1.0)]
     weight = torch.zeros(1, 1, 64, 64)
-    torch.testing.assert_close(dream(image, objective, plan, 8, (0,), weight), image)
+    torch.testing.assert_close(dream_octaves(image, objective, plan, 8, (0,), weight), image)
 
 
 def test_octaves_too_small_for_the_layer_are_left_out(noise_network: Network) -> None:
-    image = to_image(texture(32, 40))
-    objective = Objective.of(noise_network, ["inception_5b/output"])
-    plan = first_plan(DreamOptions(octaves=8, iterations=1))
-    assert dream(image, objective, plan, 4, (0,)).shape == image.shape
+    image = picture_to_tensor(make_texture(32, 40))
+    objective = Objective.parse(noise_network, ["inception_5b/output"])
+    plan = plan_octaves(DreamOptions(octaves=8, iterations=1))
+    assert dream_octaves(image, objective, plan, 4, (0,)).shape == image.shape
     with pytest.raises(SettingsError, match="too small"):
-        dream(image[:, :, :20], objective, plan, 4, (0,))
+        dream_octaves(image[:, :, :20], objective, plan, 4, (0,))
 
 
 @given(jitter=st.integers(0, 512), key=st.lists(st.integers(0, 2**40), min_size=1, max_size=4))
@@ -133,9 +142,9 @@ def test_shifts_are_spread_evenly() -> None:
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_pictures_and_images_round_trip(height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-    assert np.array_equal(to_picture(to_image(picture)), picture)
-    image = to_image(picture)
-    assert torch.equal(from_array(to_array(image)), image)
+    assert np.array_equal(tensor_to_picture(picture_to_tensor(picture)), picture)
+    image = picture_to_tensor(picture)
+    assert torch.equal(array_to_tensor(tensor_to_array(image)), image)
 
 
 @pytest.mark.parametrize(
@@ -143,11 +152,11 @@ def test_pictures_and_images_round_trip(height: int, width: int, seed: int) -> N
 )
 def test_nonsense_layers_are_refused(layers: list[str]) -> None:
     with pytest.raises(SettingsError, match="layer"):
-        parse_layers(layers)
+        parse_blend(layers)
 
 
 def test_layers_parse() -> None:
-    assert parse_layers(["conv2/3x3", "inception_4c/output=0.5"]) == {
+    assert parse_blend(["conv2/3x3", "inception_4c/output=0.5"]) == {
         "conv2/3x3": 1.0,
         "inception_4c/output": 0.5,
     }

@@ -11,20 +11,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SAMPLE_STILL, Run, random_weights
+from conftest import SAMPLE_STILL, CommandResult, random_weights
 from torch import Tensor, nn
 
 import dreamflow
-from dreamflow.dream import Objective
-from dreamflow.dream.aim import pulled
+from dreamflow.core.errors import SettingsError, WeightsError
 from dreamflow.dream.ascent import ascend
-from dreamflow.errors import SettingsError, WeightsError
-from dreamflow.networks import Network, googlenet, load_network, network_of, zoo
-from dreamflow.networks.graph import GraphNetwork
-from dreamflow.networks.network import find_layer
-from dreamflow.networks.published import PREFIX, WELL_KNOWN
-from dreamflow.networks.recipes import CLASSES, recipe
-from dreamflow.networks.traced import TracedNetwork
+from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective_term import vjp
+from dreamflow.networks.caffe import googlenet
+from dreamflow.networks.caffe.graph import GraphNetwork
+from dreamflow.networks.catalogue import GOOGLENET_BY_CLASS_COUNT, find_network_spec
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.network import Network, find_layer
+from dreamflow.networks.traced import torchvision_zoo as zoo
+from dreamflow.networks.traced.network import TracedNetwork, network_of
+from dreamflow.networks.weights.registry import FEATURED_TORCHVISION_FILES, TORCHVISION_PREFIX
 
 HEADS = ("fc.", "AuxLogits.", "aux1.", "aux2.", "classifier.0.", "classifier.3.", "classifier.6.")
 SIDE = 80
@@ -34,7 +36,7 @@ def noise_state(network: str, seed: int = 0, head: bool = False) -> dict[str, Te
     """Return a state dict of noise that keeps the activations' size; of the head, where wanted."""
     made = torch.Generator().manual_seed(seed)
     state: dict[str, Tensor] = {}
-    for key, shape in zoo.shape_of(network).state_dict().items():
+    for key, shape in zoo.make_meta_classifier(network).state_dict().items():
         if (key.startswith(HEADS) and not head) or not shape.is_floating_point():
             continue
         if shape.dim() > 1:
@@ -122,14 +124,14 @@ def own() -> Network:
 
 MADE: dict[str, Callable[[], Network]] = {
     "pocket": lambda: load_network("pocket", device="cpu", precision="float32"),
-    "googlenet": lambda: googlenet.build(random_weights()),
-    "places205": lambda: recipe("places205").build(random_weights(), ""),
-    "places365": lambda: recipe("places365").build(random_weights(), ""),
+    "googlenet": lambda: googlenet.build_googlenet(random_weights()),
+    "places205": lambda: find_network_spec("places205").build(random_weights(), ""),
+    "places365": lambda: find_network_spec("places365").build(random_weights(), ""),
     "own": own,
     "padded": padded,
     **{
-        name: (lambda name=name: zoo.build(name, noise_state(name)))
-        for name in (PREFIX + known for known in WELL_KNOWN)
+        name: (lambda name=name: zoo.build_classifier(name, noise_state(name)))
+        for name in (TORCHVISION_PREFIX + known for known in FEATURED_TORCHVISION_FILES)
     },
 }
 
@@ -180,7 +182,7 @@ def test_what_is_cut_off_changes_nothing(network: Network) -> None:
         alone = {name: network.activations(image, [name])[name] for name in names}
         if isinstance(network, TracedNetwork):
             reached = [n for n, layer in network.layers.items() if layer.smallest <= SIDE]
-            whole = network.plain(image, tuple(reached))
+            whole = network.compute_unfolded(image, tuple(reached))
         else:
             whole = network.activations(image, network.layers)
     for name in names:
@@ -192,10 +194,10 @@ def test_what_is_cut_off_changes_nothing(network: Network) -> None:
 def test_nothing_deeper_is_computed(network: Network) -> None:
     first = some(network)[0]
     if isinstance(network, GraphNetwork):
-        assert len(network.needed((first,))) <= 2
+        assert len(network.find_required_layers((first,))) <= 2
     else:
         assert isinstance(network, TracedNetwork)
-        assert len(list(network._cut_out((first,)).graph.nodes)) < 25
+        assert len(list(network._extract_subgraph((first,)).graph.nodes)) < 25
 
 
 def test_the_smallest_picture_is_the_smallest(network: Network) -> None:
@@ -243,7 +245,7 @@ def test_in_a_lesser_precision_it_dreams_the_same_way(name: str, dtype: torch.dt
             one, other = (n.activations(image, [layer])[layer] for n in (exact, lesser))
         assert other.dtype == torch.float32 and not torch.equal(one, other)
         assert float((one - other).norm() / one.norm()) < 0.05, layer
-        one, other = (Objective.of(n, [layer]).gradient(image) for n in (exact, lesser))
+        one, other = (Objective.parse(n, [layer]).gradient(image) for n in (exact, lesser))
         assert other.dtype == torch.float32
         assert float(nn.functional.cosine_similarity(one.ravel(), other.ravel(), 0)) > 0.9, layer
 
@@ -254,14 +256,14 @@ def test_in_float16_a_pull_of_any_size_arrives(pull: float) -> None:
     found: list[Tensor] = []
     for network, scaled in ((own(), False), (own().to("cpu", torch.float16), True)):
         activation = network.activations(image, ["second"])["second"]
-        found.append(pulled(activation, activation.detach() * pull, image, False, scaled))
+        found.append(vjp(activation, activation.detach() * pull, image, False, scaled))
     assert float((found[0] - found[1]).norm() / found[0].norm()) < 0.05
 
 
 def test_in_float16_nothing_is_pulled_at_where_nothing_responds() -> None:
     image = picture().requires_grad_(True)
     activation = own().to("cpu", torch.float16).activations(image, ["second"])["second"]
-    assert not pulled(activation, torch.zeros_like(activation), image, False, True).any()
+    assert not vjp(activation, torch.zeros_like(activation), image, False, True).any()
 
 
 def test_what_float16_does_not_hold_is_said() -> None:
@@ -269,25 +271,25 @@ def test_what_float16_does_not_hold_is_said() -> None:
     module.second.weight.data *= 1e6
     network = network_of(module).to("cpu", torch.float16)
     with pytest.raises(SettingsError, match="too large for float16: give --precision bfloat16"):
-        Objective.of(network, ["second"]).gradient(picture())
+        Objective.parse(network, ["second"]).gradient(picture())
 
 
 @pytest.mark.parametrize(
     "name", ["resnet18", "densenet121", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf"]
 )
 def test_the_rest_of_the_zoo_works_by_name(name: str) -> None:
-    network = zoo.build(f"torchvision:{name}", noise_state(name))
+    network = zoo.build_classifier(f"torchvision:{name}", noise_state(name))
     names = some(network)
     with torch.no_grad():
         folded = network.activations(picture(), names)
-        plain = network.plain(picture(), tuple(names))
+        plain = network.compute_unfolded(picture(), tuple(names))
     for layer in names:
         scale = float(plain[layer].abs().max())
         torch.testing.assert_close(folded[layer], plain[layer], atol=2e-5 * scale, rtol=1e-4)
 
 
 def test_layers_of_a_transformer_are_turned_to_channels_first() -> None:
-    network = zoo.build("torchvision:swin_t", noise_state("swin_t"))
+    network = zoo.build_classifier("torchvision:swin_t", noise_state("swin_t"))
     layer = network.layer("features.3.1.add_1")
     assert (layer.channels, layer.stride, layer.receptive_field) == (192, 8, None)
     found = network.activations(picture(64), [layer.name])[layer.name]
@@ -296,7 +298,7 @@ def test_layers_of_a_transformer_are_turned_to_channels_first() -> None:
 
 def test_layers_have_torchvisions_names() -> None:
     script = (
-        "from dreamflow.networks.torchvision_import import import_torchvision\n"
+        "from dreamflow.networks.traced.torchvision_import import import_torchvision\n"
         "import_torchvision()\n"
         "from torchvision import models\n"
         "from torchvision.models.feature_extraction import get_graph_node_names\n"
@@ -304,7 +306,7 @@ def test_layers_have_torchvisions_names() -> None:
     )
     line = [sys.executable, "-W", "ignore", "-c", script]
     theirs = subprocess.run(line, check=True, capture_output=True, text=True).stdout.split()
-    ours = zoo.layers("torchvision:mobilenet_v3_large")
+    ours = zoo.describe_classifier_layers("torchvision:mobilenet_v3_large")
     shown = [name for name in theirs if name.startswith("features")]
     assert len(shown) > 60 and set(shown) <= set(ours)
 
@@ -349,14 +351,14 @@ def test_a_convolution_of_its_own_class_is_folded_only_where_that_is_the_same() 
         module = trained(nn.Sequential(kind(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU()))
         network = network_of(module, (0.45,) * 3, (0.225,) * 3)
         assert isinstance(network, TracedNetwork)
-        parts = [type(part) for part in network._cut_out(("2",)).modules()]
+        parts = [type(part) for part in network._extract_subgraph(("2",)).modules()]
         assert (nn.BatchNorm2d in parts) != folded and kind in parts
         seen = network.activations(picture(), ["2"])["2"]
         torch.testing.assert_close(seen, module((picture() - 0.45) / 0.225), atol=1e-5, rtol=1e-4)
 
 
 def test_a_block_names_its_last_step() -> None:
-    layers = zoo.layers("torchvision:mobilenet_v2")
+    layers = zoo.describe_classifier_layers("torchvision:mobilenet_v2")
     assert "features.4" not in layers
     with pytest.raises(
         SettingsError, match=r"'features\.4'; its last step is features\.4\.conv\.3$"
@@ -367,7 +369,7 @@ def test_a_block_names_its_last_step() -> None:
 def test_receptive_fields_are_the_published_ones() -> None:
     """Araujo et al. 2019, "Computing Receptive Fields of Convolutional Neural Networks"."""
     for network, layer, field in (("alexnet", "features.12", 195), ("vgg16", "features.30", 212)):
-        found = zoo.layers(f"torchvision:{network}")[layer]
+        found = zoo.describe_classifier_layers(f"torchvision:{network}")[layer]
         assert (found.receptive_field, found.stride) == (field, 32)
 
 
@@ -387,7 +389,7 @@ def test_googlenets_stem_is_the_same_as_a_module() -> None:
         stem[number].load_state_dict({"weight": bgr, "bias": weights[f"{name}.bias"]})
     mean = [level / 255 for level in reversed(googlenet.MEAN_BGR)]
     ours = network_of(stem, mean, [1 / 255] * 3, "stem")
-    theirs = googlenet.build(weights)
+    theirs = googlenet.build_googlenet(weights)
     names = {"1": pairs[0], "2": "pool1/3x3_s2", "3": "pool1/norm1", "7": pairs[6]}
     names |= {"8": "conv2/norm2", "9": "pool2/3x3_s2"}
     with torch.no_grad():
@@ -445,22 +447,24 @@ def test_weights_are_found_under_torchvisions_own_name(
     assert network.name == name and len(network.weights_hash) == 64
     del state["features.3.squeeze.weight"]
     with pytest.raises(WeightsError, match=r"squeeze\.weight is missing"):
-        zoo.build(name, state)
+        zoo.build_classifier(name, state)
     state["features.3.squeeze.weight"] = torch.zeros(1, 2)
     with pytest.raises(WeightsError, match=r"squeeze\.weight is \(1, 2\), not \(16, 64, 1, 1\)"):
-        zoo.build(name, state)
+        zoo.build_classifier(name, state)
     with pytest.raises(WeightsError, match="NaN"):
-        zoo.build(name, noise_state(name) | {"features.0.bias": torch.full((64,), torch.nan)})
+        zoo.build_classifier(
+            name, noise_state(name) | {"features.0.bias": torch.full((64,), torch.nan)}
+        )
 
 
 def test_what_dreams_do_not_need_may_be_of_another_shape() -> None:
     state = noise_state("alexnet")
     prefixed = {f"module.{key}": value for key, value in state.items()}
     prefixed["module.classifier.6.weight"] = torch.zeros(7, 4096)
-    assert zoo.build("torchvision:alexnet", prefixed).layers
+    assert zoo.build_classifier("torchvision:alexnet", prefixed).layers
 
 
-def test_unknown_classifiers_name_the_nearest(cli: Callable[..., Run]) -> None:
+def test_unknown_classifiers_name_the_nearest(cli: Callable[..., CommandResult]) -> None:
     run = cli("layers", "--network", "vgg16")
     assert run.code == 1 and "did you mean torchvision:vgg16" in run.err
     run = cli("layers", "--network", "torchvision:vgg17")
@@ -470,22 +474,26 @@ def test_unknown_classifiers_name_the_nearest(cli: Callable[..., Run]) -> None:
 
 
 def test_a_pass_of_it_is_counted_and_timed() -> None:
-    from dreamflow.bench import bench_engine
+    from dreamflow.reports.bench.passes import bench_passes
 
-    network = zoo.build("torchvision:alexnet", noise_state("alexnet"))
-    _, (figure,) = bench_engine(network, 64, 64, ["features.0"], rounds=1)
+    network = zoo.build_classifier("torchvision:alexnet", noise_state("alexnet"))
+    _, (figure,) = bench_passes(network, 64, 64, ["features.0"], rounds=1)
     assert figure.gflop == pytest.approx(2 * 2 * 15 * 15 * 64 * 3 * 11 * 11 / 1e9)
-    assert len(bench_engine(network, 64, 64, rounds=1)[1]) >= 8
+    assert len(bench_passes(network, 64, 64, rounds=1)[1]) >= 8
 
 
 def test_places_networks_are_told_by_their_classes() -> None:
-    assert set(CLASSES.values()) == {"googlenet", "places205", "places365"}
+    assert set(GOOGLENET_BY_CLASS_COUNT.values()) == {"googlenet", "places205", "places365"}
     for name in ("places205", "places365"):
-        network = recipe(name).build(random_weights(), "")
-        assert network.name == name and list(network.layers) == list(googlenet.layers())
+        network = find_network_spec(name).build(random_weights(), "")
+        assert network.name == name and list(network.layers) == list(
+            googlenet.describe_googlenet_layers()
+        )
 
 
-def test_a_guide_to_any_network_goes_by_depth(cli: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_guide_to_any_network_goes_by_depth(
+    cli: Callable[..., CommandResult], tmp_path: Path
+) -> None:
     torch.save(noise_state("squeezenet1_1"), tmp_path / "w.pth")
     run = cli(
         *("guide", SAMPLE_STILL, tmp_path / "guide", "--network", "torchvision:squeezenet1_1"),
@@ -506,29 +514,31 @@ HEADED = (
 @pytest.mark.parametrize("name", HEADED)
 def test_the_classes_are_those_of_its_own_classifier(name: str) -> None:
     """Of a classifier that ends in a mean, in a ReLU, or in layers that want 6x6 places."""
-    network = zoo.build(PREFIX + name, state := noise_state(PREFIX + name, head=True))
-    assert network.classes is not None and network.classes.channels == 1000
+    network = zoo.build_classifier(
+        TORCHVISION_PREFIX + name, state := noise_state(TORCHVISION_PREFIX + name, head=True)
+    )
+    assert network.class_layer is not None and network.class_layer.channels == 1000
     assert "class" not in network.layers
-    image = picture(network.classes.smallest + 17)
+    image = picture(network.class_layer.smallest + 17)
     with torch.no_grad():
         found = network.activations(image, ["class"])["class"]
-    module = zoo.shape_of(PREFIX + name)
-    assert not zoo.fill(module, state)
-    known = zoo.classifier(PREFIX + name)
+    module = zoo.make_meta_classifier(TORCHVISION_PREFIX + name)
+    assert not zoo.assign_matching_tensors(module, state)
+    known = zoo.find_classifier_info(TORCHVISION_PREFIX + name)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (known.mean, known.std))
     with torch.no_grad():
         torch.testing.assert_close(
             found[:, :, 0, 0], module((image - mean) / std), rtol=1e-3, atol=1e-3
         )
     best = int(found.argmax())
-    objective = Objective.of(network, [f"class:{best}"])
+    objective = Objective.parse(network, [f"class:{best}"])
     climbed = ascend(image, objective, 2, 1.5, 0, (0,))
     assert objective.value(climbed) > objective.value(image)
 
 
 def test_weights_without_a_classifier_have_no_classes(network: Network) -> None:
-    if network.name in ("own", f"{PREFIX}squeezenet1_1"):
-        assert network.classes, "noise has made them a head as well"
+    if network.name in ("own", f"{TORCHVISION_PREFIX}squeezenet1_1"):
+        assert network.class_layer, "noise has made them a head as well"
         return
     with pytest.raises(SettingsError, match="has no classifier"):
-        Objective.of(network, ["class:3"])
+        Objective.parse(network, ["class:3"])

@@ -10,22 +10,30 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED, Run, make_film, texture
+from conftest import SHARED_DIR, CommandResult, make_film, make_texture
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dreamflow.errors import DreamFlowError, MediaError, SettingsError, WeightsError
-from dreamflow.frames import Frame
-from dreamflow.journeys.video import VideoDreamer
-from dreamflow.motion import Motion, estimate_motion, motion_source
-from dreamflow.motion import flow as flow_module
-from dreamflow.motion.flow import Estimator, dis, farneback, scaled
-from dreamflow.motion.flowfiles import FlowFolder, opposite, read_flo
-from dreamflow.motion.raft import MODELS, Raft, find_raft
-from dreamflow.networks import Network
-from dreamflow.networks.torchvision_import import import_torchvision
-from dreamflow.options import CarryOptions, DreamOptions
+from dreamflow.core.errors import DreamFlowError, MediaError, SettingsError, WeightsError
+from dreamflow.core.frames import Frame
+from dreamflow.dream.options import DreamOptions
+from dreamflow.networks.network import Network
+from dreamflow.networks.traced.torchvision_import import import_torchvision
+from dreamflow.pipelines.video import VideoDreamer
+from dreamflow.temporal.flow import estimators as flow_module
+from dreamflow.temporal.flow.estimators import (
+    Estimator,
+    Motion,
+    dis,
+    estimate_motion,
+    farneback,
+    scaled,
+)
+from dreamflow.temporal.flow.flo_files import FlowFolder, opposite, read_flo
+from dreamflow.temporal.flow.raft import MODELS, Raft, find_raft
+from dreamflow.temporal.flow.source import motion_source
+from dreamflow.temporal.options import CarryOptions
 
 CPU = torch.device("cpu")
 
@@ -51,7 +59,7 @@ def any_estimator(request: pytest.FixtureRequest, noise_raft: Raft) -> Estimator
 
 def panned(dx: int, dy: int, height: int = 96, width: int = 128) -> tuple[np.ndarray, np.ndarray]:
     """Return two frames; what they show moves by (dx, dy) from the first to the second."""
-    scene = texture(height + 40, width + 40)
+    scene = make_texture(height + 40, width + 40)
     views = [
         scene[20 - y : 20 - y + height, 20 - x : 20 - x + width] for x, y in ((0, 0), (dx, dy))
     ]
@@ -111,7 +119,7 @@ def test_a_shift_is_given_back(estimator: Estimator, shift: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("estimator", [dis, farneback])
 def test_what_stands_still_has_no_flow(estimator: Estimator) -> None:
-    picture = texture(96, 128)
+    picture = make_texture(96, 128)
     motion = estimate_motion(picture, picture, estimator)
     assert np.abs(motion.backward).max() < 0.15 and np.abs(motion.forward).max() < 0.15
     assert np.abs(motion.backward).mean() < 0.01
@@ -297,7 +305,7 @@ def hidden_scene() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
     A square moves 8 to the right over still ground, which the flow file says to be still, too.
     """
-    ground, square = texture(96, 128, 1), texture(32, 32, 2)
+    ground, square = make_texture(96, 128, 1), make_texture(32, 32, 2)
     before, here = ground.copy(), ground.copy()
     before[30:62, 40:72] = here[30:62, 48:80] = square
     flow = constant(0, 0)
@@ -315,7 +323,9 @@ def test_what_was_hidden_is_found_from_backward_flow_alone() -> None:
     assert motion.trust[seen].mean() > 0.97
 
 
-def test_the_command_takes_flow_from_a_folder(tmp_path: Path, cli: Callable[..., Run]) -> None:
+def test_the_command_takes_flow_from_a_folder(
+    tmp_path: Path, cli: Callable[..., CommandResult]
+) -> None:
     film = make_film(tmp_path / "film.mp4", frames=4)
     small = ("--octaves", "1", "--iterations", "1", "--layer", "conv2/3x3", "--start", "1")
     (tmp_path / "flow").mkdir()
@@ -353,7 +363,7 @@ def test_flow_is_close_to_ground_truth(
 
 def true_flow(scene: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return two frames, uint8 RGB, and the true flow from the first to the second."""
-    folder = SHARED / "flow" / scene
+    folder = SHARED_DIR / "flow" / scene
     first, second = (cv2.imread(str(folder / f"frame{n}.png")) for n in (10, 11))
     assert first is not None and second is not None
     return first[..., ::-1].copy(), second[..., ::-1].copy(), read_flo(folder / "flow10.flo")

@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import SHARED, ffmpeg
+from conftest import SHARED_DIR, run_ffmpeg
 
 COPIES = int(os.environ.get("DREAMFLOW_FUZZ", "2"))
 FRAMES = 12
@@ -26,8 +26,8 @@ TIME_LIMIT_S = 60
 
 WORKER = """
 import json, sys, traceback, warnings
-from dreamflow.errors import DreamFlowError
-from dreamflow.media import open_clip
+from dreamflow.core.errors import DreamFlowError
+from dreamflow import open_clip
 warnings.simplefilter("ignore")
 for line in sys.stdin:
     try:
@@ -140,11 +140,11 @@ def check(whole: Path, folder: Path) -> None:
 @pytest.mark.parametrize("name", MADE)
 def test_damaged_made_films(tmp_path: Path, name: str) -> None:
     source = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25", "-frames:v", str(FRAMES))
-    ffmpeg(*source, "-pix_fmt", "yuv420p", *MADE[name], tmp_path / name)
+    run_ffmpeg(*source, "-pix_fmt", "yuv420p", *MADE[name], tmp_path / name)
     check(tmp_path / name, tmp_path)
 
 
 @pytest.mark.clips
 @pytest.mark.parametrize("name", REAL)
 def test_damaged_real_films(tmp_path: Path, name: str) -> None:
-    check(SHARED / "clips" / name, tmp_path)
+    check(SHARED_DIR / "clips" / name, tmp_path)

@@ -15,18 +15,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, SAMPLE_STILL, Run, psnr, texture
+from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_texture, psnr
 
 import dreamflow
-from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.media import read_picture, write_picture
-from dreamflow.networks import Network, googlenet
-from dreamflow.options import GuideDreamOptions
-from dreamflow.render.guide import make_guide
-from dreamflow.render.guide.folder import GuideFolder
-from dreamflow.render.guide.page import CATEGORY_WORDS, LAYER_WORDS, Shown, sections
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.networks.caffe import googlenet
+from dreamflow.networks.network import Network
+from dreamflow.reports.guide.build import make_guide
+from dreamflow.reports.guide.folder import GuideFolder
+from dreamflow.reports.guide.page import (
+    CATEGORY_DESCRIPTIONS,
+    LAYER_DESCRIPTIONS,
+    LayerEntry,
+    group_by_category,
+)
+from dreamflow.reports.options import GuideDreamOptions
 
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 FAST = GuideDreamOptions(iterations=1, octaves=1)
 QUICK = ("--octaves", "1", "--iterations", "1", "--size", "64")
 NOISE = ("--network", "googlenet")
@@ -84,26 +90,30 @@ class Page(HTMLParser):
 
 
 def small_picture(folder: Path, name: str = "portrait.png", side: int = 64) -> Path:
-    write_picture(folder / name, texture(side, side + 16))
+    write_picture(folder / name, make_texture(side, side + 16))
     return folder / name
 
 
 def test_each_layer_of_the_seed_is_under_its_category() -> None:
-    layers = googlenet.layers()
+    layers = googlenet.describe_googlenet_layers()
     found = {
         section.title: {item.layer.name for item in section.shown}
-        for section in sections([Shown(layer, "", "", "") for layer in layers.values()])
+        for section in group_by_category(
+            [LayerEntry(layer, "", "", "") for layer in layers.values()]
+        )
     }
-    assert list(found) == list(SEED) == list(CATEGORY_WORDS)
+    assert list(found) == list(SEED) == list(CATEGORY_DESCRIPTIONS)
     for category, names in SEED.items():
         assert set(names) <= found[category]
     assert sum(map(len, found.values())) == 81
-    assert set(LAYER_WORDS) <= set(layers)
+    assert set(LAYER_DESCRIPTIONS) <= set(layers)
 
 
 def test_layers_without_categories_are_shown_by_depth() -> None:
-    plain = [replace(layer, category="") for layer in googlenet.layers().values()]
-    found = sections([Shown(layer, "", "", "") for layer in plain])
+    plain = [
+        replace(layer, category="") for layer in googlenet.describe_googlenet_layers().values()
+    ]
+    found = group_by_category([LayerEntry(layer, "", "", "") for layer in plain])
     assert [section.title for section in found] == [
         "shallow layers",
         "middle layers",
@@ -112,7 +122,7 @@ def test_layers_without_categories_are_shown_by_depth() -> None:
     depths = [{item.layer.depth for item in section.shown} for section in found]
     assert max(depths[0]) < min(depths[1]) and max(depths[1]) < min(depths[2])
     assert sum(len(section.shown) for section in found) == 81
-    one = sections([Shown(plain[0], "", "", "")])
+    one = group_by_category([LayerEntry(plain[0], "", "", "")])
     assert len(one) == 1 and len(one[0].shown) == 1
 
 
@@ -121,15 +131,17 @@ def test_all_layers_are_there_and_nothing_is_asked_for_outside(
 ) -> None:
     source = small_picture(tmp_path)
     guide = make_guide(source, tmp_path / "guide", noise_network, options=FAST, size=None)
-    assert guide.done == list(noise_network.layers) and not guide.failed
-    page = Page(guide.page)
+    assert guide.done_layers == list(noise_network.layers) and not guide.failure_by_layer
+    page = Page(guide.page_path)
     assert list(page.cards) == [
         item.layer.name
-        for part in sections([Shown(x, "", "", "") for x in noise_network.layers.values()])
+        for part in group_by_category(
+            [LayerEntry(x, "", "", "") for x in noise_network.layers.values()]
+        )
         for item in part.shown
     ]
     for name, card in page.cards.items():
-        assert card["data-kind"] == googlenet.category(name)
+        assert card["data-kind"] == googlenet.find_layer_category(name)
     local = {link for link in page.links if link != "data:,"}
     assert len(local) == 2 * 82
     for link in local:
@@ -150,14 +162,14 @@ def test_what_is_done_is_skipped_and_other_layers_are_added(
     make_guide(source, out, noise_network, ["conv2/3x3"], FAST)
     first = {path: path.stat().st_mtime_ns for path in out.glob("pictures/0[1-9]_*")}
     guide = make_guide(source, out, noise_network, ["conv2/3x3"], FAST, progress=steps.append)
-    assert guide.made == [] and guide.done == ["conv2/3x3"] and steps == [1]
+    assert guide.new_layers == [] and guide.done_layers == ["conv2/3x3"] and steps == [1]
     guide = make_guide(source, out, noise_network, ["pool1/norm1"], FAST)
-    assert guide.made == ["pool1/norm1"] and guide.layers == ("pool1/norm1", "conv2/3x3")
-    assert list(Page(guide.page).cards) == ["pool1/norm1", "conv2/3x3"]
+    assert guide.new_layers == ["pool1/norm1"] and guide.layers == ("pool1/norm1", "conv2/3x3")
+    assert list(Page(guide.page_path).cards) == ["pool1/norm1", "conv2/3x3"]
     (lost,) = out.glob("pictures/*conv2-3x3.jpg")
     assert {lost: lost.stat().st_mtime_ns} == first
     lost.unlink()
-    assert make_guide(source, out, noise_network, ["conv2/3x3"], FAST).made == ["conv2/3x3"]
+    assert make_guide(source, out, noise_network, ["conv2/3x3"], FAST).new_layers == ["conv2/3x3"]
 
 
 @pytest.mark.parametrize(
@@ -174,19 +186,19 @@ def test_changed_settings_are_refused_by_name(
     source, out = small_picture(tmp_path), tmp_path / "guide"
     plain = {"options": FAST, "size": "48", "layers": ["conv2/3x3", "conv1/7x7_s2"]}
     made = make_guide(source, out, noise_network, **plain)
-    before = made.page.read_bytes()
+    before = made.page_path.read_bytes()
     with pytest.raises(SettingsError, match=message + ".*--overwrite"):
         make_guide(source, out, noise_network, **{**plain, **changes})
-    assert made.page.read_bytes() == before
+    assert made.page_path.read_bytes() == before
     fewer = {**plain, **changes, "layers": ["conv2/3x3"], "overwrite": True}
-    assert make_guide(source, out, noise_network, **fewer).done == ["conv2/3x3"]
+    assert make_guide(source, out, noise_network, **fewer).done_layers == ["conv2/3x3"]
     assert len(list(out.glob("pictures/*"))) == len(list(out.glob("thumbnails/*"))) == 2
 
 
 def test_another_picture_is_noticed(tmp_path: Path, noise_network: Network) -> None:
     source, out = small_picture(tmp_path), tmp_path / "guide"
     make_guide(source, out, noise_network, ["conv2/3x3"], FAST)
-    write_picture(source, texture(64, 80, seed=1))
+    write_picture(source, make_texture(64, 80, seed=1))
     with pytest.raises(SettingsError, match=r"portrait\.png has changed"):
         make_guide(source, out, noise_network, ["conv2/3x3"], FAST)
     other = small_picture(tmp_path, "other.png", 48)
@@ -199,7 +211,7 @@ def test_a_layer_that_fails_does_not_lose_the_others(tmp_path: Path, cli: Cli) -
     run = cli("guide", source, tmp_path / "guide", *NOISE, *QUICK, "--size", "40x24")
     page = Page(tmp_path / "guide" / "index.html")
     pictures = [link for link in page.links if link.startswith("pictures/")]
-    deep = [name for name, x in googlenet.layers().items() if x.smallest > 24]
+    deep = [name for name, x in googlenet.describe_googlenet_layers().items() if x.smallest > 24]
     assert run.code == 1 and f"64 of 81 layers, {len(deep)} failed" in run.out
     (warning,) = run.err.strip().splitlines()
     assert warning.startswith("warning: 17 layers failed: pool4/3x3_s2, inception_5a/1x1, ")
@@ -212,7 +224,7 @@ def test_a_layer_that_fails_does_not_lose_the_others(tmp_path: Path, cli: Cli) -
 def test_a_fault_in_one_layer_is_noted(
     tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamflow.journeys import guide as journey
+    from dreamflow.reports.guide import layers as journey
 
     usual = journey.dream_image
 
@@ -226,38 +238,40 @@ def test_a_fault_in_one_layer_is_noted(
     two = ["conv2/3x3", "conv2/norm2"]
     with pytest.warns(DreamFlowWarning, match="one layer failed: conv2/3x3: out of <memory>"):
         guide = make_guide(source, out, noise_network, two, FAST)
-    assert guide.failed == {"conv2/3x3": "out of <memory>"} and guide.done == ["conv2/norm2"]
-    assert "out of &lt;memory&gt;" in Page(guide.page).text
+    assert guide.failure_by_layer == {"conv2/3x3": "out of <memory>"} and guide.done_layers == [
+        "conv2/norm2"
+    ]
+    assert "out of &lt;memory&gt;" in Page(guide.page_path).text
     monkeypatch.setattr(journey, "dream_image", usual)
     guide = make_guide(source, out, noise_network, two, FAST)
-    assert guide.made == ["conv2/3x3"] and not guide.failed
+    assert guide.new_layers == ["conv2/3x3"] and not guide.failure_by_layer
 
 
 def test_names_are_escaped(tmp_path: Path, noise_network: Network) -> None:
     name = "<img src=x onerror=alert(1)>\"&'.png"
     source = small_picture(tmp_path, name)
     guide = make_guide(source, tmp_path / "guide", noise_network, ["conv2/3x3"], FAST)
-    page = Page(guide.page)
+    page = Page(guide.page_path)
     assert name not in page.text and "x" not in page.links
     words = shlex.split(page.commands[0])
     assert words[:3] == ["dreamflow", "frame", str(source)]
 
 
-@pytest.mark.parametrize("source", [SAMPLE_STILL, SAMPLE])
+@pytest.mark.parametrize("source", [SAMPLE_STILL, SAMPLE_CLIP])
 def test_the_command_on_the_page_makes_the_picture_again(
     tmp_path: Path, cli: Cli, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures: dict[str, np.ndarray] = {}
-    usual = GuideFolder.add
+    usual = GuideFolder.add_layer
 
     def remember(self, guide, layer, picture, failure):  # type: ignore[no-untyped-def]
         pictures[layer] = picture
         usual(self, guide, layer, picture, failure)
 
-    monkeypatch.setattr(GuideFolder, "add", remember)
+    monkeypatch.setattr(GuideFolder, "add_layer", remember)
     monkeypatch.chdir(tmp_path)
     layers = ("--layers", "conv2/3x3,inception_3a/output", "--octaves", "2", "--step", "2.25")
-    at = ("--at", "1s") if source == SAMPLE else ()
+    at = ("--at", "1s") if source == SAMPLE_CLIP else ()
     assert cli("guide", source, "guide", *layers, *NOISE, "--size", "96", *at).code == 0
     page = Page(tmp_path / "guide" / "index.html")
     commands = [shlex.split(text) for text in page.commands if text]
@@ -305,7 +319,7 @@ def test_the_sheet_shows_them_all_and_is_drawn_again(tmp_path: Path, cli: Cli) -
     one = read_picture(tmp_path / "s.png").size
     assert cli(*line, "--layers", "conv2/norm2,pool1/norm1").code == 0
     assert read_picture(tmp_path / "s.png").size > one
-    write_picture(tmp_path / "s.png", texture(64, 64))
+    write_picture(tmp_path / "s.png", make_texture(64, 64))
     run = cli(*line)
     assert run.code == 1 and "s.png exists already" in run.err
 
@@ -375,7 +389,7 @@ def test_ctrl_c_says_what_is_there_and_the_same_command_goes_on(
 
 def test_from_python(tmp_path: Path, noise_network: Network) -> None:
     guide = dreamflow.make_guide(
-        SAMPLE, tmp_path / "guide", noise_network, ["conv1/7x7_s2"], FAST, at="2", size="64"
+        SAMPLE_CLIP, tmp_path / "guide", noise_network, ["conv1/7x7_s2"], FAST, at="2", size="64"
     )
-    assert guide.page.is_file() and guide.done == ["conv1/7x7_s2"]
-    assert "frame 2<" in guide.page.read_text(encoding="utf-8")
+    assert guide.page_path.is_file() and guide.done_layers == ["conv1/7x7_s2"]
+    assert "frame 2<" in guide.page_path.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 import pytest
-from conftest import ROOT, SHARED
+from conftest import REPO_ROOT, SHARED_DIR
 
 PATIENCE_S = 60
 
@@ -21,13 +21,18 @@ PATIENCE_S = 60
 def test_rendered_or_refused(
     tmp_path: Path, noise_home: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = sorted(path for path in (SHARED / kind).iterdir() if path.is_file())
+    files = sorted(path for path in (SHARED_DIR / kind).iterdir() if path.is_file())
     done = subprocess.run(
         [
-            *(sys.executable, str(ROOT / "tests" / "crowd.py"), str(tmp_path), str(PATIENCE_S)),
+            *(
+                sys.executable,
+                str(REPO_ROOT / "tests" / "crowd.py"),
+                str(tmp_path),
+                str(PATIENCE_S),
+            ),
             *map(str, files),
         ],
-        env={**os.environ, "DREAMFLOW_HOME": str(noise_home), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "DREAMFLOW_HOME": str(noise_home), "PYTHONPATH": str(REPO_ROOT)},
         capture_output=True,
         text=True,
         check=True,

@@ -21,47 +21,56 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, SAMPLE, Run, make_film, psnr, random_weights, texture
+from conftest import (
+    REPO_ROOT,
+    SAMPLE_CLIP,
+    CommandResult,
+    make_film,
+    make_texture,
+    psnr,
+    random_weights,
+)
 
-import dreamflow.media.reel
-import dreamflow.media.writer
-from dreamflow.dream.tiles import choose_tiling
-from dreamflow.errors import (
+import dreamflow.jobs.output
+import dreamflow.media.write.segments
+from dreamflow.core.errors import (
     DreamFlowWarning,
     MediaError,
     MemoryFullError,
     OutputError,
     SettingsError,
 )
-from dreamflow.frames import Frame
-from dreamflow.media import Clip, open_clip, read_picture, write_picture, write_video
-from dreamflow.media.ffmpeg import FramePipe
-from dreamflow.media.folder import JobFolder, job_path
-from dreamflow.media.kept import jobs_in
-from dreamflow.media.kept import look_at as look_at_job
-from dreamflow.media.metadata import sidecar
-from dreamflow.media.outline import Chapter, Outline, Sound
-from dreamflow.media.probe import probe_film
-from dreamflow.memory import MB, set_pass_memory
-from dreamflow.networks import Network, googlenet
-from dreamflow.options import (
-    CarryOptions,
-    ClipOptions,
-    DreamOptions,
-    EncodeOptions,
-    MachineOptions,
-    ShowOptions,
-    VideoSettings,
-)
-from dreamflow.queue import Render, read_queue
-from dreamflow.render import Handles, remembered, render_video
-from dreamflow.render.state import read_state, write_state
+from dreamflow.core.frames import Frame
+from dreamflow.core.machine.memory import MB, set_pass_memory_limit
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.tiles import choose_tiling
+from dreamflow.jobs.job import RenderControls, restore_machine_options
+from dreamflow.jobs.listing import inspect_job as look_at_job
+from dreamflow.jobs.listing import list_jobs_in
+from dreamflow.jobs.output import write_video
+from dreamflow.jobs.queue import QueuedVideo, read_queue
+from dreamflow.jobs.render_video import render_video
+from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
+from dreamflow.jobs.storage.state_file import read_state, write_state
+from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
+from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.probe import probe_video
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.write.ffmpeg import FfmpegFramePipe
+from dreamflow.media.write.metadata import sidecar_path
+from dreamflow.networks.caffe import googlenet
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.temporal.options import CarryOptions
 
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
 CARRY = CarryOptions(carry_iterations=1)
 SETTINGS = VideoSettings(DREAM, CARRY, ClipOptions(size="64", end="20"))
 FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 
 
 def decoded(out: Path) -> list[tuple[int | None, bytes]]:
@@ -80,7 +89,7 @@ class Rendering:
     """Renders the sample, in small chunks, and can be struck after any step."""
 
     def __init__(self, folder: Path, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(dreamflow.media.reel, "CHUNK_FRAMES", 6)
+        monkeypatch.setattr(dreamflow.media.write.segments, "MAX_SEGMENT_FRAMES", 6)
         self.folder, self.network = folder, network
         self.said: list[str] = []
 
@@ -89,7 +98,7 @@ class Rendering:
         name: str,
         settings: VideoSettings = SETTINGS,
         strike: int | None = None,
-        source: Path = SAMPLE,
+        source: Path = SAMPLE_CLIP,
         **handles: Any,
     ) -> Path:
         def progress(done: int, total: int) -> None:
@@ -98,7 +107,7 @@ class Rendering:
 
         out = self.folder / name
         clip = Clip(source, settings.clip)
-        followed = Handles(progress, self.said.append, **handles)
+        followed = RenderControls(progress, self.said.append, **handles)
         render_video(clip, out, self.network, settings, followed)
         return out
 
@@ -108,7 +117,7 @@ class Rendering:
         """Render until so many frames are done; return the job folder."""
         with pytest.raises(Strike):
             self(name, settings, at, **more)
-        return job_path(self.folder / name)
+        return job_folder_path(self.folder / name)
 
 
 @pytest.fixture
@@ -156,7 +165,7 @@ KINDS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering) -> None:
     name, settings = KINDS[kind]
@@ -167,7 +176,7 @@ def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering)
     assert render.said == [f"going on from frame {at} of {frames}" for at in (3, 6)]
     out = render(name, settings)
     assert decoded(out) == whole
-    assert not job_path(out).exists()
+    assert not job_folder_path(out).exists()
 
 
 def test_two_passes_go_on_too(render: Rendering) -> None:
@@ -185,7 +194,7 @@ def test_two_passes_go_on_too(render: Rendering) -> None:
 def test_two_passes_go_on_over_cuts(render: Rendering) -> None:
     (render.folder / "shots").mkdir()
     for number in range(24):
-        picture = texture(64, 96, seed=number // 8)
+        picture = make_texture(64, 96, seed=number // 8)
         write_picture(render.folder / "shots" / f"{number:02}.png", picture)
     settings = VideoSettings(DREAM, CarryOptions(carry_iterations=1, passes=2), ClipOptions())
     source = render.folder / "shots"
@@ -197,7 +206,7 @@ def test_two_passes_go_on_over_cuts(render: Rendering) -> None:
 
 def test_a_cut_at_the_border_is_found_again(render: Rendering) -> None:
     """The finder of shots knows what was before, even where the render was broken off."""
-    pictures = [texture(64, 96, seed=n // 7) for n in range(21)]
+    pictures = [make_texture(64, 96, seed=n // 7) for n in range(21)]
     (render.folder / "shots").mkdir()
     for number, picture in enumerate(pictures):
         write_picture(render.folder / "shots" / f"{number}.png", picture)
@@ -212,9 +221,9 @@ def test_a_cut_at_the_border_is_found_again(render: Rendering) -> None:
 def test_uneven_times_come_through_chunks(render: Rendering) -> None:
     film = render.folder / "uneven.mp4"
     even = make_film(render.folder / "even.mp4", frames=40)
-    from conftest import ffmpeg
+    from conftest import run_ffmpeg
 
-    ffmpeg(
+    run_ffmpeg(
         *("-i", even, "-vf", "select='not(eq(mod(n,5),1))'", "-fps_mode", "passthrough"),
         *("-enc_time_base", "1/24", film),
     )
@@ -229,9 +238,13 @@ def test_uneven_times_come_through_chunks(render: Rendering) -> None:
 def test_rates_stay_exact_over_many_chunks(render: Rendering) -> None:
     film = make_film(render.folder / "in.mp4", frames=50, rate="30000/1001")
     out = render("d.mp4", VideoSettings(DREAM, CARRY, ClipOptions()), source=film)
-    info = probe_film(out)
-    assert (info.rate, len(info.stamps), info.constant_rate) == (Fraction(30000, 1001), 50, True)
-    assert set(np.diff(info.stamps)) == {int(info.stamps[1])}
+    info = probe_video(out)
+    assert (info.rate, len(info.timestamps), info.constant_rate) == (
+        Fraction(30000, 1001),
+        50,
+        True,
+    )
+    assert set(np.diff(info.timestamps)) == {int(info.timestamps[1])}
 
 
 def test_no_seam_shows_where_chunks_meet(render: Rendering) -> None:
@@ -254,10 +267,10 @@ def test_random_strikes(tmp_path: Path, noise_home: Path, how: str) -> None:
     strikes = os.environ.get("DREAMFLOW_STRIKES", "3")
     done = subprocess.run(
         [
-            *(sys.executable, str(ROOT / "tests" / "faults.py"), str(tmp_path), strikes, how),
-            *("video", str(SAMPLE), "d.mp4", *FAST, "--end", "60", "--threads", "1"),
+            *(sys.executable, str(REPO_ROOT / "tests" / "faults.py"), str(tmp_path), strikes, how),
+            *("video", str(SAMPLE_CLIP), "d.mp4", *FAST, "--end", "60", "--threads", "1"),
         ],
-        env={**os.environ, "DREAMFLOW_HOME": str(noise_home), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "DREAMFLOW_HOME": str(noise_home), "PYTHONPATH": str(REPO_ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -285,7 +298,7 @@ def test_a_strike_behind_the_placing_is_told(
         render("d.mp4", fresh=True)
     render("d.mp4")
     assert render.said == ["all 20 frames are done: clearing away"]
-    assert not job_path(render.folder / "d.mp4").exists()
+    assert not job_folder_path(render.folder / "d.mp4").exists()
 
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "shutil.copytree"}
@@ -309,29 +322,29 @@ def test_a_kill_before_any_change_of_the_disk(render: Rendering, name: str, plat
     """From the last frame on: going on succeeds, and leaves what it should and nothing else."""
     settings = replace(SETTINGS, clip=ClipOptions(size="64", end="3"))
     out, beside = render.folder / name, render.folder / plate
-    render.struck(name, settings, 3, plate=beside)
+    render.struck(name, settings, 3, plate_path=beside)
     kept = render.folder / "kept"
-    job_path(out).rename(kept)
+    job_folder_path(out).rename(kept)
     whole: list[Any] = []
     number, code = 0, 1
     while code:
         number += 1
-        shutil.copytree(kept, job_path(out))
+        shutil.copytree(kept, job_folder_path(out))
         child = os.fork()
         if not child:
             try:
                 ended_at(number)
-                render(name, settings, plate=beside)
+                render(name, settings, plate_path=beside)
                 os._exit(0)
             finally:
                 os._exit(2)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         assert code != 2
-        if (job_path(out) / "job.json").exists():
-            render(name, settings, plate=beside)
-        elif job_path(out).exists():
+        if (job_folder_path(out) / "job.json").exists():
+            render(name, settings, plate_path=beside)
+        elif job_folder_path(out).exists():
             with pytest.raises(OutputError, match="exists already"):
-                render(name, settings, plate=beside)  # which clears the empty folder away
+                render(name, settings, plate_path=beside)  # which clears the empty folder away
         made = [decoded(out), decoded(beside)]
         whole = whole or made
         assert made == whole
@@ -346,21 +359,21 @@ def test_a_ctrl_c_while_the_output_is_placed_comes_too_late(
     render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The render is done then, and says so."""
-    move = dreamflow.media.writer.move
+    move = dreamflow.jobs.output.publish_output
 
     def pressed(part: Path, target: Path) -> None:
         if target.name == "p.mkv":
             os.kill(os.getpid(), signal.SIGINT)
         move(part, target)
 
-    monkeypatch.setattr(dreamflow.media.writer, "move", pressed)
+    monkeypatch.setattr(dreamflow.jobs.output, "publish_output", pressed)
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        out = render("d.mp4", plate=render.folder / "p.mkv")
+        out = render("d.mp4", plate_path=render.folder / "p.mkv")
     finally:
         signal.signal(signal.SIGINT, usual)
     assert len(decoded(out)) == len(decoded(render.folder / "p.mkv")) == 20
-    assert not job_path(out).exists() and sidecar(out).exists()
+    assert not job_folder_path(out).exists() and sidecar_path(out).exists()
 
 
 def test_a_job_that_is_placed_is_finished_by_jobs_too(
@@ -370,25 +383,25 @@ def test_a_job_that_is_placed_is_finished_by_jobs_too(
         patched.setattr(JobFolder, "remove", lambda folder: (_ for _ in ()).throw(Strike))
         with pytest.raises(Strike):
             render("d.mp4")
-    run = cli("jobs", "finish", job_path(render.folder / "d.mp4"))
+    run = cli("jobs", "finish", job_folder_path(render.folder / "d.mp4"))
     assert run.code == 0 and "20 frames" in run.out
     assert len(decoded(render.folder / "d.mp4")) == 20
-    assert not job_path(render.folder / "d.mp4").exists()
+    assert not job_folder_path(render.folder / "d.mp4").exists()
     with pytest.raises(OutputError, match="exists already"):
         render("d.mp4")
 
 
 def test_a_killed_encoder_costs_nothing(render: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = decoded(render("whole.mp4"))
-    write = FramePipe.write
+    write = FfmpegFramePipe.write
 
-    def struck(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+    def struck(pipe: FfmpegFramePipe, picture: np.ndarray, time: Fraction) -> None:
         pipe._process.kill()
         pipe._process.wait()
         write(pipe, picture, time)
 
     with monkeypatch.context() as patched:
-        patched.setattr(FramePipe, "write", struck)
+        patched.setattr(FfmpegFramePipe, "write", struck)
         with pytest.raises(OutputError, match="ffmpeg was killed") as raised:
             render("d.mp4")
     assert raised.value.__notes__ == [
@@ -419,7 +432,7 @@ def test_a_full_disk_costs_nothing(render: Rendering, small_disk: Path, name: st
     render.folder = small_disk
     ballast, full = small_disk / "ballast", 0
     for left_kb in (130, 200, 330):
-        job_folder = job_path(small_disk / name)
+        job_folder = job_folder_path(small_disk / name)
         used = sum(p.stat().st_size for p in job_folder.rglob("*")) if job_folder.exists() else 0
         ballast.write_bytes(b"x" * (2**20 - used - left_kb * 1024))
         try:
@@ -440,7 +453,7 @@ def test_memory_that_does_not_suffice_is_said(
     render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frames before it are safe, though none was saved since the beginning."""
-    from dreamflow.journeys.video import VideoDreamer
+    from dreamflow.pipelines.video import VideoDreamer
 
     dream = VideoDreamer.__call__
 
@@ -545,7 +558,7 @@ def test_a_picture_that_was_broken_can_be_mended(render: Rendering) -> None:
     source = render.folder / "shots"
     source.mkdir()
     for number in range(20):
-        write_picture(source / f"{number:02}.png", texture(64, 96, seed=number // 9))
+        write_picture(source / f"{number:02}.png", make_texture(64, 96, seed=number // 9))
     good = (source / "15.png").read_bytes()
     (source / "15.png").write_bytes(b"no picture")
     settings = VideoSettings(DREAM, CARRY, ClipOptions())
@@ -554,7 +567,7 @@ def test_a_picture_that_was_broken_can_be_mended(render: Rendering) -> None:
     assert "are done and safe in d.mp4.job" in raised.value.__notes__[0]
     (source / "15.png").write_bytes(good)
     render.struck("d.mp4", settings, 17, source=source)
-    write_picture(source / "15.png", texture(64, 96, seed=5))
+    write_picture(source / "15.png", make_texture(64, 96, seed=5))
     with pytest.raises(SettingsError, match="another clip"):
         render("d.mp4", settings, source=source)
     (source / "15.png").write_bytes(good)
@@ -575,7 +588,7 @@ def test_cuts_that_were_edited_are_refused(render: Rendering) -> None:
 def test_a_job_is_of_one_process(render: Rendering) -> None:
     folder = render.struck("d.mp4")
     script = (
-        "import sys; from pathlib import Path; from dreamflow.media.folder import JobFolder\n"
+        "import sys; from pathlib import Path; from dreamflow.jobs.storage.folder import JobFolder\n"
         "with JobFolder(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
@@ -585,9 +598,9 @@ def test_a_job_is_of_one_process(render: Rendering) -> None:
         assert holder.stdout and holder.stdout.readline()
         with pytest.raises(OutputError, match="being worked on by another process"):
             render("d.mp4")
-        assert [kept.running for kept in jobs_in(render.folder)] == [True]
+        assert [kept.is_running for kept in list_jobs_in(render.folder)] == [True]
         holder.kill()
-    assert [kept.running for kept in jobs_in(render.folder)] == [False]
+    assert [kept.is_running for kept in list_jobs_in(render.folder)] == [False]
     assert len(decoded(render("d.mp4"))) == 20, "a process that was killed leaves no lock"
 
 
@@ -611,9 +624,9 @@ def test_frames_that_were_removed_are_missed(render: Rendering) -> None:
 def test_the_job_remembers_where_it_worked(render: Rendering) -> None:
     render.struck("d.mp4")
     threads = torch.get_num_threads()
-    found = remembered(render.folder / "d.mp4", MachineOptions())
+    found = restore_machine_options(render.folder / "d.mp4", MachineOptions())
     assert (found.device, found.threads) == ("cpu", threads)
-    assert remembered(render.folder / "e.mp4", MachineOptions()) == MachineOptions()
+    assert restore_machine_options(render.folder / "e.mp4", MachineOptions()) == MachineOptions()
     torch.set_num_threads(threads + 1)
     try:
         with pytest.raises(SettingsError, match=f"threads {threads}, not {threads + 1}"):
@@ -623,11 +636,13 @@ def test_the_job_remembers_where_it_worked(render: Rendering) -> None:
 
 
 def test_a_job_goes_on_in_its_precision(render: Rendering) -> None:
-    exact, render.network = render.network, googlenet.build(random_weights(), "0" * 64)
+    exact, render.network = render.network, googlenet.build_googlenet(random_weights(), "0" * 64)
     render.network.to("cpu", torch.bfloat16)
     whole = decoded(render("whole.mp4"))
     folder = render.struck("d.mp4")
-    assert remembered(render.folder / "d.mp4", MachineOptions()).precision == "bfloat16"
+    assert (
+        restore_machine_options(render.folder / "d.mp4", MachineOptions()).precision == "bfloat16"
+    )
     assert decoded(render("d.mp4")) == whole
     folder = render.struck("e.mp4")
     render.network = exact
@@ -638,10 +653,10 @@ def test_a_job_goes_on_in_its_precision(render: Rendering) -> None:
     facts = json.loads((folder / "job.json").read_text())
     del facts["machine"]["precision"]
     (folder / "job.json").write_text(json.dumps(facts))
-    assert remembered(render.folder / "e.mp4", MachineOptions()).precision == "float32"
+    assert restore_machine_options(render.folder / "e.mp4", MachineOptions()).precision == "float32"
     asked = MachineOptions(precision="bfloat16")
-    assert remembered(render.folder / "e.mp4", asked).precision == "bfloat16"
-    render.network = googlenet.build(random_weights(), "0" * 64).to("cpu", torch.bfloat16)
+    assert restore_machine_options(render.folder / "e.mp4", asked).precision == "bfloat16"
+    render.network = googlenet.build_googlenet(random_weights(), "0" * 64).to("cpu", torch.bfloat16)
     with pytest.raises(SettingsError, match="precision float32, not bfloat16"):
         render("e.mp4")
 
@@ -650,22 +665,22 @@ def test_a_job_in_tiles_goes_on_in_the_same_tiles(
     render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a machine with other memory, too: it is remembered, and another is refused."""
-    monkeypatch.setattr(dreamflow.dream.tiles, "LEAST_CORE", 16)
+    monkeypatch.setattr(dreamflow.dream.tiles, "MIN_TILE_CORE_PX", 16)
     settings = replace(SETTINGS, clip=ClipOptions(size="96", end="20"))
-    set_pass_memory(1)
+    set_pass_memory_limit(1)
     try:
         whole = decoded(render("whole.mp4", settings))
         render.struck("d.mp4", settings)
-        set_pass_memory(0)
+        set_pass_memory_limit(0)
         with pytest.raises(SettingsError, match="memory 1, not "):
             render("d.mp4", settings)
-        kept = remembered(render.folder / "d.mp4", MachineOptions())
+        kept = restore_machine_options(render.folder / "d.mp4", MachineOptions())
         assert kept.memory == 1
-        set_pass_memory(kept.memory)
+        set_pass_memory_limit(kept.memory)
         assert choose_tiling(render.network, DREAM.layer, 54, 96, MB)
         assert decoded(render("d.mp4", settings)) == whole
     finally:
-        set_pass_memory(0)
+        set_pass_memory_limit(0)
 
 
 def test_another_version_goes_on_and_says_so(render: Rendering) -> None:
@@ -699,12 +714,12 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
 def test_a_plate_goes_on_with_its_dream(render: Rendering) -> None:
     """It has every frame, as if never broken off; another one is refused."""
     whole, plate = render.folder / "whole.mkv", render.folder / "plate.mkv"
-    render("w.mp4", plate=whole)
-    render.struck("d.mp4", plate=plate)
+    render("w.mp4", plate_path=whole)
+    render.struck("d.mp4", plate_path=plate)
     with pytest.raises(SettingsError, match="was begun with plate"):
         render("d.mp4")
     assert not plate.exists()
-    render("d.mp4", plate=plate)
+    render("d.mp4", plate_path=plate)
     pictures = [[frame.picture for frame in open_clip(path)] for path in (whole, plate)]
     assert len(pictures[0]) == len(pictures[1]) > 9
     assert all(np.array_equal(a, b) for a, b in zip(*pictures, strict=True))
@@ -712,7 +727,7 @@ def test_a_plate_goes_on_with_its_dream(render: Rendering) -> None:
 
 def test_a_plate_that_is_there_is_not_replaced_unasked(render: Rendering, cli: Cli) -> None:
     plate = render.folder / "plate.mkv"
-    job = render.struck("d.mp4", plate=plate)
+    job = render.struck("d.mp4", plate_path=plate)
     plate.write_bytes(b"mine")
     run = cli("jobs", "finish", job)
     assert run.code == 1 and f"{plate} exists already; add --overwrite" in run.err
@@ -731,7 +746,7 @@ def test_what_is_left_of_a_job_is_cleared_away(
         patched.setattr(os, "rmdir", lambda *path, **more: (_ for _ in ()).throw(Strike))
         with pytest.raises(Strike):
             render("d.mp4")
-    left = job_path(render.folder / "d.mp4")
+    left = job_folder_path(render.folder / "d.mp4")
     assert left.is_dir() and not list(left.iterdir())
     with pytest.raises(OutputError, match="exists already"):
         render("d.mp4")
@@ -745,14 +760,14 @@ def test_what_is_left_of_a_job_is_cleared_away(
 
 def test_an_outline_comes_back() -> None:
     sound = Sound(Path("/a/ü.mp4"), ("aac", "opus"), Fraction(1, 7), Fraction(2, 3), True)
-    sound = replace(sound, subtitles=("subrip",))
+    sound = replace(sound, subtitle_codecs=("subrip",))
     rate = Fraction(30000, 1001)
-    outline = Outline(
+    outline = OutputSpec(
         64, 48, rate, 9, 9 / rate, False, Fraction(64, 45), sound, (Path("/a/ü.mp4"), Path("/a"))
     )
     outline = replace(outline, chapters=(Chapter(Fraction(1, 3), Fraction(1), "one"),))
-    for kept in (outline, Outline.made(2, 2, rate, 3)):
-        assert Outline.from_plain(json.loads(json.dumps(kept.as_plain()))) == kept
+    for kept in (outline, OutputSpec.at_constant_rate(2, 2, rate, 3)):
+        assert OutputSpec.from_dict(json.loads(json.dumps(kept.to_dict()))) == kept
 
 
 # --- the commands
@@ -761,12 +776,12 @@ def test_an_outline_comes_back() -> None:
 def test_the_latest_frame_can_be_watched(render: Rendering) -> None:
     seen: list[np.ndarray] = []
     watched = render.folder / "now.png"
-    render("d.mp4", watch=watched)
+    render("d.mp4", watch_path=watched)
     seen.append(read_picture(watched))
     last = [frame.picture for frame in open_clip(render.folder / "d.mp4")][-1]
     assert psnr(seen[0], last) > 28
     with pytest.raises(SettingsError, match="--watch"):
-        render("e.mp4", watch=render.folder / "now.mp4")
+        render("e.mp4", watch_path=render.folder / "now.mp4")
 
 
 def test_jobs_are_listed_shown_finished_and_removed(
@@ -780,11 +795,11 @@ def test_jobs_are_listed_shown_finished_and_removed(
     assert "conv2/3x3" in shown and f"dreamflow jobs finish {first}" in shown
     run = cli("jobs", "finish", first, tmp_path / "look.mp4")
     assert run.code == 0 and len(decoded(tmp_path / "look.mp4")) == 9
-    look = probe_film(tmp_path / "look.mp4")
+    look = probe_video(tmp_path / "look.mp4")
     extent = f"{9 / float(look.rate):.2f} s of {look.width}x{look.height}"
     assert run.out == f"{tmp_path / 'look.mp4'}: 9 of 20 frames, {extent}\n"
     assert first.exists(), "it can go on"
-    assert probe_film(tmp_path / "look.mp4").sound == ("aac",)
+    assert probe_video(tmp_path / "look.mp4").sound_codecs == ("aac",)
     assert "suffix" in cli("jobs", "finish", first, tmp_path / "look.gif").err
     assert cli("jobs", "finish", first).code == 0 and not first.exists()
     assert len(decoded(tmp_path / "d.mp4")) == 9
@@ -802,7 +817,7 @@ def test_a_render_that_was_killed_before_it_was_saved_says_where_it_begins(
     assert anew not in cli("jobs", "show", job).out
     (job / "state.npz").unlink()
     assert anew in " ".join(cli("jobs", "show", job).out.split())
-    assert look_at_job(job).state == anew
+    assert look_at_job(job).status == anew
     render("d.mp4")
     assert render.said[-1] == "killed before it was first saved: from the beginning"
     assert len(decoded(render.folder / "d.mp4")) == 20
@@ -815,7 +830,7 @@ def test_a_job_tells_the_command_that_goes_on_with_it(
     (tmp_path / "my pictures").mkdir()
     for number in range(4):
         size = (48, 64) if number < 3 else (20, 20)
-        write_picture(tmp_path / "my pictures" / f"{number}.png", texture(*size, number))
+        write_picture(tmp_path / "my pictures" / f"{number}.png", make_texture(*size, number))
     line = ("video", "my pictures", "d.mkv", "--preset", "fur", *FAST[2:], "--step", "0: 1, 2: 3")
     run = cli(*line, "--no-carry", "--threads", "1", "--fresh")
     assert run.code == 1 and "must be of one size" in run.err, run.err
@@ -829,7 +844,7 @@ def test_a_job_tells_the_command_that_goes_on_with_it(
     monkeypatch.chdir("/")
     assert cli("jobs", "show", tmp_path / "d.mkv.job").out.endswith(f"cd {tmp_path} && {command}\n")
     monkeypatch.chdir(tmp_path)
-    write_picture(tmp_path / "my pictures" / "3.png", texture(48, 64, 3))
+    write_picture(tmp_path / "my pictures" / "3.png", make_texture(48, 64, 3))
     run = cli(*shlex.split(command)[1:])
     assert run.code == 0 and "going on from frame 3 of 4" in run.err
     assert ", 1 of them dreamed now in " in run.out
@@ -929,7 +944,7 @@ def test_a_batch_does_not_take_an_old_dream_for_that_of_a_new_clip(
 ) -> None:
     films = [make_film(tmp_path / f"{name}.mkv", frames=4) for name in ("one", "two")]
     guide, out = tmp_path / "guide.png", tmp_path / "dreams"
-    write_picture(guide, texture(64, 64))
+    write_picture(guide, make_texture(64, 64))
     line = ("batch", *films, "--out", out, *FAST, "--end", "3", "--guided-by", guide)
     assert cli(*line).code == 0
     assert cli(*line).out.count("done before") == 2
@@ -942,7 +957,7 @@ def test_a_batch_does_not_take_an_old_dream_for_that_of_a_new_clip(
     (out / "one.mp4").rename(tmp_path / "old.mp4")
     run = cli(*line)
     assert run.code == 0 and run.out.count("done before") == 1
-    write_picture(guide, texture(64, 64, seed=1))
+    write_picture(guide, make_texture(64, 64, seed=1))
     assert cli(*line).err.count("from another --guided-by file than") == 2
     guide.unlink()
     films[1].unlink()
@@ -1058,7 +1073,7 @@ at = "40%"
 def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
     """Picked or not, and made by an older DreamFlow or not; another pick is another render."""
     make_film(tmp_path / "in.mkv", frames=4)
-    write_picture(tmp_path / "guide.png", texture(64, 64))
+    write_picture(tmp_path / "guide.png", make_texture(64, 64))
     (tmp_path / "q.toml").write_text(PICKED)
     line = ("batch", tmp_path / "q.toml", "--threads", "1")
     run = cli(*line)
@@ -1133,7 +1148,7 @@ def test_a_default_of_a_queue_may_be_nothing_to_one_render(tmp_path: Path) -> No
         '[[render]]\nsource="a.mp4"\nout="c.mp4"\n'
     )
     still, carried = read_queue(tmp_path / "q.toml")
-    assert isinstance(still, Render) and isinstance(carried, Render)
+    assert isinstance(still, QueuedVideo) and isinstance(carried, QueuedVideo)
     assert not still.settings.carry.carry and carried.settings.carry.stability == 0.7
 
 
@@ -1153,5 +1168,5 @@ def test_a_queue_looks_for_its_files_beside_it(tmp_path: Path) -> None:
 
 
 def test_long_names_with_one_beginning_have_jobs_of_their_own(tmp_path: Path) -> None:
-    one, other = (job_path(tmp_path / f"{'a' * 245}{end}.mp4") for end in "xy")
+    one, other = (job_folder_path(tmp_path / f"{'a' * 245}{end}.mp4") for end in "xy")
     assert one != other and max(len(path.name) for path in (one, other)) < 255

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run, texture
+from conftest import CommandResult, make_texture
 
-from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys.loop import LoopJourney
-from dreamflow.journeys.video import VideoDreamer, marker_of
-from dreamflow.media import open_clip, write_picture
-from dreamflow.motion import Mark
-from dreamflow.motion.measure import warp_error
-from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, DreamOptions
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.stills import write_picture
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.loop import LoopPipeline
+from dreamflow.pipelines.video import VideoDreamer, marker_of
+from dreamflow.reports.coherence.warp_error import warp_error
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.shots import Mark
 
 OPTIONS = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
 CARRY = CarryOptions(carry_iterations=2, loop=True)
@@ -26,7 +28,7 @@ CARRY = CarryOptions(carry_iterations=2, loop=True)
 
 def there_and_back(count: int = 16) -> list[Frame]:
     """Return frames of a camera that swings on a circle: the last is next to the first."""
-    scene = texture(140, 140)
+    scene = make_texture(140, 140)
     angles = np.arange(count) * 2 * np.pi / count
     offsets = [(round(20 + 12 * np.sin(a)), round(20 + 12 * np.cos(a))) for a in angles]
     pictures = [np.ascontiguousarray(scene[y : y + 96, x : x + 96]) for y, x in offsets]
@@ -35,7 +37,7 @@ def there_and_back(count: int = 16) -> list[Frame]:
 
 def looped(network: Network, frames: list[Frame]) -> list[Frame | None]:
     dreamer = VideoDreamer(network, OPTIONS, CARRY)
-    journey = LoopJourney(
+    journey = LoopPipeline(
         lambda start: frames[start:], len(frames), dreamer, lambda: marker_of(CARRY, None)
     )
     return list(journey)
@@ -62,7 +64,7 @@ def test_the_end_leads_into_the_beginning(noise_network: Network) -> None:
 
 
 def test_a_clip_that_does_not_close_is_said_to(noise_network: Network) -> None:
-    frames = [*there_and_back(4), Frame(4, Fraction(4, 24), texture(96, 96, seed=9))]
+    frames = [*there_and_back(4), Frame(4, Fraction(4, 24), make_texture(96, 96, seed=9))]
     with pytest.warns(DreamFlowWarning, match="does not lead into its first"):
         assert len(looped(noise_network, frames)) == 10
 
@@ -72,7 +74,7 @@ def test_an_empty_clip_is_refused(noise_network: Network) -> None:
         looped(noise_network, [])
 
 
-def test_the_command_makes_a_loop(tmp_path: Path, cli: Callable[..., Run]) -> None:
+def test_the_command_makes_a_loop(tmp_path: Path, cli: Callable[..., CommandResult]) -> None:
     (tmp_path / "swing").mkdir()
     for frame in there_and_back(6):
         write_picture(tmp_path / "swing" / f"{frame.index}.png", frame.picture)

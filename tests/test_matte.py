@@ -11,35 +11,50 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, SHARED, Run, ffmpeg, make_film, psnr, texture
+from conftest import (
+    SAMPLE_CLIP,
+    SHARED_DIR,
+    CommandResult,
+    make_film,
+    make_texture,
+    psnr,
+    run_ffmpeg,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 from test_jobs import Rendering, decoded
 
-from dreamflow.clock import Timeline
-from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys import dream_image, dream_video
-from dreamflow.journeys.shown import Shown, as_matte, shown
-from dreamflow.media import open_clip, read_picture, write_picture
-from dreamflow.media.folder import job_path
-from dreamflow.media.matte import LEAST_PX, Matte, around, feathered, open_matte, same_aspect
-from dreamflow.media.matte_files import Frames
-from dreamflow.media.plate import plate_of
-from dreamflow.networks import Network
-from dreamflow.options import (
-    CarryOptions,
-    ClipOptions,
-    DreamOptions,
-    ShowOptions,
-    VideoSettings,
+from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.queue import read_queue
+from dreamflow.jobs.render_video import build_video_pipeline
+from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.media.options import ClipOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.matte import (
+    MIN_CROP_SIDE_PX,
+    Matte,
+    feather_edges,
+    is_same_aspect,
+    open_matte,
+    padded_crop_span,
 )
-from dreamflow.queue import read_queue
-from dreamflow.render.video import video_journey
+from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.write.residual_plate import make_plate
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.compositor import Compositor, composite, to_matte
+from dreamflow.pipelines.image import dream_image
+from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.pipelines.video import dream_video
+from dreamflow.temporal.options import CarryOptions
 
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=2, jitter=8)
 CARRY = CarryOptions(carry_iterations=1)
 FAST = ("--layer", "conv2/3x3", "--octaves", "1", "--iterations", "2", "--size", "64")
@@ -89,7 +104,7 @@ def render(tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPat
 def test_the_formula(
     dream: np.ndarray, source: np.ndarray, strength: float, matte: np.ndarray
 ) -> None:
-    made = shown(dream, source, strength, matte)
+    made = composite(dream, source, strength, matte)
     exact = source + strength * matte[..., None].astype(float) * (dream.astype(float) - source)
     assert made.dtype == np.uint8
     assert np.abs(made - exact.clip(0, 255)).max() <= 0.5 + 1e-3
@@ -99,15 +114,15 @@ def test_the_formula(
 @given(PICTURES, PICTURES)
 def test_none_and_all_are_exact(dream: np.ndarray, source: np.ndarray) -> None:
     white = np.ones((3, 4), np.float32)
-    assert np.array_equal(shown(dream, source, 0.0), source)
-    assert np.array_equal(shown(dream, source, 0.0, white), source)
-    assert np.array_equal(shown(dream, source, 1.0), dream)
-    assert np.array_equal(shown(dream, source, 1.0, white), dream)
-    assert np.array_equal(shown(dream, source, 2.0, white / 2), dream)
+    assert np.array_equal(composite(dream, source, 0.0), source)
+    assert np.array_equal(composite(dream, source, 0.0, white), source)
+    assert np.array_equal(composite(dream, source, 1.0), dream)
+    assert np.array_equal(composite(dream, source, 1.0, white), dream)
+    assert np.array_equal(composite(dream, source, 2.0, white / 2), dream)
 
 
 def test_a_strength_on_a_schedule_is_that_of_the_frame(noise_network: Network) -> None:
-    frames = [Frame(n, Fraction(n, 10), texture(48, 64)) for n in range(5)]
+    frames = [Frame(n, Fraction(n, 10), make_texture(48, 64)) for n in range(5)]
     timeline = Timeline(Fraction(10), Fraction(1, 2))
     show = ShowOptions(strength="0: 0, 4: 2")
     whole, seen = (
@@ -115,7 +130,7 @@ def test_a_strength_on_a_schedule_is_that_of_the_frame(noise_network: Network) -
         for some in (None, show)
     )
     for number, (all_of_it, part) in enumerate(zip(whole, seen, strict=True)):
-        wanted = shown(all_of_it.picture, frames[0].picture, number / 2)
+        wanted = composite(all_of_it.picture, frames[0].picture, number / 2)
         assert np.array_equal(part.picture, wanted), number
     assert np.array_equal(seen[0].picture, frames[0].picture)
     assert np.array_equal(seen[2].picture, whole[2].picture), "what is carried is all of it"
@@ -124,15 +139,15 @@ def test_a_strength_on_a_schedule_is_that_of_the_frame(noise_network: Network) -
 def test_a_schedule_is_checked_before_the_work(film: Path, noise_network: Network) -> None:
     show = ShowOptions(strength="0: 0, 100s: 1")
     with pytest.raises(SettingsError, match=r"--strength, keyframe 2.*past the end"):
-        video_journey(open_clip(film), noise_network, VideoSettings(DREAM, CARRY, show=show))
+        build_video_pipeline(open_clip(film), noise_network, VideoSettings(DREAM, CARRY, show=show))
     with pytest.raises(SettingsError, match="needs the rate and length"):
-        Shown(show)
+        Compositor(show)
     with pytest.raises(SettingsError, match="at most 2"):
         ShowOptions(strength=2.5)
 
 
 def test_a_picture_is_dreamed_in_its_matte(noise_network: Network) -> None:
-    picture = texture(48, 64)
+    picture = make_texture(48, 64)
     whole = dream_image(picture, noise_network, None, DREAM)
     assert np.abs(whole.astype(int) - picture).min(axis=2).mean() > 0.5
     made = dream_image(picture, noise_network, None, DREAM, matte=halves(48, 64))
@@ -154,11 +169,11 @@ def test_arrays_that_are_mattes() -> None:
     level[:, 3:] = 255
     colour = np.repeat(level[..., None], 3, axis=2)
     for matte in (level, level > 0, level / 255, colour, colour.astype(np.float32) / 255):
-        assert np.allclose(as_matte(matte, 6, 4), level / 255)
-    large = as_matte(level, 60, 40)
+        assert np.allclose(to_matte(matte, 6, 4), level / 255)
+    large = to_matte(level, 60, 40)
     assert large.shape == (40, 60) and large.dtype == np.float32
     assert large.min() == 0 and large.max() == 1
-    assert (as_matte(np.full((4, 6), np.nan), 6, 4) == 0).all()
+    assert (to_matte(np.full((4, 6), np.nan), 6, 4) == 0).all()
 
 
 # --- soft edges
@@ -168,7 +183,7 @@ def test_arrays_that_are_mattes() -> None:
 def test_a_feathered_edge_is_as_wide_as_was_said(width: float) -> None:
     """From a tenth to nine tenths, in percent of the longer side; half of it where the edge was."""
     matte = (halves(40, 1000) / 255).astype(np.float32)
-    soft = feathered(matte, width)
+    soft = feather_edges(matte, width)
     row = soft[20]
     assert (soft == row).all() or np.abs(soft - row).max() < 1e-5
     assert (np.diff(row) >= -1e-6).all()
@@ -181,22 +196,24 @@ def test_a_feathered_edge_is_as_wide_as_was_said(width: float) -> None:
 def test_a_preview_at_another_size_looks_alike() -> None:
     rng = np.random.default_rng(0)
     level = (rng.random((9, 16)) > 0.5).astype(np.float32)
-    large, small = (feathered(as_matte(level, w, h), 5) for w, h in ((640, 360), (160, 90)))
-    assert np.abs(as_matte(large, 160, 90) - small).max() < 0.03
+    large, small = (feather_edges(to_matte(level, w, h), 5) for w, h in ((640, 360), (160, 90)))
+    assert np.abs(to_matte(large, 160, 90) - small).max() < 0.03
 
 
 def test_no_feather_changes_nothing() -> None:
     matte = np.random.default_rng(0).random((5, 7)).astype(np.float32)
-    assert feathered(matte, 0.0) is matte
+    assert feather_edges(matte, 0.0) is matte
     flat = np.ones((5, 7), np.float32)
-    assert np.allclose(feathered(flat, 20.0), 1), "the border is none"
+    assert np.allclose(feather_edges(flat, 20.0), 1), "the border is none"
 
 
 def test_inverted_it_is_the_rest(tmp_path: Path, film: Path) -> None:
     path = str(grey(tmp_path / "m.png", halves(48, 64)))
-    frames = Frames.of(open_clip(film))
+    frames = MatteTarget.from_clip(open_clip(film))
     one, other = (
-        Matte(ShowOptions(matte=path, matte_feather=8, matte_invert=invert), frames).at(Fraction(0))
+        Matte(ShowOptions(matte=path, matte_feather=8, matte_invert=invert), frames).opacity_at(
+            Fraction(0)
+        )
         for invert in (False, True)
     )
     assert np.allclose(one + other, 1, atol=1e-5)
@@ -206,18 +223,18 @@ def test_inverted_it_is_the_rest(tmp_path: Path, film: Path) -> None:
 
 
 def test_the_shape_must_be_the_same_but_for_a_rounding() -> None:
-    assert same_aspect((1920, 1080), (854, 480))
-    assert same_aspect((426, 240), (854, 480))
-    assert same_aspect((160, 106), (1200, 800))
-    assert not same_aspect((1920, 1080), (1920, 1088))
-    assert not same_aspect((640, 360), (640, 480))
-    assert not same_aspect((480, 854), (854, 480))
+    assert is_same_aspect((1920, 1080), (854, 480))
+    assert is_same_aspect((426, 240), (854, 480))
+    assert is_same_aspect((160, 106), (1200, 800))
+    assert not is_same_aspect((1920, 1080), (1920, 1088))
+    assert not is_same_aspect((640, 360), (640, 480))
+    assert not is_same_aspect((480, 854), (854, 480))
 
 
 @given(st.integers(16, 4000), st.integers(16, 4000), st.floats(0.05, 1))
 @settings(max_examples=60)
 def test_whatever_was_scaled_has_the_same_shape(width: int, height: int, scale: float) -> None:
-    assert same_aspect(
+    assert is_same_aspect(
         (max(1, round(width * scale)), max(1, round(height * scale))), (width, height)
     )
 
@@ -227,32 +244,34 @@ def test_another_size_of_the_same_shape_is_right(
     tmp_path: Path, film: Path, size: tuple[int, int]
 ) -> None:
     show = ShowOptions(matte=str(grey(tmp_path / "m.png", halves(size[1], size[0]))))
-    made = Matte(show, Frames.of(open_clip(film))).at(Fraction(0))
+    made = Matte(show, MatteTarget.from_clip(open_clip(film))).opacity_at(Fraction(0))
     assert made.shape == (48, 64) and made[:, :30].max() == 0 and made[:, 34:].min() == 1
-    smaller = Matte(show, Frames.of(open_clip(film, size="32")))
-    assert smaller.at(Fraction(0)).shape == (24, 32)
+    smaller = Matte(show, MatteTarget.from_clip(open_clip(film, size="32")))
+    assert smaller.opacity_at(Fraction(0)).shape == (24, 32)
 
 
 def test_pictures_go_frame_by_frame_whatever_the_times(tmp_path: Path) -> None:
     """A matte for each frame, as other programs write them; here of a film of uneven times."""
     even, film = make_film(tmp_path / "even.mp4", frames=20), tmp_path / "uneven.mp4"
-    ffmpeg(
+    run_ffmpeg(
         *("-i", even, "-vf", "select='not(eq(mod(n,5),1))'", "-fps_mode", "passthrough"),
         *("-enc_time_base", "1/24", film),
     )
     folder = counting(tmp_path / "mattes", 16)
     for start, every in ((None, 1), ("5", 1), ("3", 2)):
         clip = open_clip(film, start=start, every=every)
-        matte = Matte(ShowOptions(matte=str(folder)), Frames.of(clip))
+        matte = Matte(ShowOptions(matte=str(folder)), MatteTarget.from_clip(clip))
         for frame in clip:
-            assert round(matte.at(frame.time)[0, 0] * 255) == 4 * frame.index
+            assert round(matte.opacity_at(frame.time)[0, 0] * 255) == 4 * frame.index
 
 
 def rated(path: Path, rate: str, count: int, folder: Path) -> Path:
     """Make a film of the flat pictures of a folder, exact."""
     exact = ("-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv444p", "-bf", "0")
     options = exact if path.suffix != ".mkv" else ("-c:v", "ffv1", "-pix_fmt", "gray")
-    ffmpeg("-framerate", rate, "-i", folder / "%03d.png", "-frames:v", str(count), *options, path)
+    run_ffmpeg(
+        "-framerate", rate, "-i", folder / "%03d.png", "-frames:v", str(count), *options, path
+    )
     return path
 
 
@@ -265,9 +284,9 @@ def test_a_film_goes_by_time(
     path = rated(tmp_path / name, rate, 24, counting(tmp_path / "mattes", 24))
     for start in (None, "4"):
         clip = open_clip(film, start=start)
-        matte = Matte(ShowOptions(matte=str(path)), Frames.of(clip))
+        matte = Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(clip))
         for frame in clip:
-            level = matte.at(frame.time)[0, 0] * 255 / 4
+            level = matte.opacity_at(frame.time)[0, 0] * 255 / 4
             assert level == pytest.approx(int(frame.index * per_frame), abs=0.3)
 
 
@@ -275,10 +294,10 @@ def test_it_is_the_same_wherever_it_is_begun(tmp_path: Path, film: Path) -> None
     path = make_film(tmp_path / "m.mp4", frames=12)
     clip = open_clip(film)
     times = [frame.time for frame in clip]
-    opened = [Matte(ShowOptions(matte=str(path)), Frames.of(clip)) for _ in range(2)]
-    forwards = [opened[0].at(time).copy() for time in times]
+    opened = [Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(clip)) for _ in range(2)]
+    forwards = [opened[0].opacity_at(time).copy() for time in times]
     for number in (7, 8, 3, 11, 0):
-        assert np.array_equal(opened[1].at(times[number]), forwards[number])
+        assert np.array_equal(opened[1].opacity_at(times[number]), forwards[number])
 
 
 @pytest.mark.parametrize("kind", ["folder", "film"])
@@ -289,20 +308,20 @@ def test_a_short_one_stays_at_its_last(tmp_path: Path, film: Path, kind: str) ->
         path, told = rated(tmp_path / "m.mp4", "24", 5, path), r"ends at 0.21 s, the source at 0.50"
     clip = open_clip(film)
     with pytest.warns(DreamFlowWarning, match=f"{told}.*its last one stays"):
-        matte = Matte(ShowOptions(matte=str(path)), Frames.of(clip))
-    levels = [float(matte.at(frame.time)[0, 0] * 255) for frame in clip]
+        matte = Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(clip))
+    levels = [float(matte.opacity_at(frame.time)[0, 0] * 255) for frame in clip]
     assert levels == pytest.approx([0, 40, 80, 120] + [160] * 8, abs=1.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Matte(ShowOptions(matte=str(path)), Frames.of(open_clip(film, end="5")))
+        Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(open_clip(film, end="5")))
 
 
 def test_transparency_is_the_matte_where_there_is_any(tmp_path: Path, film: Path) -> None:
-    frames = Frames.of(open_clip(film))
+    frames = MatteTarget.from_clip(open_clip(film))
     alpha = halves(48, 64)
-    colours = np.dstack([texture(48, 64), alpha])
+    colours = np.dstack([make_texture(48, 64), alpha])
     Image.fromarray(colours).save(tmp_path / "cut.png")
-    ffmpeg(
+    run_ffmpeg(
         "-loop",
         "1",
         "-i",
@@ -323,38 +342,44 @@ def test_transparency_is_the_matte_where_there_is_any(tmp_path: Path, film: Path
     for number in range(12):
         Image.fromarray(colours).save(tmp_path / "cuts" / f"{number}.png")
     for name in ("cut.png", "cut.mov", "cuts"):
-        made = Matte(ShowOptions(matte=str(tmp_path / name)), frames).at(Fraction(0))
+        made = Matte(ShowOptions(matte=str(tmp_path / name)), frames).opacity_at(Fraction(0))
         assert np.abs(made * 255 - alpha).max() <= 1, name
     colours[..., 3] = 255
     colours[..., :3] = alpha[..., None]
     Image.fromarray(colours).save(tmp_path / "opaque.png")
-    made = Matte(ShowOptions(matte=str(tmp_path / "opaque.png")), frames).at(Fraction(0))
+    made = Matte(ShowOptions(matte=str(tmp_path / "opaque.png")), frames).opacity_at(Fraction(0))
     assert np.abs(made * 255 - alpha).max() <= 1
 
 
 def test_an_animated_webp_is_a_matte(tmp_path: Path, film: Path) -> None:
     levels = [halves(48, 64), 255 - halves(48, 64)]
-    first, second = (Image.fromarray(np.dstack([texture(48, 64), level])) for level in levels)
+    first, second = (Image.fromarray(np.dstack([make_texture(48, 64), level])) for level in levels)
     kept = {"save_all": True, "duration": 250, "lossless": True, "exact": True}
     first.save(tmp_path / "cut.webp", append_images=[second], **kept)
-    made = Matte(ShowOptions(matte=str(tmp_path / "cut.webp")), Frames.of(open_clip(film)))
+    made = Matte(
+        ShowOptions(matte=str(tmp_path / "cut.webp")), MatteTarget.from_clip(open_clip(film))
+    )
     for time, level in zip((Fraction(0), Fraction(1, 3)), levels, strict=True):
-        assert np.array_equal(made.at(time) * 255, level)
+        assert np.array_equal(made.opacity_at(time) * 255, level)
 
 
 def test_an_opaque_film_with_an_alpha_channel_is_said(tmp_path: Path, film: Path) -> None:
     path = tmp_path / "m.mov"
-    ffmpeg("-i", film, "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", path)
+    run_ffmpeg(
+        "-i", film, "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", path
+    )
     with pytest.warns(DreamFlowWarning, match="opaque: its brightness is the matte"):
-        Matte(ShowOptions(matte=str(path)), Frames.of(open_clip(film)))
+        Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(open_clip(film)))
 
 
 def test_colour_counts_by_its_luma(tmp_path: Path, film: Path) -> None:
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[:, 32:] = (0, 255, 0)
     write_picture(tmp_path / "green.png", picture)
-    made = Matte(ShowOptions(matte=str(tmp_path / "green.png")), Frames.of(open_clip(film)))
-    assert made.at(Fraction(0))[0, 60] == pytest.approx(0.7152, abs=0.002)
+    made = Matte(
+        ShowOptions(matte=str(tmp_path / "green.png")), MatteTarget.from_clip(open_clip(film))
+    )
+    assert made.opacity_at(Fraction(0))[0, 60] == pytest.approx(0.7152, abs=0.002)
 
 
 def test_a_turned_film_is_a_turned_matte(tmp_path: Path, film: Path) -> None:
@@ -362,16 +387,16 @@ def test_a_turned_film_is_a_turned_matte(tmp_path: Path, film: Path) -> None:
     upright = make_film(tmp_path / "upright.mp4", size="48x64", frames=12)
     lying = rated(tmp_path / "lying.mp4", "24", 12, counting(tmp_path / "mattes", 12, scale=20))
     turned = tmp_path / "turned.mp4"
-    ffmpeg("-display_rotation", "90", "-i", lying, "-c", "copy", turned)
+    run_ffmpeg("-display_rotation", "90", "-i", lying, "-c", "copy", turned)
     clip = open_clip(upright)
-    matte = Matte(ShowOptions(matte=str(turned)), Frames.of(clip))
-    assert matte.at(Fraction(6, 24)).shape == (64, 48)
+    matte = Matte(ShowOptions(matte=str(turned)), MatteTarget.from_clip(clip))
+    assert matte.opacity_at(Fraction(6, 24)).shape == (64, 48)
     with pytest.raises(SettingsError, match="another shape"):
-        Matte(ShowOptions(matte=str(lying)), Frames.of(clip))
+        Matte(ShowOptions(matte=str(lying)), MatteTarget.from_clip(clip))
 
 
 def test_what_cannot_be_a_matte(tmp_path: Path, film: Path) -> None:
-    frames = Frames.of(open_clip(film))
+    frames = MatteTarget.from_clip(open_clip(film))
 
     def tried(name: str) -> None:
         open_matte(ShowOptions(matte=str(tmp_path / name)), frames)
@@ -388,18 +413,18 @@ def test_what_cannot_be_a_matte(tmp_path: Path, film: Path) -> None:
     grey(folder / "003.png", halves(24, 32))
     matte = Matte(ShowOptions(matte=str(folder)), frames)
     with pytest.raises(MediaError, match=r"003\.png is 32x24"):
-        matte.at(Fraction(3, 24))
+        matte.opacity_at(Fraction(3, 24))
     assert open_matte(ShowOptions(), frames) is None
 
 
 @pytest.mark.clips
 def test_a_damaged_film_is_said_once() -> None:
     """The frame before one that does not decode stays."""
-    path = SHARED / "hostile" / "byteflips_middle.mp4"
+    path = SHARED_DIR / "hostile" / "byteflips_middle.mp4"
     clip = open_clip(path, size="64")
     with pytest.warns(DreamFlowWarning, match="does not decode, and the last before it") as told:
-        matte = Matte(ShowOptions(matte=str(path)), Frames.of(clip))
-        made = [matte.at(clip.info.time(n)).copy() for n in range(clip.info.frames)]
+        matte = Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(clip))
+        made = [matte.opacity_at(clip.info.frame_time(n)).copy() for n in range(clip.info.frames)]
     assert len(told) == 1
     changes = [float(np.abs(b - a).mean()) for a, b in pairwise(made)]
     assert 0 < changes.count(0) < len(changes) / 2
@@ -434,7 +459,7 @@ PATHS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:the clip's last frame:dreamflow.errors.DreamFlowWarning")
+@pytest.mark.filterwarnings("ignore:the clip's last frame:dreamflow.core.errors.DreamFlowWarning")
 @pytest.mark.parametrize("how", PATHS)
 def test_black_is_the_source_and_white_the_dream(
     how: str, tmp_path: Path, film: Path, noise_network: Network
@@ -442,15 +467,17 @@ def test_black_is_the_source_and_white_the_dream(
     show = ShowOptions(matte=str(grey(tmp_path / "m.png", halves(48, 64))))
     clip = open_clip(film, end="8")
     plain = VideoSettings(DREAM, PATHS[how])
-    matte = Matte(show, Frames.of(clip))
-    whole = [f for f in video_journey(clip, noise_network, plain) if f]
-    seen = [f for f in video_journey(clip, noise_network, replace(plain, show=show), matte) if f]
+    matte = Matte(show, MatteTarget.from_clip(clip))
+    whole = [f for f in build_video_pipeline(clip, noise_network, plain) if f]
+    seen = [
+        f for f in build_video_pipeline(clip, noise_network, replace(plain, show=show), matte) if f
+    ]
     sources = [frame.picture for frame in clip]
     for frame, dream, source in zip(seen, whole, sources, strict=True):
         assert frame.source is not None
         assert np.array_equal(frame.picture[:, :32], source[:, :32])
         assert np.array_equal(frame.picture[:, 32:], dream.picture[:, 32:])
-        assert (plate_of(frame.picture, frame.source)[:, :32] == 128).all()
+        assert (make_plate(frame.picture, frame.source)[:, :32] == 128).all()
     everywhere = np.stack([frame.picture for frame in whole])
     change = np.abs(everywhere[:, :, :32].astype(int) - np.stack(sources)[:, :, :32])
     assert change.mean() > 0.5, "without the matte it would be dreamed"
@@ -458,7 +485,7 @@ def test_black_is_the_source_and_white_the_dream(
 
 def test_where_a_matte_comes_to_the_dream_has_grown(tmp_path: Path, noise_network: Network) -> None:
     """A white half that comes in late shows what a matte that was always white would."""
-    frames = [Frame(n, Fraction(n, 24), texture(48, 64)) for n in range(6)]
+    frames = [Frame(n, Fraction(n, 24), make_texture(48, 64)) for n in range(6)]
     late = [np.zeros((48, 64))] * 4 + [halves(48, 64) / 255] * 2
     whole = list(dream_video(frames, noise_network, None, DREAM, CARRY, ()))
     seen = list(dream_video(frames, noise_network, None, DREAM, CARRY, (), mattes=late))
@@ -496,7 +523,7 @@ def test_dream_video_takes_files_and_clips_and_arrays(
 
 
 def test_a_sweep_is_swept_in_its_matte(tmp_path: Path, noise_network: Network, cli: Cli) -> None:
-    picture = texture(48, 64)
+    picture = make_texture(48, 64)
     write_picture(tmp_path / "in.png", picture)
     grey(tmp_path / "m.png", halves(48, 64))
     run = cli(
@@ -537,12 +564,12 @@ def test_the_part_around_what_is_lit(data: st.DataObject) -> None:
     reach = data.draw(st.floats(0, 200))
     lit = np.zeros(count, bool)
     lit[[first, last]] = True
-    part = around(lit, size, reach)
+    part = padded_crop_span(lit, size, reach)
     assert 0 <= part.start <= max(0, first * size / count - reach)
     assert min(size, (last + 1) * size / count + reach) <= part.stop + 1e-6 <= size + 1e-6
-    assert part.stop - part.start >= min(size, LEAST_PX)
+    assert part.stop - part.start >= min(size, MIN_CROP_SIDE_PX)
     wanted = (last + 1 - first) * size / count + 2 * reach
-    assert part.stop - part.start <= max(LEAST_PX, wanted) + 3, "and not much more"
+    assert part.stop - part.start <= max(MIN_CROP_SIDE_PX, wanted) + 3, "and not much more"
 
 
 def corner(folder: Path, name: str = "m.png") -> ShowOptions:
@@ -556,33 +583,33 @@ def corner(folder: Path, name: str = "m.png") -> ShowOptions:
 def large(tmp_path: Path) -> Path:
     """A folder of ten pictures, 400x320."""
     (tmp_path / "in").mkdir()
-    scene = texture(320, 420)
+    scene = make_texture(320, 420)
     for number in range(10):
         write_picture(tmp_path / "in" / f"{number}.png", scene[:, 2 * number : 2 * number + 400])
     return tmp_path / "in"
 
 
 @pytest.mark.parametrize("how", PATHS)
-@pytest.mark.filterwarnings("ignore:the clip's last frame:dreamflow.errors.DreamFlowWarning")
+@pytest.mark.filterwarnings("ignore:the clip's last frame:dreamflow.core.errors.DreamFlowWarning")
 def test_only_the_part_that_is_shown_is_dreamed(
     how: str, tmp_path: Path, large: Path, noise_network: Network
 ) -> None:
     """It is the dream of a film of that part, back in its place."""
     show, clip = corner(tmp_path), open_clip(large, end="4")
-    matte = Matte(show, Frames.of(clip))
-    assert matte.box == (slice(0, 224), slice(0, 224))
+    matte = Matte(show, MatteTarget.from_clip(clip))
+    assert matte.bounding_box == (slice(0, 224), slice(0, 224))
     settings = VideoSettings(DREAM, replace(PATHS[how], cuts="none"), show=show)
-    made = [f for f in video_journey(clip, noise_network, settings, matte) if f]
+    made = [f for f in build_video_pipeline(clip, noise_network, settings, matte) if f]
     (tmp_path / "part").mkdir()
     for frame in clip:
         write_picture(tmp_path / "part" / f"{frame.index}.png", frame.picture[:224, :224])
     part = open_clip(tmp_path / "part")
     alone = VideoSettings(DREAM, settings.carry)
-    dreams = [f for f in video_journey(part, noise_network, alone) if f]
+    dreams = [f for f in build_video_pipeline(part, noise_network, alone) if f]
     for frame, dream, source in zip(made, dreams, clip, strict=True):
         wanted = source.picture.copy()
         wanted[20:60, 30:90] = dream.picture[20:60, 30:90]
-        assert np.array_equal(frame.picture, wanted) and frame.whole is None
+        assert np.array_equal(frame.picture, wanted) and frame.full_picture is None
         assert frame.source is not None and np.array_equal(frame.source, source.picture)
 
 
@@ -600,7 +627,7 @@ def test_the_part_is_the_same_for_a_preview(tmp_path: Path, large: Path, cli: Cl
     assert run.code == 1 and "shows nothing of the dream" in run.err
 
 
-@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
 def test_a_job_of_a_part_goes_on(render: Rendering, large: Path) -> None:
     (render.folder / "mattes").mkdir()
     for number in range(10):
@@ -653,7 +680,7 @@ def test_a_frame_is_as_in_the_film(tmp_path: Path, film: Path, cli: Cli) -> None
 
 
 def test_a_picture_by_command(tmp_path: Path, cli: Cli) -> None:
-    write_picture(tmp_path / "in.png", texture(48, 64))
+    write_picture(tmp_path / "in.png", make_texture(48, 64))
     grey(tmp_path / "m.png", halves(48, 64))
     run = cli(
         "frame",
@@ -715,11 +742,11 @@ def test_the_settings_make_the_same_again(tmp_path: Path, film: Path, cli: Cli) 
     assert decoded(tmp_path / "one.mkv") == decoded(tmp_path / "two.mkv")
 
 
-@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
 @pytest.mark.parametrize("kind", ["film", "folder", "loop"])
 def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering) -> None:
     """With a moving matte and a strength that changes."""
-    size = open_clip(SAMPLE)
+    size = open_clip(SAMPLE_CLIP)
     path = counting(render.folder / "mattes", 20, (size.width // 4, size.height // 4), scale=12)
     if kind == "film":
         path = render.folder / "m.mp4"
@@ -744,4 +771,4 @@ def test_another_matte_is_refused(render: Rendering, film: Path) -> None:
         render("d.mp4", replace(settings, show=replace(settings.show, strength=0.5)), source=film)
     grey(path, halves(48, 64))
     render("d.mp4", settings, source=film)
-    assert not job_path(render.folder / "d.mp4").exists()
+    assert not job_folder_path(render.folder / "d.mp4").exists()

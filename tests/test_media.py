@@ -11,18 +11,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import SHARED, ffmpeg, make_film, psnr, texture
+from conftest import SHARED_DIR, make_film, make_texture, psnr, run_ffmpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dreamflow.errors import DreamFlowWarning, MediaError, SettingsError
-from dreamflow.media import open_clip, read_picture, write_picture, write_video
-from dreamflow.media.clip import exact_rate
-from dreamflow.media.pictures import natural_key
-from dreamflow.media.probe import FilmInfo, frame_rate, probe_film
-from dreamflow.media.readers import orient, read_film, read_with_opencv, read_with_pyav
-from dreamflow.options import fit_size
+from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
+from dreamflow.core.options.values import fit_size
+from dreamflow.jobs.output import write_video
+from dreamflow.media.read.clip import open_clip, to_exact_rate
+from dreamflow.media.read.decoders import (
+    apply_orientation,
+    read_video,
+    read_with_opencv,
+    read_with_pyav,
+)
+from dreamflow.media.read.picture_folder import natural_sort_key
+from dreamflow.media.read.probe import VideoInfo, detect_frame_rate, probe_video
+from dreamflow.media.stills import read_picture, write_picture
 
 READERS = [read_with_opencv, read_with_pyav]
 
@@ -51,7 +57,7 @@ def test_a_span_is_that_part_of_the_whole(tmp_path: Path, suffix: str) -> None:
     film = make_film(tmp_path / f"f{suffix}", frames=30, rate="25", options=options)
     whole = [frame.picture for frame in open_clip(film, decoder="pyav")]
     assert len(whole) == 30
-    info = probe_film(film)
+    info = probe_video(film)
     for first in (1, 9, 20, 28):
         found = list(read_with_pyav(info, first))
         assert [index for index, _ in found] == list(range(first, 30))
@@ -66,7 +72,7 @@ def test_a_span_is_that_part_of_the_whole(tmp_path: Path, suffix: str) -> None:
 def test_a_reader_gives_every_frame_from_first_on(
     film: Path, reader: Callable[..., object], first: int
 ) -> None:
-    info = probe_film(film)
+    info = probe_video(film)
     found = list(reader(info, first))  # type: ignore[call-overload]
     assert [index for index, _ in found] == list(range(first, 30))
     assert all(p.shape == (48, 64, 3) and p.dtype == np.uint8 for _, p in found)
@@ -74,7 +80,7 @@ def test_a_reader_gives_every_frame_from_first_on(
 
 @pytest.mark.parametrize("first", [0, 5, 17])
 def test_the_readers_agree(film: Path, first: int) -> None:
-    info = probe_film(film)
+    info = probe_video(film)
 
     def greys(reader: Callable[..., object]) -> list[np.ndarray]:
         found = reader(info, first)
@@ -90,9 +96,9 @@ def test_the_readers_agree(film: Path, first: int) -> None:
 def test_a_turned_film_is_upright(tmp_path: Path, reader: Callable[..., object]) -> None:
     film = make_film(tmp_path / "flat.mp4", frames=2)
     turned = tmp_path / "turned.mp4"
-    ffmpeg("-display_rotation", "90", "-i", film, "-c", "copy", turned)
-    flat = next(iter(reader(probe_film(film), 0)))[1]  # type: ignore[call-overload]
-    info = probe_film(turned)
+    run_ffmpeg("-display_rotation", "90", "-i", film, "-c", "copy", turned)
+    flat = next(iter(reader(probe_video(film), 0)))[1]  # type: ignore[call-overload]
+    info = probe_video(turned)
     upright = next(iter(reader(info, 0)))[1]  # type: ignore[call-overload]
     assert (info.width, info.height) == (48, 64)
     assert np.abs(np.rot90(flat).astype(int) - upright).max() <= 3
@@ -112,7 +118,7 @@ def test_a_turned_film_is_upright(tmp_path: Path, reader: Callable[..., object])
 )
 def test_display_matrices(orientation: tuple[int, int, int, int], expected: list) -> None:
     picture = np.array([[1, 2], [3, 4]])[..., None]
-    assert orient(picture, orientation)[..., 0].tolist() == expected
+    assert apply_orientation(picture, orientation)[..., 0].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -122,10 +128,10 @@ def test_opencv_decodes_where_its_colours_are_right(
     tmp_path: Path, pixel_format: str, name: str
 ) -> None:
     film = make_film(tmp_path / "f.mp4", frames=2, options=("-pix_fmt", pixel_format))
-    info = probe_film(film)
-    assert read_film(info).__name__ == name  # type: ignore[attr-defined]
+    info = probe_video(film)
+    assert read_video(info).__name__ == name  # type: ignore[attr-defined]
     for decoder in ("opencv", "pyav"):
-        assert read_film(info, 0, decoder).__name__ == f"read_with_{decoder}"  # type: ignore[attr-defined]
+        assert read_video(info, 0, decoder).__name__ == f"read_with_{decoder}"  # type: ignore[attr-defined]
         assert len(list(open_clip(film, decoder=decoder))) == 2
     with pytest.raises(SettingsError, match="--decoder 'ffmpeg' is unknown"):
         open_clip(film, decoder="ffmpeg")
@@ -141,22 +147,25 @@ def test_opencv_decodes_where_its_colours_are_right(
 def test_rates_are_found_behind_rounded_stamps(rate: str, tick: str) -> None:
     exact, base = Fraction(rate), Fraction(tick)
     stamps = np.array([round(n / exact / base) for n in range(200)], np.int64)
-    found, constant = frame_rate(stamps, base, [])
+    found, constant = detect_frame_rate(stamps, base, [])
     assert constant and found == exact
 
 
 def test_a_declared_rate_that_does_not_fit_is_not_believed() -> None:
     stamps = np.arange(50) * 40
-    assert frame_rate(stamps, Fraction(1, 1000), [Fraction(1000), Fraction(60)]) == (25, True)
+    assert detect_frame_rate(stamps, Fraction(1, 1000), [Fraction(1000), Fraction(60)]) == (
+        25,
+        True,
+    )
     uneven = np.cumsum([0, 40, 40, 90, 40, 130, 40])
-    rate, constant = frame_rate(uneven, Fraction(1, 1000), [Fraction(25)], 40)
+    rate, constant = detect_frame_rate(uneven, Fraction(1, 1000), [Fraction(25)], 40)
     assert not constant and rate == Fraction(7, Fraction(42, 100))
 
 
 def test_spoken_rates_are_broadcast_rates() -> None:
-    assert exact_rate(29.97) == Fraction(30000, 1001)
-    assert exact_rate(23.976) == Fraction(24000, 1001)
-    assert exact_rate(12.5) == Fraction(25, 2)
+    assert to_exact_rate(29.97) == Fraction(30000, 1001)
+    assert to_exact_rate(23.976) == Fraction(24000, 1001)
+    assert to_exact_rate(12.5) == Fraction(25, 2)
 
 
 def test_a_films_facts(film: Path) -> None:
@@ -220,7 +229,7 @@ def test_resampling_keeps_the_length(film: Path, fps: float, count: int) -> None
 def test_uneven_frames_keep_their_times(tmp_path: Path) -> None:
     even = make_film(tmp_path / "even.mp4", frames=24)
     uneven = tmp_path / "uneven.mp4"
-    ffmpeg(
+    run_ffmpeg(
         *("-i", even, "-vf", "select='not(eq(mod(n,5),1))'", "-fps_mode", "passthrough"),
         *("-enc_time_base", "1/24", uneven),
     )
@@ -248,7 +257,7 @@ def test_pictures_in_natural_order(tmp_path: Path) -> None:
 @given(st.lists(st.integers(0, 10**6), unique=True))
 def test_natural_order_is_numeric(numbers: list[int]) -> None:
     names = [Path(f"a{number}.png") for number in numbers]
-    assert [p.name for p in sorted(names, key=natural_key)] == [
+    assert [p.name for p in sorted(names, key=natural_sort_key)] == [
         f"a{n}.png" for n in sorted(numbers)
     ]
 
@@ -262,7 +271,7 @@ def test_pictures_of_two_sizes_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_pictures_round_trip(tmp_path: Path, suffix: str) -> None:
-    picture = texture(40, 60)
+    picture = make_texture(40, 60)
     write_picture(tmp_path / f"p{suffix}", picture, "a comment")
     again = read_picture(tmp_path / f"p{suffix}")
     assert psnr(again, picture) > (35 if suffix in (".jpg",) else 1e9)
@@ -303,7 +312,7 @@ BROKEN_STILLS = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_no_film_is_refused(name: str) -> None:
     with pytest.raises(MediaError, match=BROKEN[name]) as raised:
-        open_clip(SHARED / "hostile" / name)
+        open_clip(SHARED_DIR / "hostile" / name)
     assert name in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -311,17 +320,17 @@ def test_what_is_no_film_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", BROKEN_STILLS)
 def test_what_is_no_picture_is_refused(name: str) -> None:
     with pytest.raises(MediaError, match=BROKEN_STILLS[name]):
-        read_picture(SHARED / "hostile" / name)
+        read_picture(SHARED_DIR / "hostile" / name)
 
 
 @pytest.mark.clips
 @pytest.mark.parametrize("name", ["gray.png", "palette.png", "cmyk.jpg", "rgb16.png", "alpha.png"])
 def test_unusual_pictures_look_like_the_usual_one(name: str) -> None:
-    usual = read_picture(SHARED / "photos" / "public" / "tubingen.jpg")
+    usual = read_picture(SHARED_DIR / "photos" / "public" / "tubingen.jpg")
     usual = cv2.resize(usual, (320, 240), interpolation=cv2.INTER_AREA)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DreamFlowWarning)
-        picture = read_picture(SHARED / "hostile" / name)
+        picture = read_picture(SHARED_DIR / "hostile" / name)
     if name == "gray.png":
         usual = np.repeat(cv2.cvtColor(usual, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     assert picture.shape == usual.shape
@@ -330,7 +339,7 @@ def test_unusual_pictures_look_like_the_usual_one(name: str) -> None:
 
 @pytest.mark.clips
 def test_exif_turns_a_picture() -> None:
-    picture = read_picture(SHARED / "photos" / "public" / "exif_landscape_orientation6.jpg")
+    picture = read_picture(SHARED_DIR / "photos" / "public" / "exif_landscape_orientation6.jpg")
     assert picture.shape[:2] == (1200, 1800)
 
 
@@ -345,7 +354,7 @@ def test_exif_turns_a_picture() -> None:
 )
 def test_lost_frames_are_counted_and_stood_in_for(name: str, given: int, most_lost: int) -> None:
     """What is cut off shortens the clip; what is damaged within it does not put it out of time."""
-    clip = open_clip(SHARED / "hostile" / name)
+    clip = open_clip(SHARED_DIR / "hostile" / name)
     with pytest.warns(DreamFlowWarning, match="of 92 frames could not be decoded") as said:
         frames = list(clip)
     assert [frame.index for frame in frames] == list(range(given))
@@ -356,14 +365,14 @@ def test_lost_frames_are_counted_and_stood_in_for(name: str, given: int, most_lo
 
 @pytest.mark.clips
 def test_a_span_past_what_decodes_is_refused() -> None:
-    clip = open_clip(SHARED / "hostile" / "truncated_faststart.mp4", start="60")
+    clip = open_clip(SHARED_DIR / "hostile" / "truncated_faststart.mp4", start="60")
     with pytest.raises(MediaError, match="no frame that decodes from frame 60"):
         list(clip)
 
 
 @pytest.mark.clips
 def test_resampling_does_not_fill_up_a_truncated_film() -> None:
-    clip = open_clip(SHARED / "hostile" / "truncated_faststart.mp4", fps=24)
+    clip = open_clip(SHARED_DIR / "hostile" / "truncated_faststart.mp4", fps=24)
     with pytest.warns(DreamFlowWarning, match="42 of 92"):
         assert abs(len(list(clip)) - 50 * 24 / 29.97) <= 1
 
@@ -413,8 +422,8 @@ def test_real_clips_give_all_their_frames(clips: Path, name: str) -> None:
 @pytest.mark.clips
 @pytest.mark.parametrize("name", ["mallard.mp4", "handheld_plant_aac.mp4", "wolf_square.mp4"])
 def test_the_readers_agree_on_real_clips(clips: Path, name: str) -> None:
-    info = probe_film(clips / name)
-    assert isinstance(info, FilmInfo)
+    info = probe_video(clips / name)
+    assert isinstance(info, VideoInfo)
     found = [dict(zip(range(3), reader(info, 20), strict=False)) for reader in READERS]
     for n in range(3):
         (i, a), (j, b) = found[0][n], found[1][n]
@@ -449,7 +458,7 @@ def made_webp(path: Path, pictures: list[np.ndarray], lasts: list[int]) -> Path:
 
 def test_a_webp_keeps_its_uneven_times_and_lies_over_black(tmp_path: Path) -> None:
     lasts = [40, 200, 1000, 80]
-    pictures = [np.dstack([texture(20, 30, n), np.full((20, 30), 128)]) for n in range(4)]
+    pictures = [np.dstack([make_texture(20, 30, n), np.full((20, 30), 128)]) for n in range(4)]
     film = made_webp(tmp_path / "f.webp", [p.astype(np.uint8) for p in pictures], lasts)
     with pytest.warns(DreamFlowWarning, match=r"f\.webp has transparency: it is laid over black"):
         clip = open_clip(film)
@@ -461,12 +470,12 @@ def test_a_webp_keeps_its_uneven_times_and_lies_over_black(tmp_path: Path) -> No
 
 
 def test_a_webp_cut_short_or_of_one_picture_is_said(tmp_path: Path) -> None:
-    whole = made_webp(tmp_path / "f.webp", [texture(40, 60, n) for n in range(6)], [40] * 6)
+    whole = made_webp(tmp_path / "f.webp", [make_texture(40, 60, n) for n in range(6)], [40] * 6)
     data = whole.read_bytes()
     (tmp_path / "cut.webp").write_bytes(data[: len(data) // 2])
     with pytest.raises(MediaError, match=r"cut\.webp"):
         open_clip(tmp_path / "cut.webp")
-    write_picture(tmp_path / "one.webp", texture(40, 60))
+    write_picture(tmp_path / "one.webp", make_texture(40, 60))
     with pytest.raises(MediaError, match="single picture: `dreamflow frame` dreams it"):
         open_clip(tmp_path / "one.webp")
 
@@ -482,10 +491,10 @@ def test_a_size_that_changes_in_mid_stream_is_boxed_and_said(tmp_path: Path, res
         path = tmp_path / f"{size}.ts"
         white = ("-f", "lavfi", "-i", f"color=white:size={size}:rate=25", "-frames:v", "5")
         later = str(0.2 * len(parts))
-        ffmpeg(*white, "-pix_fmt", "yuv420p", "-output_ts_offset", later, path)
+        run_ffmpeg(*white, "-pix_fmt", "yuv420p", "-output_ts_offset", later, path)
         parts.append(path)
     film = tmp_path / "f.ts"
-    ffmpeg("-i", f"concat:{parts[0]}|{parts[1]}", "-c", "copy", film)
+    run_ffmpeg("-i", f"concat:{parts[0]}|{parts[1]}", "-c", "copy", film)
     clip = open_clip(film)
     with pytest.warns(DreamFlowWarning, match=rf"changes its size: frame \d is {reshaped}, and is"):
         frames = list(clip)
@@ -506,7 +515,7 @@ def test_a_size_that_changes_in_mid_stream_is_boxed_and_said(tmp_path: Path, res
     ],
 )
 def test_real_films_that_change_their_size(name: str, size: tuple[int, int]) -> None:
-    clip = open_clip(SHARED / name, end="35")
+    clip = open_clip(SHARED_DIR / name, end="35")
     with pytest.warns(DreamFlowWarning, match="changes its size") as said:
         assert {f.picture.shape[1::-1] for f in clip} == {size}
     assert len(said) == 1

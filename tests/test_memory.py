@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamflow.dream.tiles import kept_bytes
-from dreamflow.networks import Network
-from dreamflow.networks.graph import GraphNetwork, Node
+from dreamflow.dream.tiles import saved_tensor_bytes
+from dreamflow.networks.caffe.graph import GraphNetwork, Node
+from dreamflow.networks.network import Network
 
 FAULTS = """
 import resource, sys, torch
-from dreamflow.memory import keep_freed_memory
+from dreamflow.core.machine.memory import keep_freed_memory
 kept = keep_freed_memory() if sys.argv[1] == "keep" else False
 def used():
     for _ in range(8):  # as activations of a pass, larger than the C library keeps by itself
@@ -41,7 +41,7 @@ def test_freed_memory_is_kept_and_not_cleared_anew() -> None:
 
 def test_a_pool_does_not_hold_what_it_pools(noise_network: Network) -> None:
     side = 128
-    kept = kept_bytes(noise_network, ("pool1/norm1",), side)
+    kept = saved_tensor_bytes(noise_network, ("pool1/norm1",), side)
     first = 64 * (side // 2) ** 2 * 4  # what conv1 gives, in bytes
     assert max(kept) < first
 
@@ -51,7 +51,7 @@ def test_a_layer_is_given_up_after_its_last_reader(
 ) -> None:
     alive: list[int] = []
     known: list[weakref.ref[Tensor]] = []
-    compute = noise_network._compute
+    compute = noise_network._compute_node
 
     def counted(node: Node, *more: object) -> Tensor:
         out = compute(node, *more)  # type: ignore[arg-type]
@@ -59,7 +59,7 @@ def test_a_layer_is_given_up_after_its_last_reader(
         known.append(weakref.ref(out))
         return out
 
-    monkeypatch.setattr(noise_network, "_compute", counted)
+    monkeypatch.setattr(noise_network, "_compute_node", counted)
     wanted = ["pool1/norm1", "inception_4a/output"]
     with torch.no_grad():
         found = noise_network.activations(torch.rand(1, 3, 64, 64), wanted)

@@ -19,18 +19,25 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from conftest import SAMPLE_STILL, WEIGHTS, Run, random_weights
+from conftest import SAMPLE_STILL, WEIGHTS_FILE, CommandResult, random_weights
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_every_network import noise_state
 from torch import Tensor, nn
 
-from dreamflow.errors import OutputError, SettingsError, WeightsError
-from dreamflow.networks import caffemodel, folders, load_network, models, zoo
-from dreamflow.networks.caffemodel import parse, read_caffemodel
-from dreamflow.networks.published import OWN, torchvision_source, well_known
-from dreamflow.networks.recipes import recipe
-from dreamflow.networks.weights_file import read_state_dict, read_weights
+from dreamflow.core.errors import OutputError, SettingsError, WeightsError
+from dreamflow.networks.catalogue import find_network_spec
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.traced import torchvision_zoo as zoo
+from dreamflow.networks.weights import caffemodel, folders
+from dreamflow.networks.weights import manage as models
+from dreamflow.networks.weights.caffemodel import parse_net_parameter, read_caffemodel
+from dreamflow.networks.weights.formats import read_state_dict, read_weights
+from dreamflow.networks.weights.registry import (
+    BUILTIN_NETWORK_WEIGHTS,
+    list_featured_torchvision_weights,
+    parse_torchvision_url,
+)
 
 SQUEEZENET = "torchvision:squeezenet1_1"
 
@@ -124,19 +131,21 @@ SMALL = {
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "unpacked"])
 @pytest.mark.parametrize("double", [True, False], ids=["double", "float"])
 def test_a_caffe_model_is_read_bit_for_bit(old: bool, packed: bool, double: bool) -> None:
-    found = parse(memoryview(write_caffemodel(SMALL, old, packed=packed, double=double)))
+    found = parse_net_parameter(
+        memoryview(write_caffemodel(SMALL, old, packed=packed, double=double))
+    )
     assert same(found, SMALL)
 
 
 @pytest.mark.weights
 @pytest.mark.parametrize("old", [True, False], ids=["layers", "layer"])
 def test_the_real_weights_are_imported_bit_for_bit(old: bool, home: Path, tmp_path: Path) -> None:
-    real = safetensors.torch.load_file(WEIGHTS)
+    real = safetensors.torch.load_file(WEIGHTS_FILE)
     (tmp_path / "bvlc_googlenet.caffemodel").write_bytes(write_caffemodel(real, old))
     path = models.import_weights(tmp_path / "bvlc_googlenet.caffemodel")
     assert path == home / "bvlc_googlenet.safetensors"
     assert same(safetensors.torch.load_file(path), real)
-    assert "those that were imported" in models.verify("googlenet")
+    assert "those that were imported" in models.verify_weights("googlenet")
     assert load_network("googlenet", device="cpu").layers
 
 
@@ -191,8 +200,8 @@ def test_any_damage_is_a_clear_error_or_none(data: Any, old: bool, packed: bool)
         if body:
             body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     try:
-        parse(memoryview(bytes(body)))
-    except caffemodel._Damaged as error:
+        parse_net_parameter(memoryview(bytes(body)))
+    except caffemodel._DamagedCaffeModelError as error:
         assert str(error)
 
 
@@ -278,7 +287,7 @@ def test_import_tells_whose_weights_they_are(
         cut = {k: v[:classes] if "classifier" in k else v for k, v in googlenet_weights.items()}
         (tmp_path / "any.caffemodel").write_bytes(write_caffemodel(cut, old=classes != 365))
         path = models.import_weights(tmp_path / "any.caffemodel")
-        assert path == home / OWN[name].filenames[0]
+        assert path == home / BUILTIN_NETWORK_WEIGHTS[name].filenames[0]
         assert same(safetensors.torch.load_file(path), cut)
         assert load_network(name, device="cpu").name == name
     odd = {k: v[:7] if "classifier" in k else v for k, v in googlenet_weights.items()}
@@ -314,17 +323,17 @@ def test_a_state_dict_is_imported_by_its_name_or_yours(home: Path, tmp_path: Pat
 def test_a_bit_that_fell_over_is_found(home: Path, tmp_path: Path) -> None:
     torch.save(noise_state(SQUEEZENET), tmp_path / "mine.pt")
     path = models.import_weights(tmp_path / "mine.pt", SQUEEZENET)
-    assert "those that were imported" in models.verify(SQUEEZENET)
+    assert "those that were imported" in models.verify_weights(SQUEEZENET)
     body = bytearray(path.read_bytes())
     body[-3] ^= 1
     path.write_bytes(body)
     with pytest.raises(WeightsError, match="is damaged"):
-        models.verify(SQUEEZENET)
-    assert models.remove(SQUEEZENET) == [path]
+        models.verify_weights(SQUEEZENET)
+    assert models.remove_weights(SQUEEZENET) == [path]
     with pytest.raises(WeightsError, match="there are no weights"):
-        models.remove(SQUEEZENET)
+        models.remove_weights(SQUEEZENET)
     with pytest.raises(WeightsError, match="not DreamFlow's to remove"):
-        models.remove("pocket")
+        models.remove_weights("pocket")
 
 
 class Shelf(ThreadingHTTPServer):
@@ -365,15 +374,18 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 
 @pytest.fixture
 def store(
-    home: Path, cli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Run]:
+    home: Path, cli: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., CommandResult]:
     """The command line on an empty home."""
     monkeypatch.setenv("DREAMFLOW_HOME", str(home.parent))
     return cli
 
 
 def test_pull_from_a_mirror_checks_imports_and_says_so(
-    store: Callable[..., Run], shelf: Shelf, home: Path, googlenet_weights: dict[str, Tensor]
+    store: Callable[..., CommandResult],
+    shelf: Shelf,
+    home: Path,
+    googlenet_weights: dict[str, Tensor],
 ) -> None:
     places = {k: v[:365] if "classifier" in k else v for k, v in googlenet_weights.items()}
     shelf.files = {
@@ -398,18 +410,18 @@ def test_pull_from_a_mirror_checks_imports_and_says_so(
 
 
 def test_the_published_sources_are_the_official_ones() -> None:
-    source = recipe("googlenet").weights.source
+    source = find_network_spec("googlenet").weights.source
     assert source is not None and source.algorithm == "sha1"
     assert source.url == "http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel"
-    source = recipe("torchvision:vgg16").weights.source
+    source = find_network_spec("torchvision:vgg16").weights.source
     assert source is not None and source.url.startswith("https://download.pytorch.org/models/")
     assert (source.filename, source.digest) == ("vgg16-397923af.pth", "397923af")
-    assert torchvision_source("https://x/inception_v3_google-0cc3c7bd.pth").digest == "0cc3c7bd"
+    assert parse_torchvision_url("https://x/inception_v3_google-0cc3c7bd.pth").digest == "0cc3c7bd"
 
 
 def test_the_well_known_are_published_where_torchvision_says() -> None:
-    for name, weights in well_known().items():
-        assert weights == recipe(name).weights, name
+    for name, weights in list_featured_torchvision_weights().items():
+        assert weights == find_network_spec(name).weights, name
 
 
 def test_weights_are_listed_without_pytorch(home: Path, tmp_path: Path) -> None:
@@ -444,16 +456,16 @@ def test_the_hub_is_where_pytorch_has_it(tmp_path: Path, monkeypatch: pytest.Mon
         for other in ("TORCH_HOME", "XDG_CACHE_HOME"):
             monkeypatch.delenv(other, raising=False)
         monkeypatch.setenv(name, str(value))
-        expected = folders.hub_folder()
+        expected = folders.find_torch_hub_folder()
         with monkeypatch.context() as patched:
             patched.delitem(sys.modules, "torch")
-            assert folders.hub_folder() == expected
+            assert folders.find_torch_hub_folder() == expected
 
 
 def test_offline_fetches_nothing(
-    store: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    store: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "download", lambda *a, **k: pytest.fail("it was fetched"))
+    monkeypatch.setattr(models, "download_file", lambda *a, **k: pytest.fail("it was fetched"))
     run = store("models", "pull", "googlenet", "--offline")
     assert run.code == 1 and "--offline" in run.err
     monkeypatch.setenv("DREAMFLOW_OFFLINE", "1")
@@ -464,7 +476,7 @@ def test_offline_fetches_nothing(
 
 
 def test_the_commands_tell_where_weights_are(
-    store: Callable[..., Run], home: Path, tmp_path: Path
+    store: Callable[..., CommandResult], home: Path, tmp_path: Path
 ) -> None:
     run = store("frame", "x.jpg", "y.png", "--network", SQUEEZENET, "--layer", "features.2")
     assert run.code == 1
@@ -494,25 +506,29 @@ def test_the_commands_tell_where_weights_are(
 
 
 def test_what_is_shipped_has_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dreamflow.networks.folders.own_folders", lambda: [])
-    assert models.verify("pocket").endswith("that of the file that comes with DreamFlow")
-    data = bytearray((folders.SHIPPED / "pocket.safetensors").read_bytes())
+    monkeypatch.setattr("dreamflow.networks.weights.folders.list_user_weights_folders", lambda: [])
+    assert models.verify_weights("pocket").endswith("that of the file that comes with DreamFlow")
+    data = bytearray((folders.SHIPPED_WEIGHTS_FOLDER / "pocket.safetensors").read_bytes())
     data[-1] ^= 1
     (tmp_path / "pocket.safetensors").write_bytes(data)
-    for module in ("models", "folders"):
-        monkeypatch.setattr(f"dreamflow.networks.{module}.SHIPPED", tmp_path)
+    for module in ("weights.manage", "weights.folders"):
+        monkeypatch.setattr(f"dreamflow.networks.{module}.SHIPPED_WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(WeightsError, match=r"is damaged: its SHA256 is .*; install DreamFlow anew"):
-        models.verify("pocket")
+        models.verify_weights("pocket")
 
 
 def test_without_torchvision_the_others_are_listed_all_the_same(
-    store: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    store: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> None:
         raise ImportError("no torchvision here")
 
     monkeypatch.setattr(zoo, "import_torchvision", broken)
-    for known in (zoo.classifier_names, zoo.classifier, zoo.layers):
+    for known in (
+        zoo.list_classifier_names,
+        zoo.find_classifier_info,
+        zoo.describe_classifier_layers,
+    ):
         known.cache_clear()
     run = store("models", "list", "--all")
     assert run.code == 0 and "places365" in run.out and "warning: torchvision cannot be" in run.err
@@ -521,7 +537,7 @@ def test_without_torchvision_the_others_are_listed_all_the_same(
 
 
 def test_weights_of_any_format_are_named_directly(
-    store: Callable[..., Run], tmp_path: Path, googlenet_weights: dict[str, Tensor]
+    store: Callable[..., CommandResult], tmp_path: Path, googlenet_weights: dict[str, Tensor]
 ) -> None:
     path = tmp_path / "mine.caffemodel"
     path.write_bytes(write_caffemodel(googlenet_weights, old=True))

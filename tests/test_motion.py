@@ -9,11 +9,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import WEIGHTS, texture
+from conftest import WEIGHTS_FILE, make_texture
 
-from dreamflow.frames import Frame
-from dreamflow.journeys import carried as carried_module
-from dreamflow.journeys.carried import (
+from dreamflow.core.frames import Frame
+from dreamflow.core.tensors import picture_to_tensor
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.video import VideoDreamer
+from dreamflow.reports.coherence.warp_error import find_motion_boundaries, warp_error
+from dreamflow.temporal import carried as carried_module
+from dreamflow.temporal.carried import (
     LEAST_EFFORT,
     MOST_EFFORT,
     STEADY,
@@ -29,15 +35,15 @@ from dreamflow.journeys.carried import (
     seen_for,
     uncover_plan,
 )
-from dreamflow.journeys.edge import to_image
-from dreamflow.journeys.video import VideoDreamer
-from dreamflow.media import open_clip
-from dreamflow.motion import Carried, Mark, Motion, estimate_motion, mended, regions
-from dreamflow.motion.carry import FIRST_EFFORT, along, warp
-from dreamflow.motion.flowfiles import NOWHERE_PX
-from dreamflow.motion.measure import motion_boundaries, warp_error
-from dreamflow.motion.mending import filled
-from dreamflow.motion.strength import (
+from dreamflow.temporal.carry import FIRST_EFFORT, Carried, along, warp
+from dreamflow.temporal.confidence import alike, flow_trust, whole
+from dreamflow.temporal.flow.completion import filled, mended
+from dreamflow.temporal.flow.estimators import Motion, estimate_motion
+from dreamflow.temporal.flow.flo_files import NOWHERE_PX
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.regions import regions
+from dreamflow.temporal.shots import Mark
+from dreamflow.temporal.strength import (
     BANDS,
     LARGEST_LINES,
     SOFTENED,
@@ -46,9 +52,6 @@ from dreamflow.motion.strength import (
     joined,
     strength,
 )
-from dreamflow.motion.trust import alike, flow_trust, whole
-from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, DreamOptions
 
 
 def shifted(picture: np.ndarray, dx: int, dy: int, size: int = 96) -> np.ndarray:
@@ -57,7 +60,7 @@ def shifted(picture: np.ndarray, dx: int, dy: int, size: int = 96) -> np.ndarray
 
 @pytest.mark.parametrize(("dx", "dy"), [(3, 0), (0, -4), (-5, 2)])
 def test_backward_flow_points_into_the_previous_frame(dx: int, dy: int) -> None:
-    scene = texture(180, 180)
+    scene = make_texture(180, 180)
     before, here = shifted(scene, 0, 0), shifted(scene, dx, dy)
     motion = estimate_motion(before, here)
     inner = motion.backward[16:-16, 16:-16]
@@ -140,7 +143,7 @@ def test_where_the_picture_does_not_agree_it_is_not_taken() -> None:
     motion, _ = pan_over_snow(lost)
     snow = np.full((96, 128, 3), 230, np.uint8)
     here = snow.copy()
-    here[lost] = texture(66, 80)
+    here[lost] = make_texture(66, 80)
     found = mended(motion, *frames_of([snow, here]))
     assert found.trust[40:90, 30:90].mean() < 0.1, "hidden before"
     np.testing.assert_allclose(found.backward[50:80, 40:80], motion.backward[50:80, 40:80])
@@ -189,7 +192,7 @@ def test_an_area_without_a_dream_never_has_less_than_none() -> None:
 
 
 def test_frames_of_a_row_of_pixels_have_a_motion() -> None:
-    row = texture(1, 64)
+    row = make_texture(1, 64)
     found = mended(estimate_motion(row, row), *frames_of([row, row]))
     assert found.trust.shape == (1, 64) and np.isfinite(found.backward).all()
 
@@ -249,14 +252,14 @@ def test_regions_hold_all_marks_but_specks_and_thin_strips() -> None:
 
 
 def test_warp_error_is_zero_for_what_moves_along_and_not_for_noise() -> None:
-    scene, paint = texture(180, 180), texture(180, 180, seed=1)
+    scene, paint = make_texture(180, 180), make_texture(180, 180, seed=1)
     steps = [(2 * n, n) for n in range(4)]
     sources = [shifted(scene, *step) for step in steps]
     following = [shifted(paint, *step) for step in steps]
-    noise = [texture(96, 96, seed=10 + n) for n in range(4)]
+    noise = [make_texture(96, 96, seed=10 + n) for n in range(4)]
     assert warp_error(sources, following) < 5e-4
     assert warp_error(sources, noise) > 20 * warp_error(sources, following)
-    assert not motion_boundaries(np.zeros((9, 9, 2), np.float32)).any()
+    assert not find_motion_boundaries(np.zeros((9, 9, 2), np.float32)).any()
 
 
 def frames_of(pictures: list[np.ndarray]) -> list[Frame]:
@@ -267,7 +270,7 @@ SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
 
 
 def test_a_carried_dream_moves_with_the_scene(noise_network: Network) -> None:
-    scene = texture(180, 180)
+    scene = make_texture(180, 180)
     sources = [shifted(scene, 2 * n, n) for n in range(5)]
     errors = {}
     for carry in (True, False):
@@ -278,7 +281,7 @@ def test_a_carried_dream_moves_with_the_scene(noise_network: Network) -> None:
 
 
 def test_nothing_is_carried_into_a_new_shot(noise_network: Network) -> None:
-    first, second = texture(96, 96, seed=3), np.full((96, 96, 3), 20, np.uint8)
+    first, second = make_texture(96, 96, seed=3), np.full((96, 96, 3), 20, np.uint8)
     second[::7] = 240
     dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
     cut = [dreamer(frame) for frame in frames_of([first, second])][1]
@@ -307,7 +310,7 @@ def test_the_dial_goes_from_boiling_to_locked() -> None:
 
 
 def test_a_static_clip_gives_a_static_dream_when_locked(noise_network: Network) -> None:
-    sources = [texture(96, 96)] * 6
+    sources = [make_texture(96, 96)] * 6
     for dial, still in ((1.0, True), (0.5, False)):
         dreamer = VideoDreamer(noise_network, SMALL, CarryOptions(stability=dial))
         outputs = [dreamer(frame).picture for frame in frames_of(sources)]
@@ -321,7 +324,7 @@ def test_the_grain_of_a_static_clip_is_all_that_moves_when_locked(
 ) -> None:
     """E_warp is the source's own within 5%; seen: 1.04, 1.01 and 1.01 of it."""
     made = np.random.default_rng(0)
-    scene = texture(96, 128)
+    scene = make_texture(96, 128)
     sources = [
         np.clip(scene + made.normal(0, levels, scene.shape), 0, 255).round().astype(np.uint8)
         for _ in range(6)
@@ -333,7 +336,7 @@ def test_the_grain_of_a_static_clip_is_all_that_moves_when_locked(
 
 
 def test_more_stability_is_less_flicker(noise_network: Network) -> None:
-    scene = texture(180, 180)
+    scene = make_texture(180, 180)
     sources = [shifted(scene, 2 * n, n) for n in range(6)]
     errors = []
     for dial in (0.0, 0.5, 1.0):
@@ -504,7 +507,7 @@ def test_what_comes_into_view_gets_large_steps_most_of_them_for_its_forms() -> N
 def test_faded_forms_grow_again(noise_network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     def grown() -> float:
         dreamer = VideoDreamer(noise_network, replace(SMALL, octaves=4), CarryOptions())
-        scene = texture(96, 96)
+        scene = make_texture(96, 96)
         dreamer(Frame(0, Fraction(0), scene))
         (begun,) = dreamer._carried.values()
         finest, *rest = bands(begun.residual)
@@ -536,7 +539,7 @@ def test_a_clip_of_every_second_frame_is_watched_as_any_other(
     noise_network: Network, first: int
 ) -> None:
     dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
-    scene = texture(180, 180)
+    scene = make_texture(180, 180)
     seen: list[bool] = []
     for number in range(4):
         index = first + 2 * number
@@ -549,7 +552,7 @@ def test_a_clip_of_every_second_frame_is_watched_as_any_other(
 def test_a_flash_uses_up_no_new_dream(noise_network: Network) -> None:
     """How strong a dream is to be is not seen in a flash, and is seen in the frame behind it."""
     dreamer = VideoDreamer(noise_network, SMALL, CarryOptions())
-    picture = texture(64, 80)
+    picture = make_texture(64, 80)
     marks = [(0, Mark.CUT), (1, Mark.SAME), (9, Mark.FLASH), (10, Mark.SAME)]
     seen: list[Fraction | None] = []
     for number, (second, mark) in enumerate(marks):
@@ -576,7 +579,7 @@ def test_new_areas_take_larger_steps_than_those_that_are_eased() -> None:
 
 
 def test_a_carried_dream_stays_as_strong_as_it_began(noise_network: Network) -> None:
-    scene = texture(180, 400)
+    scene = make_texture(180, 400)
     sources = [np.ascontiguousarray(scene[40:136, n : n + 96]) for n in range(30)]
     sizes = {}
     for firmness in (0.0, CarryOptions.firmness):
@@ -596,7 +599,7 @@ def exact_scene() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
     A square of 32 pixels moves 6 to the right over a ground that moves 2 to the left.
     """
-    ground, square = texture(96, 140, 1), texture(32, 32, 2)
+    ground, square = make_texture(96, 140, 1), make_texture(32, 32, 2)
     frames = []
     for step in (0, 1):
         frame = ground[:, 10 + 2 * step : 10 + 2 * step + 110].copy()
@@ -638,7 +641,7 @@ def test_no_motion_leaves_the_residual_alone() -> None:
 @pytest.mark.parametrize("name", ["bear_davis.mp4", "mallard.mp4"])
 def test_a_dream_holds_on_real_clips(clips: Path, real_network: Network, name: str) -> None:
     """Excess flicker at most 0.12 of dreaming each frame by itself, at 0.9 of its objective."""
-    assert WEIGHTS.is_file()
+    assert WEIGHTS_FILE.is_file()
     frames = list(open_clip(clips / name, size="256x256", end="14"))
     sources = [frame.picture for frame in frames]
     options = DreamOptions(layer=("inception_3b/5x5_reduce",), octaves=3)
@@ -646,7 +649,9 @@ def test_a_dream_holds_on_real_clips(clips: Path, real_network: Network, name: s
     for carry in (True, False):
         dreamer = VideoDreamer(real_network, options, CarryOptions(carry=carry))
         outputs[carry] = [dreamer(frame).picture for frame in frames]
-        values = [dreamer.now.objective.value(to_image(picture)) for picture in outputs[carry]]
+        values = [
+            dreamer.now.objective.value(picture_to_tensor(picture)) for picture in outputs[carry]
+        ]
         strengths[carry] = np.mean(values)
     source, held, naive = (
         warp_error(sources, pictures) for pictures in (sources, outputs[True], outputs[False])

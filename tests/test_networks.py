@@ -11,25 +11,30 @@ import safetensors
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from conftest import SAMPLE_STILL, SHARED, WEIGHTS, random_weights
+from conftest import SAMPLE_STILL, SHARED_DIR, WEIGHTS_FILE, random_weights
 from PIL import Image
 
-from dreamflow.distill import transfer
-from dreamflow.errors import SettingsError, WeightsError
-from dreamflow.media import read_picture
-from dreamflow.media.readers import fitted
-from dreamflow.networks import Network, convolution, googlenet, load_network
-from dreamflow.networks.convolution import FrozenConvolution
-from dreamflow.networks.graph import SOURCE
-from dreamflow.networks.lrn import local_response_norm, plain_local_response_norm
-from dreamflow.networks.store import find_weights
-from dreamflow.options import DreamOptions
+from dreamflow.core.errors import SettingsError, WeightsError
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.stills import read_picture
+from dreamflow.networks.caffe import googlenet
+from dreamflow.networks.caffe.graph import INPUT_NODE
+from dreamflow.networks.kernels import convolution
+from dreamflow.networks.kernels.convolution import FrozenConvolution
+from dreamflow.networks.kernels.response_norm import (
+    local_response_norm,
+    twice_differentiable_response_norm,
+)
+from dreamflow.networks.loading import find_weights, load_network
+from dreamflow.networks.network import Network
+from dreamflow.reports.transfer import measure_transfer
 
 SOME_LAYERS = ["conv1/7x7_s2", "conv2/norm2", "inception_3a/5x5", "inception_4c/pool_proj"]
 
 
 def test_every_caffe_blob_below_the_head_is_a_layer() -> None:
-    layers = googlenet.layers()
+    layers = googlenet.describe_googlenet_layers()
     assert len(layers) == 81
     assert next(iter(layers)) == "conv1/7x7_s2"
     assert layers["inception_4c/output"].channels == 512
@@ -60,7 +65,7 @@ def test_a_truncated_graph_gives_the_same_activations(noise_network: Network) ->
 
 
 def test_only_what_a_layer_needs_is_computed(noise_network: Network) -> None:
-    needed = noise_network.needed(("inception_3a/5x5",))
+    needed = noise_network.find_required_layers(("inception_3a/5x5",))
     assert needed[-1] == "inception_3a/5x5"
     assert "inception_3a/3x3" not in needed
     assert not any(name.startswith("inception_3b") for name in needed)
@@ -165,7 +170,7 @@ def test_unknown_network_and_device_are_refused() -> None:
     with pytest.raises(SettingsError, match="did you mean googlenet"):
         load_network("goglenet")
     with pytest.raises(SettingsError, match=r"--device 'gpu'.*cuda:1 or mps"):
-        from dreamflow.networks.store import choose_device
+        from dreamflow.core.machine.device import choose_device
 
         choose_device("gpu")
 
@@ -173,9 +178,9 @@ def test_unknown_network_and_device_are_refused() -> None:
 @pytest.mark.weights
 @pytest.mark.clips
 def test_it_classifies_photographs(real_network: Network) -> None:
-    tensors = safetensors.torch.load_file(WEIGHTS)
+    tensors = safetensors.torch.load_file(WEIGHTS_FILE)
     weight, bias = tensors["loss3/classifier.weight"], tensors["loss3/classifier.bias"]
-    photos = sorted((SHARED / "photos" / "classify").glob("*.jpg"))
+    photos = sorted((SHARED_DIR / "photos" / "classify").glob("*.jpg"))
     right = 0
     for path in photos:
         photo = Image.open(path).convert("RGB")
@@ -202,7 +207,7 @@ def test_a_pocket_comes_with_the_package(monkeypatch: pytest.MonkeyPatch) -> Non
         note = file.metadata()
     assert note["teacher"] == "googlenet" and "photographs" in note["data"]
     network = load_network(device="cpu")
-    full = googlenet.layers()
+    full = googlenet.describe_googlenet_layers()
     for name, layer in network.layers.items():
         assert layer.channels == full[name].channels, name
         assert layer.stride == full[name].stride and layer.category == full[name].category
@@ -214,13 +219,15 @@ def test_a_pocket_comes_with_the_package(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.clips
 def test_the_pockets_dreams_are_the_teachers(real_network: Network) -> None:
     photos = [
-        read_picture(SHARED / "photos" / "public" / name)
+        read_picture(SHARED_DIR / "photos" / "public" / name)
         for name in ("sky1024px.jpg", "cat_chelsea.png")
     ]
-    small = [fitted(photo, 192, round(192 * photo.shape[0] / photo.shape[1])) for photo in photos]
+    small = [
+        resize_picture(photo, 192, round(192 * photo.shape[0] / photo.shape[1])) for photo in photos
+    ]
     layers = ("conv2/3x3", "inception_3b/output", "inception_4c/output")
     options = DreamOptions(octaves=3)
-    found = dict(transfer(load_network(device="cpu"), real_network, small, layers, options))
+    found = dict(measure_transfer(load_network(device="cpu"), real_network, small, layers, options))
     assert min(found.values()) > 0.5 and sum(found.values()) / 3 > 0.65, found
 
 
@@ -247,12 +254,12 @@ def test_a_frozen_convolution_is_a_convolution_and_a_relu(
 
 def plainly(network: Network, image: torch.Tensor, wanted: str) -> torch.Tensor:
     """Return a layer's activations with PyTorch's own operations, one after the other."""
-    known = {SOURCE: network.seen(image).contiguous()}
-    for name in network.needed((wanted,)):
+    known = {INPUT_NODE: network.preprocess(image).contiguous()}
+    for name in network.find_required_layers((wanted,)):
         node = network.nodes[name]
         first = known[node.inputs[0]]
         if node.kind == "conv":
-            weight, bias = network.weight(node)
+            weight, bias = network.get_weight_and_bias(node)
             known[name] = F.conv2d(first, weight.contiguous(), bias, node.stride, node.pad).relu()
         elif node.kind == "norm":
             known[name] = F.local_response_norm(first, 5, 1e-4, 0.75, 1.0)
@@ -286,7 +293,7 @@ def test_the_fast_way_is_the_plain_way(
     noise_network: Network, layer: str, onednn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not onednn:
-        monkeypatch.setattr(convolution, "onednn", lambda: None)
+        monkeypatch.setattr(convolution, "find_onednn_convolution", lambda: None)
     image = torch.rand(1, 3, 75, 98, generator=torch.Generator().manual_seed(1))
     check_against_plain(noise_network, image, layer)
 
@@ -300,7 +307,7 @@ def test_the_fast_way_is_the_plain_way_on_real_weights(real_network: Network, la
 
 def test_the_plain_normalisation_is_the_same() -> None:
     x = torch.rand(2, 40, 6, 5) * 200
-    torch.testing.assert_close(plain_local_response_norm(x), local_response_norm(x))
+    torch.testing.assert_close(twice_differentiable_response_norm(x), local_response_norm(x))
 
 
 def test_googlenets_weights_for_a_pocket_are_told_apart(tmp_path: Path) -> None:

@@ -10,26 +10,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run, make_film, texture
+from conftest import CommandResult, make_film, make_texture
 
-from dreamflow.errors import SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys import dream_video
-from dreamflow.journeys import passes as passes_module
-from dreamflow.journeys.passes import RUN_UP_FRAMES, dream_marked
-from dreamflow.journeys.video import VideoDreamer, marker_of
-from dreamflow.media import open_clip
-from dreamflow.motion import Mark, Motion, Remembered
-from dreamflow.motion import source as source_module
-from dreamflow.networks import Network, load_network
-from dreamflow.options import CarryOptions, DreamOptions
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.network import Network
+from dreamflow.pipelines import two_pass as passes_module
+from dreamflow.pipelines.two_pass import SHOT_WARM_UP_FRAMES, dream_visible_frames
+from dreamflow.pipelines.video import VideoDreamer, dream_video, marker_of
+from dreamflow.temporal.flow import source as source_module
+from dreamflow.temporal.flow.estimators import Motion
+from dreamflow.temporal.flow.source import Remembered
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.shots import Mark
 
 OPTIONS = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
 TWICE = CarryOptions(passes=2, carry_iterations=2)
 
 
 def panned(count: int, seed: int = 0, first: int = 0) -> list[Frame]:
-    scene = texture(64, 64 + 2 * count, seed)
+    scene = make_texture(64, 64 + 2 * count, seed)
     views = [np.ascontiguousarray(scene[:, 2 * n : 2 * n + 64]) for n in range(count)]
     return [Frame(first + n, Fraction(first + n, 24), view) for n, view in enumerate(views)]
 
@@ -53,14 +56,14 @@ def marked(frames: list[Frame], cuts: tuple[int, ...] = (0,)) -> Iterator[tuple[
 def test_each_frame_comes_once_in_order_and_each_pair_is_looked_at_once(
     noise_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes_module, "RUN_UP_FRAMES", 4)
+    monkeypatch.setattr(passes_module, "SHOT_WARM_UP_FRAMES", 4)
     frames = [*panned(7), *panned(2, 5, 7), *panned(1, 6, 9), *panned(4, 7, 10)]
     dreamer = VideoDreamer(noise_network, OPTIONS, TWICE)
     counted = Counted(dreamer.motion)
     dreamer.motion = counted
     told: list[tuple[int, int]] = []
     cuts = (0, 7, 9, 10)
-    dreams = list(dream_marked(marked(frames, cuts), dreamer, lambda *n: told.append(n)))
+    dreams = list(dream_visible_frames(marked(frames, cuts), dreamer, lambda *n: told.append(n)))
     assert [(d.index, d.time) for d in dreams] == [(f.index, f.time) for f in frames]
     looked = [tuple(sorted(pair)) for pair in counted.pairs]
     assert sorted(looked) == [(n - 1, n) for n in range(1, 14) if n not in cuts]
@@ -86,9 +89,9 @@ def test_frames_are_read_no_further_than_the_run_up(noise_network: Network) -> N
             yield pair
 
     few = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1)
-    dreams = dream_marked(counted(), VideoDreamer(noise_network, few, TWICE))
+    dreams = dream_visible_frames(counted(), VideoDreamer(noise_network, few, TWICE))
     next(dreams)
-    assert read <= RUN_UP_FRAMES + 1
+    assert read <= SHOT_WARM_UP_FRAMES + 1
 
 
 def test_a_flash_is_not_dreamed_ahead(noise_network: Network) -> None:
@@ -99,7 +102,7 @@ def test_a_flash_is_not_dreamed_ahead(noise_network: Network) -> None:
     dreamer = VideoDreamer(noise_network, OPTIONS, TWICE)
     told: list[tuple[int, int]] = []
     pairs = zip(frames, marks, strict=True)
-    dreams = list(dream_marked(pairs, dreamer, lambda *n: told.append(n)))
+    dreams = list(dream_visible_frames(pairs, dreamer, lambda *n: told.append(n)))
     assert len(dreams) == 6 and told[-1] == (3, 3)
 
 
@@ -114,7 +117,7 @@ def test_the_beginning_is_as_strong_as_the_rest() -> None:
             network, options, CarryOptions(passes=count, cuts="none", firmness=0)
         )
         sizes = []
-        for dreamed in dream_marked(marker_of(dreamer.carry, None)(frames), dreamer):
+        for dreamed in dream_visible_frames(marker_of(dreamer.carry, None)(frames), dreamer):
             change = dreamed.picture.astype(np.float32) - frames[len(sizes)].picture
             sizes.append(float(np.abs(change).mean()))
         ratios.append(sizes[0] / np.mean(sizes[20:]))
@@ -145,7 +148,7 @@ def test_remembered_motion_is_that_of_the_source_and_bounded(
 
 def over_snow(count: int) -> list[Frame]:
     """Return a pan over ground that is blank but for the noise of each frame."""
-    random, scene = np.random.default_rng(0), texture(128, 128 + 2 * count)
+    random, scene = np.random.default_rng(0), make_texture(128, 128 + 2 * count)
     frames: list[Frame] = []
     for number in range(count):
         picture = np.ascontiguousarray(scene[:, 2 * number : 2 * number + 128])
@@ -174,10 +177,11 @@ def test_passes_and_loop_exclude_each_other() -> None:
 
 
 def test_the_command_counts_unseen_frames_too(
-    tmp_path: Path, noise_network: Network, cli: Callable[..., Run]
+    tmp_path: Path, noise_network: Network, cli: Callable[..., CommandResult]
 ) -> None:
-    from dreamflow.options import VideoSettings
-    from dreamflow.render import Handles, render_video
+    from dreamflow.jobs.job import RenderControls
+    from dreamflow.jobs.render_video import render_video
+    from dreamflow.pipelines.settings.groups import VideoSettings
 
     film = make_film(tmp_path / "film.mp4", frames=5)
     settings = VideoSettings(DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1), TWICE)
@@ -187,7 +191,7 @@ def test_the_command_counts_unseen_frames_too(
         tmp_path / "d.mp4",
         noise_network,
         settings,
-        Handles(lambda *of: told.append(of)),
+        RenderControls(lambda *of: told.append(of)),
     )
     assert told == [(done, 9) for done in range(1, 10)]
     line = ("--octaves", "1", "--iterations", "1", "--layer", "conv2/3x3", "--passes", "2")

@@ -7,22 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run, decoded, ffmpeg, make_film
+from conftest import CommandResult, decode_with_ffmpeg, make_film, run_ffmpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamflow.media import open_clip, read_picture
-from dreamflow.media.plate import GREY, plate_of
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.stills import read_picture
+from dreamflow.media.write.residual_plate import PLATE_MID_GREY, make_plate
 
 FAST = ("--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "2", "--every", "5")
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 
 
 @given(st.integers(0, 255), st.integers(0, 255))
 def test_source_and_plate_are_the_dream(source: int, dream: int) -> None:
     pictures = (np.full((1, 1, 3), level, np.uint8) for level in (dream, source))
-    again = int(plate_of(*pictures)[0, 0, 0]) + source - GREY
-    assert again == dream if -GREY <= dream - source < GREY else abs(again - dream) <= 128
+    again = int(make_plate(*pictures)[0, 0, 0]) + source - PLATE_MID_GREY
+    assert (
+        again == dream
+        if -PLATE_MID_GREY <= dream - source < PLATE_MID_GREY
+        else abs(again - dream) <= 128
+    )
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def test_a_plate_composites_back(tmp_path: Path, cli: Cli, film: Path, name: str
     run = cli("video", film, dream, *FAST, "--lossless", "--plate", plate)
     assert run.code == 0, run.err
     assert {p.name for p in tmp_path.iterdir()} == {"in.mkv", "dream.mkv", "dream.mkv.json", name}
-    dreamed = decoded(dream, "scale=iw:ih")
+    dreamed = decode_with_ffmpeg(dream, "scale=iw:ih")
     sources = np.stack([frame.picture for frame in open_clip(film, every=5)])
     assert np.abs(dreamed.astype(int) - sources).mean() > 1
     pattern = plate / "frame_%06d.png" if plate.is_dir() else plate
@@ -46,11 +51,11 @@ def test_a_plate_composites_back(tmp_path: Path, cli: Cli, film: Path, name: str
     merge = "[0:v]select=not(mod(n\\,5)),settb=1/25,setpts=N,format=gbrp[s];"
     merge += "[1:v]settb=1/25,setpts=N,format=gbrp[p];"
     merge += "[s][p]blend=all_mode=grainmerge:shortest=1"
-    ffmpeg(
+    run_ffmpeg(
         *("-i", film, "-i", pattern, "-lavfi", merge, "-frames:v", "4", "-fps_mode"),
         *("passthrough", "-c:v", "libx264rgb", "-qp", "0", merged),
     )
-    error = np.abs(decoded(merged, "scale=iw:ih").astype(int) - dreamed)
+    error = np.abs(decode_with_ffmpeg(merged, "scale=iw:ih").astype(int) - dreamed)
     assert error.mean() < 1.5 if name == "plate.mov" else error.max() == 0
 
 
@@ -58,7 +63,7 @@ def test_where_nothing_is_dreamed_the_plate_is_grey(tmp_path: Path, cli: Cli, fi
     out, plate = tmp_path / "dream.mp4", tmp_path / "plate"
     run = cli("video", film, out, "--iterations", "0", "--end", "3", "--plate", plate)
     assert run.code == 0
-    assert all((read_picture(path) == GREY).all() for path in plate.glob("*.png"))
+    assert all((read_picture(path) == PLATE_MID_GREY).all() for path in plate.glob("*.png"))
     assert len(list(plate.glob("*.png"))) == 3
 
 

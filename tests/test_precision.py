@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SAMPLE_STILL, Run
+from conftest import SAMPLE_STILL, CommandResult
 
-from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.networks import load_network, precision
-from dreamflow.networks.lrn import local_response_norm
-from dreamflow.networks.precision import DTYPES, choose_dtype, fastest
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.networks import precision
+from dreamflow.networks.kernels.response_norm import local_response_norm
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.precision import DTYPES, choose_dtype, choose_fastest_dtype
 
 CPU = torch.device("cpu")
 
@@ -27,7 +28,7 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     assert choose_dtype("auto", CPU) == (torch.bfloat16 if has else torch.float32)
     assert choose_dtype("auto", torch.device("cuda")) == torch.float32
-    assert choose_dtype("auto", CPU, tried=False) == torch.float32
+    assert choose_dtype("auto", CPU, bfloat16_validated=False) == torch.float32
     assert choose_dtype("float32", CPU) == torch.float32
     monkeypatch.setattr(precision, "onednn_dtypes", lambda: {torch.float32})
     assert choose_dtype("auto", CPU) == torch.float32, "this PyTorch is built without it"
@@ -36,14 +37,14 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
 def test_an_older_pytorch_does_not_say_and_computes_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in precision.NATIVE:
+    for name in precision.BFLOAT16_INSTRUCTIONS:
         monkeypatch.delattr(torch.cpu, f"_is_{name}_supported", raising=False)
-    assert fastest(CPU) == torch.float32
+    assert choose_fastest_dtype(CPU) == torch.float32
 
 
 def test_what_is_slower_here_is_done_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {torch.float32: 1.0, torch.bfloat16: 0.5, torch.float16: 2.0}
-    monkeypatch.setattr(precision, "trial", seconds.__getitem__)
+    monkeypatch.setattr(precision, "time_convolution", seconds.__getitem__)
     assert choose_dtype("bfloat16", CPU) == torch.bfloat16
     with pytest.warns(DreamFlowWarning, match="float16 is slower than float32"):
         assert choose_dtype("float16", CPU) == torch.float16
@@ -51,17 +52,19 @@ def test_what_is_slower_here_is_done_and_said(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("dtype", DTYPES.values())
 def test_a_trial_takes_time(dtype: torch.dtype) -> None:
-    assert precision.trial(dtype) > 0
+    assert precision.time_convolution(dtype) > 0
 
 
-def test_another_word_is_refused(cli: Callable[..., Run], tmp_path: Path) -> None:
+def test_another_word_is_refused(cli: Callable[..., CommandResult], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"'half': choose auto, float32, bfloat16, float16"):
         load_network(device="cpu", precision="half")
     run = cli("frame", SAMPLE_STILL, tmp_path / "a.png", "--precision", "half")
     assert run.code != 0 and "half" in run.err
 
 
-def test_an_output_says_what_it_was_dreamed_in(cli: Callable[..., Run], tmp_path: Path) -> None:
+def test_an_output_says_what_it_was_dreamed_in(
+    cli: Callable[..., CommandResult], tmp_path: Path
+) -> None:
     said = {}
     for name in ("float32", "bfloat16"):
         out = tmp_path / f"{name}.png"

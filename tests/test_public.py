@@ -66,7 +66,7 @@ def test_torchvision_works_beside_this_torch() -> None:
     """Its wheel's compiled ops may not fit: its models must work all the same."""
     script = (
         "import torch\n"
-        "from dreamflow.networks.torchvision_import import import_torchvision\n"
+        "from dreamflow.networks.traced.torchvision_import import import_torchvision\n"
         "module, mended = import_torchvision()\n"
         "from torchvision.models import squeezenet1_1\n"
         "from torchvision.models.feature_extraction import create_feature_extractor\n"

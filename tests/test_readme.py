@@ -12,14 +12,15 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import ROOT, SAMPLE, WEIGHTS_NAME, texture
+from conftest import REPO_ROOT, SAMPLE_CLIP, WEIGHTS_NAME, make_texture
 from torch import Tensor, nn
 
 import dreamflow
-from dreamflow.media import open_writer, read_picture, write_picture
-from dreamflow.presets import load_preset
+from dreamflow.jobs.output import open_writer
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.pipelines.settings.presets import load_preset
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (REPO_ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SMALL = {
     "video": ["--size", "56", "--end", "1.2s", "--octaves", "1", "--iterations", "1"],
@@ -43,19 +44,19 @@ SMALL = {
 @pytest.fixture
 def desk(tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all the files that the README names."""
-    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    shutil.copytree(REPO_ROOT / "samples", tmp_path / "samples")
     (tmp_path / WEIGHTS_NAME).symlink_to(noise_home / "weights" / WEIGHTS_NAME)
-    shutil.copy(SAMPLE, tmp_path / "clip.mp4")
-    shutil.copy(SAMPLE, tmp_path / "other.mp4")
+    shutil.copy(SAMPLE_CLIP, tmp_path / "clip.mp4")
+    shutil.copy(SAMPLE_CLIP, tmp_path / "other.mp4")
     (tmp_path / "photographs").mkdir()
-    write_picture(tmp_path / "photographs" / "one.png", texture(70, 90))
+    write_picture(tmp_path / "photographs" / "one.png", make_texture(70, 90))
     queue = next(body for kind, body in BLOCKS if kind == "toml" and "[[render]]" in body)
     small = 'size = "48"\nend = "3"\noctaves = 1\niterations = 1'
     (tmp_path / "tonight.toml").write_text(queue.replace('size = "640x360"', small))
-    clip = dreamflow.open_clip(SAMPLE, size="48")
+    clip = dreamflow.open_clip(SAMPLE_CLIP, size="48")
     with (
         pytest.raises(InterruptedError),
-        open_writer(tmp_path / "dream_stopped.mp4", clip.outline) as writer,
+        open_writer(tmp_path / "dream_stopped.mp4", clip.output_spec) as writer,
     ):
         writer.write(next(iter(clip)))
         raise InterruptedError
@@ -98,7 +99,7 @@ def test_the_python_blocks_run(desk: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(
         dreamflow, "open_clip", partial(_small_clip, dreamflow.open_clip), raising=False
     )
-    monkeypatch.setattr(dreamflow, "read_picture", lambda path: texture(48, 56), raising=False)
+    monkeypatch.setattr(dreamflow, "read_picture", lambda path: make_texture(48, 56), raising=False)
     for name, part in _stand_ins().items():
         module = ModuleType(name)
         setattr(module, part.__name__, part)
@@ -164,4 +165,4 @@ def test_what_it_points_at_is_there() -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
     assert links
     for link in links:
-        assert (ROOT / link).exists(), link
+        assert (REPO_ROOT / link).exists(), link

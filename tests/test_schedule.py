@@ -13,31 +13,35 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, SAMPLE_STILL, Run, texture
+from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamflow.arithmetic import CONSTANTS, FUNCTIONS, VARIABLES, Expression
-from dreamflow.blend import cross_fade
-from dreamflow.clock import Moment, Timeline, When
-from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys import dream_image, dream_video
-from dreamflow.journeys.course import Course
-from dreamflow.media import open_clip, read_picture
-from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, DreamOptions, as_dict
-from dreamflow.presets import checked, load_preset
-from dreamflow.schedule import LayerSchedule, Schedule
-from dreamflow.settings import type_hints
+from dreamflow.core.blend import cross_fade
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.options.declaration import resolve_field_types
+from dreamflow.core.schedules.arithmetic import CONSTANTS, FUNCTIONS, VARIABLES, Expression
+from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
+from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.stills import read_picture
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.image import dream_image
+from dreamflow.pipelines.settings.groups import saved_settings_dict
+from dreamflow.pipelines.settings.presets import load_preset, validate_settings
+from dreamflow.pipelines.settings.timeline import SettingsTimeline
+from dreamflow.pipelines.video import dream_video
+from dreamflow.temporal.options import CarryOptions
 
 RATE = Fraction(24)
 TEN_SECONDS = Timeline(RATE, Fraction(10))
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 
 
 def at(text: str, seconds: float, timeline: Timeline = TEN_SECONDS) -> float:
-    return Schedule(text).at(timeline.at(Fraction(seconds)))
+    return Schedule(text).at(timeline.moment_at(Fraction(seconds)))
 
 
 # --- keyframes
@@ -53,7 +57,7 @@ def test_values_at_keyframes_are_exact(points: list[tuple[int, float]], usual: s
     text = usual + ", ".join(f"{frame}: {value!r}" for frame, value in points)
     schedule = Schedule(text)
     for frame, value in points:
-        assert schedule.at(TEN_SECONDS.at(frame / RATE)) == value
+        assert schedule.at(TEN_SECONDS.moment_at(frame / RATE)) == value
 
 
 @given(keys, st.sampled_from(["linear", "smooth"]))
@@ -63,7 +67,7 @@ def test_between_keyframes_it_only_rises_or_only_falls(
     schedule = Schedule(f"{curve}, " + ", ".join(f"{frame}: {v!r}" for frame, v in points))
     for (begin, one), (end, other) in pairwise(points):
         moments = [Fraction(begin) + Fraction((end - begin) * n, 16) for n in range(17)]
-        values = [schedule.at(TEN_SECONDS.at(moment / RATE)) for moment in moments]
+        values = [schedule.at(TEN_SECONDS.moment_at(moment / RATE)) for moment in moments]
         assert values == sorted(values, reverse=other < one)
 
 
@@ -78,9 +82,9 @@ def test_what_the_curves_are() -> None:
 def test_times_are_frames_seconds_or_percent() -> None:
     text = "24: 1, 2s: 2, 0:03.5: 3, 50%: 4, 100%: 5"
     assert [at(text, s) for s in (0, 1, 2, 3.5, 5, 10, 11)] == [1, 1, 2, 3, 4, 5, 5]
-    piece = Timeline(RATE, Fraction(10), begin=Fraction(4))
+    piece = Timeline(RATE, Fraction(10), offset=Fraction(4))
     assert at(text, 1, piece) == 4, "a piece of a clip is on the time of the whole"
-    assert When.parse("1:00:02.5") == When(Fraction("3602.5"), "seconds")
+    assert Timecode.parse("1:00:02.5") == Timecode(Fraction("3602.5"), "seconds")
 
 
 # --- arithmetic
@@ -106,7 +110,7 @@ def test_arithmetic_in_time() -> None:
 )  # fmt: skip
 def test_nothing_but_the_grammar_is_taken(text: str) -> None:
     with pytest.raises(SettingsError):
-        value = Schedule(text).at(TEN_SECONDS.at(Fraction(1)))
+        value = Schedule(text).at(TEN_SECONDS.moment_at(Fraction(1)))
         assert math.isfinite(value)
         DreamOptions(step=text)
 
@@ -134,7 +138,7 @@ def test_huge_powers_end_at_once() -> None:
 
 def test_all_numbers_of_the_dream_but_its_seed_may_change() -> None:
     for group in (DreamOptions, CarryOptions):
-        hints = type_hints(group)
+        hints = resolve_field_types(group)
         for setting in fields(group):
             number = {int, float} & set(get_args(hints[setting.name]))
             scheduled = setting.metadata["scheduled"]
@@ -144,7 +148,7 @@ def test_all_numbers_of_the_dream_but_its_seed_may_change() -> None:
 
 def test_options_at_a_moment_are_plain() -> None:
     options = DreamOptions(step="0: 1, 4s: 3", iterations="0: 2, 4s: 5", octaves=2)
-    now = options.at(TEN_SECONDS.at(Fraction(1)))
+    now = options.at(TEN_SECONDS.moment_at(Fraction(1)))
     assert (now.step, now.iterations, now.octaves) == (1.5, 3, 2)
     assert isinstance(now.iterations, int) and not now.schedules
     assert now.at(Moment()) is now
@@ -164,9 +168,9 @@ def test_a_schedule_comes_back_from_presets_and_records(
     layer = usual + ",  ".join(f"{10 * n}%:{blend}" for n, blend in enumerate(blends))
     options = DreamOptions(step=usual + text, layer=(layer,))
     carry = CarryOptions(stability="0.5 + 0.4*sin(t)")
-    record = json.loads(json.dumps(as_dict(options, carry)))
+    record = json.loads(json.dumps(saved_settings_dict(options, carry)))
     assert record["step"] == usual + text and record["layer"] == [layer]
-    again = checked(record, "record")
+    again = validate_settings(record, "record")
     assert DreamOptions(**{f.name: again[f.name] for f in fields(DreamOptions)}) == options
     assert CarryOptions(**{f.name: again[f.name] for f in fields(CarryOptions)}) == carry
     path = tmp_path_factory.mktemp("presets") / "mine.toml"
@@ -219,17 +223,17 @@ def test_a_wrong_schedule_names_its_keyframe(name: str, text: Any, message: str)
 )
 def test_the_whole_is_looked_at_before_it_begins(text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        DreamOptions(step=text).check_over(TEN_SECONDS)
+        DreamOptions(step=text).check_schedules(TEN_SECONDS)
 
 
 def test_a_part_of_a_clip_may_end_before_its_schedule() -> None:
-    part = Timeline(RATE, Fraction(2), part=True)
+    part = Timeline(RATE, Fraction(2), is_partial=True)
     with pytest.warns(DreamFlowWarning, match="keyframe 2 .* past the end, 2.00 s; not reached"):
-        DreamOptions(step="0: 1, 4s: 3").check_over(part)
-    assert open_clip(SAMPLE, end="2s").timeline.part
-    whole = open_clip(SAMPLE)
+        DreamOptions(step="0: 1, 4s: 3").check_schedules(part)
+    assert open_clip(SAMPLE_CLIP, end="2s").timeline.is_partial
+    whole = open_clip(SAMPLE_CLIP)
     assert whole.timeline == Timeline(whole.rate, whole.length)
-    assert whole.between(24, 30).timeline.begin == 1
+    assert whole.subclip(24, 30).timeline.offset == 1
 
 
 # --- layers
@@ -238,12 +242,12 @@ def test_a_part_of_a_clip_may_end_before_its_schedule() -> None:
 def test_a_layer_fades_into_the_next() -> None:
     schedule = LayerSchedule("0: a=3 + b=4, 4s: c hold, 6s: d")
     timeline = TEN_SECONDS
-    assert schedule.at(timeline.at(Fraction(0))) == ("a=3.0", "b=4.0")
-    names = [text.split("=")[0] for text in schedule.at(timeline.at(Fraction(2)))]
+    assert schedule.at(timeline.moment_at(Fraction(0))) == ("a=3.0", "b=4.0")
+    names = [text.split("=")[0] for text in schedule.at(timeline.moment_at(Fraction(2)))]
     assert names == ["a", "b", "c"]
-    assert schedule.at(timeline.at(Fraction(5))) == ("c=1.0",)
-    assert schedule.at(timeline.at(Fraction(9))) == ("d=1.0",)
-    assert list(schedule.layers) == ["a", "b", "c", "d"]
+    assert schedule.at(timeline.moment_at(Fraction(5))) == ("c=1.0",)
+    assert schedule.at(timeline.moment_at(Fraction(9))) == ("d=1.0",)
+    assert list(schedule.first_keyframe_by_target) == ["a", "b", "c", "d"]
 
 
 @given(st.floats(0, 1))
@@ -254,7 +258,7 @@ def test_a_fade_turns_evenly(share: float) -> None:
 
 
 def stills(count: int, side: int = 64, rate: int = 8) -> tuple[list[Frame], Timeline]:
-    picture = texture(side, side)
+    picture = make_texture(side, side)
     frames = [Frame(n, Fraction(n, rate), picture) for n in range(count)]
     return frames, Timeline(Fraction(rate), Fraction(count, rate))
 
@@ -323,7 +327,7 @@ def test_frames_too_small_for_a_later_layer_are_refused_at_the_first(
     noise_network: Network,
 ) -> None:
     frames, timeline = stills(4, side=12, rate=1)
-    course = Course(
+    course = SettingsTimeline(
         noise_network,
         DreamOptions(layer=("0: conv1/7x7_s2, 3s: inception_5b/output",)),
         CarryOptions(),
@@ -349,7 +353,17 @@ MOVING = (
 
 
 def test_a_preview_and_like_take_schedules_as_the_video_does(tmp_path: Path, cli: Cli) -> None:
-    cli("video", SAMPLE, tmp_path / "clip.mp4", "--size", "64", "--end", "8", "--iterations", "0")
+    cli(
+        "video",
+        SAMPLE_CLIP,
+        tmp_path / "clip.mp4",
+        "--size",
+        "64",
+        "--end",
+        "8",
+        "--iterations",
+        "0",
+    )
     clip = tmp_path / "clip.mp4"
     run = cli("video", clip, tmp_path / "a", *FAST, *MOVING)
     assert run.code == 0 and run.err == ""
@@ -373,6 +387,6 @@ def test_a_picture_has_no_time(tmp_path: Path, cli: Cli) -> None:
 
 def test_an_unknown_layer_in_a_schedule_names_the_keyframe(tmp_path: Path, cli: Cli) -> None:
     layer = "0: conv2/3x3, 1s: inception_9z/output"
-    run = cli("video", SAMPLE, tmp_path / "x.mp4", "--layer", layer)
+    run = cli("video", SAMPLE_CLIP, tmp_path / "x.mp4", "--layer", layer)
     assert run.code == 1 and not list(tmp_path.iterdir())
     assert "--layer, keyframe 2 (1s: inception_9z/output): pocket has no layer" in run.err

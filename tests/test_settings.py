@@ -11,52 +11,52 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE, Run
+from conftest import SAMPLE_CLIP, CommandResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamflow.dream import parse_layers
-from dreamflow.errors import SettingsError, nearest
-from dreamflow.media import metadata
-from dreamflow.networks import network_layers
-from dreamflow.options import (
-    GROUPS,
-    CarryOptions,
-    DreamOptions,
-    MachineOptions,
-    as_dict,
-    saved_fields,
+from dreamflow.core.blend import parse_blend
+from dreamflow.core.errors import SettingsError, suggest_similar
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.options.declaration import describe_type, flag_of, resolve_field_types
+from dreamflow.core.schedules.schedule import parse_layer_schedule
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.write import metadata
+from dreamflow.networks.loading import network_layers
+from dreamflow.pipelines.settings.groups import (
+    SAVED_OPTION_GROUPS,
+    groups_by_saved_setting,
+    saved_settings_dict,
 )
-from dreamflow.presets import checked, load_preset, preset_files
-from dreamflow.schedule import layer_schedule
-from dreamflow.settings import describe_type, flag_of, type_hints
+from dreamflow.pipelines.settings.presets import list_preset_files, load_preset, validate_settings
+from dreamflow.temporal.options import CarryOptions
 
-PRESETS = list(preset_files())
+PRESETS = list(list_preset_files())
 
 
 def layers_of(settings: dict) -> list[str]:
     """Return every layer of a preset, on a schedule or not."""
     layers = settings.get("layer", DreamOptions.layer)
-    schedule = layer_schedule(layers)
-    return list(schedule.layers if schedule else parse_layers(layers))
+    schedule = parse_layer_schedule(layers)
+    return list(schedule.first_keyframe_by_target if schedule else parse_blend(layers))
 
 
 def differences(settings: dict) -> dict:
     """Return those settings that are not at their default."""
-    defaults = {f.name: f.default for group in GROUPS for f in fields(group)}  # type: ignore
+    defaults = {f.name: f.default for group in SAVED_OPTION_GROUPS for f in fields(group)}  # type: ignore
     return {name: value for name, value in settings.items() if defaults[name] != value}
 
 
 def test_every_setting_is_declared_in_full() -> None:
     kinds: dict[str, str] = {}
-    for group in (*GROUPS, MachineOptions):
+    for group in (*SAVED_OPTION_GROUPS, MachineOptions):
         group()
         for setting in fields(group):  # type: ignore[arg-type]
             assert setting.metadata["help"].endswith("."), setting.name
             needed, wanted = setting.metadata["needs"] or (setting.name, None)
             other = next(f for f in fields(group) if f.name == needed)  # type: ignore[arg-type]
             assert wanted in (None, True, *other.metadata["choices"]), setting.name
-            kind = describe_type(type_hints(group)[setting.name])
+            kind = describe_type(resolve_field_types(group)[setting.name])
             assert kinds.setdefault(setting.name, kind) == kind, f"{setting.name} means one thing"
 
 
@@ -107,7 +107,7 @@ def test_a_preset_holds_differences_only(name: str) -> None:
     assert 0 < len(description) <= 72
     assert settings == differences(settings)
     given = {f.name: settings[f.name] for f in fields(DreamOptions) if f.name in settings}
-    assert DreamOptions(**given).idle(given) == []
+    assert DreamOptions(**given).ineffective_settings(given) == []
     assert not settings.keys() & {"size", "start", "end", "fps", "crf", "seed", "decoder"}
     for layer in layers_of(settings):
         assert layer in network_layers(settings.get("network", DreamOptions.network))
@@ -135,13 +135,13 @@ def test_a_wrong_preset_is_refused_by_file_and_key(tmp_path: Path, text: str, me
 
 
 def test_settings_that_hang_together_are_judged_together(
-    tmp_path: Path, cli: Callable[..., Run]
+    tmp_path: Path, cli: Callable[..., CommandResult]
 ) -> None:
     """A preset is told of a value that can never be; how many octaves there are, a flag may say."""
     preset = tmp_path / "mine.toml"
     preset.write_text('octave_iterations = "2,1"\n')
     assert load_preset(str(preset))[1] == {"octave_iterations": "2,1"}
-    line = ("frame", SAMPLE, tmp_path / "a.png", "--size", "64", "--preset", preset)
+    line = ("frame", SAMPLE_CLIP, tmp_path / "a.png", "--size", "64", "--preset", preset)
     assert "there are 4: give --octaves 2" in cli(*line).err
     assert cli(*line, "--octaves", "2").code == 0
     preset.write_text('octave_iterations = "2,x"\n')
@@ -159,19 +159,20 @@ def test_unknown_presets_name_the_nearest() -> None:
 
 
 def test_settings_survive_json() -> None:
-    groups = [group() for group in GROUPS]
-    plain = json.loads(json.dumps(as_dict(*groups)))
-    assert set(plain) == set(saved_fields())
-    again = checked(plain, "json")
+    groups = [group() for group in SAVED_OPTION_GROUPS]
+    plain = json.loads(json.dumps(saved_settings_dict(*groups)))
+    assert set(plain) == set(groups_by_saved_setting())
+    again = validate_settings(plain, "json")
     assert differences(again) == {}
     assert CarryOptions(**{f.name: again[f.name] for f in fields(CarryOptions)}) == CarryOptions()
 
 
 def test_nearest_names() -> None:
     assert (
-        nearest("4C/OUTPUT", ["inception_4c/output", "x"]) == "; did you mean inception_4c/output?"
+        suggest_similar("4C/OUTPUT", ["inception_4c/output", "x"])
+        == "; did you mean inception_4c/output?"
     )
-    assert nearest("zzz", ["inception_4c/output"]) == ""
+    assert suggest_similar("zzz", ["inception_4c/output"]) == ""
 
 
 def settings_of(out: Path) -> dict:
@@ -185,9 +186,9 @@ def test_a_flag_beats_a_preset_beats_what_it_is_like(
     old, new = tmp_path / "old.mp4", tmp_path / "new.mp4"
     preset = tmp_path / "mine.toml"
     preset.write_text("iterations = 2\nstep = 2.5\n")
-    cli("video", SAMPLE, old, *small, "--iterations", "1", "--seed", "7", "--step", "3")
+    cli("video", SAMPLE_CLIP, old, *small, "--iterations", "1", "--seed", "7", "--step", "3")
     assert settings_of(old)["seed"] == 7
-    cli("video", SAMPLE, new, "--like", old, "--preset", preset, "--step", "4")
+    cli("video", SAMPLE_CLIP, new, "--like", old, "--preset", preset, "--step", "4")
     found = settings_of(new)
     assert (found["seed"], found["iterations"], found["step"]) == (7, 2, 4.0)
     assert found["layer"] == ["conv1/7x7_s2"] and found["size"] == "64"
@@ -199,13 +200,13 @@ def test_rendering_like_an_output_gives_it_again(
 ) -> None:
     import numpy as np
 
-    from dreamflow.media import open_clip
+    from dreamflow.media.read.clip import open_clip
 
     small = ("--size", "64", "--end", "3", "--layer", "conv2/3x3", "--crf", "0")
     first, again = tmp_path / "a.mp4", tmp_path / "b.mp4"
-    cli("video", SAMPLE, first, *small, "--octaves", "2", "--octave-iterations", "2,1")
+    cli("video", SAMPLE_CLIP, first, *small, "--octaves", "2", "--octave-iterations", "2,1")
     first.with_name("a.mp4.json").unlink()  # what is inside the file is enough
-    cli("video", SAMPLE, again, "--like", first)
+    cli("video", SAMPLE_CLIP, again, "--like", first)
     for a, b in zip(open_clip(first), open_clip(again), strict=True):
         assert np.array_equal(a.picture, b.picture)
 
@@ -216,4 +217,4 @@ def test_a_picture_that_claims_an_absurd_size_holds_no_settings(tmp_path: Path) 
     (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
     with pytest.raises(SettingsError, match="no DreamFlow settings"):
         metadata.read_record(tmp_path / "huge.png")
-    assert metadata.settings_of(tmp_path / "huge.png") == {}
+    assert metadata.read_recorded_settings(tmp_path / "huge.png") == {}

@@ -9,42 +9,52 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLE, texture
+from conftest import SAMPLE_CLIP, make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamflow.clock import Timeline
-from dreamflow.dream import Objective, Shaping, ascend, dream, first_plan, tiles
-from dreamflow.dream.chance import chance
-from dreamflow.dream.engine import emphasis, tilt
-from dreamflow.dream.objective import unit
-from dreamflow.dream.shaping import (
-    blurred,
-    flattening,
-    joined,
-    laplacian_levels,
-    laplacian_normalised,
-    luminance,
-    recoloured,
-    smoothed,
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.keyed_random import keyed_uniform_pair
+from dreamflow.core.opencv import cv2
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_array
+from dreamflow.dream import tiles
+from dreamflow.dream.ascent import ascend
+from dreamflow.dream.gradient_shaping import (
+    GradientShaping,
+    apply_source_colour,
+    build_laplacian_pyramid,
+    collapse_laplacian_pyramid,
+    compute_luma,
+    gaussian_blur,
+    normalise_laplacian,
+    smooth_gradient,
     total_variation,
+    total_variation_descent,
 )
-from dreamflow.dream.turning import Turn, Turning, magnified
-from dreamflow.errors import SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys import dream_image, dream_video
-from dreamflow.journeys.carried import carried_plan
-from dreamflow.journeys.edge import to_array, to_image
-from dreamflow.journeys.ground import Ground, mirrored
-from dreamflow.journeys.noise import BRIGHTNESS, noise_about
-from dreamflow.journeys.refining import refined
-from dreamflow.journeys.video import VideoDreamer
-from dreamflow.journeys.zoom import ZoomJourney, dream_zoom
-from dreamflow.media import open_clip
-from dreamflow.motion import Carried, Motion
-from dreamflow.networks import Network
-from dreamflow.opencv import cv2
-from dreamflow.options import CarryOptions, DreamOptions, ZoomOptions
+from dreamflow.dream.objective import Objective, normalise_gradient
+from dreamflow.dream.octaves import (
+    dream_octaves,
+    octave_step_factor,
+    octave_tilt_factor,
+    plan_octaves,
+)
+from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.random_affine import RandomAffine, RandomAffineSampler, magnify
+from dreamflow.media.read.clip import open_clip
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.ground import Ground, mirrored
+from dreamflow.pipelines.image import dream_image
+from dreamflow.pipelines.noise import BRIGHTNESS, noise_about
+from dreamflow.pipelines.settings.options import ZoomOptions
+from dreamflow.pipelines.video import VideoDreamer, dream_video
+from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, dream_zoom
+from dreamflow.temporal.carried import carried_plan
+from dreamflow.temporal.carry import Carried
+from dreamflow.temporal.flow.estimators import Motion
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.refining import refined
 
 SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
 EACH = {
@@ -69,17 +79,24 @@ def shaped(**options: object) -> DreamOptions:
 
 @pytest.mark.parametrize("name", EACH)
 def test_the_objective_rises_however_a_dream_is_shaped(noise_network: Network, name: str) -> None:
-    image, options = to_image(texture(72, 96)), shaped(**EACH[name])
-    objective = Objective.of(noise_network, options.layer)
-    dreamed = dream(image, objective, first_plan(options), 8, (0,), shaping=Shaping.of(options))
+    image, options = picture_to_tensor(make_texture(72, 96)), shaped(**EACH[name])
+    objective = Objective.parse(noise_network, options.layer)
+    dreamed = dream_octaves(
+        image,
+        objective,
+        plan_octaves(options),
+        8,
+        (0,),
+        shaping=GradientShaping.from_options(options),
+    )
     assert objective.value(dreamed) > 1.1 * objective.value(image)
-    plain = dream(image, objective, first_plan(SMALL), 8, (0,))
+    plain = dream_octaves(image, objective, plan_octaves(SMALL), 8, (0,))
     assert float((dreamed - plain).abs().mean()) * 255 > 0.3, "and it is another dream"
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_carried_clip_is_shaped(noise_network: Network, name: str) -> None:
-    clip = open_clip(SAMPLE, size="80", end="5")
+    clip = open_clip(SAMPLE_CLIP, size="80", end="5")
     dreams = list(dream_video(clip, noise_network, None, shaped(**EACH[name])))
     assert len(dreams) == 5 and not np.array_equal(dreams[4].picture, dreams[4].source)
     assert np.abs(colour_change(dreams)).max() < 6, "levels of 255; a network of noise likes green"
@@ -102,52 +119,61 @@ def test_a_real_clip_keeps_its_colour(real_network: Network, clips: Path, name: 
 
 
 def test_what_is_not_asked_for_is_the_plain_dream(noise_network: Network) -> None:
-    image, objective = to_image(texture(64, 80)), Objective.of(noise_network, ["conv2/3x3"])
-    asked = Shaping.of(shaped(smoothing=3.0, laplacian_levels=2))
-    assert not asked.reshapes and not asked.sees_source and asked.turning is None
+    image, objective = (
+        picture_to_tensor(make_texture(64, 80)),
+        Objective.parse(noise_network, ["conv2/3x3"]),
+    )
+    asked = GradientShaping.from_options(shaped(smoothing=3.0, laplacian_levels=2))
+    assert not asked.changes_gradient and not asked.needs_source and asked.random_affine is None
     none = ascend(image, objective, 3, 1.5, 8, (0,), shaping=asked)
     assert torch.equal(none, ascend(image, objective, 3, 1.5, 8, (0,)))
 
 
 def test_the_levels_of_a_laplacian_gradient_are_alike() -> None:
     made = torch.Generator().manual_seed(1)
-    gradient = blurred(torch.randn(1, 3, 96, 130, generator=made), 1.5)
-    before = laplacian_levels(gradient, 4)
+    gradient = gaussian_blur(torch.randn(1, 3, 96, 130, generator=made), 1.5)
+    before = build_laplacian_pyramid(gradient, 4)
     assert len(before) == 5
-    torch.testing.assert_close(joined(before), gradient, rtol=0, atol=1e-5)
+    torch.testing.assert_close(collapse_laplacian_pyramid(before), gradient, rtol=0, atol=1e-5)
     spread = [float(level.std()) for level in before]
     assert max(spread) > 2 * min(spread)
-    parts = laplacian_levels(gradient, 4)
+    parts = build_laplacian_pyramid(gradient, 4)
     parts[-1] = parts[-1] - parts[-1].mean((2, 3), keepdim=True)
     even = [part / part.square().mean().sqrt() for part in parts]
     for level in even:
         assert float(level.std(unbiased=False)) == pytest.approx(1, rel=1e-2)
-    torch.testing.assert_close(laplacian_normalised(gradient, 4), joined(even))
+    torch.testing.assert_close(normalise_laplacian(gradient, 4), collapse_laplacian_pyramid(even))
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 8))
 @settings(max_examples=30, deadline=None)
 def test_laplacian_levels_of_any_size_are_the_whole(height: int, width: int, levels: int) -> None:
     image = torch.rand(1, 3, height, width)
-    torch.testing.assert_close(joined(laplacian_levels(image, levels)), image, rtol=0, atol=1e-5)
-    assert laplacian_normalised(image, levels).isfinite().all()
-    assert smoothed(image, 2.0).shape == image.shape
+    torch.testing.assert_close(
+        collapse_laplacian_pyramid(build_laplacian_pyramid(image, levels)), image, rtol=0, atol=1e-5
+    )
+    assert normalise_laplacian(image, levels).isfinite().all()
+    assert smooth_gradient(image, 2.0).shape == image.shape
 
 
 def test_a_blur_keeps_the_mean_and_spreads_a_point_by_its_sigma() -> None:
     point = torch.zeros(1, 1, 41, 41)
     point[..., 20, 20] = 1
     x = torch.arange(41.0) - 20
-    spread = blurred(point, 2.0)[0, 0]
+    spread = gaussian_blur(point, 2.0)[0, 0]
     assert float(spread.sum()) == pytest.approx(1, rel=1e-4)
     assert float((spread.sum(0) * x**2).sum()) == pytest.approx(4, rel=0.05)
-    assert float(smoothed(point, 2.0).sum()) == pytest.approx(1, rel=1e-3)
+    assert float(smooth_gradient(point, 2.0).sum()) == pytest.approx(1, rel=1e-3)
 
 
 def test_a_smooth_gradient_has_less_grain(noise_network: Network) -> None:
-    image, objective = to_image(texture(64, 64)), Objective.of(noise_network, ["conv2/3x3"])
+    image, objective = (
+        picture_to_tensor(make_texture(64, 64)),
+        Objective.parse(noise_network, ["conv2/3x3"]),
+    )
     change = [
-        ascend(image, objective, 1, 1.5, 8, (0,), shaping=Shaping(gradient, smoothing=2.0)) - image
+        ascend(image, objective, 1, 1.5, 8, (0,), shaping=GradientShaping(gradient, smoothing=2.0))
+        - image
         for gradient in ("plain", "smooth")
     ]
     for one in change:
@@ -160,7 +186,7 @@ def test_flattening_lowers_the_total_variation_and_comes_to_rest() -> None:
     change, step = 0.05 * torch.randn(1, 3, 32, 40, generator=made), 1.5 / 255
     mean, before = float(change.mean()), total_variation(change)
     for _ in range(400):
-        change = change + step * flattening(change, step)
+        change = change + step * total_variation_descent(change, step)
         now = total_variation(change)
         assert now < before + 1e-7
         before = now
@@ -169,31 +195,35 @@ def test_flattening_lowers_the_total_variation_and_comes_to_rest() -> None:
 
 
 def test_total_variation_smoothes_the_dream_not_the_source(noise_network: Network) -> None:
-    image, objective = to_image(texture(64, 80)), Objective.of(noise_network, ["conv2/3x3"])
+    image, objective = (
+        picture_to_tensor(make_texture(64, 80)),
+        Objective.parse(noise_network, ["conv2/3x3"]),
+    )
     changes = [
-        ascend(image, objective, 8, 1.5, 8, (0,), shaping=Shaping(total_variation=weight)) - image
+        ascend(image, objective, 8, 1.5, 8, (0,), shaping=GradientShaping(total_variation=weight))
+        - image
         for weight in (0.0, 0.3, 1.0)
     ]
     found = [total_variation(change) for change in changes]
     assert found[0] > 1.2 * found[1] > 1.2 * found[2]
-    flat = flattening(torch.zeros_like(image), 0.01)
+    flat = total_variation_descent(torch.zeros_like(image), 0.01)
     assert float(flat.abs().max()) == 0, "a source of which nothing is changed stays as it is"
 
 
 def chroma(picture: np.ndarray) -> np.ndarray:
-    image = to_image(picture)
-    return to_array(image - luminance(image)) * 255
+    image = picture_to_tensor(picture)
+    return tensor_to_array(image - compute_luma(image)) * 255
 
 
 @pytest.mark.parametrize("colour", ["luminance", "source"])
 def test_the_colours_are_the_sources(noise_network: Network, colour: str) -> None:
-    grey = (texture(64, 80) // 4 + 96).astype(np.uint8)  # so that nothing leaves the range
+    grey = (make_texture(64, 80) // 4 + 96).astype(np.uint8)  # so that nothing leaves the range
     dreamed = dream_image(grey, noise_network, options=shaped(colour=colour))
     assert np.abs(dreamed.astype(float) - grey).mean() > 2
     assert np.abs(chroma(dreamed) - chroma(grey)).max() <= 1.0, "rounding"
     for frame in list(
         dream_video(
-            open_clip(SAMPLE, size="80", end="4"), noise_network, None, shaped(colour=colour)
+            open_clip(SAMPLE_CLIP, size="80", end="4"), noise_network, None, shaped(colour=colour)
         )
     ):
         found, own = chroma(frame.picture), chroma(frame.source)
@@ -203,10 +233,13 @@ def test_the_colours_are_the_sources(noise_network: Network, colour: str) -> Non
 
 def test_luminance_dreams_in_light_alone(noise_network: Network) -> None:
     image, objective = (
-        to_image(texture(64, 64) // 2 + 64),
-        Objective.of(noise_network, ["conv2/3x3"]),
+        picture_to_tensor(make_texture(64, 64) // 2 + 64),
+        Objective.parse(noise_network, ["conv2/3x3"]),
     )
-    change = ascend(image, objective, 1, 1.5, 8, (0,), shaping=Shaping(colour="luminance")) - image
+    change = (
+        ascend(image, objective, 1, 1.5, 8, (0,), shaping=GradientShaping(colour="luminance"))
+        - image
+    )
     torch.testing.assert_close(change[:, :1].expand_as(change), change, rtol=0, atol=1e-6)
 
 
@@ -215,53 +248,53 @@ def test_luminance_dreams_in_light_alone(noise_network: Network) -> None:
 def test_recoloured_keeps_light_and_hue(seed: int) -> None:
     made = torch.Generator().manual_seed(seed)
     image, source = torch.rand(2, 1, 3, 4, 4, generator=made)
-    found = recoloured(image, source)
-    torch.testing.assert_close(luminance(found), luminance(image), rtol=0, atol=1e-5)
-    share = (found - luminance(found)) * (source - luminance(source))
+    found = apply_source_colour(image, source)
+    torch.testing.assert_close(compute_luma(found), compute_luma(image), rtol=0, atol=1e-5)
+    share = (found - compute_luma(found)) * (source - compute_luma(source))
     assert float(share.min()) > -1e-5, "no colour difference changes its sign"
     assert float(found.min()) >= 0 and float(found.max()) <= 1
-    torch.testing.assert_close(recoloured(source, source), source, rtol=0, atol=1e-5)
+    torch.testing.assert_close(apply_source_colour(source, source), source, rtol=0, atol=1e-5)
 
 
 def test_a_turn_there_and_back_is_none() -> None:
-    image = blurred(torch.rand(1, 3, 60, 90), 3.0)
-    turn = Turn(0.3, 1.2)
-    back = turn.back(turn.there(image))
+    image = gaussian_blur(torch.rand(1, 3, 60, 90), 3.0)
+    turn = RandomAffine(0.3, 1.2)
+    back = turn.inverse(turn.apply(image))
     middle = (..., slice(25, 35), slice(35, 55))
     torch.testing.assert_close(back[middle], image[middle], rtol=0, atol=0.01)
-    assert float(turn.back(torch.ones_like(image))[..., 30, 45].min()) == pytest.approx(1)
+    assert float(turn.inverse(torch.ones_like(image))[..., 30, 45].min()) == pytest.approx(1)
 
 
 def test_a_turn_is_clockwise_and_keeps_shapes() -> None:
     image = torch.zeros(1, 1, 41, 81)
     image[..., 20, 50] = 1  # ten pixels to the right of the middle
-    turned = Turn(np.pi / 2, 1.0).there(image)
+    turned = RandomAffine(np.pi / 2, 1.0).apply(image)
     assert float(turned[..., 30, 40]) == pytest.approx(1, abs=1e-4), "now ten below"
-    larger = magnified(image, 2.0)
+    larger = magnify(image, 2.0)
     assert divmod(int(larger.argmax()), 81) == (20, 60)
 
 
 def test_turns_are_a_function_of_the_key() -> None:
-    turning = Turning(30.0, 1.2)
-    assert turning.drawn((1, 2)) == turning.drawn((1, 2)) != turning.drawn((1, 3))
-    drawn = [turning.drawn((5, number)) for number in range(2000)]
+    turning = RandomAffineSampler(30.0, 1.2)
+    assert turning.sample((1, 2)) == turning.sample((1, 2)) != turning.sample((1, 3))
+    drawn = [turning.sample((5, number)) for number in range(2000)]
     assert abs(np.mean([turn.angle for turn in drawn])) < 0.02
     assert 0.5 < max(turn.angle for turn in drawn) <= np.radians(30)
     assert 1 / 1.2 <= min(turn.scale for turn in drawn) < max(turn.scale for turn in drawn) <= 1.2
-    assert all(-1 <= part <= 1 for part in chance(1, 2, 3))
+    assert all(-1 <= part <= 1 for part in keyed_uniform_pair(1, 2, 3))
 
 
 def test_octaves_have_their_own_iterations_and_steps() -> None:
     options = DreamOptions(octave_iterations="20, 10,5,0", octave_tilt=0.5)
-    plan = first_plan(options)
+    plan = plan_octaves(options)
     assert [one.iterations for one in plan] == [20, 10, 5, 0]
     assert [one.octave for one in plan] == [3, 2, 1, 0]
     steps = [one.step for one in plan]
     assert steps == sorted(steps, reverse=True) and steps[0] / steps[-1] == pytest.approx(4)
     assert np.mean(steps) == pytest.approx(options.step)
-    assert [tilt(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
-    assert [emphasis(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
-    assert tilt(DreamOptions(octaves=1, octave_tilt=1.0), 0) == 1.0
+    assert [octave_tilt_factor(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
+    assert [octave_step_factor(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
+    assert octave_tilt_factor(DreamOptions(octaves=1, octave_tilt=1.0), 0) == 1.0
     carried = carried_plan(options, CarryOptions())
     assert [one.octave for one in carried] == [3, 2, 1], "what is not dreamed first is not later"
     assert all(one.step <= CarryOptions.carry_step for one in carried)
@@ -290,34 +323,52 @@ def test_nonsense_is_refused(given: dict, message: str) -> None:
 
 
 def test_a_dream_flows_outwards_and_its_source_stays() -> None:
-    source = to_image(texture(81, 81) // 2 + 32)
+    source = picture_to_tensor(make_texture(81, 81) // 2 + 32)
     image = source.clone()
     image[..., 40, 50] += 0.3
-    flowed = Shaping(zoom=1.1).flowing(image, source, 3)
+    flowed = GradientShaping(iteration_zoom=1.1).zoom_residual(image, source, 3)
     at = int((flowed - source).sum(1).argmax())
     assert divmod(at, 81)[0] == 40 and divmod(at, 81)[1] == pytest.approx(40 + 10 * 1.331, abs=0.7)
-    assert torch.equal(Shaping(zoom=1.1).flowing(source, source, 3), source)
+    assert torch.equal(GradientShaping(iteration_zoom=1.1).zoom_residual(source, source, 3), source)
     half = torch.zeros(1, 1, 81, 81)
-    assert torch.equal(Shaping(zoom=1.1).flowing(image, source, 3, half), image)
+    assert torch.equal(
+        GradientShaping(iteration_zoom=1.1).zoom_residual(image, source, 3, half), image
+    )
 
 
 def test_in_tiles_it_is_the_same_dream(
     noise_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image, objective = to_image(texture(200, 260)), Objective.of(noise_network, ["conv2/3x3"])
-    shaping = Shaping("laplacian", total_variation=0.2, zoom=1.01, turning=Turning(10.0, 1.1))
+    image, objective = (
+        picture_to_tensor(make_texture(200, 260)),
+        Objective.parse(noise_network, ["conv2/3x3"]),
+    )
+    shaping = GradientShaping(
+        "laplacian",
+        total_variation=0.2,
+        iteration_zoom=1.01,
+        random_affine=RandomAffineSampler(10.0, 1.1),
+    )
     whole = ascend(image, objective, 2, 1.5, 8, (0,), shaping=shaping)
-    monkeypatch.setattr("dreamflow.dream.objective.pass_memory", lambda device: 1)
+    monkeypatch.setattr("dreamflow.dream.objective.pass_memory_limit", lambda device: 1)
     tiled = ascend(image, objective, 2, 1.5, 8, (0,), shaping=shaping)
     assert tiles.choose_tiling(noise_network, ("conv2/3x3",), 200, 260, 1) is not None
     assert float((tiled - whole).abs().mean()) < 0.05 * float((whole - image).abs().mean())
 
 
 def test_where_the_weight_is_zero_nothing_changes(noise_network: Network) -> None:
-    image, objective = to_image(texture(64, 64)), Objective.of(noise_network, ["conv2/3x3"])
+    image, objective = (
+        picture_to_tensor(make_texture(64, 64)),
+        Objective.parse(noise_network, ["conv2/3x3"]),
+    )
     weight = torch.zeros(1, 1, 64, 64)
     weight[..., :32] = 1
-    shaping = Shaping("smooth", total_variation=0.5, zoom=1.02, turning=Turning(10.0, 1.1))
+    shaping = GradientShaping(
+        "smooth",
+        total_variation=0.5,
+        iteration_zoom=1.02,
+        random_affine=RandomAffineSampler(10.0, 1.1),
+    )
     moved = ascend(image, objective, 3, 2.0, 8, (0,), weight, shaping)
     assert torch.equal(moved[..., 32:], image[..., 32:])
     assert not torch.equal(moved[..., :32], image[..., :32])
@@ -337,16 +388,16 @@ def test_a_carried_dream_flows_on_however_little_is_dreamed(
     cv2.circle(residual, (60, 40), 3, (0.4, 0.4, 0.4), -1)
     settled[:8] = 0
     carried = {0: Carried(residual, settled, climb=1.0, climbed=1.0 + (least_effort < 1))}
-    image = to_image(source)
+    image = picture_to_tensor(source)
     dreamed = refined(image, carried, dreamer.now, (0, 1), least_effort) - image
-    column = np.clip(to_array(dreamed)[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
+    column = np.clip(tensor_to_array(dreamed)[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
     at = 20 + float((np.arange(len(column)) * column).sum() / column.sum())
     steps = sum(part.iterations for part in carried_plan(dreamer.options, dreamer.carry))
     assert at == pytest.approx(40 + 20 * 1.02**steps, abs=0.5)
 
 
 def test_of_noise_alone_nothing_of_the_source_is_seen(noise_network: Network) -> None:
-    one, other = texture(64, 80), texture(64, 80, seed=5)
+    one, other = make_texture(64, 80), make_texture(64, 80, seed=5)
     noise = shaped(noise=1.0)
     assert np.array_equal(
         dream_image(one, noise_network, options=noise),
@@ -359,7 +410,7 @@ def test_of_noise_alone_nothing_of_the_source_is_seen(noise_network: Network) ->
 
 
 def still_frames(count: int) -> list[Frame]:
-    picture = texture(64, 80)
+    picture = make_texture(64, 80)
     return [Frame(number, Fraction(number, 24), picture) for number in range(count)]
 
 
@@ -379,31 +430,33 @@ def test_noise_under_a_still_clip_stands_still(noise_network: Network, carry: bo
 def test_noise_moves_with_the_scene_and_keeps_its_strength(noise_network: Network) -> None:
     dreamer = VideoDreamer(noise_network, shaped(noise=1.0), CarryOptions())
     ground = dreamer._ground
-    before = to_array(ground.under(texture(64, 80)))
+    before = tensor_to_array(ground.under(make_texture(64, 80)))
     flow = np.zeros((64, 80, 2), np.float32)
     flow[..., 0] = -2.0  # what is here was two pixels to the left
     for _ in range(10):
         ground.move(Motion(flow, -flow, np.ones((64, 80), np.float32)))
-    after = to_array(ground.under(texture(64, 80)))
+    after = tensor_to_array(ground.under(make_texture(64, 80)))
     moved, where = after[8:-8, 36:-8], before[8:-8, 16:-28]
     assert np.corrcoef(moved.ravel(), where.ravel())[0, 1] > 0.95
     assert after.std() == pytest.approx(before.std(), rel=0.1)
     state = dreamer.state()
     again = VideoDreamer(noise_network, shaped(noise=1.0), CarryOptions())
     again.restore(state)
-    assert torch.equal(again._ground.under(texture(64, 80)), ground.under(texture(64, 80)))
+    assert torch.equal(
+        again._ground.under(make_texture(64, 80)), ground.under(make_texture(64, 80))
+    )
 
 
 def test_noise_through_a_long_pan_stays_noise(noise_network: Network) -> None:
     """Nothing grows that was not there, and what comes into view is no streak."""
     ground = Ground(shaped(noise=1.0), torch.device("cpu"))
-    before = to_array(ground.under(texture(64, 80)))
+    before = tensor_to_array(ground.under(make_texture(64, 80)))
     flow = np.full((64, 80, 2), -0.5, np.float32)
     trust = np.ones((64, 80), np.float32)
     trust[:1], trust[:, :1] = 0, 0
     for _ in range(200):
         ground.move(Motion(flow, -flow, trust))
-    after = to_array(ground.under(texture(64, 80)))
+    after = tensor_to_array(ground.under(make_texture(64, 80)))
     assert after.std() == pytest.approx(before.std(), rel=0.3)
     for axis in (0, 1):
         steps = [np.abs(np.diff(noise, axis=axis)).mean() for noise in (before, after)]
@@ -414,7 +467,7 @@ def test_noise_through_a_long_pan_stays_noise(noise_network: Network) -> None:
         ground.move(Motion(flow, -flow, trust))
     steps = [
         np.abs(np.diff(noise, axis=0)).mean()
-        for noise in (before, to_array(ground.under(texture(64, 80))))
+        for noise in (before, tensor_to_array(ground.under(make_texture(64, 80))))
     ]
     assert 0.6 < steps[1] / steps[0] < 1.7
     assert list(mirrored(3, 0)) == [0, 1, 2] and list(mirrored(3, 2)) == [2, 2, 1]
@@ -422,7 +475,7 @@ def test_noise_through_a_long_pan_stays_noise(noise_network: Network) -> None:
 
 
 def test_a_broken_off_film_goes_on_from_its_noise(noise_network: Network) -> None:
-    clip = open_clip(SAMPLE, size="64", end="6")
+    clip = open_clip(SAMPLE_CLIP, size="64", end="6")
     frames, options = list(clip), shaped(noise=0.6, octaves=1, iterations=2, jitter_rotation=9.0)
     timeline = Timeline(Fraction(24), Fraction(1))
     whole = VideoDreamer(noise_network, options, CarryOptions(), timeline)
@@ -437,18 +490,18 @@ def test_a_broken_off_film_goes_on_from_its_noise(noise_network: Network) -> Non
 
 
 def test_a_zoom_begins_in_as_much_noise_as_wanted(noise_network: Network) -> None:
-    picture, zoom = texture(48, 64), ZoomOptions(seconds=0.2, fps=12.0)
+    picture, zoom = make_texture(48, 64), ZoomOptions(seconds=0.2, fps=12.0)
     first = next(dream_zoom(picture, noise_network, shaped(noise=1.0), zoom)).picture / 255
     margin = np.abs(first - (BRIGHTNESS + noise_about(64, 48, 0))).mean()
     assert margin < 0.05
-    assert ZoomJourney(picture, noise_network, shaped(gradient="laplacian"), zoom).total == 2
+    assert ZoomPipeline(picture, noise_network, shaped(gradient="laplacian"), zoom).total == 2
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_zoom_takes_each(noise_network: Network, name: str) -> None:
     frames = list(
         dream_zoom(
-            texture(48, 64),
+            make_texture(48, 64),
             noise_network,
             shaped(**EACH[name]),
             ZoomOptions(seconds=0.25, fps=12.0),
@@ -459,17 +512,20 @@ def test_a_zoom_takes_each(noise_network: Network, name: str) -> None:
 
 def test_a_turned_gradient_is_of_the_picture(noise_network: Network) -> None:
     """Turned back, it points where a plain gradient does, far more than one not turned back."""
-    image, objective = to_image(texture(96, 96)), Objective.of(noise_network, ["conv2/3x3"])
-    turn = Turn(np.pi / 2, 1.0)
-    plain = unit(objective.gradient(image))
-    found = turn.there(objective.gradient(image))
-    astray = objective.gradient(turn.there(image))
-    back = turn.back(astray)
+    image, objective = (
+        picture_to_tensor(make_texture(96, 96)),
+        Objective.parse(noise_network, ["conv2/3x3"]),
+    )
+    turn = RandomAffine(np.pi / 2, 1.0)
+    plain = normalise_gradient(objective.gradient(image))
+    found = turn.apply(objective.gradient(image))
+    astray = objective.gradient(turn.apply(image))
+    back = turn.inverse(astray)
     middle = (..., slice(16, 80), slice(16, 80))
 
     def alike(one: torch.Tensor, other: torch.Tensor) -> float:
-        one, other = blurred(one, 2.0)[middle], blurred(other, 2.0)[middle]
+        one, other = gaussian_blur(one, 2.0)[middle], gaussian_blur(other, 2.0)[middle]
         return float(torch.nn.functional.cosine_similarity(one.ravel(), other.ravel(), dim=0))
 
-    assert alike(turn.back(found), plain) > 0.99
+    assert alike(turn.inverse(found), plain) > 0.99
     assert alike(back, plain) > alike(astray, plain) + 0.1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dreamflow.journeys.sheet import BACKGROUND, contact_sheet
+from dreamflow.reports.contact_sheet import BACKGROUND_RGB, draw_contact_sheet
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ def test_its_rows_are_as_even_as_can_be(
     count: int, size: tuple[int, int], rows: int, columns: int
 ) -> None:
     pictures = [np.full((*size, 3), 255, np.uint8)] * count
-    sheet = contact_sheet(pictures, [""] * count)
-    shown = (sheet != BACKGROUND).any(axis=2)
+    sheet = draw_contact_sheet(pictures, [""] * count)
+    shown = (sheet != BACKGROUND_RGB).any(axis=2)
     begins = [
         int((np.diff(shown.any(axis=axis).astype(int), prepend=0) > 0).sum()) for axis in (1, 0)
     ]

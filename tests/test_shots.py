@@ -11,17 +11,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import SAMPLE, Run, make_film, texture
+from conftest import SAMPLE_CLIP, CommandResult, make_film, make_texture
 
-from dreamflow.errors import MediaError, SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys import dream_video
-from dreamflow.journeys.video import VideoDreamer
-from dreamflow.media import open_clip
-from dreamflow.media.cutlist import cut_list, read_cuts
-from dreamflow.motion import Mark, find_shots, marked_at
-from dreamflow.networks import Network
-from dreamflow.options import CarryOptions, DreamOptions
+from dreamflow.core.errors import MediaError, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.cut_list import format_cut_list, read_cut_list
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.video import VideoDreamer, dream_video
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.shots import Mark, find_shots, marked_at
 
 RATE = 24
 
@@ -41,7 +41,7 @@ def moving(seed: int, count: int, speed: int = 2) -> list[np.ndarray]:
     """Return frames (90, 160) of a camera that pans over a scene with fine detail."""
     made = np.random.default_rng(seed)
     grain = made.integers(0, 70, (60, 200, 3)).astype(np.uint8)
-    scene = texture(180, 600, seed) // 2 + cv2.resize(grain, (600, 180))
+    scene = make_texture(180, 600, seed) // 2 + cv2.resize(grain, (600, 180))
     return [scene[20:110, 10 + speed * n : 170 + speed * n].copy() for n in range(count)]
 
 
@@ -98,14 +98,14 @@ def test_a_fast_pan_is_no_cut(speed: int) -> None:
 
 
 def test_still_and_empty_clips_have_one_shot() -> None:
-    assert marks([texture(40, 60)] * 5) == {0: "cut"}
+    assert marks([make_texture(40, 60)] * 5) == {0: "cut"}
     assert marks([np.zeros((40, 60, 3), np.uint8)] * 5) == {0: "cut"}
-    assert marks([texture(2, 2)]) == {0: "cut"}
+    assert marks([make_texture(2, 2)]) == {0: "cut"}
     assert marks([]) == {}
 
 
 def test_frames_of_another_size_are_another_shot() -> None:
-    assert marks([texture(40, 60)] * 3 + [texture(60, 60)] * 2) == {0: "cut", 3: "cut"}
+    assert marks([make_texture(40, 60)] * 3 + [make_texture(60, 60)] * 2) == {0: "cut", 3: "cut"}
 
 
 def test_times_given_become_cuts() -> None:
@@ -178,37 +178,39 @@ def test_a_clip_is_dreamed_shot_by_shot(noise_network: Network) -> None:
 def test_a_list_of_cuts_goes_round(tmp_path: Path) -> None:
     clip = open_clip(make_film(tmp_path / "film.mp4", frames=48), start="10", end="40")
     rate = clip.info.rate
-    shots = [(n, clip.info.time(n)) for n in (0, 12, 30, 44)]
-    (tmp_path / "cuts.txt").write_text(cut_list("film.mp4", shots))
-    assert read_cuts(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 20 / rate]
+    shots = [(n, clip.info.frame_time(n)) for n in (0, 12, 30, 44)]
+    (tmp_path / "cuts.txt").write_text(format_cut_list("film.mp4", shots))
+    assert read_cut_list(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 20 / rate]
     (tmp_path / "cuts.txt").write_text("# mine\n\n0.5s from here on\n50%\n")
-    assert read_cuts(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 14 / rate]
-    assert read_cuts(clip, "auto") is None and read_cuts(clip, "none") is None
+    assert read_cut_list(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 14 / rate]
+    assert read_cut_list(clip, "auto") is None and read_cut_list(clip, "none") is None
 
 
 def test_a_bad_list_of_cuts_is_refused(tmp_path: Path) -> None:
-    clip = open_clip(SAMPLE)
+    clip = open_clip(SAMPLE_CLIP)
     with pytest.raises(MediaError, match="dreamflow shots"):
-        read_cuts(clip, str(tmp_path / "none.txt"))
+        read_cut_list(clip, str(tmp_path / "none.txt"))
     (tmp_path / "cuts.txt").write_text("12\nsoon\n")
     with pytest.raises(SettingsError, match=r"line 2: .*soon"):
-        read_cuts(clip, str(tmp_path / "cuts.txt"))
+        read_cut_list(clip, str(tmp_path / "cuts.txt"))
     (tmp_path / "film").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(MediaError, match="not text"):
-        read_cuts(clip, str(tmp_path / "film"))
+        read_cut_list(clip, str(tmp_path / "film"))
 
 
-def test_the_command_lists_writes_and_draws(tmp_path: Path, cli: Callable[..., Run]) -> None:
+def test_the_command_lists_writes_and_draws(
+    tmp_path: Path, cli: Callable[..., CommandResult]
+) -> None:
     out, sheet = tmp_path / "cuts.txt", tmp_path / "shots.png"
-    run = cli("shots", SAMPLE, out, "--sheet", sheet, "--json")
+    run = cli("shots", SAMPLE_CLIP, out, "--sheet", sheet, "--json")
     assert run.code == 0 and '"frames": 96' in run.out
     assert sheet.stat().st_size > 1000
     small = ("--size", "48", "--end", "3", "--octaves", "1", "--iterations", "1")
-    dream = cli("video", SAMPLE, tmp_path / "d.mp4", "--cuts", out, *small)
+    dream = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", "--cuts", out, *small)
     assert dream.code == 0, dream.err
-    assert cli("shots", SAMPLE, out).code == 1, "what exists is not overwritten"
-    listed = cli("shots", SAMPLE).out
+    assert cli("shots", SAMPLE_CLIP, out).code == 1, "what exists is not overwritten"
+    listed = cli("shots", SAMPLE_CLIP).out
     assert ": 1 shot " in listed.splitlines()[0]
     assert re.search(r"^ +1 +0 +0\.00 +96 +4\.00$", listed, re.MULTILINE)
-    missing = cli("video", SAMPLE, tmp_path / "e.mp4", "--cuts", tmp_path / "no.txt", *small)
+    missing = cli("video", SAMPLE_CLIP, tmp_path / "e.mp4", "--cuts", tmp_path / "no.txt", *small)
     assert missing.code == 1 and "no.txt" in missing.err

@@ -10,38 +10,41 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, SAMPLE_STILL, Run, make_film, texture
+from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_texture
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dreamflow
-from dreamflow.clock import Timeline
-from dreamflow.errors import SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys.caption import Captions, written
-from dreamflow.journeys.sweep import (
-    sweep_layers,
-    sweep_schedule,
-    sweep_times,
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.schedules.schedule import LayerSchedule
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.stills import read_picture
+from dreamflow.networks.loading import load_network, network_layers
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.caption import LayerCaptions, render_caption_masks
+from dreamflow.pipelines.settings.options import SweepOptions
+from dreamflow.pipelines.sweep import (
+    compute_sweep_times,
+    format_sweep_schedule,
+    select_sweep_layers,
 )
-from dreamflow.media import open_clip, read_picture
-from dreamflow.networks import Network, load_network, network_layers
-from dreamflow.options import DreamOptions, SweepOptions
-from dreamflow.schedule import LayerSchedule
 
 POCKET = network_layers("pocket")
 RATE = Fraction(24)
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 FAST = ("--size", "64", "--octaves", "1", "--iterations", "2", "--carry-iterations", "1")
 THREE = ("--layers", "conv1/7x7_s2, conv2/3x3,pool1/3x3_s2")
 
 
 def test_which_layers() -> None:
-    assert sweep_layers("pocket", POCKET, SweepOptions()) == list(POCKET)
-    swirls = sweep_layers("pocket", POCKET, SweepOptions(category=("Swirls",)))
+    assert select_sweep_layers("pocket", POCKET, SweepOptions()) == list(POCKET)
+    swirls = select_sweep_layers("pocket", POCKET, SweepOptions(category=("Swirls",)))
     assert swirls and {POCKET[name].category for name in swirls} == {"swirls and fur"}
     there = SweepOptions(layers=" pool2/3x3_s2, conv2/3x3=1 + conv2/norm2=2,,pool2/3x3_s2 ")
-    found = sweep_layers("pocket", POCKET, there)
+    found = select_sweep_layers("pocket", POCKET, there)
     assert found == ["pool2/3x3_s2", "conv2/3x3=1 + conv2/norm2=2", "pool2/3x3_s2"]
 
 
@@ -56,7 +59,7 @@ def test_which_layers() -> None:
 )
 def test_no_layers(options: SweepOptions, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        sweep_layers("pocket", POCKET, options)
+        select_sweep_layers("pocket", POCKET, options)
 
 
 times = st.one_of(st.none(), st.floats(0.1, 5))
@@ -67,39 +70,44 @@ def test_every_layer_gets_its_time(
     count: int, hold: float | None, fade: float | None, seconds: float | None
 ) -> None:
     sweep = SweepOptions(hold=hold, fade=fade, seconds=seconds)
-    stays, fades = sweep_times(count, sweep, RATE)
+    stays, fades = compute_sweep_times(count, sweep, RATE)
     length = count * stays + (count - 1) * fades
     if seconds is not None:
         assert length == Fraction(seconds)
     elif hold is not None:
         assert stays == Fraction(hold)
-    schedule = LayerSchedule(sweep_schedule([f"layer{n}" for n in range(count)], stays, fades))
+    schedule = LayerSchedule(
+        format_sweep_schedule([f"layer{n}" for n in range(count)], stays, fades)
+    )
     timeline = Timeline(RATE, length)
-    assert schedule.check_order(timeline) == []
+    assert schedule.check_keyframes(timeline) == []
     for number in range(count):
-        middle = timeline.at(number * (stays + fades) + stays / 2)
+        middle = timeline.moment_at(number * (stays + fades) + stays / 2)
         assert schedule.at(middle) == (f"layer{number}=1.0",)
 
 
 def test_a_clip_is_filled_where_nothing_says_how_long() -> None:
-    assert sweep_times(3, SweepOptions(), RATE, Fraction(10)) == (2, 2)
-    assert sweep_times(3, SweepOptions(hold=1, fade=0.5), RATE, Fraction(10)) == (1, Fraction(1, 2))
-    assert sweep_times(3, SweepOptions(seconds=5), RATE, Fraction(10)) == (1, 1)
+    assert compute_sweep_times(3, SweepOptions(), RATE, Fraction(10)) == (2, 2)
+    assert compute_sweep_times(3, SweepOptions(hold=1, fade=0.5), RATE, Fraction(10)) == (
+        1,
+        Fraction(1, 2),
+    )
+    assert compute_sweep_times(3, SweepOptions(seconds=5), RATE, Fraction(10)) == (1, 1)
     with pytest.raises(SettingsError, match=r"3 layers take 5.00 s, the clip has 4.00 s"):
-        sweep_times(3, SweepOptions(hold=1), RATE, Fraction(4))
+        compute_sweep_times(3, SweepOptions(hold=1), RATE, Fraction(4))
 
 
 def test_without_a_hold_it_never_rests_and_without_a_fade_it_jumps() -> None:
-    fading = LayerSchedule(sweep_schedule(["a", "b"], Fraction(0), Fraction(2)))
+    fading = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(0), Fraction(2)))
     timeline = Timeline(RATE, Fraction(4))
-    assert [len(fading.at(timeline.at(Fraction(n)))) for n in (0, 1, 2)] == [1, 2, 1]
-    jumping = LayerSchedule(sweep_schedule(["a", "b"], Fraction(2), Fraction(0)))
-    found = [jumping.at(timeline.at(Fraction(n, 10))) for n in (0, 19, 20)]
+    assert [len(fading.at(timeline.moment_at(Fraction(n)))) for n in (0, 1, 2)] == [1, 2, 1]
+    jumping = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(2), Fraction(0)))
+    found = [jumping.at(timeline.moment_at(Fraction(n, 10))) for n in (0, 19, 20)]
     assert found == [("a=1.0",), ("a=1.0",), ("b=1.0",)]
     with pytest.raises(SettingsError, match="--hold 0 leaves no time"):
-        sweep_times(1, SweepOptions(hold=0), RATE)
+        compute_sweep_times(1, SweepOptions(hold=0), RATE)
     with pytest.raises(SettingsError, match="less than a frame for each"):
-        sweep_times(65, SweepOptions(seconds=1), RATE)
+        compute_sweep_times(65, SweepOptions(seconds=1), RATE)
 
 
 def changes(frames: list[Frame]) -> np.ndarray:
@@ -122,13 +130,13 @@ def test_the_change_is_even_across_fades() -> None:
 
 
 def read_small() -> np.ndarray:
-    from dreamflow.media.readers import fitted
+    from dreamflow.media.read.decoders import resize_picture
 
-    return fitted(read_picture(SAMPLE_STILL), 120, 80)
+    return resize_picture(read_picture(SAMPLE_STILL), 120, 80)
 
 
 def test_a_sweep_is_the_same_again(noise_network: Network) -> None:
-    still = texture(48, 64)
+    still = make_texture(48, 64)
     sweep = SweepOptions(layers="conv1/7x7_s2,conv2/3x3", hold=0.5, fade=0.5)
     options = DreamOptions(octaves=1, iterations=2, jitter=8)
     runs = [
@@ -143,12 +151,14 @@ def test_a_sweep_is_the_same_again(noise_network: Network) -> None:
 
 
 def test_a_caption_names_the_layer_and_leaves_the_rest_alone() -> None:
-    captions = Captions(LayerSchedule("0: a/first, 1s: a/first, 2s: b/second"))
+    captions = LayerCaptions(LayerSchedule("0: a/first, 1s: a/first, 2s: b/second"))
     timeline = Timeline(RATE, Fraction(4))
     gray = np.full((90, 160, 3), 128, np.uint8)
 
     def shown(seconds: float) -> np.ndarray:
-        return captions.on(Frame(0, Fraction(0), gray), timeline.at(Fraction(seconds))).picture
+        return captions.draw(
+            Frame(0, Fraction(0), gray), timeline.moment_at(Fraction(seconds))
+        ).picture
 
     rested, middle, after = shown(0.5), shown(1.5), shown(3)
     assert rested[60:].max() > 240 and np.array_equal(rested[:60], gray[:60])
@@ -160,7 +170,7 @@ def test_a_caption_names_the_layer_and_leaves_the_rest_alone() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(64, 36), (320, 240), (200, 900)])
 def test_a_name_fits_into_the_picture(width: int, height: int) -> None:
-    ink, shadow = written("inception_4e/3x3_reduce", width, height)
+    ink, shadow = render_caption_masks("inception_4e/3x3_reduce", width, height)
     assert ink.shape == shadow.shape == (height, width, 1)
     assert ink.max() > 0.8
     if width > 64:
@@ -191,7 +201,7 @@ def test_sweep_over_a_clip_keeps_its_length_and_sound(tmp_path: Path, cli: Cli) 
     run = cli("sweep", film, tmp_path / "s.mp4", *FAST, *THREE)
     assert run.code == 0 and run.err == ""
     clip = open_clip(tmp_path / "s.mp4")
-    assert len(clip) == 12 and clip.info.sound
+    assert len(clip) == 12 and clip.info.sound_codecs
 
 
 def test_one_layer_alone(tmp_path: Path, cli: Cli) -> None:
@@ -223,5 +233,5 @@ def test_what_cannot_be_swept(
 
 
 def test_a_clip_too_short_for_its_sweep(tmp_path: Path, cli: Cli) -> None:
-    run = cli("sweep", SAMPLE, tmp_path / "s.mp4", *THREE, "--hold", "5")
+    run = cli("sweep", SAMPLE_CLIP, tmp_path / "s.mp4", *THREE, "--hold", "5")
     assert run.code == 1 and "3 layers take 17.00 s, the clip has 4.00 s" in run.err

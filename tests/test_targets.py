@@ -10,50 +10,61 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLE, SAMPLE_STILL, SHARED, Run, random_classifier, random_weights, texture
+from conftest import (
+    SAMPLE_CLIP,
+    SAMPLE_STILL,
+    SHARED_DIR,
+    CommandResult,
+    make_texture,
+    random_classifier,
+    random_weights,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 import dreamflow
-from dreamflow.blend import parse_layers
-from dreamflow.clock import Timeline
-from dreamflow.dream import Objective, dream, first_plan
-from dreamflow.dream.exemplar import MOST_VECTORS, Exemplar
-from dreamflow.dream.pick import pick_channels, responses
-from dreamflow.errors import DreamFlowWarning, SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys import dream_image, dream_video
-from dreamflow.journeys.edge import to_image
-from dreamflow.journeys.exemplars import Exemplars
-from dreamflow.journeys.picked import pick, settled
-from dreamflow.journeys.sweep import dream_sweep
-from dreamflow.journeys.video import VideoDreamer
-from dreamflow.media import Clip, read_picture, write_picture
-from dreamflow.media.folder import job_path
-from dreamflow.media.metadata import read_record
-from dreamflow.memory import set_pass_memory
-from dreamflow.networks import Network, googlenet, load_network
+from dreamflow.core.blend import parse_blend
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.machine.memory import set_pass_memory_limit
+from dreamflow.core.schedules.schedule import LayerSchedule, map_target_names
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.targets import CLASS_LAYER, PICK_KINDS, ChannelPick, Target, parse_target
+from dreamflow.core.tensors import picture_to_tensor
+from dreamflow.dream.channel_picks import measure_channel_responses, pick_channels
+from dreamflow.dream.objective import Objective
+from dreamflow.dream.octaves import dream_octaves, plan_octaves
+from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.reference import MAX_REFERENCE_VECTORS, ReferenceFeatures
+from dreamflow.jobs.job import RenderControls
+from dreamflow.jobs.render_video import render_video
+from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.media.options import ClipOptions
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.write.metadata import read_record
+from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.classes import (
-    KINDS,
-    class_names,
-    classes_of_word,
-    find_class,
-    kind_of,
+    IMAGENET_CLASS_GROUPS,
+    find_class_group,
+    find_class_index,
+    load_class_names,
+    search_classes,
 )
-from dreamflow.options import (
-    CarryOptions,
-    ClipOptions,
-    DreamOptions,
-    SweepOptions,
-    VideoSettings,
-)
-from dreamflow.presets import load_preset
-from dreamflow.render import Handles, render_video
-from dreamflow.schedule import LayerSchedule, map_layers
-from dreamflow.target import CLASS, PICKS, Pick, Target, parse_target
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
+from dreamflow.pipelines.image import dream_image
+from dreamflow.pipelines.reference_frames import ReferenceFrames
+from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.options import SweepOptions
+from dreamflow.pipelines.settings.presets import load_preset
+from dreamflow.pipelines.sweep import dream_sweep
+from dreamflow.pipelines.video import VideoDreamer, dream_video
+from dreamflow.temporal.options import CarryOptions
 
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 LAYER = "inception_3b/output"
 FAST = ("--size", "64", "--octaves", "1", "--iterations", "1")
 
@@ -61,21 +72,21 @@ FAST = ("--size", "64", "--octaves", "1", "--iterations", "1")
 @pytest.fixture(scope="module")
 def knowing() -> Network:
     """A network of noise with a classifier of noise."""
-    return googlenet.build(random_weights() | random_classifier())
+    return googlenet.build_googlenet(random_weights() | random_classifier())
 
 
 # --- how they are written
 
 layers = st.sampled_from(["conv2/3x3", "inception_4c/output", "features.3", "2", "layer1.0.add"])
 channels = st.sets(st.integers(0, 1200), min_size=1, max_size=12)
-picks = st.builds(Pick, st.sampled_from(PICKS), st.integers(1, 900))
+picks = st.builds(ChannelPick, st.sampled_from(PICK_KINDS), st.integers(1, 900))
 class_words = st.sampled_from(["tabby", "Egyptian cat", "jack-o'-lantern", "black-footed ferret"])
 targets = st.one_of(
     st.builds(Target, layers),
     st.builds(lambda layer, found: Target(layer, tuple(sorted(found))), layers, channels),
     st.builds(lambda layer, picked: Target(layer, pick=picked), layers, picks),
     st.builds(
-        lambda found, names: Target(CLASS, tuple(sorted(found)), tuple(names)),
+        lambda found, names: Target(CLASS_LAYER, tuple(sorted(found)), tuple(names)),
         channels,
         st.lists(class_words, unique=True),
     ),
@@ -104,20 +115,22 @@ def test_targets_stay_whole_in_schedules_and_blends(
     schedule = LayerSchedule(text)
     blends = tuple({str(target): weight, "conv1/7x7_s2": 2.0} for target in found)
     assert schedule.blends == blends
-    assert all(keyframe.curve == (curve.strip() or "linear") for keyframe in schedule.keyframes)
-    assert LayerSchedule(map_layers(text, lambda name: name)).blends == blends
+    assert all(
+        keyframe.interpolation == (curve.strip() or "linear") for keyframe in schedule.keyframes
+    )
+    assert LayerSchedule(map_target_names(text, lambda name: name)).blends == blends
     assert LayerSchedule(f"smooth, {text}").blends == blends
-    assert list(parse_layers([f"{t}={weight}" for t in found])) == [str(t) for t in found]
+    assert list(parse_blend([f"{t}={weight}" for t in found])) == [str(t) for t in found]
 
 
 def test_what_stands_for_what() -> None:
     assert parse_target("a/b:3:7:10-12").channels == (3, 7, 10, 11, 12)
     assert str(parse_target("a:7:3:4:5:3")) == "a:3-5:7"
     assert parse_target("class:151-153:tiger  cat") == Target(
-        CLASS, (151, 152, 153), ("tiger cat",)
+        CLASS_LAYER, (151, 152, 153), ("tiger cat",)
     )
     assert parse_target("a:strongest5") == parse_target("a:strongest 5")
-    assert list(LayerSchedule("a:61").layers) == ["a:61"], "a is no time"
+    assert list(LayerSchedule("a:61").first_keyframe_by_target) == ["a:61"], "a is no time"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +158,7 @@ def test_commas_between_channels_are_told_of() -> None:
     with pytest.raises(SettingsError, match="--channels 'best 5': write strongest 5, weakest 5 or"):
         DreamOptions(channels="best 5")
     with pytest.raises(SettingsError, match="twice"):
-        parse_layers(["a:3:4", "a:4:3"])
+        parse_blend(["a:3:4", "a:4:3"])
 
 
 # --- what is climbed
@@ -158,35 +171,36 @@ def pocket() -> Network:
 
 def dreamed_on(network: Network, *targets: str, iterations: int = 8) -> tuple[Tensor, Tensor]:
     """Return a picture, and its dream."""
-    image = to_image(texture(96, 96))
-    plan = first_plan(DreamOptions(octaves=1, iterations=iterations))
-    return image, dream(image, Objective.of(network, targets), plan, 8, (0, 0))
+    image = picture_to_tensor(make_texture(96, 96))
+    plan = plan_octaves(DreamOptions(octaves=1, iterations=iterations))
+    return image, dream_octaves(image, Objective.parse(network, targets), plan, 8, (0, 0))
 
 
 @pytest.mark.parametrize("layer", ["conv2/3x3", "inception_3a/output", LAYER])
 def test_a_channel_rises_more_than_any_other(pocket: Network, layer: str) -> None:
-    image = to_image(texture(96, 96))
-    for wanted in pick_channels(pocket, layer, Pick("strongest", 3), image, 0):
+    image = picture_to_tensor(make_texture(96, 96))
+    for wanted in pick_channels(pocket, layer, ChannelPick("strongest", 3), image, 0):
         before, after = (
-            responses(pocket, layer, seen) for seen in dreamed_on(pocket, f"{layer}:{wanted}")
+            measure_channel_responses(pocket, layer, seen)
+            for seen in dreamed_on(pocket, f"{layer}:{wanted}")
         )
         assert int((after - before).argmax()) == wanted
         assert after[wanted] > 1.5 * before[wanted]
 
 
 def test_all_channels_by_number_are_the_layer(noise_network: Network) -> None:
-    image = to_image(texture(64, 64))
+    image = picture_to_tensor(make_texture(64, 64))
     count = noise_network.layer("conv2/3x3").channels
-    whole = Objective.of(noise_network, ["conv2/3x3"])
-    named = Objective.of(noise_network, [f"conv2/3x3:0-{count - 1}"])
+    whole = Objective.parse(noise_network, ["conv2/3x3"])
+    named = Objective.parse(noise_network, [f"conv2/3x3:0-{count - 1}"])
     torch.testing.assert_close(named.gradient(image), whole.gradient(image))
     assert named.value(image) == pytest.approx(whole.value(image))
 
 
 def test_a_channel_dreams_as_strongly_as_a_layer(noise_network: Network) -> None:
-    image = to_image(texture(64, 64))
+    image = picture_to_tensor(make_texture(64, 64))
     for target in ("conv2/3x3", "conv2/3x3:5", "conv2/3x3:5=-0.2"):
-        gradient = Objective.of(noise_network, [target]).gradient(image)
+        gradient = Objective.parse(noise_network, [target]).gradient(image)
         assert float(gradient.abs().mean()) == pytest.approx(1, rel=1e-4)
 
 
@@ -194,9 +208,9 @@ def test_a_channel_dreams_as_strongly_as_a_layer(noise_network: Network) -> None
 def test_a_channel_that_does_not_respond_is_told_of(carry: bool) -> None:
     weights = random_weights()
     weights["conv2/3x3.bias"][7] = -1e9
-    deaf = googlenet.build(weights)
+    deaf = googlenet.build_googlenet(weights)
     options = DreamOptions(octaves=1, iterations=1)
-    picture = texture(64, 64)
+    picture = make_texture(64, 64)
     with pytest.warns(DreamFlowWarning, match="nothing of conv2/3x3:7 responds to the picture"):
         same = dream_image(picture, deaf, "conv2/3x3:7", options)
     assert np.array_equal(same, picture)
@@ -208,11 +222,13 @@ def test_a_channel_that_does_not_respond_is_told_of(carry: bool) -> None:
 
 def test_channels_of_one_layer_can_work_against_each_other(pocket: Network) -> None:
     """Both come of one pass, and each has its own weight."""
-    image = to_image(texture(96, 96))
-    one, other = pick_channels(pocket, LAYER, Pick("strongest", 2), image, 0)
+    image = picture_to_tensor(make_texture(96, 96))
+    one, other = pick_channels(pocket, LAYER, ChannelPick("strongest", 2), image, 0)
     both = [f"{LAYER}:{one}=1", f"{LAYER}:{other}=-1"]
-    assert Objective.of(pocket, both).layers == (LAYER,)
-    before, after = (responses(pocket, LAYER, seen) for seen in dreamed_on(pocket, *both))
+    assert Objective.parse(pocket, both).layers == (LAYER,)
+    before, after = (
+        measure_channel_responses(pocket, LAYER, seen) for seen in dreamed_on(pocket, *both)
+    )
     assert after[one] > 1.2 * before[one] and after[other] < 0.9 * before[other]
 
 
@@ -222,28 +238,29 @@ def test_a_class_rises_most_when_it_is_climbed(knowing: Network) -> None:
     for number in classes:
         image, dreamed = dreamed_on(knowing, f"class:{number}")
         before, after = (
-            knowing.activations(seen, (CLASS,))[CLASS].mean((0, 2, 3)) for seen in (image, dreamed)
+            knowing.activations(seen, (CLASS_LAYER,))[CLASS_LAYER].mean((0, 2, 3))
+            for seen in (image, dreamed)
         )
         rises.append((after - before)[classes])
-        objective = Objective.of(knowing, [f"class:{number}"])
+        objective = Objective.parse(knowing, [f"class:{number}"])
         assert objective.value(dreamed) == pytest.approx(float(after[number]), rel=1e-4)
     assert torch.stack(rises).argmax(0).tolist() == [0, 1, 2]
     assert float(torch.stack(rises).diagonal().min()) > 0
 
 
 @pytest.mark.weights
-@pytest.mark.skipif(not (SHARED / "photos" / "classify").is_dir(), reason="no photographs")
+@pytest.mark.skipif(not (SHARED_DIR / "photos" / "classify").is_dir(), reason="no photographs")
 def test_photographs_are_told_right(real_network: Network) -> None:
     """Caffe's classes come in the order of the names, and the mean over any size is right."""
-    names = class_names("googlenet")
-    photographs = sorted((SHARED / "photos" / "classify").glob("*.jpg"))
+    names = load_class_names("googlenet")
+    photographs = sorted((SHARED_DIR / "photos" / "classify").glob("*.jpg"))
     right = 0
     for path in photographs:
         number, name = path.stem.split("_")
-        assert find_class("googlenet", name, 1000) == int(number), names[int(number)]
-        image = to_image(read_picture(path))
+        assert find_class_index("googlenet", name, 1000) == int(number), names[int(number)]
+        image = picture_to_tensor(read_picture(path))
         small = torch.nn.functional.interpolate(image, (256, 320), mode="bilinear", antialias=True)
-        told = real_network.activations(small, (CLASS,))[CLASS].mean((0, 2, 3)).argmax()
+        told = real_network.activations(small, (CLASS_LAYER,))[CLASS_LAYER].mean((0, 2, 3)).argmax()
         right += int(told) == int(number)
     assert right >= 0.85 * len(photographs)
 
@@ -252,21 +269,26 @@ def test_photographs_are_told_right(real_network: Network) -> None:
 def test_a_real_class_is_dreamed(real_network: Network) -> None:
     picture = read_picture(SAMPLE_STILL)[:200, :260]
     dreamed = dream_image(picture, real_network, "class:tabby", DreamOptions(octaves=2))
-    objective = Objective.of(real_network, ["class:tabby"])
+    objective = Objective.parse(real_network, ["class:tabby"])
     logits = [
-        real_network.activations(to_image(seen), (CLASS,))[CLASS].mean((0, 2, 3))
+        real_network.activations(picture_to_tensor(seen), (CLASS_LAYER,))[CLASS_LAYER].mean(
+            (0, 2, 3)
+        )
         for seen in (picture, dreamed)
     ]
-    assert objective.value(to_image(dreamed)) > objective.value(to_image(picture)) + 5
+    assert (
+        objective.value(picture_to_tensor(dreamed))
+        > objective.value(picture_to_tensor(picture)) + 5
+    )
     assert 281 in logits[1].topk(5)[1]
 
 
 def test_names_of_classes() -> None:
-    assert len(class_names("googlenet")) == 1000
-    assert class_names("torchvision:vgg16") == class_names("googlenet")
-    assert find_class("googlenet", "EGYPTIAN-cat", 1000) == 285
-    assert find_class("googlenet", "Cardigan", 1000) == 264, "the dog"
-    assert find_class("googlenet", "cardigan", 1000) == 474
+    assert len(load_class_names("googlenet")) == 1000
+    assert load_class_names("torchvision:vgg16") == load_class_names("googlenet")
+    assert find_class_index("googlenet", "EGYPTIAN-cat", 1000) == 285
+    assert find_class_index("googlenet", "Cardigan", 1000) == 264, "the dog"
+    assert find_class_index("googlenet", "cardigan", 1000) == 474
     for name, message in (
         ("tabbyy", "knows no class 'tabbyy'; did you mean tabby"),
         ("egyptian_catt", "did you mean Egyptian cat"),
@@ -277,15 +299,15 @@ def test_names_of_classes() -> None:
         ("CARDIGAN", "several classes: write class:264 or class:474"),
     ):
         with pytest.raises(SettingsError, match=message):
-            find_class("googlenet", name, 1000)
+            find_class_index("googlenet", name, 1000)
     with pytest.raises(SettingsError, match="places365 have no names here: give a number"):
-        find_class("places365", "kitchen", 365)
+        find_class_index("places365", "kitchen", 365)
 
 
 def test_a_common_word_is_for_a_kind() -> None:
     """Breeds and species do not have it in their names."""
-    names = class_names("googlenet")
-    cats = [names[number] for number in classes_of_word("cats", names)]
+    names = load_class_names("googlenet")
+    cats = [names[number] for number in search_classes("cats", names)]
     assert cats == ["tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"]
     for word, member in (
         ("bird", "hummingbird"),
@@ -296,10 +318,12 @@ def test_a_common_word_is_for_a_kind() -> None:
         ("car", "sports car"),
         ("fruit", "banana"),
     ):
-        kind = classes_of_word(word, names)[: len(kind_of(word, 1000))]
+        kind = search_classes(word, names)[: len(find_class_group(word, 1000))]
         assert member in [names[number] for number in kind]
-    assert all(kind_of(word, 1000) for word in KINDS)
-    assert kind_of("dog", 365) == () == kind_of("nothing", 1000), "of places there are no kinds"
+    assert all(find_class_group(word, 1000) for word in IMAGENET_CLASS_GROUPS)
+    assert find_class_group("dog", 365) == () == find_class_group("nothing", 1000), (
+        "of places there are no kinds"
+    )
 
 
 def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:
@@ -311,31 +335,31 @@ def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:
         (f"{LAYER}:strongest 5", "pick them first"),
     ):
         with pytest.raises(SettingsError, match=message):
-            Objective.of(knowing, [target])
+            Objective.parse(knowing, [target])
     with pytest.raises(SettingsError, match="has no classifier"):
-        Objective.of(noise_network, ["class:281"])
-    assert CLASS not in knowing.layers, "lists, sweeps and guides go by without it"
+        Objective.parse(noise_network, ["class:281"])
+    assert CLASS_LAYER not in knowing.layers, "lists, sweeps and guides go by without it"
 
 
 # --- tiles
 
 
 def test_channels_classes_and_guides_are_the_same_in_tiles(knowing: Network) -> None:
-    image = to_image(texture(352, 416))
-    exemplar = Exemplar(knowing, to_image(texture(96, 96, seed=3)))
+    image = picture_to_tensor(make_texture(352, 416))
+    exemplar = ReferenceFeatures(knowing, picture_to_tensor(make_texture(96, 96, seed=3)))
     for target, guide in (
         (f"{LAYER}:5:90-120", None),
         ("class:281", None),
         (LAYER, exemplar),
         (f"{LAYER}:5:90-120", exemplar),
     ):
-        objective = Objective.of(knowing, [target], guide)
+        objective = Objective.parse(knowing, [target], guide)
         whole = objective.gradient(image)
         try:
-            set_pass_memory(30)
+            set_pass_memory_limit(30)
             tiled = objective.gradient(image)
         finally:
-            set_pass_memory(0)
+            set_pass_memory_limit(0)
         assert not torch.equal(tiled, whole), "it was taken in tiles"
         assert float((tiled - whole).norm() / whole.norm()) < 0.05, target
 
@@ -349,79 +373,85 @@ def test_a_class_that_cannot_be_tiled_says_so() -> None:
         torch.nn.Linear(32, 7),
     )
     network = dreamflow.network_of(module)
-    assert network.classes and network.classes.channels == 7
-    objective = Objective.of(network, ["class:3"])
-    image = to_image(texture(400, 400))
-    logits = network.activations(image, (CLASS,))[CLASS]
+    assert network.class_layer and network.class_layer.channels == 7
+    objective = Objective.parse(network, ["class:3"])
+    image = picture_to_tensor(make_texture(400, 400))
+    logits = network.activations(image, (CLASS_LAYER,))[CLASS_LAYER]
     expected = module((image - 0.45) / 0.225).shape
     assert logits.shape == (*expected, 1, 1)
     assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
     try:
-        set_pass_memory(10)
+        set_pass_memory_limit(10)
         with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
             objective.gradient(image)
     finally:
-        set_pass_memory(0)
+        set_pass_memory_limit(0)
 
 
 # --- picked by a picture
 
 
 def test_the_strongest_respond_most(noise_network: Network) -> None:
-    image = to_image(texture(96, 96))
+    image = picture_to_tensor(make_texture(96, 96))
     found = noise_network.activations(image, (LAYER,))[LAYER].square().mean((0, 2, 3))
-    strongest = pick_channels(noise_network, LAYER, Pick("strongest", 5), image, 0)
-    weakest = pick_channels(noise_network, LAYER, Pick("weakest", 5), image, 0)
+    strongest = pick_channels(noise_network, LAYER, ChannelPick("strongest", 5), image, 0)
+    weakest = pick_channels(noise_network, LAYER, ChannelPick("weakest", 5), image, 0)
     assert list(strongest) == found.topk(5)[1].tolist()
     assert all(found[n] > 0 for n in weakest), "what does not respond cannot be dreamed on"
     assert max(found[list(weakest)]) <= sorted(found[found > 0])[4]
-    kinds = {pick_channels(noise_network, LAYER, Pick("random", 5), image, seed) for seed in (1, 2)}
+    kinds = {
+        pick_channels(noise_network, LAYER, ChannelPick("random", 5), image, seed)
+        for seed in (1, 2)
+    }
     assert len(kinds) == 2
-    again = pick_channels(noise_network, LAYER, Pick("random", 5), image, 1)
+    again = pick_channels(noise_network, LAYER, ChannelPick("random", 5), image, 1)
     assert again in kinds
 
 
 def test_a_picture_as_thin_as_a_line_is_looked_at(noise_network: Network) -> None:
     image = torch.zeros(1, 3, 1, 1400)
-    assert responses(noise_network, "conv1/7x7_s2", image).shape == (64,)
+    assert measure_channel_responses(noise_network, "conv1/7x7_s2", image).shape == (64,)
 
 
 def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
-    picture = texture(96, 96)
+    picture = make_texture(96, 96)
     text = "0: conv2/3x3 hold, 4s: inception_3a/1x1:weakest 2 + conv2/3x3:7=-1, 8s: conv2/3x3"
     options = DreamOptions(layer=(text,), channels="strongest 3")
-    picked = pick(options, noise_network, picture)
+    picked = make_channel_picks(options, noise_network, picture)
     assert list(picked) == ["conv2/3x3:strongest 3", "inception_3a/1x1:weakest 2"]
-    done = settled(options, picked)
+    done = apply_channel_picks(options, picked)
     assert done.channels is None
     first, second, third = LayerSchedule(done.layer[0]).blends
     assert [parse_target(name).channels for name in first] == [
         tuple(sorted(picked["conv2/3x3:strongest 3"]))
     ]
     assert list(second)[1] == "conv2/3x3:7" and second["conv2/3x3:7"] == -1 and third == first
-    assert settled(done, pick(done, noise_network, picture)) == done
+    assert apply_channel_picks(done, make_channel_picks(done, noise_network, picture)) == done
 
 
 def test_a_piece_of_a_clip_picks_as_the_whole_does(noise_network: Network, tmp_path: Path) -> None:
     """By its first picture, as a preview of it does."""
-    for number, picture in enumerate((np.zeros((64, 64, 3), np.uint8) + 200, texture(64, 64))):
+    for number, picture in enumerate((np.zeros((64, 64, 3), np.uint8) + 200, make_texture(64, 64))):
         write_picture(tmp_path / f"{number}.png", picture)
     clip, wanted = Clip(tmp_path), DreamOptions(layer=("conv2/3x3",), channels="strongest 2")
-    named = [settled(wanted, pick(wanted, noise_network, frame.picture)) for frame in clip]
+    named = [
+        apply_channel_picks(wanted, make_channel_picks(wanted, noise_network, frame.picture))
+        for frame in clip
+    ]
     assert named[0] != named[1]
     one, other = (
-        next(iter(dream_video(clip.between(1, 2), noise_network, options=options)))
+        next(iter(dream_video(clip.subclip(1, 2), noise_network, options=options)))
         for options in (wanted, named[0])
     )
     assert np.array_equal(one.picture, other.picture)
 
 
 def test_a_sweep_picks_too(noise_network: Network) -> None:
-    picture = texture(64, 64)
+    picture = make_texture(64, 64)
     dream = DreamOptions(channels="strongest 2", octaves=1, iterations=1)
     sweep = SweepOptions(layers="conv1/7x7_s2,conv2/3x3", hold=0.2, fade=0.5)
     names = DreamOptions(layer=("conv1/7x7_s2", "conv2/3x3"), channels="strongest 2")
-    named = settled(names, pick(names, noise_network, picture)).layer
+    named = apply_channel_picks(names, make_channel_picks(names, noise_network, picture)).layer
     one = dream_sweep(picture, noise_network, sweep, dream, fps=4)
     plain = replace(sweep, layers=",".join(named))
     other = dream_sweep(picture, noise_network, plain, replace(dream, channels=None), fps=4)
@@ -435,22 +465,24 @@ def test_a_preset_holds_them(tmp_path: Path) -> None:
         'channels = "weakest 3"\nguided_by = "meadow.jpg"\nguidance = "0: 0, 100%: 1"\n'
     )
     options = DreamOptions(**load_preset(str(tmp_path / "mine.toml"))[1])
-    assert parse_layers(options.layer) == {
+    assert parse_blend(options.layer) == {
         "inception_4c/output:61:70-75": 0.5,
         "class:Egyptian cat": -1.0,
     }
     assert options.channels == "weakest 3" and options.guided_by == "meadow.jpg"
-    assert options.at(Timeline(Fraction(8), Fraction(2)).at(Fraction(1))).guidance == 0.5
+    assert options.at(Timeline(Fraction(8), Fraction(2)).moment_at(Fraction(1))).guidance == 0.5
 
 
 def test_a_clip_is_dreamed_on_what_its_first_frame_picks(noise_network: Network) -> None:
-    frames = [Frame(n, Fraction(n, 8), texture(64, 64, seed=n)) for n in range(3)]
+    frames = [Frame(n, Fraction(n, 8), make_texture(64, 64, seed=n)) for n in range(3)]
     options = DreamOptions(
         layer=(LAYER,), channels="strongest 3", octaves=1, iterations=1, jitter=8
     )
     carry = CarryOptions(carry=False)
     dreams = list(dream_video(frames, noise_network, None, options, carry))
-    named = settled(options, pick(options, noise_network, frames[0].picture))
+    named = apply_channel_picks(
+        options, make_channel_picks(options, noise_network, frames[0].picture)
+    )
     for dreamed, frame in zip(dreams, frames, strict=True):
         alone = dream_image(frame.picture, noise_network, None, named, frame.index)
         assert np.array_equal(dreamed.picture, alone)
@@ -470,9 +502,9 @@ def rendered(
         if done == strike:
             raise Strike
 
-    clip = Clip(SAMPLE, settings.clip)
+    clip = Clip(SAMPLE_CLIP, settings.clip)
     try:
-        render_video(clip, out, network, settings, Handles(progress, said.append, **handles))
+        render_video(clip, out, network, settings, RenderControls(progress, said.append, **handles))
     except Strike:
         assert strike > 0
     return said
@@ -504,24 +536,24 @@ def test_a_job_holds_to_what_was_picked(
 def test_the_best_match_is_taken_whatever_the_chunks(
     noise_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exemplar = Exemplar(noise_network, to_image(texture(64, 80, seed=2)))
-    activation = noise_network.activations(to_image(texture(72, 64)), (LAYER,))[LAYER]
+    exemplar = ReferenceFeatures(noise_network, picture_to_tensor(make_texture(64, 80, seed=2)))
+    activation = noise_network.activations(picture_to_tensor(make_texture(72, 64)), (LAYER,))[LAYER]
     guide = noise_network.activations(exemplar.image, (LAYER,))[LAYER]
-    found = exemplar.matched(activation, LAYER, ())
+    found = exemplar.best_matches(activation, LAYER, ())
     # As the notebook of 2015 has it.
     x, y = activation[0].flatten(1).numpy(), guide[0].flatten(1).numpy()
     expected = y[:, x.T.dot(y).argmax(1)]
     np.testing.assert_array_equal(found[0].flatten(1).numpy(), expected)
-    monkeypatch.setattr("dreamflow.dream.exemplar.CHUNK_VALUES", 100)
-    assert torch.equal(exemplar.matched(activation, LAYER, ()), found)
-    some = exemplar.matched(activation, LAYER, (3, 9))
+    monkeypatch.setattr("dreamflow.dream.reference.DOT_PRODUCTS_PER_CHUNK", 100)
+    assert torch.equal(exemplar.best_matches(activation, LAYER, ()), found)
+    some = exemplar.best_matches(activation, LAYER, (3, 9))
     assert set(some[0].flatten(1).abs().sum(1).nonzero().flatten().tolist()) <= {3, 9}
 
 
 def test_a_large_guide_is_held_within_bounds(noise_network: Network) -> None:
-    exemplar = Exemplar(noise_network, to_image(texture(400, 400)))
-    vectors = exemplar.vectors("conv2/3x3")
-    assert MOST_VECTORS / 2 < vectors.shape[0] <= MOST_VECTORS
+    exemplar = ReferenceFeatures(noise_network, picture_to_tensor(make_texture(400, 400)))
+    vectors = exemplar.feature_vectors("conv2/3x3")
+    assert MAX_REFERENCE_VECTORS / 2 < vectors.shape[0] <= MAX_REFERENCE_VECTORS
 
 
 def cosine(one: Tensor, other: Tensor) -> float:
@@ -531,33 +563,33 @@ def cosine(one: Tensor, other: Tensor) -> float:
 @pytest.mark.parametrize("layer", ["conv2/3x3", LAYER])
 def test_a_guided_dream_comes_to_resemble_its_guide(pocket: Network, layer: str) -> None:
     image, unguided = dreamed_on(pocket, layer)
-    exemplar = Exemplar(pocket, to_image(texture(96, 96, seed=4)))
-    guided, free = Objective.of(pocket, [layer], exemplar), Objective.of(pocket, [layer])
-    plan = first_plan(DreamOptions(octaves=1, iterations=8))
-    towards = dream(image, guided, plan, 8, (0, 0))
+    exemplar = ReferenceFeatures(pocket, picture_to_tensor(make_texture(96, 96, seed=4)))
+    guided, free = Objective.parse(pocket, [layer], exemplar), Objective.parse(pocket, [layer])
+    plan = plan_octaves(DreamOptions(octaves=1, iterations=8))
+    towards = dream_octaves(image, guided, plan, 8, (0, 0))
     assert guided.value(towards) > 1.15 * guided.value(image)
     assert guided.value(towards) > guided.value(unguided)
 
     def likeness(seen: Tensor) -> float:
         found = pocket.activations(seen, (layer,))[layer]
-        return cosine(found, exemplar.matched(found, layer, ()))
+        return cosine(found, exemplar.best_matches(found, layer, ()))
 
     assert likeness(towards) > likeness(unguided)
-    none = Objective.of(pocket, [layer], exemplar, 0.0)
+    none = Objective.parse(pocket, [layer], exemplar, 0.0)
     assert torch.equal(none.gradient(image), free.gradient(image))
     half, whole = replace(guided, guidance=0.5).gradient(image), guided.gradient(image)
     assert cosine(half, whole) > cosine(free.gradient(image), whole)
 
 
 def test_a_guide_that_is_too_small_says_for_what(noise_network: Network, tmp_path: Path) -> None:
-    write_picture(tmp_path / "tiny.png", texture(8, 8))
+    write_picture(tmp_path / "tiny.png", make_texture(8, 8))
     options = DreamOptions(
         layer=("inception_4c/output",), guided_by=str(tmp_path / "tiny.png"), octaves=1
     )
     with pytest.raises(SettingsError, match=r"the guide tiny.png has 8x8 pixels.*inception_4c"):
-        dream_image(texture(64, 64), noise_network, None, options)
+        dream_image(make_texture(64, 64), noise_network, None, options)
     later = replace(options, layer=("0: conv1/7x7_s2, 1s: inception_4c/output",))
-    frames = [Frame(0, Fraction(0), texture(64, 64))]
+    frames = [Frame(0, Fraction(0), make_texture(64, 64))]
     timeline = Timeline(Fraction(8), Fraction(2))
     with pytest.raises(SettingsError, match="too small for inception_4c"):
         next(dream_video(frames, noise_network, None, later, timeline=timeline))
@@ -567,7 +599,7 @@ def test_a_guide_is_nothing_to_classes(knowing: Network) -> None:
     options = DreamOptions(
         layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
     )
-    picture = texture(64, 64)
+    picture = make_texture(64, 64)
     with pytest.warns(DreamFlowWarning, match="--guided-by does nothing for classes"):
         guided = dream_image(picture, knowing, None, options)
     free = dream_image(picture, knowing, None, replace(options, guided_by=None))
@@ -579,7 +611,7 @@ def flicker(tmp_path: Path) -> Path:
     """A guide clip of six pictures, a quarter of a second each."""
     (tmp_path / "flicker").mkdir()
     for number in range(6):
-        write_picture(tmp_path / "flicker" / f"{number}.png", texture(48, 48, seed=number))
+        write_picture(tmp_path / "flicker" / f"{number}.png", make_texture(48, 48, seed=number))
     return tmp_path / "flicker"
 
 
@@ -587,36 +619,36 @@ def test_a_guide_clip_goes_in_step_and_is_held_at_its_end(
     flicker: Path, noise_network: Network
 ) -> None:
     """A folder of pictures has 24 a second: by time, whatever the source's own rate."""
-    shown = Exemplars(noise_network, flicker, Timeline(Fraction(24), Fraction(6, 24)))
+    shown = ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(6, 24)))
     times = [0, 1.5, 5, 2, 1, 3.9, 5, 40, 0]
     for time in times:
-        wanted = to_image(texture(48, 48, seed=min(5, int(time))))
+        wanted = picture_to_tensor(make_texture(48, 48, seed=min(5, int(time))))
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
     with pytest.warns(DreamFlowWarning, match="the guide flicker has 0.25 s, the source 2.00 s"):
-        Exemplars(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
+        ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
 
 
-@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
 def test_a_carried_dream_follows_a_guide_that_changes(tmp_path: Path, pocket: Network) -> None:
     """A carried frame is dreamed on less where its dream has outgrown a new one: one so guided."""
     for number in range(7):
-        seen = texture(64, 64, seed=5) if number == 6 else np.full((64, 64, 3), 128, np.uint8)
+        seen = make_texture(64, 64, seed=5) if number == 6 else np.full((64, 64, 3), 128, np.uint8)
         write_picture(tmp_path / f"{number}.png", seen)
     options = DreamOptions(
         layer=("inception_3b/output",), octaves=2, iterations=8, guided_by=str(tmp_path)
     )
-    timeline, picture = Timeline(Fraction(12), Fraction(16, 12)), texture(64, 80, seed=2)
+    timeline, picture = Timeline(Fraction(12), Fraction(16, 12)), make_texture(64, 80, seed=2)
     dreamer, fresh = (VideoDreamer(pocket, options, CarryOptions(), timeline) for _ in range(2))
     frames = [Frame(number, Fraction(number, 12), picture) for number in range(16)]
     last = [dreamer(frame) for frame in frames][-1]
     value = fresh.course.at(frames[-1].time).objective.value
     source, carried, new = (
-        value(to_image(one)) for one in (picture, last.picture, fresh(frames[-1]).picture)
+        value(picture_to_tensor(one)) for one in (picture, last.picture, fresh(frames[-1]).picture)
     )
     assert carried - source > 0.85 * (new - source)
 
 
-@pytest.mark.filterwarnings("ignore::dreamflow.errors.DreamFlowWarning")
+@pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
 @pytest.mark.parametrize("passes", [1, 2])
 def test_a_guided_job_goes_on_and_knows_its_guide(
     tmp_path: Path, flicker: Path, noise_network: Network, passes: int
@@ -632,13 +664,13 @@ def test_a_guided_job_goes_on_and_knows_its_guide(
     settings = VideoSettings(dream, carry, ClipOptions(size="64", end="8"))
     rendered(tmp_path / "whole", noise_network, settings)
     rendered(tmp_path / "d", noise_network, settings, strike=4 if passes == 1 else 11)
-    assert job_path(tmp_path / "d").exists()
-    moved = texture(48, 48, seed=99)
+    assert job_folder_path(tmp_path / "d").exists()
+    moved = make_texture(48, 48, seed=99)
     kept = (flicker / "3.png").read_bytes()
     write_picture(flicker / "0.png", moved)
     with pytest.raises(SettingsError, match="begun with another --guided-by file"):
         rendered(tmp_path / "d", noise_network, settings)
-    write_picture(flicker / "0.png", texture(48, 48, seed=0))
+    write_picture(flicker / "0.png", make_texture(48, 48, seed=0))
     assert (flicker / "3.png").read_bytes() == kept
     rendered(tmp_path / "d", noise_network, settings)
     for path in sorted((tmp_path / "whole").glob("*.png")):
@@ -653,7 +685,7 @@ def test_everywhere_a_layer_is(tmp_path: Path, cli: Cli) -> None:
     more = (*FAST, "--guided-by", SAMPLE_STILL, "--jitter", "4")
     targets = "0: conv1/7x7_s2:3:7 smooth, 2: conv2/3x3:10-20=1 + pool1/norm1:1=-0.5"
     runs = [
-        cli("video", SAMPLE, tmp_path / "v", *more, "--end", "4", "--layer", targets),
+        cli("video", SAMPLE_CLIP, tmp_path / "v", *more, "--end", "4", "--layer", targets),
         cli("frame", SAMPLE_STILL, tmp_path / "f.png", *more, "--layer", "conv2/3x3:random 3"),
         cli(
             *("sweep", SAMPLE_STILL, tmp_path / "s", *more, "--fps", "4", "--caption"),
@@ -677,8 +709,8 @@ def test_everywhere_a_layer_is(tmp_path: Path, cli: Cli) -> None:
 
 def test_a_preview_picks_as_the_film_does(tmp_path: Path, cli: Cli) -> None:
     more = (*FAST, "--layer", "conv2/3x3", "--channels", "strongest 2", "--jitter", "4")
-    film = cli("video", SAMPLE, tmp_path / "v", *more, "--end", "6")
-    preview = cli("frame", SAMPLE, tmp_path / "f.png", *more, "--at", "5", "--run-in", "5")
+    film = cli("video", SAMPLE_CLIP, tmp_path / "v", *more, "--end", "6")
+    preview = cli("frame", SAMPLE_CLIP, tmp_path / "f.png", *more, "--at", "5", "--run-in", "5")
     assert film.err == preview.err and "strongest 2 channels of conv2/3x3: " in film.err
     shown = read_picture(tmp_path / "v" / "frame_000005.png")
     assert np.array_equal(read_picture(tmp_path / "f.png"), shown)
@@ -690,12 +722,12 @@ def test_wrong_targets_are_refused_before_the_work(tmp_path: Path, cli: Cli) -> 
         ("class:tabby", "pocket, or the file of its weights, has no classifier"),
         ("0: conv2/3x3, 1s: conv2/3x3:500", "keyframe 2 (1s: conv2/3x3:500): conv2/3x3 has 192"),
     ):
-        run = cli("video", SAMPLE, tmp_path / "d.mp4", *FAST, "--layer", layer)
+        run = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", *FAST, "--layer", layer)
         assert run.code == 1 and message in run.err and run.err.count("\n") == 1, run.err
     tabby = ("--network", "googlenet", "--layer", "class:tabbyy")
-    run = cli("video", SAMPLE, tmp_path / "d.mp4", *FAST, *tabby)
+    run = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", *FAST, *tabby)
     assert run.code == 1 and "did you mean tabby" in run.err
-    run = cli("video", SAMPLE, tmp_path / "d.mp4", *FAST, "--guided-by", tmp_path / "none.jpg")
+    run = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", *FAST, "--guided-by", tmp_path / "none.jpg")
     assert run.code == 1 and "none.jpg" in run.err and run.err.count("\n") == 1, run.err
     assert not list(tmp_path.iterdir())
 
@@ -707,7 +739,7 @@ def test_a_sheet_of_channels(tmp_path: Path, cli: Cli, monkeypatch: pytest.Monke
     assert run.code == 0, run.err
     sheet = read_picture(tmp_path / "meadow_conv2-3x3.png")
     assert sheet.shape[1] >= 3 * 64
-    tiles = cli("channels", SAMPLE, "two.png", *fast, "--layer", "conv2/3x3:7:3")
+    tiles = cli("channels", SAMPLE_CLIP, "two.png", *fast, "--layer", "conv2/3x3:7:3")
     assert tiles.code == 0, tiles.err
     for layer, message in (
         ("conv2/3x3=2", "channels of one layer"),
@@ -728,21 +760,21 @@ def test_a_sheet_of_channels(tmp_path: Path, cli: Cli, monkeypatch: pytest.Monke
 
 
 def test_the_strongest_channel_comes_first(noise_network: Network) -> None:
-    from dreamflow.journeys.channels import chosen_channels, tile_of
-    from dreamflow.options import ChannelsOptions
+    from dreamflow.reports.channels import crop_centre_tile, select_channels
+    from dreamflow.reports.options import ChannelsOptions
 
-    tile = tile_of(texture(80, 120), 64)
+    tile = crop_centre_tile(make_texture(80, 120), 64)
     assert tile.shape == (64, 64, 3)
-    found = responses(noise_network, "conv2/3x3", to_image(tile))
+    found = measure_channel_responses(noise_network, "conv2/3x3", picture_to_tensor(tile))
     orders = {
-        order: [n for n, _ in chosen_channels(
+        order: [n for n, _ in select_channels(
             tile, noise_network, Target("conv2/3x3"), ChannelsOptions(order=order, count=6)
         )]
         for order in ("strongest", "weakest", "number")
     }  # fmt: skip
     assert orders["strongest"] == found.argsort(descending=True, stable=True)[:6].tolist()
     assert orders["weakest"][0] == int(found.argmin()) and orders["number"] == list(range(6))
-    named = chosen_channels(
+    named = select_channels(
         tile, noise_network, Target("conv2/3x3", tuple(range(40))), ChannelsOptions(order="number")
     )
     assert [n for n, _ in named] == list(range(40)), "what is named is shown, all of it"

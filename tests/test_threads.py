@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dreamflow.threads import all_threads, candidates, fastest_threads, trial
+from dreamflow.core.machine.threads import (
+    candidate_thread_counts,
+    default_thread_count,
+    find_fastest_thread_count,
+    time_convolutions,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,21 +26,21 @@ from dreamflow.threads import all_threads, candidates, fastest_threads, trial
 def test_the_fastest_is_taken_and_fewer_where_more_gain_little(
     times: dict[int, float], best: int
 ) -> None:
-    assert fastest_threads(list(times), times.__getitem__) == best
+    assert find_fastest_thread_count(list(times), times.__getitem__) == best
 
 
 def test_candidates_are_powers_of_two_and_all() -> None:
-    assert candidates(1) == [1]
-    assert candidates(2) == [1, 2]
-    assert candidates(6) == [1, 2, 4, 6]
-    assert candidates(8) == [1, 2, 4, 8]
+    assert candidate_thread_counts(1) == [1]
+    assert candidate_thread_counts(2) == [1, 2]
+    assert candidate_thread_counts(6) == [1, 2, 4, 6]
+    assert candidate_thread_counts(8) == [1, 2, 4, 8]
 
 
 def test_a_trial_takes_time_and_sets_the_threads() -> None:
-    before = all_threads()
+    before = default_thread_count()
     try:
-        assert trial(1) > 0
+        assert time_convolutions(1) > 0
         assert torch.get_num_threads() == 1
-        assert fastest_threads() in candidates(before)
+        assert find_fastest_thread_count() in candidate_thread_counts(before)
     finally:
         torch.set_num_threads(before)

@@ -11,19 +11,22 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from conftest import SAMPLE_STILL, texture
+from conftest import SAMPLE_STILL, make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dreamflow import memory
-from dreamflow.dream import Objective, ascend, tiles
-from dreamflow.dream.aim import Aim
+from dreamflow.core.machine import memory
+from dreamflow.core.machine.memory import MB, pass_memory_limit, set_pass_memory_limit, total_memory
+from dreamflow.core.tensors import picture_to_tensor
+from dreamflow.dream import tiles
+from dreamflow.dream.ascent import ascend
+from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective_term import ObjectiveTerm
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
-from dreamflow.journeys.edge import to_image
-from dreamflow.memory import MB, pass_memory, set_pass_memory, total_memory
-from dreamflow.networks import Network, load_network
-from dreamflow.networks.traced import network_of
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.network import Network
+from dreamflow.networks.traced.network import network_of
 
 LAYERS = ("conv2/3x3", "pool1/norm1", "inception_3b/output")
 SIDES = st.integers(200, 2500)
@@ -32,17 +35,17 @@ SIDES = st.integers(200, 2500)
 @pytest.fixture(autouse=True)
 def by_the_machine() -> Iterator[None]:
     yield
-    set_pass_memory(0)
+    set_pass_memory_limit(0)
 
 
 def still(width: int, height: int) -> Tensor:
     bgr = cv2.imread(str(SAMPLE_STILL))
     small = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
-    return to_image(small[..., ::-1].copy())
+    return picture_to_tensor(small[..., ::-1].copy())
 
 
-def aims(names: Iterable[str]) -> list[Aim]:
-    return [Aim(name) for name in names]
+def aims(names: Iterable[str]) -> list[ObjectiveTerm]:
+    return [ObjectiveTerm(name) for name in names]
 
 
 def whole_gradients(network: Network, names: tuple[str, ...], image: Tensor) -> list[Tensor]:
@@ -59,13 +62,13 @@ def test_each_pixel_is_owned_once_and_all_crops_are_alike(
 ) -> None:
     margin = 2 * unit
     spans = Tiling(count, 1, margin, unit).spans(side, count, moved)
-    assert [span.start for span in spans] == [0, *(span.end for span in spans[:-1])]
-    assert spans[-1].end == side
-    assert len({span.high - span.low for span in spans}) == 1
+    assert [span.core_start for span in spans] == [0, *(span.core_end for span in spans[:-1])]
+    assert spans[-1].core_end == side
+    assert len({span.crop_end - span.crop_start for span in spans}) == 1
     for span in spans:
-        assert span.low % unit == 0 and span.start % unit == 0
-        assert span.low == 0 or span.start - span.low >= margin
-        assert span.high == side or span.high - span.end >= margin
+        assert span.crop_start % unit == 0 and span.core_start % unit == 0
+        assert span.crop_start == 0 or span.core_start - span.crop_start >= margin
+        assert span.crop_end == side or span.crop_end - span.core_end >= margin
 
 
 @settings(max_examples=6, deadline=None)
@@ -77,7 +80,7 @@ def test_each_pixel_is_owned_once_and_all_crops_are_alike(
 def test_a_margin_that_holds_all_gives_the_gradient_of_the_whole(
     noise_network: Network, width: int, height: int, moved: tuple[float, float]
 ) -> None:
-    image = to_image(texture(height, width))
+    image = picture_to_tensor(make_texture(height, width))
     whole = whole_gradients(noise_network, LAYERS, image)
     tiled = tiled_gradients(noise_network, aims(LAYERS), image, Tiling(2, 3, 64, 8), moved)
     for name, one, other in zip(LAYERS, tiled, whole, strict=True):
@@ -86,7 +89,7 @@ def test_a_margin_that_holds_all_gives_the_gradient_of_the_whole(
 
 def test_one_that_holds_too_little_is_told(noise_network: Network) -> None:
     """The test above can fail: without margins the gradient is another one."""
-    image = to_image(texture(256, 256))
+    image = picture_to_tensor(make_texture(256, 256))
     whole = whole_gradients(noise_network, LAYERS[2:], image)
     tiled = tiled_gradients(noise_network, aims(LAYERS[2:]), image, Tiling(2, 2, 8, 8))
     assert off_by(tiled[0], whole[0]) > 1e-3
@@ -95,7 +98,7 @@ def test_one_that_holds_too_little_is_told(noise_network: Network) -> None:
 @pytest.mark.weights
 def test_the_margin_taken_is_enough_for_a_deep_layer(real_network: Network) -> None:
     name = "inception_4c/output"
-    margin = tiles.up(tiles.margin_of(real_network.layer(name)), 16)
+    margin = tiles.round_up(tiles.tile_margin(real_network.layer(name)), 16)
     assert margin < real_network.layer(name).receptive_field / 2, "there is something to lose"
     image = still(512, 416)
     (whole,) = whole_gradients(real_network, (name,), image)
@@ -106,11 +109,11 @@ def test_the_margin_taken_is_enough_for_a_deep_layer(real_network: Network) -> N
 
 
 def test_the_objective_of_tiles_is_that_of_the_whole(noise_network: Network) -> None:
-    image = to_image(texture(301, 243))
+    image = picture_to_tensor(make_texture(301, 243))
     found = noise_network.activations(image, LAYERS)
     whole = [float(found[name].square().mean()) for name in LAYERS]
 
-    def square(aim: Aim, activation: Tensor) -> float:
+    def square(aim: ObjectiveTerm, activation: Tensor) -> float:
         return float(activation.square().mean())
 
     tiled = tiled_means(noise_network, aims(LAYERS), image, Tiling(2, 3, 64, 8), square)
@@ -120,17 +123,17 @@ def test_the_objective_of_tiles_is_that_of_the_whole(noise_network: Network) -> 
 
 
 def test_the_objective_of_a_large_picture_is_taken_in_tiles(noise_network: Network) -> None:
-    objective = Objective.of(noise_network, ["conv2/3x3", "pool1/norm1=-0.5"])
-    image = to_image(texture(700, 900))
+    objective = Objective.parse(noise_network, ["conv2/3x3", "pool1/norm1=-0.5"])
+    image = picture_to_tensor(make_texture(700, 900))
     whole = objective.value(image)
-    set_pass_memory(100)
+    set_pass_memory_limit(100)
     assert choose_tiling(noise_network, ("conv2/3x3", "pool1/norm1"), 700, 900, 100 * MB)
     assert objective.value(image) == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_picture_that_fits_is_taken_whole_as_ever(noise_network: Network) -> None:
-    image = to_image(texture(96, 128))
-    objective = Objective.of(noise_network, ["conv2/3x3"])
+    image = picture_to_tensor(make_texture(96, 128))
+    objective = Objective.parse(noise_network, ["conv2/3x3"])
     before = image.detach().requires_grad_(True)
     activation = noise_network.activations(before, ["conv2/3x3"])["conv2/3x3"]
     (gradient,) = torch.autograd.grad(activation, before, grad_outputs=activation.detach())
@@ -141,11 +144,11 @@ def test_a_picture_that_fits_is_taken_whole_as_ever(noise_network: Network) -> N
 
 def test_a_blend_is_made_of_the_whole_pictures_gradients(noise_network: Network) -> None:
     """Each layer is normalised over all tiles at once: a blend is the same, tiled or not."""
-    image = to_image(texture(320, 352))
+    image = picture_to_tensor(make_texture(320, 352))
     image[..., :160] *= 0.3  # one side responds less than the other
-    objective = Objective.of(noise_network, ["conv1/7x7_s2=0.4", "inception_3b/output=-0.6"])
+    objective = Objective.parse(noise_network, ["conv1/7x7_s2=0.4", "inception_3b/output=-0.6"])
     whole = objective.gradient(image)
-    set_pass_memory(20)
+    set_pass_memory_limit(20)
     assert choose_tiling(noise_network, tuple(objective.weights), 320, 352, 20 * MB)
     assert off_by(objective.gradient(image), whole) < 0.01
     assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
@@ -161,7 +164,7 @@ def test_borders_move_from_step_to_step(
         return torch.zeros_like(image)
 
     monkeypatch.setattr(Objective, "gradient", watched)
-    objective = Objective.of(noise_network, ["conv2/3x3"])
+    objective = Objective.parse(noise_network, ["conv2/3x3"])
     for _ in range(2):
         ascend(torch.rand(1, 3, 64, 64), objective, 20, 1.0, 0, (3, 1))
     assert seen[:20] == seen[20:], "the same step, the same borders"
@@ -185,19 +188,19 @@ def test_no_seam_is_seen(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     It becomes another dream after some steps, for the least difference grows; but a seamless one.
     """
     network = load_network()
-    monkeypatch.setattr(tiles, "MOVED", 0.0)
+    monkeypatch.setattr(tiles, "MAX_BORDER_SHIFT_SHARE", 0.0)
     image = still(640, 360)
-    objective = Objective.of(network, [layer])
+    objective = Objective.parse(network, [layer])
     tiling = choose_tiling(network, (layer,), 360, 640, 20 * MB)
     assert tiling and tiling.columns >= 3
-    borders = [span.end for span in tiling.spans(640, tiling.columns, 0.0)[:-1]]
-    set_pass_memory(20)
+    borders = [span.core_end for span in tiling.spans(640, tiling.columns, 0.0)[:-1]]
+    set_pass_memory_limit(20)
     tiled = ascend(image, objective, 6, 2.0, 0, (0,)) - image
-    set_pass_memory(0)
+    set_pass_memory_limit(0)
     whole = ascend(image, objective, 6, 2.0, 0, (0,)) - image
     assert border_ratio(tiled, borders) == pytest.approx(border_ratio(whole, borders), rel=0.1)
     gradient = objective.gradient(image)
-    set_pass_memory(20)
+    set_pass_memory_limit(20)
     assert off_by(objective.gradient(image), gradient) < 0.01
 
 
@@ -215,10 +218,10 @@ def test_a_module_of_ones_own_is_tiled_too() -> None:
     module = nn.Sequential(
         nn.Conv2d(3, 8, 5, 2, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16)
     ).eval()
-    objective = Objective.of(network_of(module), ["3"])
-    image = to_image(texture(520, 480))
+    objective = Objective.parse(network_of(module), ["3"])
+    image = picture_to_tensor(make_texture(520, 480))
     whole = objective.gradient(image)
-    set_pass_memory(10)
+    set_pass_memory_limit(10)
     assert choose_tiling(objective.network, ("3",), 520, 480, 10 * MB)
     assert off_by(objective.gradient(image), whole) < 1e-4
 
@@ -232,28 +235,27 @@ def test_a_tile_keeps_to_its_memory(
     tiling = choose_tiling(noise_network, names, height, width, megabytes * MB)
     rows, columns = (tiling.rows, tiling.columns) if tiling else (1, 1)
     tiling = tiling or Tiling(1, 1, 0, 1)
-    pixels = tiling.crop(height, rows) * tiling.crop(width, columns)
-    assert pixels * tiles.pass_bytes(noise_network, names) <= megabytes * MB
+    pixels = tiling.crop_size(height, rows) * tiling.crop_size(width, columns)
+    assert pixels * tiles.pass_bytes_per_px(noise_network, names) <= megabytes * MB
 
 
 def test_an_impossible_memory_still_dreams(noise_network: Network) -> None:
-    set_pass_memory(1)
-    objective = Objective.of(noise_network, ["inception_3b/output"])
-    assert float(objective.gradient(to_image(texture(300, 200))).abs().mean()) > 0.99
+    set_pass_memory_limit(1)
+    objective = Objective.parse(noise_network, ["inception_3b/output"])
+    assert float(objective.gradient(picture_to_tensor(make_texture(300, 200))).abs().mean()) > 0.99
 
 
 def test_a_pass_takes_what_was_foreseen(tmp_path: Path) -> None:
     """What a pass was seen to take, in a process of its own, is near what is counted with."""
     script = """
 import sys, psutil, threading, torch
-from dreamflow.dream import Objective
-from dreamflow.dream.aim import Aim
-from dreamflow.dream.tiles import pass_bytes
+from dreamflow.dream.objective import Objective
+from dreamflow.dream.tiles import pass_bytes_per_px
 from dreamflow.networks import load_network
 torch.set_num_threads(1)
 network = load_network()
-objective = Objective.of(network, ["inception_4c/output"])
-foreseen = pass_bytes(network, ("inception_4c/output",))
+objective = Objective.parse(network, ["inception_4c/output"])
+foreseen = pass_bytes_per_px(network, ("inception_4c/output",))
 image = torch.rand(1, 3, 768, 1024)
 me, done, peak = psutil.Process(), threading.Event(), 0
 before = me.memory_info().rss
@@ -276,20 +278,20 @@ print(foreseen, (peak - before) / (768 * 1024))
 def test_the_share_is_of_all_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cpu = torch.device("cpu")
     assert total_memory() > 10**9
-    monkeypatch.setattr(memory, "CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(memory, "CGROUP_LIMIT_FILE", tmp_path / "memory.max")
     monkeypatch.setattr(memory, "total_memory", lambda: 8 * 10**9)
-    assert pass_memory(cpu) == 1333 * MB
+    assert pass_memory_limit(cpu) == 1333 * MB
     monkeypatch.setattr(memory, "total_memory", lambda: 64 * 10**9)
-    assert pass_memory(cpu) == memory.CPU_MOST
-    set_pass_memory(700)
-    assert pass_memory(cpu) == 700 * MB
+    assert pass_memory_limit(cpu) == memory.MAX_CPU_PASS_BYTES
+    set_pass_memory_limit(700)
+    assert pass_memory_limit(cpu) == 700 * MB
 
 
 @pytest.mark.parametrize(("limit", "total"), [("600000000\n", 600000000), ("max\n", None)])
 def test_a_container_has_what_it_may_use(
     limit: str, total: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(memory, "CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(memory, "CGROUP_LIMIT_FILE", tmp_path / "memory.max")
     everything = total_memory()
     (tmp_path / "memory.max").write_text(limit)
     assert total_memory() == (total or everything)
@@ -298,6 +300,6 @@ def test_a_container_has_what_it_may_use(
 def test_a_windows_machine_has_eight_gigabytes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(memory, "CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(memory, "CGROUP_LIMIT_FILE", tmp_path / "memory.max")
     monkeypatch.delattr(os, "sysconf")
-    assert total_memory() == memory.UNKNOWN_TOTAL
+    assert total_memory() == memory.FALLBACK_TOTAL_BYTES

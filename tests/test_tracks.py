@@ -10,13 +10,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import ffmpeg, make_film
+from conftest import make_film, run_ffmpeg
 
-from dreamflow.errors import DreamFlowWarning
-from dreamflow.media import open_clip, write_video
-from dreamflow.media.ffmpeg import ffmpeg_path
-from dreamflow.media.outline import Sound
-from dreamflow.media.probe import probe_film
+from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.jobs.output import write_video
+from dreamflow.media.output_spec import Sound
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.probe import probe_video
+from dreamflow.media.write.ffmpeg import ffmpeg_path
 
 HERTZ = 48000
 LINES = [(0.5, "one"), (1.5, "two"), (2.5, "three")]
@@ -59,7 +60,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for a, b, title in parts
     ]
     (folder / "c.txt").write_text(";FFMETADATA1\n" + "\n".join(chapters) + "\n")
-    ffmpeg(
+    run_ffmpeg(
         *("-i", picture, "-f", "lavfi", "-i", "anoisesrc=seed=1:duration=4:sample_rate=48000"),
         *("-f", "lavfi", "-i", "anoisesrc=seed=2:duration=4:sample_rate=48000"),
         *("-i", folder / "s.srt", "-i", folder / "c.txt", "-map", "0", "-map", "1", "-map", "2"),
@@ -80,7 +81,7 @@ def test_sound_is_less_than_a_frame_off(
 ) -> None:
     clip = open_clip(film, start=start, end=end)
     write_video(tmp_path / f"out{suffix}", clip, clip)
-    begin = float(clip.begin)
+    begin = float(clip.start_time)
     part = sound_of(film)[round(begin * HERTZ) :]
     off = delay(sound_of(tmp_path / f"out{suffix}"), part)
     assert abs(off) < 1 / 25
@@ -139,7 +140,7 @@ def test_a_part_has_its_own_subtitles_and_chapters(tmp_path: Path, film: Path, s
 
 def test_subtitles_without_sound(tmp_path: Path, film: Path) -> None:
     silent = tmp_path / "silent.mkv"
-    ffmpeg("-i", film, "-map", "0:v", "-map", "0:s", "-c", "copy", silent)
+    run_ffmpeg("-i", film, "-map", "0:v", "-map", "0:s", "-c", "copy", silent)
     clip = open_clip(silent, end="2s")
     write_video(tmp_path / "out.mp4", clip, clip)
     assert facts(tmp_path / "out.mp4")[:2] == ([], ["eng"])
@@ -148,10 +149,10 @@ def test_subtitles_without_sound(tmp_path: Path, film: Path) -> None:
 
 def test_what_cannot_be_held_is_left_out_and_said(tmp_path: Path, film: Path) -> None:
     clip = open_clip(film, end="2")
-    sound = Sound(film, (), cut=True, subtitles=("hdmv_pgs_subtitle",))
-    drawn = replace(clip.outline, sound=sound)
+    sound = Sound(film, (), ends_early=True, subtitle_codecs=("hdmv_pgs_subtitle",))
+    drawn = replace(clip.output_spec, sound=sound)
     with pytest.warns(DreamFlowWarning, match=r"cannot hold hdmv_pgs_subtitle subtitles: left out"):
         write_video(tmp_path / "out.mp4", clip, drawn)
-    assert probe_film(tmp_path / "out.mp4").subtitles == ()
+    assert probe_video(tmp_path / "out.mp4").subtitle_codecs == ()
     with pytest.warns(DreamFlowWarning, match=r"a \.gif has no subtitles"):
         write_video(tmp_path / "out.gif", clip, drawn)

@@ -16,33 +16,32 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import SAMPLE, decoded, ffmpeg, make_film, psnr, texture
+from conftest import SAMPLE_CLIP, decode_with_ffmpeg, make_film, make_texture, psnr, run_ffmpeg
 
-from dreamflow.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
-from dreamflow.frames import Frame
-from dreamflow.media import (
-    Clip,
-    assemble,
-    open_clip,
-    open_writer,
-    reel,
-    write_picture,
-    write_video,
-)
-from dreamflow.media.ffmpeg import FramePipe
-from dreamflow.media.folder import job_path
-from dreamflow.media.interrupt import finished_first
-from dreamflow.media.kept import finish_job, look_at
-from dreamflow.media.metadata import MARK, read_record, sidecar
-from dreamflow.media.probe import probe_film
-from dreamflow.options import EncodeOptions
+from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.interrupts import defer_interrupt
+from dreamflow.jobs.listing import finish_job, inspect_job
+from dreamflow.jobs.output import open_writer, write_video
+from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.media.options import EncodeOptions
+from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.probe import probe_video
+from dreamflow.media.stills import write_picture
+from dreamflow.media.write import assemble
+from dreamflow.media.write import segments as reel
+from dreamflow.media.write.ffmpeg import FfmpegFramePipe
+from dreamflow.media.write.metadata import RECORD_VERSION_KEY, read_record, sidecar_path
 
-RECORD = {MARK: "1.2.3", "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode, "quotes"=;#'}}
+RECORD = {
+    RECORD_VERSION_KEY: "1.2.3",
+    "settings": {"layer": ["conv2/3x3"], "note": 'ünïcode, "quotes"=;#'},
+}
 
 
 def copied(clip: Clip, out: Path, crf: int = 12) -> list[np.ndarray]:
     """Write a clip as it is, and return the frames that come back."""
-    with open_writer(out, clip.outline, encode=EncodeOptions(crf=crf), record=RECORD) as writer:
+    with open_writer(out, clip.output_spec, encode=EncodeOptions(crf=crf), record=RECORD) as writer:
         for frame in clip:
             writer.write(frame)
     with warnings.catch_warnings():
@@ -60,8 +59,8 @@ def test_every_format_comes_back(tmp_path: Path, suffix: str) -> None:
     bound = {".gif": 24, "": 1000}.get(suffix, 30)
     assert min(psnr(a, b) for a, b in zip(back, sources, strict=True)) > bound
     assert read_record(out) == RECORD
-    assert json.loads(sidecar(out).read_text(encoding="utf-8")) == RECORD
-    sidecar(out).unlink()
+    assert json.loads(sidecar_path(out).read_text(encoding="utf-8")) == RECORD
+    sidecar_path(out).unlink()
     if suffix:
         assert read_record(out) == RECORD, "the settings are inside the file too"
     leftovers = {p.name for p in tmp_path.iterdir()} - {"in.mp4", out.name}
@@ -72,15 +71,15 @@ def test_every_format_comes_back(tmp_path: Path, suffix: str) -> None:
 def test_rate_and_length_are_exact(tmp_path: Path, rate: str) -> None:
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=20, rate=rate))
     copied(clip, tmp_path / "out.mp4")
-    info = probe_film(tmp_path / "out.mp4")
+    info = probe_video(tmp_path / "out.mp4")
     assert info.rate == clip.rate == Fraction(rate)
-    assert len(info.stamps) == 20 and info.start == 0
+    assert len(info.timestamps) == 20 and info.start_offset == 0
 
 
 def test_uneven_times_survive(tmp_path: Path) -> None:
     even = make_film(tmp_path / "even.mp4", frames=24)
     uneven = tmp_path / "uneven.mp4"
-    ffmpeg(
+    run_ffmpeg(
         *("-i", even, "-vf", "select='not(eq(mod(n,5),1))'", "-fps_mode", "passthrough"),
         *("-enc_time_base", "1/24", uneven),
     )
@@ -111,17 +110,17 @@ def test_colours_come_back(tmp_path: Path, kind: str) -> None:
     matrix, span, size, tagged = TAGGED[kind]
     width, height = map(int, size.split("x"))
     # Chroma is halved in 4:2:0: a smooth picture shows the colours' error and not that loss.
-    picture = cv2.GaussianBlur(texture(height, width), (0, 0), 6)
+    picture = cv2.GaussianBlur(make_texture(height, width), (0, 0), 6)
     cv2.imwrite(str(tmp_path / "p.png"), picture[..., ::-1])
     tags = f",setparams=colorspace={matrix}:range={span}" if tagged else ""
-    ffmpeg(
+    run_ffmpeg(
         *("-loop", "1", "-i", tmp_path / "p.png", "-frames:v", "3", "-crf", "4", "-vf"),
         f"scale=out_color_matrix={matrix}:out_range={span},format=yuv420p{tags}",
         tmp_path / "in.mp4",
     )
     if not tagged:
         strip = "h264_metadata=matrix_coefficients=2:colour_primaries=2:transfer_characteristics=2"
-        ffmpeg("-i", tmp_path / "in.mp4", "-c", "copy", "-bsf:v", strip, tmp_path / "bare.mp4")
+        run_ffmpeg("-i", tmp_path / "in.mp4", "-c", "copy", "-bsf:v", strip, tmp_path / "bare.mp4")
         (tmp_path / "bare.mp4").replace(tmp_path / "in.mp4")
     clip = open_clip(tmp_path / "in.mp4")
     seen = next(iter(clip)).picture
@@ -150,9 +149,9 @@ def sound_of(path: Path) -> tuple[str, float, float]:
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_sound_is_copied_in_sync(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
-    copied(open_clip(SAMPLE, size="64"), out)
+    copied(open_clip(SAMPLE_CLIP, size="64"), out)
     assert sound_of(out)[0] == "aac"
-    for mine, theirs in zip(sound_of(out)[1:], sound_of(SAMPLE)[1:], strict=True):
+    for mine, theirs in zip(sound_of(out)[1:], sound_of(SAMPLE_CLIP)[1:], strict=True):
         assert mine == pytest.approx(theirs, abs=0.025)
 
 
@@ -182,11 +181,11 @@ def test_sound_is_where_it_was_by_cross_correlation(
     film, rate = tmp_path / "in.mp4", 8000
     noise = "anoisesrc=seed=3:sample_rate=48000:amplitude=0.4:duration=5"
     video = make_film(tmp_path / "v.mp4", frames=120)
-    ffmpeg("-i", video, "-f", "lavfi", "-i", noise, "-c:v", "copy", "-c:a", "aac", film)
+    run_ffmpeg("-i", video, "-f", "lavfi", "-i", noise, "-c:v", "copy", "-c:a", "aac", film)
     clip = open_clip(film, start=start, end="110")
     out = tmp_path / f"out{suffix}"
     copied(clip, out)
-    source = samples_of(film)[round(float(clip.begin) * rate) :]
+    source = samples_of(film)[round(float(clip.start_time) * rate) :]
     heard, length = samples_of(out), int(1.2 * rate)
     near = np.correlate(source[: length + rate], heard[rate // 2 : length], "valid")
     late_s = (rate // 2 - int(np.argmax(near))) / rate
@@ -196,17 +195,17 @@ def test_sound_is_where_it_was_by_cross_correlation(
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_sound_of_a_span_stays_with_it(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
-    copied(open_clip(SAMPLE, size="64", start="1s", end="3s"), out)
+    copied(open_clip(SAMPLE_CLIP, size="64", start="1s", end="3s"), out)
     _, start, end = sound_of(out)
     assert abs(start) < 0.03 and end == pytest.approx(2, abs=0.06)
-    info = probe_film(out)
-    assert info.start == 0 and float(info.length) == pytest.approx(2)
+    info = probe_video(out)
+    assert info.start_offset == 0 and float(info.length) == pytest.approx(2)
 
 
 def test_a_late_picture_stays_late(tmp_path: Path) -> None:
     film = make_film(tmp_path / "f.mp4", frames=12)
     late = tmp_path / "late.mkv"
-    ffmpeg(
+    run_ffmpeg(
         *("-itsoffset", "0.3", "-i", film, "-f", "lavfi", "-i", "sine=duration=1", "-map", "0:v"),
         *("-map", "1:a", "-c:v", "copy", "-c:a", "aac", late),
     )
@@ -216,16 +215,16 @@ def test_a_late_picture_stays_late(tmp_path: Path) -> None:
 
 def test_sound_that_does_not_fit_is_encoded_anew_and_said(tmp_path: Path) -> None:
     with pytest.warns(DreamFlowWarning, match="cannot hold aac"):
-        copied(open_clip(SAMPLE, size="64", end="12"), tmp_path / "out.webm")
+        copied(open_clip(SAMPLE_CLIP, size="64", end="12"), tmp_path / "out.webm")
     assert sound_of(tmp_path / "out.webm")[0] == "opus"
     with pytest.warns(DreamFlowWarning, match="no sound"):
-        copied(open_clip(SAMPLE, size="64", end="3"), tmp_path / "out.gif")
+        copied(open_clip(SAMPLE_CLIP, size="64", end="3"), tmp_path / "out.gif")
 
 
 def test_odd_sides_are_filled_up_and_said(tmp_path: Path) -> None:
     film = tmp_path / "odd.mkv"
     make_film(tmp_path / "even.mp4", frames=3)
-    ffmpeg("-i", tmp_path / "even.mp4", "-vf", "format=gbrp,crop=61:47", "-c:v", "ffv1", film)
+    run_ffmpeg("-i", tmp_path / "even.mp4", "-vf", "format=gbrp,crop=61:47", "-c:v", "ffv1", film)
     with pytest.warns(DreamFlowWarning, match="61x47 becomes 62x48"):
         back = copied(open_clip(film), tmp_path / "out.mp4")
     assert back[0].shape == (48, 62, 3)
@@ -235,9 +234,9 @@ def test_odd_sides_are_filled_up_and_said(tmp_path: Path) -> None:
 
 def test_anamorphic_pixels_stay_so(tmp_path: Path) -> None:
     film = tmp_path / "wide.mp4"
-    ffmpeg("-i", make_film(tmp_path / "f.mp4", frames=3), "-vf", "setsar=64/45", film)
+    run_ffmpeg("-i", make_film(tmp_path / "f.mp4", frames=3), "-vf", "setsar=64/45", film)
     copied(open_clip(film), tmp_path / "out.mp4")
-    assert probe_film(tmp_path / "out.mp4").pixel_aspect == Fraction(64, 45)
+    assert probe_video(tmp_path / "out.mp4").pixel_aspect == Fraction(64, 45)
 
 
 # --- what must not happen
@@ -258,9 +257,9 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     }
     for name, message in cases.items():
         with pytest.raises(OutputError, match=message):
-            open_writer(tmp_path / name, clip.outline)
+            open_writer(tmp_path / name, clip.output_spec)
     with pytest.raises(OutputError, match="other files"):
-        open_writer(tmp_path / "folder", clip.outline, overwrite=True)
+        open_writer(tmp_path / "folder", clip.output_spec, overwrite=True)
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
     (tmp_path / "folder" / "diary.txt").unlink()
     assert write_video(tmp_path / "folder", clip, clip) == 3
@@ -278,7 +277,7 @@ def test_frames_of_a_render_that_fails_are_kept(tmp_path: Path, name: str) -> No
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
     with (
         pytest.raises(ValueError, match="ours") as raised,
-        open_writer(tmp_path / name, clip.outline) as writer,
+        open_writer(tmp_path / name, clip.output_spec) as writer,
     ):
         writer.write(next(iter(clip)))
         raise ValueError("ours")
@@ -294,24 +293,24 @@ def test_frames_of_a_render_that_fails_are_kept(tmp_path: Path, name: str) -> No
 def test_an_encoder_that_dies_is_an_error_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    monkeypatch.setattr(reel, "MAX_SEGMENT_FRAMES", 5)
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=12))
     frames = list(clip)
-    write = FramePipe.write
+    write = FfmpegFramePipe.write
 
-    def struck(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+    def struck(pipe: FfmpegFramePipe, picture: np.ndarray, time: Fraction) -> None:
         pipe._process.kill()
         pipe._process.wait()
         write(pipe, picture, time)
 
-    monkeypatch.setattr(FramePipe, "write", struck)
+    monkeypatch.setattr(FfmpegFramePipe, "write", struck)
     with (
         pytest.raises(OutputError, match="encoding failed: ffmpeg was killed") as raised,
-        open_writer(tmp_path / "out.mp4", clip.outline) as writer,
+        open_writer(tmp_path / "out.mp4", clip.output_spec) as writer,
     ):
         for frame in frames:
             writer.write(frame)
-    monkeypatch.setattr(FramePipe, "write", write)
+    monkeypatch.setattr(FfmpegFramePipe, "write", write)
     assert finish_job(job_of(raised.value))[1] == 10
     assert len(list(open_clip(tmp_path / "out.mp4"))) == 10
 
@@ -319,54 +318,57 @@ def test_an_encoder_that_dies_is_an_error_and_loses_nothing(
 def test_a_full_chunk_is_encoded_while_the_next_frames_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    monkeypatch.setattr(reel, "MAX_SEGMENT_FRAMES", 5)
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=14))
     write_video(tmp_path / "usual.mp4", clip, clip)
-    written, write = threading.Event(), FramePipe.write
+    written, write = threading.Event(), FfmpegFramePipe.write
 
-    def held_up(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+    def held_up(pipe: FfmpegFramePipe, picture: np.ndarray, time: Fraction) -> None:
         assert written.wait(30)
         write(pipe, picture, time)
 
-    monkeypatch.setattr(FramePipe, "write", held_up)
-    with open_writer(tmp_path / "out.mp4", clip.outline) as writer:
+    monkeypatch.setattr(FfmpegFramePipe, "write", held_up)
+    with open_writer(tmp_path / "out.mp4", clip.output_spec) as writer:
         for frame in clip:
             if frame.index == 9:
                 # So many are there, though no chunk is; the next would wait for the first.
-                assert look_at(job_path(tmp_path / "out.mp4")).frames == 9
-                assert not list(job_path(tmp_path / "out.mp4").glob("chunk_*"))
+                assert inspect_job(job_folder_path(tmp_path / "out.mp4")).frames == 9
+                assert not list(job_folder_path(tmp_path / "out.mp4").glob("chunk_*"))
                 written.set()
             writer.write(frame)
-    assert decoded(tmp_path / "out.mp4").tobytes() == decoded(tmp_path / "usual.mp4").tobytes()
+    assert (
+        decode_with_ffmpeg(tmp_path / "out.mp4").tobytes()
+        == decode_with_ffmpeg(tmp_path / "usual.mp4").tobytes()
+    )
 
 
 def test_whoever_stops_does_not_wait_for_a_chunk_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    monkeypatch.setattr(reel, "MAX_SEGMENT_FRAMES", 5)
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=9))
     sent: list[Fraction] = []
-    begun, stopped, write = threading.Event(), threading.Event(), FramePipe.write
+    begun, stopped, write = threading.Event(), threading.Event(), FfmpegFramePipe.write
 
-    def held_up(pipe: FramePipe, picture: np.ndarray, time: Fraction) -> None:
+    def held_up(pipe: FfmpegFramePipe, picture: np.ndarray, time: Fraction) -> None:
         sent.append(time)
         begun.set()
         assert stopped.wait(30)
         write(pipe, picture, time)
 
-    close = reel.FilmReel.close
+    close = reel.VideoSegmentWriter.close
 
-    def closed(one: reel.FilmReel) -> None:
-        one._broken_off = True
+    def closed(one: reel.VideoSegmentWriter) -> None:
+        one._is_cancelled = True
         stopped.set()
         close(one)
 
     with monkeypatch.context() as patched:
-        patched.setattr(FramePipe, "write", held_up)
-        patched.setattr(reel.FilmReel, "close", closed)
+        patched.setattr(FfmpegFramePipe, "write", held_up)
+        patched.setattr(reel.VideoSegmentWriter, "close", closed)
         with (
             pytest.raises(KeyboardInterrupt) as raised,
-            open_writer(tmp_path / "out.mp4", clip.outline) as writer,
+            open_writer(tmp_path / "out.mp4", clip.output_spec) as writer,
         ):
             for frame in clip:
                 writer.write(frame)
@@ -382,26 +384,29 @@ def test_whoever_stops_does_not_wait_for_a_chunk_and_loses_nothing(
 def test_several_chunks_that_were_not_encoded_are_made_up_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reel, "CHUNK_FRAMES", 5)
+    monkeypatch.setattr(reel, "MAX_SEGMENT_FRAMES", 5)
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=13))
-    monkeypatch.setattr(reel.FilmReel, "seal", lambda one: None)
+    monkeypatch.setattr(reel.VideoSegmentWriter, "flush", lambda one: None)
     with (
         pytest.raises(RuntimeError, match="struck") as raised,
-        open_writer(tmp_path / "out.mp4", clip.outline) as writer,
+        open_writer(tmp_path / "out.mp4", clip.output_spec) as writer,
     ):
         for frame in clip:
             writer.write(frame)
         raise RuntimeError("struck")
     monkeypatch.undo()
     job = job_of(raised.value)
-    assert len(list(job.glob("pending_*"))) == 3 and look_at(job).frames == 13
+    assert len(list(job.glob("pending_*"))) == 3 and inspect_job(job).frames == 13
     assert finish_job(job)[1] == 13
     assert len(list(open_clip(tmp_path / "out.mp4"))) == 13
 
 
 def test_nothing_is_left_of_a_render_without_a_frame(tmp_path: Path) -> None:
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=3))
-    with pytest.raises(ValueError, match="ours"), open_writer(tmp_path / "out.mp4", clip.outline):
+    with (
+        pytest.raises(ValueError, match="ours"),
+        open_writer(tmp_path / "out.mp4", clip.output_spec),
+    ):
         raise ValueError("ours")
     assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
 
@@ -412,14 +417,14 @@ def test_a_finished_picture_survives_trouble_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trouble: type[BaseException]
 ) -> None:
     """Hours of dreaming are never lost to the last second: Ctrl-C, a full disk, odd sound."""
-    from dreamflow.media import ffmpeg as module
+    from dreamflow.media.write import ffmpeg as module
 
     def fail(arguments: list[str], purpose: str) -> None:
         raise trouble("ours")
 
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=5))
     with monkeypatch.context() as patched:
-        patched.setattr(module, "run", fail)
+        patched.setattr(module, "run_ffmpeg_command", fail)
         with pytest.raises(trouble) as raised:
             write_video(tmp_path / name, clip, clip)
     job = job_of(raised.value)
@@ -432,17 +437,17 @@ def test_sound_that_cannot_be_joined_is_left_out_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(assemble, "sound_options", lambda *of: ["-map", "1:a", "-c:a", "no"])
-    clip = open_clip(SAMPLE, size="64", end="5")
+    clip = open_clip(SAMPLE_CLIP, size="64", end="5")
     with pytest.warns(DreamFlowWarning, match="the sound is left out"):
         assert write_video(tmp_path / "out.mp4", clip, clip) == 5
-    assert probe_film(tmp_path / "out.mp4").sound == ()
+    assert probe_video(tmp_path / "out.mp4").sound_codecs == ()
 
 
 def test_a_broken_picture_in_a_folder_keeps_what_was_dreamed_before(tmp_path: Path) -> None:
     folder = tmp_path / "shots"
     folder.mkdir()
     for number in range(3):
-        write_picture(folder / f"{number}.png", texture(48, 64, number))
+        write_picture(folder / f"{number}.png", make_texture(48, 64, number))
     (folder / "3.png").write_bytes(b"not a picture")
     clip = open_clip(folder)
     with pytest.raises(MediaError, match=r"3\.png cannot be read") as raised:
@@ -454,7 +459,7 @@ def test_a_broken_picture_in_a_folder_keeps_what_was_dreamed_before(tmp_path: Pa
 def test_two_renders_beside_each_other_do_not_mix(tmp_path: Path) -> None:
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=6))
     script = (
-        "import sys; from dreamflow.media import open_clip, write_video\n"
+        "import sys; from dreamflow import open_clip, write_video\n"
         "clip = open_clip('in.mp4', end=sys.argv[2])\n"
         "write_video(sys.argv[1], clip, clip, overwrite=True)\n"
     )
@@ -470,12 +475,12 @@ def test_two_renders_beside_each_other_do_not_mix(tmp_path: Path) -> None:
 def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=2))
     with pytest.raises(OutputError, match=r"\(96, 128, 3\)"):
-        write_video(tmp_path / "out.mp4", [Frame(0, Fraction(0), texture(96, 128))], clip)
+        write_video(tmp_path / "out.mp4", [Frame(0, Fraction(0), make_texture(96, 128))], clip)
 
 
 def test_a_gif_of_anamorphic_film_has_square_pixels(tmp_path: Path) -> None:
     film = tmp_path / "wide.mp4"
-    ffmpeg("-i", make_film(tmp_path / "f.mp4", frames=3), "-vf", "setsar=2", film)
+    run_ffmpeg("-i", make_film(tmp_path / "f.mp4", frames=3), "-vf", "setsar=2", film)
     assert copied(open_clip(film), tmp_path / "out.gif")[0].shape == (48, 128, 3)
 
 
@@ -485,7 +490,7 @@ def test_records_are_found_or_missed_clearly(tmp_path: Path) -> None:
         read_record(tmp_path / "none.mp4")
     with pytest.raises(SettingsError, match="no DreamFlow settings"):
         read_record(film)
-    sidecar(film).write_text("{not json")
+    sidecar_path(film).write_text("{not json")
     with pytest.raises(SettingsError, match="no DreamFlow settings"):
         read_record(film)
 
@@ -493,14 +498,14 @@ def test_records_are_found_or_missed_clearly(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_ctrl_c_waits_for_the_frame_and_a_second_does_not() -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), finished_first():
+    with pytest.raises(KeyboardInterrupt), defer_interrupt():
         os.kill(os.getpid(), signal.SIGINT)
         done.append("the whole frame")
-    with pytest.raises(KeyboardInterrupt), finished_first():
+    with pytest.raises(KeyboardInterrupt), defer_interrupt():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         done.append("never")
-    with finished_first():
+    with defer_interrupt():
         done.append("as ever")
     assert done == ["the whole frame", "as ever"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -528,12 +533,12 @@ def test_what_comes_into_the_folder_during_a_render_is_kept(tmp_path: Path) -> N
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=2))
     out = tmp_path / "out"
     out.mkdir()
-    writer = open_writer(out, clip.outline)
+    writer = open_writer(out, clip.output_spec)
     with pytest.raises(OutputError, match=r"holds other files \(mine\.txt\)"), writer:
         for frame in clip:
             writer.write(frame)
         (out / "mine.txt").write_text("mine")
     assert (out / "mine.txt").read_text() == "mine"
     (out / "mine.txt").unlink()
-    assert finish_job(job_path(out), None, overwrite=True) == (out, 2)
+    assert finish_job(job_folder_path(out), None, overwrite=True) == (out, 2)
     assert len(list(open_clip(out))) == 2

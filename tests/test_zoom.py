@@ -13,36 +13,43 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import SAMPLE_STILL, Run, make_film, texture
+from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamflow.clock import Timeline
-from dreamflow.dream import Objective
-from dreamflow.errors import SettingsError
-from dreamflow.frames import Frame
-from dreamflow.journeys.edge import to_image
-from dreamflow.journeys.noise import coloured_noise
-from dreamflow.journeys.zoom import ZoomJourney, dream_zoom, layers_over, zoom_timeline
-from dreamflow.media import open_clip, read_picture, write_picture
-from dreamflow.media.folder import job_path
-from dreamflow.motion.camera import Move, moved, seen
-from dreamflow.motion.look import Look, kept
-from dreamflow.networks import Network
-from dreamflow.options import DreamOptions, ZoomOptions
-from dreamflow.presets import load_preset
-from dreamflow.render import Handles
-from dreamflow.render.zoom import ZoomSettings, first_picture, render_zoom
-from dreamflow.schedule import LayerSchedule
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.schedules.schedule import LayerSchedule
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.tensors import picture_to_tensor
+from dreamflow.dream.objective import Objective
+from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.job import RenderControls
+from dreamflow.jobs.render_zoom import ZoomSettings, make_zoom_start_picture, render_zoom
+from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.noise import coloured_noise
+from dreamflow.pipelines.settings.options import ZoomOptions
+from dreamflow.pipelines.settings.presets import load_preset
+from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance
+from dreamflow.pipelines.zoom.camera import SimilarityTransform, make_camera_transform, warp_view
+from dreamflow.pipelines.zoom.pipeline import (
+    ZoomPipeline,
+    dream_zoom,
+    make_zoom_timeline,
+    schedule_zoom_layers,
+)
 
-Cli = Callable[..., Run]
+Cli = Callable[..., CommandResult]
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
 ZOOM = ZoomOptions(seconds=1, fps=12)
 SMALL = ("--size", "64x48", "--octaves", "1", "--iterations", "1", "--layer", "conv2/3x3")
 
 
 def zoomed(network: Network, zoom: ZoomOptions = ZOOM, dream: DreamOptions = DREAM) -> list[Frame]:
-    return list(dream_zoom(texture(48, 64), network, dream, zoom))
+    return list(dream_zoom(make_texture(48, 64), network, dream, zoom))
 
 
 def change(one: Frame, other: Frame) -> float:
@@ -64,18 +71,20 @@ numbers = st.floats(-50, 50)
 def test_a_movement_is_its_parts_after_one_another(
     one: float, other: float, speed: float, rotation: float, centre: float, drift: float
 ) -> None:
-    def move(seconds: float) -> Move:
-        return moved(seconds, speed, rotation, complex(centre, 20), complex(drift, -drift))
+    def move(seconds: float) -> SimilarityTransform:
+        return make_camera_transform(
+            seconds, speed, rotation, complex(centre, 20), complex(drift, -drift)
+        )
 
     whole, parts, point = move(one + other), move(one).then(move(other)), complex(3, -7)
     assert parts(point) == pytest.approx(whole(point), rel=1e-6, abs=1e-6)
-    assert whole.back()(whole(point)) == pytest.approx(point, rel=1e-6, abs=1e-6)
+    assert whole.inverse()(whole(point)) == pytest.approx(point, rel=1e-6, abs=1e-6)
 
 
 def test_a_camera_that_stays_sees_the_picture_itself() -> None:
-    picture = texture(40, 56).astype(np.float32)
-    assert np.array_equal(seen(picture, Move(), 56, 40), picture)
-    rolled = seen(picture, Move(1, complex(5, 3)), 56, 40, round_about=True)
+    picture = make_texture(40, 56).astype(np.float32)
+    assert np.array_equal(warp_view(picture, SimilarityTransform(), 56, 40), picture)
+    rolled = warp_view(picture, SimilarityTransform(1, complex(5, 3)), 56, 40, wrap=True)
     np.testing.assert_allclose(rolled, np.roll(picture, (-3, -5), (0, 1)), atol=1e-3)
 
 
@@ -100,8 +109,8 @@ def test_it_moves_by_what_it_says_per_second(noise_network: Network, fps: float)
     zoom = ZoomOptions(seconds=1.4, fps=fps, speed=1.5, rotation=20, drift_x=-5, centre_x=40)
     centre, begun = complex(64, 60), blob(spot(80, 50))
     for frame in dream_zoom(spot(80, 50), noise_network, still, zoom):
-        camera = moved(float(frame.time), 1.5, 20, centre, complex(-0.05 * 161))
-        assert abs(blob(frame.picture) - camera.back()(begun)) < 0.25
+        camera = make_camera_transform(float(frame.time), 1.5, 20, centre, complex(-0.05 * 161))
+        assert abs(blob(frame.picture) - camera.inverse()(begun)) < 0.25
 
 
 def test_turned_clockwise_and_nearer(noise_network: Network) -> None:
@@ -117,20 +126,22 @@ def test_turned_clockwise_and_nearer(noise_network: Network) -> None:
 
 
 def test_a_look_that_is_there_is_let_be() -> None:
-    image = texture(64, 80).astype(np.float32) / 255
-    np.testing.assert_allclose(kept(image, Look.of(image), 1.0), image, atol=2e-3)
-    assert kept(image, Look.of(image), 0) is image
+    image = make_texture(64, 80).astype(np.float32) / 255
+    np.testing.assert_allclose(
+        match_appearance(image, AppearanceStats.of(image), 1.0), image, atol=2e-3
+    )
+    assert match_appearance(image, AppearanceStats.of(image), 0) is image
 
 
 def test_a_picture_gone_grey_and_soft_is_led_back() -> None:
-    image = texture(64, 80).astype(np.float32) / 255
-    wanted, astray = Look.of(image), cv2.GaussianBlur(image, (0, 0), 1) * 0.5 + 0.3
+    image = make_texture(64, 80).astype(np.float32) / 255
+    wanted, astray = AppearanceStats.of(image), cv2.GaussianBlur(image, (0, 0), 1) * 0.5 + 0.3
     for _ in range(40):
-        astray = kept(astray, wanted, 0.3)
-    found = Look.of(astray)
+        astray = match_appearance(astray, wanted, 0.3)
+    found = AppearanceStats.of(astray)
     np.testing.assert_allclose(found.mean, wanted.mean, atol=0.01)
     np.testing.assert_allclose(np.diag(found.covariance), np.diag(wanted.covariance), rtol=0.05)
-    np.testing.assert_allclose(found.contrast, wanted.contrast, rtol=0.1)
+    np.testing.assert_allclose(found.band_rms, wanted.band_rms, rtol=0.1)
 
 
 # --- the journey
@@ -140,9 +151,9 @@ def test_it_begins_with_the_picture_and_dreams(noise_network: Network) -> None:
     frames = zoomed(noise_network)
     assert [frame.index for frame in frames] == list(range(12))
     assert frames[6].time == Fraction(1, 2)
-    assert np.array_equal(frames[0].picture, texture(48, 64))
-    objective = Objective.of(noise_network, DREAM.layer)
-    begun, ended = (objective.value(to_image(frames[n].picture)) for n in (0, -1))
+    assert np.array_equal(frames[0].picture, make_texture(48, 64))
+    objective = Objective.parse(noise_network, DREAM.layer)
+    begun, ended = (objective.value(picture_to_tensor(frames[n].picture)) for n in (0, -1))
     assert ended > 1.5 * begun
 
 
@@ -179,11 +190,11 @@ def test_it_goes_on_from_any_frame(noise_network: Network, loop: bool) -> None:
     zoom = replace(ZOOM, fps=10, loop=loop, rotation=20)
     whole = zoomed(noise_network, zoom)
     for stop in (1, 5, 9):
-        first = ZoomJourney(texture(48, 64), noise_network, DREAM, zoom)
+        first = ZoomPipeline(make_texture(48, 64), noise_network, DREAM, zoom)
         frames = iter(first)
         for _ in range(stop):
             next(frames)
-        second = ZoomJourney(texture(48, 64), noise_network, DREAM, zoom)
+        second = ZoomPipeline(make_texture(48, 64), noise_network, DREAM, zoom)
         second.restore(first.state())
         rest = list(second)
         assert [frame.index for frame in rest] == list(range(stop, 10))
@@ -223,7 +234,7 @@ def test_it_stays_as_it_is_for_long(noise_network: Network) -> None:
 
 
 def test_each_layer_has_its_share() -> None:
-    options = layers_over(ZoomOptions(layers="a, b,c,d"), DREAM)
+    options = schedule_zoom_layers(ZoomOptions(layers="a, b,c,d"), DREAM)
     schedule, timeline = LayerSchedule(options.layer[0]), Timeline(Fraction(100), Fraction(8))
     held: dict[str, float] = dict.fromkeys("abcd", 0.0)
     for moment in timeline.moments():
@@ -234,17 +245,17 @@ def test_each_layer_has_its_share() -> None:
         for layer, weight in zip(layers, weights, strict=True):
             held[layer[0]] += weight**2 / 100
     assert list(held.values()) == pytest.approx([2, 2, 2, 2], abs=0.05)
-    assert schedule.at(timeline.at(Fraction(0))) == ("a=1.0",)
-    assert schedule.at(timeline.at(Fraction(8))) == ("d=1.0",)
+    assert schedule.at(timeline.moment_at(Fraction(0))) == ("a=1.0",)
+    assert schedule.at(timeline.moment_at(Fraction(8))) == ("d=1.0",)
 
 
 def test_a_loop_comes_back_to_its_first_layer() -> None:
-    options = layers_over(ZoomOptions(layers="a,b,c", loop=True), DREAM)
+    options = schedule_zoom_layers(ZoomOptions(layers="a,b,c", loop=True), DREAM)
     schedule, timeline = LayerSchedule(options.layer[0]), Timeline(Fraction(100), Fraction(6))
-    found = [schedule.at(timeline.at(Fraction(s)))[0][0] for s in (0, 2, 4, 6)]
+    found = [schedule.at(timeline.moment_at(Fraction(s)))[0][0] for s in (0, 2, 4, 6)]
     assert found == ["a", "b", "c", "a"]
-    assert layers_over(ZoomOptions(layers="a"), DREAM).layer == ("0%: a",)
-    assert layers_over(ZoomOptions(), DREAM) is DREAM
+    assert schedule_zoom_layers(ZoomOptions(layers="a"), DREAM).layer == ("0%: a",)
+    assert schedule_zoom_layers(ZoomOptions(), DREAM) is DREAM
 
 
 def test_no_jump_between_layers(noise_network: Network) -> None:
@@ -261,12 +272,12 @@ def test_what_cannot_be_is_refused(noise_network: Network) -> None:
         (ZoomOptions(speed="0: 1, 20s: 2"), "past the end"),
     ):
         with pytest.raises(SettingsError, match=message):
-            ZoomJourney(texture(48, 64), noise_network, DREAM, zoom)
+            ZoomPipeline(make_texture(48, 64), noise_network, DREAM, zoom)
     with pytest.raises(SettingsError, match="too small for inception_5b/output"):
         deep = ZoomOptions(layers="conv2/3x3,inception_5b/output")
-        ZoomJourney(texture(12, 12), noise_network, DREAM, deep)
+        ZoomPipeline(make_texture(12, 12), noise_network, DREAM, deep)
     with pytest.raises(SettingsError, match="at least 8 pixels"):
-        ZoomJourney(texture(4, 90), noise_network, DREAM, ZOOM)
+        ZoomPipeline(make_texture(4, 90), noise_network, DREAM, ZOOM)
 
 
 # --- the beginning
@@ -287,20 +298,26 @@ def test_the_picture_is_cropped_about_the_centre(tmp_path: Path) -> None:
     write_picture(tmp_path / "half.png", picture)
 
     def begun(**zoom: object) -> np.ndarray:
-        return first_picture(tmp_path / "half.png", ZoomSettings(zoom=ZoomOptions(**zoom)))  # type: ignore[arg-type]
+        return make_zoom_start_picture(
+            tmp_path / "half.png", ZoomSettings(zoom=ZoomOptions(**zoom))
+        )  # type: ignore[arg-type]
 
     assert begun(size="60x60", centre_x=0).min() == 255
     assert begun(size="60x60", centre_x="0: 100, 1s: 0").max() == 0
     assert begun(size="30").shape == (16, 30, 3)
     assert begun().shape == (320, 640, 3)
-    assert first_picture(None, ZoomSettings(zoom=ZoomOptions(size="50x40"))).shape == (40, 50, 3)
-    assert first_picture(None, ZoomSettings()).shape == (360, 640, 3)
+    assert make_zoom_start_picture(None, ZoomSettings(zoom=ZoomOptions(size="50x40"))).shape == (
+        40,
+        50,
+        3,
+    )
+    assert make_zoom_start_picture(None, ZoomSettings()).shape == (360, 640, 3)
 
 
 def test_lengths_are_whole_frames() -> None:
-    timeline = zoom_timeline(ZoomOptions(seconds=2, fps=29.97))
+    timeline = make_zoom_timeline(ZoomOptions(seconds=2, fps=29.97))
     assert timeline.rate == Fraction(30000, 1001) and timeline.length * timeline.rate == 60
-    assert zoom_timeline(ZoomOptions(seconds=0.001)).length == Fraction(1, 24)
+    assert make_zoom_timeline(ZoomOptions(seconds=0.001)).length == Fraction(1, 24)
 
 
 # --- the command
@@ -348,9 +365,9 @@ def test_a_zoom_into_another_frame_does_not_go_on(tmp_path: Path, noise_network:
             if done == stop:
                 raise InterruptedError
 
-        picture = first_picture(film, settings, at)
+        picture = make_zoom_start_picture(film, settings, at)
         out = tmp_path / "z.mp4"
-        render_zoom(film, picture, out, noise_network, settings, Handles(progress), at)
+        render_zoom(film, picture, out, noise_network, settings, RenderControls(progress), at)
 
     with pytest.raises(InterruptedError):
         rendered("3", stop=2)
@@ -373,7 +390,7 @@ def test_reverse_is_the_same_backwards(tmp_path: Path, cli: Cli) -> None:
 
 def test_a_zoom_out_goes_on_where_it_was_broken_off(tmp_path: Path, noise_network: Network) -> None:
     settings = ZoomSettings(DREAM, replace(ZOOM, reverse=True))
-    picture, whole = texture(48, 64), zoomed(noise_network)
+    picture, whole = make_texture(48, 64), zoomed(noise_network)
 
     def rendered(stop: int | None) -> None:
         def progress(done: int, total: int) -> None:
@@ -381,7 +398,7 @@ def test_a_zoom_out_goes_on_where_it_was_broken_off(tmp_path: Path, noise_networ
             if done == stop:
                 raise KeyboardInterrupt
 
-        handles = Handles(progress)
+        handles = RenderControls(progress)
         render_zoom(None, picture, tmp_path / "away", noise_network, settings, handles)
 
     for stop in (5, 17):  # on its way in, and on its way back
@@ -407,17 +424,17 @@ def test_a_zoom_out_needs_all_its_frames_and_its_own(
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            render_zoom(None, picture, out, noise_network, settings, Handles(progress))
+            render_zoom(None, picture, out, noise_network, settings, RenderControls(progress))
 
-    stopped_on_its_way_back(texture(48, 64))
-    shutil.rmtree(job_path(out))
+    stopped_on_its_way_back(make_texture(48, 64))
+    shutil.rmtree(job_folder_path(out))
     last = sorted(forwards.glob("frame_*.png"))[-1]
     last.unlink()
-    stopped_on_its_way_back(texture(48, 64))
+    stopped_on_its_way_back(make_texture(48, 64))
     assert last.exists()
-    shutil.rmtree(job_path(out))
+    shutil.rmtree(job_folder_path(out))
     with pytest.raises(SettingsError, match="holds other frames"):
-        render_zoom(None, texture(48, 64, 1), out, noise_network, settings)
+        render_zoom(None, make_texture(48, 64, 1), out, noise_network, settings)
 
 
 def test_other_frames_in_the_way_are_let_be(tmp_path: Path, cli: Cli) -> None:

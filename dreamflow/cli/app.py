@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 import dreamflow
-from dreamflow.cli.help import App
+from dreamflow.cli.help import CommandGroup
 
 
-def as_spelt_here(flag: str) -> str:
+def to_british_spelling(flag: str) -> str:
     """Return a flag, given without its dashes, in British spelling: `--color` is `--colour`."""
     return flag.replace("color", "colour").replace("center", "centre")
 
 
-app = App(
+app = CommandGroup(
     name="dreamflow",
     help="Turn clips into dreams that move with the scene.",
     no_args_is_help=True,
@@ -24,24 +24,24 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "token_normalize_func": as_spelt_here,
+        "token_normalize_func": to_british_spelling,
     },
     epilog="Start with: dreamflow frame CLIP look.png --layer inception_4c/output",
 )
 
 
-def show_version(wanted: bool) -> None:
+def print_version(requested: bool) -> None:
     """Print the version and stop."""
-    if wanted:
+    if requested:
         typer.echo(f"dreamflow {dreamflow.__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def before(
+def root_callback(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=show_version, is_eager=True, help="Print the version."),
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Turn clips into dreams that move with the scene."""

@@ -12,19 +12,24 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from dreamflow.cli.help import LAST_PANEL
-from dreamflow.cli.taken import say_taken, use_like, use_preset, without_unusable
-from dreamflow.options import EncodeOptions
-from dreamflow.settings import (
+from dreamflow.cli.help import MACHINE_PANEL
+from dreamflow.cli.inherited import (
+    apply_like,
+    apply_preset,
+    drop_unusable_encode_settings,
+    report_inherited_clip_settings,
+)
+from dreamflow.core.options.declaration import (
     Options,
     flag_of,
-    in_words,
+    format_setting_value,
     plain_value,
-    type_hints,
-    warn_of_idle,
+    resolve_field_types,
+    warn_ineffective_settings,
 )
+from dreamflow.media.options import EncodeOptions
 
-PANELS = {
+PANEL_BY_GROUP = {
     "DreamOptions": "Dream",
     "GuideDreamOptions": "Dream",
     "ChannelDreamOptions": "Dream",
@@ -37,13 +42,13 @@ PANELS = {
     "SweepOptions": "Sweep",
     "ZoomOptions": "Zoom",
     "DistillOptions": "Training",
-    "MachineOptions": LAST_PANEL,
+    "MachineOptions": MACHINE_PANEL,
 }
-CONTEXT = "ctx"
+CONTEXT_PARAMETER = "ctx"
 """The parameter in which a command is given typer's context."""
-MOST_USED = "Most used"
+MOST_USED_PANEL = "Most used"
 """The first panel of commands that take presets."""
-ESSENTIALS = frozenset(
+MOST_USED_SETTINGS = frozenset(
     {
         *("preset", "at", "overwrite", "layer", "layers", "category", "iterations", "step"),
         *("stability", "size", "start", "end", "seconds", "speed", "quality", "folder", "suffix"),
@@ -54,9 +59,9 @@ ESSENTIALS = frozenset(
 
 def complete_presets(incomplete: str) -> list[str]:
     """Return the presets that a shell completes to."""
-    from dreamflow.presets import preset_files
+    from dreamflow.pipelines.settings.presets import list_preset_files
 
-    return [name for name in preset_files() if name.startswith(incomplete)]
+    return [name for name in list_preset_files() if name.startswith(incomplete)]
 
 
 AtOption = Annotated[
@@ -74,7 +79,7 @@ PresetOption = Annotated[
         help="Settings by name (`dreamflow presets list`), or a .toml file.",
         metavar="NAME",
         is_eager=True,
-        callback=use_preset,
+        callback=apply_preset,
         autocompletion=complete_presets,
         rich_help_panel="Dream",
     ),
@@ -86,7 +91,7 @@ LikeOption = Annotated[
         help="Take all settings from a dream made before.",
         metavar="FILE",
         is_eager=True,
-        callback=use_like,
+        callback=apply_like,
         rich_help_panel="Dream",
     ),
 ]
@@ -123,12 +128,12 @@ PlateOption = Annotated[
 DebugOption = Annotated[
     bool,
     typer.Option(
-        "--debug", help="Show where in the code an error came from.", rich_help_panel=LAST_PANEL
+        "--debug", help="Show where in the code an error came from.", rich_help_panel=MACHINE_PANEL
     ),
 ]
 
 
-def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
+def build_option_parameter(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
     """Return the command's parameter for one setting."""
     flag, rule = flag_of(setting.name), setting.metadata
     metavar = rule["metavar"]
@@ -141,11 +146,14 @@ def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
         hint, default = str, f"{default:g}"
     elif hint is bool:
         metavar = ""
-    shown = "" if default in (None, []) or hint is bool else in_words(plain_value(default))
+    shown = (
+        "" if default in (None, []) or hint is bool else format_setting_value(plain_value(default))
+    )
     option = typer.Option(
         *names,
         # Where typer writes the defaults, each takes a line of its own.
-        help=literal(rule["help"]) + (f" [dim]{literal(f'[{shown}]')}[/dim]" if shown else ""),
+        help=escape_markup(rule["help"])
+        + (f" [dim]{escape_markup(f'[{shown}]')}[/dim]" if shown else ""),
         metavar=metavar,
         rich_help_panel=rule["panel"] or panel,
         show_default=False,
@@ -158,7 +166,7 @@ def option_for(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
     )
 
 
-def literal(text: str) -> str:
+def escape_markup(text: str) -> str:
     """Return a text as rich's markup writes it: with no brackets that mean something."""
     return text.replace("[", r"\[")
 
@@ -168,12 +176,12 @@ class OptionGroups:
     """The settings that a command takes: groups, but not these names."""
 
     groups: tuple[type[Options], ...]
-    without: tuple[str, ...]
+    excluded: tuple[str, ...]
 
     def has(self, name: str) -> bool:
         """Return whether the command has a setting of this name."""
         named = {setting.name for group in self.groups for setting in fields(group)}  # type: ignore[arg-type]
-        return name in named and name not in self.without
+        return name in named and name not in self.excluded
 
 
 def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Callable[..., Any]:
@@ -190,9 +198,9 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
         hint = hints[parameter.name]
         if isinstance(hint, type) and issubclass(hint, Options):
             groups[parameter.name] = hint
-            panel, types = PANELS[hint.__name__], type_hints(hint)
+            panel, types = PANEL_BY_GROUP[hint.__name__], resolve_field_types(hint)
             parameters += [
-                option_for(setting, types[setting.name], panel)
+                build_option_parameter(setting, types[setting.name], panel)
                 for setting in fields(hint)  # type: ignore[arg-type]
                 if setting.name not in without
             ]
@@ -201,33 +209,37 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
 
     @functools.wraps(command)
     def called(*positional: Any, **given: Any) -> Any:
-        context = given.get(CONTEXT) if CONTEXT in hints else given.pop(CONTEXT, None)
+        context = (
+            given.get(CONTEXT_PARAMETER)
+            if CONTEXT_PARAMETER in hints
+            else given.pop(CONTEXT_PARAMETER, None)
+        )
         flags = {name for name in given if context and is_given(context, name)}
         if context:
-            say_taken(context, flags)
+            report_inherited_clip_settings(context, flags)
         for parameter, group in groups.items():
             names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
             own = {name: given.pop(name) for name in names if name in given}
             if context and group is EncodeOptions:
-                own = without_unusable(context, output_of(given), own, flags)
+                own = drop_unusable_encode_settings(context, find_output_path(given), own, flags)
             given[parameter] = made = group(**own)
-            warn_of_idle(flags, made)
+            warn_ineffective_settings(flags, made)
         return command(*positional, **given)
 
     positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     named = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    if CONTEXT not in hints:
+    if CONTEXT_PARAMETER not in hints:
         kind = inspect.Parameter.KEYWORD_ONLY
-        named.append(inspect.Parameter(CONTEXT, kind, annotation=typer.Context))
+        named.append(inspect.Parameter(CONTEXT_PARAMETER, kind, annotation=typer.Context))
     if any(parameter.name == "preset" for parameter in named):
-        named = essentials_first(named)
+        named = move_most_used_first(named)
     called.__signature__ = inspect.Signature(positional + named)  # type: ignore[attr-defined]
     called.option_groups = OptionGroups(tuple(groups.values()), tuple(without))  # type: ignore[attr-defined]
     called.__annotations__ = {p.name: p.annotation for p in [*positional, *named]}
     return called
 
 
-def output_of(given: Mapping[str, Any]) -> Path | None:
+def find_output_path(given: Mapping[str, Any]) -> Path | None:
     """Return what a command writes, as far as it says; of `batch`, a name like all of them."""
     if "suffix" in given:
         return Path(".".join(filter(None, ("dream", given["suffix"].lstrip(".")))))
@@ -240,12 +252,12 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def essentials_first(options: list[inspect.Parameter]) -> list[inspect.Parameter]:
+def move_most_used_first(options: list[inspect.Parameter]) -> list[inspect.Parameter]:
     """Return a command's options with those that are used most in a panel of their own, first."""
     first: list[inspect.Parameter] = []
-    for parameter in (option for option in options if option.name in ESSENTIALS):
+    for parameter in (option for option in options if option.name in MOST_USED_SETTINGS):
         hint, declared = get_args(parameter.annotation)
         own = copy.copy(declared)  # other commands have the same one
-        own.rich_help_panel = MOST_USED
+        own.rich_help_panel = MOST_USED_PANEL
         first.append(parameter.replace(annotation=Annotated[hint, own]))
-    return first + [option for option in options if option.name not in ESSENTIALS]
+    return first + [option for option in options if option.name not in MOST_USED_SETTINGS]

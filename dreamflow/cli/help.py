@@ -7,11 +7,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
-LAST_PANEL = "Machine"
+MACHINE_PANEL = "Machine"
 """Where `--help` stands, of commands that have the panel."""
 
 
-class HelpfulCommand(TyperCommand):
+class CompactHelpCommand(TyperCommand):
     """A command with a help that a person reads."""
 
     def __init__(self, *arguments: Any, help: str | None = None, **more: Any) -> None:
@@ -26,8 +26,8 @@ class HelpfulCommand(TyperCommand):
         panels = {getattr(parameter, "rich_help_panel", None) for parameter in self.params}
         if isinstance(option, TyperOption):
             option.metavar = ""
-            if LAST_PANEL in panels:
-                option.rich_help_panel = LAST_PANEL
+            if MACHINE_PANEL in panels:
+                option.rich_help_panel = MACHINE_PANEL
         return option
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -46,9 +46,9 @@ class HelpfulCommand(TyperCommand):
                 switch.opts, switch.secondary_opts = opts, secondary
 
 
-class App(typer.Typer):
+class CommandGroup(typer.Typer):
     """A group of commands whose help is readable."""
 
     def command(self, name: str | None = None, **more: Any) -> Any:
         """Add a command, as typer does."""
-        return super().command(name, **{"cls": HelpfulCommand, **more})
+        return super().command(name, **{"cls": CompactHelpCommand, **more})

@@ -9,30 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamflow.cli import terminal
-from dreamflow.errors import SettingsError, Stopped
-from dreamflow.options import DreamOptions, MachineOptions
-from dreamflow.schedule import layer_schedule
-from dreamflow.wording import counted
+from dreamflow.core.errors import SettingsError, UserInterrupt
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.schedules.schedule import parse_layer_schedule
+from dreamflow.core.wording import format_count
+from dreamflow.dream.options import DreamOptions
 
 if TYPE_CHECKING:
-    from dreamflow.media.outline import Outline
-    from dreamflow.render import Handles, Rendered
+    from dreamflow.jobs.job import RenderControls, RenderResult
+    from dreamflow.media.output_spec import OutputSpec
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stop_on_ctrl_c() -> Iterator[None]:
     """Turn a Ctrl-C into an error that says what is kept; typer would end without a word."""
     try:
         yield
     except KeyboardInterrupt as error:
-        stopped = Stopped("stopped")
+        stopped = UserInterrupt("stopped")
         for note in getattr(error, "__notes__", []):
             stopped.add_note(note)
         raise stopped from error
 
 
 @contextmanager
-def followed_render(
+def track_render(
     out: Path,
     total: int,
     overwrite: bool,
@@ -40,31 +41,31 @@ def followed_render(
     watch: Path | None,
     plate: Path | None = None,
     steps: tuple[int, int] | None = None,
-) -> Iterator[Handles]:
+) -> Iterator[RenderControls]:
     """Show the progress of a render of so many frames, and yield what it is steered by.
 
     steps: about how many the first frame takes, and each that comes after it, where they are to be
     followed, too.
     """
-    from dreamflow.dream.follow import FrameSteps, followed
-    from dreamflow.render import Handles
+    from dreamflow.dream.progress import FrameProgress, call_on_step
+    from dreamflow.jobs.job import RenderControls
 
-    with stoppable(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        within = FrameSteps(progress, *(steps or (1, 1)))
-        handles = Handles(
-            within.reach,
-            terminal.note,
-            watch=watch,
+    with stop_on_ctrl_c(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
+        within = FrameProgress(progress, *(steps or (1, 1)))
+        handles = RenderControls(
+            within.finish_frames,
+            terminal.print_note,
+            watch_path=watch,
             overwrite=overwrite,
             fresh=fresh,
-            plate=plate,
-            command=given_command(),
+            plate_path=plate,
+            resume_command=read_command_line(),
         )
-        with followed(within.step) if steps else nullcontext():
+        with call_on_step(within.step) if steps else nullcontext():
             yield handles
 
 
-def given_command() -> list[str]:
+def read_command_line() -> list[str]:
     """Return the words of this command, as they were given: given again, they go on."""
     # --fresh would start over. A word that is not in the system's encoding could not be kept.
     words = [word for word in sys.argv[1:] if word != "--fresh"]
@@ -73,46 +74,50 @@ def given_command() -> list[str]:
 
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Refuse an unknown network or layer at once, before weights are loaded."""
-    from dreamflow.blend import parse_layers
-    from dreamflow.networks.classes import check_target
-    from dreamflow.networks.store import network_layers
+    from dreamflow.core.blend import parse_blend
+    from dreamflow.networks.classes import check_network_has_target
+    from dreamflow.networks.loading import network_layers
 
     known = network_layers(dream.network, machine.weights)
-    schedule = layer_schedule(dream.layer)
-    for name, keyframe in (schedule.layers if schedule else {}).items():
+    schedule = parse_layer_schedule(dream.layer)
+    for name, keyframe in (schedule.first_keyframe_by_target if schedule else {}).items():
         try:
-            check_target(dream.network, known, name)
+            check_network_has_target(dream.network, known, name)
         except SettingsError as error:
             raise SettingsError(f"--layer, {keyframe}: {error}") from None
-    for name in () if schedule else parse_layers(dream.layer):
-        check_target(dream.network, known, name)
+    for name in () if schedule else parse_blend(dream.layer):
+        check_network_has_target(dream.network, known, name)
 
 
-def set_machine(machine: MachineOptions) -> None:
+def apply_machine_options(machine: MachineOptions) -> None:
     """Give PyTorch and OpenCV the threads asked for, or the fastest now, and a pass its memory."""
     import torch
 
-    from dreamflow.memory import keep_freed_memory, set_pass_memory
-    from dreamflow.opencv import cv2
-    from dreamflow.threads import fastest_threads
+    from dreamflow.core.machine.memory import keep_freed_memory, set_pass_memory_limit
+    from dreamflow.core.machine.threads import find_fastest_thread_count
+    from dreamflow.core.opencv import cv2
 
     keep_freed_memory()
-    threads = machine.threads or fastest_threads()
+    threads = machine.threads or find_fastest_thread_count()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    set_pass_memory(machine.memory)
+    set_pass_memory_limit(machine.memory)
 
 
-def extent(frames: int, outline: Outline) -> str:
+def format_duration_and_size(frames: int, outline: OutputSpec) -> str:
     """Return how long and how large a film of so many frames is: `4.00 s of 640x360`."""
     return f"{frames / float(outline.rate):.2f} s of {outline.width}x{outline.height}"
 
 
-def what_came(done: Rendered, outline: Outline, spent: float) -> str:
+def format_render_summary(result: RenderResult, outline: OutputSpec, elapsed_s: float) -> str:
     """Return what came of a render that took so many seconds: its last line."""
-    what = f"{counted(done.frames, 'frame')}, {extent(done.frames, outline)}"
-    if not done.dreamed:
+    what = f"{format_count(result.frames, 'frame')}, {format_duration_and_size(result.frames, outline)}"
+    if not result.dreamed_frames:
         return f"{what}, dreamed before"
-    how = "dreamed" if done.dreamed >= done.frames else f"{done.dreamed} of them dreamed now"
-    took = f"{spent:.1f}" if spent < 10 else f"{spent:.0f}"
-    return f"{what}, {how} in {took} s ({spent / done.dreamed:.2f} s a frame)"
+    how = (
+        "dreamed"
+        if result.dreamed_frames >= result.frames
+        else f"{result.dreamed_frames} of them dreamed now"
+    )
+    took = f"{elapsed_s:.1f}" if elapsed_s < 10 else f"{elapsed_s:.0f}"
+    return f"{what}, {how} in {took} s ({elapsed_s / result.dreamed_frames:.2f} s a frame)"

@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dreamflow.dream.chance import jitter_offset
-from dreamflow.dream.follow import stepped
+from dreamflow.core.keyed_random import jitter_offset
+from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
-from dreamflow.dream.shaping import Shaping
+from dreamflow.dream.progress import tick
 
-LEVELS = 255.0
+FULL_SCALE_LEVELS = 255.0
 """Steps are given in 8-bit levels; images are in [0, 1]."""
-BORDER_SHIFTS = 256
+TILE_SHIFT_POSITIONS = 256
 """To so many places, either way, the borders of tiles are moved, where there are any."""
-TURN_KEY = -1
+AFFINE_RANDOM_KEY = -1
 """Keeps the random turns apart from the random shifts."""
-PLAIN = Shaping()
+NO_SHAPING = GradientShaping()
 
 
 def ascend(
@@ -27,7 +27,7 @@ def ascend(
     jitter: int,
     key: tuple[int, ...],
     weight: Tensor | None = None,
-    shaping: Shaping = PLAIN,
+    shaping: GradientShaping = NO_SHAPING,
     source: Tensor | None = None,
 ) -> Tensor:
     """Climb the objective from an image, and return the image reached.
@@ -43,21 +43,21 @@ def ascend(
     source = image if source is None else source
     for iteration in range(iterations):
         shift = jitter_offset(jitter, *key, iteration)
-        down, across = jitter_offset(BORDER_SHIFTS, *key, iteration, BORDER_SHIFTS)
-        moved = (down / BORDER_SHIFTS, across / BORDER_SHIFTS)
+        down, across = jitter_offset(TILE_SHIFT_POSITIONS, *key, iteration, TILE_SHIFT_POSITIONS)
+        moved = (down / TILE_SHIFT_POSITIONS, across / TILE_SHIFT_POSITIONS)
         seen = torch.roll(image, shift, dims)
-        if shaping.turning is None:
+        if shaping.random_affine is None:
             gradient = objective.gradient(seen, moved)
         else:
-            turn = shaping.turning.drawn((*key, iteration, TURN_KEY))
-            gradient = turn.back(objective.gradient(turn.there(seen), moved))
+            turn = shaping.random_affine.sample((*key, iteration, AFFINE_RANDOM_KEY))
+            gradient = turn.inverse(objective.gradient(turn.apply(seen), moved))
         gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims)
-        if shaping.reshapes or shaping.turning is not None:
-            gradient = shaping.shaped(gradient, image - source, step / LEVELS)
+        if shaping.changes_gradient or shaping.random_affine is not None:
+            gradient = shaping.shape_gradient(gradient, image - source, step / FULL_SCALE_LEVELS)
         if weight is not None:
             gradient = gradient * weight
-        image = (image + gradient * (step / LEVELS)).clamp_(0.0, 1.0)
-        if shaping.zoom != 1:
-            image = shaping.flowing(image, source, 1, weight)
-        stepped()
+        image = (image + gradient * (step / FULL_SCALE_LEVELS)).clamp_(0.0, 1.0)
+        if shaping.iteration_zoom != 1:
+            image = shaping.zoom_residual(image, source, 1, weight)
+        tick()
     return image

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from dreamflow.blend import parse_layers
-from dreamflow.dream.aim import Aim, pulled
-from dreamflow.dream.exemplar import Exemplar
+from dreamflow.core.blend import parse_blend
+from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.machine.memory import pass_memory_limit
+from dreamflow.dream.objective_term import ObjectiveTerm, vjp
+from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
-from dreamflow.errors import DreamFlowWarning
-from dreamflow.memory import pass_memory
 from dreamflow.networks.network import Network
 
 
@@ -24,7 +24,7 @@ class Objective:
 
     It is what Google's 2015 notebook climbs (the L2 norm of a blob), taken as a mean, so that its
     value does not depend on the picture's size. Negative weights dream a layer away. Instead of a
-    layer there may be some channels of one, or classes (`dreamflow.target`).
+    layer there may be some channels of one, or classes (`dreamflow.core.targets`).
 
     exemplar: the guide, if there is one: layers are dreamed towards it, with as much of `guidance`,
     from 0 to 1. Raises SettingsError for a target that the network does not have.
@@ -32,26 +32,26 @@ class Objective:
 
     network: Network
     weights: Mapping[str, float]
-    exemplar: Exemplar | None = None
+    reference: ReferenceFeatures | None = None
     guidance: float = 1.0
-    aims: dict[str, Aim] = field(init=False, compare=False, repr=False)
+    terms: dict[str, ObjectiveTerm] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        aims = {name: Aim.at(self.network, name) for name in self.weights}
-        object.__setattr__(self, "aims", aims)
-        if self.exemplar:
-            self.exemplar.check(self.layers)
+        aims = {name: ObjectiveTerm.from_target(self.network, name) for name in self.weights}
+        object.__setattr__(self, "terms", aims)
+        if self.reference:
+            self.reference.check_size(self.layers)
 
     @classmethod
-    def of(
+    def parse(
         cls,
         network: Network,
         layers: Sequence[str],
-        exemplar: Exemplar | None = None,
+        reference: ReferenceFeatures | None = None,
         guidance: float = 1.0,
     ) -> Objective:
         """Return the objective of `NAME` or `NAME=WEIGHT` texts."""
-        return cls(network, parse_layers(layers), exemplar, guidance)
+        return cls(network, parse_blend(layers), reference, guidance)
 
     @property
     def device(self) -> torch.device:
@@ -61,37 +61,43 @@ class Objective:
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers that are looked at, each once."""
-        return tuple(dict.fromkeys(aim.layer for aim in self.aims.values()))
+        return tuple(dict.fromkeys(aim.layer for aim in self.terms.values()))
 
     @property
-    def smallest(self) -> int:
+    def min_side_px(self) -> int:
         """The least side in pixels of a picture that all layers can see."""
         return max(self.network.layer(name).smallest for name in self.layers)
 
-    @torch.no_grad()
     def value(self, image: Tensor) -> float:
-        """Return the weighted sum of each layer's mean square for an image (1, 3, H, W).
+        """Return the objective of an image (1, 3, H, W) on the host; see `measure`."""
+        return float(self.measure(image))
 
-        Of classes it is their mean before the softmax, and towards a guide the mean product. Tile
-        by tile where a pass would take too much memory, as `gradient` is.
+    @torch.no_grad()
+    def measure(self, image: Tensor) -> Tensor:
+        """Return the objective of an image (1, 3, H, W): a () tensor on the compute device.
+
+        It is the weighted sum of each layer's mean square; of classes their mean before the softmax,
+        and towards a reference the mean product. It is computed tile by tile where a pass would take
+        too much memory, as `gradient` is.
         """
-        aims, tiling = list(self.aims.values()), self._tiling(image)
+        aims, tiling = list(self.terms.values()), self._choose_tiling(image)
         if tiling is not None:
-            values = tiled_means(self.network, aims, image, tiling, self._value)
+            values = tiled_means(self.network, aims, image, tiling, self._measure_term)
         else:
             found = self.network.activations(image, self.layers)
-            values = [self._value(aim, found[aim.layer]) for aim in aims]
-        return sum(w * value for w, value in zip(self.weights.values(), values, strict=True))
+            values = [self._measure_term(aim, found[aim.layer]) for aim in aims]
+        weighted = [w * value for w, value in zip(self.weights.values(), values, strict=True)]
+        return torch.stack(weighted).sum()
 
-    def _value(self, aim: Aim, activation: Tensor) -> float:
-        return aim.value(activation, self.exemplar, self.guidance)
+    def _measure_term(self, aim: ObjectiveTerm, activation: Tensor) -> Tensor:
+        return aim.measure(activation, self.reference, self.guidance)
 
-    def _tiling(self, image: Tensor) -> Tiling | None:
+    def _choose_tiling(self, image: Tensor) -> Tiling | None:
         height, width = image.shape[2:]
-        memory = pass_memory(image.device)
+        memory = pass_memory_limit(image.device)
         return choose_tiling(self.network, self.layers, height, width, memory)
 
-    def warn_if_silent(self, image: Tensor, dreamed: Tensor) -> bool:
+    def warn_if_unchanged(self, image: Tensor, dreamed: Tensor) -> bool:
         """Warn where a dream is the very picture that it began with; return whether it is."""
         silent = torch.equal(image, dreamed)
         if silent:
@@ -102,44 +108,48 @@ class Objective:
             )
         return silent
 
-    def gradient(self, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+    def gradient(self, image: Tensor, tile_shift: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """Return the direction to climb for an image (1, 3, H, W), of mean absolute value 1.
 
         Each layer's gradient is brought to mean absolute value 1 before it is weighted, since the
         layers' scales differ by orders of magnitude; so is the sum. Zero where nothing responds.
 
-        A pass that would take too much memory (`dreamflow.memory`) is made tile by tile. moved:
+        A pass that would take too much memory (`dreamflow.core.machine.memory`) is made tile by tile. moved:
         how far the tiles' borders are shifted, (down, across), from -1 to 1.
         """
-        parts = [unit(gradient) for gradient in self._gradients(image, moved)]
+        parts = [
+            normalise_gradient(gradient) for gradient in self._term_gradients(image, tile_shift)
+        ]
         weights = list(self.weights.values())
         if len(parts) == 1:
             return parts[0] if weights[0] > 0 else -parts[0]
-        return unit(torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0))
+        return normalise_gradient(
+            torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0)
+        )
 
-    def _gradients(self, image: Tensor, moved: tuple[float, float]) -> list[Tensor]:
+    def _term_gradients(self, image: Tensor, tile_shift: tuple[float, float]) -> list[Tensor]:
         """Return the gradient of what each aim climbs, summed over the places.
 
         The sum's is as good as the mean's, since only its direction is kept.
         """
-        aims, tiling = list(self.aims.values()), self._tiling(image)
+        aims, tiling = list(self.terms.values()), self._choose_tiling(image)
         if tiling is not None:
-            return tiled_gradients(self.network, aims, image, tiling, moved, self._wanted)
+            return tiled_gradients(self.network, aims, image, tiling, tile_shift, self._cotangent)
         image = image.detach().requires_grad_(True)
         found = self.network.activations(image, self.layers)
         gradients: list[Tensor] = []
         scaled = self.network.dtype == torch.float16
         for number, aim in enumerate(aims, start=1):
             activation, more = found[aim.layer], number < len(aims)
-            wanted = self._wanted(aim, activation)
-            gradients.append(pulled(activation, wanted, image, more, scaled))
+            wanted = self._cotangent(aim, activation)
+            gradients.append(vjp(activation, wanted, image, more, scaled))
         return gradients
 
-    def _wanted(self, aim: Aim, activation: Tensor) -> Tensor:
-        return aim.wanted(activation, self.exemplar, self.guidance)
+    def _cotangent(self, aim: ObjectiveTerm, activation: Tensor) -> Tensor:
+        return aim.cotangent(activation, self.reference, self.guidance)
 
 
-def unit(gradient: Tensor) -> Tensor:
+def normalise_gradient(gradient: Tensor) -> Tensor:
     """Scale a gradient to mean absolute value 1; one of all zeros stays so."""
     size = gradient.abs().mean()
     return gradient / size.clamp_min(torch.finfo(gradient.dtype).tiny)

@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dreamflow.networks.catalogue import known_networks
+    from dreamflow.networks.loading import load_network, network_layers
     from dreamflow.networks.network import Layer, Network
-    from dreamflow.networks.recipes import known_networks
-    from dreamflow.networks.store import load_network, network_layers
-    from dreamflow.networks.traced import network_of
+    from dreamflow.networks.traced.network import network_of
 
-_HOMES = {
+_LAZY_EXPORT_MODULES = {
     "Layer": "network",
     "Network": "network",
-    "known_networks": "recipes",
-    "load_network": "store",
-    "network_layers": "store",
-    "network_of": "traced",
+    "known_networks": "catalogue",
+    "load_network": "loading",
+    "network_layers": "loading",
+    "network_of": "traced.network",
 }
 
 __all__ = [
@@ -34,6 +34,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _LAZY_EXPORT_MODULES:
+        return getattr(import_module(f"{__name__}.{_LAZY_EXPORT_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

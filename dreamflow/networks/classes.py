@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from shlex import quote
 
-from dreamflow.errors import SettingsError, did_you_mean, nearest
-from dreamflow.networks import zoo
+from dreamflow.core.errors import SettingsError, did_you_mean, suggest_similar
+from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
 from dreamflow.networks.network import Layer, find_layer
-from dreamflow.networks.published import PREFIX
-from dreamflow.target import CLASS, Target, parse_target
+from dreamflow.networks.traced import torchvision_zoo as zoo
+from dreamflow.networks.weights.registry import TORCHVISION_PREFIX
 
-COUNTS = {"googlenet": 1000, "places205": 205, "places365": 365}
+CLASS_COUNTS = {"googlenet": 1000, "places205": 205, "places365": 365}
 """Classes of the networks that are not torchvision's; pocket has none."""
 
-IMAGENET = 1000
-KINDS = {
+IMAGENET_CLASS_COUNT = 1000
+IMAGENET_CLASS_GROUPS = {
     "ape": "365-369",
     "bear": "294-297",
     "beetle": "300-307",
@@ -54,102 +54,114 @@ KINDS = {
 }
 """What ImageNet's classes are called in common words, where their names are those of breeds and
 species: by number, for what is alike stands side by side there."""
-SHOWN = 6
+MAX_SUGGESTED_CLASSES = 6
 """Names of classes that an error suggests."""
 
 
 @lru_cache
-def class_names(network: str) -> tuple[str, ...]:
+def load_class_names(network: str) -> tuple[str, ...]:
     """Return the names of a network's classes, in order; none where they are not known.
 
     Raises DependencyError where torchvision, which has them, cannot be imported.
     """
     if network == "googlenet":
-        network = f"{PREFIX}alexnet"
-    if not network.startswith(PREFIX):
+        network = f"{TORCHVISION_PREFIX}alexnet"
+    if not network.startswith(TORCHVISION_PREFIX):
         return ()
-    weights = zoo.torchvision_models().get_model_weights(zoo.bare(network))
+    weights = zoo.import_torchvision_models().get_model_weights(
+        zoo.strip_torchvision_prefix(network)
+    )
     return tuple(weights.DEFAULT.meta["categories"])
 
 
-def expected_classes(network: str) -> dict[str, Layer]:
+def expected_class_layer(network: str) -> dict[str, Layer]:
     """Return the layer of a network's classes, if it is to have one, before it is loaded."""
-    count = len(class_names(network)) if network.startswith(PREFIX) else COUNTS.get(network, 0)
-    return {CLASS: Layer(CLASS, count, 1, None, 0, 1, "")} if count else {}
+    count = (
+        len(load_class_names(network))
+        if network.startswith(TORCHVISION_PREFIX)
+        else CLASS_COUNTS.get(network, 0)
+    )
+    return {CLASS_LAYER: Layer(CLASS_LAYER, count, 1, None, 0, 1, "")} if count else {}
 
 
-def find_class(network: str, name: str, count: int) -> int:
+def find_class_index(network: str, name: str, count: int) -> int:
     """Return the number of the class of that name, of `count`.
 
     Case does not matter, nor whether words are parted by spaces, - or _. Raises SettingsError with
     the nearest names.
     """
-    names = class_names(network)[:count]
+    names = load_class_names(network)[:count]
     if not names:
         raise SettingsError(
             f"the classes of {network} have no names here: give a number, class:0 to "
             f"class:{count - 1}"
         )
-    for same in (str, plain):
+    for same in (str, normalise_class_name):
         found = [number for number, known in enumerate(names) if same(known) == same(name)]
         if len(found) == 1:
             return found[0]
         if found:
             either = " or ".join(f"class:{number}" for number in found)
             raise SettingsError(f"{name!r} is the name of several classes: write {either}")
-    raise SettingsError(f"{network} knows no class {name!r}{hint_for(network, name, names)}")
+    raise SettingsError(f"{network} knows no class {name!r}{suggest_classes(network, name, names)}")
 
 
-def hint_for(network: str, name: str, names: Sequence[str]) -> str:
+def suggest_classes(network: str, name: str, names: Sequence[str]) -> str:
     """Return which classes may be meant by a name that none has."""
-    of_word = classes_of_word(name, names, whole=True)
+    of_word = search_classes(name, names, whole_words=True)
     if not of_word:
-        hint = nearest(name.replace("_", " "), names)
+        hint = suggest_similar(name.replace("_", " "), names)
         return hint or f"; `dreamflow classes --network {network}` lists them"
     more: list[str] = []
-    if kind := kind_of(name, len(names)):
-        more.append(f"{Target(CLASS, kind)} are all of that kind")
-    if len(of_word) > SHOWN:
+    if kind := find_class_group(name, len(names)):
+        more.append(f"{Target(CLASS_LAYER, kind)} are all of that kind")
+    if len(of_word) > MAX_SUGGESTED_CLASSES:
         more.append(f"`dreamflow classes {quote(name)}` lists {len(of_word)}")
-    hint = did_you_mean([names[number] for number in of_word[:SHOWN]])
+    hint = did_you_mean([names[number] for number in of_word[:MAX_SUGGESTED_CLASSES]])
     return f"{hint} {'; '.join(more)}".rstrip()
 
 
-def classes_of_word(word: str, names: Sequence[str], whole: bool = False) -> list[int]:
+def search_classes(word: str, names: Sequence[str], whole_words: bool = False) -> list[int]:
     """Return the numbers of the classes of a kind, then of those with a word in their name.
 
     whole: not with a part of a word.
     """
-    wanted, kind = plain(word), kind_of(word, len(names))
-    spaced = f" {wanted} " if whole else wanted
-    named = (number for number, name in enumerate(names) if spaced in f" {plain(name)} ")
+    wanted, kind = normalise_class_name(word), find_class_group(word, len(names))
+    spaced = f" {wanted} " if whole_words else wanted
+    named = (
+        number for number, name in enumerate(names) if spaced in f" {normalise_class_name(name)} "
+    )
     return list(dict.fromkeys([*kind, *named]))
 
 
-def kind_of(word: str, count: int) -> tuple[int, ...]:
+def find_class_group(word: str, count: int) -> tuple[int, ...]:
     """Return the numbers of the classes, of `count`, that a common word is for, or none."""
-    wanted = plain(word)
-    kind = KINDS.get(wanted) or KINDS.get(wanted.removesuffix("s")) if count == IMAGENET else None
-    return parse_target(f"{CLASS}:{kind}").channels if kind else ()
+    wanted = normalise_class_name(word)
+    kind = (
+        IMAGENET_CLASS_GROUPS.get(wanted) or IMAGENET_CLASS_GROUPS.get(wanted.removesuffix("s"))
+        if count == IMAGENET_CLASS_COUNT
+        else None
+    )
+    return parse_target(f"{CLASS_LAYER}:{kind}").channels if kind else ()
 
 
-def plain(name: str) -> str:
+def normalise_class_name(name: str) -> str:
     """Return a name as it is compared."""
     return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def channels_of(network: str, layers: Mapping[str, Layer], target: Target) -> tuple[int, ...]:
+def resolve_channels(network: str, layers: Mapping[str, Layer], target: Target) -> tuple[int, ...]:
     """Return the channels of a target; of a whole layer, or where they are yet to be picked, none.
 
     Raises SettingsError for a layer, a channel or a class that the network does not have.
     """
     layer = find_layer(network, layers, target.layer)
-    if target.layer == CLASS and target.whole:
+    if target.layer == CLASS_LAYER and target.is_whole_layer:
         raise SettingsError("class: say which one, as class:tabby or class:281")
-    names = [find_class(network, name, layer.channels) for name in target.names]
+    names = [find_class_index(network, name, layer.channels) for name in target.names]
     channels = tuple(sorted({*target.channels, *names}))
-    what = "classes" if target.layer == CLASS else "channels"
-    there = f"{network if target.layer == CLASS else layer.name} has {layer.channels} {what}"
+    what = "classes" if target.layer == CLASS_LAYER else "channels"
+    there = f"{network if target.layer == CLASS_LAYER else layer.name} has {layer.channels} {what}"
     if channels and channels[-1] >= layer.channels:
         raise SettingsError(f"{there}, 0 to {layer.channels - 1}: there is no {channels[-1]}")
     if target.pick and target.pick.count > layer.channels:
@@ -157,11 +169,11 @@ def channels_of(network: str, layers: Mapping[str, Layer], target: Target) -> tu
     return channels
 
 
-def check_target(network: str, layers: Mapping[str, Layer], name: str) -> None:
+def check_network_has_target(network: str, layers: Mapping[str, Layer], name: str) -> None:
     """Raise SettingsError for what a network will not have; layers: as known before it is loaded.
 
     Whether the file of its weights has a classifier is seen when it is read.
     """
     target = parse_target(name)
-    more = expected_classes(network) if target.layer == CLASS else {}
-    channels_of(network, {**layers, **more}, target)
+    more = expected_class_layer(network) if target.layer == CLASS_LAYER else {}
+    resolve_channels(network, {**layers, **more}, target)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamflow.errors import SettingsError, did_you_mean, nearest
-from dreamflow.target import CLASS, parse_target
+from dreamflow.core.errors import SettingsError, did_you_mean, suggest_similar
+from dreamflow.core.targets import CLASS_LAYER, parse_target
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Network(ABC):
 
     name: as `load_network` knows it. layers: facts by layer name, shallow to deep.
     weights_hash: SHA-256 of the weights file (of the tensors where there is no file), or "".
-    classes: facts of the layer of its classes (`dreamflow.target.CLASS`), a channel each before
+    classes: facts of the layer of its classes (`dreamflow.core.targets.CLASS`), a channel each before
     the softmax; None where it has no classifier. device: where it is, and where images must be.
     dtype: of its weights and activations within; images and what `activations` gives are float32.
     """
 
-    tried_in_bfloat16 = False
+    bfloat16_validated = False
     """Whether its dreams were seen to be as good in it, with real weights, and faster."""
 
     def __init__(self, name: str, layers: Mapping[str, Layer], weights_hash: str = "") -> None:
         self.name = name
         self.layers = dict(layers)
         self.weights_hash = weights_hash
-        self.classes: Layer | None = None
+        self.class_layer: Layer | None = None
         self.device = torch.device("cpu")
         self.dtype = torch.float32
 
@@ -66,15 +66,15 @@ class Network(ABC):
     @property
     def all_layers(self) -> dict[str, Layer]:
         """The facts of the layers by name, with that of the classes where there is one."""
-        return self.layers | ({CLASS: self.classes} if self.classes else {})
+        return self.layers | ({CLASS_LAYER: self.class_layer} if self.class_layer else {})
 
-    def activations(self, image: Tensor, wanted: Iterable[str]) -> dict[str, Tensor]:
+    def activations(self, image: Tensor, layer_names: Iterable[str]) -> dict[str, Tensor]:
         """Return the wanted layers' activations, computing nothing that they do not need.
 
         image: float32 (1, 3, H, W), RGB in [0, 1]. Each activation is float32 (1, C, h, w). Raises
         SettingsError for an unknown layer or a picture that is too small for it.
         """
-        names = tuple(wanted)
+        names = tuple(layer_names)
         self.check_size(names, *image.shape[2:])
         return {name: found.float() for name, found in self.compute(image, names).items()}
 
@@ -99,7 +99,7 @@ class Network(ABC):
 
 def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
     """Return the layer of that name, or raise SettingsError with the nearest names."""
-    if name == CLASS and name not in layers:
+    if name == CLASS_LAYER and name not in layers:
         raise SettingsError(
             f"{network}, or the file of its weights, has no classifier: there are no classes to "
             "dream on; googlenet and torchvision's networks have one"
@@ -108,19 +108,19 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
         inside = [known for known in layers if known.startswith(f"{name}.")]
         if inside:
             raise SettingsError(f"{network} has no layer {name!r}; its last step is {inside[-1]}")
-        if network == "pocket" and name in _teacher_layers():
+        if network == "pocket" and name in _load_googlenet_layers():
             raise SettingsError(f"pocket has no layer {name!r}; --network googlenet has it")
         # Of a module, or a part of its name, what comes out of it is meant first.
         ordered = sorted(layers, key=lambda known: not known.endswith("/output"))
         parts = [known for known in ordered if known.casefold().startswith(f"{name.casefold()}/")]
-        hint = did_you_mean(parts[:3]) or nearest(name, ordered)
+        hint = did_you_mean(parts[:3]) or suggest_similar(name, ordered)
         hint = hint or f"; `dreamflow layers --network {network}` lists them"
         raise SettingsError(f"{network} has no layer {name!r}{hint}")
     return layers[name]
 
 
-def _teacher_layers() -> Mapping[str, Layer]:
+def _load_googlenet_layers() -> Mapping[str, Layer]:
     """Return the layers of the network that pocket was made from, deeper ones than its own too."""
-    from dreamflow.networks import googlenet  # which stands on this module
+    from dreamflow.networks.caffe import googlenet  # which stands on this module
 
-    return googlenet.layers()
+    return googlenet.describe_googlenet_layers()

@@ -1,0 +1,83 @@
+"""`dreamflow channels`: what each channel of a layer dreams on a picture."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamflow.cli import terminal
+from dreamflow.cli.binding import DebugOption, OverwriteOption, PresetOption, with_options
+from dreamflow.cli.prepare import apply_machine_options, check_layers, stop_on_ctrl_c
+from dreamflow.core.errors import OutputError
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.targets import CLASS_LAYER, Target
+from dreamflow.reports.options import ChannelDreamOptions, ChannelsOptions
+
+CHANNELS_EXAMPLE = "Example: dreamflow channels portrait.jpg --layer inception_4c/output --count 40"
+
+
+@functools.partial(with_options, without=("channels",))
+def channels_command(
+    source: Annotated[
+        Path, typer.Argument(help="A picture, or a clip.", metavar="IMAGE", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The sheet: .png, .jpg, .webp or .tif; without, it is named by picture and layer.",
+            metavar="OUT",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    at: Annotated[
+        str,
+        typer.Option(
+            help="Which frame of a clip: 48, 2s, 1:02.5 or 40%.",
+            metavar="WHEN",
+            rich_help_panel="Sheet",
+        ),
+    ] = "50%",
+    sheet: ChannelsOptions,
+    preset: PresetOption = None,
+    dream: ChannelDreamOptions,
+    machine: MachineOptions,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draw what each channel of a layer dreams on a picture, on one sheet.
+
+    The square in the middle of the picture is dreamed on, by each channel by itself; those that
+    respond most to it come first. Dream on one with --layer LAYER:61.
+
+    --layer class shows what the network sees in the picture.
+    """
+    from dreamflow.jobs.output import check_output
+    from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
+    from dreamflow.reports.channel_sheet import default_sheet_path, make_channel_sheet
+    from dreamflow.reports.channels import parse_single_layer
+
+    out = out or default_sheet_path(source, dream)
+    if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
+        raise OutputError(f"{out}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
+    check_output(out, overwrite, [source])
+    if parse_single_layer(dream) != Target(
+        CLASS_LAYER
+    ):  # all classes are no objective, but make a sheet
+        check_layers(dream, machine)
+    from dreamflow.media.write.metadata import format_record_comment
+    from dreamflow.networks.loading import load_network
+    from dreamflow.pipelines.settings.record import build_settings_record
+    from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
+
+    frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
+    apply_machine_options(machine)
+    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
+    with stop_on_ctrl_c(), terminal.progress_bar(out.name, 1, "channel") as progress:
+        picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
+        record = build_settings_record("channels", source, network, dream)
+        write_picture(out, picture, format_record_comment(record))
+    typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")

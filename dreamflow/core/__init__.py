@@ -1,0 +1,1 @@
+"""What every room builds on: settings, schedules, errors, frames, tensors, the machine."""

@@ -1,0 +1,27 @@
+"""CPU tensors and the arrays that OpenCV works on: two views of the same memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def on_cpu(image: Tensor) -> bool:
+    """Return whether OpenCV can work on a tensor's memory."""
+    return image.device.type == "cpu"
+
+
+def as_array(image: Tensor) -> np.ndarray:
+    """Return a CPU tensor (1, C, H, W) as an array (H, W, C), or (H, W) for one channel.
+
+    No copy is made where the tensor is in channels_last order, as those of `as_tensor` are.
+    """
+    array = np.ascontiguousarray(image.detach()[0].permute(1, 2, 0).numpy())
+    return array[..., 0] if array.shape[2] == 1 else array
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """Return an array (H, W) or (H, W, C) as a CPU tensor (1, C, H, W) on the same memory."""
+    pixels = torch.from_numpy(array)
+    return (pixels[..., None] if pixels.dim() == 2 else pixels).permute(2, 0, 1)[None]

@@ -1,0 +1,38 @@
+"""Where the work is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamflow.core.options.declaration import Options, option
+
+
+@dataclass(frozen=True)
+class MachineOptions(Options):
+    """Where the work is done. Not saved with an output, and not for presets."""
+
+    weights: Path | None = option(
+        None,
+        "Weights of the network: .safetensors, .pth or .caffemodel.",
+        saved=False,
+        metavar="FILE",
+    )
+    device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps.", saved=False, metavar="DEVICE")
+    threads: int = option(
+        0, "CPU threads; 0 measures how many are fastest now.", low=0, high=1024, saved=False
+    )
+    memory: int = option(
+        0,
+        "MB that a pass of the network may take, larger pictures go in tiles; 0 is by the machine.",
+        low=0,
+        high=10_000_000,
+        saved=False,
+    )
+    precision: str = option(
+        "auto",
+        "What a network computes in; auto is bfloat16 for googlenet and pocket on a CPU that has "
+        "it (half as fast again), else float32.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        saved=False,
+    )

@@ -1,0 +1,1 @@
+"""Settings over time: timecodes, keyframes, arithmetic."""

@@ -1,0 +1,188 @@
+"""What is dreamed, and how hard."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, Options, option
+from dreamflow.core.options.values import parse_octave_iterations
+from dreamflow.core.schedules.schedule import Schedule
+from dreamflow.core.targets import PICK_SYNTAX, ChannelPick
+from dreamflow.core.wording import format_count
+
+SHAPING_PANEL = "Shaping"
+
+
+@dataclass(frozen=True)
+class DreamOptions(Options):
+    """What is dreamed, and how hard."""
+
+    network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
+    layer: tuple[str, ...] = option(
+        ("inception_4c/output",),
+        "Layer, channels (LAYER:61, LAYER:3:7:10-20) or class (class:tabby) to dream on; repeat as "
+        "NAME=WEIGHT for a blend.",
+        scheduled=True,
+        metavar="NAME[=WEIGHT]",
+    )
+    channels: str | None = option(
+        None,
+        "Only so many channels of each layer, by how they respond to the first picture: "
+        "strongest 5, weakest 5 or random 5.",
+        metavar="'PICK N'",
+    )
+    guided_by: str | None = option(
+        None,
+        "A picture or a clip whose features are dreamed into this one, in step with it.",
+        metavar="FILE",
+    )
+    guidance: FloatOrSchedule = option(
+        1.0,
+        "How much --guided-by counts: from 0, as without it, to 1.",
+        low=0,
+        high=1,
+        scheduled=True,
+        needs=("guided_by", None),
+    )
+    octaves: IntOrSchedule = option(
+        4, "Sizes dreamed at, coarse to fine.", low=1, high=16, scheduled=True
+    )
+    octave_scale: FloatOrSchedule = option(
+        1.4, "Ratio of one size to the next.", above=1, high=4, scheduled=True
+    )
+    iterations: IntOrSchedule = option(
+        10, "Steps per octave; 0 gives the source back.", low=0, high=1000, scheduled=True
+    )
+    step: FloatOrSchedule = option(
+        1.5,
+        "Mean change of a pixel per step, in levels of 255.",
+        above=0,
+        high=64,
+        scheduled=True,
+    )
+    jitter: IntOrSchedule = option(
+        32, "Largest random shift before each step, in pixels.", low=0, high=512, scheduled=True
+    )
+    seed: int = option(0, "The same seed gives the same dream.", low=0, high=2**32 - 1)
+    # Shaping: from here to the end of the class.
+    noise: float = option(
+        0.0,
+        "Share of noise in what is dreamed on: 0 is the source, 1 noise alone.",
+        low=0,
+        high=1,
+        panel=SHAPING_PANEL,
+    )
+    octave_iterations: str | None = option(
+        None,
+        "Steps in each octave, coarse to fine, instead of --iterations: 20,10,5,2.",
+        metavar="N,N,...",
+        panel=SHAPING_PANEL,
+    )
+    octave_tilt: FloatOrSchedule = option(
+        0.0,
+        "From -1, most of each step in fine detail, to 1, most of it in large forms.",
+        low=-1,
+        high=1,
+        scheduled=True,
+        panel=SHAPING_PANEL,
+    )
+    gradient: str = option(
+        "plain",
+        "plain; smooth, blurred for soft forms; or laplacian, all sizes of detail alike.",
+        choices=("plain", "smooth", "laplacian"),
+        panel=SHAPING_PANEL,
+    )
+    smoothing: FloatOrSchedule = option(
+        1.0,
+        "Pixels that --gradient smooth blurs by.",
+        above=0,
+        high=16,
+        scheduled=True,
+        panel=SHAPING_PANEL,
+        needs=("gradient", "smooth"),
+    )
+    laplacian_levels: int = option(
+        4,
+        "Sizes of detail that --gradient laplacian evens out.",
+        low=1,
+        high=8,
+        panel=SHAPING_PANEL,
+        needs=("gradient", "laplacian"),
+    )
+    total_variation: FloatOrSchedule = option(
+        0.0,
+        "Weight of a pull towards a dream without grain; the source stays sharp.",
+        low=0,
+        high=4,
+        scheduled=True,
+        panel=SHAPING_PANEL,
+    )
+    colour: str = option(
+        "free",
+        "free; luminance, dreamed in light and dark; or source, dreamed freely and recoloured.",
+        choices=("free", "luminance", "source"),
+        panel=SHAPING_PANEL,
+    )
+    iteration_zoom: FloatOrSchedule = option(
+        0.0,
+        "Percent that the dream, not the source, moves outwards in each step.",
+        low=-10,
+        high=10,
+        scheduled=True,
+        panel=SHAPING_PANEL,
+    )
+    jitter_rotation: FloatOrSchedule = option(
+        0.0,
+        "Largest random turn before each step, in degrees.",
+        low=0,
+        high=180,
+        scheduled=True,
+        panel=SHAPING_PANEL,
+    )
+    jitter_scale: FloatOrSchedule = option(
+        0.0,
+        "Largest random change of size before each step, in percent.",
+        low=0,
+        high=100,
+        scheduled=True,
+        panel=SHAPING_PANEL,
+    )
+
+    def _check_fields(self) -> None:
+        super()._check_fields()
+        if self.channels is not None and ChannelPick.parse(self.channels) is None:
+            raise SettingsError(
+                f"--channels {self.channels!r}: write {PICK_SYNTAX}; single ones are named with "
+                "their layer, --layer LAYER:61"
+            )
+        if self.octave_iterations is not None:
+            parse_octave_iterations(self.octave_iterations)
+
+    def _check_combination(self) -> None:
+        if self.octave_iterations is None:
+            return
+        if isinstance(self.octaves, Schedule):
+            raise SettingsError("--octave-iterations wants a fixed number of --octaves")
+        counts = self.iterations_by_octave
+        if len(counts) != self.octaves:
+            raise SettingsError(
+                f"--octave-iterations {self.octave_iterations} is for "
+                f"{format_count(len(counts), 'octave')}, there are {self.octaves}: "
+                f"give --octaves {len(counts)}"
+            )
+
+    def ineffective_settings(self, given: Container[str]) -> list[str]:
+        found = super().ineffective_settings(given)
+        # With --iterations 0 nothing is dreamed at all.
+        if "iterations" in given and self.iterations != 0 and self.octave_iterations is not None:
+            found.append("--iterations does nothing beside --octave-iterations")
+        return found
+
+    @property
+    def iterations_by_octave(self) -> list[int]:
+        """The steps of each octave, coarse to fine."""
+        if self.octave_iterations is None:
+            return [self.iterations] * self.octaves
+        return parse_octave_iterations(self.octave_iterations)

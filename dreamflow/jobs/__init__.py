@@ -1,0 +1,1 @@
+"""A pipeline rendered to a file in a way that cannot be lost."""

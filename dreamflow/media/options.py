@@ -1,0 +1,62 @@
+"""Which frames are taken of a source, and how an output is encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.options.declaration import Options, option
+from dreamflow.core.options.values import check_timecodes
+
+
+@dataclass(frozen=True)
+class ClipOptions(Options):
+    """Which frames are taken from the source, and at what size."""
+
+    size: str | None = option(
+        None, "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.", metavar="SIZE"
+    )
+    start: str | None = option(None, "First frame: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
+    end: str | None = option(
+        None, "End, that frame not included: 96, 4s, 1:02.5 or 60%.", metavar="WHEN"
+    )
+    every: int = option(1, "Take every Nth frame; the length stays.", low=1, high=100000)
+    fps: float | None = option(
+        None,
+        "Resample to this many frames per second (a folder of pictures: its rate, else 24).",
+        above=0,
+        high=1000,
+    )
+    decoder: str = option(
+        "auto",
+        "opencv, pyav, or auto: OpenCV where its colours are right.",
+        choices=("auto", "opencv", "pyav"),
+    )
+
+    def _check_fields(self) -> None:
+        super()._check_fields()
+        check_timecodes(self, "start", "end")
+
+
+@dataclass(frozen=True)
+class EncodeOptions(Options):
+    """How the output is encoded."""
+
+    codec: str = option(
+        "auto",
+        "h264, h265, av1, vp9, prores, ffv1, or auto: what plays everywhere.",
+        choices=("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1"),
+    )
+    quality: str = option(
+        "good",
+        "draft (small, quick), good, or master (for further work; slow).",
+        choices=("draft", "good", "master"),
+    )
+    crf: int | None = option(
+        None, "Quality by number: 17 is good, 26 draft, 11 master.", low=0, high=51
+    )
+    lossless: bool = option(False, "Keep every pixel exactly as it was dreamed; large files.")
+
+    def _check_combination(self) -> None:
+        if self.lossless and self.crf is not None:
+            raise SettingsError("give --crf or --lossless, not both")

@@ -1,0 +1,1 @@
+"""Frames from films, animated pictures and folders of pictures."""

@@ -1,0 +1,101 @@
+"""A folder or glob of pictures, taken as a clip."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dreamflow.core.errors import MediaError
+from dreamflow.media.output_spec import Chapter
+from dreamflow.media.read.decoders import IndexedPictures
+from dreamflow.media.stills import is_picture, read_picture
+
+
+def natural_sort_key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
+    """Return a key that sorts file names as people do: 100 after 99."""
+    parts = re.split(r"([0-9]+)", path.name.casefold())
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name
+
+
+@dataclass(frozen=True)
+class PictureFolderInfo:
+    """Facts of a folder of pictures; the same names as a film's where they mean the same."""
+
+    path: Path
+    files: tuple[Path, ...]
+    width: int
+    height: int
+    rate: Fraction
+    pixel_aspect: Fraction = Fraction(1)
+    constant_rate: bool = True
+    start_offset: Fraction = Fraction(0)
+    sound_codecs: tuple[str, ...] = ()
+    subtitle_codecs: tuple[str, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """How many pictures there are."""
+        return len(self.files)
+
+    @property
+    def length(self) -> Fraction:
+        """Seconds from the first picture to the end of the last."""
+        return len(self.files) / self.rate
+
+    def frame_time(self, index: int) -> Fraction:
+        """Return the seconds from the first picture to picture `index`."""
+        return index / self.rate
+
+
+def is_visible_picture(path: Path) -> bool:
+    """Return whether a file of a folder is one of its pictures; hidden ones are not."""
+    return is_picture(path) and not path.name.startswith(".")
+
+
+def is_glob(source: Path) -> bool:
+    """Return whether a source is a pattern of names, and no file that is called so."""
+    return not source.exists() and re.search(r"[*?\[]", source.name) is not None
+
+
+def glob_pictures(source: Path) -> list[Path]:
+    """Return the pictures that a pattern of names matches, in no order; none where it is none."""
+    if not is_glob(source):
+        return []
+    return [path for path in source.parent.glob(source.name) if is_visible_picture(path)]
+
+
+def list_pictures(source: Path) -> tuple[Path, ...] | None:
+    """Return the pictures of a folder or glob in natural order, or None where it is a file."""
+    if source.is_dir():
+        files = [path for path in source.iterdir() if path.is_file() and is_visible_picture(path)]
+        if not files:
+            raise MediaError(f"{source} is a folder without pictures")
+    elif not is_glob(source):
+        return None
+    else:
+        files = glob_pictures(source)
+        if not files:
+            raise MediaError(f"{source} matches no pictures")
+    return tuple(sorted(files, key=natural_sort_key))
+
+
+def list_source_files(source: Path) -> list[Path]:
+    """Return the pictures of a folder or glob in natural order, or the file that it is."""
+    return list(list_pictures(source) or (source,))
+
+
+def read_picture_folder(info: PictureFolderInfo, first: int = 0) -> IndexedPictures:
+    """Yield (index, picture) of a folder of pictures from `first` on."""
+    for index, path in enumerate(info.files[first:], start=first):
+        picture = read_picture(path)
+        if picture.shape[:2] != (info.height, info.width):
+            height, width = picture.shape[:2]
+            raise MediaError(
+                f"{path} is {width}x{height}, but {info.files[0].name} is "
+                f"{info.width}x{info.height}: all pictures of a clip must be of one size"
+            )
+        yield index, picture

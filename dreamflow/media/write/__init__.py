@@ -1,0 +1,1 @@
+"""Frames into films and folders of pictures, with sound and metadata."""

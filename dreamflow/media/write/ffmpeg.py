@@ -1,0 +1,162 @@
+"""imageio-ffmpeg's binary, with its exit code watched and its complaints kept."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import IO, Any
+
+import av
+import av.container
+import av.error
+import imageio_ffmpeg
+import numpy as np
+
+from dreamflow.core.errors import DependencyError, OutputError
+
+STDERR_TAIL_LINES = 30
+DETACHED_PROCESS_OPTIONS: dict[str, Any] = (
+    {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
+)
+"""Ctrl-C is for us alone: ffmpeg must live on to finish what it has of the film."""
+VARIABLE_RATE_TIME_BASE = Fraction(1, 90_000)
+"""Time base of frames that come unevenly, in seconds: MPEG's own clock."""
+
+
+def ffmpeg_path() -> str:
+    """Return the path of the ffmpeg binary. Raises DependencyError where there is none."""
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise DependencyError(f"no ffmpeg: {error}; pip install imageio-ffmpeg") from error
+
+
+def ffmpeg_command_line(arguments: Sequence[str]) -> list[str]:
+    """Return the whole command line of a quiet, non-interactive run of ffmpeg."""
+    return [ffmpeg_path(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *arguments]
+
+
+def run_ffmpeg_command(arguments: Sequence[str], purpose: str) -> None:
+    """Run ffmpeg to its end. Raises OutputError with its own last words where it fails."""
+    done = subprocess.run(
+        ffmpeg_command_line(arguments), capture_output=True, check=False, **DETACHED_PROCESS_OPTIONS
+    )
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").splitlines()
+        raise OutputError(f"{purpose} failed: {summarise_stderr(words, done.returncode)}")
+
+
+def summarise_stderr(lines: Sequence[str], exit_code: int) -> str:
+    """Return the most telling of ffmpeg's lines: a full disk first, else the first complaint."""
+    clean = [line.strip() for line in lines if line.strip()]
+    for line in clean:
+        if "No space left" in line:
+            return "the disk is full (No space left on device): free some space"
+    if clean:
+        return clean[0]
+    return (
+        f"ffmpeg was killed (signal {-exit_code})"
+        if exit_code < 0
+        else f"ffmpeg ended with code {exit_code}"
+    )
+
+
+class FfmpegFramePipe:
+    """Feeds uint8 RGB frames to a running ffmpeg, evenly or each at its own time."""
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        rate: Fraction,
+        constant_rate: bool,
+        arguments: Sequence[str],
+    ) -> None:
+        """Start ffmpeg; `arguments` are what follows its input. Raises OutputError."""
+        self._frame_shape = (height, width)
+        if constant_rate:
+            source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
+            source += ["-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "-"]
+            timing: list[str] = []
+        else:
+            source = ["-f", "nut", "-i", "-"]
+            timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
+        line = ffmpeg_command_line([*source, *timing, *arguments])
+        line.remove("-nostdin")
+        self._process = subprocess.Popen(
+            line,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            **DETACHED_PROCESS_OPTIONS,
+        )
+        self._stderr_tail: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
+        self._stderr_reader = threading.Thread(target=self._read_stderr, daemon=True)
+        self._stderr_reader.start()
+        self._nut_muxer = None if constant_rate else self._open_nut_muxer(rate)
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    def _read_stderr(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._stderr_tail.append(line.decode(errors="replace"))
+
+    def _open_nut_muxer(self, rate: Fraction) -> av.container.OutputContainer:
+        nut = av.open(self._stdin, "w", format="nut")
+        stream = nut.add_stream("rawvideo", rate=rate)
+        stream.height, stream.width = self._frame_shape
+        stream.pix_fmt = "rgb24"
+        stream.codec_context.time_base = VARIABLE_RATE_TIME_BASE
+        return nut
+
+    def write(self, picture: np.ndarray, time: Fraction) -> None:
+        """Send one uint8 (H, W, 3) RGB frame, shown at `time` seconds. Raises OutputError."""
+        if picture.shape != (*self._frame_shape, 3) or picture.dtype != np.uint8:
+            raise OutputError(
+                f"a frame is {picture.dtype} {picture.shape}, but this film's are uint8 "
+                f"{(*self._frame_shape, 3)}"
+            )
+        try:
+            if self._nut_muxer is None:
+                self._stdin.write(np.ascontiguousarray(picture).data)
+                return
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = (
+                round(time / VARIABLE_RATE_TIME_BASE),
+                VARIABLE_RATE_TIME_BASE,
+            )
+            self._nut_muxer.mux(self._nut_muxer.streams.video[0].encode(frame))
+        except (BrokenPipeError, av.error.FFmpegError, OSError) as error:
+            raise OutputError(f"encoding failed: {self._wait_for_exit()[1]}") from error
+
+    def close(self) -> None:
+        """Send the end and wait for ffmpeg. Raises OutputError where it did not end well."""
+        with contextlib.suppress(av.error.FFmpegError, OSError):  # the exit code tells
+            if self._nut_muxer is not None:
+                self._nut_muxer.close()
+        code, words = self._wait_for_exit()
+        if code:
+            raise OutputError(f"encoding failed: {words}")
+
+    def kill(self) -> None:
+        """Stop ffmpeg at once."""
+        self._process.kill()
+        self._wait_for_exit()
+
+    def _wait_for_exit(self) -> tuple[int, str]:
+        with contextlib.suppress(OSError):  # where it has died before, its exit code tells
+            self._stdin.close()
+        code = self._process.wait()
+        self._stderr_reader.join()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        return code, summarise_stderr(list(self._stderr_tail), code)

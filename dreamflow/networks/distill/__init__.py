@@ -1,0 +1,1 @@
+"""A small network trained to dream like a large one."""

@@ -1,0 +1,117 @@
+"""A network that can be trained: a graph whose convolutions are parameters of one common size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dreamflow.networks.caffe.googlenet import MEAN_BGR
+from dreamflow.networks.caffe.graph import (
+    HIDDEN_PREFIX,
+    INPUT_NODE,
+    Node,
+    describe_graph_layers,
+    pool_or_concat,
+)
+from dreamflow.networks.caffe.pocket import TRUNK_PREFIX
+from dreamflow.networks.kernels.response_norm import twice_differentiable_response_norm
+
+BIAS_RMS_SHARE = 0.3
+"""Size of a bias, as a share of its layer's root mean square."""
+
+
+class Student(nn.Module):
+    """The trainable form of a graph; `folded` gives the weights of its `GraphNetwork`.
+
+    Each weight is kept as a parameter of about unit size times a fixed scale, so that one learning
+    rate suits them all: activations of GoogLeNet differ in size by a hundred times.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        """Shape the parameters; `start` or `load_state_dict` fills them."""
+        super().__init__()
+        self.nodes = list(nodes)
+        # Pools and normalisations of what is read out learn nothing of their own.
+        self.layers = [
+            node.name
+            for node in nodes
+            if node.name[0] != HIDDEN_PREFIX and node.kind in ("conv", "concat")
+        ]
+        channels = {INPUT_NODE: 3} | {
+            layer.name: layer.channels for layer in describe_graph_layers(nodes).values()
+        }
+        self.parts = nn.ParameterDict()
+        for node in nodes:
+            if node.kind == "conv":
+                shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
+                self._add_parameter(f"{node.name}.weight", torch.zeros(shape))
+                self._add_parameter(f"{node.name}.bias", torch.zeros(node.channels))
+        mean = torch.tensor(list(reversed(MEAN_BGR))).view(1, 3, 1, 1)
+        self.register_buffer("mean", mean, persistent=False)
+
+    def _add_parameter(self, name: str, value: Tensor) -> None:
+        layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
+        self.parts[_make_parameter_name(name)] = nn.Parameter(
+            value.contiguous(memory_format=layout)
+        )
+        self.register_buffer(f"scale_{_make_parameter_name(name)}", torch.ones(()))
+
+    @torch.no_grad()
+    def set_weights(self, weights: Mapping[str, Tensor], layer_rms: Mapping[str, float]) -> None:
+        """Take on weights (RGB in). loudness: root mean square of the teacher's layers."""
+        for name, value in weights.items():
+            if name.endswith(".bias"):
+                layer = name.removesuffix(".bias").removeprefix(TRUNK_PREFIX)
+                scale = torch.as_tensor(BIAS_RMS_SHARE * max(layer_rms[layer], 1e-6))
+            else:
+                scale = value.square().mean().sqrt().clamp_min(1e-12)
+            self.parts[_make_parameter_name(name)].copy_(value / scale)
+            self.get_buffer(f"scale_{_make_parameter_name(name)}").copy_(scale)
+
+    def _get_scaled_parameter(self, name: str) -> Tensor:
+        return self.parts[_make_parameter_name(name)] * self.get_buffer(
+            f"scale_{_make_parameter_name(name)}"
+        )
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the activations of `layers` for images (N, 3, H, W), RGB in [0, 1]."""
+        seen = (image * 255 - self.get_buffer("mean")).contiguous(memory_format=torch.channels_last)
+        known = {INPUT_NODE: seen}
+        for node in self.nodes:
+            if node.name[0] != HIDDEN_PREFIX and node.name not in self.layers:
+                continue
+            first = known[node.inputs[0]]
+            if node.kind == "conv":
+                weight, bias = (
+                    self._get_scaled_parameter(f"{node.name}.weight"),
+                    self._get_scaled_parameter(f"{node.name}.bias"),
+                )
+                known[node.name] = F.relu(F.conv2d(first, weight, bias, node.stride, node.pad))
+            elif node.kind == "norm":
+                known[node.name] = twice_differentiable_response_norm(first)
+            else:
+                known[node.name] = pool_or_concat(node, known)
+        return {name: known[name] for name in self.layers}
+
+    @torch.no_grad()
+    def export_weights(self) -> dict[str, Tensor]:
+        """Return `<layer>.weight` (OIHW, BGR in) and `.bias`, scales multiplied in."""
+        weights: dict[str, Tensor] = {}
+        for node in self.nodes:
+            if node.kind == "conv":
+                weight = self._get_scaled_parameter(f"{node.name}.weight")
+                if node.inputs[0] == INPUT_NODE:
+                    weight = weight.flip(1)
+                weights[f"{node.name}.weight"] = weight.float().cpu().contiguous()
+                weights[f"{node.name}.bias"] = (
+                    self._get_scaled_parameter(f"{node.name}.bias").float().cpu()
+                )
+        return weights
+
+
+def _make_parameter_name(name: str) -> str:
+    """Return a name that PyTorch allows for a parameter."""
+    return name.replace(".", "_")

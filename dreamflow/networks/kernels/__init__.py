@@ -1,0 +1,1 @@
+"""The operators that take most of a pass, each with a plain PyTorch fallback."""

@@ -1,0 +1,150 @@
+"""torchvision's classifiers by name: `torchvision:vgg16`.
+
+torchvision is imported when one of them is asked for, and never before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dreamflow.core.errors import DependencyError, SettingsError, WeightsError, suggest_similar
+from dreamflow.networks.network import Layer
+from dreamflow.networks.traced.network import TracedNetwork
+from dreamflow.networks.traced.torchvision_import import import_torchvision
+from dreamflow.networks.traced.trace import summarise_error, trace_module
+from dreamflow.networks.weights.registry import TORCHVISION_PREFIX
+
+TRANSFORM_INPUT_CLASSIFIERS = ("googlenet", "inception_v3")
+"""Their weights were trained on -1 to 1, to which the module itself turns its input."""
+
+
+@dataclass(frozen=True)
+class ClassifierInfo:
+    """What torchvision says of a classifier. urls: of its weights, the best ones first.
+
+    mean, std: of the red, green and blue channels in [0, 1].
+    """
+
+    urls: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def import_torchvision_models() -> Any:
+    """Return torchvision.models, or raise DependencyError."""
+    try:
+        import_torchvision()
+        from torchvision import models
+    except (ImportError, RuntimeError) as error:
+        raise DependencyError(
+            f"torchvision cannot be imported: {summarise_error(error)}; "
+            "install the version that belongs to your PyTorch"
+        ) from error
+    return models
+
+
+@lru_cache(maxsize=1)
+def list_classifier_names() -> tuple[str, ...]:
+    """Return the names of all classifiers, without the prefix."""
+    models = import_torchvision_models()
+    return tuple(models.list_models(module=models))
+
+
+def strip_torchvision_prefix(network: str) -> str:
+    """Return a classifier's name without the prefix, or raise SettingsError with the nearest."""
+    name = network.removeprefix(TORCHVISION_PREFIX)
+    if name not in list_classifier_names():
+        hint = (
+            suggest_similar(name, list_classifier_names())
+            or "; `dreamflow models list --all` lists them"
+        )
+        raise SettingsError(f"torchvision has no classifier {name!r}{hint}")
+    return name
+
+
+@lru_cache
+def find_classifier_info(network: str) -> ClassifierInfo:
+    """Return what torchvision says of a classifier."""
+    name, models = strip_torchvision_prefix(network), import_torchvision_models()
+    weights = models.get_model_weights(name)
+    first = weights.DEFAULT
+    urls = dict.fromkeys([first.url, *(other.url for other in weights)])
+    shown = first.transforms()
+    return ClassifierInfo(tuple(urls), tuple(shown.mean), tuple(shown.std))
+
+
+def make_meta_classifier(network: str) -> nn.Module:
+    """Return a classifier's module without values, on the meta device."""
+    name, models = strip_torchvision_prefix(network), import_torchvision_models()
+    more: dict[str, Any] = {}
+    if name in TRANSFORM_INPUT_CLASSIFIERS:
+        more = {"init_weights": False, "transform_input": True}
+    try:
+        with torch.device("meta"):
+            return models.get_model(name, weights=None, **more).eval()
+    except NotImplementedError:  # some compute their widths with tensors
+        return models.get_model(name, weights=None, **more).eval().to("meta")
+
+
+@lru_cache(maxsize=4)
+def describe_classifier_layers(network: str) -> dict[str, Layer]:
+    """Return the facts of a classifier's layers, shallow to deep. No weights are needed."""
+    return trace_module(network, make_meta_classifier(network)).layers
+
+
+def build_classifier(
+    network: str, tensors: Mapping[str, Tensor], weights_hash: str = ""
+) -> TracedNetwork:
+    """Build a classifier from a state dict, or raise WeightsError.
+
+    What dreams do not need, such as the last layers that name the classes, may be missing or of
+    another shape: a classifier of one's own classes is as good.
+    """
+    module, found = make_meta_classifier(network), find_classifier_info(network)
+    wrong = assign_matching_tensors(module, tensors)
+    try:
+        return TracedNetwork(network, module, found.mean, found.std, weights_hash)
+    except WeightsError as error:
+        if wrong:
+            raise WeightsError(f"these weights do not fit {network}: {wrong[0]}") from error
+        raise
+
+
+def assign_matching_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Give a module its tensors, and return in words which have a wrong shape.
+
+    Tensors that it does not know are left aside, those that are missing stay on the meta device.
+    """
+    expected = module.state_dict()
+    fitting: dict[str, Tensor] = {}
+    wrong: list[str] = []
+    for given, tensor in strip_data_parallel_prefix(tensors).items():
+        # Up to 2017 the dense nets were saved with a dot more: norm.1 for norm1.
+        older = re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", given)
+        key = given if given in expected else older
+        if key not in expected:
+            continue
+        if tensor.shape != expected[key].shape:
+            wrong.append(f"{key} is {tuple(tensor.shape)}, not {tuple(expected[key].shape)}")
+            continue
+        fitting[key] = tensor.float() if tensor.is_floating_point() else tensor
+    for key, shape in expected.items():
+        if key.endswith("num_batches_tracked") and key not in fitting:
+            fitting[key] = torch.zeros(shape.shape, dtype=shape.dtype)
+    module.load_state_dict(fitting, strict=False, assign=True)
+    return wrong
+
+
+def strip_data_parallel_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict without the `module.` that training on several GPUs writes."""
+    prefix = "module."
+    if tensors and all(key.startswith(prefix) for key in tensors):
+        return {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
+    return dict(tensors)

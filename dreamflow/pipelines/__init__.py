@@ -1,0 +1,1 @@
+"""Pipelines: what makes the frames of an output, one after the other."""

@@ -1,0 +1,1 @@
+"""The settings of whole outputs: groups, presets, records, and their course over time."""

@@ -1,0 +1,32 @@
+"""The settings that are kept with an output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dreamflow import __version__
+from dreamflow.core.options.declaration import Options
+from dreamflow.media.write.metadata import RECORD_VERSION_KEY
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.settings.groups import saved_settings_dict
+
+
+def build_settings_record(
+    command: str, source: Path, network: Network, *groups: Options
+) -> dict[str, Any]:
+    """Return what is kept with an output: enough to render it again, on this source or another."""
+    return {
+        RECORD_VERSION_KEY: __version__,
+        "command": command,
+        "settings": saved_settings_dict(*groups),
+        "network": {"name": network.name, "weights_sha256": network.weights_hash},
+        # A name that is not in the system's encoding could not be written as JSON.
+        "source": source.name.encode(errors="replace").decode(),
+        "torch": torch.__version__,
+        "device": network.device.type,
+        "threads": torch.get_num_threads(),
+        "precision": network.precision,
+    }

@@ -1,0 +1,1 @@
+"""An endless zoom into a dream."""

@@ -1,0 +1,38 @@
+"""Frames that are there already, shown backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from dreamflow.core.frames import Frame
+from dreamflow.pipelines.pipeline import PipelineState
+
+
+class ReversedPlayback:
+    """Shows pictures from the last to the first; a Journey."""
+
+    def __init__(
+        self, read_picture: Callable[[int], np.ndarray], count: int, rate: Fraction
+    ) -> None:
+        """Make ready. picture: gives one by its number, uint8 (H, W, 3) RGB; rate: per second."""
+        self.done, self.total = 0, count
+        self._read_picture, self._rate = read_picture, rate
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames still to come, with the numbers and times at which they are shown."""
+        while self.done < self.total:
+            number = self.done
+            frame = Frame(number, number / self._rate, self._read_picture(self.total - 1 - number))
+            self.done += 1
+            yield frame
+
+    def state(self) -> PipelineState:
+        """Return what is needed to go on."""
+        return {"done": self.done}
+
+    def restore(self, state: PipelineState) -> None:
+        """Go on from a state."""
+        self.done = state["done"]

@@ -1,0 +1,1 @@
+"""Pictures and figures about networks and dreams: guide, sheets, coherence, benchmarks."""

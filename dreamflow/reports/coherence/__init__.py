@@ -1,0 +1,1 @@
+"""How well a dream holds still, in figures and plots."""

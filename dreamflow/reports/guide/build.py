@@ -1,0 +1,155 @@
+"""The guide to the layers, from a picture and a network to a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.interrupts import defer_interrupt
+from dreamflow.core.options.values import fit_size
+from dreamflow.core.wording import format_count
+from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.job import DoneCallback
+from dreamflow.jobs.output import check_output
+from dreamflow.media.options import ClipOptions
+from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, write_picture
+from dreamflow.media.write.metadata import format_record_comment, read_record
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.settings.record import build_settings_record
+from dreamflow.reports.contact_sheet import MAX_SHEET_WIDTH_PX, draw_contact_sheet
+from dreamflow.reports.guide.folder import (
+    PICTURES_FOLDER,
+    SOURCE_PICTURE_FILE,
+    Guide,
+    GuideFolder,
+    check_guide_folder,
+)
+from dreamflow.reports.guide.layers import dream_layers, select_layers
+from dreamflow.reports.options import GuideDreamOptions, GuideOptions
+from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
+
+
+def make_guide(
+    source: str | Path,
+    out: str | Path,
+    network: Network,
+    layers: Sequence[str] = (),
+    options: DreamOptions | None = None,
+    *,
+    at: str = GuideOptions.at,
+    size: str | None = GuideOptions.size,
+    category: Sequence[str] = (),
+    sheet: str | Path | None = None,
+    weights: Path | None = None,
+    overwrite: bool = False,
+    progress: DoneCallback = lambda done: None,
+) -> Guide:
+    """Dream a picture on each layer of a network, and write a web page that shows them.
+
+    source: a picture, or a clip of which the frame at `at` is taken. out: the folder; pictures that
+    are in it already are kept. layers, category: which ones; all where neither is given. options:
+    how hard; its own layers do not count. sheet: a picture of all of them besides. weights: file to
+    name in the commands that the page shows. overwrite: begin the folder anew. progress: called
+    with the number of layers done of those chosen.
+
+    A layer that fails is noted on the page, and a DreamFlowWarning says so at the end. Raises
+    OutputError for a folder that holds something else or cannot be written, SettingsError for one
+    that was made with other settings or of another picture.
+    """
+    source, out = Path(source), Path(out)
+    options = options or GuideDreamOptions()
+    chosen = select_layers(network.name, network.layers, layers, category)
+    check_guide_folder(out)
+    frames = open_frames_up_to(source, at, 0, size)
+    frame = decode_first_frame(frames)
+    record = build_guide_record(source, frame, network, options, ClipOptions(size=size))
+    record["at"] = None if isinstance(frames, tuple) else at
+    folder = GuideFolder(source, out, frame, network, record, weights)
+    folder.create_or_resume(overwrite)
+    guide = folder.load_guide(chosen)
+    folder.write_page(guide)
+    todo = [name for name in chosen if name not in guide.done_layers]
+    there = len(chosen) - len(todo)
+    progress(there)
+    try:
+        for number, dreamed in enumerate(dream_layers(frame, network, todo, options), there + 1):
+            with defer_interrupt():
+                folder.add_layer(guide, dreamed.layer, dreamed.picture, dreamed.failure)
+            progress(number)
+    except BaseException as error:
+        error.add_note(
+            f"{len(guide.done_layers)} of {format_count(len(guide.layers), 'layer')} are in {guide.page_path}; "
+            "the same command goes on"
+        )
+        raise
+    if sheet is not None:
+        write_guide_sheet(Path(sheet), folder, guide)
+    if guide.failure_by_layer:
+        warnings.warn(describe_failures(guide), DreamFlowWarning, 2)
+    return guide
+
+
+def build_guide_record(
+    source: Path, frame: Frame, network: Network, options: DreamOptions, clip: ClipOptions
+) -> dict[str, Any]:
+    """Return what is kept with a guide: its settings, and which picture it is of."""
+    record = build_settings_record("guide", source, network, options, clip)
+    record["settings"].pop("layer")
+    height, width = frame.picture.shape[:2]
+    digest = hashlib.sha256(frame.picture.tobytes()).hexdigest()
+    record["picture"] = {"width": width, "height": height, "frame": frame.index, "sha256": digest}
+    return record
+
+
+def check_sheet_path(sheet: Path, overwrite: bool) -> None:
+    """Raise OutputError where a sheet must not be written; one of a guide is written anew."""
+    if sheet.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
+        raise OutputError(f"{sheet}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
+    try:
+        ours = sheet.is_file() and read_record(sheet).get("command") == "guide"
+    except SettingsError:
+        ours = False
+    check_output(sheet, overwrite or ours)
+
+
+def write_guide_sheet(sheet: Path, folder: GuideFolder, guide: Guide) -> None:
+    """Draw the source and the layers that are done on one picture."""
+    files = {"source": SOURCE_PICTURE_FILE} | {
+        n: f for n, f in folder.file_by_layer.items() if n in guide.done_layers
+    }
+    height, width = folder.frame.picture.shape[:2]
+    # No larger than a sheet of so many shows them: all are held at once.
+    limit = min(max(width, height), round(MAX_SHEET_WIDTH_PX / math.sqrt(len(files))))
+    wide, high = fit_size(str(limit), width, height)
+    pictures = [
+        resize_picture(read_picture(folder.out / PICTURES_FOLDER / file), wide, high)
+        for file in files.values()
+    ]
+    write_picture(
+        sheet, draw_contact_sheet(pictures, list(files)), format_record_comment(folder.record)
+    )
+
+
+def describe_failures(guide: Guide) -> str:
+    """Return in one line which layers failed, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in guide.failure_by_layer.items():
+        by_reason.setdefault(reason.replace(name, "it"), []).append(name)
+    parts = [f"{join_first_names(names)}: {reason}" for reason, names in by_reason.items()]
+    count = (
+        "one layer" if len(guide.failure_by_layer) == 1 else f"{len(guide.failure_by_layer)} layers"
+    )
+    return f"{count} failed: {'; '.join(parts)}"
+
+
+def join_first_names(names: list[str]) -> str:
+    """Return up to three names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

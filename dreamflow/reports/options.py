@@ -1,0 +1,68 @@
+"""What the guide to the layers and sheets of channels show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dreamflow.core.options.declaration import Options, option
+from dreamflow.core.options.values import check_timecodes
+from dreamflow.dream.options import DreamOptions
+
+
+@dataclass(frozen=True)
+class GuideDreamOptions(DreamOptions):
+    """The same for the guide to the layers, which shows each layer by itself."""
+
+    layer: tuple[str, ...] = option((), "Only this layer; repeat for several.", metavar="NAME")
+    iterations: int = option(5, "Steps per octave.", low=1, high=1000)
+
+
+@dataclass(frozen=True)
+class GuideOptions(Options):
+    """Which picture the guide to the layers shows, at what size, and which layers."""
+
+    layers: str | None = option(None, "Only these layers.", metavar="A,B,C")
+    category: tuple[str, ...] = option(
+        (), "Only layers whose category holds this word; repeat for several.", metavar="WORD"
+    )
+    at: str = option("50%", "Which frame of a clip: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
+    size: str | None = option(
+        "640",
+        "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.",
+        metavar="SIZE",
+    )
+
+    def _check_fields(self) -> None:
+        super()._check_fields()
+        check_timecodes(self, "at")
+
+
+@dataclass(frozen=True)
+class ChannelDreamOptions(DreamOptions):
+    """The same for a sheet of channels, which shows those of one layer."""
+
+    layer: tuple[str, ...] = option(
+        ("inception_4c/output",),
+        "Layer whose channels are shown; LAYER:0-99 shows only these.",
+        metavar="LAYER",
+    )
+
+
+@dataclass(frozen=True)
+class ChannelsOptions(Options):
+    """Which channels a sheet shows, in which order, how large."""
+
+    DEFAULT_COUNT: ClassVar[int] = 27
+    count: int = option(
+        0,
+        f"How many channels; 0 is {DEFAULT_COUNT}, or all that --layer names.",
+        low=0,
+        high=100_000,
+    )
+    order: str = option(
+        "strongest",
+        "What comes first: strongest or weakest response, or number.",
+        choices=("strongest", "weakest", "number"),
+    )
+    tile: int = option(224, "Side of each picture, in pixels.", low=32, high=2048)

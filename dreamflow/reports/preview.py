@@ -1,0 +1,202 @@
+"""One frame, dreamed as the video would be, or on several layers side by side."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.frames import Frame
+from dreamflow.core.options.values import fit_size
+from dreamflow.core.schedules.timecode import Moment
+from dreamflow.dream.octaves import plan_octaves
+from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCounter, call_on_step
+from dreamflow.jobs.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles
+from dreamflow.jobs.job import DoneCallback, MessageCallback
+from dreamflow.media.options import ClipOptions
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.read.matte import CropBox, Matte
+from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.stills import is_still, read_alpha, read_picture
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.channel_choice import (
+    apply_channel_picks,
+    describe_channel_picks,
+    has_channel_picks,
+    make_channel_picks,
+)
+from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
+from dreamflow.pipelines.reference_frames import list_reference_files
+from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.pipelines.video import dream_video
+from dreamflow.reports.contact_sheet import draw_contact_sheet
+from dreamflow.reports.options import GuideOptions
+from dreamflow.temporal.carried import carried_plan
+from dreamflow.temporal.options import CarryOptions
+
+
+def open_frames_up_to(
+    source: Path, at: str, run_in: int, size: str | None, warn_of_alpha: bool = True
+) -> tuple[Frame, ...] | Clip:
+    """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture.
+
+    Raises MediaError, or SettingsError for a frame that there is not. Warns where a picture is
+    asked for a moment.
+    """
+    if is_still(source):
+        meant = ["--at"] if at != GuideOptions.at else []
+        meant += ["--run-in"] if run_in else []
+        if meant:
+            do = "does" if len(meant) == 1 else "do"
+            warnings.warn(
+                f"{source.name} is a picture: {' and '.join(meant)} {do} nothing for it",
+                DreamFlowWarning,
+                2,
+            )
+        picture = read_picture(source, warn_of_alpha)
+        width, height = fit_size(size, picture.shape[1], picture.shape[0])
+        return (Frame(0, Fraction(0), resize_picture(picture, width, height)),)
+    clip = Clip(source, ClipOptions(size=size))
+    if clip.info.pixel_aspect != 1:
+        warnings.warn(
+            f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
+            "it looks squeezed, the video will not",
+            DreamFlowWarning,
+            2,
+        )
+    number = clip.parse_frame_number(at)
+    return clip.subclip(max(0, number - run_in), number + 1)
+
+
+def get_matte_frames(frames: tuple[Frame, ...] | Clip, source: Path) -> MatteTarget:
+    """Return what a matte goes with: the frames of a clip, or a picture from a file."""
+    if isinstance(frames, Clip):
+        return MatteTarget.from_clip(frames)
+    height, width = frames[0].picture.shape[:2]
+    whole = read_picture(source, warn_of_alpha=False).shape
+    return MatteTarget(width, height, (whole[1], whole[0]))
+
+
+def collect_preview_inputs(source: Path, dream: DreamOptions, matte: Matte | None) -> InputFiles:
+    """Return the files that a preview depends on."""
+    inputs = {SOURCE_INPUT: list_source_files(source), **list_reference_files(dream)}
+    return inputs | ({MATTE_INPUT: matte.files} if matte else {})
+
+
+def decode_first_frame(frames: Iterable[Frame]) -> Frame:
+    """Return the first frame. Raises MediaError where it does not decode."""
+    frame = next(iter(frames), None)
+    if frame is None:
+        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
+    return frame
+
+
+def render_preview(
+    frames: tuple[Frame, ...] | Clip,
+    network: Network,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    progress: DoneCallback = lambda done: None,
+    show: ShowOptions | None = None,
+    matte: Matte | None = None,
+    say: MessageCallback = lambda line: None,
+) -> np.ndarray:
+    """Return the dream of the last of the frames, the others dreamed before it.
+
+    Several layers without weights give a labelled contact sheet, one picture each. progress: called
+    with the steps done, of those that `preview_steps` expects. say: called with the channels
+    picked, which are those that the whole clip is dreamed with.
+    uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode, and warns of a
+    schedule on a picture, of which the beginning is taken.
+    """
+    show = show or ShowOptions()
+    still = not isinstance(frames, Clip)
+    if still and (dream.schedules or carry.schedules or show.schedules):
+        warnings.warn(
+            "a picture has no time: the beginning of the schedule is taken", DreamFlowWarning, 2
+        )
+        dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
+    if has_channel_picks(dream):
+        first = frames.first_picture() if isinstance(frames, Clip) else frames[0].picture
+        picked = make_channel_picks(dream, network, first)
+        for line in describe_channel_picks(network, picked):
+            say(line)
+        dream = apply_channel_picks(dream, picked)
+    box = get_matte_box(matte, carry)
+    touch = Compositor(show, None if still else frames.timeline, make_matte_lookup(matte), box)
+    steps = StepCounter(estimate_preview_steps(frames, dream, carry), progress)
+    if not wants_contact_sheet(dream):
+        return dream_last_frame(frames, network, dream, carry, steps, touch, box)
+    alone = [replace(dream, layer=(layer,)) for layer in dream.layer]
+    pictures = [dream_last_frame(frames, network, one, carry, steps, touch, box) for one in alone]
+    return draw_contact_sheet(pictures, dream.layer)
+
+
+def estimate_preview_steps(
+    frames: tuple[Frame, ...] | Clip, dream: DreamOptions, carry: CarryOptions
+) -> list[int]:
+    """Return about how many steps each frame of a preview takes, layer after layer of a sheet."""
+    moment = frames.timeline.moment_at(Fraction(0)) if isinstance(frames, Clip) else Moment()
+    first, later = estimate_frame_steps(dream, carry, moment)
+    layers = len(dream.layer) if wants_contact_sheet(dream) else 1
+    return [first, *[later] * (len(frames) - 1)] * layers
+
+
+def estimate_frame_steps(
+    dream: DreamOptions, carry: CarryOptions, moment: Moment
+) -> tuple[int, int]:
+    """Return about how many steps the first frame takes, and each that comes after it."""
+    now, carried = dream.at(moment), carry.at(moment)
+    first, later = (
+        plan_octaves(now),
+        carried_plan(now, carried) if carry.carry else plan_octaves(now),
+    )
+    of_first, of_later = (sum(octave.iterations for octave in plan) for plan in (first, later))
+    return of_first, of_later
+
+
+def add_source_alpha(dreamed: np.ndarray, source: Path) -> np.ndarray:
+    """Return a dream with the transparency of the picture that it is of: uint8 (H, W, 4) RGBA.
+
+    Where the source is a film, or has none, the dream is returned as it is.
+    """
+    alpha = read_alpha(source) if is_still(source) else None
+    if alpha is None:
+        return dreamed
+    return np.dstack([dreamed, resize_picture(alpha, dreamed.shape[1], dreamed.shape[0])])
+
+
+def wants_contact_sheet(dream: DreamOptions) -> bool:
+    """Return whether a contact sheet is drawn: for several layers, none with a weight."""
+    return len(dream.layer) > 1 and not any("=" in layer for layer in dream.layer)
+
+
+def dream_last_frame(
+    frames: Iterable[Frame],
+    network: Network,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    steps: StepCounter,
+    compositor: Compositor,
+    box: CropBox | None,
+) -> np.ndarray:
+    """Return the dream of the last frame. Raises MediaError where it does not decode."""
+    last: Frame | None = None
+    done = 0
+    timeline = frames.timeline if isinstance(frames, Clip) else None
+    parts = frames if box is None else (crop_frame(frame, box) for frame in frames)
+    with call_on_step(steps.step):
+        for dreamed in dream_video(parts, network, None, dream, carry, timeline=timeline):
+            done, last = done + 1, dreamed
+            steps.finish_parts(steps.parts_done + 1)
+    if last is None or (isinstance(frames, Clip) and done < len(frames)):
+        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
+    return compositor(last).picture

@@ -1,0 +1,1 @@
+"""How a dream is carried from frame to frame."""

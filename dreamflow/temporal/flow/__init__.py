@@ -1,0 +1,1 @@
+"""Optical flow: estimators, files, and its completion where it is unknown."""
