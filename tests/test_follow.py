@@ -7,8 +7,9 @@ from conftest import SAMPLE_CLIP
 
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import FrameProgress, StepCounter, call_on_step, tick
+from dreamflow.media.read.single_frame import open_frames_up_to
 from dreamflow.networks.network import Network
-from dreamflow.reports.preview import estimate_preview_steps, open_frames_up_to, render_preview
+from dreamflow.reports.preview import estimate_preview_steps, render_preview
 from dreamflow.temporal.options import CarryOptions
 
 

@@ -17,13 +17,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dreamflow.core.callbacks import MessageCallback, ProgressCallback
 from dreamflow.core.errors import MemoryFullError, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
@@ -31,12 +32,10 @@ from dreamflow.core.machine.memory import MB, pass_memory_limit
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.timing import time_stage
 from dreamflow.core.wording import format_count
-from dreamflow.jobs.inputs import (
+from dreamflow.jobs.changes import LEGACY_MACHINE_DEFAULTS, check_job_unchanged
+from dreamflow.jobs.fingerprints import (
     INPUTS_KEY,
-    LEGACY_MACHINE_DEFAULTS,
-    InputFiles,
     check_inputs_intact,
-    check_job_unchanged,
     fingerprint_inputs,
     hash_fingerprints,
 )
@@ -60,19 +59,13 @@ from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import container_format_for
 from dreamflow.media.write.segments import SegmentWriter
+from dreamflow.pipelines.inputs import InputFiles
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState
 
 JOB_CHECKPOINT_INTERVAL_S = 10.0
 """Of work, so much is lost at most when the process is killed, or one frame."""
 MAX_CHECKPOINT_TIME_SHARE = 0.03
 """Of the time of a render that may go into saving where it is."""
-
-DoneCallback = Callable[[int], None]
-"""Called with how much is done, in frames."""
-ProgressCallback = Callable[[int, int], None]
-"""Called with how much of a journey is done, and how much there is: frames, unseen ones too."""
-MessageCallback = Callable[[str], None]
-"""Called with a line for the user."""
 
 
 @dataclass
