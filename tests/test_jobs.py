@@ -45,7 +45,8 @@ from dreamflow.core.machine.memory import MB, set_pass_memory_limit
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.tiles import choose_tiling
-from dreamflow.jobs.job import RenderControls, restore_machine_options
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.job import restore_machine_options
 from dreamflow.jobs.listing import inspect_job as look_at_job
 from dreamflow.jobs.listing import list_jobs_in
 from dreamflow.jobs.output import write_video

@@ -101,7 +101,7 @@ def test_without_a_hold_it_never_rests_and_without_a_fade_it_jumps() -> None:
     jumping = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(2), Fraction(0)))
     found = [jumping.at(timeline.moment_at(Fraction(n, 10))) for n in (0, 19, 20)]
     assert found == [("a=1.0",), ("a=1.0",), ("b=1.0",)]
-    with pytest.raises(SettingsError, match="--hold 0 leaves no time"):
+    with pytest.raises(SettingsError, match="hold 0 leaves no time"):
         compute_sweep_times(1, SweepOptions(hold=0), RATE)
     with pytest.raises(SettingsError, match="less than a frame for each"):
         compute_sweep_times(65, SweepOptions(seconds=1), RATE)

@@ -16,7 +16,7 @@ from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
 if TYPE_CHECKING:
-    from dreamflow.jobs.job import RenderControls, RenderResult
+    from dreamflow.jobs.controls import RenderControls, RenderResult
     from dreamflow.media.output_spec import OutputSpec
 
 
@@ -48,7 +48,7 @@ def track_render(
     followed, too.
     """
     from dreamflow.dream.progress import FrameProgress, call_on_step
-    from dreamflow.jobs.job import RenderControls
+    from dreamflow.jobs.controls import RenderControls
 
     with stop_on_ctrl_c(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
         within = FrameProgress(progress, *(steps or (1, 1)))

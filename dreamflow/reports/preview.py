@@ -31,8 +31,12 @@ from dreamflow.pipelines.channel_choice import (
     make_channel_picks,
 )
 from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
-from dreamflow.pipelines.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles
-from dreamflow.pipelines.reference_frames import list_reference_files
+from dreamflow.pipelines.inputs import (
+    MATTE_INPUT,
+    SOURCE_INPUT,
+    InputFiles,
+    list_reference_files,
+)
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
