@@ -21,7 +21,8 @@ from typing import Any
 
 import torch
 
-from dreamflow.core.machine.memory import MB, pass_memory_limit
+from dreamflow.core.machine.machine import Machine
+from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.jobs.changes import LEGACY_MACHINE_DEFAULTS, check_job_unchanged
 from dreamflow.jobs.controls import RenderControls, RenderResult
@@ -62,7 +63,7 @@ class JobSpec:
         encode: How the frames are encoded.
         record: The settings, kept with the output; a job resumes only with the same ones.
         inputs: The files that the frames depend on; a job resumes only with the same ones.
-        device: The compute device.
+        machine: The machine that the network computes on.
     """
 
     pipeline: Pipeline
@@ -71,7 +72,7 @@ class JobSpec:
     encode: EncodeOptions
     record: dict[str, Any]
     inputs: InputFiles
-    device: torch.device
+    machine: Machine
 
 
 def restore_machine_options(out: Path, machine: MachineOptions) -> MachineOptions:
@@ -162,9 +163,9 @@ def _describe_job(job: JobSpec, controls: RenderControls) -> dict[str, Any]:
     ) | {
         "inputs": fingerprints,
         "machine": {
-            "device": str(job.device).removesuffix(":0"),
+            "device": str(job.machine.device).removesuffix(":0"),
             "threads": torch.get_num_threads(),
-            "memory": pass_memory_limit(job.device) // MB,
+            "memory": job.machine.memory_limit // MB,
             "precision": record["precision"],
         },
         "command": {"words": list(controls.resume_command), "folder": path_to_text(Path.cwd())},

@@ -60,6 +60,6 @@ def render_sweep(
         encode=settings.encode,
         record=build_settings_record("sweep", source_path, network, *groups) | picks,
         inputs=list_sweep_files(plan, settings, matte),
-        device=network.device,
+        machine=network.machine,
     )
     return render_job(job, controls)

@@ -80,7 +80,7 @@ def render_video(
         encode=settings.encode,
         record=record | picks,
         inputs=list_clip_files(clip, settings, matte),
-        device=network.device,
+        machine=network.machine,
     )
     return render_job(job, controls)
 

@@ -101,7 +101,7 @@ def render_zoom(
         encode=settings.encode,
         record=record | picks | ({"at": at} if is_clip else {}),
         inputs=_list_zoom_files(source, settings, at),
-        device=network.device,
+        machine=network.machine,
     )
     if not settings.zoom.reverse:
         return render_job(job, controls)
