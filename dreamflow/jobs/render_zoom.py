@@ -21,7 +21,7 @@ from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.metadata import REQUESTED_SETTINGS_KEY, read_record
 from dreamflow.media.write.picture_segments import frame_file_name

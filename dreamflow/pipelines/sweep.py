@@ -15,7 +15,8 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import DEFAULT_PICTURE_FOLDER_FPS, Clip, to_exact_rate
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.matte import Matte
 from dreamflow.networks.classes import check_network_has_target
 from dreamflow.networks.network import Layer, Network

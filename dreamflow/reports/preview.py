@@ -21,10 +21,10 @@ from dreamflow.jobs.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles
 from dreamflow.jobs.job import DoneCallback, MessageCallback
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.read.matte import CropBox, Matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_alpha, read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (

@@ -18,7 +18,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.job import DoneCallback
 from dreamflow.jobs.output import check_output
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, write_picture
 from dreamflow.media.write.metadata import format_record_comment, read_record
 from dreamflow.networks.network import Network
