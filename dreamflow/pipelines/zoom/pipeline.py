@@ -27,7 +27,7 @@ from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, octave_step_factor, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import to_exact_rate
+from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.noise import noise_about, with_noise
