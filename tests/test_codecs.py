@@ -15,7 +15,7 @@ from conftest import decode_with_ffmpeg, make_texture, psnr
 from PIL import Image
 
 from dreamflow.core.errors import DependencyError, SettingsError
-from dreamflow.jobs.output import write_video
+from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.stills import write_picture

@@ -49,7 +49,7 @@ from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.job import restore_machine_options
 from dreamflow.jobs.listing import inspect_job as look_at_job
 from dreamflow.jobs.listing import list_jobs_in
-from dreamflow.jobs.output import write_video
+from dreamflow.jobs.output_writer import write_video
 from dreamflow.jobs.queue import QueuedVideo, read_queue
 from dreamflow.jobs.render_video import render_video
 from dreamflow.jobs.storage.folder import JobFolder, job_folder_path

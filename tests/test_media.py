@@ -18,7 +18,7 @@ from PIL import Image
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.core.options.values import fit_size
-from dreamflow.jobs.output import write_video
+from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.decoder_choice import read_video
 from dreamflow.media.read.frame_rate import detect_frame_rate, to_exact_rate

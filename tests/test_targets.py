@@ -583,7 +583,7 @@ def test_a_guide_that_is_too_small_says_for_what(noise_network: Network, tmp_pat
     options = DreamOptions(
         layer=("inception_4c/output",), guided_by=str(tmp_path / "tiny.png"), octaves=1
     )
-    with pytest.raises(SettingsError, match=r"the guide tiny.png has 8x8 pixels.*inception_4c"):
+    with pytest.raises(SettingsError, match=r"the reference tiny.png has 8x8 pixels.*inception_4c"):
         dream_image(make_texture(64, 64), noise_network, None, options)
     later = replace(options, layer=("0: conv1/7x7_s2, 1s: inception_4c/output",))
     frames = [Frame(0, Fraction(0), make_texture(64, 64))]
@@ -597,7 +597,7 @@ def test_a_guide_is_nothing_to_classes(knowing: Network) -> None:
         layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
     )
     picture = make_texture(64, 64)
-    with pytest.warns(DreamFlowWarning, match="--guided-by does nothing for classes"):
+    with pytest.warns(DreamFlowWarning, match="guided_by. does nothing for classes"):
         guided = dream_image(picture, knowing, None, options)
     free = dream_image(picture, knowing, None, replace(options, guided_by=None))
     assert np.array_equal(guided, free)
@@ -621,7 +621,7 @@ def test_a_guide_clip_goes_in_step_and_is_held_at_its_end(
     for time in times:
         wanted = picture_to_tensor(make_texture(48, 48, seed=min(5, int(time))))
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
-    with pytest.warns(DreamFlowWarning, match="the guide flicker has 0.25 s, the source 2.00 s"):
+    with pytest.warns(DreamFlowWarning, match="the reference flicker has 0.25 s, the source 2.00 s"):
         ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
 
 
@@ -665,7 +665,7 @@ def test_a_guided_job_goes_on_and_knows_its_guide(
     moved = make_texture(48, 48, seed=99)
     kept = (flicker / "3.png").read_bytes()
     write_picture(flicker / "0.png", moved)
-    with pytest.raises(SettingsError, match="begun with another --guided-by file"):
+    with pytest.raises(SettingsError, match="begun with another guided_by file"):
         rendered(tmp_path / "d", noise_network, settings)
     write_picture(flicker / "0.png", make_texture(48, 48, seed=0))
     assert (flicker / "3.png").read_bytes() == kept

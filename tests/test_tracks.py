@@ -13,7 +13,7 @@ import pytest
 from conftest import make_film, run_ffmpeg
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.jobs.output import write_video
+from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.output_spec import Sound
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.probe import probe_video

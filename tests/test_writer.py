@@ -22,7 +22,7 @@ from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, Set
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.jobs.listing import finish_job, inspect_job
-from dreamflow.jobs.output import open_writer, write_video
+from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.read.clip import Clip, open_clip
@@ -249,11 +249,11 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "diary.txt").write_text("mine")
     cases = {
-        "there.mp4": "--overwrite",
+        "there.mp4": "add .?overwrite",
         "in.mp4": "the source itself",
         "no/out.mp4": "does not exist",
         "out.xyz": "not a format",
-        "folder": "--overwrite",
+        "folder": "add .?overwrite",
     }
     for name, message in cases.items():
         with pytest.raises(OutputError, match=message):

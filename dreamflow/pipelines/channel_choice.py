@@ -1,7 +1,8 @@
-"""Settings in which channels are yet to be picked by a picture, and the same with them picked."""
+"""Settings whose channels are picked by a picture, such as `strongest 5`, and their picks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,22 +16,22 @@ from dreamflow.networks.classes import load_class_names, resolve_channels
 from dreamflow.networks.network import Network
 
 PickedChannels = dict[str, list[int]]
-"""The channels of each pick, `LAYER:strongest 5`, the first choice first."""
+"""The channels of each pick, best first, by its target, such as `conv2/3x3:strongest 5`."""
 
 
 def has_channel_picks(options: DreamOptions) -> bool:
-    """Return whether some channels are yet to be picked."""
+    """Return whether some channels are to be picked by a picture."""
     return bool(find_channel_picks(options))
 
 
 def find_channel_picks(options: DreamOptions) -> list[str]:
-    """Return the targets that are yet to be picked, each once."""
-    found = (parse_target_with_pick(name, options) for name in list_targets(options.layer))
-    return list(dict.fromkeys(str(target) for target in found if target.pick))
+    """Return the targets whose channels are to be picked, each once."""
+    targets = (parse_target_with_pick(name, options) for name in list_targets(options.layer))
+    return list(dict.fromkeys(str(target) for target in targets if target.pick))
 
 
 def parse_target_with_pick(name: str, options: DreamOptions) -> Target:
-    """Return a target; of a whole layer, with the pick that is given for all of them."""
+    """Return a target; a whole layer gets the pick of `options.channels`, if that is given."""
     target = parse_target(name)
     if target.is_whole_layer and target.layer != CLASS_LAYER and options.channels:
         return replace(target, pick=ChannelPick.parse(options.channels))
@@ -40,42 +41,50 @@ def parse_target_with_pick(name: str, options: DreamOptions) -> Target:
 def make_channel_picks(
     options: DreamOptions, network: Network, picture: np.ndarray
 ) -> PickedChannels:
-    """Return the channels of all picks of some settings, for a uint8 (H, W, 3) RGB picture.
+    """Return the channels that a picture picks.
 
-    Raises SettingsError for a layer that the network does not have, or has not so many channels.
+    Args:
+        options: Settings of the dream.
+        network: The network.
+        picture: uint8 (H, W, 3) RGB.
+
+    Raises:
+        SettingsError: The network lacks a layer, or the layer has too few channels.
     """
     image = picture_to_tensor(picture, network.device)
-    found: PickedChannels = {}
+    picked: PickedChannels = {}
     for name in find_channel_picks(options):
         target = parse_target(name)
         resolve_channels(network.name, network.all_layers, target)
         assert target.pick
-        chosen = pick_channels(network, target.layer, target.pick, image, options.seed)
-        found[name] = list(chosen)
-    return found
+        picked[name] = list(pick_channels(network, target.layer, target.pick, image, options.seed))
+    return picked
 
 
-def apply_channel_picks(options: DreamOptions, picked: PickedChannels) -> DreamOptions:
-    """Return the settings with the channels by number; those that nothing is known of stay."""
+def apply_channel_picks(options: DreamOptions, picked: Mapping[str, list[int]]) -> DreamOptions:
+    """Return settings whose channels are given by number; targets without a pick stay."""
+    if not picked:
+        return options
 
-    def number(name: str) -> str:
+    def number_channels(name: str) -> str:
         target = parse_target_with_pick(name, options)
         channels = picked.get(str(target))
         return name if channels is None else str(Target(target.layer, tuple(sorted(channels))))
 
-    if not picked:
-        return options
-    layer = tuple(map_target_names(text, number) for text in options.layer)
+    layer = tuple(map_target_names(text, number_channels) for text in options.layer)
     return replace(options, layer=layer, channels=None)
 
 
-def describe_channel_picks(network: Network, picked: PickedChannels) -> list[str]:
-    """Return in words what was picked, a line each."""
+def describe_channel_picks(network: Network, picked: Mapping[str, list[int]]) -> list[str]:
+    """Return in words which channels were picked, one line for each pick."""
     lines: list[str] = []
     for name, channels in picked.items():
         target = parse_target(name)
-        names = load_class_names(network.name) if target.layer == CLASS_LAYER else ()
-        words = [f"{number} {names[number]}" if names else str(number) for number in channels]
-        what = "classes" if target.layer == CLASS_LAYER else f"channels of {target.layer}"
+        is_class = target.layer == CLASS_LAYER
+        class_names = load_class_names(network.name) if is_class else ()
+        words = [
+            f"{number} {class_names[number]}" if class_names else str(number) for number in channels
+        ]
+        what = "classes" if is_class else f"channels of {target.layer}"
         lines.append(f"{target.pick} {what}: {', '.join(words)}")
     return lines

@@ -1,41 +1,56 @@
-"""A journey's state in a file: arrays as they are, and the rest as JSON. Nothing is unpickled."""
+"""A pipeline's state in a file: arrays as .npy, the rest as JSON. Nothing is unpickled."""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import OutputError
+from dreamflow.core.errors import OutputError, named
 from dreamflow.media.atomic_file import atomic_write
 from dreamflow.pipelines.pipeline import PipelineState
 
 STATE_TREE_KEY = "tree"
+"""Entry of the file that holds the JSON; the arrays are `array_0`, `array_1` and so on."""
 
 
 def write_state(path: Path, state: PipelineState) -> None:
-    """Write a state, whole or not at all. Raises OutputError."""
+    """Replace a state file, completely or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     arrays: list[np.ndarray] = []
     tree = np.array(json.dumps(_to_json_tree(state, arrays)))
-    named = {f"array_{number}": array for number, array in enumerate(arrays)}
+    array_by_name = {f"array_{number}": array for number, array in enumerate(arrays)}
     with atomic_write(path) as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{STATE_TREE_KEY: tree}, **named)
+        np.savez(file, allow_pickle=False, **{STATE_TREE_KEY: tree}, **array_by_name)
 
 
 def read_state(path: Path) -> PipelineState:
-    """Return a state that was written. Raises OutputError where the file is damaged."""
+    """Return the state in a file.
+
+    Raises:
+        OutputError: The file is damaged.
+    """
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return _from_json_tree(json.loads(str(kept[STATE_TREE_KEY])), kept)
+        with np.load(path, allow_pickle=False) as entries:
+            return _from_json_tree(json.loads(str(entries[STATE_TREE_KEY])), entries)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise OutputError(f"{path} is damaged ({error}): give --fresh to start over") from error
+        raise OutputError(
+            f"{path} is damaged: start over with {named('fresh')}",
+            setting="fresh",
+            where=str(path),
+        ) from error
 
 
 def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
+    """Return a value as JSON; its arrays are added to the list, and stand in it by their number."""
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"array": len(arrays) - 1}
@@ -49,7 +64,7 @@ def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
     return value
 
 
-def _from_json_tree(value: Any, arrays: Any) -> Any:
+def _from_json_tree(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
