@@ -29,7 +29,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.machine.memory import MB, pass_memory_limit
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.timing import time_stage
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.wording import format_count
 from dreamflow.jobs.inputs import (
     INPUTS_KEY,
@@ -90,6 +90,8 @@ class RenderControls:
     """What the dream changed, as an output of its own."""
     resume_command: Sequence[str] = ()
     """The words of the command that goes on with the job, kept with it for `jobs show`."""
+    stage_times: StageTimes = IGNORED_STAGE_TIMES
+    """Counts the time of each stage."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,9 @@ def render_job(
             folder.write_job_file(facts)
             if at is None:
                 controls.notify("killed before it was first saved: from the beginning")
-        reel = open_segment_writer(folder.path, kind, output_spec, encode, facts)
+        reel = open_segment_writer(
+            folder.path, kind, output_spec, encode, facts, controls.stage_times
+        )
         work = _JobRun(pipeline, reel, folder, controls, watch)
         try:
             # Closed before anything is noted: the folder may go then.
@@ -199,7 +203,7 @@ def render_job(
                 work.run()
                 if reel.frames < output_spec.frames:
                     check_inputs_intact(facts["inputs"], inputs)
-                with time_stage("encode"):
+                with controls.stage_times.stage("encode"):
                     finish_output(folder, reel, out, output_spec, facts["record"])
         except BaseException as error:
             work.add_resume_note(error)
@@ -257,7 +261,7 @@ class _JobRun:
             # Until the first frame comes there is nothing that a Ctrl-C could break.
             coming = list(itertools.islice(frames, 1))
             while coming:
-                with defer_interrupt(self._announce_stop), time_stage("write"):
+                with defer_interrupt(self._announce_stop), self.controls.stage_times.stage("write"):
                     frame = coming.pop()
                     if frame is not None:
                         self.segment_writer.write(frame)

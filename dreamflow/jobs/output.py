@@ -14,6 +14,7 @@ from typing import Any, Self
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.wording import format_count
 from dreamflow.jobs.storage.folder import (
     JobFolder,
@@ -94,13 +95,14 @@ def open_segment_writer(
     outline: OutputSpec,
     encode: EncodeOptions,
     job_metadata: dict[str, Any],
+    times: StageTimes = IGNORED_STAGE_TIMES,
 ) -> SegmentWriter:
     """Return the reel in a job folder. kind: None for a folder of PNGs. facts: of the job."""
 
     def make(folder: Path, kind: ContainerFormat | None, encode: EncodeOptions) -> SegmentWriter:
         if kind is None:
             return PictureSegmentWriter(folder, job_metadata["record"])
-        return VideoSegmentWriter(folder, kind, outline, encode, job_metadata["chunk"])
+        return VideoSegmentWriter(folder, kind, outline, encode, job_metadata["chunk"], times)
 
     reel = make(folder, kind, encode)
     if plate := job_metadata.get("plate"):
