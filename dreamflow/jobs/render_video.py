@@ -20,19 +20,18 @@ from dreamflow.media.read.cut_list import CUTS_KEYWORDS, read_cut_list
 from dreamflow.media.read.matte import Matte, open_matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.clip import VideoPipeline
 from dreamflow.pipelines.compositor import (
     Compositor,
     CroppedDetector,
     get_matte_box,
     make_matte_lookup,
 )
-from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.reference_frames import list_reference_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.video import VideoDreamer, marker_of
+from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.video import build_pipeline, make_detector
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Marker
 
@@ -45,12 +44,10 @@ def build_video_pipeline(
     touch = Compositor(settings.show, clip.timeline, make_matte_lookup(matte), box)
 
     def marker() -> Marker:
-        return CroppedDetector(marker_of(settings.carry, cuts), box)
+        return CroppedDetector(make_detector(settings.carry, cuts), box)
 
     dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
-    if settings.carry.loop:
-        return LoopPipeline(clip.frames_from, len(clip), dreamer, marker, touch)
-    return VideoPipeline(clip.frames_from, len(clip), dreamer, marker(), touch)
+    return build_pipeline(clip, dreamer, touch, marker)
 
 
 def collect_video_inputs(

@@ -26,7 +26,7 @@ from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.metadata import REQUESTED_SETTINGS_KEY, read_record
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.noise import coloured_noise
+from dreamflow.temporal.noise_base import coloured_noise
 from dreamflow.pipelines.reference_frames import list_reference_files
 from dreamflow.pipelines.settings.groups import diff_settings
 from dreamflow.pipelines.settings.options import ZoomOptions

@@ -13,6 +13,7 @@ from torch import Tensor
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
@@ -25,7 +26,7 @@ from dreamflow.temporal.noise_base import NoiseBase
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.shots import Mark
-from dreamflow.temporal.state import DreamState, state_from_arrays, state_to_arrays
+from dreamflow.temporal.state import DreamState, state_from_tree, state_to_tree
 from dreamflow.temporal.step import (
     Key,
     StepResult,
@@ -64,6 +65,8 @@ class VideoDreamer:
         gains: Gains | None = None,
         min_effort: float | None = None,
         on_trace: TraceCallback | None = None,
+        on_step: Callable[[], None] | None = None,
+        times: StageTimes = IGNORED_STAGE_TIMES,
     ) -> None:
         """Check all settings before the work begins.
 
@@ -75,6 +78,8 @@ class VideoDreamer:
             gains: Constants of the temporal step; None is the defaults.
             min_effort: Smallest effort on a carried frame; None is that of the gains.
             on_trace: Called with each frame's trace.
+            on_step: Called after each step of the gradient ascent.
+            times: Counts the time that flow and dreaming take.
 
         Raises:
             SettingsError: The network has no such layer, or a schedule does not fit the timeline.
@@ -86,11 +91,12 @@ class VideoDreamer:
         self.settings_timeline = SettingsTimeline(network, options, carry, timeline)
         # Where nothing is carried, flow files that are not there are not missed.
         carries = carry if carry.carry else CarryOptions()
-        self.motion = open_motion_source(carries, network.device, self.gains)
+        self.motion = open_motion_source(carries, network.device, self.gains, times)
         self.mean_confidence = 0.0
         """Mean confidence of the motion to the last frame; 0 at the beginning of a shot."""
         self._frame_s = float(1 / timeline.rate) if timeline else REFERENCE_S
-        self._min_effort, self._on_trace = min_effort, on_trace
+        self._min_effort, self._on_trace, self._on_step = min_effort, on_trace, on_step
+        self.times = times
         self._noise_base = NoiseBase(options, network.device, self.gains)
         self._now = self.settings_timeline.first_settings
         self._state = DreamState()
@@ -111,7 +117,7 @@ class VideoDreamer:
         return {
             "layout": LAYOUT,
             "before": self._before and vars(self._before),
-            "dream": state_to_arrays(self._state),
+            "dream": state_to_tree(self._state),
             "time": None if self._before is None else self._before.time,
             "renewed": self._renewed and self._renewed[1],
             "noise": self._noise_base.state(),
@@ -120,7 +126,7 @@ class VideoDreamer:
     def restore(self, state: PipelineState) -> None:
         """Go on from a state."""
         self._before = state["before"] and Frame(**state["before"])
-        self._state = state_from_arrays(state["dream"], self.device)
+        self._state = state_from_tree(state["dream"], self.device)
         self._noise_base.restore(state["noise"])
         if (renewed := state["renewed"]) is not None:
             settings = self.settings_timeline.at(renewed)
@@ -162,7 +168,9 @@ class VideoDreamer:
     def _dream_alone(self, frame: Frame, key: Key) -> Tensor:
         """Return the dream of a frame by itself."""
         source = self._source_of(frame)
-        dream = dream_fresh(source, self._now.objective, self._now.options, key)
+        dream = dream_fresh(
+            source, self._now.objective, self._now.options, key, self._on_step
+        )
         self._warn_if_unchanged(source, dream)
         return dream
 
@@ -239,6 +247,7 @@ class VideoDreamer:
             seconds=seconds,
             settings_change=timeline.settings_vary,
             min_effort=self._min_effort,
+            on_step=self._on_step,
         )
 
     def _seconds_since(self, before: Frame | None, frame: Frame) -> float:

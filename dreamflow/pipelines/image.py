@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from dreamflow.core.schedules.timecode import Moment
-from dreamflow.core.tensors import tensor_to_picture
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
@@ -17,7 +17,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite, to_matte
-from dreamflow.pipelines.ground import ground_of
+from dreamflow.temporal.noise_base import noise_base_of
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ShowOptions
 
@@ -55,7 +55,7 @@ def dream_image(
     exemplars = open_reference_frames(network, options)
     exemplar = exemplars.at(Fraction(0)) if exemplars else None
     objective = Objective.parse(network, options.layer, exemplar, options.guidance)
-    image = ground_of(picture, options, network.device)
+    image = noise_base_of(picture_to_tensor(picture, network.device), options)
     if options.iterations == 0:
         return picture.copy()
     key = (options.seed, frame_index)

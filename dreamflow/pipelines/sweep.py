@@ -25,7 +25,6 @@ from dreamflow.pipelines.channel_choice import (
     has_channel_picks,
     make_channel_picks,
 )
-from dreamflow.pipelines.clip import VideoPipeline
 from dreamflow.pipelines.compositor import (
     Compositor,
     CroppedDetector,
@@ -38,7 +37,8 @@ from dreamflow.pipelines.settings.options import (
     ShowOptions,
     SweepOptions,
 )
-from dreamflow.pipelines.video import VideoDreamer, marker_of
+from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.video import VideoPipeline, make_detector
 from dreamflow.reports.guide.layers import select_layers
 from dreamflow.temporal.options import CarryOptions
 
@@ -193,10 +193,10 @@ def build_sweep_pipeline(
         frame = touch(frame)
         return names.draw(frame, timeline.moment_at(frame.time)) if names else frame
 
-    dreamer = VideoDreamer(network, options, carry, timeline)
-    if isinstance(source, StillClip):
-        dreamer.least_effort = 1.0  # nothing else moves in it, and held still it were a slide show
-    marker = CroppedDetector(marker_of(carry, cuts), box)
+    # Nothing else moves in a still: held as firmly as a film it would be a slide show.
+    min_effort = 1.0 if isinstance(source, StillClip) else None
+    dreamer = VideoDreamer(network, options, carry, timeline, min_effort=min_effort)
+    marker = CroppedDetector(make_detector(carry, cuts), box)
     return VideoPipeline(source.frames_from, len(source), dreamer, marker, captioned)
 
 

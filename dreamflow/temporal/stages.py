@@ -172,6 +172,7 @@ def fill(
             new[:, :, rows, columns],
             shaping,
             frame[:, :, rows, columns],
+            on_step=settings.on_step,
         )
     return image, len(crops)
 
@@ -207,6 +208,7 @@ def regrow(
         (weight / missing).clamp_max(1),
         shaping,
         frame,
+        on_step=settings.on_step,
     )
     return image, plan[0].step
 
@@ -245,7 +247,15 @@ def refine(
         shaping = replace(shaping, iteration_zoom=1.0)
     weight = step_sizes(dreams, strength, size, iterations, settings, frames, gains)
     image = dream_octaves(
-        image, settings.objective, plan, options.jitter, key, weight, shaping, frame
+        image,
+        settings.objective,
+        plan,
+        options.jitter,
+        key,
+        weight,
+        shaping,
+        frame,
+        on_step=settings.on_step,
     )
     done = {"effort": effort, "iterations": float(iterations), "step": carry.carry_step * size}
     return image, done
@@ -281,6 +291,8 @@ def settle(
     Within a cross-fade each dream takes its share of what has changed, so that what is shown has
     changed as it did. What came into view is new to both, and goes to both alike.
     """
+    # One memory layout, so that a state that was written and read again goes on alike to the bit.
+    residual = residual.contiguous(memory_format=torch.channels_last)
     dreams: dict[int, CarriedDream] = {}
     if len(state.dreams) == 1:
         dreams = {n: replace(dream, residual=residual) for n, dream in state.dreams.items()}

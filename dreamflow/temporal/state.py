@@ -118,61 +118,58 @@ class DreamState:
         return replace(self, dreams=self.dreams | {number: dream})
 
 
-def state_to_arrays(state: DreamState) -> dict[str, Any]:
-    """Return a state as arrays, numbers and texts, in dicts and tuples, to be written to a file."""
+def state_to_tree(state: DreamState) -> dict[str, Any]:
+    """Return a state as tensors, numbers and texts, in dicts and tuples.
+
+    The tensors are those of the state, on its device: nothing is transferred until they are written
+    to a file.
+    """
     return {
-        "dreams": {number: _dream_to_arrays(dream) for number, dream in state.dreams.items()},
-        "weights": {number: float(weight) for number, weight in state.weights.items()},
+        "dreams": {number: _dream_to_tree(dream) for number, dream in state.dreams.items()},
+        "weights": dict(state.weights),
         "since_measured": state.since_measured,
         "facts": vars(state.facts),
-        "pending": {
-            "names": state.pending.names,
-            "values": None if state.pending.values is None else _to_array(state.pending.values),
-            "grid": state.pending.grid,
-        },
+        "pending": vars(state.pending),
     }
 
 
-def state_from_arrays(kept: dict[str, Any], device: torch.device) -> DreamState:
-    """Return the state that `state_to_arrays` gave, its tensors on a device."""
-    pending = dict(kept["pending"])
+def state_from_tree(tree: dict[str, Any], device: torch.device) -> DreamState:
+    """Return the state of a tree from `state_to_tree`, on a device.
+
+    In place of tensors there may be the arrays that they were written as: images (1, C, H, W) as
+    (H, W, C), all others in their own shape.
+    """
+    pending = dict(tree["pending"])
     if pending["values"] is not None:
-        pending["values"] = torch.from_numpy(pending["values"]).to(device)
-    weights = {n: torch.tensor(weight, device=device) for n, weight in kept["weights"].items()}
+        pending["values"] = _to_tensor(pending["values"], device)
     return DreamState(
-        {number: _dream_from_arrays(dream, device) for number, dream in kept["dreams"].items()},
-        weights,
-        kept["since_measured"],
-        HostFacts(**kept["facts"]),
-        Pending(**pending),
+        {number: _dream_from_tree(dream, device) for number, dream in tree["dreams"].items()},
+        {number: _to_tensor(weight, device) for number, weight in tree["weights"].items()},
+        tree["since_measured"],
+        HostFacts(**tree["facts"]),
+        Pending(pending["names"], pending["values"], tuple(pending["grid"])),
     )
 
 
-def _dream_to_arrays(dream: CarriedDream) -> dict[str, Any]:
-    kept = dict(vars(dream))
+def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
+    return vars(dream) | {
+        "setpoint": vars(dream.setpoint),
+        "setpoint_target": vars(dream.setpoint_target),
+    }
+
+
+def _dream_from_tree(tree: dict[str, Any], device: torch.device) -> CarriedDream:
+    fields = dict(tree)
     for name in ("residual", "age", "reference_energy"):
-        kept[name] = _to_array(kept[name])
+        fields[name] = _to_tensor(fields[name], device)
     for name in ("setpoint", "setpoint_target"):
-        kept[name] = {key: _to_array(value) for key, value in vars(kept[name]).items()}
-    return kept
+        energies = {key: _to_tensor(value, device) for key, value in fields[name].items()}
+        fields[name] = BandEnergies(**energies)
+    return CarriedDream(**fields)
 
 
-def _dream_from_arrays(kept: dict[str, Any], device: torch.device) -> CarriedDream:
-    made = dict(kept)
-    for name in ("residual", "age", "reference_energy"):
-        made[name] = _from_array(made[name], device)
-    for name in ("setpoint", "setpoint_target"):
-        parts = {key: torch.from_numpy(value).to(device) for key, value in made[name].items()}
-        made[name] = BandEnergies(**parts)
-    return CarriedDream(**made)
-
-
-def _to_array(tensor: Tensor) -> np.ndarray:
-    """Return a tensor as an array; an image (1, C, H, W) in channels_last order, (H, W, C)."""
-    if tensor.dim() == 4:
-        tensor = tensor[0].permute(1, 2, 0)
-    return np.ascontiguousarray(tensor.detach().cpu().numpy())
-
-
-def _from_array(array: np.ndarray, device: torch.device) -> Tensor:
-    return torch.from_numpy(array).permute(2, 0, 1)[None].to(device)
+def _to_tensor(value: Tensor | np.ndarray, device: torch.device) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    tensor = torch.from_numpy(value)
+    return (tensor.permute(2, 0, 1)[None] if tensor.dim() == 3 else tensor).to(device)

@@ -11,7 +11,7 @@ A new shot begins with `begin`, which dreams a frame by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -48,6 +48,7 @@ class StepSettings:
         renew: Whether a fresh dream is made, to see how strong one is now.
         settings_change: Whether the strength of a fresh dream changes over time.
         min_effort: Smallest effort; None is that of the gains.
+        on_step: Called after each step of the gradient ascent, for progress.
     """
 
     dream: DreamOptions
@@ -59,6 +60,12 @@ class StepSettings:
     renew: bool = False
     settings_change: bool = False
     min_effort: float | None = None
+    on_step: Callable[[], None] | None = None
+
+    def dream_fresh(self, keyframe: int, frame: Tensor, key: Key) -> Tensor:
+        """Return the dream of a frame by itself, on the layers of a keyframe: (1, 3, H, W)."""
+        objective = self.objectives[keyframe]
+        return dream_fresh(frame, objective, self.dream, key, self.on_step)
 
     def smallest_effort(self, gains: Gains) -> float:
         """Return the smallest effort."""
@@ -105,8 +112,8 @@ def begin(
         pending: dict[str, Tensor] = {}
         for number in settings.weights:
             if number not in dreams:
-                fresh = dream_fresh(frame, settings.objectives[number], settings.dream, key)
-                dreams[number] = CarriedDream.begin(fresh - frame, gains)
+                fresh = settings.dream_fresh(number, frame, key)
+                dreams[number] = begin_carrying(fresh, frame, gains)
                 pending |= stages.measure_reference(number, fresh, frame, settings)
         weights = blend_weights(dreams, settings.weights, frame.device)
         image = frame + mix_residuals(dreams, weights)
@@ -174,12 +181,11 @@ def _dream_on(
     with clock.stage("fresh"):
         for number in settings.weights:
             if number not in state.dreams:
-                fresh = dream_fresh(frame, settings.objectives[number], settings.dream, key)
-                new = CarriedDream.begin(fresh - frame, gains)
-                state = state.with_dream(number, new)
+                fresh = settings.dream_fresh(number, frame, key)
+                state = state.with_dream(number, begin_carrying(fresh, frame, gains))
                 pending |= stages.measure_reference(number, fresh, frame, settings)
             elif settings.renew:
-                fresh = dream_fresh(frame, settings.objectives[number], settings.dream, key)
+                fresh = settings.dream_fresh(number, frame, key)
                 state = stages.renew(state, number, fresh - frame, gains)
                 pending |= stages.measure_reference(number, fresh, frame, settings)
     weights = blend_weights(state.dreams, settings.weights, frame.device)
@@ -202,10 +208,24 @@ def _dream_on(
     return StepResult(state, image, trace)
 
 
-def dream_fresh(frame: Tensor, objective: Objective, options: DreamOptions, key: Key) -> Tensor:
+def begin_carrying(fresh: Tensor, frame: Tensor, gains: Gains) -> CarriedDream:
+    """Return the carried dream that a fresh dream of a frame begins, both (1, 3, H, W)."""
+    residual = (fresh - frame).contiguous(memory_format=torch.channels_last)
+    return CarriedDream.begin(residual, gains)
+
+
+def dream_fresh(
+    frame: Tensor,
+    objective: Objective,
+    options: DreamOptions,
+    key: Key,
+    on_step: Callable[[], None] | None = None,
+) -> Tensor:
     """Return the dream of a frame by itself, float32 (1, 3, H, W), RGB in [0, 1]."""
     plan, shaping = plan_octaves(options), GradientShaping.from_options(options)
-    return dream_octaves(frame, objective, plan, options.jitter, key, shaping=shaping)
+    return dream_octaves(
+        frame, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step
+    )
 
 
 def blend_weights(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dreamflow.core.frames import Frame
-from dreamflow.core.timing import WAITING_STAGE, time_stage
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.temporal.flow.completion import complete_flow, still_motion
 from dreamflow.temporal.flow.estimators import (
     FlowEstimator,
@@ -45,7 +45,12 @@ def choose_estimator(name: str, device: torch.device) -> FlowEstimator:
     return Raft.load(name, device)
 
 
-def open_motion_source(carry: CarryOptions, device: torch.device, gains: Gains) -> MotionSource:
+def open_motion_source(
+    carry: CarryOptions,
+    device: torch.device,
+    gains: Gains,
+    times: StageTimes = IGNORED_STAGE_TIMES,
+) -> MotionSource:
     """Return the source of motion that the settings ask for: files where given, or an estimator.
 
     Raises:
@@ -54,7 +59,7 @@ def open_motion_source(carry: CarryOptions, device: torch.device, gains: Gains) 
         DependencyError: torchvision cannot be used.
     """
     if carry.flow_dir is not None:
-        return MotionSource(FlowFolder(Path(carry.flow_dir)), gains)
+        return MotionSource(FlowFolder(Path(carry.flow_dir)), gains, times=times)
     estimator = choose_estimator(carry.flow, device)
 
     def estimate(before: Frame, here: Frame) -> FlowPair:
@@ -62,7 +67,9 @@ def open_motion_source(carry: CarryOptions, device: torch.device, gains: Gains) 
 
     # A flow network would only compete for the device with the one that dreams.
     on_host = carry.flow in ("dis", "farneback")
-    return MotionSource(estimate, gains, prefetches=on_host, still_where_equal=True)
+    return MotionSource(
+        estimate, gains, prefetches=on_host, still_where_equal=True, times=times
+    )
 
 
 class MotionSource:
@@ -75,6 +82,7 @@ class MotionSource:
         *,
         prefetches: bool = True,
         still_where_equal: bool = False,
+        times: StageTimes = IGNORED_STAGE_TIMES,
     ) -> None:
         """Take a source of flow.
 
@@ -83,8 +91,9 @@ class MotionSource:
             gains: The constants of its completion.
             prefetches: Whether it is of use to ask the source ahead, in a thread.
             still_where_equal: Whether equal frames have no motion, without asking the source.
+            times: Counts the time that flow takes.
         """
-        self.gains, self.prefetches = gains, prefetches
+        self.gains, self.prefetches, self._times = gains, prefetches, times
         self._source, self._still_where_equal = source, still_where_equal
         self._cache: CachedFlow | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="motion")
@@ -107,7 +116,7 @@ class MotionSource:
                 break
         else:
             future = self._pool.submit(self._find, before, here)
-        with time_stage(WAITING_STAGE):
+        with self._times.stage(WAITING_STAGE):
             return future.result()
 
     def start_caching(self) -> None:
@@ -119,7 +128,7 @@ class MotionSource:
         self._cache = None
 
     def _find(self, before: Frame, here: Frame) -> Motion:
-        with time_stage("flow"):
+        with self._times.stage("flow"):
             if self._still_where_equal and np.array_equal(before.picture, here.picture):
                 return still_motion(*reduced_size(*here.picture.shape[:2]), self.gains)
             flow = (self._cache or self._source)(before, here)
