@@ -31,6 +31,7 @@ from dreamflow.core.machine.memory import MB, pass_memory_limit
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.wording import format_count
+from dreamflow.dream.progress import StepCallback
 from dreamflow.jobs.inputs import (
     INPUTS_KEY,
     LEGACY_MACHINE_DEFAULTS,
@@ -90,6 +91,8 @@ class RenderControls:
     """What the dream changed, as an output of its own."""
     resume_command: Sequence[str] = ()
     """The words of the command that goes on with the job, kept with it for `jobs show`."""
+    on_step: StepCallback | None = None
+    """Called after each step of the dream."""
     stage_times: StageTimes = IGNORED_STAGE_TIMES
     """Counts the time of each stage."""
 

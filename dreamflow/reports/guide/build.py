@@ -15,6 +15,7 @@ from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.jobs.job import DoneCallback
 from dreamflow.jobs.output import check_output
 from dreamflow.media.options import ClipOptions
@@ -50,6 +51,7 @@ def make_guide(
     weights: Path | None = None,
     overwrite: bool = False,
     progress: DoneCallback = lambda done: None,
+    on_step: StepCallback | None = None,
 ) -> Guide:
     """Dream a picture on each layer of a network, and write a web page that shows them.
 
@@ -57,7 +59,7 @@ def make_guide(
     are in it already are kept. layers, category: which ones; all where neither is given. options:
     how hard; its own layers do not count. sheet: a picture of all of them besides. weights: file to
     name in the commands that the page shows. overwrite: begin the folder anew. progress: called
-    with the number of layers done of those chosen.
+    with the number of layers done of those chosen. on_step: called after each step of a dream.
 
     A layer that fails is noted on the page, and a DreamFlowWarning says so at the end. Raises
     OutputError for a folder that holds something else or cannot be written, SettingsError for one
@@ -79,7 +81,9 @@ def make_guide(
     there = len(chosen) - len(todo)
     progress(there)
     try:
-        for number, dreamed in enumerate(dream_layers(frame, network, todo, options), there + 1):
+        for number, dreamed in enumerate(
+            dream_layers(frame, network, todo, options, on_step), there + 1
+        ):
             with defer_interrupt():
                 folder.add_layer(guide, dreamed.layer, dreamed.picture, dreamed.failure)
             progress(number)

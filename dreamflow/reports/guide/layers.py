@@ -10,6 +10,7 @@ import numpy as np
 from dreamflow.core.errors import DreamFlowError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.networks.network import Layer, Network, find_layer
 from dreamflow.pipelines.image import dream_image
 
@@ -54,7 +55,11 @@ def select_layers(
 
 
 def dream_layers(
-    frame: Frame, network: Network, layers: Iterable[str], options: DreamOptions
+    frame: Frame,
+    network: Network,
+    layers: Iterable[str],
+    options: DreamOptions,
+    on_step: StepCallback | None = None,
 ) -> Iterator[LayerDream]:
     """Yield the dream of a frame on each layer, as it is finished.
 
@@ -62,7 +67,9 @@ def dream_layers(
     """
     for layer in layers:
         try:
-            picture = dream_image(frame.picture, network, layer, options, frame.index)
+            picture = dream_image(
+                frame.picture, network, layer, options, frame.index, on_step=on_step
+            )
         except (DreamFlowError, RuntimeError, MemoryError) as error:
             reason = str(error).splitlines()[0] if str(error) else "not enough memory"
             yield LayerDream(layer, None, reason)
