@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
+from dreamflow.pipelines.noise import coloured_noise
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +31,6 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.noise import coloured_noise
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance

@@ -26,11 +26,11 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
+from dreamflow.pipelines.dreamer import VideoDreamer
 from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.reference_frames import list_reference_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.dreamer import VideoDreamer
 from dreamflow.pipelines.video import build_pipeline, make_detector
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Marker

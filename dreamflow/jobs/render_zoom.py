@@ -26,7 +26,6 @@ from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.metadata import REQUESTED_SETTINGS_KEY, read_record
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
-from dreamflow.temporal.noise_base import coloured_noise
 from dreamflow.pipelines.reference_frames import list_reference_files
 from dreamflow.pipelines.settings.groups import diff_settings
 from dreamflow.pipelines.settings.options import ZoomOptions
@@ -35,6 +34,7 @@ from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, make_zoom_timeline, 
 from dreamflow.pipelines.zoom.reversed import ReversedPlayback
 from dreamflow.reports.options import GuideOptions
 from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
+from dreamflow.temporal.noise_base import coloured_noise
 
 DEFAULT_ZOOM_SIZE = "640"
 NOISE_SIZE_PX = (1920, 1080)

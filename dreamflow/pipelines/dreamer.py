@@ -13,8 +13,8 @@ from torch import Tensor
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.pipeline import PipelineState
@@ -168,9 +168,7 @@ class VideoDreamer:
     def _dream_alone(self, frame: Frame, key: Key) -> Tensor:
         """Return the dream of a frame by itself."""
         source = self._source_of(frame)
-        dream = dream_fresh(
-            source, self._now.objective, self._now.options, key, self._on_step
-        )
+        dream = dream_fresh(source, self._now.objective, self._now.options, key, self._on_step)
         self._warn_if_unchanged(source, dream)
         return dream
 

@@ -18,9 +18,9 @@ from dreamflow.dream.progress import StepCallback
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite, to_matte
-from dreamflow.temporal.noise_base import noise_base_of
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.temporal.noise_base import noise_base_of
 
 
 def dream_image(

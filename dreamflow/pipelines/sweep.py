@@ -31,13 +31,13 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
+from dreamflow.pipelines.dreamer import VideoDreamer
 from dreamflow.pipelines.settings.options import (
     DEFAULT_FADE_S,
     DEFAULT_HOLD_S,
     ShowOptions,
     SweepOptions,
 )
-from dreamflow.pipelines.dreamer import VideoDreamer
 from dreamflow.pipelines.video import VideoPipeline, make_detector
 from dreamflow.reports.guide.layers import select_layers
 from dreamflow.temporal.options import CarryOptions

@@ -39,8 +39,8 @@ from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
 from dreamflow.reports.options import GuideOptions
-from dreamflow.temporal.plans import plan_refinement
 from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.plans import plan_refinement
 
 
 def open_frames_up_to(
@@ -157,7 +157,9 @@ def estimate_frame_steps(
     now, carried = dream.at(moment), carry.at(moment)
     first, later = (
         plan_octaves(now),
-        plan_refinement(now, carried, carried.carry_iterations) if carry.carry else plan_octaves(now),
+        plan_refinement(now, carried, carried.carry_iterations)
+        if carry.carry
+        else plan_octaves(now),
     )
     of_first, of_later = (sum(octave.iterations for octave in plan) for plan in (first, later))
     return of_first, of_later

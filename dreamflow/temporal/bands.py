@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import (
     gaussian_blur,
     grid_size,
@@ -132,7 +133,7 @@ def equalise_bands(
         band = band * (1 + (factor - 1) * weight if finest and len(bands) > 1 else factor)
         if finest:
             band = _match_lines(band, setpoint.lines, share, weight, frames, gains)
-        result = band if result is None else pyramid_up(result, tuple(band.shape[2:])) + band
+        result = band if result is None else pyramid_up(result, image_size(band)) + band
     assert result is not None
     pulled = torch.lerp(mean.flatten(), setpoint.mean, over_frames(firmness, frames))
     return result + pulled.view(1, 3, 1, 1)

@@ -39,7 +39,9 @@ def find_crops(
             continue
         vertical = _span(top * height // rows, -(-(top + down) * height // rows), height)
         horizontal = _span(left * width // columns, -(-(left + across) * width // columns), width)
-        crops.append((_widened(vertical, height, min_side_px), _widened(horizontal, width, min_side_px)))
+        crops.append(
+            (_widened(vertical, height, min_side_px), _widened(horizontal, width, min_side_px))
+        )
     area = sum((r.stop - r.start) * (c.stop - c.start) for r, c in crops)
     if area > gains.crop_whole_share * height * width:
         return [(slice(0, height), slice(0, width))]

@@ -116,9 +116,7 @@ class Gains:
     fill_step: float = gain(
         2, "of step", 0, 16, "step on disoccluded areas = fill_step * step * (1 - coverage)"
     )
-    fill_below_coverage: float = gain(
-        0.8, "1", 0, 1, "areas of less coverage are dreamed as crops"
-    )
+    fill_below_coverage: float = gain(0.8, "1", 0, 1, "areas of less coverage are dreamed as crops")
     crop_block: float = gain(
         0.1, "of longer side", 0.01, 1, "side of the blocks that crops are made of"
     )

@@ -67,4 +67,3 @@ class Motion:
             backward = resize_linear(backward, (height, width)) * scale
             confidence = resize_linear(confidence, (height, width))
         return Motion(backward, confidence, self.mean_confidence, self.disoccluded)
-

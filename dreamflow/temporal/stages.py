@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import grid_size, resize_area, resize_linear
 from dreamflow.core.imaging.warp import warp
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.octaves import dream_octaves
-from dreamflow.temporal.bands import equalise_bands, measure_bands, over_frames
+from dreamflow.temporal.bands import equalise_bands, measure_bands
 from dreamflow.temporal.controller import (
     choose_effort,
     decay_for,
@@ -36,9 +37,7 @@ REGROWTH_KEY = 0
 """Keeps the random shifts of the regrowth apart from those of the crops, which count from 1."""
 
 
-def advect(
-    state: DreamState, motion: Motion, settings: StepSettings, gains: Gains
-) -> DreamState:
+def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
     """Warp what is carried into the current frame, as far as the flow is believed.
 
     residual = decay * confidence * warp(residual), age and reference energy alike. Within a
@@ -64,7 +63,7 @@ def advect_energy(energy: Tensor, motion: Motion, gains: Gains) -> Tensor:
     What moves is believed in part, frame after frame; it is not for that to be held as weak as
     most. So the warped energy counts by confidence ** reference_confidence_power.
     """
-    size = (energy.shape[2], energy.shape[3])
+    size = image_size(energy)
     height, width = motion.confidence.shape[2:]
     scale = energy.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
     flow = resize_area(motion.backward, size) * scale
@@ -96,8 +95,7 @@ def equalise(state: DreamState, settings: StepSettings, gains: Gains) -> DreamSt
         dream = replace(dream, residual=residual)
         # Bands are pulled as a whole: what holds still is not to make up for what moves.
         lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
-        size = (residual.shape[2], residual.shape[3])
-        residual = residual * resize_linear(lowered, size)
+        residual = residual * resize_linear(lowered, image_size(residual))
         state = state.with_dream(number, replace(dream, residual=residual))
     return state
 
@@ -196,8 +194,7 @@ def regrow(
     plan = plan_regrowth(settings.dream, settings.carry, missing, frames, gains)
     if not plan:
         return image, 0.0
-    size = (image.shape[2], image.shape[3])
-    weight = resize_linear(missing_forms(strength), size) * (1 - newness(state, gains))
+    weight = resize_linear(missing_forms(strength), image_size(image)) * (1 - newness(state, gains))
     shaping = replace(GradientShaping.from_options(settings.dream), iteration_zoom=1.0)
     image = dream_octaves(
         image,
@@ -243,7 +240,7 @@ def refine(
         # However little is dreamed on, all of the dream moves at one speed.
         full = plan_refinement(options, carry, carry.carry_iterations)
         steps = sum(part.iterations for part in full) * frames
-        image = shaping.zoom_dream(image, frame, steps) if steps else image
+        image = shaping.zoom_residual(image, frame, steps) if steps else image
         shaping = replace(shaping, iteration_zoom=1.0)
     weight = step_sizes(dreams, strength, size, iterations, settings, frames, gains)
     image = dream_octaves(
@@ -277,15 +274,13 @@ def step_sizes(
     carry = settings.carry
     age = perceived_age(dreams, strength, carry.firmness, gains)
     local = local_gain(strength, carry.firmness, gains)
-    sizes = size * resize_linear(local, (age.shape[2], age.shape[3]))
+    sizes = size * resize_linear(local, image_size(age))
     # What is young is not to lack the iterations that the whole can do without.
     young = gains.young_step * min(2.0, carry.carry_iterations * frames / max(1, iterations))
     return sizes + (young - sizes).clamp_min(0) * (1 - age).square()
 
 
-def settle(
-    state: DreamState, residual: Tensor, settings: StepSettings, gains: Gains
-) -> DreamState:
+def settle(state: DreamState, residual: Tensor, settings: StepSettings, gains: Gains) -> DreamState:
     """Return the state with a frame's residual (1, 3, H, W), everything in it older by the frame.
 
     Within a cross-fade each dream takes its share of what has changed, so that what is shown has
@@ -351,7 +346,7 @@ def pack(
     energies = measure_bands(dreams[0].residual, gains)
     numbers = dict(measured)
     numbers["young_share"] = (age < gains.young_below_age).float().mean()
-    numbers["missing"] = (missing * resize_area(1 - new, tuple(missing.shape[2:]))).amax()
+    numbers["missing"] = (missing * resize_area(1 - new, image_size(missing))).amax()
     numbers["coverage"] = 1 - new.mean()
     for number, band in enumerate(energies.bands):
         numbers[f"energy.{number}"] = band

@@ -234,4 +234,3 @@ def blend_weights(
     """Return the share of each dream in what is shown, () tensors; see `equal_power_mix`."""
     shares = {number: torch.tensor(share, device=device) for number, share in weights.items()}
     return equal_power_mix(dreams, shares)
-

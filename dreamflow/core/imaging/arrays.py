@@ -25,3 +25,8 @@ def as_tensor(array: np.ndarray) -> Tensor:
     """Return an array (H, W) or (H, W, C) as a CPU tensor (1, C, H, W) on the same memory."""
     pixels = torch.from_numpy(array)
     return (pixels[..., None] if pixels.dim() == 2 else pixels).permute(2, 0, 1)[None]
+
+
+def image_size(image: Tensor) -> tuple[int, int]:
+    """Return the (height, width) of an image (1, C, H, W) in pixels."""
+    return int(image.shape[2]), int(image.shape[3])

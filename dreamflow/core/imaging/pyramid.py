@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import pyramid_down, pyramid_up
 
 BANDS = 4
@@ -22,7 +23,7 @@ def split_bands(image: Tensor, bands: int = BANDS) -> list[Tensor]:
         if min(image.shape[2:]) < MIN_SIDE_PX:
             break
         small = pyramid_down(image)
-        found.append(image - pyramid_up(small, tuple(image.shape[2:])))
+        found.append(image - pyramid_up(small, image_size(image)))
         image = small
     return [*found, image]
 
@@ -31,5 +32,5 @@ def join_bands(bands: list[Tensor]) -> Tensor:
     """Return the image that `split_bands` split, of its bands, fine to coarse."""
     image = bands[-1]
     for band in reversed(bands[:-1]):
-        image = pyramid_up(image, tuple(band.shape[2:])) + band
+        image = pyramid_up(image, image_size(band)) + band
     return image

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dreamflow.temporal.strength import LARGEST_GAIN, bands, joined
+from dreamflow.core.imaging.arrays import as_array, as_tensor
+from dreamflow.core.imaging.pyramid import join_bands, split_bands
 
 MIN_COLOUR_VARIANCE = 1e-6
 """Colours that vary less are taken to vary this much: a grey picture has no colour to stretch."""
+MAX_BAND_GAIN = 1.25
+"""Largest factor of a band."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class AppearanceStats:
     @classmethod
     def of(cls, image: np.ndarray, margin: int = 0) -> AppearanceStats:
         """Return the look of a float32 (H, W, 3) image, RGB in [0, 1], within its margin."""
-        *fine, rest = bands(image)
+        *fine, rest = [as_array(b) for b in split_bands(as_tensor(image))]
         parts = [*fine, rest - rest.mean((0, 1))]
         contrast = [rms_inside_margin(part, margin >> number) for number, part in enumerate(parts)]
         mean, covariance = measure_colour(image, margin)
@@ -76,14 +79,16 @@ def match_appearance(
     """
     if firmness == 0:
         return image
-    *fine, rest = bands(image)
+    *fine, rest = [as_array(b) for b in split_bands(as_tensor(image))]
     mean = rest.mean((0, 1))
     parts = [*fine, rest - mean]
     for number, (part, wanted) in enumerate(zip(parts, target.band_rms, strict=True)):
         gain = (wanted / rms_inside_margin(part, margin >> number)) ** firmness
-        parts[number] = part * np.float32(min(max(gain, 1 / LARGEST_GAIN), LARGEST_GAIN))
+        parts[number] = part * np.float32(min(max(gain, 1 / MAX_BAND_GAIN), MAX_BAND_GAIN))
     parts[-1] = parts[-1] + mean
-    return match_colour(joined(parts), target, firmness, margin)
+    return match_colour(
+        as_array(join_bands([as_tensor(part) for part in parts])), target, firmness, margin
+    )
 
 
 def match_colour(

@@ -19,6 +19,7 @@ import numpy as np
 from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
+from dreamflow.core.imaging.arrays import as_array, as_tensor
 from dreamflow.core.keyed_random import jitter_offset
 from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.schedules.timecode import Moment, Timeline
@@ -30,13 +31,13 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import to_exact_rate
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
-from dreamflow.pipelines.noise import noise_about, with_noise
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance
 from dreamflow.pipelines.zoom.camera import SimilarityTransform, make_camera_transform, warp_view
 from dreamflow.pipelines.zoom.loop_closure import LoopClosure
+from dreamflow.temporal.noise_base import make_noise, mix_noise
 
 ZOOM_MARGIN_SHARE = 0.05
 """What is dreamed around the frame on each side, as a share of its longer side, so that what comes
@@ -136,8 +137,8 @@ class ZoomPipeline:
     def _initialise(self, picture: np.ndarray) -> None:
         pixels = picture.astype(np.float32) / 255
         if self.options.noise:
-            noise = noise_about(self.width, self.height, self.options.seed)
-            pixels = with_noise(picture, noise, self.options.noise)
+            noise = as_tensor(make_noise(self.width, self.height, self.options.seed).copy())
+            pixels = as_array(mix_noise(as_tensor(pixels), noise, self.options.noise))
         around = SimilarityTransform(1, -complex(self.margin_px, self.margin_px))
         wide, high = self.width + 2 * self.margin_px, self.height + 2 * self.margin_px
         start = warp_view(pixels, around, wide, high)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.confidence import consistent, positions
+from dreamflow.temporal.confidence import check_consistency, flow_positions
 from dreamflow.temporal.flow.estimators import dis_flow, to_gray
+from dreamflow.temporal.motion import FlowPair
 
 MOTION_BOUNDARY_RELATIVE = 0.01
 MOTION_BOUNDARY_ABSOLUTE_PX2 = 0.002
@@ -48,7 +49,10 @@ class MaskedFlow:
     def estimate(cls, before: np.ndarray, here: np.ndarray) -> MaskedFlow:
         """Return the track from a frame to an earlier one, each uint8 (H, W) grey."""
         backward, forward = dis_flow(here, before), dis_flow(before, here)
-        return cls(backward, consistent(backward, forward) & ~find_motion_boundaries(backward))
+        return cls(
+            backward,
+            check_consistency(FlowPair(backward, forward)) & ~find_motion_boundaries(backward),
+        )
 
     @property
     def comparable_share(self) -> float:
@@ -59,7 +63,7 @@ class MaskedFlow:
         """Return E_warp of two uint8 (H, W, 3) pictures; 0 where nothing can be compared."""
         if not self.mask.any():
             return 0.0
-        x, y = positions(self.flow)
+        x, y = flow_positions(self.flow)
         warped = cv2.remap(
             before.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )

@@ -50,9 +50,7 @@ def _overlay(below: np.ndarray, sums: np.ndarray, weight: np.ndarray) -> np.ndar
     return below + share * (sums / np.maximum(weight, 1e-6)[..., None] - below)
 
 
-def complete_flow(
-    flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: Gains
-) -> Motion:
+def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: Gains) -> Motion:
     """Return the motion along which a dream can be carried.
 
     Where nothing tells one place from another, as on snow, flow is arbitrary and changes from frame

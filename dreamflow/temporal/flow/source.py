@@ -67,9 +67,7 @@ def open_motion_source(
 
     # A flow network would only compete for the device with the one that dreams.
     on_host = carry.flow in ("dis", "farneback")
-    return MotionSource(
-        estimate, gains, prefetches=on_host, still_where_equal=True, times=times
-    )
+    return MotionSource(estimate, gains, prefetches=on_host, still_where_equal=True, times=times)
 
 
 class MotionSource:
