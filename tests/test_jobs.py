@@ -41,7 +41,7 @@ from dreamflow.core.errors import (
     SettingsError,
 )
 from dreamflow.core.frames import Frame
-from dreamflow.core.machine.memory import MB, set_pass_memory_limit
+from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.tiles import choose_tiling
@@ -667,20 +667,19 @@ def test_a_job_in_tiles_goes_on_in_the_same_tiles(
     """On a machine with other memory, too: it is remembered, and another is refused."""
     monkeypatch.setattr(dreamflow.dream.tiles, "MIN_TILE_CORE_PX", 16)
     settings = replace(SETTINGS, clip=ClipOptions(size="96", end="20"))
-    set_pass_memory_limit(1)
-    try:
+    network = render.network
+    small = replace(network.machine, memory_limit=MB)
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "machine", small)
         whole = decoded(render("whole.mp4", settings))
         render.struck("d.mp4", settings)
-        set_pass_memory_limit(0)
-        with pytest.raises(SettingsError, match="memory 1, not "):
-            render("d.mp4", settings)
-        kept = restore_machine_options(render.folder / "d.mp4", MachineOptions())
-        assert kept.memory == 1
-        set_pass_memory_limit(kept.memory)
-        assert choose_tiling(render.network, DREAM.layer, 54, 96, MB)
-        assert decoded(render("d.mp4", settings)) == whole
-    finally:
-        set_pass_memory_limit(0)
+    with pytest.raises(SettingsError, match="memory 1, not "):
+        render("d.mp4", settings)
+    kept = restore_machine_options(render.folder / "d.mp4", MachineOptions())
+    assert kept.memory == 1
+    monkeypatch.setattr(network, "machine", small)
+    assert choose_tiling(network, DREAM.layer, 54, 96, MB)
+    assert decoded(render("d.mp4", settings)) == whole
 
 
 def test_another_version_goes_on_and_says_so(render: Rendering) -> None:

@@ -350,7 +350,7 @@ def test_in_tiles_it_is_the_same_dream(
         random_affine=RandomAffineSampler(10.0, 1.1),
     )
     whole = ascend(image, objective, 2, 1.5, 8, (0,), shaping=shaping)
-    monkeypatch.setattr("dreamflow.dream.objective.pass_memory_limit", lambda device: 1)
+    monkeypatch.setattr(noise_network, "machine", replace(noise_network.machine, memory_limit=1))
     tiled = ascend(image, objective, 2, 1.5, 8, (0,), shaping=shaping)
     assert tiles.choose_tiling(noise_network, ("conv2/3x3",), 200, 260, 1) is not None
     assert float((tiled - whole).abs().mean()) < 0.05 * float((whole - image).abs().mean())

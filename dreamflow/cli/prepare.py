@@ -16,6 +16,7 @@ from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
 if TYPE_CHECKING:
+    from dreamflow.core.machine.machine import Machine
     from dreamflow.jobs.job import RenderControls, RenderResult
     from dreamflow.media.output_spec import OutputSpec
 
@@ -90,19 +91,11 @@ def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
         check_network_has_target(dream.network, known, name)
 
 
-def apply_machine_options(machine: MachineOptions) -> None:
-    """Give PyTorch and OpenCV the threads asked for, or the fastest now, and a pass its memory."""
-    import torch
+def apply_machine_options(options: MachineOptions) -> Machine:
+    """Set up this process as its options ask, and return the machine that networks are loaded on."""
+    from dreamflow.core.machine.machine import Machine
 
-    from dreamflow.core.machine.memory import keep_freed_memory, set_pass_memory_limit
-    from dreamflow.core.machine.threads import find_fastest_thread_count
-    from dreamflow.core.opencv import cv2
-
-    keep_freed_memory()
-    threads = machine.threads or find_fastest_thread_count()
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-    set_pass_memory_limit(machine.memory)
+    return Machine.from_options(options)
 
 
 def format_duration_and_size(frames: int, outline: OutputSpec) -> str:

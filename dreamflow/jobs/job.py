@@ -27,7 +27,8 @@ import torch
 from dreamflow.core.errors import MemoryFullError, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
-from dreamflow.core.machine.memory import MB, pass_memory_limit
+from dreamflow.core.machine.machine import Machine
+from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.wording import format_count
@@ -129,7 +130,7 @@ def render_job(
     encode: EncodeOptions,
     record: dict[str, Any],
     inputs: InputFiles,
-    device: torch.device,
+    machine: Machine,
     controls: RenderControls | None = None,
     segment_frames: int | None = None,
 ) -> RenderResult:
@@ -161,9 +162,9 @@ def render_job(
     ) | {
         "inputs": prints,
         "machine": {
-            "device": str(device).removesuffix(":0"),
+            "device": str(machine.device).removesuffix(":0"),
             "threads": torch.get_num_threads(),
-            "memory": pass_memory_limit(device) // MB,
+            "memory": machine.memory_limit // MB,
             "precision": record["precision"],
         },
         "command": {"words": list(controls.resume_command), "folder": path_to_text(Path.cwd())},

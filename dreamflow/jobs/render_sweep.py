@@ -127,5 +127,5 @@ def render_sweep(
     )
     outline = plan.output_spec.with_sources(matte.source_paths if matte else ())
     return render_job(
-        journey, out, outline, settings.encode, record, inputs, network.device, controls
+        journey, out, outline, settings.encode, record, inputs, network.machine, controls
     )

@@ -98,7 +98,7 @@ def render_video(
         settings.encode,
         record,
         inputs,
-        network.device,
+        network.machine,
         controls,
         segment_frames,
     )

@@ -130,7 +130,7 @@ def render_zoom(
         record["at"] = at
         inputs = {f"frame at {at}": Clip(source).files}
     inputs = {**inputs, **list_reference_files(settings.dream)}
-    rest = (outline, settings.encode, record, inputs, network.device)
+    rest = (outline, settings.encode, record, inputs, network.machine)
 
     def journey() -> ZoomPipeline:
         return ZoomPipeline(picture, network, settings.dream, settings.zoom)

@@ -104,8 +104,8 @@ def bench_command(
 
     from dreamflow.networks.loading import load_network
 
-    apply_machine_options(machine)
-    loaded = load_network(network, machine.weights, machine.device, machine.precision)
+    used = apply_machine_options(machine)
+    loaded = load_network(network, machine.weights, machine=used)
     for name in layer or ():
         loaded.layer(name.partition("=")[0] if whole else name)
     rounds = rounds or (DEFAULT_RENDER_ROUNDS if whole else DEFAULT_PASS_ROUNDS)

@@ -74,8 +74,8 @@ def channels_command(
     from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
 
     frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
-    apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
+    used = apply_machine_options(machine)
+    network = load_network(dream.network, machine.weights, machine=used)
     with stop_on_ctrl_c(), terminal.progress_bar(out.name, 1, "channel") as progress:
         picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
         record = build_settings_record("channels", source, network, dream)

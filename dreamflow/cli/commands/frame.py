@@ -106,8 +106,8 @@ def frame_command(
     frames = open_frames_up_to(source, at, run_in, size, warn_of_alpha=not transparent)
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
     check_output(out, overwrite, matte.source_paths if matte else ())
-    apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
+    used = apply_machine_options(machine)
+    network = load_network(dream.network, machine.weights, machine=used)
     total = sum(estimate_preview_steps(frames, dream, carry))
     with stop_on_ctrl_c(), terminal.progress_bar(f"dreaming {out.name}", total, "step") as progress:
         picture = render_preview(

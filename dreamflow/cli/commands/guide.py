@@ -87,8 +87,8 @@ def guide_command(
     check_guide_folder(out)
     if sheet:
         check_sheet_path(sheet, overwrite)
-    apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
+    used = apply_machine_options(machine)
+    network = load_network(dream.network, machine.weights, machine=used)
     started = time.monotonic()
     each = max(1, sum(octave.iterations for octave in plan_octaves(dream)))
     with stop_on_ctrl_c(), terminal.progress_bar(out.name, len(chosen), "layer") as progress:

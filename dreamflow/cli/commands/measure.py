@@ -25,6 +25,7 @@ from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
+    from dreamflow.core.machine.machine import Machine
     from dreamflow.core.schedules.timecode import Timeline
     from dreamflow.media.read.clip import Clip
     from dreamflow.networks.network import Network
@@ -118,9 +119,9 @@ def measure_command(
     original = Clip(source, resolve_source_options(frames, known, dreams[0]))
     for clip in dreams:
         clip.width, clip.height = original.width, original.height
-    apply_machine_options(machine)
+    used = apply_machine_options(machine)
     made_with = record.get("network", {})
-    objective = load_objective(layer, network, known, made_with, machine, original.timeline)
+    objective = load_objective(layer, network, known, made_with, machine, used, original.timeline)
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
     with stop_on_ctrl_c(), terminal.progress_bar(title, len(original)) as progress:
         found = measured_clips(original, dreams, objective, progress=progress)
@@ -160,6 +161,7 @@ def load_objective(
     dream_settings: dict[str, Any],
     recorded_network: dict[str, Any],
     machine: MachineOptions,
+    used: Machine,
     timeline: Timeline,
 ) -> ObjectiveAtTime | None:
     """Return what the dream climbed, towards its guide if it has one.
@@ -185,13 +187,15 @@ def load_objective(
     digest = (
         recorded_network.get("weights_sha256") if recorded_network.get("name") == name else None
     )
-    loaded = load_and_check_network(name, digest or "", machine)
+    loaded = load_and_check_network(name, digest or "", machine, used)
     options = DreamOptions(layer=tuple(layers), **read_reference_settings(dream_settings))
     course = SettingsTimeline(loaded, options, CarryOptions(), timeline)
     return lambda time: course.at(time).objective
 
 
-def load_and_check_network(name: str, expected_sha256: str, machine: MachineOptions) -> Network:
+def load_and_check_network(
+    name: str, expected_sha256: str, machine: MachineOptions, used: Machine
+) -> Network:
     """Return a network; warn where its weights are not those that the dream was made with.
 
     digest: their SHA-256, or "" where it is not known. Raises WeightsError where there are none.
@@ -200,7 +204,7 @@ def load_and_check_network(name: str, expected_sha256: str, machine: MachineOpti
 
     theirs = f"it was dreamed with the weights of {name} whose SHA-256 begins with {expected_sha256[:12]}"
     try:
-        loaded = load_network(name, machine.weights, machine.device, machine.precision)
+        loaded = load_network(name, machine.weights, machine=used)
     except WeightsError as error:
         if expected_sha256:
             error.add_note(theirs)

@@ -79,8 +79,8 @@ def sweep_command(
     from dreamflow.networks.loading import load_network
 
     machine = machine if fresh else restore_machine_options(out, machine)
-    apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
+    used = apply_machine_options(machine)
+    network = load_network(dream.network, machine.weights, machine=used)
     settings = VideoSettings(dream, carry, frames, encode, show)
     started = time.monotonic()
     with track_render(out, plan.output_spec.frames, overwrite, fresh, watch) as handles:

@@ -121,10 +121,8 @@ def render_clip(
     from dreamflow.reports.preview import estimate_frame_steps
 
     machine = machine if fresh else restore_machine_options(out, machine)
-    apply_machine_options(machine)
-    network = load_network(
-        settings.dream.network, machine.weights, machine.device, machine.precision
-    )
+    used = apply_machine_options(machine)
+    network = load_network(settings.dream.network, machine.weights, machine=used)
     started = time.monotonic()
     total = len(source) * count_dreams_per_frame(settings.carry)
     steps = estimate_frame_steps(

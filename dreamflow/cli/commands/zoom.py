@@ -120,8 +120,8 @@ def zoom_command(
         machine = restore_machine_options(
             out, restore_machine_options(forward_frames_folder(out), machine)
         )
-    apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine.device, machine.precision)
+    used = apply_machine_options(machine)
+    network = load_network(dream.network, machine.weights, machine=used)
     started, rounds = time.monotonic(), 1 + zoom.reverse
     total = outline.frames * rounds
     with track_render(out, total, overwrite, fresh, watch) as handles:
