@@ -25,8 +25,8 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.job import RenderControls
-from dreamflow.jobs.render_zoom import ZoomSettings, make_zoom_start_picture, render_zoom
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.render_zoom import render_zoom
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import read_picture, write_picture
@@ -41,6 +41,7 @@ from dreamflow.pipelines.zoom.pipeline import (
     make_zoom_timeline,
     schedule_zoom_layers,
 )
+from dreamflow.pipelines.zoom.start_picture import ZoomSettings, make_zoom_start_picture
 
 Cli = Callable[..., CommandResult]
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)

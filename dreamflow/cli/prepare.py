@@ -17,7 +17,7 @@ from dreamflow.dream.options import DreamOptions
 
 if TYPE_CHECKING:
     from dreamflow.core.machine.machine import Machine
-    from dreamflow.jobs.job import RenderControls, RenderResult
+    from dreamflow.jobs.controls import RenderControls, RenderResult
     from dreamflow.media.output_spec import OutputSpec
 
 
@@ -49,7 +49,7 @@ def track_render(
     followed, too.
     """
     from dreamflow.dream.progress import FrameProgress, call_on_step
-    from dreamflow.jobs.job import RenderControls
+    from dreamflow.jobs.controls import RenderControls
 
     with stop_on_ctrl_c(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
         within = FrameProgress(progress, *(steps or (1, 1)))

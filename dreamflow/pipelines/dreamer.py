@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import torch
@@ -46,6 +46,25 @@ TraceCallback = Callable[[Trace], None]
 """Called with the trace of each frame, when what it left on the device has been read back."""
 
 
+@dataclass(frozen=True)
+class DreamerControls:
+    """What the caller of a dreamer passes besides its settings.
+
+    Attributes:
+        gains: Constants of the temporal step.
+        min_effort: Smallest effort on a carried frame; None is that of the gains.
+        on_trace: Called with each frame's trace.
+        on_step: Called after each step of the gradient ascent.
+        stage_times: Counts the time that decoding, flow and dreaming take.
+    """
+
+    gains: Gains = field(default_factory=Gains)
+    min_effort: float | None = None
+    on_trace: TraceCallback | None = None
+    on_step: Callable[[], None] | None = None
+    stage_times: StageTimes = IGNORED_STAGE_TIMES
+
+
 class VideoDreamer:
     """Dreams the frames of a clip one after the other.
 
@@ -61,12 +80,7 @@ class VideoDreamer:
         options: DreamOptions,
         carry: CarryOptions,
         timeline: Timeline | None = None,
-        *,
-        gains: Gains | None = None,
-        min_effort: float | None = None,
-        on_trace: TraceCallback | None = None,
-        on_step: Callable[[], None] | None = None,
-        times: StageTimes = IGNORED_STAGE_TIMES,
+        controls: DreamerControls | None = None,
     ) -> None:
         """Check all settings before the work begins.
 
@@ -75,28 +89,25 @@ class VideoDreamer:
             options: Settings of the dream.
             carry: Settings of the temporal step.
             timeline: What schedules count on; without one there can be none.
-            gains: Constants of the temporal step; None is the defaults.
-            min_effort: Smallest effort on a carried frame; None is that of the gains.
-            on_trace: Called with each frame's trace.
-            on_step: Called after each step of the gradient ascent.
-            times: Counts the time that flow and dreaming take.
+            controls: Constants of the temporal step, and callbacks.
 
         Raises:
             SettingsError: The network has no such layer, or a schedule does not fit the timeline.
             WeightsError: The weights of a flow network are not found.
         """
         self.options, self.carry = options, carry
-        self.gains = gains or Gains()
+        self.controls = controls or DreamerControls()
+        self.gains = self.controls.gains
         self.device = network.device
         self.settings_timeline = SettingsTimeline(network, options, carry, timeline)
         # Where nothing is carried, flow files that are not there are not missed.
         carries = carry if carry.carry else CarryOptions()
-        self.motion = open_motion_source(carries, network.device, self.gains, times)
+        self.motion = open_motion_source(
+            carries, network.device, self.gains, self.controls.stage_times
+        )
         self.mean_confidence = 0.0
         """Mean confidence of the motion to the last frame; 0 at the beginning of a shot."""
         self._frame_s = float(1 / timeline.rate) if timeline else REFERENCE_S
-        self._min_effort, self._on_trace, self._on_step = min_effort, on_trace, on_step
-        self.times = times
         self._noise_base = NoiseBase(options, network.device, self.gains)
         self._now = self.settings_timeline.first_settings
         self._state = DreamState()
@@ -168,7 +179,9 @@ class VideoDreamer:
     def _dream_alone(self, frame: Frame, key: Key) -> Tensor:
         """Return the dream of a frame by itself."""
         source = self._source_of(frame)
-        dream = dream_fresh(source, self._now.objective, self._now.options, key, self._on_step)
+        dream = dream_fresh(
+            source, self._now.objective, self._now.options, key, self.controls.on_step
+        )
         self._warn_if_unchanged(source, dream)
         return dream
 
@@ -227,8 +240,8 @@ class VideoDreamer:
             return
         result = read_back(self._state, self._step_settings, self.gains)
         self._state = result.state
-        if self._trace is not None and self._on_trace is not None:
-            self._on_trace(self._trace.completed(result.numbers))
+        if self._trace is not None and self.controls.on_trace is not None:
+            self.controls.on_trace(self._trace.completed(result.numbers))
         self._trace = None
 
     def _source_of(self, frame: Frame) -> Tensor:
@@ -244,8 +257,8 @@ class VideoDreamer:
             weights=now.keyframe_weights,
             seconds=seconds,
             settings_change=timeline.settings_vary,
-            min_effort=self._min_effort,
-            on_step=self._on_step,
+            min_effort=self.controls.min_effort,
+            on_step=self.controls.on_step,
         )
 
     def _seconds_since(self, before: Frame | None, frame: Frame) -> float:

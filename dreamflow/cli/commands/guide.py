@@ -70,9 +70,9 @@ def guide_command(
     from dreamflow.dream.octaves import plan_octaves
     from dreamflow.dream.progress import StepCounter
     from dreamflow.networks.loading import load_network, network_layers
+    from dreamflow.pipelines.layer_choice import select_layers
     from dreamflow.reports.guide.build import check_sheet_path, make_guide
     from dreamflow.reports.guide.folder import check_guide_folder
-    from dreamflow.reports.guide.layers import select_layers
 
     # A preset or another dream says how hard is dreamed here, not on which layer.
     names = dream.layer if is_given(ctx, "layer") else ()

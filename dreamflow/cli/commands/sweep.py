@@ -63,15 +63,16 @@ def sweep_command(
     its beginning to its end, and keeps its sound.
     """
     from dreamflow.jobs.output import check_output_and_plate
-    from dreamflow.jobs.render_sweep import open_sweep_matte, plan_sweep, render_sweep
+    from dreamflow.jobs.render_sweep import render_sweep
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.networks.loading import network_layers
+    from dreamflow.pipelines.sweep import open_sweep, open_sweep_matte
 
     check_encode_options(out, encode)
     known = network_layers(dream.network, machine.weights)
-    plan = plan_sweep(source, frames, layers, dream.network, known)
-    matte = open_sweep_matte(plan, source, show)
-    sources = [*plan.output_spec.sources, *(matte.source_paths if matte else [])]
+    plan = open_sweep(source, frames, layers, dream.network, known)
+    matte = open_sweep_matte(plan, show)
+    sources = [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]
     check_output_and_plate(out, overwrite, fresh, sources)
     for group in (dream, carry, show):
         group.check_schedules(plan.source.timeline, warn=False)
@@ -83,10 +84,10 @@ def sweep_command(
     network = load_network(dream.network, machine.weights, machine=used)
     settings = VideoSettings(dream, carry, frames, encode, show)
     started = time.monotonic()
-    with track_render(out, plan.output_spec.frames, overwrite, fresh, watch) as handles:
+    with track_render(out, plan.source.output_spec.frames, overwrite, fresh, watch) as handles:
         done = render_sweep(plan, source, out, network, settings, layers, handles, matte)
     count = len(plan.layers)
     what = f"{out}: {count} layer{'s' * (count > 1)}"
     typer.echo(
-        f"{what}, {format_render_summary(done, plan.output_spec, time.monotonic() - started)}"
+        f"{what}, {format_render_summary(done, plan.source.output_spec, time.monotonic() - started)}"
     )

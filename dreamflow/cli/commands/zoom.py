@@ -100,12 +100,11 @@ def zoom_command(
     for group in (schedule_zoom_layers(zoom, dream), zoom):
         group.check_schedules(make_zoom_timeline(zoom), warn=False)
     check_encode_options(out, encode)
-    from dreamflow.jobs.render_zoom import (
+    from dreamflow.jobs.render_zoom import forward_frames_folder, render_zoom
+    from dreamflow.pipelines.zoom.start_picture import (
         ZoomSettings,
-        forward_frames_folder,
         make_zoom_output_spec,
         make_zoom_start_picture,
-        render_zoom,
     )
 
     settings = ZoomSettings(dream, zoom, encode)

@@ -20,7 +20,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.opencv import cv2
 from dreamflow.core.timing import WAITING_STAGE, StageTimes, record_stage_times
-from dreamflow.jobs.job import RenderControls
+from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.output import open_writer
 from dreamflow.jobs.render_video import render_video
 from dreamflow.media.output_spec import OutputSpec
