@@ -243,7 +243,7 @@ def test_a_state_tells_of_the_frame_shown_and_not_of_what_was_read(
         return found
 
     slow = states(journey(), True)
-    monkeypatch.setattr(reading, "prefetch", lambda items: (item for item in items))
+    monkeypatch.setattr(reading, "prefetch", lambda items, **_: (item for item in items))
     plain = states(journey(), False)
     assert slow == plain and [state["shown"] for state in plain] == list(range(1, 11))
     reads = 1 if given else 4

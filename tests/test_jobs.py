@@ -510,8 +510,8 @@ def test_a_changed_setting_is_refused_and_named(render: Rendering) -> None:
     with pytest.raises(SettingsError) as refused:
         render("d.mp4", other)
     assert str(refused.value) == (
-        "the job d.mp4.job was begun with step 1.5, not 2: give the same settings, or --fresh to "
-        "start over"
+        "the job d.mp4.job was begun with step 1.5, not 2: give the same settings, or start over "
+        "with fresh"
     )
     render("d.mp4", other, fresh=True)
     assert render.said == []
@@ -581,7 +581,7 @@ def test_cuts_that_were_edited_are_refused(render: Rendering) -> None:
     settings = VideoSettings(DREAM, CarryOptions(cuts=str(cuts)), SETTINGS.clip)
     render.struck("d.mp4", settings)
     cuts.write_text("7\n")
-    with pytest.raises(SettingsError, match="another --cuts file"):
+    with pytest.raises(SettingsError, match="another cuts file"):
         render("d.mp4", settings)
 
 
@@ -1103,7 +1103,7 @@ def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
             "[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\ndecay = 0.5",
             "decay is not a setting of `dreamflow zoom`",
         ),
-        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nat = '2 m'", "--at '2 m' is not a time"),
+        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nat = '2 m'", "at '2 m' is not a time"),
         ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nseconds = -1.0", "out of range"),
         ("[[render]]\nsource = 'a'", "needs a source and an out"),
         ("", "has no"),

@@ -15,9 +15,9 @@ import typer.main
 
 from dreamflow.cli import app
 from dreamflow.cli.commands.options_table import build_option_sections, sections_to_markdown
+from dreamflow.cli.option_groups import ALL_OPTION_GROUPS
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, flag_of
-from dreamflow.pipelines.settings.groups import ALL_OPTION_GROUPS
 
 README = Path(__file__).parent.parent / "README.md"
 MARKED = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- /options -->)", re.DOTALL)

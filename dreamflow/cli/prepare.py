@@ -60,6 +60,7 @@ def track_render(
             fresh=fresh,
             plate_path=plate,
             resume_command=read_command_line(),
+            on_step=within.step if steps else None,
         )
         with call_on_step(within.step) if steps else nullcontext():
             yield handles

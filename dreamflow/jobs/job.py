@@ -17,26 +17,26 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dreamflow.core.callbacks import MessageCallback, ProgressCallback
 from dreamflow.core.errors import MemoryFullError, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.machine.memory import MB, pass_memory_limit
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.timing import time_stage
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.wording import format_count
-from dreamflow.jobs.inputs import (
+from dreamflow.dream.progress import StepCallback
+from dreamflow.jobs.changes import LEGACY_MACHINE_DEFAULTS, check_job_unchanged
+from dreamflow.jobs.fingerprints import (
     INPUTS_KEY,
-    LEGACY_MACHINE_DEFAULTS,
-    InputFiles,
     check_inputs_intact,
-    check_job_unchanged,
     fingerprint_inputs,
     hash_fingerprints,
 )
@@ -60,19 +60,13 @@ from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import container_format_for
 from dreamflow.media.write.segments import SegmentWriter
+from dreamflow.pipelines.inputs import InputFiles
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState
 
 JOB_CHECKPOINT_INTERVAL_S = 10.0
 """Of work, so much is lost at most when the process is killed, or one frame."""
 MAX_CHECKPOINT_TIME_SHARE = 0.03
 """Of the time of a render that may go into saving where it is."""
-
-DoneCallback = Callable[[int], None]
-"""Called with how much is done, in frames."""
-ProgressCallback = Callable[[int, int], None]
-"""Called with how much of a journey is done, and how much there is: frames, unseen ones too."""
-MessageCallback = Callable[[str], None]
-"""Called with a line for the user."""
 
 
 @dataclass
@@ -90,6 +84,10 @@ class RenderControls:
     """What the dream changed, as an output of its own."""
     resume_command: Sequence[str] = ()
     """The words of the command that goes on with the job, kept with it for `jobs show`."""
+    on_step: StepCallback | None = None
+    """Called after each step of the dream."""
+    stage_times: StageTimes = IGNORED_STAGE_TIMES
+    """Counts the time of each stage."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,9 @@ def render_job(
             folder.write_job_file(facts)
             if at is None:
                 controls.notify("killed before it was first saved: from the beginning")
-        reel = open_segment_writer(folder.path, kind, output_spec, encode, facts)
+        reel = open_segment_writer(
+            folder.path, kind, output_spec, encode, facts, controls.stage_times
+        )
         work = _JobRun(pipeline, reel, folder, controls, watch)
         try:
             # Closed before anything is noted: the folder may go then.
@@ -199,7 +199,7 @@ def render_job(
                 work.run()
                 if reel.frames < output_spec.frames:
                     check_inputs_intact(facts["inputs"], inputs)
-                with time_stage("encode"):
+                with controls.stage_times.stage("encode"):
                     finish_output(folder, reel, out, output_spec, facts["record"])
         except BaseException as error:
             work.add_resume_note(error)
@@ -257,7 +257,7 @@ class _JobRun:
             # Until the first frame comes there is nothing that a Ctrl-C could break.
             coming = list(itertools.islice(frames, 1))
             while coming:
-                with defer_interrupt(self._announce_stop), time_stage("write"):
+                with defer_interrupt(self._announce_stop), self.controls.stage_times.stage("write"):
                     frame = coming.pop()
                     if frame is not None:
                         self.segment_writer.write(frame)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.values import fit_size
-from dreamflow.jobs.inputs import FIXED_MATTE_INPUT, MATTE_INPUT
 from dreamflow.jobs.job import RenderControls, RenderResult, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.jobs.render_video import collect_video_inputs
@@ -20,6 +19,8 @@ from dreamflow.media.read.matte import Matte, open_matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Layer, Network
+from dreamflow.pipelines.inputs import FIXED_MATTE_INPUT, MATTE_INPUT
+from dreamflow.pipelines.layer_choice import select_sweep_layers
 from dreamflow.pipelines.reference_frames import list_reference_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
@@ -28,7 +29,6 @@ from dreamflow.pipelines.sweep import (
     StillClip,
     build_sweep_pipeline,
     plan_sweep_schedule,
-    select_sweep_layers,
 )
 
 MAX_SWEEP_SIDE_PX = 1280

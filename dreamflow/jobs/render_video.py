@@ -5,14 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dreamflow.jobs.inputs import (
-    CUTS_INPUT,
-    FIXED_MATTE_INPUT,
-    FLOW_INPUT,
-    MATTE_INPUT,
-    InputFiles,
-    list_flow_files,
-)
 from dreamflow.jobs.job import RenderControls, RenderResult, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
@@ -26,6 +18,14 @@ from dreamflow.pipelines.compositor import (
     CroppedDetector,
     get_matte_box,
     make_matte_lookup,
+)
+from dreamflow.pipelines.inputs import (
+    CUTS_INPUT,
+    FIXED_MATTE_INPUT,
+    FLOW_INPUT,
+    MATTE_INPUT,
+    InputFiles,
+    list_flow_files,
 )
 from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.pipeline import Pipeline

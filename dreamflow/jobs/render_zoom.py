@@ -14,18 +14,19 @@ import numpy as np
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.values import fit_size, parse_size
 from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.inputs import InputFiles
 from dreamflow.jobs.job import RenderControls, RenderResult, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
-from dreamflow.media.options import EncodeOptions
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.metadata import REQUESTED_SETTINGS_KEY, read_record
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.inputs import InputFiles
 from dreamflow.pipelines.noise import coloured_noise
 from dreamflow.pipelines.reference_frames import list_reference_files
 from dreamflow.pipelines.settings.groups import diff_settings
@@ -33,8 +34,6 @@ from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, make_zoom_timeline, schedule_zoom_layers
 from dreamflow.pipelines.zoom.reversed import ReversedPlayback
-from dreamflow.reports.options import GuideOptions
-from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
 
 DEFAULT_ZOOM_SIZE = "640"
 NOISE_SIZE_PX = (1920, 1080)
@@ -53,7 +52,7 @@ class ZoomSettings:
 
 
 def make_zoom_start_picture(
-    source: Path | None, settings: ZoomSettings, at: str = GuideOptions.at
+    source: Path | None, settings: ZoomSettings, at: str = DEFAULT_FRAME_TIMECODE
 ) -> np.ndarray:
     """Return what a zoom begins with, uint8 (H, W, 3) RGB, of the size of its frames.
 
@@ -101,7 +100,7 @@ def render_zoom(
     network: Network,
     settings: ZoomSettings,
     controls: RenderControls | None = None,
-    at: str = GuideOptions.at,
+    at: str = DEFAULT_FRAME_TIMECODE,
 ) -> RenderResult:
     """Dream a zoom into a file.
 

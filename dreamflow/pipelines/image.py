@@ -14,6 +14,7 @@ from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite, to_matte
@@ -31,6 +32,7 @@ def dream_image(
     *,
     strength: float = ShowOptions.strength,
     matte: np.ndarray | None = None,
+    on_step: StepCallback | None = None,
 ) -> np.ndarray:
     """Dream a single picture.
 
@@ -60,6 +62,8 @@ def dream_image(
         return picture.copy()
     key = (options.seed, frame_index)
     plan, shaping = plan_octaves(options), GradientShaping.from_options(options)
-    dreamed = dream_octaves(image, objective, plan, options.jitter, key, shaping=shaping)
+    dreamed = dream_octaves(
+        image, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step
+    )
     objective.warn_if_unchanged(image, dreamed)
     return composite(tensor_to_picture(dreamed), picture, strength, where)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 
 from dreamflow.core.frames import Frame
 from dreamflow.core.prefetch import prefetch
-from dreamflow.core.timing import time_stage
+from dreamflow.core.timing import RECORDED_STAGE_TIMES, StageTimes
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.temporal.shots import Mark, Marker
 
@@ -16,7 +16,7 @@ DetectorSnapshot = tuple[PipelineState, int]
 
 
 def prefetch_marked_frames(
-    frames: Iterable[Frame], detector: Marker
+    frames: Iterable[Frame], detector: Marker, times: StageTimes = RECORDED_STAGE_TIMES
 ) -> Generator[tuple[Frame, Mark, DetectorSnapshot], None, None]:
     """Yield each frame with its mark, both made in a thread beforehand, and what is behind it."""
     read = 0
@@ -25,7 +25,7 @@ def prefetch_marked_frames(
         nonlocal read
         source = iter(frames)
         while True:
-            with time_stage("decode"):
+            with times.stage("decode"):
                 frame = next(source, None)
             if frame is None:
                 return
@@ -35,10 +35,10 @@ def prefetch_marked_frames(
     def marked() -> Iterator[tuple[Frame, Mark, DetectorSnapshot]]:
         source = detector(noted())
         while True:
-            with time_stage("shots"):
+            with times.stage("shots"):
                 one = next(source, None)
             if one is None:
                 return
             yield *one, (detector.state(), read)
 
-    return prefetch(marked())
+    return prefetch(marked(), times=times)

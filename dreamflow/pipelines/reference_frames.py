@@ -23,9 +23,8 @@ from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.read.picture_folder import list_source_files
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.inputs import REFERENCE_INPUT
 
-REFERENCE_INPUT = "--guided-by file"
-"""What it is called among the inputs of a render."""
 MAX_REFERENCE_SIDE_PX = 512
 """A larger guide is made smaller: its features then are near the size that the network learnt."""
 MAX_BUFFERED_FRAMES = 64

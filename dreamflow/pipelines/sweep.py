@@ -9,7 +9,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.schedule import LayerSchedule
@@ -17,8 +16,7 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import DEFAULT_PICTURE_FOLDER_FPS, Clip, to_exact_rate
 from dreamflow.media.read.matte import Matte
-from dreamflow.networks.classes import check_network_has_target
-from dreamflow.networks.network import Layer, Network
+from dreamflow.networks.network import Network
 from dreamflow.pipelines.caption import LayerCaptions
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
@@ -32,6 +30,7 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
+from dreamflow.pipelines.layer_choice import select_sweep_layers
 from dreamflow.pipelines.settings.options import (
     DEFAULT_FADE_S,
     DEFAULT_HOLD_S,
@@ -39,7 +38,6 @@ from dreamflow.pipelines.settings.options import (
     SweepOptions,
 )
 from dreamflow.pipelines.video import VideoDreamer, marker_of
-from dreamflow.reports.guide.layers import select_layers
 from dreamflow.temporal.options import CarryOptions
 
 
@@ -68,28 +66,6 @@ class StillClip:
         """Yield the frames from number `start` on: all the same picture, each at its time."""
         for number in range(start, self.frames):
             yield Frame(number, number / self.rate, self.picture)
-
-
-def select_sweep_layers(
-    network_name: str, layers_by_name: dict[str, Layer], sweep: SweepOptions
-) -> list[str]:
-    """Return the layers of a sweep: those named, in that order, then those of the categories.
-
-    All where neither is given, shallow to deep. Each may be a blend, `A=1 + B=0.5`. Raises
-    SettingsError for a layer or category that the network does not have.
-    """
-    names: list[str] = []
-    if sweep.layers is not None:
-        names = [name.strip() for name in sweep.layers.split(",") if name.strip()]
-        if not names:
-            raise SettingsError("--layers names no layer; `dreamflow layers` lists them")
-        for name in (part for blend in names for part in parse_blend(blend.split("+"))):
-            check_network_has_target(network_name, layers_by_name, name)
-        if not sweep.category:
-            return names
-    return names + [
-        n for n in select_layers(network_name, layers_by_name, (), sweep.category) if n not in names
-    ]
 
 
 def compute_sweep_times(

@@ -76,19 +76,20 @@ def frame_command(
 
     Schedules (`dreamflow video --help`) are those of the whole clip, at the moment of the frame.
     """
-    from dreamflow.jobs.output import check_output
     from dreamflow.media.stills import (
         ALPHA_PICTURE_SUFFIXES,
         WRITABLE_PICTURE_SUFFIXES,
         write_picture,
     )
+    from dreamflow.media.write.output_path import check_output
 
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         raise SettingsError(f"{out}: a frame is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
     check_output(out, overwrite, [source])
     check_layers(dream, machine)
-    from dreamflow.jobs.inputs import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
+    from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
     from dreamflow.media.read.matte import open_matte
+    from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.write.metadata import format_record_comment, write_sidecar
     from dreamflow.networks.loading import load_network
     from dreamflow.pipelines.settings.record import build_settings_record
@@ -97,7 +98,6 @@ def frame_command(
         collect_preview_inputs,
         estimate_preview_steps,
         get_matte_frames,
-        open_frames_up_to,
         render_preview,
         wants_contact_sheet,
     )

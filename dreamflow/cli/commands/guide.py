@@ -68,11 +68,11 @@ def guide_command(
     can be looked at while it grows. Stop when you like: the same command goes on.
     """
     from dreamflow.dream.octaves import plan_octaves
-    from dreamflow.dream.progress import StepCounter, call_on_step
+    from dreamflow.dream.progress import StepCounter
     from dreamflow.networks.loading import load_network, network_layers
+    from dreamflow.pipelines.layer_choice import select_layers
     from dreamflow.reports.guide.build import check_sheet_path, make_guide
     from dreamflow.reports.guide.folder import check_guide_folder
-    from dreamflow.reports.guide.layers import select_layers
 
     # A preset or another dream says how hard is dreamed here, not on which layer.
     names = dream.layer if is_given(ctx, "layer") else ()
@@ -93,20 +93,20 @@ def guide_command(
     each = max(1, sum(octave.iterations for octave in plan_octaves(dream)))
     with stop_on_ctrl_c(), terminal.progress_bar(out.name, len(chosen), "layer") as progress:
         steps = StepCounter([each] * len(chosen), lambda done: progress(done / each))
-        with call_on_step(steps.step):
-            made = make_guide(
-                source,
-                out,
-                network,
-                chosen,
-                dream,
-                at=options.at,
-                size=options.size,
-                sheet=sheet,
-                weights=machine.weights,
-                overwrite=overwrite,
-                progress=steps.finish_parts,
-            )
+        made = make_guide(
+            source,
+            out,
+            network,
+            chosen,
+            dream,
+            at=options.at,
+            size=options.size,
+            sheet=sheet,
+            weights=machine.weights,
+            overwrite=overwrite,
+            progress=steps.finish_parts,
+            on_step=steps.step,
+        )
     spent = time.monotonic() - started
     failed = f", {len(made.failure_by_layer)} failed" if made.failure_by_layer else ""
     typer.echo(

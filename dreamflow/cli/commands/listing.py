@@ -65,7 +65,7 @@ def layers_command(
     Category: what the 2015 guide to deep dream layers saw in it.
     """
     from dreamflow.networks.loading import network_layers
-    from dreamflow.reports.guide.layers import select_layers
+    from dreamflow.pipelines.layer_choice import select_layers
 
     known = network_layers(network, weights)
     categories = [category] if category else []

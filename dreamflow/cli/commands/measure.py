@@ -99,9 +99,9 @@ def measure_command(
     Sharpness: variance of the Laplacian. Colour drift: change of the mean colour within a shot;
     below 1 level is steady. The verdicts say what is good, fair or poor by these bounds.
     """
-    from dreamflow.jobs.output import check_output
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.write.metadata import read_record_if_any, read_recorded_settings
+    from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.coherence.measurement import measure_coherence as measured_clips
     from dreamflow.reports.coherence.verdict import judge_measurements
 

@@ -11,9 +11,9 @@ import typer
 from dreamflow.cli.app import app
 from dreamflow.cli.binding import PANEL_BY_GROUP, OptionGroups
 from dreamflow.cli.commands.listing import print_table
+from dreamflow.cli.option_groups import ALL_OPTION_GROUPS
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, flag_of, resolve_field_types
-from dreamflow.pipelines.settings.groups import ALL_OPTION_GROUPS
 
 OPTIONS_EXAMPLE = "Example: dreamflow options --command zoom"
 OPTIONS_TABLE_HEADINGS = ("option", "meaning", "default", "values", r"\*")

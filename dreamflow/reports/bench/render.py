@@ -93,7 +93,7 @@ def bench_render(
 
             started = time.perf_counter()
             with record_stage_times() as ledger:
-                handles = RenderControls(follow, overwrite=True)
+                handles = RenderControls(follow, overwrite=True, stage_times=ledger)
                 render_video(clip, out, network, settings, handles)
             figures.round_s.append(time.perf_counter() - started)
             figures.ledgers.append(ledger)
