@@ -48,7 +48,8 @@ def assert_backends_agree(operation: Callable[..., Tensor], *arguments: object) 
     """Compare an operation on a CPU with OpenCV and with PyTorch."""
     expected = operation(*arguments)
     actual = operation(*arguments, backend="torch")
-    assert actual.shape == expected.shape and actual.dtype == expected.dtype == torch.float32
+    assert actual.shape == expected.shape
+    assert actual.dtype == expected.dtype == torch.float32
     torch.testing.assert_close(actual, expected, rtol=0, atol=TOLERANCE)
 
 
@@ -131,7 +132,8 @@ def test_arrays_and_tensors_share_memory() -> None:
     assert image.shape == (1, 3, 6, 8)
     assert np.shares_memory(as_array(image), array)
     plane = as_tensor(array[..., 0].copy())
-    assert plane.shape == (1, 1, 6, 8) and as_array(plane).shape == (6, 8)
+    assert plane.shape == (1, 1, 6, 8)
+    assert as_array(plane).shape == (6, 8)
 
 
 META_OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {

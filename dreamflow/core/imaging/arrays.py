@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
 Backend = Literal["auto", "torch"]
 """What computes an image operation: "auto" is OpenCV on a CPU and PyTorch elsewhere."""
 

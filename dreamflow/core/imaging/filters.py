@@ -1,4 +1,4 @@
-"""Blurs, pyramid steps and resizing of images, with OpenCV's kernels and borders on every device."""
+"""Blurs, pyramid steps and resizing of images, with OpenCV's kernels and borders on any device."""
 
 from __future__ import annotations
 
@@ -117,5 +117,5 @@ def resize_linear(image: Tensor, size: tuple[int, int], backend: Backend = "auto
 
 
 def grid_size(height: int, width: int, cell: float) -> tuple[int, int]:
-    """Return how many (rows, columns) of square cells of a side in pixels a frame has, at least 2."""
+    """Return the (rows, columns), 2 at least, of square cells of a side in pixels in a frame."""
     return max(2, round(height / cell)), max(2, round(width / cell))

@@ -1,8 +1,8 @@
 """The appearance of an image, and keeping it: contrast at every scale, and colour.
 
-An image that is zoomed, resampled and dreamed on again and again drifts: it blurs or sharpens, turns
-grey or garish. So at each tick every band of its detail is pulled towards a target contrast, and its
-colours towards a target mean and covariance.
+An image that is zoomed, resampled and dreamed on again and again drifts: it blurs or sharpens,
+turns grey or garish. So at each tick every band of its detail is pulled towards a target contrast,
+and its colours towards a target mean and covariance.
 """
 
 from __future__ import annotations

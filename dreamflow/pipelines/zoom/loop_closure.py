@@ -1,7 +1,7 @@
 """The closure of a looped zoom: its first image is met again, deep inside the last.
 
-The first image lies ahead of the camera. It fades in while the camera approaches it, and at the last
-tick it fills the view.
+The first image lies ahead of the camera. It fades in while the camera approaches it, and at the
+last tick it fills the view.
 """
 
 from __future__ import annotations
