@@ -23,7 +23,11 @@ from dreamflow.media.options import ClipOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 
 if TYPE_CHECKING:
+    from dreamflow.core.callbacks import ProgressCallback
+    from dreamflow.core.timing import StageTimes
+    from dreamflow.media.read.clip import Clip
     from dreamflow.networks.network import Network
+    from dreamflow.reports.bench.render import RenderFunction
 
 BENCH_EXAMPLE = "Example: dreamflow bench --network googlenet --json > before.json"
 DEFAULT_BENCH_SIZE = "640x360"
@@ -159,12 +163,14 @@ def time_renders(
     """Return the figures of whole renders, as plain values; size: what a clip is fitted into."""
     import torch
 
+    from dreamflow.jobs.output import write_video
     from dreamflow.media.read.clip import Clip
     from dreamflow.reports.bench.render import (
         bench_render,
         peak_memory_mb,
         startup_seconds,
-        write_synthetic_scene,
+        synthesise_scene,
+        synthetic_scene_spec,
     )
 
     dream = DreamOptions(network=network.name)
@@ -172,12 +178,14 @@ def time_renders(
     with tempfile.TemporaryDirectory(prefix="dreamflow_bench_") as folder:
         source = path or Path(folder) / "scene.mp4"
         if path is None:
-            write_synthetic_scene(source, *parse_bench_size(size), frames)
+            scene = (*parse_bench_size(size), frames)
+            write_video(source, synthesise_scene(*scene), synthetic_scene_spec(*scene))
         options = ClipOptions(size=size)
         clip = Clip(source, options).subclip(0, frames)
         title = f"rendering {path.name if path else 'a made scene'}"
         with terminal.progress_bar(title, rounds * len(clip)) as progress:
-            figures = bench_render(network, clip, VideoSettings(dream), rounds, progress)
+            render = make_render(network, VideoSettings(dream), Path(folder) / "dream.mp4")
+            figures = bench_render(render, clip, rounds, progress)
         arguments = ["--network", network.name, "--size", options.size or DEFAULT_BENCH_SIZE]
         arguments += ["--threads", str(torch.get_num_threads()), "--device", machine.device]
         arguments += ["--precision", network.precision]
@@ -199,6 +207,18 @@ def time_renders(
             "startup_s": round(startup, 2),
         },
     }
+
+
+def make_render(network: Network, settings: VideoSettings, out: Path) -> RenderFunction:
+    """Return the function that the benchmark times: a clip dreamed into a file."""
+    from dreamflow.jobs.job import RenderControls
+    from dreamflow.jobs.render_video import render_video
+
+    def render(clip: Clip, progress: ProgressCallback, stage_times: StageTimes) -> object:
+        controls = RenderControls(progress, overwrite=True, stage_times=stage_times)
+        return render_video(clip, out, network, settings, controls)
+
+    return render
 
 
 def parse_bench_size(size: str) -> tuple[int, int]:

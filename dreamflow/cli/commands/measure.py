@@ -16,7 +16,13 @@ from dreamflow.cli import terminal
 from dreamflow.cli.binding import DebugOption, OverwriteOption, with_options
 from dreamflow.cli.commands.listing import print_table
 from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
-from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError, WeightsError
+from dreamflow.core.errors import (
+    DreamFlowWarning,
+    OutputError,
+    SettingsError,
+    WeightsError,
+    named,
+)
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.schedule import as_schedule, parse_layer_schedule
 from dreamflow.dream.options import DreamOptions
@@ -73,6 +79,14 @@ def measure_command(
             help="Draw the figures over time, and x-t slices.", metavar="PNG", show_default=False
         ),
     ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the trace of DREAM under the figures: the FILE of `video --trace FILE`.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -116,6 +130,11 @@ def measure_command(
         check_output(path, overwrite, [source, dream])
     if plot and plot.suffix.lower() != ".png":
         raise OutputError(f"{plot}: a plot is a .png file")
+    if trace and not plot:
+        raise SettingsError(f"{named('trace')} is drawn into a plot: give {named('plot')} too")
+    from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
+
+    traces = read_trace_file(trace) if trace else []
     original = Clip(source, resolve_source_options(frames, known, dreams[0]))
     for clip in dreams:
         clip.width, clip.height = original.width, original.height
@@ -130,7 +149,8 @@ def measure_command(
     if plot:
         from dreamflow.reports.coherence.plot import plot_measurements
 
-        plot_measurements(plot, found)
+        panels = build_trace_panels(traces, found[0].frame_indices) if traces else []
+        plot_measurements(plot, found, panels)
     said = judge_measurements(found, known.get("matte") is not None, has_scheduled_settings(known))
     if as_json:
         typer.echo(figures_to_json(found, said))
