@@ -103,5 +103,7 @@ def drop_unusable_encode_settings(
     left = find_unusable_settings(out, encode, loose)
     for name, (value, why) in left.items():
         shown = "" if value is True else f" {format_setting_value(value)}"
-        print_note(f"from {ctx.params['like'].name} without {flag_of(name)}{shown}: {why}")
+        print_note(
+            f"from {ctx.params['like'].name} without {flag_of(name)}{shown}: {why.worded(flag_of)}"
+        )
     return encode | {name: getattr(EncodeOptions, name) for name in left}

@@ -17,9 +17,10 @@ from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment, Timeline
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
-from dreamflow.media.read.matte import CropBox, Matte, is_same_aspect
-from dreamflow.media.read.matte_files import MatteTarget, bt709_luma
+from dreamflow.media.read.matte import Matte
+from dreamflow.media.read.matte_crop import CropBox
+from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.matte_fitting import fit_matte_array
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions
@@ -112,27 +113,6 @@ class Compositor:
         return replace(frame, picture=picture, source=frame.full_picture, full_picture=None)
 
 
-def to_matte(matte: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return an array as a matte, float32 (H, W) in [0, 1], of (width, height) pixels.
-
-    matte: (H, W) or (H, W, 3), uint8 from 0 to 255, bool, or floats from 0 to 1. Raises
-    SettingsError for another type or shape, or for an aspect that is not that of the frames.
-    """
-    known = matte.dtype == np.uint8 or matte.dtype.kind in "bf"
-    if not known or not (matte.ndim == 2 or (matte.ndim == 3 and matte.shape[2] == 3)):
-        raise SettingsError(
-            "a matte is (height, width) or (height, width, 3), uint8 from 0 to 255, bool, or "
-            f"floats from 0 to 1; this one is {matte.dtype} {matte.shape}"
-        )
-    high, wide = matte.shape[:2]
-    if not is_same_aspect((wide, high), (width, height)):
-        raise SettingsError(
-            f"the matte is {wide}x{high}, the frame {width}x{height}: another shape"
-        )
-    grey = np.nan_to_num(matte.astype(np.float32)) / (255 if matte.dtype == np.uint8 else 1)
-    return resize_picture(bt709_luma(grey) if grey.ndim == 3 else grey, width, height).clip(0, 1)
-
-
 def get_matte_box(matte: Matte | None, carry: CarryOptions) -> CropBox | None:
     """Return the part of the frames that is dreamed; None for all of them.
 
@@ -175,7 +155,7 @@ def make_sequential_matte_lookup(mattes: Iterable[np.ndarray | Frame] | np.ndarr
         if found is not None:
             height, width = frame.picture.shape[:2]
             picture = found.picture if isinstance(found, Frame) else found
-            latest = to_matte(picture, width, height)
+            latest = fit_matte_array(picture, width, height)
         if latest is None:
             raise SettingsError("there are no mattes")
         return latest

@@ -137,7 +137,7 @@ def format_training_state(trainer: Trainer) -> str:
 def print_transfer_scores(teacher: Network, pocket_file: Path, folder: Path) -> None:
     """Print how much of the teacher's dream the pocket's is, layer by layer."""
     from dreamflow.core.options.values import fit_size
-    from dreamflow.media.read.decoders import resize_picture
+    from dreamflow.media.resize import resize_picture
     from dreamflow.media.stills import is_picture, read_picture
     from dreamflow.networks.loading import load_network
     from dreamflow.reports.transfer import measure_transfer
