@@ -19,7 +19,6 @@ from dreamflow.core.frames import Frame
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
-from dreamflow.media.write.output_path import staged_output_path
 from dreamflow.media.write.segments import SegmentWriter
 
 PLATE_MID_GREY = 128

@@ -18,7 +18,7 @@ import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.timing import WAITING_STAGE, time_stage
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.media.atomic_file import atomic_write
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
@@ -109,6 +109,7 @@ class VideoSegmentWriter:
         outline: OutputSpec,
         encode: EncodeOptions,
         segment_frames: int,
+        times: StageTimes = IGNORED_STAGE_TIMES,
     ) -> None:
         """Use an empty folder, or that of an interrupted render.
 
@@ -118,8 +119,10 @@ class VideoSegmentWriter:
             outline: Size and timing of the frames.
             encode: How they are encoded.
             segment_frames: Frames of a segment.
+            times: Counts the time that encoding takes.
         """
         self.frames = 0
+        self._times = times
         self.folder, self.segment_frames = folder, segment_frames
         self._container_format, self._spec = kind, outline
         self._frame_shape = (outline.height, outline.width, 3)
@@ -215,7 +218,7 @@ class VideoSegmentWriter:
     def _await_encoding(self) -> None:
         if self._encode_future:
             encoding, self._encode_future = self._encode_future, None
-            with time_stage(WAITING_STAGE):
+            with self._times.stage(WAITING_STAGE):
                 encoding.result()
             self._encoded_segments += 1
 
@@ -299,7 +302,7 @@ class VideoSegmentWriter:
         start = first * VARIABLE_RATE_TIME_BASE
         if spec.constant_rate:
             start = number * self.segment_frames / spec.rate
-        with time_stage("encode"), atomic_write(self.segment_path(number)) as part:
+        with self._times.stage("encode"), atomic_write(self.segment_path(number)) as part:
             # Animated pictures have no tag: they are stretched to square pixels at the end.
             is_tagged = spec.pixel_aspect != 1 and self._container_format.codecs
             options = self._video_encoding.ffmpeg_options(spec.pixel_aspect if is_tagged else None)
