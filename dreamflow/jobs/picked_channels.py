@@ -44,7 +44,7 @@ def resolve_channel_picks(
     kept: PickedChannels = facts["record"].get(PICKED_KEY, {}) if facts else {}
     picked = (
         kept
-        if set(wanted) == set(kept)
+        if set(map(str, wanted)) == set(kept)
         else make_channel_picks(dream, network, read_first_picture())
     )
     for line in describe_channel_picks(network, picked):

@@ -9,11 +9,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.targets import parse_blend
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import DEFAULT_PICTURE_FOLDER_FPS, Clip, to_exact_rate
 from dreamflow.media.read.matte import Matte
@@ -83,8 +82,8 @@ def select_sweep_layers(
         names = [name.strip() for name in sweep.layers.split(",") if name.strip()]
         if not names:
             raise SettingsError("--layers names no layer; `dreamflow layers` lists them")
-        for name in (part for blend in names for part in parse_blend(blend.split("+"))):
-            check_network_has_target(network_name, layers_by_name, name)
+        for target in (t for name in names for t in parse_blend(name.split("+")).targets):
+            check_network_has_target(network_name, layers_by_name, target)
         if not sweep.category:
             return names
     return names + [
@@ -184,7 +183,7 @@ def build_sweep_pipeline(
     carry = carry or CarryOptions()
     if isinstance(source, StillClip):
         cuts = cuts or ()
-    names = LayerCaptions(LayerSchedule(options.layer[0])) if caption else None
+    names = LayerCaptions(options.layers) if caption else None
     timeline = source.timeline
     box = get_matte_box(matte, carry)
     touch = Compositor(show, timeline, make_matte_lookup(matte), box)

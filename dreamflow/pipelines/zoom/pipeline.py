@@ -16,11 +16,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.keyed_random import jitter_offset
-from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.schedules.timecode import Moment, Timeline
 from dreamflow.core.tensors import array_to_tensor, tensor_to_array
 from dreamflow.dream.gradient_shaping import GradientShaping
@@ -122,9 +120,7 @@ class ZoomPipeline:
                 f"a zoom of {self.width}x{self.height} is too small: give at least "
                 f"{MIN_ZOOM_SIDE_PX} pixels a side"
             )
-        schedule = parse_layer_schedule(self.options.layer)
-        names = schedule.first_keyframe_by_target if schedule else parse_blend(self.options.layer)
-        network.check_size(names, self.height, self.width)
+        network.check_size(self.options.layers.layers, self.height, self.width)
         self._reference_frames = open_reference_frames(network, self.options, self.timeline)
         length = self.timeline.length
         self.done, self.total = 0, int(length * self.timeline.rate)
@@ -220,7 +216,8 @@ class ZoomPipeline:
         moment = self._moment_at(tick)
         options = self.options.at(moment)
         exemplar = self._reference_frames.at(moment.time) if self._reference_frames else None
-        objective = Objective.parse(self.network, options.layer, exemplar, options.guidance)
+        blend = self.options.layers.at(moment)
+        objective = Objective(self.network, blend, exemplar, options.guidance)
         image = array_to_tensor(state, self.network.device)
         key, shaping = (options.seed, tick), GradientShaping.from_options(options)
         return tensor_to_array(
