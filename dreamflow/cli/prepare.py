@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamflow.cli import terminal
-from dreamflow.core.errors import SettingsError, UserInterrupt
+from dreamflow.core.errors import SettingsError, UserInterrupt, named
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
@@ -76,19 +75,17 @@ def read_command_line() -> list[str]:
 
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Refuse an unknown network or layer at once, before weights are loaded."""
-    from dreamflow.core.blend import parse_blend
     from dreamflow.networks.classes import check_network_has_target
     from dreamflow.networks.loading import network_layers
 
     known = network_layers(dream.network, machine.weights)
-    schedule = parse_layer_schedule(dream.layer)
-    for name, keyframe in (schedule.first_keyframe_by_target if schedule else {}).items():
+    for target, keyframe in dream.layers.first_keyframe_by_target.items():
         try:
-            check_network_has_target(dream.network, known, name)
+            check_network_has_target(dream.network, known, target)
         except SettingsError as error:
-            raise SettingsError(f"--layer, {keyframe}: {error}") from None
-    for name in () if schedule else parse_blend(dream.layer):
-        check_network_has_target(dream.network, known, name)
+            if dream.layers.is_constant:
+                raise
+            raise error.located(f"{named('layer')}, {keyframe}") from None
 
 
 def apply_machine_options(options: MachineOptions) -> Machine:

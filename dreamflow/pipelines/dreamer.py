@@ -287,7 +287,7 @@ class VideoDreamer:
         """Warn once where a dream is the very picture that it began with."""
         if not self._warned_unchanged and torch.equal(source, dream):
             self._warned_unchanged = True
-            targets = " + ".join(self._now.objective.weights)
+            targets = " + ".join(map(str, self._now.objective.blend.targets))
             warnings.warn(
                 f"nothing of {targets} responds to the picture: it stays as it is",
                 DreamFlowWarning,

@@ -55,9 +55,10 @@ def dream_image(
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     options = options.at(Moment())
     options = apply_channel_picks(options, make_channel_picks(options, network, picture))
+    blend = options.layers.at(Moment())
     exemplars = open_reference_frames(network, options)
     exemplar = exemplars.at(Fraction(0)) if exemplars else None
-    objective = Objective.parse(network, options.layer, exemplar, options.guidance)
+    objective = Objective(network, blend, exemplar, options.guidance)
     image = noise_base_of(picture_to_tensor(picture, network.device), options)
     if options.iterations == 0:
         return picture.copy()
