@@ -55,7 +55,7 @@ def make_uniform_motion(
 ) -> Motion:
     """Return a motion whose backward flow is (dx, dy) everywhere."""
     flow = np.full((height, width, 2), (dx, dy), np.float32)
-    full = np.broadcast_to(np.float32(confidence), (height, width))
+    full = np.broadcast_to(np.float32(confidence), (height, width)).copy()
     return make_motion(flow, full, height, width, GAINS)
 
 
