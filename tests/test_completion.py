@@ -27,7 +27,11 @@ def make_snow(height: int, width: int) -> np.ndarray:
 
 
 def pan_with_lost_flow(
-    height: int, width: int, lost: Region, lost_flow: np.ndarray | float, pan: tuple[float, float] = PAN
+    height: int,
+    width: int,
+    lost: Region,
+    lost_flow: np.ndarray | float,
+    pan: tuple[float, float] = PAN,
 ) -> FlowPair:
     """Return the flow of a pan, in a region replaced by one that does not lead back."""
     backward = np.full((height, width, 2), pan, np.float32)

@@ -127,9 +127,12 @@ def test_photometric_consistency_scales_with_the_frame(factor: int) -> None:
         // np.uint8(8)
         for seed in (0, 1)
     )
-    sizes = (before, here), tuple(
-        cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        for picture in (before, here)
+    sizes = (
+        (before, here),
+        tuple(
+            cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+            for picture in (before, here)
+        ),
     )
     large, small = (
         photometric_consistency(
@@ -167,7 +170,9 @@ def test_a_zoom_is_believed(share: float) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1)])
 def test_a_row_of_pixels_is_not_compressed(size: tuple[int, int]) -> None:
-    assert uncompressed_mask(np.ones((*size, 2), np.float32), GAINS).tolist() == np.ones(size).tolist()
+    assert (
+        uncompressed_mask(np.ones((*size, 2), np.float32), GAINS).tolist() == np.ones(size).tolist()
+    )
 
 
 @pytest.mark.parametrize("factor", [2, 4])

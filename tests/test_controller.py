@@ -38,7 +38,9 @@ def make_dream(reference_gain: float = math.nan, gain_ema: float = math.nan) -> 
     return replace(EMPTY, reference_gain=reference_gain, gain_ema=gain_ema)
 
 
-def effort_of(dream: CarriedDream, firmness: float = FIRMNESS, smallest: float = GAINS.min_effort) -> float:
+def effort_of(
+    dream: CarriedDream, firmness: float = FIRMNESS, smallest: float = GAINS.min_effort
+) -> float:
     """Return the effort of a frame that one dream is carried to."""
     return choose_effort([dream], firmness, smallest, GAINS)
 
@@ -79,9 +81,7 @@ def test_the_effort_stays_within_its_limits(
     ("reference_gain", "gain_ema"),
     [(math.nan, math.nan), (1.0, math.nan), (math.nan, 1.0), (-1.0, 2.0), (0.0, 2.0)],
 )
-def test_an_unknown_gain_leaves_the_effort_as_it_is(
-    reference_gain: float, gain_ema: float
-) -> None:
+def test_an_unknown_gain_leaves_the_effort_as_it_is(reference_gain: float, gain_ema: float) -> None:
     dream = make_dream(reference_gain, gain_ema)
     assert overshoot_of(dream, GAINS) == 1
     assert effort_of(dream) == GAINS.initial_effort
@@ -137,7 +137,9 @@ def test_the_base_effort_goes_alike_in_equal_times(gain: float, firmness: float)
     for rate in FRAME_RATES:
         dream = make_dream(1.0, gain)
         for _ in range(rate // 6):
-            dream = update_effort(dream, gain, 1 / rate, firmness, 0.0, replace(GAINS, max_effort=8))
+            dream = update_effort(
+                dream, gain, 1 / rate, firmness, 0.0, replace(GAINS, max_effort=8)
+            )
         efforts.append(dream.base_effort)
     assert efforts == pytest.approx([efforts[0]] * len(efforts))
 
