@@ -118,7 +118,8 @@ class VideoDreamer:
         self._warned_unchanged = False
 
     def reset(self) -> None:
-        """Begin a new shot: forget what is carried."""
+        """Begin a new shot: pass the last frame's trace on, and forget what is carried."""
+        self._read_back()
         self._before, self._state, self._renewed = None, DreamState(), None
         self._step_settings = None
         self._noise_base.reset()
