@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, Options, option
@@ -19,6 +20,7 @@ SHAPING_PANEL = "Shaping"
 class DreamOptions(Options):
     """What is dreamed, and how hard."""
 
+    PANEL: ClassVar[str] = "Dream"
     network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),

@@ -90,6 +90,10 @@ class RenderControls:
     """What the dream changed, as an output of its own."""
     resume_command: Sequence[str] = ()
     """The words of the command that goes on with the job, kept with it for `jobs show`."""
+    gains_path: Path | None = None
+    """A TOML file with constants of the controller that carries the dream."""
+    trace_path: Path | None = None
+    """A JSONL file for what that controller measured and did, one line a frame."""
 
 
 @dataclass(frozen=True)
