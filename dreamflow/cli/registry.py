@@ -1,7 +1,8 @@
 """How a command declares itself, and how the declarations are found.
 
-Each module in `cli/commands/` has one `COMMAND`. The application, its help, shell completion and
-the table of options are all made from these declarations, so a new command is one new file here.
+Each module in `cli/commands/` declares its command as a `Command`, such as `VIDEO = Command(...)`.
+The application, its help, shell completion and the table of options are all made from these
+declarations, so a new command is one new file there.
 """
 
 from __future__ import annotations
@@ -60,14 +61,12 @@ class Command:
 @lru_cache(maxsize=1)
 def load_commands() -> tuple[Command, ...]:
     """Return the declarations of all commands, in the order of `dreamflow --help`."""
-    modules = (
+    modules = [
         importlib.import_module(f"{commands.__name__}.{module.name}")
         for module in pkgutil.iter_modules(commands.__path__)
-    )
+    ]
+    declared = [
+        value for module in modules for value in vars(module).values() if isinstance(value, Command)
+    ]
     order = list(Section)
-    return tuple(
-        sorted(
-            (module.COMMAND for module in modules),
-            key=lambda command: (order.index(command.section), command.position),
-        )
-    )
+    return tuple(sorted(declared, key=lambda one: (order.index(one.section), one.position)))

@@ -1,1 +1,1 @@
-"""The commands, one file each; every file declares a `COMMAND` (see `cli/registry.py`)."""
+"""The commands, one file each; every file declares a `Command` (see `cli/registry.py`)."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dreamflow.cli.binding import MOST_USED_PANEL, escape_markup, with_options
 from dreamflow.cli.commands.frame import frame_command
 from dreamflow.cli.commands.sweep import sweep_command
-from dreamflow.cli.commands.video import add_layer_weights, render_clip
+from dreamflow.cli.commands.video import render_clip
 from dreamflow.cli.commands.zoom import zoom_command
+from dreamflow.cli.finished_outputs import is_already_done
 from dreamflow.cli.inherited import is_given
 from dreamflow.cli.prepare import RenderFlags, stop_on_ctrl_c
 from dreamflow.cli.registry import Command, Section
@@ -40,9 +40,8 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.pipelines.settings.groups import VideoSettings, diff_settings, saved_settings_dict
+from dreamflow.pipelines.settings.groups import VideoSettings, saved_settings_dict
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def batch_command(
         raise typer.Exit(1)
 
 
-COMMAND = Command(
+BATCH = Command(
     "batch",
     batch_command,
     Section.RENDER,
@@ -233,71 +232,3 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         commands[entry.command](*sources, entry.out, **given)
     return printed.getvalue().strip()
-
-
-def is_already_done(render: QueuedRender) -> bool:
-    """Return whether an output is there, complete and made with the same settings.
-
-    Raises:
-        OutputError: It is, but was made from other files than those that are there now.
-    """
-    from dreamflow.jobs.inputs import find_changed_inputs
-    from dreamflow.jobs.queue import QueuedCommand
-    from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
-    from dreamflow.media.write.metadata import read_record_if_any
-
-    if not render.out.exists() or is_job_folder(job_folder_path(render.out)):
-        return False
-    record = read_record_if_any(render.out)
-    if isinstance(render, QueuedCommand):
-        settings = collect_command_settings(render)
-        is_same = record_matches_command(render, record, settings)
-    else:
-        settings = collect_video_settings(render)
-        is_same = record_matches_video(record, settings)
-    if is_same and (changed := find_changed_inputs(record, render.source, settings)):
-        raise OutputError(
-            f"{render.out} was made from another {' and another '.join(changed)} than there is "
-            "now; move it away to have it dreamed anew",
-            value=render.out,
-        )
-    return is_same
-
-
-def collect_command_settings(entry: QueuedCommand) -> dict[str, Any]:
-    """Return all settings of a command, as its output records them."""
-    from dreamflow.jobs.queue import SWEEP_COMMAND, get_option_groups
-
-    settings = saved_settings_dict(*get_option_groups(entry))
-    if entry.command == SWEEP_COMMAND:
-        del settings["layer"]  # in the record it is the schedule that was made of `layers`
-    return settings
-
-
-def record_matches_command(
-    entry: QueuedCommand, record: dict[str, Any], settings: dict[str, Any]
-) -> bool:
-    """Return whether a record is that of a command with these settings."""
-    from dreamflow.media.write.metadata import requested_settings
-
-    at = entry.settings.get("at", GuideOptions.at)
-    return (
-        record.get("command") == entry.command
-        and record.get("at", at) == at  # the record of a still has none
-        and not settings.keys() & diff_settings(requested_settings(record), settings).keys()
-    )
-
-
-def collect_video_settings(entry: QueuedVideo) -> dict[str, Any]:
-    """Return all settings of a video, as its output records them."""
-    settings = replace(entry.settings, dream=add_layer_weights(entry.settings.dream))
-    return saved_settings_dict(*vars(settings).values())
-
-
-def record_matches_video(record: dict[str, Any], settings: dict[str, Any]) -> bool:
-    """Return whether a record is that of a video with these settings."""
-    from dreamflow.media.write.metadata import requested_settings
-
-    return record.get("command") == "video" and not diff_settings(
-        requested_settings(record), settings
-    )

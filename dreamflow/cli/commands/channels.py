@@ -81,7 +81,7 @@ def channels_command(
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
-COMMAND = Command(
+CHANNELS = Command(
     "channels",
     channels_command,
     Section.PREVIEW,

@@ -46,4 +46,4 @@ def classes_command(
     typer.echo("\n".join(lines))
 
 
-COMMAND = Command("classes", classes_command, Section.SET_UP, 2, "dreamflow classes terrier")
+CLASSES = Command("classes", classes_command, Section.SET_UP, 2, "dreamflow classes terrier")

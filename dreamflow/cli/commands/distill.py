@@ -100,7 +100,7 @@ def distill_command(
     train_pocket(network, photographs, out, training, fresh)
 
 
-COMMAND = Command(
+DISTILL = Command(
     "distill",
     distill_command,
     Section.SET_UP,

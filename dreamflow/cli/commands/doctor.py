@@ -27,4 +27,4 @@ def doctor_command(debug: HiddenDebugOption = False) -> None:
         raise typer.Exit(1)
 
 
-COMMAND = Command("doctor", doctor_command, Section.SET_UP, 5)
+DOCTOR = Command("doctor", doctor_command, Section.SET_UP, 5)

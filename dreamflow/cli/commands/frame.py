@@ -129,7 +129,7 @@ def frame_command(
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
-COMMAND = Command(
+FRAME = Command(
     "frame",
     frame_command,
     Section.PREVIEW,

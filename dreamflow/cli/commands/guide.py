@@ -115,7 +115,7 @@ def guide_command(
         raise typer.Exit(1)
 
 
-COMMAND = Command(
+GUIDE = Command(
     "guide",
     guide_command,
     Section.PREVIEW,

@@ -30,7 +30,7 @@ jobs_app = CommandGroup(
 JobArgument = Annotated[
     Path, typer.Argument(help="The folder of a job.", metavar="JOB", show_default=False)
 ]
-COMMAND = Command("jobs", jobs_app, Section.RENDER, 5)
+JOBS_GROUP = Command("jobs", jobs_app, Section.RENDER, 5)
 GROUPS_NOT_OF_ZOOM = (CarryOptions, ShowOptions, ClipOptions, SweepOptions)
 GROUPS_ONLY_OF_ZOOM = (ZoomOptions,)
 

@@ -66,4 +66,4 @@ def layers_command(
     print_table(f"{network}: {format_count(len(layers), 'layer')}", columns, rows)
 
 
-COMMAND = Command("layers", layers_command, Section.SET_UP, 1, "dreamflow layers --category fur")
+LAYERS = Command("layers", layers_command, Section.SET_UP, 1, "dreamflow layers --category fur")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import warnings
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamflow.cli.binding import with_options
+from dreamflow.cli.measure_figures import figures_to_json, print_figures, write_figures_csv
 from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, OverwriteOption
-from dreamflow.cli.tables import Column, print_table
 from dreamflow.cli.terminal import print_note, print_warning
 from dreamflow.core.errors import (
     DreamFlowWarning,
@@ -37,7 +34,7 @@ if TYPE_CHECKING:
     from dreamflow.core.schedules.timecode import Timeline
     from dreamflow.media.read.clip import Clip
     from dreamflow.networks.network import Network
-    from dreamflow.reports.coherence.measurement import Measurement, ObjectiveAtTime
+    from dreamflow.reports.coherence.measurement import ObjectiveAtTime
 
 MAX_MEASURED_SIDE_PX = 480
 """Dreams larger than this are measured at this size, unless --size says otherwise."""
@@ -145,7 +142,7 @@ def measure_command(
         print_figures(source, measurements, verdicts)
 
 
-COMMAND = Command(
+MEASURE = Command(
     "measure",
     measure_command,
     Section.INSPECT,
@@ -276,56 +273,3 @@ def has_scheduled_settings(dream_settings: dict[str, Any]) -> bool:
         for group in (DreamOptions, CarryOptions, ShowOptions)
         for setting in fields(group)
     )
-
-
-def print_figures(
-    source: Path, measurements: list[Measurement], verdict_by_figure: dict[str, str]
-) -> None:
-    """Print the figures of whole dreams side by side, and the verdicts on the first."""
-    from dreamflow.reports.coherence.verdict import EXCESS_FLICKER_METRIC, compare_measurements
-
-    summaries = [measurement.summarise() for measurement in measurements]
-    rows = [
-        [
-            name,
-            *(f"{summary[name]:.4g}" if name in summary else "-" for summary in summaries),
-            verdict_by_figure.get(name, ""),
-        ]
-        for name in summaries[0]
-    ]
-    is_compared = len(measurements) > 1
-    if is_compared:
-        ratios = {EXCESS_FLICKER_METRIC: math.nan} | compare_measurements(measurements)
-        for name, ratio in ratios.items():
-            label = name if name == EXCESS_FLICKER_METRIC else f"{name} / {measurements[1].name}"
-            shown = "-" if math.isnan(ratio) else f"{ratio:.3f}"
-            rows.append([label, shown, "1", verdict_by_figure.get(name, "")])
-    names = (measurement.name for measurement in measurements)
-    columns: list[Column] = [("figure", "left"), *((name, "right") for name in names)]
-    verdict = f"verdict on {measurements[0].name}" if is_compared else "verdict"
-    print_table(f"dreams of {source.name}", [*columns, (verdict, "left")], rows)
-    if not is_compared:
-        typer.echo("for excess flicker, strength and sharpness: --against one made with --no-carry")
-
-
-def figures_to_json(measurements: list[Measurement], verdict_by_figure: dict[str, str]) -> str:
-    """Return all figures as JSON."""
-    from dreamflow.reports.coherence.verdict import EXCESS_FLICKER_METRIC, compare_measurements
-
-    dreams = [
-        {"name": m.name, "cuts_s": m.cut_times_s, "whole": m.summarise(), "frames": m.to_rows()}
-        for m in measurements
-    ]
-    excess = compare_measurements(measurements).get(EXCESS_FLICKER_METRIC)
-    return json.dumps(
-        {"dreams": dreams, "excess_flicker": excess, "verdicts": verdict_by_figure}, indent=2
-    )
-
-
-def write_figures_csv(path: Path, measurement: Measurement) -> None:
-    """Write the figures of each frame, one frame a line."""
-    rows = measurement.to_rows()
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)

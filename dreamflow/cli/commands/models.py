@@ -20,7 +20,7 @@ from dreamflow.core.errors import SettingsError, WeightsError, named
 models_app = CommandGroup(
     help="The weights of networks: list, download, import, check, remove.", no_args_is_help=True
 )
-COMMAND = Command("models", models_app, Section.SET_UP, 7)
+MODELS_GROUP = Command("models", models_app, Section.SET_UP, 7)
 
 NetworksArgument = Annotated[
     list[str], typer.Argument(help="Networks, by name.", metavar="NETWORK...")

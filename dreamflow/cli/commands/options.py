@@ -81,7 +81,7 @@ def options_command(
         typer.echo()
 
 
-COMMAND = Command("options", options_command, Section.SET_UP, 3, "dreamflow options --command zoom")
+OPTIONS = Command("options", options_command, Section.SET_UP, 3, "dreamflow options --command zoom")
 
 
 def build_option_sections(command: str | None = None) -> list[OptionSection]:

@@ -38,4 +38,4 @@ def show_preset(
     typer.echo(find_preset_file(name).read_text(encoding="utf-8").rstrip())
 
 
-COMMAND = Command("presets", presets_app, Section.SET_UP, 6)
+PRESETS_GROUP = Command("presets", presets_app, Section.SET_UP, 6)

@@ -91,7 +91,7 @@ def shots_command(
     print_table(f"{clip.name}: {format_count(len(rows), 'shot')}", columns, table)
 
 
-COMMAND = Command(
+SHOTS = Command(
     "shots",
     shots_command,
     Section.INSPECT,

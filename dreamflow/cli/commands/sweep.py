@@ -91,7 +91,7 @@ def sweep_command(
     typer.echo(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
 
 
-COMMAND = Command(
+SWEEP = Command(
     "sweep",
     sweep_command,
     Section.RENDER,

@@ -89,7 +89,7 @@ def video_command(
         typer.echo(render_clip(clip, out, settings, machine, flags))
 
 
-COMMAND = Command(
+VIDEO = Command(
     "video",
     video_command,
     Section.RENDER,

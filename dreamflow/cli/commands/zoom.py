@@ -101,7 +101,7 @@ def zoom_command(
     typer.echo(f"{out}: {summary}")
 
 
-COMMAND = Command(
+ZOOM = Command(
     "zoom",
     zoom_command,
     Section.RENDER,
