@@ -388,7 +388,10 @@ def bad_input(folder: Path) -> dict[str, tuple[list[object], str]]:
         "unknown command": (["vidoe"], "vidoe"),
         "gains missing": (["video", film, out, "--gains", folder / "g.toml"], "--gains"),
         "gains no TOML": (["video", film, out, "--gains", folder / "bad.toml"], "--gains"),
-        "gains of a sweep": (["sweep", film, out, "--gains", folder / "bad.toml"], "--gains"),
+        "gains of a sweep": (
+            ["sweep", SAMPLE_STILL, out, "--gains", folder / "bad.toml"],
+            "--gains",
+        ),
         "gains of a frame": (["frame", film, frame, "--gains", folder / "bad.toml"], "--gains"),
         "trace no JSONL": (["video", film, out, "--trace", folder / "t.txt"], "--trace"),
         "trace without folder": (
