@@ -639,7 +639,7 @@ def test_a_job_of_a_part_goes_on(render: Rendering, large: Path) -> None:
     last = render.folder / "mattes" / "9.png"
     kept = last.read_bytes()
     grey(last, np.full((320, 400), 255))
-    with pytest.raises(SettingsError, match="another --matte"):
+    with pytest.raises(SettingsError, match="another matte file"):
         render("d.mp4", settings, source=large)
     last.write_bytes(kept)
     assert decoded(render("d.mp4", settings, source=large)) == whole
@@ -765,7 +765,7 @@ def test_another_matte_is_refused(render: Rendering, film: Path) -> None:
     settings = VideoSettings(DREAM, CARRY, show=ShowOptions(matte=str(path)))
     render.struck("d.mp4", settings, at=6, source=film)
     grey(path, 255 - halves(48, 64))
-    with pytest.raises(SettingsError, match="another --matte"):
+    with pytest.raises(SettingsError, match="another matte file"):
         render("d.mp4", settings, source=film)
     with pytest.raises(SettingsError, match=r"strength 1, not 0\.5"):
         render("d.mp4", replace(settings, show=replace(settings.show, strength=0.5)), source=film)

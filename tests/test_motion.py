@@ -10,15 +10,6 @@ import cv2
 import numpy as np
 import pytest
 from conftest import WEIGHTS_FILE, make_texture
-
-from dreamflow.core.frames import Frame
-from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
-from dreamflow.networks.network import Network
-from dreamflow.pipelines.video import VideoDreamer
-from dreamflow.reports.coherence.warp_error import find_motion_boundaries, warp_error
-from dreamflow.temporal import carried as carried_module
 from dreamflow.temporal.carried import (
     LEAST_EFFORT,
     MOST_EFFORT,
@@ -36,13 +27,7 @@ from dreamflow.temporal.carried import (
     uncover_plan,
 )
 from dreamflow.temporal.carry import FIRST_EFFORT, Carried, along, warp
-from dreamflow.temporal.confidence import alike, flow_trust, whole
-from dreamflow.temporal.flow.completion import filled, mended
-from dreamflow.temporal.flow.estimators import Motion, estimate_motion
-from dreamflow.temporal.flow.flo_files import NOWHERE_PX
-from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.regions import regions
-from dreamflow.temporal.shots import Mark
 from dreamflow.temporal.strength import (
     BANDS,
     LARGEST_LINES,
@@ -52,6 +37,21 @@ from dreamflow.temporal.strength import (
     joined,
     strength,
 )
+
+from dreamflow.core.frames import Frame
+from dreamflow.core.tensors import picture_to_tensor
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.clip import open_clip
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.video import VideoDreamer
+from dreamflow.reports.coherence.warp_error import find_motion_boundaries, warp_error
+from dreamflow.temporal import carried as carried_module
+from dreamflow.temporal.confidence import alike, flow_trust, whole
+from dreamflow.temporal.flow.completion import filled, mended
+from dreamflow.temporal.flow.estimators import Motion, estimate_motion
+from dreamflow.temporal.flow.flo_files import NOWHERE_PX
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.shots import Mark
 
 
 def shifted(picture: np.ndarray, dx: int, dy: int, size: int = 96) -> np.ndarray:

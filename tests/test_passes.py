@@ -179,7 +179,7 @@ def test_passes_and_loop_exclude_each_other() -> None:
 def test_the_command_counts_unseen_frames_too(
     tmp_path: Path, noise_network: Network, cli: Callable[..., CommandResult]
 ) -> None:
-    from dreamflow.jobs.job import RenderControls
+    from dreamflow.jobs.controls import RenderControls
     from dreamflow.jobs.render_video import render_video
     from dreamflow.pipelines.settings.groups import VideoSettings
 

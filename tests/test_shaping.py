@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import SAMPLE_CLIP, make_texture
+from dreamflow.pipelines.ground import Ground, mirrored
+from dreamflow.pipelines.noise import BRIGHTNESS, noise_about
+from dreamflow.temporal.carried import carried_plan
+from dreamflow.temporal.carry import Carried
+from dreamflow.temporal.refining import refined
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,17 +49,12 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.random_affine import RandomAffine, RandomAffineSampler, magnify
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.ground import Ground, mirrored
 from dreamflow.pipelines.image import dream_image
-from dreamflow.pipelines.noise import BRIGHTNESS, noise_about
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.video import VideoDreamer, dream_video
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, dream_zoom
-from dreamflow.temporal.carried import carried_plan
-from dreamflow.temporal.carry import Carried
 from dreamflow.temporal.flow.estimators import Motion
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.refining import refined
 
 SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
 EACH = {
@@ -350,7 +350,7 @@ def test_in_tiles_it_is_the_same_dream(
         random_affine=RandomAffineSampler(10.0, 1.1),
     )
     whole = ascend(image, objective, 2, 1.5, 8, (0,), shaping=shaping)
-    monkeypatch.setattr("dreamflow.dream.objective.pass_memory_limit", lambda device: 1)
+    monkeypatch.setattr(noise_network, "machine", replace(noise_network.machine, memory_limit=1))
     tiled = ascend(image, objective, 2, 1.5, 8, (0,), shaping=shaping)
     assert tiles.choose_tiling(noise_network, ("conv2/3x3",), 200, 260, 1) is not None
     assert float((tiled - whole).abs().mean()) < 0.05 * float((whole - image).abs().mean())

@@ -27,7 +27,7 @@ import dreamflow
 from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.core.machine.memory import set_pass_memory_limit
+from dreamflow.core.machine.memory import MB
 from dreamflow.core.schedules.schedule import LayerSchedule, map_target_names
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.targets import CLASS_LAYER, PICK_KINDS, ChannelPick, Target, parse_target
@@ -37,7 +37,7 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.reference import MAX_REFERENCE_VECTORS, ReferenceFeatures
-from dreamflow.jobs.job import RenderControls
+from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
@@ -344,7 +344,9 @@ def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:
 # --- tiles
 
 
-def test_channels_classes_and_guides_are_the_same_in_tiles(knowing: Network) -> None:
+def test_channels_classes_and_guides_are_the_same_in_tiles(
+    knowing: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = picture_to_tensor(make_texture(352, 416))
     exemplar = ReferenceFeatures(knowing, picture_to_tensor(make_texture(96, 96, seed=3)))
     for target, guide in (
@@ -355,11 +357,9 @@ def test_channels_classes_and_guides_are_the_same_in_tiles(knowing: Network) -> 
     ):
         objective = Objective.parse(knowing, [target], guide)
         whole = objective.gradient(image)
-        try:
-            set_pass_memory_limit(30)
+        with monkeypatch.context() as patch:
+            patch.setattr(knowing, "machine", replace(knowing.machine, memory_limit=30 * MB))
             tiled = objective.gradient(image)
-        finally:
-            set_pass_memory_limit(0)
         assert not torch.equal(tiled, whole), "it was taken in tiles"
         assert float((tiled - whole).norm() / whole.norm()) < 0.05, target
 
@@ -380,12 +380,9 @@ def test_a_class_that_cannot_be_tiled_says_so() -> None:
     expected = module((image - 0.45) / 0.225).shape
     assert logits.shape == (*expected, 1, 1)
     assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
-    try:
-        set_pass_memory_limit(10)
-        with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
-            objective.gradient(image)
-    finally:
-        set_pass_memory_limit(0)
+    network.machine = replace(network.machine, memory_limit=10 * MB)
+    with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
+        objective.gradient(image)
 
 
 # --- picked by a picture

@@ -20,7 +20,7 @@ def is_already_done(render: QueuedVideo | QueuedCommand) -> bool:
     Raises:
         OutputError: It is, but was made from other files than those that are there now.
     """
-    from dreamflow.jobs.inputs import find_changed_inputs
+    from dreamflow.jobs.fingerprints import find_changed_inputs
     from dreamflow.jobs.queue import QueuedCommand
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
     from dreamflow.media.write.metadata import read_record_if_any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
 if TYPE_CHECKING:
-    from dreamflow.jobs.job import RenderControls, RenderResult
+    from dreamflow.core.machine.machine import Machine
+    from dreamflow.jobs.controls import RenderControls, RenderResult
     from dreamflow.media.output_spec import OutputSpec
     from dreamflow.networks.network import Network
 
@@ -71,12 +72,12 @@ def track_render(
         steps: About how many steps the first frame takes, and each later one; the progress bar then
             moves within a frame. None for whole frames only.
     """
-    from dreamflow.dream.progress import FrameProgress, call_on_step
-    from dreamflow.jobs.job import RenderControls
+    from dreamflow.dream.progress import FrameProgress
+    from dreamflow.jobs.controls import RenderControls
 
     with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total) as progress:
         frame_progress = FrameProgress(progress, *(steps or (1, 1)))
-        controls = RenderControls(
+        yield RenderControls(
             frame_progress.finish_frames,
             print_note,
             watch_path=flags.watch,
@@ -84,11 +85,10 @@ def track_render(
             fresh=flags.fresh,
             plate_path=flags.plate,
             resume_command=read_command_line(),
+            on_step=frame_progress.step if steps else None,
             gains_path=flags.gains,
             trace_path=flags.trace,
         )
-        with call_on_step(frame_progress.step) if steps else nullcontext():
-            yield controls
 
 
 def read_command_line() -> list[str]:
@@ -133,13 +133,13 @@ def check_gains_and_trace(
 
     Raises:
         OutputError: The trace exists, has no folder, or is another file of the render.
-        SettingsError: The gains file is missing or no TOML, or the trace is no `.jsonl` file.
+        SettingsError: The gains file is refused, or the trace is no `.jsonl` file.
     """
     if flags.gains is not None:
         check_gains_file(flags.gains)
     if flags.trace is None:
         return
-    from dreamflow.jobs.output import check_output
+    from dreamflow.media.write.output_path import check_output
 
     trace = f"{named('trace')} {flags.trace}"
     if flags.trace.suffix.lower() != TRACE_SUFFIX:
@@ -159,21 +159,17 @@ def check_gains_and_trace(
     try:
         check_output(flags.trace, flags.overwrite or resumes, inputs)
     except OutputError as error:
-        raise error.located(named("trace")) from None
+        raise error.located(named("trace"), " ") from None
 
 
 def check_gains_file(path: Path) -> None:
-    """Raise SettingsError where a file is missing, cannot be read, or is no TOML."""
-    from dreamflow.pipelines.settings.presets import read_toml
+    """Raise SettingsError where a file of gains cannot be read or holds what is no gain."""
+    from dreamflow.temporal.gains import load_gains
 
-    if not path.is_file():
-        raise SettingsError(
-            f"{named('gains')} {path}: there is no such file", setting="gains", value=path
-        )
     try:
-        read_toml(path)
+        load_gains(path)
     except SettingsError as error:
-        raise error.located(named("gains")) from None
+        raise error.located(named("gains"), " ") from None
 
 
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
@@ -197,23 +193,14 @@ def prepare_network(name: str, machine: MachineOptions) -> Network:
     """Set up threads and memory as the machine's options say, and load a network."""
     from dreamflow.networks.loading import load_network
 
-    apply_machine_options(machine)
-    return load_network(name, machine.weights, machine.device, machine.precision)
+    return load_network(name, machine.weights, machine=apply_machine_options(machine))
 
 
-def apply_machine_options(machine: MachineOptions) -> None:
-    """Set the threads of PyTorch and OpenCV, and the memory of a pass through the network."""
-    import torch
+def apply_machine_options(options: MachineOptions) -> Machine:
+    """Set up threads and memory of this process, and return the machine that networks load on."""
+    from dreamflow.core.machine.machine import Machine
 
-    from dreamflow.core.machine.memory import keep_freed_memory, set_pass_memory_limit
-    from dreamflow.core.machine.threads import find_fastest_thread_count
-    from dreamflow.core.opencv import cv2
-
-    keep_freed_memory()
-    threads = machine.threads or find_fastest_thread_count()
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-    set_pass_memory_limit(machine.memory)
+    return Machine.from_options(options)
 
 
 def format_duration_and_size(frames: int, output_spec: OutputSpec) -> str:

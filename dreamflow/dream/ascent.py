@@ -8,7 +8,7 @@ from torch import Tensor
 from dreamflow.core.keyed_random import jitter_offset
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
-from dreamflow.dream.progress import tick
+from dreamflow.dream.progress import StepCallback, tick
 
 FULL_SCALE_LEVELS = 255.0
 """Steps are given in 8-bit levels; images are in [0, 1]."""
@@ -29,6 +29,7 @@ def ascend(
     weight: Tensor | None = None,
     shaping: GradientShaping = NO_SHAPING,
     source: Tensor | None = None,
+    on_step: StepCallback | None = None,
 ) -> Tensor:
     """Climb the objective from an image, and return the image reached.
 
@@ -59,5 +60,5 @@ def ascend(
         image = (image + gradient * (step / FULL_SCALE_LEVELS)).clamp_(0.0, 1.0)
         if shaping.iteration_zoom != 1:
             image = shaping.zoom_residual(image, source, 1, weight)
-        tick()
+        (on_step or tick)()
     return image

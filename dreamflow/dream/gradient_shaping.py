@@ -91,7 +91,7 @@ class GradientShaping:
         return image if self.colour == "free" else apply_source_colour(image, source)
 
     def zoom_residual(
-        self, image: Tensor, source: Tensor, iterations: int, weight: Tensor | None = None
+        self, image: Tensor, source: Tensor, iterations: float, weight: Tensor | None = None
     ) -> Tensor:
         """Return a dream with what it changed of the source zoomed, as after so many iterations.
 

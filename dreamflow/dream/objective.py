@@ -11,7 +11,6 @@ from torch import Tensor
 
 from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.core.machine.memory import pass_memory_limit
 from dreamflow.dream.objective_term import ObjectiveTerm, vjp
 from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
@@ -94,8 +93,8 @@ class Objective:
 
     def _choose_tiling(self, image: Tensor) -> Tiling | None:
         height, width = image.shape[2:]
-        memory = pass_memory_limit(image.device)
-        return choose_tiling(self.network, self.layers, height, width, memory)
+        max_bytes = self.network.machine.memory_limit
+        return choose_tiling(self.network, self.layers, height, width, max_bytes)
 
     def warn_if_unchanged(self, image: Tensor, dreamed: Tensor) -> bool:
         """Warn where a dream is the very picture that it began with; return whether it is."""

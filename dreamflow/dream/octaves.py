@@ -12,6 +12,7 @@ from dreamflow.dream.ascent import NO_SHAPING, ascend
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 
 MAX_TILT_RATIO = 16.0
 """At a tilt of 1 the steps of the coarsest octave are so many times those of the finest; at -1 it
@@ -85,6 +86,7 @@ def dream_octaves(
     weight: Tensor | None = None,
     shaping: GradientShaping = NO_SHAPING,
     source: Tensor | None = None,
+    on_step: StepCallback | None = None,
 ) -> Tensor:
     """Dream on an image over the octaves of a plan, coarse to fine, and return the image reached.
 
@@ -116,6 +118,7 @@ def dream_octaves(
             masked,
             shaping,
             begun,
+            on_step,
         )
         if octave.octave == 0:
             image = changed

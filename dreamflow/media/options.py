@@ -9,6 +9,9 @@ from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, option
 from dreamflow.core.options.values import check_timecodes
 
+DEFAULT_FRAME_TIMECODE = "50%"
+"""The frame of a clip that stands for it where none is named."""
+
 
 @dataclass(frozen=True)
 class ClipOptions(Options):

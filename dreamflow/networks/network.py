@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.errors import SettingsError, did_you_mean, suggest_similar
+from dreamflow.core.machine.machine import Machine
 from dreamflow.core.targets import CLASS_LAYER, parse_target
 
 
@@ -53,11 +54,21 @@ class Network(ABC):
         self.class_layer: Layer | None = None
         self.device = torch.device("cpu")
         self.dtype = torch.float32
+        self._machine = Machine.default("cpu", "float32")
 
     @property
     def precision(self) -> str:
         """The name of its dtype: float32, bfloat16 or float16."""
         return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that it computes on, at its own device and precision."""
+        return self._machine.moved_to(self.device, self.precision)
+
+    @machine.setter
+    def machine(self, machine: Machine) -> None:
+        self._machine = machine
 
     def layer(self, name: str) -> Layer:
         """Return the facts of a layer, or raise SettingsError with the nearest names."""

@@ -9,17 +9,18 @@ from fractions import Fraction
 import numpy as np
 
 from dreamflow.core.schedules.timecode import Moment
-from dreamflow.core.tensors import tensor_to_picture
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite, to_matte
-from dreamflow.pipelines.ground import ground_of
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.temporal.noise_base import noise_base_of
 
 
 def dream_image(
@@ -31,6 +32,7 @@ def dream_image(
     *,
     strength: float = ShowOptions.strength,
     matte: np.ndarray | None = None,
+    on_step: StepCallback | None = None,
 ) -> np.ndarray:
     """Dream a single picture.
 
@@ -55,11 +57,13 @@ def dream_image(
     exemplars = open_reference_frames(network, options)
     exemplar = exemplars.at(Fraction(0)) if exemplars else None
     objective = Objective.parse(network, options.layer, exemplar, options.guidance)
-    image = ground_of(picture, options, network.device)
+    image = noise_base_of(picture_to_tensor(picture, network.device), options)
     if options.iterations == 0:
         return picture.copy()
     key = (options.seed, frame_index)
     plan, shaping = plan_octaves(options), GradientShaping.from_options(options)
-    dreamed = dream_octaves(image, objective, plan, options.jitter, key, shaping=shaping)
+    dreamed = dream_octaves(
+        image, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step
+    )
     objective.warn_if_unchanged(image, dreamed)
     return composite(tensor_to_picture(dreamed), picture, strength, where)

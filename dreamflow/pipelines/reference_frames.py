@@ -20,12 +20,9 @@ from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.decoders import resize_picture
-from dreamflow.media.read.picture_folder import list_source_files
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Network
 
-REFERENCE_INPUT = "--guided-by file"
-"""What it is called among the inputs of a render."""
 MAX_REFERENCE_SIDE_PX = 512
 """A larger guide is made smaller: its features then are near the size that the network learnt."""
 MAX_BUFFERED_FRAMES = 64
@@ -115,10 +112,3 @@ def open_reference_frames(
             3,
         )
     return ReferenceFrames(network, Path(options.guided_by), timeline)
-
-
-def list_reference_files(options: DreamOptions) -> dict[str, list[Path]]:
-    """Return the files of a guide, by the name that the user knows them by; none without one."""
-    if options.guided_by is None:
-        return {}
-    return {REFERENCE_INPUT: list_source_files(Path(options.guided_by))}

@@ -10,16 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamflow.core.callbacks import DoneCallback, MessageCallback
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.core.frames import Frame
-from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.octaves import plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCounter, call_on_step
-from dreamflow.jobs.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles
-from dreamflow.jobs.job import DoneCallback, MessageCallback
-from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.read.matte import CropBox, Matte
@@ -34,46 +31,17 @@ from dreamflow.pipelines.channel_choice import (
     make_channel_picks,
 )
 from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
-from dreamflow.pipelines.reference_frames import list_reference_files
+from dreamflow.pipelines.inputs import (
+    MATTE_INPUT,
+    SOURCE_INPUT,
+    InputFiles,
+    list_reference_files,
+)
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
-from dreamflow.reports.options import GuideOptions
-from dreamflow.temporal.carried import carried_plan
 from dreamflow.temporal.options import CarryOptions
-
-
-def open_frames_up_to(
-    source: Path, at: str, run_in: int, size: str | None, warn_of_alpha: bool = True
-) -> tuple[Frame, ...] | Clip:
-    """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture.
-
-    Raises MediaError, or SettingsError for a frame that there is not. Warns where a picture is
-    asked for a moment.
-    """
-    if is_still(source):
-        meant = ["--at"] if at != GuideOptions.at else []
-        meant += ["--run-in"] if run_in else []
-        if meant:
-            do = "does" if len(meant) == 1 else "do"
-            warnings.warn(
-                f"{source.name} is a picture: {' and '.join(meant)} {do} nothing for it",
-                DreamFlowWarning,
-                2,
-            )
-        picture = read_picture(source, warn_of_alpha)
-        width, height = fit_size(size, picture.shape[1], picture.shape[0])
-        return (Frame(0, Fraction(0), resize_picture(picture, width, height)),)
-    clip = Clip(source, ClipOptions(size=size))
-    if clip.info.pixel_aspect != 1:
-        warnings.warn(
-            f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
-            "it looks squeezed, the video will not",
-            DreamFlowWarning,
-            2,
-        )
-    number = clip.parse_frame_number(at)
-    return clip.subclip(max(0, number - run_in), number + 1)
+from dreamflow.temporal.plans import plan_refinement
 
 
 def get_matte_frames(frames: tuple[Frame, ...] | Clip, source: Path) -> MatteTarget:
@@ -89,14 +57,6 @@ def collect_preview_inputs(source: Path, dream: DreamOptions, matte: Matte | Non
     """Return the files that a preview depends on."""
     inputs = {SOURCE_INPUT: list_source_files(source), **list_reference_files(dream)}
     return inputs | ({MATTE_INPUT: matte.files} if matte else {})
-
-
-def decode_first_frame(frames: Iterable[Frame]) -> Frame:
-    """Return the first frame. Raises MediaError where it does not decode."""
-    frame = next(iter(frames), None)
-    if frame is None:
-        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
-    return frame
 
 
 def render_preview(
@@ -160,7 +120,9 @@ def estimate_frame_steps(
     now, carried = dream.at(moment), carry.at(moment)
     first, later = (
         plan_octaves(now),
-        carried_plan(now, carried) if carry.carry else plan_octaves(now),
+        plan_refinement(now, carried, carried.carry_iterations)
+        if carry.carry
+        else plan_octaves(now),
     )
     of_first, of_later = (sum(octave.iterations for octave in plan) for plan in (first, later))
     return of_first, of_later

@@ -25,7 +25,11 @@ from dreamflow.media.options import ClipOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 
 if TYPE_CHECKING:
+    from dreamflow.core.callbacks import ProgressCallback
+    from dreamflow.core.timing import StageTimes
+    from dreamflow.media.read.clip import Clip
     from dreamflow.networks.network import Network
+    from dreamflow.reports.bench.render import RenderFunction
 
 DEFAULT_BENCH_SIZE = "640x360"
 DEFAULT_PASS_ROUNDS = 9
@@ -177,12 +181,14 @@ def time_renders(
         rounds: How often it is rendered.
         machine: Threads and device for the process whose start-up is timed.
     """
+    from dreamflow.jobs.output import write_video
     from dreamflow.media.read.clip import Clip
     from dreamflow.reports.bench.render import (
         bench_render,
         peak_memory_mb,
         startup_seconds,
-        write_synthetic_scene,
+        synthesise_scene,
+        synthetic_scene_spec,
     )
 
     dream = DreamOptions(network=network.name)
@@ -190,11 +196,13 @@ def time_renders(
     with tempfile.TemporaryDirectory(prefix="dreamflow_bench_") as folder:
         source = path or Path(folder) / "scene.mp4"
         if path is None:
-            write_synthetic_scene(source, *parse_bench_size(size), frames)
+            scene = (*parse_bench_size(size), frames)
+            write_video(source, synthesise_scene(*scene), synthetic_scene_spec(*scene))
         clip = Clip(source, ClipOptions(size=size)).subclip(0, frames)
         title = f"rendering {path.name if path else 'a synthetic scene'}"
         with progress_bar(title, rounds * len(clip)) as progress:
-            times = bench_render(network, clip, VideoSettings(dream), rounds, progress)
+            render = make_render(network, VideoSettings(dream), Path(folder) / "dream.mp4")
+            times = bench_render(render, clip, rounds, progress)
         startup_s = startup_seconds(source, startup_arguments(network, size, dream.layer, machine))
     stages = {
         name: {key: round(value, 4) for key, value in row.items()}
@@ -212,6 +220,18 @@ def time_renders(
             "startup_s": round(startup_s, 2),
         },
     }
+
+
+def make_render(network: Network, settings: VideoSettings, out: Path) -> RenderFunction:
+    """Return the function that is timed: it dreams a clip into a file."""
+    from dreamflow.jobs.controls import RenderControls
+    from dreamflow.jobs.render_video import render_video
+
+    def render(clip: Clip, progress: ProgressCallback, stage_times: StageTimes) -> object:
+        controls = RenderControls(progress, overwrite=True, stage_times=stage_times)
+        return render_video(clip, out, network, settings, controls)
+
+    return render
 
 
 def startup_arguments(

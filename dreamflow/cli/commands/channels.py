@@ -56,8 +56,8 @@ def channels_command(
 
     --layer class shows the classes that the network sees in the picture.
     """
-    from dreamflow.jobs.output import check_output
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
+    from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.channel_sheet import default_sheet_path, make_channel_sheet
     from dreamflow.reports.channels import parse_single_layer
 
@@ -68,9 +68,9 @@ def channels_command(
     # "class" without a class is no objective for a dream, but makes a sheet.
     if parse_single_layer(dream) != Target(CLASS_LAYER):
         check_layers(dream, machine)
+    from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
     from dreamflow.media.write.metadata import format_record_comment
     from dreamflow.pipelines.settings.record import build_settings_record
-    from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
 
     frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
     network = prepare_network(dream.network, machine)

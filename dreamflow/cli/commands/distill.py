@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,8 +86,8 @@ def distill_command(
     from dreamflow.networks.caffe.graph import GraphNetwork
     from dreamflow.networks.loading import load_network
 
-    apply_machine_options(machine)
-    network = load_network(teacher, machine.weights, machine.device, "float32")
+    used = replace(apply_machine_options(machine), precision="float32")
+    network = load_network(teacher, machine.weights, machine=used)
     if not isinstance(network, GraphNetwork):
         raise SettingsError(
             f"{named('teacher')} {teacher}: a small network learns from googlenet only, or from "

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dreamflow.core.options.declaration import Options
-    from dreamflow.jobs.inputs import InputFiles
     from dreamflow.networks.network import Network
+    from dreamflow.pipelines.inputs import InputFiles
 
 
 @with_options
@@ -95,15 +95,15 @@ def frame_command(
     """
     flags = RenderFlags(overwrite, gains=gains, trace=trace)
     check_frame(source, out, dream, machine, flags)
-    from dreamflow.jobs.output import check_output
     from dreamflow.media.read.matte import open_matte
+    from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
+    from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.preview import (
         add_source_alpha,
         collect_preview_inputs,
         estimate_preview_steps,
         get_matte_frames,
-        open_frames_up_to,
         render_preview,
         wants_contact_sheet,
     )
@@ -143,8 +143,8 @@ def check_frame(
     source: Path, out: Path, dream: DreamOptions, machine: MachineOptions, flags: RenderFlags
 ) -> None:
     """Check what can be checked before the source is opened."""
-    from dreamflow.jobs.output import check_output
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, is_still
+    from dreamflow.media.write.output_path import check_output
 
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         allowed = ", ".join(WRITABLE_PICTURE_SUFFIXES)
@@ -182,7 +182,7 @@ def write_frame(
         inputs: The files that the picture depends on.
         at: The frame of a clip; None for a picture.
     """
-    from dreamflow.jobs.inputs import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
+    from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
     from dreamflow.media.stills import write_picture
     from dreamflow.media.write.metadata import format_record_comment, write_sidecar
     from dreamflow.pipelines.settings.record import build_settings_record

@@ -73,11 +73,11 @@ def guide_command(
     resumes it.
     """
     from dreamflow.dream.octaves import plan_octaves
-    from dreamflow.dream.progress import StepCounter, call_on_step
+    from dreamflow.dream.progress import StepCounter
     from dreamflow.networks.loading import network_layers
+    from dreamflow.pipelines.layer_choice import select_layers
     from dreamflow.reports.guide.build import check_sheet_path, make_guide
     from dreamflow.reports.guide.folder import check_guide_folder
-    from dreamflow.reports.guide.layers import select_layers
 
     if dream.schedules:
         warnings.warn(
@@ -98,16 +98,16 @@ def guide_command(
         counter = StepCounter(
             [layer_steps] * len(layers), lambda steps: progress(steps / layer_steps)
         )
-        with call_on_step(counter.step):
-            guide = make_guide(
-                *(source, out, network, layers, dream),
-                at=options.at,
-                size=options.size,
-                sheet=sheet,
-                weights=machine.weights,
-                overwrite=overwrite,
-                progress=counter.finish_parts,
-            )
+        guide = make_guide(
+            *(source, out, network, layers, dream),
+            at=options.at,
+            size=options.size,
+            sheet=sheet,
+            weights=machine.weights,
+            overwrite=overwrite,
+            progress=counter.finish_parts,
+            on_step=counter.step,
+        )
     typer.echo(format_guide_summary(guide, time.monotonic() - started_s))
     if show:
         typer.launch(guide.page_path.resolve().as_uri())

@@ -43,7 +43,7 @@ def layers_command(
     dream layers describes it.
     """
     from dreamflow.networks.loading import network_layers
-    from dreamflow.reports.guide.layers import select_layers
+    from dreamflow.pipelines.layer_choice import select_layers
 
     known = network_layers(network, weights)
     categories = [category] if category else []

@@ -31,6 +31,7 @@ from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
+    from dreamflow.core.machine.machine import Machine
     from dreamflow.core.schedules.timecode import Timeline
     from dreamflow.media.read.clip import Clip
     from dreamflow.networks.network import Network
@@ -75,6 +76,14 @@ def measure_command(
             help="Draw the figures over time, and x-t slices.", metavar="PNG", show_default=False
         ),
     ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the trace of DREAM under the figures: the FILE of `video --trace FILE`.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -102,10 +111,11 @@ def measure_command(
     Laplacian. Colour drift: change of the mean colour within a shot; below 1 level is steady. The
     verdicts say what is good, fair or poor by these bounds.
     """
-    from dreamflow.jobs.output import check_output
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.write.metadata import read_record_if_any, read_recorded_settings
+    from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.coherence.measurement import measure_coherence
+    from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
     from dreamflow.reports.coherence.verdict import judge_measurements
 
     record, settings = read_record_if_any(dream), read_recorded_settings(dream)
@@ -117,13 +127,18 @@ def measure_command(
         check_output(path, overwrite, [source, dream])
     if plot and plot.suffix.lower() != ".png":
         raise OutputError(f"{plot}: a plot is a .png file", setting="plot", value=plot)
+    if trace and not plot:
+        raise SettingsError(
+            f"{named('trace')} is drawn into a plot: give {named('plot')} too", setting="trace"
+        )
+    traces = read_trace_file(trace) if trace else []
     original = Clip(source, resolve_source_options(frames, settings, dreams[0]))
     for clip in dreams:
         clip.width, clip.height = original.width, original.height
-    apply_machine_options(machine)
+    used = apply_machine_options(machine)
     recorded_network = record.get("network", {})
     objective = load_objective(
-        layer, network, settings, recorded_network, machine, original.timeline
+        layer, network, settings, recorded_network, machine, used, original.timeline
     )
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
     with stop_on_ctrl_c(), progress_bar(title, len(original)) as progress:
@@ -133,7 +148,8 @@ def measure_command(
     if plot:
         from dreamflow.reports.coherence.plot import plot_measurements
 
-        plot_measurements(plot, measurements)
+        panels = build_trace_panels(traces, measurements[0].frame_indices) if traces else []
+        plot_measurements(plot, measurements, panels)
     has_matte = settings.get("matte") is not None
     verdicts = judge_measurements(measurements, has_matte, has_scheduled_settings(settings))
     if as_json:
@@ -174,6 +190,7 @@ def load_objective(
     dream_settings: dict[str, Any],
     recorded_network: dict[str, Any],
     machine: MachineOptions,
+    used: Machine,
     timeline: Timeline,
 ) -> ObjectiveAtTime | None:
     """Return the objective of the dream at each time, guided by the same picture if there was one.
@@ -183,7 +200,8 @@ def load_objective(
         network: Name of the network; None for the one that the dream records.
         dream_settings: The settings that the dream records.
         recorded_network: The record of its network.
-        machine: Where to work.
+        machine: The options of the machine, among them the weights.
+        used: The machine that the network computes on.
         timeline: The time of the frames.
 
     Returns:
@@ -210,19 +228,22 @@ def load_objective(
     name = network or dream_settings.get("network") or DreamOptions.network
     is_recorded = recorded_network.get("name") == name
     sha256 = recorded_network.get("weights_sha256") if is_recorded else None
-    loaded = load_and_check_network(name, sha256 or "", machine)
+    loaded = load_and_check_network(name, sha256 or "", machine, used)
     options = DreamOptions(layer=tuple(layers), **read_reference_settings(dream_settings))
     settings = SettingsTimeline(loaded, options, CarryOptions(), timeline)
     return lambda time: settings.at(time).objective
 
 
-def load_and_check_network(name: str, expected_sha256: str, machine: MachineOptions) -> Network:
+def load_and_check_network(
+    name: str, expected_sha256: str, machine: MachineOptions, used: Machine
+) -> Network:
     """Load a network, and warn where its weights are not those that the dream was made with.
 
     Args:
         name: The network.
         expected_sha256: SHA-256 of the dream's weights; "" where it is not known.
-        machine: Where to work, and which weights to load.
+        machine: The options of the machine, among them the weights.
+        used: The machine that the network computes on.
 
     Raises:
         WeightsError: There are no weights.
@@ -234,7 +255,7 @@ def load_and_check_network(name: str, expected_sha256: str, machine: MachineOpti
         f"{expected_sha256[:12]}"
     )
     try:
-        network = load_network(name, machine.weights, machine.device, machine.precision)
+        network = load_network(name, machine.weights, machine=used)
     except WeightsError as error:
         if expected_sha256:
             error.add_note(expected)

@@ -61,10 +61,10 @@ def shots_command(
     debug: DebugOption = False,
 ) -> None:
     """List the shots of a clip. Flashes, fades and fast pans are not taken for cuts."""
-    from dreamflow.jobs.output import check_output
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.cut_list import format_cut_list
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
+    from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.contact_sheet import draw_contact_sheet
 
     source = Clip(clip, ClipOptions(size=THUMBNAIL_SIZE))

@@ -38,8 +38,8 @@ from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
-    from dreamflow.jobs.render_sweep import SweepPlan
     from dreamflow.media.read.matte import Matte
+    from dreamflow.pipelines.sweep import SweepPlan
 
 
 @functools.partial(with_options, without=("layer", "loop"))
@@ -85,9 +85,9 @@ def sweep_command(
     machine = machine if fresh else restore_machine_options(out, machine)
     network = prepare_network(dream.network, machine)
     started_s = time.monotonic()
-    with track_render(out, plan.output_spec.frames, flags) as controls:
+    with track_render(out, plan.source.output_spec.frames, flags) as controls:
         result = render_sweep(plan, source, out, network, settings, layers, controls, matte)
-    summary = format_render_summary(result, plan.output_spec, time.monotonic() - started_s)
+    summary = format_render_summary(result, plan.source.output_spec, time.monotonic() - started_s)
     typer.echo(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
 
 
@@ -109,17 +109,17 @@ def plan_and_check(
     flags: RenderFlags,
 ) -> tuple[SweepPlan, Matte | None]:
     """Plan a sweep and open its matte, and check all that can be checked without weights."""
-    from dreamflow.jobs.render_sweep import open_sweep_matte, plan_sweep
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.networks.loading import network_layers
+    from dreamflow.pipelines.sweep import open_sweep, open_sweep_matte
 
     check_encode_options(out, settings.encode)
     network_name = settings.dream.network
     known = network_layers(network_name, machine.weights)
-    plan = plan_sweep(source, settings.clip, sweep, network_name, known)
-    matte = open_sweep_matte(plan, source, settings.show)
+    plan = open_sweep(source, settings.clip, sweep, network_name, known)
+    matte = open_sweep_matte(plan, settings.show)
     check_render_files(
-        out, flags, [*plan.output_spec.sources, *(matte.source_paths if matte else [])]
+        out, flags, [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]
     )
     for group in (settings.dream, settings.carry, settings.show):
         group.check_schedules(plan.source.timeline, warn=False)

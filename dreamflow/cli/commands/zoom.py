@@ -81,11 +81,11 @@ def zoom_command(
     flags = RenderFlags(overwrite, fresh, watch)
     check_zoom(source, out, dream, zoom, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
-    from dreamflow.jobs.render_zoom import (
+    from dreamflow.jobs.render_zoom import render_zoom
+    from dreamflow.pipelines.zoom.start_picture import (
         ZoomSettings,
         make_zoom_output_spec,
         make_zoom_start_picture,
-        render_zoom,
     )
 
     settings = ZoomSettings(dream, zoom, encode)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from dreamflow.core.errors import OutputError
 from dreamflow.media.atomic_file import atomic_write
@@ -36,6 +37,10 @@ def read_state(path: Path) -> PipelineState:
 
 
 def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
+    if isinstance(value, Tensor):
+        # Images in the order of their memory, so that they are restored in the same.
+        image = value[0].permute(1, 2, 0) if value.dim() == 4 else value
+        value = np.ascontiguousarray(image.detach().cpu().numpy())
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"array": len(arrays) - 1}

@@ -16,10 +16,10 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.jobs.storage.publish import staged_output_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
+from dreamflow.media.write.output_path import staged_output_path
 from dreamflow.media.write.segments import SegmentWriter
 
 PLATE_MID_GREY = 128

@@ -19,7 +19,7 @@ import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.core.frames import Frame
-from dreamflow.core.timing import WAITING_STAGE, time_stage
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.media.atomic_file import atomic_write, make_write_error, sync_to_disk
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
@@ -99,9 +99,11 @@ class VideoSegmentWriter:
         outline: OutputSpec,
         encode: EncodeOptions,
         segment_frames: int,
+        times: StageTimes = IGNORED_STAGE_TIMES,
     ) -> None:
         """Take an empty folder, or that of a film on its way. chunk: frames of each."""
         self.frames = 0
+        self._times = times
         self.folder, self.segment_frames = folder, segment_frames
         self._container_format, self._spec = kind, outline
         self._frame_shape = (outline.height, outline.width, 3)
@@ -200,7 +202,7 @@ class VideoSegmentWriter:
         """Wait for the chunk that is being encoded."""
         if self._encode_future:
             encoding, self._encode_future = self._encode_future, None
-            with time_stage(WAITING_STAGE):
+            with self._times.stage(WAITING_STAGE):
                 encoding.result()
             self._encoded_segments += 1
 
@@ -286,7 +288,7 @@ class VideoSegmentWriter:
         height, width = self._frame_shape[:2]
         if self._needs_padding:
             height, width = height + height % 2, width + width % 2
-        with time_stage("encode"), atomic_write(self.segment_path(number)) as part:
+        with self._times.stage("encode"), atomic_write(self.segment_path(number)) as part:
             square = outline.pixel_aspect == 1 or not self._container_format.codecs
             options = self._video_encoding.ffmpeg_options(
                 None if square else str(outline.pixel_aspect)

@@ -9,19 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dreamflow.core.callbacks import DoneCallback
 from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.job import DoneCallback
-from dreamflow.jobs.output import check_output
+from dreamflow.dream.progress import StepCallback
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, write_picture
 from dreamflow.media.write.metadata import format_record_comment, read_record
+from dreamflow.media.write.output_path import check_output
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.layer_choice import select_layers
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.reports.contact_sheet import MAX_SHEET_WIDTH_PX, draw_contact_sheet
 from dreamflow.reports.guide.folder import (
@@ -31,9 +34,8 @@ from dreamflow.reports.guide.folder import (
     GuideFolder,
     check_guide_folder,
 )
-from dreamflow.reports.guide.layers import dream_layers, select_layers
+from dreamflow.reports.guide.layers import dream_layers
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
-from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
 
 
 def make_guide(
@@ -50,6 +52,7 @@ def make_guide(
     weights: Path | None = None,
     overwrite: bool = False,
     progress: DoneCallback = lambda done: None,
+    on_step: StepCallback | None = None,
 ) -> Guide:
     """Dream a picture on each layer of a network, and write a web page that shows them.
 
@@ -57,7 +60,7 @@ def make_guide(
     are in it already are kept. layers, category: which ones; all where neither is given. options:
     how hard; its own layers do not count. sheet: a picture of all of them besides. weights: file to
     name in the commands that the page shows. overwrite: begin the folder anew. progress: called
-    with the number of layers done of those chosen.
+    with the number of layers done of those chosen. on_step: called after each step of a dream.
 
     A layer that fails is noted on the page, and a DreamFlowWarning says so at the end. Raises
     OutputError for a folder that holds something else or cannot be written, SettingsError for one
@@ -79,7 +82,9 @@ def make_guide(
     there = len(chosen) - len(todo)
     progress(there)
     try:
-        for number, dreamed in enumerate(dream_layers(frame, network, todo, options), there + 1):
+        for number, dreamed in enumerate(
+            dream_layers(frame, network, todo, options, on_step), there + 1
+        ):
             with defer_interrupt():
                 folder.add_layer(guide, dreamed.layer, dreamed.picture, dreamed.failure)
             progress(number)
