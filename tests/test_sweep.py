@@ -127,7 +127,7 @@ def test_the_change_is_even_across_fades() -> None:
 
 
 def read_small() -> np.ndarray:
-    from dreamflow.media.read.decoders import resize_picture
+    from dreamflow.media.resize import resize_picture
 
     return resize_picture(read_picture(SAMPLE_STILL), 120, 80)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from dreamflow.cli.terminal import print_note, word_flags
+from dreamflow.cli.terminal import print_note
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.media.options import ClipOptions, EncodeOptions
@@ -131,7 +131,6 @@ def drop_unusable_encode_settings(
     dropped = find_unusable_settings(out, encode, loose)
     for name, (value, reason) in dropped.items():
         shown = "" if value is True else f" {format_setting_value(value)}"
-        print_note(
-            f"from {ctx.params['like'].name} without {flag_of(name)}{shown}: {word_flags(reason)}"
-        )
+        source, why = ctx.params["like"].name, reason.worded(flag_of)
+        print_note(f"from {source} without {flag_of(name)}{shown}: {why}")
     return encode | {name: getattr(EncodeOptions, name) for name in dropped}

@@ -76,7 +76,8 @@ def open_segment_writer(
 
     reel = make(folder, kind, encode)
     if plate := job_metadata.get("plate"):
-        return DreamAndPlateWriter(reel, folder / PLATE_FOLDER, Path(plate), make)
+        staged = staged_output_path(folder / PLATE_FOLDER, Path(plate))
+        return DreamAndPlateWriter(reel, folder / PLATE_FOLDER, Path(plate), make, staged)
     return reel
 
 

@@ -1,11 +1,11 @@
-"""Which frames are taken of a source, and how an output is encoded."""
+"""Settings of what is read from a source, and of how an output is encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, option
 from dreamflow.core.options.values import check_timecodes
 
@@ -65,4 +65,9 @@ class EncodeOptions(Options):
 
     def _check_combination(self) -> None:
         if self.lossless and self.crf is not None:
-            raise SettingsError("give --crf or --lossless, not both")
+            raise SettingsError(
+                f"give {named('crf')} or {named('lossless')}, not both",
+                setting="crf",
+                value=self.crf,
+                allowed="none with lossless",
+            )

@@ -19,7 +19,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Network
 

@@ -13,7 +13,7 @@ from dreamflow.core.targets import Target, parse_target
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.channel_picks import measure_channel_responses
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.networks.classes import resolve_channels
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image

@@ -18,10 +18,10 @@ from dreamflow.dream.octaves import plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCounter, call_on_step
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.read.matte import CropBox, Matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_alpha, read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (

@@ -26,12 +26,17 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.tensors import array_to_tensor, tensor_to_array, tensor_to_picture
+from dreamflow.core.tensors import (
+    array_to_tensor,
+    picture_to_tensor,
+    tensor_to_array,
+    tensor_to_picture,
+)
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, octave_step_factor, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import to_exact_rate
+from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.pipeline import PipelineState
