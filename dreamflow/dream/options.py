@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, Options, option
@@ -22,6 +23,7 @@ class DreamOptions(Options):
     Settings of type `FloatOrSchedule` and `IntOrSchedule`, and `layer`, may change over time.
     """
 
+    PANEL: ClassVar[str] = "Dream"
     network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),

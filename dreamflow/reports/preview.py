@@ -68,6 +68,9 @@ def render_preview(
     show: ShowOptions | None = None,
     matte: Matte | None = None,
     say: MessageCallback = lambda line: None,
+    *,
+    gains_path: Path | None = None,
+    trace_path: Path | None = None,
 ) -> np.ndarray:
     """Return the dream of the last of the frames, the others dreamed before it.
 
