@@ -97,6 +97,12 @@ def noise_network() -> Network:
 
 
 @pytest.fixture(scope="session")
+def meta_network() -> Network:
+    """The network of noise on the meta device, where tensors have shapes and no memory."""
+    return googlenet.build_googlenet(random_weights(), "0" * 64).to("meta")
+
+
+@pytest.fixture(scope="session")
 def noise_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A $DREAMFLOW_HOME whose weights are noise: enough to run every command."""
     home = tmp_path_factory.mktemp("home")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SAMPLE_CLIP, make_texture
+from dreamflow.pipelines.clip import VideoPipeline
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,6 @@ from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines import marked_frames as reading
-from dreamflow.pipelines.clip import VideoPipeline
 from dreamflow.pipelines.two_pass import dream_visible_frames
 from dreamflow.pipelines.video import VideoDreamer, marker_of
 from dreamflow.temporal.flow.estimators import Motion

@@ -30,6 +30,8 @@ class RenderControls:
         stage_times: Counts the time of each stage.
         segment_frames: Frames of an encoded segment; None chooses by the frames' size.
         checkpoint_interval_s: Least seconds between two checkpoints.
+        gains_path: A TOML file with constants of the temporal step (`temporal.gains`).
+        trace_path: A JSONL file for the trace of each frame.
     """
 
     progress: ProgressCallback = lambda done, total: None
@@ -44,6 +46,8 @@ class RenderControls:
     stage_times: StageTimes = IGNORED_STAGE_TIMES
     segment_frames: int | None = None
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+    gains_path: Path | None = None
+    trace_path: Path | None = None
 
 
 @dataclass(frozen=True)

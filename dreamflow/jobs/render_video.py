@@ -9,41 +9,14 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.matte import Matte, open_matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.clip import VideoPipeline
-from dreamflow.pipelines.compositor import (
-    Compositor,
-    CroppedDetector,
-    get_matte_box,
-    make_matte_lookup,
-)
 from dreamflow.pipelines.inputs import list_clip_files
-from dreamflow.pipelines.loop import LoopPipeline
-from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.video import VideoDreamer, marker_of
+from dreamflow.pipelines.video import build_video_pipeline
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.shots import Marker
-
-
-def build_video_pipeline(
-    clip: Clip, network: Network, settings: VideoSettings, matte: Matte | None = None
-) -> Pipeline:
-    """Return the journey of a clip, once through or as a loop."""
-    cuts, box = read_cut_list(clip, settings.carry.cuts), get_matte_box(matte, settings.carry)
-    touch = Compositor(settings.show, clip.timeline, make_matte_lookup(matte), box)
-
-    def marker() -> Marker:
-        return CroppedDetector(marker_of(settings.carry, cuts), box)
-
-    dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
-    if settings.carry.loop:
-        return LoopPipeline(clip.frames_from, len(clip), dreamer, marker, touch)
-    return VideoPipeline(clip.frames_from, len(clip), dreamer, marker(), touch)
 
 
 def render_video(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, option
@@ -16,6 +17,7 @@ DEFAULT_FRAME_TIMECODE = "50%"
 class ClipOptions(Options):
     """Which frames are taken from the source, and at what size."""
 
+    PANEL: ClassVar[str] = "Which frames"
     size: str | None = option(
         None, "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.", metavar="SIZE"
     )
@@ -45,6 +47,7 @@ class ClipOptions(Options):
 class EncodeOptions(Options):
     """How the output is encoded."""
 
+    PANEL: ClassVar[str] = "Output"
     codec: str = option(
         "auto",
         "h264, h265, av1, vp9, prores, ffv1, or auto: what plays everywhere.",

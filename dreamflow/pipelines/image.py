@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from dreamflow.core.schedules.timecode import Moment
-from dreamflow.core.tensors import tensor_to_picture
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
@@ -19,9 +19,9 @@ from dreamflow.media.read.matte_fitting import fit_matte_array
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite
-from dreamflow.pipelines.ground import ground_of
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.temporal.noise_base import noise_base_of
 
 
 def dream_image(
@@ -67,8 +67,9 @@ def dream_image(
     options = apply_channel_picks(options, make_channel_picks(options, network, picture))
     references = open_reference_frames(network, options)
     reference = references.at(Fraction(0)) if references else None
-    objective = Objective.parse(network, options.layer, reference, options.guidance)
-    image = ground_of(picture, options, network.device)
+    blend = options.layers.at(Moment())
+    objective = Objective(network, blend, reference, options.guidance)
+    image = noise_base_of(picture_to_tensor(picture, network.device), options)
     if options.iterations == 0:
         return picture.copy()
     dream = dream_octaves(

@@ -6,29 +6,30 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, prefetch_marked_frames
+from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
 from dreamflow.pipelines.pipeline import FramesFrom, PipelineState
 from dreamflow.pipelines.two_pass import dream_frames
-from dreamflow.pipelines.video import VideoDreamer
-from dreamflow.temporal.shots import Mark, Marker, look_at, related
+from dreamflow.temporal.shots import Mark, Marker, is_same_shot, make_signature
 
-LOOP_BLEND_FRAMES = 24
-"""The last frames, over which the second round passes into the first; at most half of the clip."""
+LOOP_BLEND_S = 1.0
+"""Duration of the cross-fade from the second round into the first; at most half of the clip."""
 UNLIMITED_FILES = 2**53
-"""More files than there are: both rounds go by all pictures of a clip."""
+"""More files than there are: both rounds depend on all pictures of a clip."""
 
 
 class LoopPipeline:
-    """Dreams the frames of a clip so that the last one leads into the first; a Journey.
+    """Dreams the frames of a clip so that the last one leads into the first.
 
-    The clip is dreamed twice round. The second round begins with what the first one ended with,
-    and over its last frames passes into the first round's: so its very last frame is the one that
-    its first came from. Only the second one is shown.
+    The clip is dreamed twice round. The second round begins with what the first one ended with, and
+    over its last second cross-fades into the first round: so its very last frame is the one that its
+    first came from. Only the second round is shown.
     """
 
     def __init__(
@@ -39,59 +40,71 @@ class LoopPipeline:
         new_detector: Callable[[], Marker],
         postprocess: Callable[[Frame], Frame] = lambda dreamed: dreamed,
     ) -> None:
-        """Make ready. count: of the frames, as far as is known. new_marker: makes one a round.
+        """Take what it is made of.
 
-        touch: the last, to each dream that is shown.
+        Args:
+            frames_from: Gives the frames from a number on.
+            frame_count: How many there are, as far as is known.
+            dreamer: Dreams them.
+            new_detector: Makes a detector of cuts and flashes, one a round.
+            postprocess: Applied last to each dream that is shown.
         """
         self.done, self.total = 0, 2 * frame_count
         self._frames_from, self._dreamer = frames_from, dreamer
         self._new_detector, self._detector = new_detector, new_detector()
         self._postprocess = postprocess
-        self._pending_snapshots: deque[DetectorSnapshot] = deque()
+        self._snapshots: deque[DetectorSnapshot] = deque()
         self._detector_state = self._detector.state()
         self._round_frames: int | None = None
-        self._first_round_ending: deque[np.ndarray] = deque(maxlen=LOOP_BLEND_FRAMES)
+        self._first_round_end: deque[tuple[Fraction, np.ndarray]] = deque()
         self._first_source: np.ndarray | None = None
         self._last_source: np.ndarray | None = None
 
     def __iter__(self) -> Iterator[Frame | None]:
         """Yield None for each frame of the first round, then the dreams of the second.
 
-        Raises SettingsError for an empty clip.
+        Raises:
+            SettingsError: The clip has no frame.
         """
         if self._round_frames is None:
-            yield from self._first_round()
-        yield from self._second_round()
+            yield from self._dream_first_round()
+        yield from self._dream_second_round()
+        self._dreamer.finish()
 
-    def _first_round(self) -> Iterator[None]:
-        for dreamed in dream_frames(self._read_marked_frames(self.done), self._dreamer):
-            self._first_source = (
-                dreamed.source if self._first_source is None else self._first_source
-            )
+    def _dream_first_round(self) -> Iterator[None]:
+        for dreamed in dream_frames(self._read_frames(self.done), self._dreamer):
+            if self._first_source is None:
+                self._first_source = dreamed.source
             self._last_source = dreamed.source
-            self._first_round_ending.append(dreamed.picture)
+            self._first_round_end.append((dreamed.time, dreamed.picture))
+            while dreamed.time - self._first_round_end[0][0] >= LOOP_BLEND_S:
+                self._first_round_end.popleft()
             self._advance()
             yield None
         self._round_frames, self._detector = self.done, self._new_detector()
         self._detector_state = self._detector.state()
 
-    def _read_marked_frames(self, start: int, follows_last: bool = False) -> Iterator[MarkedFrame]:
-        """Yield the frames from a number on; joined: the first one goes on from the last."""
-        self._pending_snapshots.clear()
-        for frame, mark, behind in prefetch_marked_frames(self._frames_from(start), self._detector):
-            self._pending_snapshots.append(behind)
+    def _read_frames(self, start: int, follows_last: bool = False) -> Iterator[MarkedFrame]:
+        """Yield the marked frames from a number on; the first may follow the clip's last one."""
+        self._snapshots.clear()
+        frames = self._frames_from(start)
+        for frame, mark, snapshot in mark_frames(
+            frames, self._detector, self._dreamer.controls.stage_times
+        ):
+            self._snapshots.append(snapshot)
             yield frame, Mark.SAME if follows_last else mark
             follows_last = False
 
     def _advance(self) -> None:
         self.done += 1
-        self._detector_state, _ = self._pending_snapshots.popleft()
+        self._detector_state, _ = self._snapshots.popleft()
 
-    def _second_round(self) -> Iterator[Frame]:
+    def _dream_second_round(self) -> Iterator[Frame]:
         count = self._round_frames
         if count is None or self._first_source is None or self._last_source is None:
             raise SettingsError("there is no frame to dream")
-        closes = related(look_at(self._last_source), look_at(self._first_source))
+        signatures = make_signature(self._last_source), make_signature(self._first_source)
+        closes = is_same_shot(*signatures)
         if not closes and self.done == count:
             warnings.warn(
                 "the clip's last frame does not lead into its first, so the dream cannot loop "
@@ -99,16 +112,16 @@ class LoopPipeline:
                 DreamFlowWarning,
                 2,
             )
-        blended = min(len(self._first_round_ending), count // 2) if closes else 0
-        first_round = list(self._first_round_ending)[len(self._first_round_ending) - blended :]
-        joined = self.done == count and closes
-        for dreamed in dream_frames(
-            self._read_marked_frames(self.done - count, joined), self._dreamer
-        ):
-            into = self.done - count - (count - blended)
-            if 0 <= into < blended:
-                share = (into + 1) / blended
-                mixed = dreamed.picture * (1 - share) + first_round[into] * np.float32(share)
+        blended = min(len(self._first_round_end), count // 2) if closes else 0
+        pictures = [picture for _, picture in self._first_round_end]
+        first_round = pictures[len(pictures) - blended :]
+        follows_last = self.done == count and closes
+        frames = self._read_frames(self.done - count, follows_last)
+        for dreamed in dream_frames(frames, self._dreamer):
+            position = self.done - count - (count - blended)
+            if 0 <= position < blended:
+                share = (position + 1) / blended
+                mixed = dreamed.picture * (1 - share) + first_round[position] * np.float32(share)
                 dreamed = replace(dreamed, picture=np.rint(mixed).astype(np.uint8))
             self._advance()
             yield self._postprocess(dreamed)
@@ -119,7 +132,7 @@ class LoopPipeline:
             "done": self.done,
             "count": self._round_frames,
             "read": UNLIMITED_FILES,
-            "ending": list(self._first_round_ending),
+            "ending": list(self._first_round_end),
             "begun": self._first_source,
             "last": self._last_source,
             "dreamer": self._dreamer.state(),
@@ -129,7 +142,7 @@ class LoopPipeline:
     def restore(self, state: PipelineState) -> None:
         """Go on from a state."""
         self.done, self._round_frames = state["done"], state["count"]
-        self._first_round_ending = deque(state["ending"], maxlen=LOOP_BLEND_FRAMES)
+        self._first_round_end = deque((time, picture) for time, picture in state["ending"])
         self._first_source, self._last_source = state["begun"], state["last"]
         self._dreamer.restore(state["dreamer"])
         self._detector_state = state["marker"]

@@ -1,27 +1,38 @@
-"""A clip read and marked ahead of what is dreamed, and what of that belongs to each frame."""
+"""Frames read and marked with cuts and flashes ahead of being dreamed."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from dreamflow.core.frames import Frame
 from dreamflow.core.prefetch import prefetch
-from dreamflow.core.timing import RECORDED_STAGE_TIMES, StageTimes
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.temporal.shots import Mark, Marker
 
 MarkedFrame = tuple[Frame, Mark]
 DetectorSnapshot = tuple[PipelineState, int]
-"""The marker's state behind a frame, and how many frames were read for it: a few more than came."""
+"""(detector state after a frame, source frames consumed for it including look-ahead)."""
 
 
-def prefetch_marked_frames(
-    frames: Iterable[Frame], detector: Marker, times: StageTimes = RECORDED_STAGE_TIMES
-) -> Generator[tuple[Frame, Mark, DetectorSnapshot], None, None]:
-    """Yield each frame with its mark, both made in a thread beforehand, and what is behind it."""
+def mark_frames(
+    frames: Iterable[Frame],
+    detector: Marker,
+    times: StageTimes = IGNORED_STAGE_TIMES,
+    *,
+    in_thread: bool = True,
+) -> Iterator[tuple[Frame, Mark, DetectorSnapshot]]:
+    """Yield each frame with its mark and the snapshot after it.
+
+    Args:
+        frames: In order.
+        detector: Marks them; it may look a few frames ahead.
+        times: Counts the time that decoding and shot detection take.
+        in_thread: Whether both are done ahead, in a thread of their own.
+    """
     read = 0
 
-    def noted() -> Iterator[Frame]:
+    def decode() -> Iterator[Frame]:
         nonlocal read
         source = iter(frames)
         while True:
@@ -32,13 +43,13 @@ def prefetch_marked_frames(
             read = frame.index + 1
             yield frame
 
-    def marked() -> Iterator[tuple[Frame, Mark, DetectorSnapshot]]:
-        source = detector(noted())
+    def mark() -> Iterator[tuple[Frame, Mark, DetectorSnapshot]]:
+        source = detector(decode())
         while True:
             with times.stage("shots"):
-                one = next(source, None)
-            if one is None:
+                marked = next(source, None)
+            if marked is None:
                 return
-            yield *one, (detector.state(), read)
+            yield *marked, (detector.state(), read)
 
-    return prefetch(marked(), times=times)
+    return prefetch(mark(), times=times) if in_thread else mark()

@@ -11,9 +11,8 @@ from pathlib import Path
 from dreamflow.core.errors import DreamFlowWarning, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
-from dreamflow.core.schedules.schedule import list_targets
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.targets import CLASS_LAYER, list_target_layers
+from dreamflow.core.targets import CLASS_LAYER
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.reference import ReferenceFeatures
@@ -126,7 +125,7 @@ def open_reference_frames(
     """
     if options.guided_by is None:
         return None
-    if set(list_target_layers(list_targets(options.layer))) == {CLASS_LAYER}:
+    if set(options.layers.layers) == {CLASS_LAYER}:
         warnings.warn(
             f"{named('guided_by')} does nothing for classes: add a layer, or leave it out",
             DreamFlowWarning,

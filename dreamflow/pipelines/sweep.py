@@ -13,7 +13,6 @@ import numpy as np
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
-from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
@@ -30,13 +29,13 @@ from dreamflow.pipelines.channel_choice import (
     has_channel_picks,
     make_channel_picks,
 )
-from dreamflow.pipelines.clip import VideoPipeline
 from dreamflow.pipelines.compositor import (
     Compositor,
     CroppedDetector,
     get_matte_box,
     make_matte_lookup,
 )
+from dreamflow.pipelines.dreamer import DreamerControls, VideoDreamer
 from dreamflow.pipelines.inputs import (
     PICTURE_INPUT,
     InputFiles,
@@ -49,7 +48,7 @@ from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
 from dreamflow.pipelines.still_clip import StillClip
 from dreamflow.pipelines.sweep_schedule import compute_sweep_times, format_sweep_schedule
-from dreamflow.pipelines.video import VideoDreamer, marker_of
+from dreamflow.pipelines.video import VideoPipeline, make_detector
 from dreamflow.temporal.options import CarryOptions
 
 MAX_SWEEP_SIDE_PX = 1280
@@ -164,6 +163,7 @@ def build_sweep_pipeline(
     caption: bool = False,
     cuts: Sequence[Fraction] | None = None,
     matte: Matte | None = None,
+    controls: DreamerControls | None = None,
 ) -> VideoPipeline:
     """Return the pipeline of a sweep.
 
@@ -174,6 +174,7 @@ def build_sweep_pipeline(
         caption: Whether the layer's name is written into the picture.
         cuts: Times in seconds at which shots of a clip begin; None takes what `carry.cuts` says.
         matte: Where the dream is shown; see `open_sweep_matte`.
+        controls: Constants of the temporal step, and callbacks.
 
     Raises:
         SettingsError: The network lacks a layer, or the source is too small for one.
@@ -187,7 +188,7 @@ def build_sweep_pipeline(
         cuts = ()
     elif cuts is None:
         cuts = read_cut_list(source, carry.cuts)
-    captions = LayerCaptions(LayerSchedule(dream.layer[0])) if caption else None
+    captions = LayerCaptions(dream.layers) if caption else None
     timeline, box = source.timeline, get_matte_box(matte, carry)
     compositor = Compositor(settings.show, timeline, make_matte_lookup(matte), box)
 
@@ -195,10 +196,11 @@ def build_sweep_pipeline(
         frame = compositor(frame)
         return captions.draw(frame, timeline.moment_at(frame.time)) if captions else frame
 
-    dreamer = VideoDreamer(network, dream, carry, timeline)
+    controls = controls or DreamerControls()
     if isinstance(source, StillClip):
-        dreamer.least_effort = STILL_MIN_EFFORT
-    detector = CroppedDetector(marker_of(carry, cuts), box)
+        controls = replace(controls, min_effort=STILL_MIN_EFFORT)
+    dreamer = VideoDreamer(network, dream, carry, timeline, controls)
+    detector = CroppedDetector(make_detector(carry, cuts), box)
     return VideoPipeline(source.frames_from, len(source), dreamer, detector, finish)
 
 

@@ -40,8 +40,8 @@ from dreamflow.pipelines.inputs import (
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
-from dreamflow.temporal.carried import carried_plan
 from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.plans import plan_refinement
 
 
 def get_matte_frames(frames: tuple[Frame, ...] | Clip, source: Path) -> MatteTarget:
@@ -68,6 +68,9 @@ def render_preview(
     show: ShowOptions | None = None,
     matte: Matte | None = None,
     say: MessageCallback = lambda line: None,
+    *,
+    gains_path: Path | None = None,
+    trace_path: Path | None = None,
 ) -> np.ndarray:
     """Return the dream of the last of the frames, the others dreamed before it.
 
@@ -117,7 +120,9 @@ def estimate_frame_steps(
     now, carried = dream.at(moment), carry.at(moment)
     first, later = (
         plan_octaves(now),
-        carried_plan(now, carried) if carry.carry else plan_octaves(now),
+        plan_refinement(now, carried, carried.carry_iterations)
+        if carry.carry
+        else plan_octaves(now),
     )
     of_first, of_later = (sum(octave.iterations for octave in plan) for plan in (first, later))
     return of_first, of_later

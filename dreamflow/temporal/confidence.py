@@ -1,87 +1,103 @@
-"""Where optical flow can be believed."""
+"""How far optical flow may be believed, found on the host where flow is estimated."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dreamflow.core.opencv import cv2
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.motion import FlowPair
 
 RELATIVE_TOLERANCE = 0.01
-ABSOLUTE_TOLERANCE_PX2 = 0.5
-"""Forward/backward check of Ruder, Dosovitskiy and Brox 2016, equation 5 (after Sundaram 2010)."""
-ALIKE_LEVELS = 5.0
-ALIKE_BLUR_PX = 3.0
-TORN_AREA, WHOLE_AREA = 0.65, 0.85
-TORN_BLUR_PX = 1.5
-SOFTNESS_PX = 1.5
-"""Standard deviation of the blur that keeps the border of an untrusted area from showing."""
+ABSOLUTE_TOLERANCE_PX = 0.5**0.5
+"""Forward-backward check of Ruder, Dosovitskiy and Brox 2016, equation 5 (after Sundaram 2010)."""
 
 
-def positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def flow_positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where each pixel of a flow (H, W, 2) points to: float32 x (H, W) and y (H, W)."""
     height, width = flow.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     return x + flow[..., 0], y + flow[..., 1]
 
 
-def in_frame(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return bool (H, W): which of the places x, y, each float32 (H, W), lie within the frame."""
+def inside_frame(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return bool (H, W): which positions x, y, each float32 (H, W), lie within the frame."""
     height, width = x.shape
     # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
     return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
 
-def consistent(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """Return bool (H, W): the backward flow stays in frame, and the forward flow leads back.
+def sample_linear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return an array (H, W) or (H, W, C) at positions x, y; outside of it its edge is repeated."""
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    Both flows are float32 (H, W, 2); backward lives on the current frame, forward on the previous.
-    True where |b + f(x + b)|^2 <= 0.01 (|b|^2 + |f|^2) + 0.5 pixels^2.
+
+def check_consistency(
+    flow: FlowPair,
+    relative: float = RELATIVE_TOLERANCE,
+    absolute_px: float = ABSOLUTE_TOLERANCE_PX,
+) -> np.ndarray:
+    """Return where the backward flow stays in the frame and the forward flow leads back: bool (H, W).
+
+    True where |b + f(x + b)|^2 <= relative * (|b|^2 + |f|^2) + absolute_px^2.
     """
-    x, y = positions(backward)
-    returned = cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    error = np.square(backward + returned).sum(axis=-1)
-    size = np.square(backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
-    return in_frame(x, y) & (error <= RELATIVE_TOLERANCE * size + ABSOLUTE_TOLERANCE_PX2)
+    x, y = flow_positions(flow.backward)
+    returned = sample_linear(flow.forward, x, y)
+    error = np.square(flow.backward + returned).sum(axis=-1)
+    size = np.square(flow.backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
+    return inside_frame(x, y) & (error <= relative * size + absolute_px**2)
 
 
-def flow_trust(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """Return the trust in a backward flow: float32 (H, W) in [0, 1], softened, 0 where occluded."""
-    believed = consistent(backward, forward).astype(np.float32)
-    softened = cv2.GaussianBlur(believed, (0, 0), SOFTNESS_PX)
-    return np.minimum(believed, softened)
+def forward_backward_confidence(flow: FlowPair, gains: Gains) -> np.ndarray:
+    """Return the confidence in a backward flow: float32 (H, W) in [0, 1], 0 where it is occluded."""
+    longer = max(flow.backward.shape[:2])
+    tolerance_px = gains.flow_absolute_tolerance * longer
+    consistent = check_consistency(flow, gains.flow_relative_tolerance, tolerance_px)
+    believed = consistent.astype(np.float32)
+    return np.minimum(believed, cv2.GaussianBlur(believed, (0, 0), gains.confidence_blur * longer))
 
 
-def alike(
+def photometric_consistency(
     before: np.ndarray,
     here: np.ndarray,
     backward: np.ndarray,
-    levels: float | np.ndarray = ALIKE_LEVELS,
+    tolerance: float | np.ndarray,
+    gains: Gains,
 ) -> np.ndarray:
-    """Return where a frame looks as the one before does along its flow: float32 (H, W) in [0, 1].
+    """Return where a frame looks like the previous one along the flow: float32 (H, W) in [0, 1].
 
-    before, here: uint8 (H, W, 3). On snow, sky or blurred ground the flows do not agree, since
-    nothing there tells them apart; but what is carried there lies as well as anywhere. 1 where they
-    differ by less than `levels`, one number or (H, W), on a blurred average, falling to 0 at twice
-    that.
+    On snow, sky or blurred ground the two flows disagree, since nothing there tells one place from
+    another; but what is carried there lies as well as anywhere.
+
+    Args:
+        before: The previous frame, uint8 (H, W, 3).
+        here: The current frame, alike.
+        backward: float32 (H, W, 2).
+        tolerance: Levels, a number or float32 (H, W): 1 where the blurred difference is smaller,
+            falling to 0 at twice that.
+        gains: The constants.
     """
-    x, y = positions(backward)
-    moved = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    off = cv2.GaussianBlur(cv2.absdiff(moved, here), (0, 0), ALIKE_BLUR_PX).max(axis=-1)
-    near = np.clip(2 - off / np.asarray(levels, np.float32), 0, 1)
-    return near.astype(np.float32) * in_frame(x, y)
+    x, y = flow_positions(backward)
+    blur_px = gains.photometric_blur * max(here.shape[:2])
+    difference = cv2.absdiff(sample_linear(before, x, y), here)
+    difference = cv2.GaussianBlur(difference, (0, 0), blur_px).max(axis=-1)
+    close = np.clip(2 - difference / np.asarray(tolerance, np.float32), 0, 1)
+    return close.astype(np.float32) * inside_frame(x, y)
 
 
-def whole(backward: np.ndarray) -> np.ndarray:
-    """Return where a backward flow does not tear the frame before: float32 (H, W) in [0, 1].
+def uncompressed_mask(backward: np.ndarray, gains: Gains) -> np.ndarray:
+    """Return where a backward flow does not draw the previous frame out: float32 (H, W) in [0, 1].
 
-    Behind what moves slowly, the flow passes evenly from one motion to the other, and forth and
-    back agree; but each frame would draw out the same few pixels there, to streaks in the end. So
-    it is 0 where a pixel comes from less than 0.65 of a pixel's area, and 1 from 0.85 on, which is
-    more than a zoom takes in a frame. A single row or column is never torn.
+    Behind what moves slowly the flow passes evenly from one motion to the other, and both flows
+    agree; but each frame would draw the same few pixels out there, to streaks in the end. So it is
+    0 where a pixel comes from less than `compressed_area` of a pixel's area, and 1 from
+    `uncompressed_area` on, which is more than a zoom takes in a frame.
     """
     if min(backward.shape[:2]) < 2:
         return np.ones(backward.shape[:2], np.float32)
-    flow = cv2.GaussianBlur(backward, (0, 0), TORN_BLUR_PX)
+    blur_px = gains.compression_blur * max(backward.shape[:2])
+    flow = cv2.GaussianBlur(backward, (0, 0), blur_px)
     (xy, xx), (yy, yx) = np.gradient(flow[..., 0]), np.gradient(flow[..., 1])
     area = (1 + xx) * (1 + yy) - xy * yx
-    return np.clip((area - TORN_AREA) / (WHOLE_AREA - TORN_AREA), 0, 1).astype(np.float32)
+    width = gains.uncompressed_area - gains.compressed_area
+    return np.clip((area - gains.compressed_area) / width, 0, 1).astype(np.float32)

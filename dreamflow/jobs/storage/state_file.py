@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from dreamflow.core.errors import OutputError, named
 from dreamflow.media.atomic_file import atomic_write
@@ -50,7 +51,14 @@ def read_state(path: Path) -> PipelineState:
 
 
 def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
-    """Return a value as JSON; its arrays are added to the list, and stand in it by their number."""
+    """Return a value as JSON, in which arrays stand by their number in the list.
+
+    An image, a tensor (1, C, H, W), becomes an array (H, W, C): restored, it has the memory layout
+    (channels last) that it had.
+    """
+    if isinstance(value, Tensor):
+        pixels = value[0].permute(1, 2, 0) if value.dim() == 4 else value
+        value = np.ascontiguousarray(pixels.detach().cpu().numpy())
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"array": len(arrays) - 1}

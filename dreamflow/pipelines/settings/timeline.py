@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Moment, Timeline
-from dreamflow.core.targets import list_target_layers
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.objective_term import ObjectiveTerm
 from dreamflow.dream.options import DreamOptions
@@ -80,18 +78,14 @@ class SettingsTimeline:
                 f"a schedule needs the rate and length of the clip: give a {named('timeline')}",
                 setting="timeline",
             )
-        schedule = options.schedules.get("layer")
-        self._layer_schedule = schedule if isinstance(schedule, LayerSchedule) else None
-        blends = self._layer_schedule.blends if self._layer_schedule else ()
-        self._first_of_run = _number_first_of_runs(blends)
-        for name in (name for blend in blends for name in blend):
-            ObjectiveTerm.from_target(network, name)
+        self._layers = options.layers
+        self._first_of_run = _number_first_of_runs(self._layers.blends)
+        for target in (target for blend in self._layers.blends for target in blend.targets):
+            ObjectiveTerm.from_target(network, target)
         self._reference_frames = open_reference_frames(network, options, timeline)
         self._reference: ReferenceFeatures | None = None
-        if self._reference_frames and self._layer_schedule:
-            self._reference_frames.at(Fraction(0)).check_size(
-                list_target_layers(self._layer_schedule.first_keyframe_by_target)
-            )
+        if self._reference_frames:
+            self._reference_frames.at(Fraction(0)).check_size(self._layers.layers)
         self.first_settings = self.at(Fraction(0))
         self.settings_vary = any(name != "layer" for name in options.schedules)
         self.reference_varies = bool(self._reference_frames and self._reference_frames.is_clip)
@@ -102,16 +96,15 @@ class SettingsTimeline:
         options = self.options.at(moment)
         if self._reference_frames:
             self._reference = self._reference_frames.at(moment.time if self.timeline else time)
-        objective = Objective.parse(self.network, options.layer, self._reference, options.guidance)
+        blend = self._layers.at(moment)
+        objective = Objective(self.network, blend, self._reference, options.guidance)
         self._guidance = options.guidance
         return FrameSettings(
             options, self.carry.at(moment), objective, self._keyframe_weights_at(moment)
         )
 
     def _keyframe_weights_at(self, moment: Moment) -> dict[int, float]:
-        if not self._layer_schedule:
-            return {0: 1.0}
-        before, after, share = self._layer_schedule.find_interval(moment)
+        before, after, share = self._layers.find_interval(moment)
         first, second = self._first_of_run[before], self._first_of_run[after]
         if share == 0 or first == second:
             return {first: 1.0}
@@ -125,11 +118,7 @@ class SettingsTimeline:
         Args:
             keyframe: Its number from 0.
         """
-        blend = (
-            self._layer_schedule.blends[keyframe]
-            if self._layer_schedule
-            else self.first_settings.objective.weights
-        )
+        blend = self._layers.blends[keyframe]
         return Objective(self.network, blend, self._reference, self._guidance)
 
     def check_size(self, height: int, width: int) -> None:
@@ -142,8 +131,8 @@ class SettingsTimeline:
         Raises:
             SettingsError: They are too small for a layer; the error names it.
         """
-        if self._layer_schedule:
-            self.network.check_size(self._layer_schedule.first_keyframe_by_target, height, width)
+        if not self._layers.is_constant:
+            self.network.check_size(self._layers.layers, height, width)
 
 
 def _number_first_of_runs(blends: Sequence[object]) -> list[int]:

@@ -14,9 +14,9 @@ from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.resize import resize_picture
-from dreamflow.pipelines.noise import coloured_noise
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.pipeline import make_zoom_timeline
+from dreamflow.temporal.noise_base import coloured_noise
 
 DEFAULT_ZOOM_SIZE = "640"
 NOISE_SIZE_PX = (1920, 1080)

@@ -1,94 +1,139 @@
-"""Motion where the flow does not know it: as that around, where the picture agrees."""
+"""Flow completed where it is unknown: by the motion around, where the pictures agree with it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+import torch
 
-from dreamflow.core.frames import Frame
+from dreamflow.core.imaging.arrays import as_tensor
+from dreamflow.core.imaging.filters import grid_size
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.confidence import ALIKE_LEVELS, alike, in_frame, positions, whole
-from dreamflow.temporal.flow.estimators import Motion, looked_at, scaled
+from dreamflow.temporal.confidence import (
+    flow_positions,
+    forward_backward_confidence,
+    inside_frame,
+    photometric_consistency,
+    uncompressed_mask,
+)
+from dreamflow.temporal.flow.estimators import reduce_for_flow, resize_flow
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.motion import FlowPair, Motion
 
-FITS_LEVELS = 10.0
-"""As `ALIKE_LEVELS`, for motion that was passed on: on snow that rushes by, the right motion and a
-wrong one are equally far off, but only one of them is the same from frame to frame."""
-ISLAND_PX = 9
-"""Where the flows agree on less than this by chance, nothing is passed on from there."""
-BORDER_PX = 4.0
-SMALLEST_PX = 8
+MIN_PYRAMID_SIDE_PX = 8
 
 
-def filled(flow: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return a flow float32 (H, W, 2), passed on smoothly from where it is known to where not.
+def pull_push(flow: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return a flow spread smoothly from where it is known to where it is not.
 
-    known: float32 (H, W) in [0, 1], 0 where nothing is; somewhere there must be more. Pull-push
-    (Gortler et al. 1996, "The Lumigraph"): averages of what is known, at half the size again and
-    again, fill what the finer sizes lack.
+    Pull-push (Gortler et al. 1996, "The Lumigraph"): averages of what is known, at half the size
+    again and again, fill what the finer sizes lack.
+
+    Args:
+        flow: float32 (H, W, 2).
+        known: float32 (H, W) in [0, 1], its weight; not 0 everywhere.
     """
     sums, weight = flow * known[..., None], known
     finer: list[tuple[np.ndarray, np.ndarray]] = []
-    while min(weight.shape) > SMALLEST_PX:
+    while min(weight.shape) > MIN_PYRAMID_SIDE_PX:
         finer.append((sums, weight))
         sums, weight = cv2.pyrDown(sums), cv2.pyrDown(weight)
     mean = sums.sum(axis=(0, 1)) / weight.sum()
-    result = _over(np.broadcast_to(mean, sums.shape).astype(np.float32), sums, weight)
+    result = _overlay(np.broadcast_to(mean, sums.shape).astype(np.float32), sums, weight)
     for sums, weight in reversed(finer):
         height, width = weight.shape
-        result = _over(cv2.pyrUp(result, dstsize=(width, height)), sums, weight)
+        result = _overlay(cv2.pyrUp(result, dstsize=(width, height)), sums, weight)
     return result
 
 
-def _over(below: np.ndarray, sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _overlay(below: np.ndarray, sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
     share = np.clip(weight, 0, 1)[..., None]
     return below + share * (sums / np.maximum(weight, 1e-6)[..., None] - below)
 
 
-def mended(motion: Motion, before: Frame, here: Frame) -> Motion:
-    """Return a motion along which a dream can be carried, and how much of it where, as its trust.
+def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: Gains) -> Motion:
+    """Return the motion along which a dream can be carried.
 
-    before, here: the frames it is between. Where nothing tells one place from another, as on snow,
-    flow is made up, and changes from frame to frame: it tears what is carried. There the motion
-    around it is taken, if the picture is much the same along it. Then what looks alike along the
-    motion is trusted as well (`alike`), and nothing where it would be drawn out to streaks
-    (`whole`). Large frames are looked at in the size that flow is estimated at.
+    Where nothing tells one place from another, as on snow, flow is arbitrary and changes from frame
+    to frame: it tears what is carried. There the motion around is taken, if the pictures agree along
+    it. What looks alike along the motion is then believed as well, and nothing where it would be
+    drawn out to streaks. Large frames are looked at in the size that flow is estimated at.
+
+    Args:
+        flow: As it was estimated, of any size.
+        before: The previous frame, uint8 (H, W, 3) RGB.
+        here: The current frame, alike.
+        gains: The constants.
+
+    Returns:
+        Motion on the CPU, of the size of the flow; see `Motion.to`.
     """
-    first, second = looked_at(before.picture), looked_at(here.picture)
-    (height, width), size = here.picture.shape[:2], second.shape[:2]
-    backward = scaled(motion.backward, *size)
-    trust = cv2.resize(motion.trust, size[::-1], interpolation=cv2.INTER_AREA)
-    change, levels = taken(backward, trust * whole(backward), first, second)
-    changed = backward + change
-    near = alike(first, second, changed, levels)
-    kept = np.maximum(trust, near) * whole(changed)
-    kept = cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR)
-    full = motion.backward + scaled(change, height, width)
-    return replace(
-        motion,
-        backward=full,
-        # Scaled up, the change of flow that is not known, and points far out, is not all there is
-        # to it at its border.
-        trust=kept * in_frame(*positions(full)),
-        found=motion.backward,
-    )
+    first, second = reduce_for_flow(before), reduce_for_flow(here)
+    size = second.shape[:2]
+    backward = resize_flow(flow.backward, *size)
+    confidence = forward_backward_confidence(flow, gains)
+    height, width = confidence.shape
+    reduced = cv2.resize(confidence, size[::-1], interpolation=cv2.INTER_AREA)
+    known = reduced * uncompressed_mask(backward, gains)
+    delta, tolerance = flow_delta(backward, known, first, second, gains)
+    completed = backward + delta
+    alike = photometric_consistency(first, second, completed, tolerance, gains)
+    believed = np.maximum(reduced, alike) * uncompressed_mask(completed, gains)
+    believed = cv2.resize(believed, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = flow.backward + resize_flow(delta, height, width)
+    # Resized, the change of a flow that points far out is not all there is to it at its border.
+    believed = believed * inside_frame(*flow_positions(full))
+    return make_motion(full, believed, here.shape[0], here.shape[1], gains)
 
 
-def taken(
-    backward: np.ndarray, trust: np.ndarray, before: np.ndarray, here: np.ndarray
+def flow_delta(
+    backward: np.ndarray, known: np.ndarray, before: np.ndarray, here: np.ndarray, gains: Gains
 ) -> tuple[np.ndarray, np.ndarray | float]:
-    """Return by how much a backward flow is changed to the motion around: float32 (H, W, 2).
+    """Return by how much a backward flow changes to become the motion around.
 
-    trust: in the flow, float32 (H, W). before, here: uint8 (H, W, 3). Beside it the levels by which
-    the frames may differ along it, float32 (H, W) or one number (see `alike`).
+    Args:
+        backward: float32 (H, W, 2).
+        known: Confidence in it, float32 (H, W).
+        before: The previous frame, uint8 (H, W, 3).
+        here: The current frame, alike.
+        gains: The constants.
+
+    Returns:
+        (change, float32 (H, W, 2); levels by which the frames may differ along the completed flow,
+        float32 (H, W) or a number).
     """
-    window = np.ones((ISLAND_PX, ISLAND_PX), np.uint8)
-    known = cv2.erode(trust, window)
-    if known.max() == 0 or known.min() == 1:
-        return np.zeros_like(backward), ALIKE_LEVELS
-    around = filled(backward, known)
-    lost = 1 - cv2.dilate(known, window)
-    share = cv2.GaussianBlur(lost * alike(before, here, around, FITS_LEVELS), (0, 0), BORDER_PX)
-    share = np.minimum(1.5 * share, 1) * (1 - trust)
-    levels = ALIKE_LEVELS + share * np.float32(FITS_LEVELS - ALIKE_LEVELS)
-    return share[..., None] * (around - backward), levels
+    longer = max(backward.shape[:2])
+    side = 2 * round(gains.island * longer / 2) + 1
+    window = np.ones((side, side), np.uint8)
+    sure = cv2.erode(known, window)
+    if sure.max() == 0 or sure.min() == 1:
+        return np.zeros_like(backward), gains.photometric_tolerance
+    around = pull_push(backward, sure)
+    unknown = 1 - cv2.dilate(sure, window)
+    alike = photometric_consistency(before, here, around, gains.completed_tolerance, gains)
+    share = cv2.GaussianBlur(unknown * alike, (0, 0), gains.completion_border * longer)
+    share = np.minimum(1.5 * share, 1) * (1 - known)
+    looser = np.float32(gains.completed_tolerance - gains.photometric_tolerance)
+    return share[..., None] * (around - backward), gains.photometric_tolerance + share * looser
+
+
+def make_motion(
+    backward: np.ndarray, confidence: np.ndarray, height: int, width: int, gains: Gains
+) -> Motion:
+    """Return a motion of arrays, for frames of (height, width) pixels."""
+    grid = grid_size(height, width, gains.crop_block * max(height, width))
+    # Of a scene that has been in view for long, this leaves less coverage than counts as covered.
+    lost_below = 1 - (1 - gains.fill_below_coverage) ** (1 / gains.coverage_power)
+    lost = (confidence < lost_below).astype(np.float32)
+    grid = min(grid[0], lost.shape[0]), min(grid[1], lost.shape[1])
+    shares = cv2.resize(lost, grid[::-1], interpolation=cv2.INTER_AREA)
+    tensors = (
+        as_tensor(np.ascontiguousarray(backward, np.float32)),
+        torch.from_numpy(np.ascontiguousarray(confidence, np.float32))[None, None],
+    )
+    return Motion(*tensors, float(confidence.mean()), shares.reshape(grid))
+
+
+def still_motion(height: int, width: int, gains: Gains) -> Motion:
+    """Return the motion between two frames that are the same, of (height, width) pixels."""
+    still = np.zeros((height, width, 2), np.float32)
+    return make_motion(still, np.ones((height, width), np.float32), height, width, gains)

@@ -10,25 +10,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.core.errors import DependencyError, WeightsError
+from dreamflow.core.errors import DependencyError, WeightsError, named
 from dreamflow.networks.traced.torchvision_import import import_torchvision
 from dreamflow.networks.weights.folders import find_torch_hub_folder, list_user_weights_folders
 from dreamflow.networks.weights.formats import read_weights
-from dreamflow.temporal.flow.estimators import Flows, looked_at, scaled
+from dreamflow.temporal.flow.estimators import reduce_for_flow
+from dreamflow.temporal.motion import FlowPair
 
 MODELS = {"raft": "raft_large", "raft-small": "raft_small"}
-"""What `--flow` calls them, and torchvision."""
+"""torchvision's name of each value of the setting `flow`."""
 MULTIPLE_PX = 8
-"""RAFT works on an eighth of the size."""
-SMALLEST_SIDE_PX = 128
-"""And there on a pyramid of four sizes, each of two pixels at least."""
+"""Sides are padded to a multiple of this: RAFT works on an eighth of the size."""
+MIN_RAFT_SIDE_PX = 128
+"""Smallest side: an eighth of it is split into a pyramid of four sizes, of two pixels at least."""
 
 
 def find_raft(name: str) -> Path:
-    """Return the weights file of `raft` or `raft-small`, or raise WeightsError.
+    """Return the weights file of `raft` or `raft-small`.
 
-    The first `raft_large*.safetensors` or `.pth` (so torchvision's own names will do) in the
-    folders of the networks' weights, then in the folder that torchvision downloads into.
+    The first `raft_large*.safetensors` or `.pth`, as torchvision names them, in the folders of the
+    networks' weights, then in the folder that torchvision downloads into.
+
+    Raises:
+        WeightsError: There is none.
     """
     model = MODELS[name]
     folders = [*list_user_weights_folders(), find_torch_hub_folder()]
@@ -37,15 +41,18 @@ def find_raft(name: str) -> Path:
             if found := sorted(folder.glob(f"{model}*{suffix}")):
                 return found[0]
     raise WeightsError(
-        f"no weights for --flow {name}: put torchvision's {model} weights as {model}.pth into "
-        f"{' or '.join(map(str, folders))}, or use --flow dis"
+        f"no weights for {named('flow')} {name}: put torchvision's {model} weights as {model}.pth into "
+        f"{' or '.join(map(str, folders))}, or use {named('flow')} dis",
+        setting="flow",
+        value=name,
     )
 
 
 class Raft:
-    """An estimator; both flows of a pair are one batch."""
+    """RAFT as an estimator of flow; both directions of a pair are one batch."""
 
     def __init__(self, model: torch.nn.Module, device: torch.device) -> None:
+        """Take torchvision's model with its weights, and the device to run it on."""
         self.model = model.to(device).eval().requires_grad_(False)
         self.device = device
 
@@ -53,8 +60,9 @@ class Raft:
     def load(cls, name: str, device: torch.device) -> Raft:
         """Return `raft` or `raft-small` with its weights.
 
-        Raises WeightsError where they are not found or do not fit, DependencyError where
-        torchvision cannot be used.
+        Raises:
+            WeightsError: The weights are not found, or do not fit.
+            DependencyError: torchvision cannot be used.
         """
         path = find_raft(name)
         try:
@@ -62,7 +70,9 @@ class Raft:
             flow = importlib.import_module("torchvision.models.optical_flow")
         except (ImportError, RuntimeError) as error:
             why = str(error).splitlines()[0]
-            raise DependencyError(f"--flow {name} needs torchvision ({why})") from error
+            raise DependencyError(
+                f"{named('flow')} {name} needs torchvision ({why})", setting="flow", value=name
+            ) from error
         model = getattr(flow, MODELS[name])(weights=None)
         try:
             model.load_state_dict(read_weights(path)[0])
@@ -71,27 +81,26 @@ class Raft:
         return cls(model, device)
 
     @torch.inference_mode()
-    def __call__(self, before: np.ndarray, here: np.ndarray) -> Flows:
-        """Return the (backward, forward) flow of two frames, each uint8 (H, W, 3) RGB."""
-        height, width = here.shape[:2]
-        frames = [self._image(looked_at(picture)) for picture in (here, before)]
+    def __call__(self, before: np.ndarray, here: np.ndarray) -> FlowPair:
+        """Return the flow between two frames, each uint8 (H, W, 3) RGB."""
+        frames = [self._to_image(reduce_for_flow(picture)) for picture in (here, before)]
         small_height, small_width = frames[0].shape[2:]
-        pair = torch.cat([_padded(frame) for frame in frames])
-        found = self.model(pair, pair.flip(0))[-1][:, :, :small_height, :small_width]
-        backward, forward = found.permute(0, 2, 3, 1).float().contiguous().cpu().numpy()
-        return scaled(backward, height, width), scaled(forward, height, width)
+        pair = torch.cat([_pad(frame) for frame in frames])
+        flows = self.model(pair, pair.flip(0))[-1][:, :, :small_height, :small_width]
+        backward, forward = flows.permute(0, 2, 3, 1).float().contiguous().cpu().numpy()
+        return FlowPair(backward, forward)
 
-    def _image(self, picture: np.ndarray) -> Tensor:
+    def _to_image(self, picture: np.ndarray) -> Tensor:
         """Return float32 (1, 3, H, W) in [-1, 1], as RAFT was trained with."""
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device)
         return pixels.permute(2, 0, 1)[None].float().div(127.5).sub(1)
 
 
-def _padded(image: Tensor) -> Tensor:
+def _pad(image: Tensor) -> Tensor:
     """Return an image with its right and bottom edge repeated up to a size that RAFT takes."""
     height, width = image.shape[2:]
     down, right = (
-        max(SMALLEST_SIDE_PX, -(-side // MULTIPLE_PX) * MULTIPLE_PX) - side
+        max(MIN_RAFT_SIDE_PX, -(-side // MULTIPLE_PX) * MULTIPLE_PX) - side
         for side in (height, width)
     )
     return F.pad(image, (0, right, 0, down), mode="replicate")

@@ -1,4 +1,4 @@
-"""Where the motion between two frames comes from, as the options say."""
+"""Where the motion between two frames comes from: an estimator or files, ahead of its use."""
 
 from __future__ import annotations
 
@@ -11,115 +11,155 @@ import numpy as np
 import torch
 
 from dreamflow.core.frames import Frame
-from dreamflow.core.timing import WAITING_STAGE, time_stage
-from dreamflow.temporal.flow.completion import mended
-from dreamflow.temporal.flow.estimators import Estimator, Motion, dis, estimate_motion, farneback
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
+from dreamflow.temporal.flow.completion import complete_flow, still_motion
+from dreamflow.temporal.flow.estimators import (
+    FlowEstimator,
+    estimate_dis,
+    estimate_farneback,
+    reduced_size,
+)
 from dreamflow.temporal.flow.flo_files import FlowFolder
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.motion import FlowPair, Motion
 from dreamflow.temporal.options import CarryOptions
 
-MotionSource = Callable[[Frame, Frame], Motion]
-"""Gives the motion between two frames of one size, the earlier first, as a dream is carried."""
+FlowSource = Callable[[Frame, Frame], FlowPair]
+"""Gives the flow between two frames of one size, the earlier first."""
 
-KEPT_BYTES = 512 * 2**20
-"""Of remembered flow, at most: 24 pairs of 1280x720."""
+MAX_CACHE_BYTES = 512 * 2**20
+"""Memory that cached flow may take: 72 pairs of 960x540."""
 
 
-def estimator(name: str, device: torch.device) -> Estimator:
-    """Return the estimator that `--flow` names. A network's work on the device, others do not.
+def choose_estimator(name: str, device: torch.device) -> FlowEstimator:
+    """Return the estimator that the setting `flow` names; a network's works on the device.
 
-    Raises WeightsError or DependencyError where a network's cannot be had.
+    Raises:
+        WeightsError: The weights of a flow network are not found.
+        DependencyError: torchvision cannot be used.
     """
     if name in ("dis", "farneback"):
-        return dis if name == "dis" else farneback
-    from dreamflow.temporal.flow.raft import (
-        Raft,  # torchvision is imported only where it is asked for
-    )
+        return estimate_dis if name == "dis" else estimate_farneback
+    from dreamflow.temporal.flow.raft import Raft  # torchvision is imported only where it is used
 
     return Raft.load(name, device)
 
 
-def motion_source(carry: CarryOptions, device: torch.device) -> MotionSource:
-    """Return what tells the motion between frames: files where there are, else an estimator."""
+def open_motion_source(
+    carry: CarryOptions,
+    device: torch.device,
+    gains: Gains,
+    times: StageTimes = IGNORED_STAGE_TIMES,
+) -> MotionSource:
+    """Return the source of motion that the settings ask for: files where given, or an estimator.
+
+    Raises:
+        SettingsError: The folder of flow files is not there, or holds none.
+        WeightsError: The weights of a flow network are not found.
+        DependencyError: torchvision cannot be used.
+    """
     if carry.flow_dir is not None:
-        folder = FlowFolder(Path(carry.flow_dir))
-        return Foreseen(lambda before, here: mended(folder(before, here), before, here))
-    chosen = estimator(carry.flow, device)
+        return MotionSource(FlowFolder(Path(carry.flow_dir)), gains, times=times)
+    estimator = choose_estimator(carry.flow, device)
 
-    def estimated(before: Frame, here: Frame) -> Motion:
-        if np.array_equal(before.picture, here.picture):
-            return Motion.none(*here.picture.shape[:2])
-        return mended(estimate_motion(before.picture, here.picture, chosen), before, here)
+    def estimate(before: Frame, here: Frame) -> FlowPair:
+        return estimator(before.picture, here.picture)
 
-    # A network would only fight for the device with the one that dreams.
-    return Foreseen(estimated, ahead=carry.flow in ("dis", "farneback"))
+    # A flow network would only compete for the device with the one that dreams.
+    on_host = carry.flow in ("dis", "farneback")
+    return MotionSource(estimate, gains, prefetches=on_host, still_where_equal=True, times=times)
 
 
-class Foreseen:
-    """A source of motion that can look at a pair of frames in a thread, before it is asked."""
+class MotionSource:
+    """Finds and completes the motion between frames, in a thread of its own where it is asked to."""
 
-    def __init__(self, source: MotionSource, ahead: bool = True) -> None:
-        """Take a source. ahead: whether it is of use to ask it ahead."""
-        self.source, self.ahead = source, ahead
+    def __init__(
+        self,
+        source: FlowSource,
+        gains: Gains,
+        *,
+        prefetches: bool = True,
+        still_where_equal: bool = False,
+        times: StageTimes = IGNORED_STAGE_TIMES,
+    ) -> None:
+        """Take a source of flow.
+
+        Args:
+            source: Gives the flow.
+            gains: The constants of its completion.
+            prefetches: Whether it is of use to ask the source ahead, in a thread.
+            still_where_equal: Whether equal frames have no motion, without asking the source.
+            times: Counts the time that flow takes.
+        """
+        self.gains, self.prefetches, self._times = gains, prefetches, times
+        self._source, self._still_where_equal = source, still_where_equal
+        self._cache: CachedFlow | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="motion")
         # What is asked for now, and what will be asked for next.
         self._coming: deque[tuple[Frame, Frame, Future[Motion]]] = deque(maxlen=2)
 
-    def foresee(self, before: Frame, here: Frame) -> None:
-        """Begin with a pair that will most likely be asked for next."""
-        if self.ahead:
-            found = self._pool.submit(self._found, before, here)
-            self._coming.append((before, here, found))
+    def prefetch(self, before: Frame, here: Frame) -> None:
+        """Begin with a pair of frames that will most likely be asked for next."""
+        if self.prefetches:
+            future = self._pool.submit(self._find, before, here)
+            self._coming.append((before, here, future))
 
     def __call__(self, before: Frame, here: Frame) -> Motion:
-        """Return the motion between two frames."""
-        for number, (one, other, found) in enumerate(self._coming):
-            if same(one, before) and same(other, here):
+        """Return the motion between two frames, on the CPU."""
+        if not self.prefetches:
+            return self._find(before, here)
+        for number, (one, other, future) in enumerate(self._coming):
+            if _is_same(one, before) and _is_same(other, here):
                 del self._coming[number]
-                with time_stage(WAITING_STAGE):
-                    return found.result()
-        return self._found(before, here)
+                break
+        else:
+            future = self._pool.submit(self._find, before, here)
+        with self._times.stage(WAITING_STAGE):
+            return future.result()
 
-    def _found(self, before: Frame, here: Frame) -> Motion:
-        with time_stage("flow"):
-            return self.source(before, here)
+    def start_caching(self) -> None:
+        """Keep flow from now on, for the frames to be gone through in the opposite direction."""
+        self._cache = CachedFlow(self._source)
+
+    def stop_caching(self) -> None:
+        """Forget the flow that was kept."""
+        self._cache = None
+
+    def _find(self, before: Frame, here: Frame) -> Motion:
+        with self._times.stage("flow"):
+            if self._still_where_equal and np.array_equal(before.picture, here.picture):
+                return still_motion(*reduced_size(*here.picture.shape[:2]), self.gains)
+            flow = (self._cache or self._source)(before, here)
+            return complete_flow(flow, before.picture, here.picture, self.gains)
 
 
-def same(one: Frame, other: Frame) -> bool:
-    """Return whether two frames are one."""
-    return one.index == other.index and one.picture is other.picture
+class CachedFlow:
+    """A source of flow that estimates a pair of frames once, for one direction and the opposite.
 
-
-def foresee(source: MotionSource, before: Frame, here: Frame) -> None:
-    """Tell a source which pair will most likely be asked for next, where it can use that."""
-    if isinstance(source, Remembered):
-        if (here.index, before.index) not in source.kept:
-            foresee(source.source, before, here)
-    elif isinstance(source, Foreseen):
-        source.foresee(before, here)
-
-
-class Remembered:
-    """A source of motion that looks at a pair of frames once, for one way of the clip and back.
-
-    What it has found is let go of when it is asked for the other way round, and the oldest of it
-    when it comes to more than KEPT_BYTES.
+    A pair is dropped when it is asked for in the opposite direction, and the oldest ones where all
+    take more than MAX_CACHE_BYTES.
     """
 
-    def __init__(self, source: MotionSource) -> None:
-        self.source = source
-        self.kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+    def __init__(self, source: FlowSource, max_bytes: int = MAX_CACHE_BYTES) -> None:
+        """Take a source, and the memory that kept flow may take."""
+        self._source, self._max_bytes = source, max_bytes
+        self._pairs: dict[tuple[int, int], FlowPair] = {}
 
-    def __call__(self, before: Frame, here: Frame) -> Motion:
-        """Return the motion between two frames."""
-        if (flows := self.kept.pop((here.index, before.index), None)) is not None:
-            forward, backward = flows
-            return mended(Motion.of(backward, forward), before, here)
-        motion = self.source(before, here)
+    def __len__(self) -> int:
+        """Return how many pairs are kept."""
+        return len(self._pairs)
+
+    def __call__(self, before: Frame, here: Frame) -> FlowPair:
+        """Return the flow between two frames."""
+        if (opposite := self._pairs.pop((here.index, before.index), None)) is not None:
+            return opposite.reversed
+        flow = self._source(before, here)
         if before.index >= 0:
-            # As it was found: mended, it would not agree with what is asked for after a break.
-            found = motion.backward if motion.found is None else motion.found
-            self.kept[before.index, here.index] = found, motion.forward
-        most = KEPT_BYTES // (2 * motion.backward.nbytes)
-        while len(self.kept) > most:
-            del self.kept[next(iter(self.kept))]
-        return motion
+            self._pairs[before.index, here.index] = flow
+        while len(self._pairs) > self._max_bytes // flow.nbytes:
+            del self._pairs[next(iter(self._pairs))]
+        return flow
+
+
+def _is_same(one: Frame, other: Frame) -> bool:
+    return one.index == other.index and one.picture is other.picture

@@ -1,0 +1,296 @@
+"""Dreams the frames of a clip one after the other, and holds what is carried between them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.frames import Frame
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
+from dreamflow.dream.options import DreamOptions
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.pipeline import PipelineState
+from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimeline
+from dreamflow.temporal.controller import overshoot_of
+from dreamflow.temporal.flow.source import open_motion_source
+from dreamflow.temporal.gains import REFERENCE_S, Gains
+from dreamflow.temporal.noise_base import NoiseBase
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.readback import read_back
+from dreamflow.temporal.shots import Mark
+from dreamflow.temporal.state import DreamState, state_from_tree, state_to_tree
+from dreamflow.temporal.step import (
+    Key,
+    StepResult,
+    StepSettings,
+    begin,
+    dream_fresh,
+    hold,
+    step,
+)
+from dreamflow.temporal.trace import Trace
+
+LAYOUT = 2
+"""Layout of the state; version 0.1.0 wrote one without a number."""
+NO_NEIGHBOUR = -1
+"""Index of a frame that the next one does not follow: a flash came between."""
+TraceCallback = Callable[[Trace], None]
+"""Called with the trace of each frame, when what it left on the device has been read back."""
+
+
+@dataclass(frozen=True)
+class DreamerControls:
+    """What the caller of a dreamer passes besides its settings.
+
+    Attributes:
+        gains: Constants of the temporal step.
+        min_effort: Smallest effort on a carried frame; None is that of the gains.
+        on_trace: Called with each frame's trace.
+        on_step: Called after each step of the gradient ascent.
+        stage_times: Counts the time that decoding, flow and dreaming take.
+    """
+
+    gains: Gains = field(default_factory=Gains)
+    min_effort: float | None = None
+    on_trace: TraceCallback | None = None
+    on_step: Callable[[], None] | None = None
+    stage_times: StageTimes = IGNORED_STAGE_TIMES
+
+
+class VideoDreamer:
+    """Dreams the frames of a clip one after the other.
+
+    Between two keyframes of a schedule of layers two dreams are carried, each begun from nothing on
+    its own layers, and what is shown is a mix of both, one fading into the other. It is dreamed on
+    as one picture, on the layers of the moment, so that the two grow together; but the old one
+    leaves, which the dream of one changing objective does not: it would grow on the old one's lines.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        options: DreamOptions,
+        carry: CarryOptions,
+        timeline: Timeline | None = None,
+        controls: DreamerControls | None = None,
+    ) -> None:
+        """Check all settings before the work begins.
+
+        Args:
+            network: Dreams, on its own device.
+            options: Settings of the dream.
+            carry: Settings of the temporal step.
+            timeline: What schedules count on; without one there can be none.
+            controls: Constants of the temporal step, and callbacks.
+
+        Raises:
+            SettingsError: The network has no such layer, or a schedule does not fit the timeline.
+            WeightsError: The weights of a flow network are not found.
+        """
+        self.options, self.carry = options, carry
+        self.controls = controls or DreamerControls()
+        self.gains = self.controls.gains
+        self.device = network.device
+        self.settings_timeline = SettingsTimeline(network, options, carry, timeline)
+        # Where nothing is carried, flow files that are not there are not missed.
+        carries = carry if carry.carry else CarryOptions()
+        self.motion = open_motion_source(
+            carries, network.device, self.gains, self.controls.stage_times
+        )
+        self.mean_confidence = 0.0
+        """Mean confidence of the motion to the last frame; 0 at the beginning of a shot."""
+        self._frame_s = float(1 / timeline.rate) if timeline else REFERENCE_S
+        self._noise_base = NoiseBase(options, network.device, self.gains)
+        self._now = self.settings_timeline.first_settings
+        self._state = DreamState()
+        self._before: Frame | None = None
+        self._renewed: tuple[DreamOptions, Fraction] | None = None
+        self._step_settings: StepSettings | None = None
+        self._trace: Trace | None = None
+        self._warned_unchanged = False
+
+    def reset(self) -> None:
+        """Begin a new shot: pass the last frame's trace on, and forget what is carried."""
+        self._read_back()
+        self._before, self._state, self._renewed = None, DreamState(), None
+        self._step_settings = None
+        self._noise_base.reset()
+
+    def state(self) -> PipelineState:
+        """Return what is carried: the next frame's dream depends on it, and on nothing else."""
+        return {
+            "layout": LAYOUT,
+            "before": self._before and vars(self._before),
+            "dream": state_to_tree(self._state),
+            "time": None if self._before is None else self._before.time,
+            "renewed": self._renewed and self._renewed[1],
+            "noise": self._noise_base.state(),
+        }
+
+    def restore(self, state: PipelineState) -> None:
+        """Go on from a state."""
+        self._before = state["before"] and Frame(**state["before"])
+        self._state = state_from_tree(state["dream"], self.device)
+        self._noise_base.restore(state["noise"])
+        if (renewed := state["renewed"]) is not None:
+            settings = self.settings_timeline.at(renewed)
+            self._renewed = (replace(settings.options, layer=()), renewed)
+        if self._before is not None and self._state.dreams:
+            self._now = self.settings_timeline.at(self._before.time)
+            self._step_settings = self._settings_for(self._now, self._frame_s)
+
+    def __call__(self, frame: Frame, mark: Mark = Mark.SAME) -> Frame:
+        """Return the dream of the next frame: the same index and time, another picture.
+
+        Args:
+            frame: The frame, of the size of the ones before.
+            mark: A cut forgets what is carried. Over a flash it is held as it was, and the frame
+                after the flash goes on from the one before it.
+        """
+        before_flash = self._now
+        self._now = self.settings_timeline.at(frame.time)
+        self.settings_timeline.check_size(*frame.picture.shape[:2])
+        if self._now.options.iterations == 0:
+            self.reset()
+            return replace(frame, source=frame.picture)
+        if mark is Mark.CUT:
+            self.reset()
+        key = (self._now.options.seed, frame.index)
+        if not self._now.carry.carry:
+            dream = self._dream_alone(frame, key)
+        elif mark is Mark.FLASH and self._state.dreams:
+            self._now = replace(self._now, keyframe_weights=before_flash.keyframe_weights)
+            dream = self._hold(frame, key)
+        else:
+            dream = self._carry_on(frame, key)
+        return replace(frame, picture=tensor_to_picture(dream), source=frame.picture)
+
+    def finish(self) -> None:
+        """Read back what the last frame left on the device, and pass its trace on."""
+        self._read_back()
+
+    def _dream_alone(self, frame: Frame, key: Key) -> Tensor:
+        """Return the dream of a frame by itself."""
+        source = self._source_of(frame)
+        dream = dream_fresh(
+            source, self._now.objective, self._now.options, key, self.controls.on_step
+        )
+        self._warn_if_unchanged(source, dream)
+        return dream
+
+    def _hold(self, frame: Frame, key: Key) -> Tensor:
+        """Return the dream of a frame within a flash; what is carried stays as it was."""
+        settings = self._settings_for(self._now, self._frame_s)
+        height, width = frame.picture.shape[:2]
+        result = hold(self._state, self._source_of(frame), settings, self.gains, key, height, width)
+        if self._before is not None:
+            self._before = replace(self._before, index=NO_NEIGHBOUR)
+        return result.dream
+
+    def _carry_on(self, frame: Frame, key: Key) -> Tensor:
+        """Return the dream of a frame that follows the last one, or begins a shot."""
+        self._read_back()
+        before, height, width = self._before, *frame.picture.shape[:2]
+        motion = None
+        if before is not None and before.picture.shape == frame.picture.shape:
+            motion = self.motion(before, frame).to(self.device, height, width)
+            if motion.mean_confidence < self.gains.lost_confidence:
+                motion = None
+                self._noise_base.reset()
+        if not any(number in self._state.dreams for number in self._now.keyframe_weights):
+            motion = None
+        self.mean_confidence = motion.mean_confidence if motion else 0.0
+        settings = self._settings_for(self._now, self._seconds_since(before, frame))
+        if motion is None:
+            source = self._source_of(frame)
+            result = begin(source, settings, self.gains, key)
+            self._warn_if_unchanged(source, result.dream)
+            self._renewed = None
+        else:
+            self._noise_base.advance(motion)
+            settings = replace(settings, renew=self._is_renewal_due(frame.time))
+            source = self._source_of(frame)
+            result = step(self._state, source, motion, settings, self.gains, key)
+        self._take(result, settings, frame)
+        return result.dream
+
+    def _take(self, result: StepResult, settings: StepSettings, frame: Frame) -> None:
+        self._state, self._before, self._step_settings = result.state, frame, settings
+        controller = {
+            number: {
+                "base_effort": dream.base_effort,
+                "gain_ema": dream.gain_ema,
+                "reference_gain": dream.reference_gain,
+                "overshoot": overshoot_of(dream, self.gains),
+            }
+            for number, dream in result.state.dreams.items()
+        }
+        self._trace = replace(result.trace, controller=controller)
+
+    def _read_back(self) -> None:
+        """Bring the last frame's numbers to the host, once a frame, and pass its trace on."""
+        if self._step_settings is None:
+            return
+        result = read_back(self._state, self._step_settings, self.gains)
+        self._state = result.state
+        if self._trace is not None and self.controls.on_trace is not None:
+            self.controls.on_trace(self._trace.completed(result.numbers))
+        self._trace = None
+
+    def _source_of(self, frame: Frame) -> Tensor:
+        return self._noise_base.under(picture_to_tensor(frame.picture, self.device))
+
+    def _settings_for(self, now: FrameSettings, seconds: float) -> StepSettings:
+        timeline = self.settings_timeline
+        return StepSettings(
+            dream=now.options,
+            carry=now.carry,
+            objective=now.objective,
+            objectives={n: timeline.objective_at_keyframe(n) for n in now.keyframe_weights},
+            weights=now.keyframe_weights,
+            seconds=seconds,
+            settings_change=timeline.settings_vary,
+            min_effort=self.controls.min_effort,
+            on_step=self.controls.on_step,
+        )
+
+    def _seconds_since(self, before: Frame | None, frame: Frame) -> float:
+        """Return the time between two frames, in either direction; where there is none, usual."""
+        seconds = abs(float(frame.time - before.time)) if before else 0.0
+        return seconds if seconds > 0 else self._frame_s
+
+    def _is_renewal_due(self, time: Fraction) -> bool:
+        """Return whether a fresh dream is to tell how strong one is now."""
+        if self._now.carry.firmness == 0:
+            return False
+        options = replace(self._now.options, layer=())
+        if self._renewed is None:
+            self._renewed = (options, time)
+            return False
+        last, when = self._renewed
+        steady = options == last and not self.settings_timeline.reference_varies
+        gains = self.gains
+        interval = gains.renewal_interval if steady else gains.renewal_interval_changing
+        due = abs(float(time - when)) >= interval - 1e-6
+        if due:
+            self._renewed = (options, time)
+        return due
+
+    def _warn_if_unchanged(self, source: Tensor, dream: Tensor) -> None:
+        """Warn once where a dream is the very picture that it began with."""
+        if not self._warned_unchanged and torch.equal(source, dream):
+            self._warned_unchanged = True
+            targets = " + ".join(map(str, self._now.objective.blend.targets))
+            warnings.warn(
+                f"nothing of {targets} responds to the picture: it stays as it is",
+                DreamFlowWarning,
+                3,
+            )

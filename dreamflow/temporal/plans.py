@@ -1,0 +1,107 @@
+"""Which steps a carried frame takes in each octave: for the whole, for new areas, for lost forms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from dreamflow.dream.octaves import OctavePlan, octave_step_factor
+from dreamflow.dream.options import DreamOptions
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.options import CarryOptions
+
+
+def spread_steps(amount: float, frames: float, most: int) -> tuple[int, float]:
+    """Return iterations and the size of each, for an amount of steps a frame of `REFERENCE_S`.
+
+    Fewer iterations, as far as that goes, and then smaller ones.
+
+    Args:
+        amount: Steps of full size in a frame of `REFERENCE_S`.
+        frames: Duration of the frame at hand, in such frames.
+        most: Iterations at most, in a frame of `REFERENCE_S`.
+
+    Returns:
+        (iterations, size), their product amount * frames.
+    """
+    if most == 0:
+        return 0, 0.0
+    limit = max(1, math.ceil(most * frames - 1e-6))
+    iterations = min(limit, max(1, round(amount * frames)))
+    return iterations, amount * frames / iterations
+
+
+def plan_refinement(
+    options: DreamOptions, carry: CarryOptions, iterations: int
+) -> list[OctavePlan]:
+    """Return the plan of a carried frame's refinement, most iterations at full size.
+
+    Small steps, mostly at full size, hold a dream far better than few large ones. The stability
+    scales them, from twice their size at 0 to nothing at 1. Octaves that a fresh dream emphasises
+    less have smaller steps; those that it emphasises more have more of them instead of larger ones,
+    which would flicker.
+
+    Args:
+        options: Settings of the dream at the moment.
+        carry: Settings of the temporal step at the moment.
+        iterations: At full size; each coarser octave has half as many.
+    """
+    step = carry.carry_step * 2 * (1 - carry.stability)
+    plan: list[OctavePlan] = []
+    for octave in reversed(range(options.octaves)):
+        factor = octave_step_factor(options, octave)
+        count = iterations >> octave
+        if factor > 1 and octave > 0:
+            count = max(count, round(factor * iterations / 2**octave))
+        if factor > 0 and step > 0 and count:
+            plan.append(OctavePlan(octave, options.octave_scale, count, step * min(1.0, factor)))
+    return plan
+
+
+def plan_fill(
+    options: DreamOptions, carry: CarryOptions, frames: float, gains: Gains
+) -> list[OctavePlan]:
+    """Return the plan for what has come into view: large steps, most of them one octave down."""
+    count = carry.uncover_iterations
+    counts = ((1, count), (0, (count + 1) // 2)) if options.octaves > 1 else ((0, count),)
+    plan: list[OctavePlan] = []
+    for octave, amount in counts:
+        factor = octave_step_factor(options, octave)
+        if amount and factor:
+            iterations, size = spread_steps(amount, frames, amount)
+            step = gains.fill_step * options.step * factor * size
+            plan.append(OctavePlan(octave, options.octave_scale, iterations, step))
+    return plan
+
+
+def plan_regrowth(
+    options: DreamOptions, carry: CarryOptions, missing: float, frames: float, gains: Gains
+) -> list[OctavePlan]:
+    """Return the plan for forms that have faded, none where little is missing.
+
+    However stable the dream, what is gone is made anew: locked to a scene that moves, it would go
+    bare in a few seconds.
+
+    Args:
+        options: Settings of the dream at the moment.
+        carry: Settings of the temporal step at the moment.
+        missing: Largest missing amplitude in the frame, 0 to 1; see `controller.missing_forms`.
+        frames: Duration of the frame, in frames of `REFERENCE_S`.
+        gains: The constants.
+    """
+    if options.octaves == 1 or missing < gains.regrow_above:
+        return []
+    nearest = round(math.log(gains.regrow_scale) / math.log(options.octave_scale))
+    octave = min(max(1, nearest), options.octaves - 1)
+    amount = round(carry.carry_iterations * gains.regrow_iterations)
+    iterations, size = spread_steps(amount, frames, amount)
+    size *= min(gains.regrow_max, gains.regrow_step * carry.firmness * missing)
+    size *= max(1.0, 2 * (1 - carry.stability)) * min(1.0, octave_step_factor(options, octave))
+    if iterations == 0 or size == 0:
+        return []
+    return [OctavePlan(octave, options.octave_scale, iterations, carry.carry_step * size)]
+
+
+def scale_plan(plan: list[OctavePlan], factor: float) -> list[OctavePlan]:
+    """Return a plan with steps of another size."""
+    return [replace(part, step=part.step * factor) for part in plan]

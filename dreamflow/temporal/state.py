@@ -1,0 +1,175 @@
+"""What a carried dream is from frame to frame: the state of the temporal step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamflow.temporal.bands import BandEnergies, measure_bands, measure_energy
+from dreamflow.temporal.gains import Gains
+
+UNKNOWN = math.nan
+"""A measurement that has not been made yet."""
+
+
+@dataclass(frozen=True)
+class CarriedDream:
+    """One dream that is carried: of one keyframe of the layers.
+
+    Tensors are float32 on the compute device, never re-quantised; the floats are the controller's.
+
+    Attributes:
+        residual: (1, 3, H, W), dream minus source, in units of full scale.
+        age: (1, 1, H, W) in [0, 1]: 0 where the scene has just come into view, 1 where it has been
+            in view for long.
+        setpoint: Energies by band that the residual is kept near.
+        setpoint_target: Energies that the setpoint approaches: those of the last fresh dream.
+        reference_energy: (1, 1, h, w), energy by area of the last fresh dream, carried with the
+            scene.
+        reference_gain: How much of the objective a fresh dream gains over its source.
+        gain_ema: Average of how much this dream has gained.
+        base_effort: Integral part of the effort, in efforts.
+    """
+
+    residual: Tensor
+    age: Tensor
+    setpoint: BandEnergies
+    setpoint_target: BandEnergies
+    reference_energy: Tensor
+    reference_gain: float = UNKNOWN
+    gain_ema: float = UNKNOWN
+    base_effort: float = 0.6
+
+    @classmethod
+    def begin(cls, residual: Tensor, gains: Gains) -> CarriedDream:
+        """Return the carried dream that a fresh dream's residual (1, 3, H, W) begins."""
+        energies = measure_bands(residual, gains)
+        age = torch.ones_like(residual[:, :1])
+        reference = measure_energy(residual, gains)
+        return cls(residual, age, energies, energies, reference, base_effort=gains.initial_effort)
+
+    def coverage(self, gains: Gains) -> Tensor:
+        """Return whether there is a dream yet: (1, 1, H, W), from 0 where the scene is new to 1."""
+        return 1 - (1 - self.age) ** gains.coverage_power
+
+    def energy_ratio(self, gains: Gains) -> Tensor:
+        """Return the energy by area against a fresh dream's: (1, 1, h, w); 1 is as strong."""
+        tiny = 1e-10
+        return (measure_energy(self.residual, gains) + tiny) / (self.reference_energy + tiny)
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What the host knows of the frame before, read back at the beginning of the next one.
+
+    Attributes:
+        young_share: Share of the frame that is younger than `Gains.young_below_age`.
+        missing: Largest missing amplitude of the dream's forms, in [0, 1].
+        uncovered: float32 (rows, columns), share of each block with less coverage than
+            `Gains.fill_below_coverage`; None where nothing is.
+    """
+
+    young_share: float = 0.0
+    missing: float = 0.0
+    uncovered: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Numbers that a step left on the device, to be read back in one transfer before the next.
+
+    Attributes:
+        names: What each number is, blocks of the frame aside.
+        values: float32 (len(names) + rows * columns,) on the compute device.
+        grid: (rows, columns) of the blocks.
+    """
+
+    names: tuple[str, ...] = ()
+    values: Tensor | None = None
+    grid: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class DreamState:
+    """What the next frame's dream depends on, besides that frame.
+
+    Attributes:
+        dreams: The carried dreams by the number of their keyframe of the layers: one, or two within
+            a cross-fade.
+        weights: Share of each in what is shown; see `controller.equal_power_mix`.
+        since_measured: Seconds of carried frames since the objective was last measured.
+        facts: What was read back of the frame before.
+        pending: What is yet to be read back.
+    """
+
+    dreams: dict[int, CarriedDream] = field(default_factory=dict)
+    weights: dict[int, Tensor] = field(default_factory=dict)
+    since_measured: float = 0.0
+    facts: HostFacts = HostFacts()
+    pending: Pending = Pending()
+
+    def with_dream(self, number: int, dream: CarriedDream) -> DreamState:
+        """Return the state with one of its dreams replaced."""
+        return replace(self, dreams=self.dreams | {number: dream})
+
+
+def state_to_tree(state: DreamState) -> dict[str, Any]:
+    """Return a state as tensors, numbers and texts, in dicts and tuples.
+
+    The tensors are those of the state, on its device: nothing is transferred until they are written
+    to a file.
+    """
+    return {
+        "dreams": {number: _dream_to_tree(dream) for number, dream in state.dreams.items()},
+        "weights": dict(state.weights),
+        "since_measured": state.since_measured,
+        "facts": vars(state.facts),
+        "pending": vars(state.pending),
+    }
+
+
+def state_from_tree(tree: dict[str, Any], device: torch.device) -> DreamState:
+    """Return the state of a tree from `state_to_tree`, on a device.
+
+    In place of tensors there may be the arrays that they were written as: images (1, C, H, W) as
+    (H, W, C), all others in their own shape.
+    """
+    pending = dict(tree["pending"])
+    if pending["values"] is not None:
+        pending["values"] = _to_tensor(pending["values"], device)
+    return DreamState(
+        {number: _dream_from_tree(dream, device) for number, dream in tree["dreams"].items()},
+        {number: _to_tensor(weight, device) for number, weight in tree["weights"].items()},
+        tree["since_measured"],
+        HostFacts(**tree["facts"]),
+        Pending(pending["names"], pending["values"], tuple(pending["grid"])),
+    )
+
+
+def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
+    return vars(dream) | {
+        "setpoint": vars(dream.setpoint),
+        "setpoint_target": vars(dream.setpoint_target),
+    }
+
+
+def _dream_from_tree(tree: dict[str, Any], device: torch.device) -> CarriedDream:
+    fields = dict(tree)
+    for name in ("residual", "age", "reference_energy"):
+        fields[name] = _to_tensor(fields[name], device)
+    for name in ("setpoint", "setpoint_target"):
+        energies = {key: _to_tensor(value, device) for key, value in fields[name].items()}
+        fields[name] = BandEnergies(**energies)
+    return CarriedDream(**fields)
+
+
+def _to_tensor(value: Tensor | np.ndarray, device: torch.device) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    tensor = torch.from_numpy(value)
+    return (tensor.permute(2, 0, 1)[None] if tensor.dim() == 3 else tensor).to(device)

@@ -1,0 +1,236 @@
+"""One frame of a carried dream: advect, equalise, fill, regrow, refine, observe.
+
+A pure function of its arguments, all tensors on the compute device. Nothing is transferred to the
+host but by `read_back`, once a frame, before the step:
+
+    state = read_back(state, settings, gains).state
+    result = step(state, frame, motion, settings, gains, key)
+
+A new shot begins with `begin`, which dreams a frame by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dreamflow.dream.gradient_shaping import GradientShaping
+from dreamflow.dream.objective import Objective
+from dreamflow.dream.octaves import dream_octaves, plan_octaves
+from dreamflow.dream.options import DreamOptions
+from dreamflow.temporal import stages
+from dreamflow.temporal.controller import equal_power_mix, mix_residuals
+from dreamflow.temporal.flow.completion import still_motion
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.state import CarriedDream, DreamState
+from dreamflow.temporal.trace import StageClock, Trace
+
+Key = tuple[int, int]
+"""(seed, frame index): what all randomness of a frame depends on."""
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """The settings of one frame's step, all plain values.
+
+    Attributes:
+        dream: Settings of the dream at the moment.
+        carry: Settings of the temporal step at the moment.
+        objective: What is maximised at the moment: of all keyframes that are blended.
+        objectives: What is maximised at each keyframe of the layers that is blended.
+        weights: Share of each keyframe, their squares adding up to 1.
+        seconds: Time since the frame before.
+        renew: Whether a fresh dream is made, to see how strong one is now.
+        settings_change: Whether the strength of a fresh dream changes over time.
+        min_effort: Smallest effort; None is that of the gains.
+        on_step: Called after each step of the gradient ascent, for progress.
+    """
+
+    dream: DreamOptions
+    carry: CarryOptions
+    objective: Objective
+    objectives: Mapping[int, Objective]
+    weights: Mapping[int, float]
+    seconds: float
+    renew: bool = False
+    settings_change: bool = False
+    min_effort: float | None = None
+    on_step: Callable[[], None] | None = None
+
+    def dream_fresh(self, keyframe: int, frame: Tensor, key: Key) -> Tensor:
+        """Return the dream of a frame by itself, on the layers of a keyframe: (1, 3, H, W)."""
+        objective = self.objectives[keyframe]
+        return dream_fresh(frame, objective, self.dream, key, self.on_step)
+
+    def smallest_effort(self, gains: Gains) -> float:
+        """Return the smallest effort."""
+        return gains.min_effort if self.min_effort is None else self.min_effort
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What came of a step.
+
+    Attributes:
+        state: What the next frame's dream depends on.
+        dream: float32 (1, 3, H, W), RGB in [0, 1].
+        trace: What the controller saw and did.
+    """
+
+    state: DreamState
+    dream: Tensor
+    trace: Trace
+
+
+def begin(
+    frame: Tensor,
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+    carried: Mapping[int, CarriedDream] | None = None,
+) -> StepResult:
+    """Dream the first frame of a shot, one dream for each keyframe that is blended.
+
+    Args:
+        frame: float32 (1, 3, H, W), RGB in [0, 1].
+        settings: Those of the frame.
+        gains: The constants.
+        key: Seed and index of the frame.
+        carried: Dreams that are there already, by their keyframe.
+
+    Returns:
+        The state after the frame, its dream, and the trace.
+    """
+    clock = StageClock(frame.device)
+    with clock.stage("fresh"):
+        dreams = dict(carried or {})
+        pending: dict[str, Tensor] = {}
+        for number in settings.weights:
+            if number not in dreams:
+                fresh = settings.dream_fresh(number, frame, key)
+                dreams[number] = begin_carrying(fresh, frame, gains)
+                pending |= stages.measure_reference(number, fresh, frame, settings)
+        weights = blend_weights(dreams, settings.weights, frame.device)
+        image = frame + mix_residuals(dreams, weights)
+    state = DreamState(dreams, weights)
+    state = replace(state, pending=stages.pack(state, pending, settings, gains))
+    return StepResult(state, image, Trace.of_fresh_frame(key[1], clock))
+
+
+def step(
+    state: DreamState,
+    frame: Tensor,
+    motion: Motion,
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+) -> StepResult:
+    """Carry the dream of the previous frame to the current one, and dream on.
+
+    Args:
+        state: What was carried, its pending numbers read back; see `read_back`.
+        frame: float32 (1, 3, H, W), RGB in [0, 1]: what is dreamed on.
+        motion: From the current frame into the previous one, of the frame's size.
+        settings: Those of the frame.
+        gains: The constants.
+        key: Seed and index of the frame.
+
+    Returns:
+        The state after the frame, its dream, and the trace.
+    """
+    clock = StageClock(frame.device)
+    with clock.stage("advect"):
+        state = stages.advect(state, motion, settings, gains)
+    with clock.stage("equalise"):
+        state = stages.equalise(state, settings, gains)
+    return _dream_on(state, frame, motion, settings, gains, key, clock)
+
+
+def hold(
+    state: DreamState,
+    frame: Tensor,
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+    height: int,
+    width: int,
+) -> StepResult:
+    """Dream on what is carried without moving it, as over a flash; the new state is to be dropped.
+
+    height, width: of the frame, in pixels. The other arguments are those of `step`.
+    """
+    motion = still_motion(height, width, gains)
+    return _dream_on(state, frame, motion, settings, gains, key, StageClock(frame.device))
+
+
+def _dream_on(
+    state: DreamState,
+    frame: Tensor,
+    motion: Motion,
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+    clock: StageClock,
+) -> StepResult:
+    pending: dict[str, Tensor] = {}
+    with clock.stage("fresh"):
+        for number in settings.weights:
+            if number not in state.dreams:
+                fresh = settings.dream_fresh(number, frame, key)
+                state = state.with_dream(number, begin_carrying(fresh, frame, gains))
+                pending |= stages.measure_reference(number, fresh, frame, settings)
+            elif settings.renew:
+                fresh = settings.dream_fresh(number, frame, key)
+                state = stages.renew(state, number, fresh - frame, gains)
+                pending |= stages.measure_reference(number, fresh, frame, settings)
+    weights = blend_weights(state.dreams, settings.weights, frame.device)
+    state = replace(state, weights=weights)
+    image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
+    strength = stages.measure_strength(state, settings, gains)
+    with clock.stage("fill"):
+        image, crops = stages.fill(image, frame, state, motion, settings, gains, key)
+    with clock.stage("regrow"):
+        image, regrown = stages.regrow(image, frame, state, strength, settings, gains, key)
+    with clock.stage("refine"):
+        image, refined = stages.refine(image, frame, state, strength, settings, gains, key)
+    with clock.stage("observe"):
+        state = stages.settle(state, image - frame, settings, gains)
+        state, measured = stages.observe(state, image, frame, settings, gains)
+        pending |= measured
+        packed = stages.pack(state, pending, settings, gains)
+        state = replace(state, pending=packed)
+    trace = Trace.of_step(key[1], settings, motion, refined, crops, regrown, clock)
+    return StepResult(state, image, trace)
+
+
+def begin_carrying(fresh: Tensor, frame: Tensor, gains: Gains) -> CarriedDream:
+    """Return the carried dream that a fresh dream of a frame begins, both (1, 3, H, W)."""
+    residual = (fresh - frame).contiguous(memory_format=torch.channels_last)
+    return CarriedDream.begin(residual, gains)
+
+
+def dream_fresh(
+    frame: Tensor,
+    objective: Objective,
+    options: DreamOptions,
+    key: Key,
+    on_step: Callable[[], None] | None = None,
+) -> Tensor:
+    """Return the dream of a frame by itself, float32 (1, 3, H, W), RGB in [0, 1]."""
+    plan, shaping = plan_octaves(options), GradientShaping.from_options(options)
+    return dream_octaves(
+        frame, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step
+    )
+
+
+def blend_weights(
+    dreams: dict[int, CarriedDream], weights: Mapping[int, float], device: torch.device
+) -> dict[int, Tensor]:
+    """Return the share of each dream in what is shown, () tensors; see `equal_power_mix`."""
+    shares = {number: torch.tensor(share, device=device) for number, share in weights.items()}
+    return equal_power_mix(dreams, shares)

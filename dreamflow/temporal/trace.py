@@ -1,0 +1,180 @@
+"""What the controller saw and did in each frame, and its file: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dreamflow.core.errors import OutputError
+
+if TYPE_CHECKING:
+    from dreamflow.temporal.motion import Motion
+    from dreamflow.temporal.step import StepSettings
+
+
+class StageClock:
+    """Times the stages of a frame, on the device's own clock where it has one."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Begin with no stage. device: where the work is done."""
+        self._on_cuda = device.type == "cuda"
+        self._spans: list[tuple[str, Any, Any]] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block as a stage."""
+        started = self._now()
+        yield
+        self._spans.append((name, started, self._now()))
+
+    def _now(self) -> Any:
+        if not self._on_cuda:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return the time of each stage; on CUDA, only once its work has been waited for."""
+        return {
+            name: started.elapsed_time(ended) if self._on_cuda else 1e3 * (ended - started)
+            for name, started, ended in self._spans
+        }
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the controller saw and did in a frame. docs/architecture.md explains each quantity.
+
+    Attributes:
+        frame: The frame's index in the source.
+        fresh: Whether it was dreamed by itself, as the first of a shot.
+        seconds: Time since the frame before.
+        confidence: Mean confidence of the flow.
+        effort: Effort of the refinement.
+        iterations: Its iterations at full size.
+        step: Size of its steps, in levels of 255, before local gains.
+        crops: Crops that were filled.
+        regrow_step: Size of the regrowth's steps, in levels of 255.
+        controller: By keyframe: base_effort, gain_ema, reference_gain, overshoot, before the frame.
+        numbers: What was read back of the frame: energies and setpoints by band, coverage, gains.
+        milliseconds: Time of each stage.
+    """
+
+    frame: int
+    fresh: bool = False
+    seconds: float = 0.0
+    confidence: float = 0.0
+    effort: float = 0.0
+    iterations: int = 0
+    step: float = 0.0
+    crops: int = 0
+    regrow_step: float = 0.0
+    controller: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    clock: StageClock | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of_fresh_frame(cls, frame: int, clock: StageClock) -> Trace:
+        """Return the trace of a frame that was dreamed by itself."""
+        return cls(frame, fresh=True, clock=clock)
+
+    @classmethod
+    def of_step(
+        cls,
+        frame: int,
+        settings: StepSettings,
+        motion: Motion,
+        refined: Mapping[str, float],
+        crops: int,
+        regrow_step: float,
+        clock: StageClock,
+    ) -> Trace:
+        """Return the trace of a carried frame, but for what is yet to be read back."""
+        return cls(
+            frame,
+            seconds=settings.seconds,
+            confidence=motion.mean_confidence,
+            effort=refined["effort"],
+            iterations=int(refined["iterations"]),
+            step=refined["step"],
+            crops=crops,
+            regrow_step=regrow_step,
+            clock=clock,
+        )
+
+    def completed(self, numbers: Mapping[str, float]) -> Trace:
+        """Return the trace with what was read back of its frame, and its stages' times."""
+        times = self.clock.milliseconds() if self.clock else {}
+        return replace(self, numbers=dict(numbers), milliseconds=times, clock=None)
+
+    def as_row(self) -> dict[str, Any]:
+        """Return it as plain values, as a line of the file holds them; None is not known yet."""
+        row = asdict(replace(self, clock=None))
+        del row["clock"]
+        return _without_nan(row)
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a value with None in place of NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+class TraceFile:
+    """Writes traces to a JSONL file, a line each as soon as it is complete."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file to append to it. Raises OutputError where it cannot be written."""
+        try:
+            _drop_broken_line(path)
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+    def write(self, trace: Trace) -> None:
+        """Write the trace of a frame."""
+        self._file.write(json.dumps(trace.as_row()) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _drop_broken_line(path: Path) -> None:
+    """Drop what a render that was killed left of its last line."""
+    content = path.read_bytes() if path.exists() else b""
+    if content and not content.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+
+
+def read_traces(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a trace file, in order; where a frame was traced again, the last row.
+
+    Raises:
+        OutputError: The file cannot be read, or a line in it is no trace.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            row = json.loads(line)
+            if not isinstance(row, dict) or "frame" not in row:
+                raise ValueError(f"line {number} is no trace of a frame")
+            rows[row["frame"]] = row
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise OutputError(f"{path} is no trace file ({error})") from error
+    return [rows[frame] for frame in sorted(rows)]
