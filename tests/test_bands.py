@@ -118,9 +118,7 @@ def test_a_frame_of_any_size_is_measured_and_equalised(size: tuple[int, int]) ->
 def test_what_is_at_its_setpoint_is_left_alone(
     residual: Tensor, setpoint: BandEnergies, firmness: float
 ) -> None:
-    torch.testing.assert_close(
-        equalised(residual, setpoint, firmness), residual, atol=1e-6, rtol=0
-    )
+    torch.testing.assert_close(equalised(residual, setpoint, firmness), residual, atol=1e-6, rtol=0)
 
 
 def test_firmness_0_changes_nothing(residual: Tensor, setpoint: BandEnergies) -> None:

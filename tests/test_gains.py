@@ -42,7 +42,9 @@ def test_a_file_of_gains_with_units_is_read_as_written(
     table: dict[str, float], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("gains") / "gains.toml"
-    lines = [f'{name} = "{value!r} {DECLARED[name].metadata["unit"]}"' for name, value in table.items()]
+    lines = [
+        f'{name} = "{value!r} {DECLARED[name].metadata["unit"]}"' for name, value in table.items()
+    ]
     path.write_text("\n".join(lines))
     assert load_gains(path) == replace(Gains(), **table)
 

@@ -64,7 +64,11 @@ def test_blocks_are_those_of_the_frame_at_any_size_of_its_flow(factor: float) ->
     confidence = np.ones((100, 200), np.float32)
     confidence[:, :40] = 0
     motion = make_motion(
-        np.zeros((100, 200, 2), np.float32), confidence, round(100 * factor), round(200 * factor), GAINS
+        np.zeros((100, 200, 2), np.float32),
+        confidence,
+        round(100 * factor),
+        round(200 * factor),
+        GAINS,
     )
     assert motion.disoccluded.shape == (5, 10)
     np.testing.assert_allclose(motion.disoccluded[:, :3], [[1, 1, 0]] * 5, atol=1e-6)

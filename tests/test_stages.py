@@ -56,7 +56,9 @@ def test_decay_and_confidence_weigh_what_is_carried() -> None:
     confidence = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     state = make_state(make_dream(torch.ones(1, 3, 8, 8), age=0.5))
     motion = make_uniform_motion(0, 0, 8, 8, confidence)
-    dream = stages.advect(state, motion, make_settings(carry=CarryOptions(decay=0.8)), GAINS).dreams[0]
+    dream = stages.advect(
+        state, motion, make_settings(carry=CarryOptions(decay=0.8)), GAINS
+    ).dreams[0]
     expected = torch.from_numpy(confidence)
     torch.testing.assert_close(dream.residual[0, 1], 0.8 * expected)
     torch.testing.assert_close(dream.age[0, 0], 0.5 * expected)

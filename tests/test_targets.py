@@ -629,7 +629,9 @@ def test_a_guide_clip_goes_in_step_and_is_held_at_its_end(
     for time in times:
         wanted = picture_to_tensor(make_texture(48, 48, seed=min(5, int(time))))
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
-    with pytest.warns(DreamFlowWarning, match="the reference flicker has 0.25 s, the source 2.00 s"):
+    with pytest.warns(
+        DreamFlowWarning, match="the reference flicker has 0.25 s, the source 2.00 s"
+    ):
         ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
 
 
