@@ -435,7 +435,7 @@ def test_invalid_mattes_are_refused(tmp_path: Path, film: Path) -> None:
     def tried(name: str) -> None:
         open_matte(ShowOptions(matte=str(tmp_path / name)), frames)
 
-    with pytest.raises(MediaError, match=r"--matte .*nothing\.png does not exist"):
+    with pytest.raises(MediaError, match=r"matte .*nothing\.png does not exist"):
         tried("nothing.png")
     grey(tmp_path / "wide.png", halves(48, 80))
     with pytest.raises(SettingsError, match=r"80x48, the source 64x48: another shape"):
