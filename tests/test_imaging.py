@@ -61,9 +61,7 @@ def test_a_flat_image_has_empty_bands() -> None:
 def test_warping_by_whole_pixels_is_exact() -> None:
     image = make_residual(20, 30, sigma=1.0)
     warped = warp_image(image, make_flow(2, -1, 20, 30))
-    torch.testing.assert_close(
-        warped[..., 3:-3, 3:-3], image[..., 2:-4, 5:-1], atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(warped[..., 3:-3, 3:-3], image[..., 2:-4, 5:-1], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kernel", ["lanczos", "linear"])
@@ -90,9 +88,7 @@ def off_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "pyramid_down": pyramid_down,
-    "pyramid_up": lambda image: pyramid_up(
-        image, (2 * image.shape[2] - 1, 2 * image.shape[3])
-    ),
+    "pyramid_up": lambda image: pyramid_up(image, (2 * image.shape[2] - 1, 2 * image.shape[3])),
     "blur by 0.6 px": lambda image: gaussian_blur(image, 0.6),
     "blur by 3 px": lambda image: gaussian_blur(image, 3.0),
     "resize_area": lambda image: resize_area(image, (5, 7)),

@@ -1,4 +1,4 @@
-"""RAFT's weights are found, loaded without running what is in them, and refused if they are others."""
+"""RAFT's weights are found, and loaded without running what is in them."""
 
 from __future__ import annotations
 

@@ -195,7 +195,8 @@ def test_a_list_of_cuts_is_read_as_written(tmp_path: Path) -> None:
     assert read_cut_list(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 20 / rate]
     (tmp_path / "cuts.txt").write_text("# mine\n\n0.5s from here on\n50%\n")
     assert read_cut_list(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 14 / rate]
-    assert read_cut_list(clip, "auto") is None and read_cut_list(clip, "none") is None
+    assert read_cut_list(clip, "auto") is None
+    assert read_cut_list(clip, "none") is None
 
 
 def test_a_bad_list_of_cuts_is_refused(tmp_path: Path) -> None:

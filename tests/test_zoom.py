@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import pytest
 from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
-from dreamflow.pipelines.noise import coloured_noise
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +40,7 @@ from dreamflow.pipelines.zoom.pipeline import (
     make_zoom_timeline,
     schedule_zoom_layers,
 )
+from dreamflow.temporal.noise_base import coloured_noise
 
 Cli = Callable[..., CommandResult]
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
