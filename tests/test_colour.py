@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.jobs.output import write_video
-from dreamflow.media.colour.hdr import (
+from dreamflow.media.colour.hdr_tone_mapping import (
     HdrTransfer,
     hlg_to_scene_light,
     pq_to_nits,

@@ -9,9 +9,10 @@ from conftest import SAMPLE_CLIP, make_texture
 
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import FrameProgress, StepCounter
+from dreamflow.media.read.single_frame import open_frames_up_to
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
-from dreamflow.reports.preview import estimate_preview_steps, open_frames_up_to, render_preview
+from dreamflow.reports.preview import estimate_preview_steps, render_preview
 from dreamflow.temporal.options import CarryOptions
 
 

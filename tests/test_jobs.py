@@ -41,11 +41,12 @@ from dreamflow.core.errors import (
     SettingsError,
 )
 from dreamflow.core.frames import Frame
-from dreamflow.core.machine.memory import MB, set_pass_memory_limit
+from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.tiles import choose_tiling
-from dreamflow.jobs.job import RenderControls, restore_machine_options
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.job import restore_machine_options
 from dreamflow.jobs.listing import inspect_job as look_at_job
 from dreamflow.jobs.listing import list_jobs_in
 from dreamflow.jobs.output import write_video
@@ -510,8 +511,8 @@ def test_a_changed_setting_is_refused_and_named(render: Rendering) -> None:
     with pytest.raises(SettingsError) as refused:
         render("d.mp4", other)
     assert str(refused.value) == (
-        "the job d.mp4.job was begun with step 1.5, not 2: give the same settings, or --fresh to "
-        "start over"
+        "the job d.mp4.job was begun with step 1.5, not 2: give the same settings, or start over "
+        "with fresh"
     )
     render("d.mp4", other, fresh=True)
     assert render.said == []
@@ -581,7 +582,7 @@ def test_cuts_that_were_edited_are_refused(render: Rendering) -> None:
     settings = VideoSettings(DREAM, CarryOptions(cuts=str(cuts)), SETTINGS.clip)
     render.struck("d.mp4", settings)
     cuts.write_text("7\n")
-    with pytest.raises(SettingsError, match="another --cuts file"):
+    with pytest.raises(SettingsError, match="another cuts file"):
         render("d.mp4", settings)
 
 
@@ -667,20 +668,19 @@ def test_a_job_in_tiles_goes_on_in_the_same_tiles(
     """On a machine with other memory, too: it is remembered, and another is refused."""
     monkeypatch.setattr(dreamflow.dream.tiles, "MIN_TILE_CORE_PX", 16)
     settings = replace(SETTINGS, clip=ClipOptions(size="96", end="20"))
-    set_pass_memory_limit(1)
-    try:
+    network = render.network
+    small = replace(network.machine, memory_limit=MB)
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "machine", small)
         whole = decoded(render("whole.mp4", settings))
         render.struck("d.mp4", settings)
-        set_pass_memory_limit(0)
-        with pytest.raises(SettingsError, match="memory 1, not "):
-            render("d.mp4", settings)
-        kept = restore_machine_options(render.folder / "d.mp4", MachineOptions())
-        assert kept.memory == 1
-        set_pass_memory_limit(kept.memory)
-        assert choose_tiling(render.network, DREAM.layer, 54, 96, MB)
-        assert decoded(render("d.mp4", settings)) == whole
-    finally:
-        set_pass_memory_limit(0)
+    with pytest.raises(SettingsError, match="memory 1, not "):
+        render("d.mp4", settings)
+    kept = restore_machine_options(render.folder / "d.mp4", MachineOptions())
+    assert kept.memory == 1
+    monkeypatch.setattr(network, "machine", small)
+    assert choose_tiling(network, DREAM.layer, 54, 96, MB)
+    assert decoded(render("d.mp4", settings)) == whole
 
 
 def test_another_version_goes_on_and_says_so(render: Rendering) -> None:
@@ -1103,7 +1103,7 @@ def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
             "[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\ndecay = 0.5",
             "decay is not a setting of `dreamflow zoom`",
         ),
-        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nat = '2 m'", "--at '2 m' is not a time"),
+        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nat = '2 m'", "at '2 m' is not a time"),
         ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nseconds = -1.0", "out of range"),
         ("[[render]]\nsource = 'a'", "needs a source and an out"),
         ("", "has no"),

@@ -35,19 +35,15 @@ from dreamflow.jobs.render_video import build_video_pipeline
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.matte import (
-    MIN_CROP_SIDE_PX,
-    Matte,
-    feather_edges,
-    is_same_aspect,
-    open_matte,
-    padded_crop_span,
-)
+from dreamflow.media.read.matte import Matte, open_matte
+from dreamflow.media.read.matte_crop import MIN_CROP_SIDE_PX, padded_crop_span
+from dreamflow.media.read.matte_feather import feather_edges
 from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.matte_fitting import fit_matte_array, is_same_aspect
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.media.write.residual_plate import make_plate
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.compositor import Compositor, composite, to_matte
+from dreamflow.pipelines.compositor import Compositor, composite
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
@@ -169,11 +165,11 @@ def test_arrays_that_are_mattes() -> None:
     level[:, 3:] = 255
     colour = np.repeat(level[..., None], 3, axis=2)
     for matte in (level, level > 0, level / 255, colour, colour.astype(np.float32) / 255):
-        assert np.allclose(to_matte(matte, 6, 4), level / 255)
-    large = to_matte(level, 60, 40)
+        assert np.allclose(fit_matte_array(matte, 6, 4), level / 255)
+    large = fit_matte_array(level, 60, 40)
     assert large.shape == (40, 60) and large.dtype == np.float32
     assert large.min() == 0 and large.max() == 1
-    assert (to_matte(np.full((4, 6), np.nan), 6, 4) == 0).all()
+    assert (fit_matte_array(np.full((4, 6), np.nan), 6, 4) == 0).all()
 
 
 # --- soft edges
@@ -196,8 +192,10 @@ def test_a_feathered_edge_is_as_wide_as_was_said(width: float) -> None:
 def test_a_preview_at_another_size_looks_alike() -> None:
     rng = np.random.default_rng(0)
     level = (rng.random((9, 16)) > 0.5).astype(np.float32)
-    large, small = (feather_edges(to_matte(level, w, h), 5) for w, h in ((640, 360), (160, 90)))
-    assert np.abs(to_matte(large, 160, 90) - small).max() < 0.03
+    large, small = (
+        feather_edges(fit_matte_array(level, w, h), 5) for w, h in ((640, 360), (160, 90))
+    )
+    assert np.abs(fit_matte_array(large, 160, 90) - small).max() < 0.03
 
 
 def test_no_feather_changes_nothing() -> None:
@@ -640,7 +638,7 @@ def test_a_job_of_a_part_goes_on(render: Rendering, large: Path) -> None:
     last = render.folder / "mattes" / "9.png"
     kept = last.read_bytes()
     grey(last, np.full((320, 400), 255))
-    with pytest.raises(SettingsError, match="another --matte"):
+    with pytest.raises(SettingsError, match="another matte file"):
         render("d.mp4", settings, source=large)
     last.write_bytes(kept)
     assert decoded(render("d.mp4", settings, source=large)) == whole
@@ -766,7 +764,7 @@ def test_another_matte_is_refused(render: Rendering, film: Path) -> None:
     settings = VideoSettings(DREAM, CARRY, show=ShowOptions(matte=str(path)))
     render.struck("d.mp4", settings, at=6, source=film)
     grey(path, 255 - halves(48, 64))
-    with pytest.raises(SettingsError, match="another --matte"):
+    with pytest.raises(SettingsError, match="another matte file"):
         render("d.mp4", settings, source=film)
     with pytest.raises(SettingsError, match=r"strength 1, not 0\.5"):
         render("d.mp4", replace(settings, show=replace(settings.show, strength=0.5)), source=film)

@@ -1,4 +1,4 @@
-"""The figures of coherence have the values that are known beforehand."""
+"""Coherence metrics against values known beforehand, verdicts, the trace, and the command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from PIL import Image
 
 from dreamflow.cli.commands.measure import has_scheduled_settings
 from dreamflow.core.errors import DreamFlowWarning, MediaError
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.reports.coherence.measurement import (
     RESIDUAL_TREND_METRIC,
     WEAKEST_TILE_METRIC,
@@ -26,6 +27,7 @@ from dreamflow.reports.coherence.measurement import (
     compute_excess_flicker,
     measure_coherence,
 )
+from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
 from dreamflow.reports.coherence.verdict import (
     BOUNDS_BY_METRIC,
     EVENNESS_METRIC,
@@ -34,100 +36,100 @@ from dreamflow.reports.coherence.verdict import (
 )
 from dreamflow.reports.coherence.warp_error import CoherenceMeter, MaskedFlow, warp_error
 
-LEVELS = {"calm": 0.5, "naive": 8.0}
-MADE = np.random.default_rng(0)
+Cli = Callable[..., CommandResult]
+NOISE_LEVELS = {"calm": 0.5, "naive": 8.0}
 
 
-def panned(count: int, speed: int = 3) -> list[np.ndarray]:
+def make_pan(count: int, speed: int = 3) -> list[np.ndarray]:
     scene = make_texture(96, 300)
     return [scene[:, speed * n : speed * n + 128].copy() for n in range(count)]
 
 
-def noisy(pictures: list[np.ndarray], levels: float) -> list[np.ndarray]:
+def add_noise(pictures: list[np.ndarray], levels: float) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
     return [
-        np.clip(p + MADE.normal(0, levels, p.shape), 0, 255).round().astype(np.uint8)
+        np.clip(p + generator.normal(0, levels, p.shape), 0, 255).round().astype(np.uint8)
         for p in pictures
     ]
 
 
-def test_a_shift_of_three_pixels_gives_back_three() -> None:
-    before, here = (picture[..., 0].copy() for picture in panned(2, 3))
-    track = MaskedFlow.estimate(before, here)
-    assert np.median(track.flow[16:-16, 16:-16, 0]) == pytest.approx(3, abs=0.1)
-    assert track.comparable_share > 0.8
-
-
-def test_a_dream_that_is_its_source_has_the_sources_figures() -> None:
-    meter = CoherenceMeter()
-    for number, picture in enumerate(panned(5)):
-        (found,) = meter(picture, [picture], cut=False)
-        assert found.cut == (number == 0)
-        assert found.residual == found.red == found.green == found.blue == 0
-        assert found.sharpness == found.source_sharpness > 0
-        if number == 0:
-            assert np.isnan(found.warp_error) and np.isnan(found.long_warp_error)
-        else:
-            assert found.warp_error == found.source_warp_error < 1e-4
-            assert found.long_warp_error == found.source_long_warp_error
-
-
-def test_noise_is_measured_as_its_variance() -> None:
-    """White noise of deviation s, new in each frame, adds s^2 (1 + 1): here, and where it was."""
-    still = [np.full((96, 128, 3), 128, np.uint8)] * 6
-    still[0] = still[0].copy()
-    levels = 6.0
-    found = warp_error([make_texture(96, 128) // 2 + 64] * 6, noisy(still, levels))
-    assert found == pytest.approx(2 * (levels / 255) ** 2, rel=0.1)
-
-
-def test_what_moves_along_is_better_than_what_stays() -> None:
-    sources = panned(6)
-    moving = [np.roll(p, 40, axis=0) for p in sources]
-    fixed = [make_texture(96, 128, 5)] * 6
-    assert warp_error(sources, moving) < 0.1 * warp_error(sources, fixed)
-
-
-def test_drift_is_that_of_the_colour_within_a_shot() -> None:
-    source = [np.full((32, 32, 3), 100, np.uint8)] * 6
-    added = [0, 1, 2, 9, 10, 9]
-    meter, found = CoherenceMeter(), Measurement("dream")
-    for number, (picture, plus) in enumerate(zip(source, added, strict=True)):
-        dream = picture.copy()
-        dream[..., 2] += plus
-        found.frame_metrics += meter(picture, [dream], cut=number == 3)
-    assert found.colour_drift() == 2
-    assert found.frame_metrics[3].blue == 9 and found.frame_metrics[3].red == 0
-
-
-def film_of(folder: Path, name: str, pictures: list[np.ndarray]) -> Path:
-    from dreamflow.media.stills import write_picture
-
+def write_frames(folder: Path, name: str, pictures: list[np.ndarray]) -> Path:
     (folder / name).mkdir()
     for number, picture in enumerate(pictures):
         write_picture(folder / name / f"{number:03}.png", picture)
     return folder / name
 
 
-def test_excess_flicker_is_the_share_that_is_left(tmp_path: Path) -> None:
-    sources = panned(6)
-    clips = [
-        open_clip(film_of(tmp_path, name, noisy(sources, levels)))
-        for name, levels in (("source", 0), ("calm", 2), ("naive", 8))
-    ]
-    calm, naive = measure_coherence(clips[0], clips[1:])
-    share = compute_excess_flicker(calm, naive)
-    assert share == pytest.approx((2 / 8) ** 2, rel=0.3)
+def open_films(folder: Path, films: dict[str, list[np.ndarray]]) -> dict[str, Clip]:
+    return {name: open_clip(write_frames(folder, name, made)) for name, made in films.items()}
+
+
+def test_flow_of_a_shift_is_the_shift() -> None:
+    before, here = (picture[..., 0].copy() for picture in make_pan(2, 3))
+    flow = MaskedFlow.estimate(before, here)
+    assert np.median(flow.flow[16:-16, 16:-16, 0]) == pytest.approx(3, abs=0.1)
+    assert flow.comparable_share > 0.8
+
+
+def test_source_measured_as_a_dream_has_its_own_metrics() -> None:
+    meter = CoherenceMeter()
+    for number, picture in enumerate(make_pan(5)):
+        (metrics,) = meter(picture, [picture], cut=False)
+        assert metrics.cut == (number == 0)
+        assert metrics.residual == metrics.red == metrics.green == metrics.blue == 0
+        assert metrics.sharpness == metrics.source_sharpness > 0
+        if number == 0:
+            assert np.isnan([metrics.warp_error, metrics.long_warp_error]).all()
+        else:
+            assert metrics.warp_error == metrics.source_warp_error < 1e-4
+            assert metrics.long_warp_error == metrics.source_long_warp_error
+
+
+def test_warp_error_of_noise_is_twice_its_variance() -> None:
+    """White noise of deviation s, new in each frame, adds s^2 to both frames of a pair."""
+    grey, levels = [np.full((96, 128, 3), 128, np.uint8)] * 6, 6.0
+    error = warp_error([make_texture(96, 128) // 2 + 64] * 6, add_noise(grey, levels))
+    assert error == pytest.approx(2 * (levels / 255) ** 2, rel=0.1)
+
+
+def test_warp_error_is_lower_where_the_dream_moves_along() -> None:
+    sources = make_pan(6)
+    moving = [np.roll(p, 40, axis=0) for p in sources]
+    fixed = [make_texture(96, 128, 5)] * 6
+    assert warp_error(sources, moving) < 0.1 * warp_error(sources, fixed)
+
+
+def test_colour_drift_is_measured_within_a_shot() -> None:
+    source = [np.full((32, 32, 3), 100, np.uint8)] * 6
+    added = [0, 1, 2, 9, 10, 9]
+    meter, measurement = CoherenceMeter(), Measurement("dream")
+    for number, (picture, plus) in enumerate(zip(source, added, strict=True)):
+        dream = picture.copy()
+        dream[..., 2] += plus
+        measurement.frame_metrics += meter(picture, [dream], cut=number == 3)
+    assert measurement.colour_drift() == 2
+    assert measurement.frame_metrics[3].blue == 9
+    assert measurement.frame_metrics[3].red == 0
+
+
+def test_excess_flicker_is_a_share_of_the_naive_dreams(tmp_path: Path) -> None:
+    sources = make_pan(6)
+    levels = {"source": 0, "calm": 2, "naive": 8}
+    clips = open_films(tmp_path, {name: add_noise(sources, n) for name, n in levels.items()})
+    calm, naive = measure_coherence(clips["source"], [clips["calm"], clips["naive"]])
+    assert compute_excess_flicker(calm, naive) == pytest.approx((2 / 8) ** 2, rel=0.3)
     assert compute_excess_flicker(naive, naive) == pytest.approx(1)
-    assert measure_coherence(clips[0], clips[2:])[0].to_rows() == naive.to_rows(), "as if alone"
-    assert compute_excess_flicker(calm, *measure_coherence(clips[0], clips[:1])) is None
-    slices = calm.xt_slices
-    assert slices[0].shape == slices[1].shape == (6, 128, 3)
+    (alone,) = measure_coherence(clips["source"], [clips["naive"]])
+    assert alone.to_rows() == naive.to_rows()
+    (source,) = measure_coherence(clips["source"], [clips["source"]])
+    assert compute_excess_flicker(calm, source) is None
+    assert [rows.shape for rows in calm.xt_slices] == [(6, 128, 3)] * 2
 
 
-def test_figures_are_told_in_words(tmp_path: Path) -> None:
-    pictures = panned(6)
-    films = {"source": pictures} | {name: noisy(pictures, n) for name, n in LEVELS.items()}
-    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
+def test_verdicts_say_good_fair_or_poor(tmp_path: Path) -> None:
+    pictures = make_pan(6)
+    noisy = {name: add_noise(pictures, levels) for name, levels in NOISE_LEVELS.items()}
+    clips = open_films(tmp_path, {"source": pictures, **noisy})
     calm, naive = measure_coherence(clips["source"], [clips["calm"], clips["naive"]])
     assert judge_measurements([calm, naive])["excess flicker"] == "good"
     assert judge_measurements([naive, calm])["excess flicker"] == "poor: it flickers"
@@ -141,7 +143,7 @@ def test_figures_are_told_in_words(tmp_path: Path) -> None:
     assert judge_measurements([calm, naive])["strength"] == "poor: stronger"
 
 
-def test_what_is_good_is_within_what_is_fair() -> None:
+def test_good_values_are_within_the_fair_ones() -> None:
     for bounds in BOUNDS_BY_METRIC.values():
         assert bounds.fair[0] <= bounds.good[0] < bounds.good[1] <= bounds.fair[1]
         assert [bounds.judge(value) for value in bounds.good] == ["good", "good"]
@@ -149,128 +151,111 @@ def test_what_is_good_is_within_what_is_fair() -> None:
             bounds.fair, bounds.good, (bounds.low_reason, bounds.high_reason), strict=True
         ):
             assert bounds.judge(fair) == (f"fair: {why}" if fair != good else "good")
-            assert why or fair == good, "what can be wrong has a word"
+            assert why or fair == good, "every bound has a reason"
 
 
-def bared(pictures: list[np.ndarray], sources: list[np.ndarray], share: float) -> list[np.ndarray]:
+def bare_left_part(
+    pictures: list[np.ndarray], sources: list[np.ndarray], share: float
+) -> list[np.ndarray]:
     """Return pictures of which the left part is the source."""
-    made = [picture.copy() for picture in pictures]
-    for picture, source in zip(made, sources, strict=True):
-        picture[:, : int(share * picture.shape[1])] = source[:, : int(share * picture.shape[1])]
-    return made
+    width = int(share * pictures[0].shape[1])
+    return [
+        np.concatenate([source[:, :width], picture[:, width:]], axis=1)
+        for picture, source in zip(pictures, sources, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
-def test_a_part_without_a_dream_is_seen(tmp_path: Path, share: float) -> None:
-    sources = panned(6)
-    even = noisy(sources, 10)
-    films = {"source": sources, "even": even, "half": bared(even, sources, share)}
-    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
+def test_bare_part_of_the_frame_is_found(tmp_path: Path, share: float) -> None:
+    sources = make_pan(6)
+    even = add_noise(sources, 10)
+    films = {"source": sources, "even": even, "half": bare_left_part(even, sources, share)}
+    clips = open_films(tmp_path, films)
     whole, half = measure_coherence(clips["source"], [clips["even"], clips["half"]])
-    assert (
-        whole.summarise()[WEAKEST_TILE_METRIC] > 0.9 and half.summarise()[WEAKEST_TILE_METRIC] == 0
-    )
+    assert whole.summarise()[WEAKEST_TILE_METRIC] > 0.9
+    assert half.summarise()[WEAKEST_TILE_METRIC] == 0
     assert [row["weakest"] for row in half.to_rows()] == [0] * 6
     assert judge_measurements([whole])[WEAKEST_TILE_METRIC] == "good"
     assert judge_measurements([half])[WEAKEST_TILE_METRIC] == "poor: bare in places"
     assert judge_measurements([half, whole])[EVENNESS_METRIC] == (
         "poor: bare in places, most in row 1, column 1 of 4x4 tiles"
     )
-    assert WEAKEST_TILE_METRIC not in judge_measurements([half, whole]), (
-        "judged by the other, which is of the same layer"
-    )
-    assert (
-        not {WEAKEST_TILE_METRIC, EVENNESS_METRIC}
-        & judge_measurements([half, whole], has_matte=True).keys()
-    )
-    assert (
-        compare_measurements([half, whole])[EVENNESS_METRIC] == 0
-        and compare_measurements([whole, whole])[EVENNESS_METRIC] == 1
-    )
-    late = [*whole.frame_metrics[:5], half.frame_metrics[5]]
-    assert replace(whole, frame_metrics=late).summarise()[WEAKEST_TILE_METRIC] < 0.5, (
-        "be it in some frames only"
-    )
-    (bare,) = measure_coherence(clips["source"], [clips["source"]])
-    assert WEAKEST_TILE_METRIC not in bare.summarise(), "where there is no dream, nothing lacks one"
+    # The other dream, of the same layer, judges how even it is.
+    assert WEAKEST_TILE_METRIC not in judge_measurements([half, whole])
+    with_matte = judge_measurements([half, whole], has_matte=True)
+    assert not {WEAKEST_TILE_METRIC, EVENNESS_METRIC} & with_matte.keys()
+    assert compare_measurements([half, whole])[EVENNESS_METRIC] == 0
+    assert compare_measurements([whole, whole])[EVENNESS_METRIC] == 1
+    some = replace(whole, frame_metrics=[*whole.frame_metrics[:5], half.frame_metrics[5]])
+    assert some.summarise()[WEAKEST_TILE_METRIC] < 0.5, "a bare part in some frames counts"
+    (undreamed,) = measure_coherence(clips["source"], [clips["source"]])
+    assert WEAKEST_TILE_METRIC not in undreamed.summarise()
 
 
-def test_a_dream_that_is_weak_where_another_is_strong_is_seen(tmp_path: Path) -> None:
-    """By its own weakest tile it would be even, and one that is even would be called bare."""
+def test_evenness_is_judged_tile_by_tile_against_another_dream(tmp_path: Path) -> None:
+    """By their own weakest tiles both dreams would be even."""
     sources = [np.full((64, 96, 3), 128, np.uint8)] * 4
     left, even = [p.copy() for p in sources], [p + np.uint8(20) for p in sources]
     for picture in left:
         picture[:, :48] += 40
         picture[:, 48:] += 15
-    films = {"source": sources, "left": left, "even": even}
-    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
+    clips = open_films(tmp_path, {"source": sources, "left": left, "even": even})
     one, other = measure_coherence(clips["source"], [clips["even"], clips["left"]])
     assert compare_measurements([one, other])[EVENNESS_METRIC] == pytest.approx(0.5, abs=0.1)
     assert compare_measurements([other, one])[EVENNESS_METRIC] == pytest.approx(0.75, abs=0.1)
 
 
-@pytest.mark.parametrize("end, said", [(30, "good"), (9, "poor: it fades"), (90, "poor: it grows")])
-def test_a_dream_that_does_not_last_is_seen(tmp_path: Path, end: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "verdict"), [(30, "good"), (9, "poor: it fades"), (90, "poor: it grows")]
+)
+def test_trend_of_the_residual_is_judged(tmp_path: Path, end: int, verdict: str) -> None:
     sources = [np.full((32, 48, 3), 100, np.uint8)] * 100
     levels = np.linspace(30, end, 100).astype(np.uint8)
     dreamed = [source + level for source, level in zip(sources, levels, strict=True)]
-    films = {"source": sources, "dream": dreamed}
-    clips = {name: open_clip(film_of(tmp_path, name, made)) for name, made in films.items()}
-    (found,) = measure_coherence(clips["source"], [clips["dream"]], cuts=())
-    assert found.summarise()[RESIDUAL_TREND_METRIC] == pytest.approx(
-        levels[-25:].mean() / levels[:25].mean(), 0.05
-    )
-    assert judge_measurements([found])[RESIDUAL_TREND_METRIC] == said
-    assert RESIDUAL_TREND_METRIC not in judge_measurements([found], has_schedule=True), (
-        "as it was meant to be"
-    )
-    cut = [replace(f, cut=n in (0, 33, 66)) for n, f in enumerate(found.frame_metrics)]
-    assert RESIDUAL_TREND_METRIC not in replace(found, frame_metrics=cut).summarise(), (
-        "a second tells nothing"
-    )
+    clips = open_films(tmp_path, {"source": sources, "dream": dreamed})
+    (measurement,) = measure_coherence(clips["source"], [clips["dream"]], cuts=())
+    trend = levels[-25:].mean() / levels[:25].mean()
+    assert measurement.summarise()[RESIDUAL_TREND_METRIC] == pytest.approx(trend, 0.05)
+    assert judge_measurements([measurement])[RESIDUAL_TREND_METRIC] == verdict
+    assert RESIDUAL_TREND_METRIC not in judge_measurements([measurement], has_schedule=True)
+    cut = [replace(f, cut=n in (0, 33, 66)) for n, f in enumerate(measurement.frame_metrics)]
+    short_shots = replace(measurement, frame_metrics=cut)
+    assert RESIDUAL_TREND_METRIC not in short_shots.summarise()
 
 
-def test_a_guided_dream_is_measured_towards_its_guide(
-    tmp_path: Path, cli: Callable[..., CommandResult]
-) -> None:
-    from dreamflow.media.stills import write_picture
-
-    film, guide = film_of(tmp_path, "film", panned(3)), tmp_path / "guide.png"
+def test_guided_dream_is_measured_towards_its_reference(tmp_path: Path, cli: Cli) -> None:
+    film, guide = write_frames(tmp_path, "film", make_pan(3)), tmp_path / "guide.png"
     write_picture(guide, make_texture(96, 96, seed=3))
     few = ("--layer", "conv2/3x3", "--octaves", "1", "--iterations", "2")
     for name, more in (("guided", ("--guided-by", guide)), ("plain", ())):
         assert cli("video", film, tmp_path / f"{name}.mkv", *few, *more).code == 0
     line = ("measure", film, tmp_path / "guided.mkv", "--against", tmp_path / "plain.mkv")
     run = cli(*line, "--json")
-    assert f"product with the guide, {guide}" in run.err
+    assert str(guide) in run.err
     guided, plain = (dream["whole"]["objective"] for dream in json.loads(run.out)["dreams"])
     pattern = tmp_path / "guid*.png"
     assert cli("video", film, tmp_path / "globbed.mkv", *few, "--guided-by", pattern).code == 0
-    run_of_pattern = cli("measure", film, tmp_path / "globbed.mkv", "--json")
-    assert f"product with the guide, {pattern}" in run_of_pattern.err
+    assert str(pattern) in cli("measure", film, tmp_path / "globbed.mkv", "--json").err
     guide.unlink()
     run = cli(*line, "--json")
-    assert "which is not there: it is measured without" in run.err
-    others = [dream["whole"]["objective"] for dream in json.loads(run.out)["dreams"]]
-    assert guided / plain > others[0] / others[1], "it climbed towards the guide"
+    assert f"warning: it was guided by {guide}" in run.err
+    without = [dream["whole"]["objective"] for dream in json.loads(run.out)["dreams"]]
+    assert guided / plain > without[0] / without[1], "it climbed towards the reference"
 
 
-def test_a_shorter_dream_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
-    source = open_clip(film_of(tmp_path, "source", panned(5)))
-    dream = open_clip(film_of(tmp_path, "dream", panned(3)))
-    with pytest.warns(DreamFlowWarning, match="first 3 are compared"):
-        assert [
-            len(found.frame_metrics) for found in measure_coherence(source, [dream, source])
-        ] == [3, 3]
-    other = open_clip(film_of(tmp_path, "other", [make_texture(64, 64)]))
-    with pytest.raises(MediaError, match="cannot be compared"):
+def test_shorter_dream_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
+    source = open_clip(write_frames(tmp_path, "source", make_pan(5)))
+    dream = open_clip(write_frames(tmp_path, "dream", make_pan(3)))
+    with pytest.warns(DreamFlowWarning, match="first 3"):
+        measurements = measure_coherence(source, [dream, source])
+    assert [len(one.frame_metrics) for one in measurements] == [3, 3]
+    other = open_clip(write_frames(tmp_path, "other", [make_texture(64, 64)]))
+    with pytest.raises(MediaError, match=r"128x96.*64x64"):
         measure_coherence(source, [other])
 
 
-def test_the_command_prints_writes_and_draws(
-    tmp_path: Path, cli: Callable[..., CommandResult]
-) -> None:
-    film = film_of(tmp_path, "film", panned(14))
+def test_command_prints_writes_and_plots(tmp_path: Path, cli: Cli) -> None:
+    film = write_frames(tmp_path, "film", make_pan(14))
     part = ("--start", "2", "--end", "12", "--layer", "conv2/3x3", "--octaves", "1")
     few = ("--iterations", "6", "--step", "4", "--carry-iterations", "1")
     assert cli("video", film, tmp_path / "d.mp4", *part, *few).code == 0
@@ -280,25 +265,128 @@ def test_the_command_prints_writes_and_draws(
     assert run.code == 0, run.err
     for word in ("E_warp", "objective / source", "excess flicker", "strength / n.mp4"):
         assert word in run.out
-    assert "verdict on d.mp4" in run.out and " good" in run.out
+    assert "verdict on d.mp4" in run.out
+    assert " good" in run.out
     with Image.open(tmp_path / "p.png") as plot:
-        assert plot.width > 1000 and len(plot.convert("RGB").getcolors(10**7)) > 100
+        assert plot.width > 1000
+        assert len(plot.convert("RGB").getcolors(10**7)) > 100
     with (tmp_path / "t.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["frame"]) for row in rows] == list(range(2, 12)), "as the dream was started"
-    assert rows[0]["warp_error"] == "" and float(rows[1]["warp_error"]) > 0
-    told = json.loads(cli(*line, "--json").out)
-    assert 0 < told["excess_flicker"] < 1
-    assert set(told["verdicts"]) == set(BOUNDS_BY_METRIC) - {
-        WEAKEST_TILE_METRIC,
-        RESIDUAL_TREND_METRIC,
-    }, "it is short"
-    assert told["dreams"][0]["whole"]["objective / source"] > 1
-    assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "what exists is not overwritten"
+    assert rows[0]["warp_error"] == ""
+    assert float(rows[1]["warp_error"]) > 0
+    report = json.loads(cli(*line, "--json").out)
+    assert 0 < report["excess_flicker"] < 1
+    not_judged = {WEAKEST_TILE_METRIC, RESIDUAL_TREND_METRIC}
+    assert set(report["verdicts"]) == set(BOUNDS_BY_METRIC) - not_judged, "the clip is short"
+    assert report["dreams"][0]["whole"]["objective / source"] > 1
+    assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "an existing file is not replaced"
+
+
+# --- the trace
+
+
+def trace_row(frame: int, **numbers: Any) -> dict[str, Any]:
+    """Return a line of a trace file as the temporal step writes it."""
+    controller = {"base_effort": 0.5, "gain_ema": None, "reference_gain": 2, "overshoot": 1.1}
+    return {
+        "frame": frame,
+        "fresh": False,
+        "seconds": 1 / 24,
+        "confidence": 0.9,
+        "effort": 0.6,
+        "iterations": 3,
+        "step": 0.9,
+        "crops": 1,
+        "regrow_step": 0.0,
+        "controller": {"0": controller},
+        "numbers": {"energy.0": 0.02, "setpoint.0": 0.03, "energy.lines": 0.0, "coverage": 0.8},
+        "milliseconds": {"advect": 2.5, "refine": 30.0},
+        **numbers,
+    }
+
+
+def write_trace(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_trace_is_read_by_frame_and_the_last_line_of_a_frame_counts(tmp_path: Path) -> None:
+    rows = [trace_row(3), trace_row(2, effort=0.1), trace_row(2, effort=0.2)]
+    traces = read_trace_file(write_trace(tmp_path / "t.jsonl", rows))
+    assert [trace.frame for trace in traces] == [2, 3]
+    assert traces[0].numbers["effort"] == 0.2
+    assert traces[0].numbers["controller.0.overshoot"] == 1.1
+    assert traces[0].numbers["numbers.energy.0"] == 0.02
+    assert np.isnan(traces[0].numbers["controller.0.gain_ema"])
 
 
 @pytest.mark.parametrize(
-    "known, meant",
+    "content",
+    [
+        "",
+        "\n",
+        "hello",
+        "[1, 2]",
+        '{"effort": 1}',
+        '{"frame": true}',
+        '{"frame": 1.5}',
+        '{"frame": 0, "effort": "large"}',
+        '{"frame": 0, "numbers": {"energy.0": [1]}}',
+        '{"frame": 0}\n{"frame": 1, "eff',
+        "[" * 100_000,
+        b"\xff\xfe\x00",
+    ],
+)
+def test_file_that_is_no_trace_is_refused(tmp_path: Path, content: str | bytes) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(MediaError, match=r"t\.jsonl") as error:
+        read_trace_file(path)
+    assert error.value.where is not None
+    assert "\n" not in str(error.value)
+
+
+def test_trace_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.jsonl", tmp_path):
+        with pytest.raises(MediaError, match=path.name):
+            read_trace_file(path)
+
+
+def test_trace_panels_have_a_value_for_each_measured_frame(tmp_path: Path) -> None:
+    sparse = {"frame": 2, "fresh": True}
+    rows = [trace_row(1, controller={"0": {"overshoot": 1}, "3": {"overshoot": 2}}), sparse]
+    traces = read_trace_file(write_trace(tmp_path / "t.jsonl", rows))
+    panels = {panel.title.split("\n")[0]: panel for panel in build_trace_panels(traces, [0, 1, 2])}
+    assert list(panels) == ["controller", "rms by band", "shares", "work", "ms by stage"]
+    labels = [line.label for line in panels["controller"].lines]
+    assert labels == ["overshoot, keyframe 0", "overshoot, keyframe 3", "effort"]
+    # An energy of 0 has no place on a logarithmic axis.
+    assert [line.style for line in panels["rms by band"].lines] == ["-", "--"]
+    for panel in panels.values():
+        for line in panel.lines:
+            np.testing.assert_array_equal(np.isnan(line.values), [True, False, True])
+    with pytest.raises(MediaError, match="frames 1 to 2"):
+        build_trace_panels(traces, [5, 6])
+
+
+def test_command_plots_a_trace(tmp_path: Path, cli: Cli) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=4, size="96x64")
+    trace = write_trace(tmp_path / "t.jsonl", [{"frame": 0, "fresh": True}, trace_row(2)])
+    line = ("measure", film, film, "--layer", "conv2/3x3")
+    run = cli(*line, "--plot", tmp_path / "traced.png", "--trace", trace)
+    assert run.code == 0, run.err
+    assert read_picture(tmp_path / "traced.png", warn_of_alpha=False).shape[0] > 2000, (
+        "five panels more"
+    )
+    for arguments in (("--trace", trace), ("--trace", film, "--plot", tmp_path / "p.png")):
+        run = cli(*line, *arguments)
+        assert run.code == 1
+        assert len(run.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "scheduled"),
     [
         ({}, False),
         ({"step": 1.5, "layer": ["conv2/3x3"], "network": "pocket"}, False),
@@ -309,41 +397,40 @@ def test_the_command_prints_writes_and_draws(
         ({"layer": ["0: conv2/3x3, 2s: pool1/norm1"]}, True),
     ],
 )
-def test_a_dream_that_was_meant_to_change_is_known(known: dict[str, Any], meant: bool) -> None:
-    assert has_scheduled_settings(known) is meant
+def test_scheduled_settings_are_recognised(settings: dict[str, Any], scheduled: bool) -> None:
+    assert has_scheduled_settings(settings) is scheduled
 
 
-def test_a_dream_without_settings_is_measured_without_objective(
-    tmp_path: Path, cli: Callable[..., CommandResult]
-) -> None:
+def test_dream_without_settings_is_measured_without_objective(tmp_path: Path, cli: Cli) -> None:
     film = make_film(tmp_path / "film.mp4", frames=4, size="96x64")
     other = make_film(tmp_path / "other.mp4", frames=4, size="96x64")
     run = cli("measure", film, other)
-    assert run.code == 0 and "objective" not in run.out and "E_warp" in run.out
-    assert "--against one made with --no-carry" in run.out
+    assert run.code == 0
+    assert "objective" not in run.out
+    assert "E_warp" in run.out
+    assert "--against" in run.out
     assert "objective" in cli("measure", film, other, "--layer", "conv2/3x3").out
     assert cli("measure", film, other, "--network", "pocket").code == 1
-    assert "does not exist" in cli("measure", film, tmp_path / "no.mp4").err
+    assert "no.mp4" in cli("measure", film, tmp_path / "no.mp4").err
 
 
-def test_weights_other_than_the_dream_s_are_said(
-    tmp_path: Path, cli: Callable[..., CommandResult]
-) -> None:
+def test_other_weights_than_the_dreams_are_reported(tmp_path: Path, cli: Cli) -> None:
     film, dream, own = (
-        film_of(tmp_path, "film", panned(3)),
+        write_frames(tmp_path, "film", make_pan(3)),
         tmp_path / "d.mp4",
         tmp_path / "own.pth",
     )
     torch.save(random_weights(7), own)
     look = ("--network", "googlenet", "--layer", "conv2/3x3", "--octaves", "1", "--iterations", "1")
     assert cli("video", film, dream, *look, "--weights", own).code == 0
-    begin = hashlib.sha256(own.read_bytes()).hexdigest()[:12]
-    said = f"it was dreamed with the weights of googlenet whose SHA-256 begins with {begin}"
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()[:12]
     run = cli("measure", film, dream)
-    assert run.code == 0 and f"{said}, and is measured with others: give them as" in run.err
-    run = cli("measure", film, dream, "--weights", own)
-    assert run.code == 0 and "it was dreamed" not in run.err
-    run = cli("measure", film, dream, "--network", "pocket")
-    assert run.code == 0 and "it was dreamed" not in run.err, "another network is meant"
+    assert run.code == 0
+    assert digest in run.err
+    for arguments in (("--weights", own), ("--network", "pocket")):
+        run = cli("measure", film, dream, *arguments)
+        assert run.code == 0
+        assert digest not in run.err
     run = cli("measure", film, dream, "--weights", tmp_path / "gone.pth")
-    assert run.code == 1 and said in run.err
+    assert run.code == 1
+    assert digest in run.err

@@ -19,15 +19,15 @@ from PIL import Image
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.core.options.values import fit_size
 from dreamflow.jobs.output import write_video
-from dreamflow.media.read.clip import open_clip, to_exact_rate
-from dreamflow.media.read.decoders import (
-    apply_orientation,
-    read_video,
-    read_with_opencv,
-    read_with_pyav,
-)
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.decoder_choice import read_video
+from dreamflow.media.read.frame_rate import detect_frame_rate, to_exact_rate
+from dreamflow.media.read.opencv_decoder import read_with_opencv
+from dreamflow.media.read.orientation import apply_orientation
 from dreamflow.media.read.picture_folder import natural_sort_key
-from dreamflow.media.read.probe import VideoInfo, detect_frame_rate, probe_video
+from dreamflow.media.read.probe import probe_video
+from dreamflow.media.read.pyav_decoder import read_with_pyav
+from dreamflow.media.read.video_info import VideoInfo
 from dreamflow.media.stills import read_picture, write_picture
 
 READERS = [read_with_opencv, read_with_pyav]

@@ -25,12 +25,9 @@ from dreamflow.media.stills import read_picture
 from dreamflow.networks.loading import load_network, network_layers
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.caption import LayerCaptions, render_caption_masks
+from dreamflow.pipelines.layer_choice import select_sweep_layers
 from dreamflow.pipelines.settings.options import SweepOptions
-from dreamflow.pipelines.sweep import (
-    compute_sweep_times,
-    format_sweep_schedule,
-    select_sweep_layers,
-)
+from dreamflow.pipelines.sweep import compute_sweep_times, format_sweep_schedule
 
 POCKET = network_layers("pocket")
 RATE = Fraction(24)
@@ -51,7 +48,7 @@ def test_which_layers() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (SweepOptions(layers=" , "), "--layers names no layer"),
+        (SweepOptions(layers=" , "), "layers names no layer"),
         (SweepOptions(category=("birds",)), "no category with 'birds' in its name; there are con"),
         (SweepOptions(layers="conv2/3x3, conv9"), "pocket has no layer 'conv9'"),
         (SweepOptions(layers="conv2/3x3=x"), "write NAME=WEIGHT"),
@@ -104,7 +101,7 @@ def test_without_a_hold_it_never_rests_and_without_a_fade_it_jumps() -> None:
     jumping = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(2), Fraction(0)))
     found = [jumping.at(timeline.moment_at(Fraction(n, 10))) for n in (0, 19, 20)]
     assert found == [("a=1.0",), ("a=1.0",), ("b=1.0",)]
-    with pytest.raises(SettingsError, match="--hold 0 leaves no time"):
+    with pytest.raises(SettingsError, match="hold 0 leaves no time"):
         compute_sweep_times(1, SweepOptions(hold=0), RATE)
     with pytest.raises(SettingsError, match="less than a frame for each"):
         compute_sweep_times(65, SweepOptions(seconds=1), RATE)
@@ -130,7 +127,7 @@ def test_the_change_is_even_across_fades() -> None:
 
 
 def read_small() -> np.ndarray:
-    from dreamflow.media.read.decoders import resize_picture
+    from dreamflow.media.resize import resize_picture
 
     return resize_picture(read_picture(SAMPLE_STILL), 120, 80)
 

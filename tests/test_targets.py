@@ -24,20 +24,28 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import dreamflow
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.core.machine.memory import set_pass_memory_limit
-from dreamflow.core.schedules.schedule import LayerSchedule, map_target_names
+from dreamflow.core.machine.memory import MB
+from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.targets import CLASS_LAYER, PICK_KINDS, ChannelPick, Target, parse_target
+from dreamflow.core.targets import (
+    CLASS_LAYER,
+    PICK_KINDS,
+    Blend,
+    ChannelPick,
+    Target,
+    parse_blend,
+    parse_target,
+)
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.channel_picks import measure_channel_responses, pick_channels
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.reference import MAX_REFERENCE_VECTORS, ReferenceFeatures
-from dreamflow.jobs.job import RenderControls
+from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
@@ -112,15 +120,15 @@ def test_targets_stay_whole_in_schedules_and_blends(
         space = " " if target.layer.isdigit() else data.draw(st.sampled_from(["", " "]))
         keyframes.append(f"{time}:{space}{target}={weight} + conv1/7x7_s2=2{curve}")
     text = ", ".join(keyframes)
-    schedule = LayerSchedule(text)
-    blends = tuple({str(target): weight, "conv1/7x7_s2": 2.0} for target in found)
+    schedule = LayerSchedule((text,))
+    blends = tuple(Blend({target: weight, Target("conv1/7x7_s2"): 2.0}) for target in found)
     assert schedule.blends == blends
     assert all(
         keyframe.interpolation == (curve.strip() or "linear") for keyframe in schedule.keyframes
     )
-    assert LayerSchedule(map_target_names(text, lambda name: name)).blends == blends
-    assert LayerSchedule(f"smooth, {text}").blends == blends
-    assert list(parse_blend([f"{t}={weight}" for t in found])) == [str(t) for t in found]
+    assert LayerSchedule(map_targets([text], lambda target: target)).blends == blends
+    assert LayerSchedule((f"smooth, {text}",)).blends == blends
+    assert parse_blend([f"{t}={weight}" for t in found]).targets == tuple(found)
 
 
 def test_what_stands_for_what() -> None:
@@ -130,7 +138,7 @@ def test_what_stands_for_what() -> None:
         CLASS_LAYER, (151, 152, 153), ("tiger cat",)
     )
     assert parse_target("a:strongest5") == parse_target("a:strongest 5")
-    assert list(LayerSchedule("a:61").first_keyframe_by_target) == ["a:61"], "a is no time"
+    assert LayerSchedule(("a:61",)).targets == (Target("a", (61,)),), "a is no time"
 
 
 @pytest.mark.parametrize(
@@ -153,9 +161,9 @@ def test_what_is_no_target(text: str, message: str) -> None:
 
 
 def test_commas_between_channels_are_told_of() -> None:
-    with pytest.raises(SettingsError, match="parted by colons, conv2/3x3:3:7:61"):
+    with pytest.raises(SettingsError, match="separated by colons, conv2/3x3:3:7:61"):
         DreamOptions(layer=("conv2/3x3:3,7,61",))
-    with pytest.raises(SettingsError, match="--channels 'best 5': write strongest 5, weakest 5 or"):
+    with pytest.raises(SettingsError, match="channels 'best 5': write strongest 5, weakest 5 or"):
         DreamOptions(channels="best 5")
     with pytest.raises(SettingsError, match="twice"):
         parse_blend(["a:3:4", "a:4:3"])
@@ -344,7 +352,9 @@ def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:
 # --- tiles
 
 
-def test_channels_classes_and_guides_are_the_same_in_tiles(knowing: Network) -> None:
+def test_channels_classes_and_guides_are_the_same_in_tiles(
+    knowing: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = picture_to_tensor(make_texture(352, 416))
     exemplar = ReferenceFeatures(knowing, picture_to_tensor(make_texture(96, 96, seed=3)))
     for target, guide in (
@@ -355,11 +365,9 @@ def test_channels_classes_and_guides_are_the_same_in_tiles(knowing: Network) -> 
     ):
         objective = Objective.parse(knowing, [target], guide)
         whole = objective.gradient(image)
-        try:
-            set_pass_memory_limit(30)
+        with monkeypatch.context() as patch:
+            patch.setattr(knowing, "machine", replace(knowing.machine, memory_limit=30 * MB))
             tiled = objective.gradient(image)
-        finally:
-            set_pass_memory_limit(0)
         assert not torch.equal(tiled, whole), "it was taken in tiles"
         assert float((tiled - whole).norm() / whole.norm()) < 0.05, target
 
@@ -380,12 +388,9 @@ def test_a_class_that_cannot_be_tiled_says_so() -> None:
     expected = module((image - 0.45) / 0.225).shape
     assert logits.shape == (*expected, 1, 1)
     assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
-    try:
-        set_pass_memory_limit(10)
-        with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
-            objective.gradient(image)
-    finally:
-        set_pass_memory_limit(0)
+    network.machine = replace(network.machine, memory_limit=10 * MB)
+    with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
+        objective.gradient(image)
 
 
 # --- picked by a picture
@@ -421,11 +426,11 @@ def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
     assert list(picked) == ["conv2/3x3:strongest 3", "inception_3a/1x1:weakest 2"]
     done = apply_channel_picks(options, picked)
     assert done.channels is None
-    first, second, third = LayerSchedule(done.layer[0]).blends
-    assert [parse_target(name).channels for name in first] == [
-        tuple(sorted(picked["conv2/3x3:strongest 3"]))
-    ]
-    assert list(second)[1] == "conv2/3x3:7" and second["conv2/3x3:7"] == -1 and third == first
+    first, second, third = done.layers.blends
+    strongest = tuple(sorted(picked["conv2/3x3:strongest 3"]))
+    assert first == third == Blend({Target("conv2/3x3", strongest): 1.0})
+    assert second.targets[1] == Target("conv2/3x3", (7,))
+    assert second.weights[second.targets[1]] == -1
     assert apply_channel_picks(done, make_channel_picks(done, noise_network, picture)) == done
 
 
@@ -465,10 +470,10 @@ def test_a_preset_holds_them(tmp_path: Path) -> None:
         'channels = "weakest 3"\nguided_by = "meadow.jpg"\nguidance = "0: 0, 100%: 1"\n'
     )
     options = DreamOptions(**load_preset(str(tmp_path / "mine.toml"))[1])
-    assert parse_blend(options.layer) == {
-        "inception_4c/output:61:70-75": 0.5,
-        "class:Egyptian cat": -1.0,
-    }
+    assert options.layers.blends[0].texts == (
+        "inception_4c/output:61:70-75=0.5",
+        "class:Egyptian cat=-1.0",
+    )
     assert options.channels == "weakest 3" and options.guided_by == "meadow.jpg"
     assert options.at(Timeline(Fraction(8), Fraction(2)).moment_at(Fraction(1))).guidance == 0.5
 
@@ -539,14 +544,14 @@ def test_the_best_match_is_taken_whatever_the_chunks(
     exemplar = ReferenceFeatures(noise_network, picture_to_tensor(make_texture(64, 80, seed=2)))
     activation = noise_network.activations(picture_to_tensor(make_texture(72, 64)), (LAYER,))[LAYER]
     guide = noise_network.activations(exemplar.image, (LAYER,))[LAYER]
-    found = exemplar.best_matches(activation, LAYER, ())
+    found = exemplar.best_matches(activation, LAYER, None)
     # As the notebook of 2015 has it.
     x, y = activation[0].flatten(1).numpy(), guide[0].flatten(1).numpy()
     expected = y[:, x.T.dot(y).argmax(1)]
     np.testing.assert_array_equal(found[0].flatten(1).numpy(), expected)
     monkeypatch.setattr("dreamflow.dream.reference.DOT_PRODUCTS_PER_CHUNK", 100)
-    assert torch.equal(exemplar.best_matches(activation, LAYER, ()), found)
-    some = exemplar.best_matches(activation, LAYER, (3, 9))
+    assert torch.equal(exemplar.best_matches(activation, LAYER, None), found)
+    some = exemplar.best_matches(activation, LAYER, torch.tensor([3, 9]))
     assert set(some[0].flatten(1).abs().sum(1).nonzero().flatten().tolist()) <= {3, 9}
 
 
@@ -572,7 +577,7 @@ def test_a_guided_dream_comes_to_resemble_its_guide(pocket: Network, layer: str)
 
     def likeness(seen: Tensor) -> float:
         found = pocket.activations(seen, (layer,))[layer]
-        return cosine(found, exemplar.best_matches(found, layer, ()))
+        return cosine(found, exemplar.best_matches(found, layer, None))
 
     assert likeness(towards) > likeness(unguided)
     none = Objective.parse(pocket, [layer], exemplar, 0.0)

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +19,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dreamflow.core.machine import memory
-from dreamflow.core.machine.memory import MB, pass_memory_limit, set_pass_memory_limit, total_memory
+from dreamflow.core.machine.machine import Machine
+from dreamflow.core.machine.memory import MB, default_memory_limit, total_memory
+from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream import tiles
 from dreamflow.dream.ascent import ascend
@@ -32,10 +36,14 @@ LAYERS = ("conv2/3x3", "pool1/norm1", "inception_3b/output")
 SIDES = st.integers(200, 2500)
 
 
-@pytest.fixture(autouse=True)
-def by_the_machine() -> Iterator[None]:
-    yield
-    set_pass_memory_limit(0)
+@contextmanager
+def memory_limit(network: Network, megabytes: int) -> Iterator[None]:
+    before = network.machine
+    network.machine = replace(before, memory_limit=megabytes * MB)
+    try:
+        yield
+    finally:
+        network.machine = before
 
 
 def still(width: int, height: int) -> Tensor:
@@ -126,9 +134,9 @@ def test_the_objective_of_a_large_picture_is_taken_in_tiles(noise_network: Netwo
     objective = Objective.parse(noise_network, ["conv2/3x3", "pool1/norm1=-0.5"])
     image = picture_to_tensor(make_texture(700, 900))
     whole = objective.value(image)
-    set_pass_memory_limit(100)
     assert choose_tiling(noise_network, ("conv2/3x3", "pool1/norm1"), 700, 900, 100 * MB)
-    assert objective.value(image) == pytest.approx(whole, rel=1e-5)
+    with memory_limit(noise_network, 100):
+        assert objective.value(image) == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_picture_that_fits_is_taken_whole_as_ever(noise_network: Network) -> None:
@@ -148,10 +156,11 @@ def test_a_blend_is_made_of_the_whole_pictures_gradients(noise_network: Network)
     image[..., :160] *= 0.3  # one side responds less than the other
     objective = Objective.parse(noise_network, ["conv1/7x7_s2=0.4", "inception_3b/output=-0.6"])
     whole = objective.gradient(image)
-    set_pass_memory_limit(20)
-    assert choose_tiling(noise_network, tuple(objective.weights), 320, 352, 20 * MB)
-    assert off_by(objective.gradient(image), whole) < 0.01
-    assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
+    assert choose_tiling(noise_network, objective.layers, 320, 352, 20 * MB)
+    with memory_limit(noise_network, 20):
+        tiled = objective.gradient(image)
+    assert off_by(tiled, whole) < 0.01
+    assert float(tiled.abs().mean()) == pytest.approx(1, rel=1e-4)
 
 
 def test_borders_move_from_step_to_step(
@@ -194,14 +203,12 @@ def test_no_seam_is_seen(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tiling = choose_tiling(network, (layer,), 360, 640, 20 * MB)
     assert tiling and tiling.columns >= 3
     borders = [span.core_end for span in tiling.spans(640, tiling.columns, 0.0)[:-1]]
-    set_pass_memory_limit(20)
-    tiled = ascend(image, objective, 6, 2.0, 0, (0,)) - image
-    set_pass_memory_limit(0)
+    with memory_limit(network, 20):
+        tiled = ascend(image, objective, 6, 2.0, 0, (0,)) - image
+        tiled_gradient = objective.gradient(image)
     whole = ascend(image, objective, 6, 2.0, 0, (0,)) - image
     assert border_ratio(tiled, borders) == pytest.approx(border_ratio(whole, borders), rel=0.1)
-    gradient = objective.gradient(image)
-    set_pass_memory_limit(20)
-    assert off_by(objective.gradient(image), gradient) < 0.01
+    assert off_by(tiled_gradient, objective.gradient(image)) < 0.01
 
 
 def test_without_margins_a_seam_is_found() -> None:
@@ -221,9 +228,9 @@ def test_a_module_of_ones_own_is_tiled_too() -> None:
     objective = Objective.parse(network_of(module), ["3"])
     image = picture_to_tensor(make_texture(520, 480))
     whole = objective.gradient(image)
-    set_pass_memory_limit(10)
     assert choose_tiling(objective.network, ("3",), 520, 480, 10 * MB)
-    assert off_by(objective.gradient(image), whole) < 1e-4
+    with memory_limit(objective.network, 10):
+        assert off_by(objective.gradient(image), whole) < 1e-4
 
 
 @settings(max_examples=40, deadline=None)
@@ -240,9 +247,10 @@ def test_a_tile_keeps_to_its_memory(
 
 
 def test_an_impossible_memory_still_dreams(noise_network: Network) -> None:
-    set_pass_memory_limit(1)
     objective = Objective.parse(noise_network, ["inception_3b/output"])
-    assert float(objective.gradient(picture_to_tensor(make_texture(300, 200))).abs().mean()) > 0.99
+    with memory_limit(noise_network, 1):
+        gradient = objective.gradient(picture_to_tensor(make_texture(300, 200)))
+    assert float(gradient.abs().mean()) > 0.99
 
 
 def test_a_pass_takes_what_was_foreseen(tmp_path: Path) -> None:
@@ -280,11 +288,11 @@ def test_the_share_is_of_all_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert total_memory() > 10**9
     monkeypatch.setattr(memory, "CGROUP_LIMIT_FILE", tmp_path / "memory.max")
     monkeypatch.setattr(memory, "total_memory", lambda: 8 * 10**9)
-    assert pass_memory_limit(cpu) == 1333 * MB
+    assert default_memory_limit(cpu) == 1333 * MB
     monkeypatch.setattr(memory, "total_memory", lambda: 64 * 10**9)
-    assert pass_memory_limit(cpu) == memory.MAX_CPU_PASS_BYTES
-    set_pass_memory_limit(700)
-    assert pass_memory_limit(cpu) == 700 * MB
+    assert default_memory_limit(cpu) == memory.MAX_CPU_PASS_BYTES
+    used = Machine.from_options(MachineOptions(device="cpu", threads=1, memory=700))
+    assert used.memory_limit == 700 * MB
 
 
 @pytest.mark.parametrize(("limit", "total"), [("600000000\n", 600000000), ("max\n", None)])

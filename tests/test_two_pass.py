@@ -14,7 +14,7 @@ from temporal_scenes import SMALL_DREAM, make_frames, make_pan
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.job import RenderControls
+from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.render_video import render_video
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.loading import load_network

@@ -22,7 +22,6 @@ from torch import Tensor
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.machine.memory import MB
-from dreamflow.core.targets import list_target_layers
 from dreamflow.dream.objective_term import ObjectiveTerm, vjp
 from dreamflow.networks.network import Layer, Network
 
@@ -114,7 +113,7 @@ class Tiling:
 
 
 def choose_tiling(
-    network: Network, targets: Sequence[str], height: int, width: int, max_bytes: int
+    network: Network, names: Sequence[str], height: int, width: int, max_bytes: int
 ) -> Tiling | None:
     """Return how to cut a picture so that a pass takes no more than `memory` bytes; None: not.
 
@@ -123,9 +122,8 @@ def choose_tiling(
     """
     if height * width * MAX_PASS_BYTES_PER_PX <= max_bytes:
         return None
-    targets = list_target_layers(targets)
-    pixels = max_bytes / pass_bytes_per_px(network, targets)
-    layers = [network.layer(name) for name in targets]
+    pixels = max_bytes / pass_bytes_per_px(network, tuple(names))
+    layers = [network.layer(name) for name in names]
     if any(layer.stride == 0 for layer in layers):
         if height * width <= pixels:
             return None

@@ -1,1 +1,1 @@
-"""A pipeline rendered to a file in a way that cannot be lost."""
+"""Jobs: a pipeline rendered to a file so that nothing is lost when the render is interrupted."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import warnings
@@ -25,11 +24,9 @@ from dreamflow.jobs.storage.folder import (
 )
 from dreamflow.jobs.storage.publish import (
     PLATE_FOLDER,
-    check_only_output_files,
     count_published_frames,
     is_plate_published,
     publish_output,
-    staged_output_path,
 )
 from dreamflow.media.atomic_file import part_path
 from dreamflow.media.options import EncodeOptions
@@ -37,38 +34,11 @@ from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
 from dreamflow.media.write.metadata import write_sidecar
+from dreamflow.media.write.output_path import check_output, staged_output_path
 from dreamflow.media.write.picture_segments import PictureSegmentWriter
 from dreamflow.media.write.residual_plate import DreamAndPlateWriter, plate_format
 from dreamflow.media.write.segments import SegmentWriter, VideoSegmentWriter, choose_segment_frames
 from dreamflow.pipelines.settings.groups import saved_settings_dict
-
-
-def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
-    """Raise OutputError where an output must not or cannot be written.
-
-    Its folder is missing, it exists and `overwrite` is False, or it is one of the sources.
-    """
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise OutputError(f"the folder {folder} does not exist; make it first")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"the folder {folder} cannot be written to")
-    if path.resolve() == Path.cwd():
-        raise OutputError(f"{path} is the folder you are in; name a new one")
-    for source in sources:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise OutputError(f"{path} is the source itself; give the output another name")
-    if not path.exists():
-        return
-    if path.suffix and path.is_dir():
-        raise OutputError(f"{path} is a folder; give the output another name")
-    if not path.suffix and path.is_file():
-        raise OutputError(f"{path} is a file; name a new folder, or add a suffix such as .mp4")
-    empty = path.is_dir() and not any(path.iterdir())
-    if not overwrite and not empty:
-        raise OutputError(f"{path} exists already; add --overwrite to replace it")
-    if path.is_dir():
-        check_only_output_files(path)
 
 
 def check_output_and_plate(
@@ -106,7 +76,8 @@ def open_segment_writer(
 
     reel = make(folder, kind, encode)
     if plate := job_metadata.get("plate"):
-        return DreamAndPlateWriter(reel, folder / PLATE_FOLDER, Path(plate), make)
+        staged = staged_output_path(folder / PLATE_FOLDER, Path(plate))
+        return DreamAndPlateWriter(reel, folder / PLATE_FOLDER, Path(plate), make, staged)
     return reel
 
 

@@ -1,4 +1,4 @@
-"""Channels picked once for a render, and remembered by its job."""
+"""Channels that are picked by the first picture of a render, and kept by its job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.job import RenderControls
+from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.storage.folder import job_folder_path, read_job_file
 from dreamflow.media.write.metadata import REQUESTED_SETTINGS_KEY
 from dreamflow.networks.network import Network
@@ -22,7 +22,7 @@ from dreamflow.pipelines.channel_choice import (
 )
 
 PICKED_KEY = "picked"
-"""Key of a record under which it says what was picked, and by which words."""
+"""Key of a record: the channels of each pick, by its target as it was given."""
 
 
 def resolve_channel_picks(
@@ -32,22 +32,33 @@ def resolve_channel_picks(
     out: Path,
     controls: RenderControls,
 ) -> tuple[DreamOptions, dict[str, Any]]:
-    """Return settings whose channels are all by number, and what a record is to say of it.
+    """Return settings whose channels are all given by number, and the picks for the record.
 
-    first: gives the picture by which they are picked, uint8 (H, W, 3) RGB, unless the job of the
-    output has picked them already. What was picked is said. Raises SettingsError, see `pick`.
+    Args:
+        dream: Settings that may have picks, such as `strongest 5`.
+        network: The network.
+        read_first_picture: Returns the picture to pick by, uint8 (H, W, 3) RGB. It is not called
+            where the output's job has picked already.
+        out: The output.
+        controls: Its `notify` is called with what was picked.
+
+    Returns:
+        The settings, and what the record gets: {} where there is nothing to pick.
+
+    Raises:
+        SettingsError: The network lacks a layer, or the layer has too few channels.
     """
-    wanted = find_channel_picks(dream)
-    if not wanted:
+    names = find_channel_picks(dream)
+    if not names:
         return dream, {}
-    facts = None if controls.fresh else read_job_file(job_folder_path(out))
-    kept: PickedChannels = facts["record"].get(PICKED_KEY, {}) if facts else {}
-    picked = (
-        kept
-        if set(wanted) == set(kept)
-        else make_channel_picks(dream, network, read_first_picture())
-    )
+    metadata = None if controls.fresh else read_job_file(job_folder_path(out))
+    picked: PickedChannels = metadata["record"].get(PICKED_KEY, {}) if metadata else {}
+    if set(map(str, names)) != set(picked):
+        picked = make_channel_picks(dream, network, read_first_picture())
     for line in describe_channel_picks(network, picked):
         controls.notify(line)
-    asked = {"layer": list(dream.layer), "channels": dream.channels}
-    return apply_channel_picks(dream, picked), {PICKED_KEY: picked, REQUESTED_SETTINGS_KEY: asked}
+    requested = {"layer": list(dream.layer), "channels": dream.channels}
+    return apply_channel_picks(dream, picked), {
+        PICKED_KEY: picked,
+        REQUESTED_SETTINGS_KEY: requested,
+    }

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import SettingsError, suggest_similar
-from dreamflow.core.options.declaration import Options, warn_ineffective_settings
+from dreamflow.core.errors import SettingsError, named, suggest_similar
+from dreamflow.core.options.declaration import Options, coerce, warn_ineffective_settings
+from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
@@ -16,7 +17,6 @@ from dreamflow.media.read.picture_folder import is_glob
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset, read_toml, validate_settings
-from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
 
 NON_SETTING_KEYS = ("source", "out", "preset", "command")
@@ -142,13 +142,23 @@ def resolve_command_settings(
     names = {f.name for group in groups for f in fields(group)}  # type: ignore[arg-type]
     names -= EXCLUDED_SETTINGS_BY_COMMAND.get(command, frozenset())
     given = dict(table)
-    when = {"at": given.pop("at")} if "at" in table and command != SWEEP_COMMAND else {}
+    at = given.pop("at", None) if command != SWEEP_COMMAND else None
     own = resolve_table_settings(given, where, folder)
     if strange := set(own) - names:
         raise SettingsError(f"{min(strange)} is not a setting of `dreamflow {command}`")
     chosen = {name: value for name, value in common.items() if name in names} | own
     build_option_groups(groups, chosen)
-    return chosen | ({"at": GuideOptions(**when).at} if when else {})
+    return chosen | ({"at": parse_frame_timecode(at)} if at is not None else {})
+
+
+def parse_frame_timecode(value: Any) -> str:
+    """Return the text of a timecode: of a frame number, its digits. Raises SettingsError."""
+    text = coerce("at", value, str)
+    try:
+        Timecode.parse(text)
+    except SettingsError as error:
+        raise error.located(named("at"), " ") from None
+    return text
 
 
 def build_option_groups(

@@ -1,71 +1,22 @@
-"""A clip dreamed into a file, with the settings that made it."""
+"""A clip dreamed into a file."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from dreamflow.jobs.inputs import (
-    CUTS_INPUT,
-    FIXED_MATTE_INPUT,
-    FLOW_INPUT,
-    MATTE_INPUT,
-    InputFiles,
-    list_flow_files,
-)
-from dreamflow.jobs.job import RenderControls, RenderResult, render_job
+from dreamflow.jobs.controls import RenderControls, RenderResult
+from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.cut_list import CUTS_KEYWORDS, read_cut_list
 from dreamflow.media.read.matte import Matte, open_matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.compositor import (
-    Compositor,
-    CroppedDetector,
-    get_matte_box,
-    make_matte_lookup,
-)
-from dreamflow.pipelines.dreamer import VideoDreamer
-from dreamflow.pipelines.pipeline import Pipeline
-from dreamflow.pipelines.reference_frames import list_reference_files
+from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.video import build_pipeline, make_detector
+from dreamflow.pipelines.video import build_video_pipeline
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.shots import Marker
-
-
-def build_video_pipeline(
-    clip: Clip, network: Network, settings: VideoSettings, matte: Matte | None = None
-) -> Pipeline:
-    """Return the journey of a clip, once through or as a loop."""
-    cuts, box = read_cut_list(clip, settings.carry.cuts), get_matte_box(matte, settings.carry)
-    touch = Compositor(settings.show, clip.timeline, make_matte_lookup(matte), box)
-
-    def marker() -> Marker:
-        return CroppedDetector(make_detector(settings.carry, cuts), box)
-
-    dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline)
-    return build_pipeline(clip, dreamer, touch, marker)
-
-
-def collect_video_inputs(
-    clip: Clip, settings: VideoSettings, matte: Matte | None = None
-) -> InputFiles:
-    """Return the files that the frames depend on."""
-    carry = settings.carry
-    inputs = {"clip": clip.files}
-    if carry.cuts not in CUTS_KEYWORDS:
-        inputs[CUTS_INPUT] = [Path(carry.cuts)]
-    inputs |= list_reference_files(settings.dream)
-    if carry.flow_dir is not None:
-        inputs[FLOW_INPUT] = list_flow_files(carry.flow_dir)
-    if matte:
-        # The frames of a resampled clip are not counted as those of its source are.
-        strict = matte.bounding_box is not None or clip.is_resampled
-        inputs[FIXED_MATTE_INPUT if strict else MATTE_INPUT] = matte.files
-    return inputs
 
 
 def render_video(
@@ -74,36 +25,41 @@ def render_video(
     network: Network,
     settings: VideoSettings,
     controls: RenderControls | None = None,
-    segment_frames: int | None = None,
     matte: Matte | None = None,
 ) -> RenderResult:
-    """Dream a clip into a file. matte: None opens that of the settings, where they have one.
+    """Dream a clip into a file; resumes where the same render was interrupted.
 
-    See `render` for what it raises, and how it goes on.
+    Args:
+        clip: The clip, opened with `settings.clip`.
+        out: The output; without a suffix it is a folder of PNGs.
+        network: The network, on its compute device.
+        settings: All settings, which are kept with the output.
+        controls: How the render is followed, and what it may replace.
+        matte: The matte of the settings, if it is open already.
+
+    Raises:
+        SettingsError: A setting does not fit the clip or the network.
+        DreamFlowError: See `render_job`.
     """
-    if matte is None and settings.show.matte is not None:
-        matte = open_matte(settings.show, MatteTarget.from_clip(clip))
     controls = controls or RenderControls()
-    dream, more = resolve_channel_picks(settings.dream, network, clip.first_picture, out, controls)
+    matte = matte or open_matte(settings.show, MatteTarget.from_clip(clip))
+    dream, picks = resolve_channel_picks(settings.dream, network, clip.first_picture, out, controls)
     settings = replace(settings, dream=dream)
-    groups = (settings.dream, settings.carry, settings.show, settings.clip, settings.encode)
-    record = build_settings_record("video", clip.path, network, *groups) | more
-    journey = build_video_pipeline(clip, network, settings, matte)
-    inputs = collect_video_inputs(clip, settings, matte)
-    outline = clip.output_spec.with_sources(matte.source_paths if matte else ())
-    return render_job(
-        journey,
-        out,
-        outline,
-        settings.encode,
-        record,
-        inputs,
-        network.device,
-        controls,
-        segment_frames,
-    )
+    record = build_settings_record("video", clip.path, network, *vars(settings).values())
+    inputs = list_clip_files(clip, settings, matte)
+    with controls.open_dreamer_controls() as dreamer_controls:
+        job = JobSpec(
+            pipeline=build_video_pipeline(clip, network, settings, matte, dreamer_controls),
+            output_path=out,
+            output_spec=clip.output_spec.with_sources(matte.source_paths if matte else ()),
+            encode=settings.encode,
+            record=record | picks,
+            inputs={**inputs, **list_gains_files(controls.gains_path)},
+            machine=network.machine,
+        )
+        return render_job(job, controls)
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:
-    """Return how often each frame of a clip is dreamed."""
+    """Return how many times each frame of a clip is dreamed: twice for a loop."""
     return 2 if carry.loop else 1

@@ -1,96 +1,48 @@
-"""A zoom rendered into a file."""
+"""A zoom dreamed into a file."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import SettingsError
-from dreamflow.core.options.values import fit_size, parse_size
-from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.inputs import InputFiles
-from dreamflow.jobs.job import RenderControls, RenderResult, render_job
+from dreamflow.core.errors import SettingsError, named
+from dreamflow.jobs.controls import RenderControls, RenderResult
+from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
-from dreamflow.media.options import EncodeOptions
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.stills import is_still, read_picture
-from dreamflow.media.write.metadata import REQUESTED_SETTINGS_KEY, read_record
+from dreamflow.media.write.metadata import (
+    REQUESTED_SETTINGS_KEY,
+    read_record_if_any,
+)
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.reference_frames import list_reference_files
+from dreamflow.pipelines.inputs import PICTURE_INPUT, InputFiles, list_reference_files
 from dreamflow.pipelines.settings.groups import diff_settings
-from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, make_zoom_timeline, schedule_zoom_layers
+from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, schedule_zoom_layers
 from dreamflow.pipelines.zoom.reversed import ReversedPlayback
-from dreamflow.reports.options import GuideOptions
-from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
-from dreamflow.temporal.noise_base import coloured_noise
+from dreamflow.pipelines.zoom.start_picture import ZoomSettings, make_zoom_output_spec
 
-DEFAULT_ZOOM_SIZE = "640"
-NOISE_SIZE_PX = (1920, 1080)
-COMPARED_RECORD_KEYS = ("network", "source", "picture_sha256")
+PICTURE_HASH_KEY = "picture_sha256"
+"""Key of a record: the SHA-256 of the pixels that a reversed zoom began with."""
+COMPARED_RECORD_KEYS = ("network", "source", PICTURE_HASH_KEY)
+"""What must be the same for the forward frames of a reversed zoom to be used again."""
 NOISE_SOURCE = Path("noise")
-"""What stands for the source in the record of a zoom out of nothing."""
-
-
-@dataclass(frozen=True)
-class ZoomSettings:
-    """All the settings of a zoom, in their groups."""
-
-    dream: DreamOptions = DreamOptions()
-    zoom: ZoomOptions = ZoomOptions()
-    encode: EncodeOptions = EncodeOptions()
-
-
-def make_zoom_start_picture(
-    source: Path | None, settings: ZoomSettings, at: str = GuideOptions.at
-) -> np.ndarray:
-    """Return what a zoom begins with, uint8 (H, W, 3) RGB, of the size of its frames.
-
-    source: a picture, or a clip of which the frame at `at` is taken; it is cropped about the zoom's
-    centre where the size has another aspect. None makes noise. Raises MediaError, or SettingsError
-    for a size that is none, or a frame that there is not.
-    """
-    zoom = settings.zoom
-    size = zoom.size or DEFAULT_ZOOM_SIZE
-    exact = parse_size(size)
-    if source is None:
-        wide, high = exact or fit_size(size, *NOISE_SIZE_PX)
-        return coloured_noise(wide, high, settings.dream.seed)
-    picture = decode_first_frame(open_frames_up_to(source, at, 0, None)).picture
-    height, width = picture.shape[:2]
-    if exact is None:
-        return resize_picture(picture, *fit_size(size, width, height))
-    first = zoom.at(make_zoom_timeline(zoom).moment_at(Fraction(0)))
-    scale = min(width / exact[0], height / exact[1])
-    wide, high = round(scale * exact[0]), round(scale * exact[1])
-    left = round((width - wide) * first.centre_x / 100)
-    top = round((height - high) * first.centre_y / 100)
-    return resize_picture(picture[top : top + high, left : left + wide], *exact)
-
-
-def make_zoom_output_spec(
-    settings: ZoomSettings, picture: np.ndarray, *sources: Path
-) -> OutputSpec:
-    """Return size and timing of a zoom's film."""
-    timeline = make_zoom_timeline(settings.zoom)
-    height, width = picture.shape[:2]
-    frames = int(timeline.length * timeline.rate)
-    return OutputSpec.at_constant_rate(width, height, timeline.rate, frames, *sources)
+"""The source in the record of a zoom that begins with noise."""
 
 
 def forward_frames_folder(out: Path) -> Path:
-    """Return the folder that the frames of a zoom out lie in until the last one is dreamed."""
+    """Return the folder that holds the frames of a reversed zoom until all are dreamed."""
     return out.resolve().with_name(f"{out.stem.replace('.', '_')}_forwards")
 
 
@@ -101,82 +53,123 @@ def render_zoom(
     network: Network,
     settings: ZoomSettings,
     controls: RenderControls | None = None,
-    at: str = GuideOptions.at,
+    at: str = DEFAULT_FRAME_TIMECODE,
 ) -> RenderResult:
-    """Dream a zoom into a file.
+    """Dream a zoom into a file; resumes where the same render was interrupted.
 
-    source: where the picture is from, for the record; None for noise. picture, at: see
-    `first_picture`. A zoom out is dreamed into a folder of frames first, and then shown backwards.
-    See `render` for what it raises, and how it goes on.
+    Args:
+        source: The file that the picture comes from; None for noise.
+        picture: What the zoom begins with; see `make_zoom_start_picture`.
+        out: The output; without a suffix it is a folder of PNGs.
+        network: The network, on its compute device.
+        settings: All settings, which are kept with the output.
+        controls: How the render is followed, and what it may replace.
+        at: Timecode of the picture, where the source is a clip.
+
+    Raises:
+        SettingsError: A setting does not fit the network or the picture.
+        DreamFlowError: See `render_job`.
     """
     controls = controls or RenderControls()
-    made_by = forward_frames_folder(out) if settings.zoom.reverse else out
-    dream = schedule_zoom_layers(settings.zoom, settings.dream)
-    dream, more = resolve_channel_picks(dream, network, lambda: picture, made_by, controls)
-    if more:
-        more[REQUESTED_SETTINGS_KEY] |= {
+    dreamed_into = forward_frames_folder(out) if settings.zoom.reverse else out
+    dream, picks = resolve_channel_picks(
+        schedule_zoom_layers(settings.zoom, settings.dream),
+        network,
+        lambda: picture,
+        dreamed_into,
+        controls,
+    )
+    if picks:
+        picks[REQUESTED_SETTINGS_KEY] |= {
             "layer": list(settings.dream.layer),
             "layers": settings.zoom.layers,
         }
         settings = replace(settings, dream=dream, zoom=replace(settings.zoom, layers=None))
-    groups = (settings.dream, settings.zoom, settings.encode)
-    record = build_settings_record("zoom", source or NOISE_SOURCE, network, *groups) | more
-    sources = [source] if source else []
-    outline = make_zoom_output_spec(settings, picture, *sources)
-    inputs: InputFiles = {}
-    if source and is_still(source):
-        inputs = {"picture": [source]}
-    elif source:
-        record["at"] = at
-        inputs = {f"frame at {at}": Clip(source).files}
-    inputs = {**inputs, **list_reference_files(settings.dream)}
-    rest = (outline, settings.encode, record, inputs, network.device)
+    record = build_settings_record(
+        "zoom", source or NOISE_SOURCE, network, *vars(settings).values()
+    )
+    is_clip = source is not None and not is_still(source)
+    spec = make_zoom_output_spec(settings, picture, *([source] if source else []))
 
-    def journey() -> ZoomPipeline:
+    def build_forward() -> ZoomPipeline:
         return ZoomPipeline(picture, network, settings.dream, settings.zoom)
 
+    job = JobSpec(
+        pipeline=_play_reversed(out, spec) if settings.zoom.reverse else build_forward(),
+        output_path=out,
+        output_spec=spec,
+        encode=settings.encode,
+        record=record | picks | ({"at": at} if is_clip else {}),
+        inputs=_list_zoom_files(source, settings, at),
+        machine=network.machine,
+    )
     if not settings.zoom.reverse:
-        return render_job(journey(), out, *rest, controls)
-    folder, count, dreamed = forward_frames_folder(out), outline.frames, 0
-    record["picture_sha256"] = hashlib.sha256(picture.tobytes()).hexdigest()
-    # A job that was killed when its frames were in their place is cleared away by going on.
+        return render_job(job, controls)
+    job.record[PICTURE_HASH_KEY] = hashlib.sha256(picture.tobytes()).hexdigest()
+    return _render_reversed(job, build_forward, controls)
+
+
+def _list_zoom_files(source: Path | None, settings: ZoomSettings, at: str) -> InputFiles:
+    files: dict[str, list[Path]] = {}
+    if source and is_still(source):
+        files = {PICTURE_INPUT: [source]}
+    elif source:
+        files = {f"frame at {at}": list(Clip(source).files)}
+    return files | list_reference_files(settings.dream)
+
+
+def _play_reversed(out: Path, spec: OutputSpec) -> ReversedPlayback:
+    """Return the pipeline that shows the forward frames of an output from the last to the first."""
+    folder = forward_frames_folder(out)
+    return ReversedPlayback(
+        lambda number: read_picture(folder / frame_file_name(number)), spec.frames, spec.rate
+    )
+
+
+def _render_reversed(
+    job: JobSpec, build_forward: Callable[[], ZoomPipeline], controls: RenderControls
+) -> RenderResult:
+    """Dream a zoom into a folder of frames, then render the job that shows them reversed."""
+    folder, count = forward_frames_folder(job.output_path), job.output_spec.frames
+    dreamed_frames = 0
+    # A forward job that was killed while its frames were published is cleared away by resuming it.
     if (
         controls.fresh
-        or not has_all_frames(folder, record, count)
+        or not has_all_frames(folder, job.record, count)
         or is_job_folder(job_folder_path(folder))
     ):
-        inwards = replace(
+        forward_job = replace(job, pipeline=build_forward(), output_path=folder)
+        forward_controls = replace(
             controls,
             progress=lambda done, total: controls.progress(done, 2 * count),
             overwrite=True,
         )
-        dreamed = render_job(journey(), folder, *rest, inwards).dreamed_frames
-    frames = [folder / frame_file_name(number) for number in range(count)]
-    backwards = ReversedPlayback(lambda n: read_picture(frames[n]), count, outline.rate)
-    outwards = replace(
+        dreamed_frames = render_job(forward_job, forward_controls).dreamed_frames
+    reversed_controls = replace(
         controls,
         progress=lambda done, total: controls.progress(count + done, 2 * count),
         watch_path=None,
     )
-    done = render_job(backwards, out, *rest, outwards)
+    result = render_job(job, reversed_controls)
     shutil.rmtree(folder, ignore_errors=True)
-    return replace(done, dreamed_frames=dreamed)
+    return replace(result, dreamed_frames=dreamed_frames)
 
 
 def has_all_frames(folder: Path, record: dict[str, Any], count: int) -> bool:
-    """Return whether a folder holds all `count` frames of a zoom, dreamed with these settings.
+    """Return whether a folder holds all `count` frames of a zoom with the settings of a record.
 
-    Raises SettingsError where they are those of another one.
+    Raises:
+        SettingsError: It holds the frames of another zoom, or other files.
     """
     if not folder.exists():
         return False
-    try:
-        made = read_record(folder)
-    except SettingsError:
-        made = {}
-    others = diff_settings(made.get("settings", {}), record["settings"])
-    if others or any(made.get(name) != record[name] for name in COMPARED_RECORD_KEYS):
+    found = read_record_if_any(folder)
+    has_other_settings = diff_settings(found.get("settings", {}), record["settings"])
+    if has_other_settings or any(found.get(key) != record[key] for key in COMPARED_RECORD_KEYS):
         raise SettingsError(
-            f"{folder} holds other frames: remove it, or give --fresh to dream this zoom anew"
+            f"{folder} holds other frames: remove it, or dream this zoom anew with "
+            f"{named('fresh')}",
+            setting="fresh",
+            where=str(folder),
         )
     return all((folder / frame_file_name(number)).exists() for number in range(count))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dreamflow.core.errors import WeightsError
-from dreamflow.core.machine.device import choose_device
+from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.catalogue import find_network_spec
@@ -64,13 +64,15 @@ def load_network(
     weights: str | Path | None = None,
     device: str = MachineOptions.device,
     precision: str = MachineOptions.precision,
+    *,
+    machine: Machine | None = None,
 ) -> Network:
     """Load a network with its weights.
 
     name: one of `known_networks()`, or `torchvision:` and the name of one of its classifiers.
     weights: a file (safetensors, PyTorch state dict or Caffe model); None searches
-    `$DREAMFLOW_HOME/weights`, the user's cache folder and the package. device: see `choose_device`.
-    precision: what it computes in (`dreamflow.networks.precision`). Raises SettingsError for an
+    `$DREAMFLOW_HOME/weights`, the user's cache folder and the package. device: see `Machine`.
+    precision: what it computes in (`dreamflow.networks.precision`). machine: replaces both. Raises SettingsError for an
     unknown name, device or precision, WeightsError where weights are not found or do not fit,
     DependencyError where torchvision is wanted and cannot be imported.
     """
@@ -80,5 +82,7 @@ def load_network(
         network = find_network_spec(name).build(tensors, digest)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    chosen = choose_device(device)
-    return network.to(chosen, choose_dtype(precision, chosen, network.bfloat16_validated))
+    machine = machine or Machine.default(device, precision)
+    dtype = choose_dtype(machine.precision, machine.device, network.bfloat16_validated)
+    network.machine = machine
+    return network.to(machine.device, dtype)

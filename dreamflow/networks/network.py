@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.errors import SettingsError, did_you_mean, suggest_similar
-from dreamflow.core.targets import CLASS_LAYER, parse_target
+from dreamflow.core.machine.machine import Machine
+from dreamflow.core.targets import CLASS_LAYER
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,21 @@ class Network(ABC):
         self.class_layer: Layer | None = None
         self.device = torch.device("cpu")
         self.dtype = torch.float32
+        self._machine = Machine.default("cpu", "float32")
 
     @property
     def precision(self) -> str:
         """The name of its dtype: float32, bfloat16 or float16."""
         return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that it computes on, at its own device and precision."""
+        return self._machine.moved_to(self.device, self.precision)
+
+    @machine.setter
+    def machine(self, machine: Machine) -> None:
+        self._machine = machine
 
     def layer(self, name: str) -> Layer:
         """Return the facts of a layer, or raise SettingsError with the nearest names."""
@@ -79,9 +90,9 @@ class Network(ABC):
         return {name: found.float() for name, found in self.compute(image, names).items()}
 
     def check_size(self, names: Iterable[str], height: int, width: int) -> None:
-        """Raise SettingsError where a picture is too small for one of some targets."""
+        """Raise SettingsError where a picture is too small for one of some layers."""
         for name in names:
-            smallest = self.layer(parse_target(name).layer).smallest
+            smallest = self.layer(name).smallest
             if min(height, width) < smallest:
                 raise SettingsError(
                     f"a picture of {width}x{height} is too small for {name}, "

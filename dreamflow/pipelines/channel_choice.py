@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dreamflow.core.schedules.schedule import list_targets, map_target_names
-from dreamflow.core.targets import CLASS_LAYER, ChannelPick, Target, parse_target
+from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.channel_picks import pick_channels
 from dreamflow.dream.options import DreamOptions
@@ -23,17 +23,16 @@ def has_channel_picks(options: DreamOptions) -> bool:
     return bool(find_channel_picks(options))
 
 
-def find_channel_picks(options: DreamOptions) -> list[str]:
+def find_channel_picks(options: DreamOptions) -> list[Target]:
     """Return the targets that are yet to be picked, each once."""
-    found = (parse_target_with_pick(name, options) for name in list_targets(options.layer))
-    return list(dict.fromkeys(str(target) for target in found if target.pick))
+    found = (with_default_pick(target, options) for target in options.layers.targets)
+    return list(dict.fromkeys(target for target in found if target.pick))
 
 
-def parse_target_with_pick(name: str, options: DreamOptions) -> Target:
+def with_default_pick(target: Target, options: DreamOptions) -> Target:
     """Return a target; of a whole layer, with the pick that is given for all of them."""
-    target = parse_target(name)
-    if target.is_whole_layer and target.layer != CLASS_LAYER and options.channels:
-        return replace(target, pick=ChannelPick.parse(options.channels))
+    if target.is_whole_layer and target.layer != CLASS_LAYER:
+        return replace(target, pick=options.channel_pick)
     return target
 
 
@@ -46,27 +45,24 @@ def make_channel_picks(
     """
     image = picture_to_tensor(picture, network.device)
     found: PickedChannels = {}
-    for name in find_channel_picks(options):
-        target = parse_target(name)
+    for target in find_channel_picks(options):
         resolve_channels(network.name, network.all_layers, target)
         assert target.pick
         chosen = pick_channels(network, target.layer, target.pick, image, options.seed)
-        found[name] = list(chosen)
+        found[str(target)] = list(chosen)
     return found
 
 
 def apply_channel_picks(options: DreamOptions, picked: PickedChannels) -> DreamOptions:
     """Return the settings with the channels by number; those that nothing is known of stay."""
 
-    def number(name: str) -> str:
-        target = parse_target_with_pick(name, options)
-        channels = picked.get(str(target))
-        return name if channels is None else str(Target(target.layer, tuple(sorted(channels))))
+    def number(target: Target) -> Target:
+        channels = picked.get(str(with_default_pick(target, options)))
+        return target if channels is None else Target(target.layer, tuple(sorted(channels)))
 
     if not picked:
         return options
-    layer = tuple(map_target_names(text, number) for text in options.layer)
-    return replace(options, layer=layer, channels=None)
+    return replace(options, layer=map_targets(options.layer, number), channels=None)
 
 
 def describe_channel_picks(network: Network, picked: PickedChannels) -> list[str]:

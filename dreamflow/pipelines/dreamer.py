@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimeline
 from dreamflow.temporal.controller import overshoot_of
 from dreamflow.temporal.flow.source import open_motion_source
-from dreamflow.temporal.gains import REFERENCE_S, Gains
+from dreamflow.temporal.gains import REFERENCE_S, Gains, load_gains
 from dreamflow.temporal.noise_base import NoiseBase
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
@@ -36,7 +38,7 @@ from dreamflow.temporal.step import (
     hold,
     step,
 )
-from dreamflow.temporal.trace import Trace
+from dreamflow.temporal.trace import Trace, TraceFile
 
 LAYOUT = 2
 """Layout of the state; version 0.1.0 wrote one without a number."""
@@ -44,6 +46,55 @@ NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
 TraceCallback = Callable[[Trace], None]
 """Called with the trace of each frame, when what it left on the device has been read back."""
+
+
+@dataclass(frozen=True)
+class DreamerControls:
+    """What the caller of a dreamer passes besides its settings.
+
+    Attributes:
+        gains: Constants of the temporal step.
+        min_effort: Smallest effort on a carried frame; None is that of the gains.
+        on_trace: Called with each frame's trace.
+        on_step: Called after each step of the gradient ascent.
+        stage_times: Counts the time that decoding, flow and dreaming take.
+    """
+
+    gains: Gains = field(default_factory=Gains)
+    min_effort: float | None = None
+    on_trace: TraceCallback | None = None
+    on_step: Callable[[], None] | None = None
+    stage_times: StageTimes = IGNORED_STAGE_TIMES
+
+
+@contextmanager
+def open_dreamer_controls(
+    gains_path: Path | None,
+    trace_path: Path | None,
+    *,
+    on_step: Callable[[], None] | None = None,
+    stage_times: StageTimes = IGNORED_STAGE_TIMES,
+) -> Iterator[DreamerControls]:
+    """Load gains and open a trace file for the duration of a render.
+
+    Args:
+        gains_path: A TOML file of gains; None is the defaults.
+        trace_path: A JSONL file that each frame's trace is appended to, if any.
+        on_step: Called after each step of the gradient ascent.
+        stage_times: Counts the time of each stage.
+
+    Raises:
+        SettingsError: The gains are refused; see `load_gains`.
+        OutputError: The trace cannot be written.
+    """
+    gains = load_gains(gains_path) if gains_path else Gains()
+    file = TraceFile(trace_path) if trace_path else None
+    try:
+        on_trace = file.write if file else None
+        yield DreamerControls(gains, None, on_trace, on_step, stage_times)
+    finally:
+        if file:
+            file.close()
 
 
 class VideoDreamer:
@@ -61,12 +112,7 @@ class VideoDreamer:
         options: DreamOptions,
         carry: CarryOptions,
         timeline: Timeline | None = None,
-        *,
-        gains: Gains | None = None,
-        min_effort: float | None = None,
-        on_trace: TraceCallback | None = None,
-        on_step: Callable[[], None] | None = None,
-        times: StageTimes = IGNORED_STAGE_TIMES,
+        controls: DreamerControls | None = None,
     ) -> None:
         """Check all settings before the work begins.
 
@@ -75,28 +121,25 @@ class VideoDreamer:
             options: Settings of the dream.
             carry: Settings of the temporal step.
             timeline: What schedules count on; without one there can be none.
-            gains: Constants of the temporal step; None is the defaults.
-            min_effort: Smallest effort on a carried frame; None is that of the gains.
-            on_trace: Called with each frame's trace.
-            on_step: Called after each step of the gradient ascent.
-            times: Counts the time that flow and dreaming take.
+            controls: Constants of the temporal step, and callbacks.
 
         Raises:
             SettingsError: The network has no such layer, or a schedule does not fit the timeline.
             WeightsError: The weights of a flow network are not found.
         """
         self.options, self.carry = options, carry
-        self.gains = gains or Gains()
+        self.controls = controls or DreamerControls()
+        self.gains = self.controls.gains
         self.device = network.device
         self.settings_timeline = SettingsTimeline(network, options, carry, timeline)
         # Where nothing is carried, flow files that are not there are not missed.
         carries = carry if carry.carry else CarryOptions()
-        self.motion = open_motion_source(carries, network.device, self.gains, times)
+        self.motion = open_motion_source(
+            carries, network.device, self.gains, self.controls.stage_times
+        )
         self.mean_confidence = 0.0
         """Mean confidence of the motion to the last frame; 0 at the beginning of a shot."""
         self._frame_s = float(1 / timeline.rate) if timeline else REFERENCE_S
-        self._min_effort, self._on_trace, self._on_step = min_effort, on_trace, on_step
-        self.times = times
         self._noise_base = NoiseBase(options, network.device, self.gains)
         self._now = self.settings_timeline.first_settings
         self._state = DreamState()
@@ -169,7 +212,9 @@ class VideoDreamer:
     def _dream_alone(self, frame: Frame, key: Key) -> Tensor:
         """Return the dream of a frame by itself."""
         source = self._source_of(frame)
-        dream = dream_fresh(source, self._now.objective, self._now.options, key, self._on_step)
+        dream = dream_fresh(
+            source, self._now.objective, self._now.options, key, self.controls.on_step
+        )
         self._warn_if_unchanged(source, dream)
         return dream
 
@@ -228,8 +273,8 @@ class VideoDreamer:
             return
         result = read_back(self._state, self._step_settings, self.gains)
         self._state = result.state
-        if self._trace is not None and self._on_trace is not None:
-            self._on_trace(self._trace.completed(result.numbers))
+        if self._trace is not None and self.controls.on_trace is not None:
+            self.controls.on_trace(self._trace.completed(result.numbers))
         self._trace = None
 
     def _source_of(self, frame: Frame) -> Tensor:
@@ -245,8 +290,8 @@ class VideoDreamer:
             weights=now.keyframe_weights,
             seconds=seconds,
             settings_change=timeline.settings_vary,
-            min_effort=self._min_effort,
-            on_step=self._on_step,
+            min_effort=self.controls.min_effort,
+            on_step=self.controls.on_step,
         )
 
     def _seconds_since(self, before: Frame | None, frame: Frame) -> float:
@@ -279,7 +324,7 @@ class VideoDreamer:
         """Warn once where a dream is the very picture that it began with."""
         if not self._warned_unchanged and torch.equal(source, dream):
             self._warned_unchanged = True
-            targets = " + ".join(self._now.objective.weights)
+            targets = " + ".join(map(str, self._now.objective.blend.targets))
             warnings.warn(
                 f"nothing of {targets} responds to the picture: it stays as it is",
                 DreamFlowWarning,

@@ -15,9 +15,10 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
+from dreamflow.media.read.matte_fitting import fit_matte_array
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
-from dreamflow.pipelines.compositor import composite, to_matte
+from dreamflow.pipelines.compositor import composite
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.noise_base import noise_base_of
@@ -48,15 +49,16 @@ def dream_image(
     """
     strength = ShowOptions(strength=strength).at(Moment()).strength
     height, width = picture.shape[:2]
-    where = None if matte is None else to_matte(matte, width, height)
+    where = None if matte is None else fit_matte_array(matte, width, height)
     options = options or DreamOptions()
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     options = options.at(Moment())
     options = apply_channel_picks(options, make_channel_picks(options, network, picture))
+    blend = options.layers.at(Moment())
     exemplars = open_reference_frames(network, options)
     exemplar = exemplars.at(Fraction(0)) if exemplars else None
-    objective = Objective.parse(network, options.layer, exemplar, options.guidance)
+    objective = Objective(network, blend, exemplar, options.guidance)
     image = noise_base_of(picture_to_tensor(picture, network.device), options)
     if options.iterations == 0:
         return picture.copy()

@@ -88,7 +88,9 @@ class LoopPipeline:
         """Yield the marked frames from a number on; the first may follow the clip's last one."""
         self._snapshots.clear()
         frames = self._frames_from(start)
-        for frame, mark, snapshot in mark_frames(frames, self._detector, self._dreamer.times):
+        for frame, mark, snapshot in mark_frames(
+            frames, self._detector, self._dreamer.controls.stage_times
+        ):
             self._snapshots.append(snapshot)
             yield frame, Mark.SAME if follows_last else mark
             follows_last = False

@@ -1,4 +1,4 @@
-"""What a render can be made of: a journey that can stop after any frame, and go on from there."""
+"""What a pipeline is: it makes the frames of an output, and can stop after any and go on later."""
 
 from __future__ import annotations
 
@@ -8,36 +8,62 @@ from typing import Any, Protocol
 from dreamflow.core.frames import Frame
 
 PipelineState = dict[str, Any]
-"""Arrays, numbers, texts, fractions and None, in dicts, lists and tuples, as deep as need be. Its
-arrays are never changed after it was asked for, so that it can be kept without being copied."""
+"""Arrays, numbers, texts, fractions and None, in dicts, lists and tuples of any depth. Its arrays
+are never changed afterwards, so it can be kept without a copy."""
+
+LAYOUT_KEY = "layout"
+"""Key, in a state or in a dict within it, of the version of that dict's keys; 1 where it lacks."""
 
 FramesFrom = Callable[[int], Iterable[Frame]]
-"""Gives a clip's frames from a number on, the very same ones whatever the number."""
+"""Gives a clip's frames from a number on: the same frames whatever the number."""
 
 
 class Pipeline(Protocol):
-    """Makes the frames of an output one after the other.
+    """Makes the frames of an output, one after the other.
 
-    The frames made after `restore` are bit for bit those that would have come without it: all that
-    they depend on is in the state, in the journey's settings, and in the source.
+    The frames made after `restore` are bit for bit those that would have come without it: they
+    depend on nothing but the state, the pipeline's settings and its source.
+
+    Attributes:
+        done: Frames dreamed so far, those counted that are not shown.
+        total: How many frames are to be dreamed, as far as is known.
     """
 
     done: int
-    """How much of the work is done, in frames dreamed, unseen ones too."""
     total: int
-    """How much there is, as far as is known."""
 
     def __iter__(self) -> Iterator[Frame | None]:
-        """Yield the frames still to come, and None after work that shows no frame."""
+        """Yield the remaining frames, and None after work that shows no frame."""
         ...
 
     def state(self) -> PipelineState:
         """Return what is needed to go on from here, or from a little before.
 
-        `done` is in it, and may be `read`: how many pictures of a folder it depends on.
+        The state has `done`, and may have `read`: how many pictures of a folder it depends on.
         """
         ...
 
     def restore(self, state: PipelineState) -> None:
-        """Go on from a state, before anything was yielded."""
+        """Go on from a state that another object of the same settings returned.
+
+        Must be called before the first frame.
+        """
         ...
+
+
+def list_state_layouts(state: Any) -> list[int]:
+    """Return the layout versions in a state and the dicts within it, 1 where it has none.
+
+    A pipeline can only be restored from a state whose layouts are those of its own states.
+    """
+    layouts: list[int] = []
+
+    def collect(part: Any) -> None:
+        if isinstance(part, dict):
+            if LAYOUT_KEY in part:
+                layouts.append(part[LAYOUT_KEY])
+            for item in part.values():
+                collect(item)
+
+    collect(state)
+    return layouts or [1]

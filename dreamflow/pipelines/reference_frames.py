@@ -11,21 +11,17 @@ from pathlib import Path
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
-from dreamflow.core.schedules.schedule import list_targets
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.targets import CLASS_LAYER, list_target_layers
+from dreamflow.core.targets import CLASS_LAYER
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
-from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Network
 
-REFERENCE_INPUT = "--guided-by file"
-"""What it is called among the inputs of a render."""
 MAX_REFERENCE_SIDE_PX = 512
 """A larger guide is made smaller: its features then are near the size that the network learnt."""
 MAX_BUFFERED_FRAMES = 64
@@ -108,17 +104,10 @@ def open_reference_frames(
     """
     if options.guided_by is None:
         return None
-    if set(list_target_layers(list_targets(options.layer))) == {CLASS_LAYER}:
+    if set(options.layers.layers) == {CLASS_LAYER}:
         warnings.warn(
             "--guided-by does nothing for classes: add a layer, or leave it out",
             DreamFlowWarning,
             3,
         )
     return ReferenceFrames(network, Path(options.guided_by), timeline)
-
-
-def list_reference_files(options: DreamOptions) -> dict[str, list[Path]]:
-    """Return the files of a guide, by the name that the user knows them by; none without one."""
-    if options.guided_by is None:
-        return {}
-    return {REFERENCE_INPUT: list_source_files(Path(options.guided_by))}

@@ -1,23 +1,27 @@
-"""A sweep through the layers of a network: one source, and one dream of it after another."""
+"""A sweep through the layers of a network: a picture or a clip, dreamed on one after another."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.blend import parse_blend
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.schedules.schedule import LayerSchedule
-from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.options.values import fit_size
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import DEFAULT_PICTURE_FOLDER_FPS, Clip, to_exact_rate
-from dreamflow.media.read.matte import Matte
-from dreamflow.networks.classes import check_network_has_target
+from dreamflow.media.options import ClipOptions
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.cut_list import read_cut_list
+from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
+from dreamflow.media.read.matte import Matte, open_matte
+from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.resize import resize_picture
+from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.caption import LayerCaptions
 from dreamflow.pipelines.channel_choice import (
@@ -31,173 +35,173 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
-from dreamflow.pipelines.dreamer import VideoDreamer
-from dreamflow.pipelines.settings.options import (
-    DEFAULT_FADE_S,
-    DEFAULT_HOLD_S,
-    ShowOptions,
-    SweepOptions,
+from dreamflow.pipelines.dreamer import DreamerControls, VideoDreamer
+from dreamflow.pipelines.inputs import (
+    PICTURE_INPUT,
+    InputFiles,
+    list_clip_files,
+    list_matte_files,
+    list_reference_files,
 )
+from dreamflow.pipelines.layer_choice import select_sweep_layers
+from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
+from dreamflow.pipelines.still_clip import StillClip
+from dreamflow.pipelines.sweep_schedule import compute_sweep_times, format_sweep_schedule
 from dreamflow.pipelines.video import VideoPipeline, make_detector
-from dreamflow.reports.guide.layers import select_layers
 from dreamflow.temporal.options import CarryOptions
+
+MAX_SWEEP_SIDE_PX = 1280
+"""A picture with a longer side is swept at this size, unless `size` is given."""
+STILL_MIN_EFFORT = 1.0
+"""Smallest effort on a picture: nothing but its dream moves, and held back it would stand still."""
 
 
 @dataclass(frozen=True)
-class StillClip:
-    """A picture, uint8 (H, W, 3) RGB, that is shown for some time."""
+class SweepPlan:
+    """What a sweep shows.
 
-    picture: np.ndarray
-    rate: Fraction
-    frames: int
-
-    @property
-    def timeline(self) -> Timeline:
-        """What the times of schedules count on."""
-        return Timeline(self.rate, self.frames / self.rate)
-
-    def first_picture(self) -> np.ndarray:
-        """Return the picture."""
-        return self.picture
-
-    def __len__(self) -> int:
-        """Return how many frames there are."""
-        return self.frames
-
-    def frames_from(self, start: int = 0) -> Iterator[Frame]:
-        """Yield the frames from number `start` on: all the same picture, each at its time."""
-        for number in range(start, self.frames):
-            yield Frame(number, number / self.rate, self.picture)
-
-
-def select_sweep_layers(
-    network_name: str, layers_by_name: dict[str, Layer], sweep: SweepOptions
-) -> list[str]:
-    """Return the layers of a sweep: those named, in that order, then those of the categories.
-
-    All where neither is given, shallow to deep. Each may be a blend, `A=1 + B=0.5`. Raises
-    SettingsError for a layer or category that the network does not have.
+    Attributes:
+        source: The picture or clip that is dreamed.
+        layers: Targets or blends, in order.
+        schedule: When each is shown, as the text of a schedule of layers.
     """
-    names: list[str] = []
-    if sweep.layers is not None:
-        names = [name.strip() for name in sweep.layers.split(",") if name.strip()]
-        if not names:
-            raise SettingsError("--layers names no layer; `dreamflow layers` lists them")
-        for name in (part for blend in names for part in parse_blend(blend.split("+"))):
-            check_network_has_target(network_name, layers_by_name, name)
-        if not sweep.category:
-            return names
-    return names + [
-        n for n in select_layers(network_name, layers_by_name, (), sweep.category) if n not in names
-    ]
+
+    source: StillClip | Clip
+    layers: tuple[str, ...]
+    schedule: str
 
 
-def compute_sweep_times(
-    count: int, sweep: SweepOptions, rate: Fraction, clip_length_s: Fraction | None = None
-) -> tuple[Fraction, Fraction]:
-    """Return for how many seconds each of `count` layers stays, and how long a fade takes.
-
-    available: seconds that a clip has; it is filled where nothing says how long a layer stays.
-    Raises SettingsError for a length that is nothing, that the clip has not, or in which a layer
-    would not get a frame of its own.
-    """
-    hold = Fraction(DEFAULT_HOLD_S if sweep.hold is None else sweep.hold)
-    fade = Fraction(DEFAULT_FADE_S if sweep.fade is None else sweep.fade)
-    whole = count * hold + (count - 1) * fade
-    if whole == 0:
-        raise SettingsError(
-            "--hold 0 leaves no time for the layers; give a --fade, or a longer hold"
-        )
-    wanted = whole if sweep.seconds is None else Fraction(sweep.seconds)
-    if sweep.seconds is None and sweep.hold is None and sweep.fade is None:
-        wanted = whole if clip_length_s is None else clip_length_s
-    if clip_length_s is not None and wanted > clip_length_s:
-        raise SettingsError(
-            f"{count} layers take {float(wanted):.2f} s, the clip has {float(clip_length_s):.2f} s: "
-            "give less --hold or --fade, fewer --layers, or neither hold nor fade to fill the clip"
-        )
-    hold, fade = hold * wanted / whole, fade * wanted / whole
-    if (hold + fade) * rate < 1:
-        raise SettingsError(
-            f"{count} layers in {float(wanted):.2f} s leave less than a frame for each: give more "
-            "time, or fewer --layers"
-        )
-    return hold, fade
-
-
-def format_sweep_schedule(layers: Sequence[str], hold: Fraction, fade: Fraction) -> str:
-    """Return the schedule of a sweep: each layer stays for `hold` seconds, and fades for `fade`.
-
-    Gently at both ends, since what is held is all but still: where the last of a layer went at
-    once, it could be seen.
-    """
-    keyframes: list[str] = []
-    for number, layer in enumerate(layers):
-        begin = number * (hold + fade)
-        times = [begin, begin + hold] if hold and fade and number + 1 < len(layers) else [begin]
-        # Rounded down: none may come after the end.
-        keyframes += [f"{int(time * 1_000_000) / 1e6:.6f}s: {layer}" for time in times]
-    return ", ".join(["smooth" if fade else "hold", *keyframes])
-
-
-def plan_sweep_schedule(
+def plan_sweep(
     source: np.ndarray | Clip, layers: Sequence[str], sweep: SweepOptions, rate: Fraction
-) -> tuple[StillClip | Clip, str]:
-    """Return what is shown, and the schedule of its layers.
+) -> SweepPlan:
+    """Spread layers over a picture or a clip.
 
-    source: a picture, uint8 (H, W, 3) RGB, to be shown at `rate` for as long as the layers take; or
-    a clip. Raises SettingsError, see `sweep_times`.
+    Args:
+        source: A picture, uint8 (H, W, 3) RGB, which is shown as long as the layers take; or a
+            clip.
+        layers: Targets or blends, in order.
+        sweep: How long each is shown.
+        rate: Frames per second of a picture's sweep.
+
+    Raises:
+        SettingsError: The lengths do not fit; see `compute_sweep_times`.
     """
     if isinstance(source, Clip):
         hold, fade = compute_sweep_times(len(layers), sweep, source.rate, source.length)
-        return source, format_sweep_schedule(layers, hold, fade)
-    hold, fade = compute_sweep_times(len(layers), sweep, rate)
-    length = len(layers) * hold + (len(layers) - 1) * fade
-    return StillClip(source, rate, math.ceil(length * rate)), format_sweep_schedule(
-        layers, hold, fade
-    )
+        shown: StillClip | Clip = source
+    else:
+        hold, fade = compute_sweep_times(len(layers), sweep, rate)
+        length_s = len(layers) * hold + (len(layers) - 1) * fade
+        shown = StillClip(source, rate, math.ceil(length_s * rate))
+    return SweepPlan(shown, tuple(layers), format_sweep_schedule(layers, hold, fade))
+
+
+def open_sweep(
+    path: Path,
+    options: ClipOptions,
+    sweep: SweepOptions,
+    network_name: str,
+    layers_by_name: Mapping[str, Layer],
+) -> SweepPlan:
+    """Open a picture or a clip, and spread layers over it.
+
+    Args:
+        path: The picture or clip.
+        options: Which frames are taken, at what size and rate.
+        sweep: Which layers are shown, and how long.
+        network_name: Name of the network.
+        layers_by_name: Its layers, shallow to deep.
+
+    Raises:
+        MediaError: The source cannot be read.
+        SettingsError: The network lacks a layer, the lengths do not fit, or a picture is given a
+            span of frames.
+    """
+    layers = select_sweep_layers(network_name, layers_by_name, sweep)
+    if not is_still(path):
+        clip = Clip(path, options)
+        return plan_sweep(clip, layers, sweep, clip.rate)
+    if options.start or options.end or options.every != ClipOptions.every:
+        raise SettingsError(
+            f"{path} is a picture: it has no {named('start')}, {named('end')} or {named('every')}",
+            where=str(path),
+        )
+    rate = to_exact_rate(options.fps) if options.fps else DEFAULT_PICTURE_FOLDER_FPS
+    picture = read_picture(path)
+    height, width = picture.shape[:2]
+    size = options.size or str(min(max(width, height), MAX_SWEEP_SIDE_PX))
+    picture = resize_picture(picture, *fit_size(size, width, height))
+    plan = plan_sweep(picture, layers, sweep, rate)
+    assert isinstance(plan.source, StillClip)
+    return replace(plan, source=replace(plan.source, path=path, file_size=(width, height)))
+
+
+def open_sweep_matte(plan: SweepPlan, show: ShowOptions) -> Matte | None:
+    """Return the matte of a sweep, None where the options name none; see `Matte` for its errors."""
+    source = plan.source
+    target = source.matte_target if isinstance(source, StillClip) else MatteTarget.from_clip(source)
+    return open_matte(show, target)
+
+
+def list_sweep_files(
+    plan: SweepPlan, settings: VideoSettings, matte: Matte | None = None
+) -> InputFiles:
+    """Return the files that a sweep depends on, by their inputs' names."""
+    source = plan.source
+    if isinstance(source, Clip):
+        return list_clip_files(source, settings, matte)
+    files = {PICTURE_INPUT: [source.path]} if source.path else {}
+    return files | list_reference_files(settings.dream) | list_matte_files(matte)
 
 
 def build_sweep_pipeline(
-    source: StillClip | Clip,
+    plan: SweepPlan,
     network: Network,
-    schedule: str,
-    dream: DreamOptions | None = None,
-    carry: CarryOptions | None = None,
-    cuts: Sequence[Fraction] | None = None,
+    settings: VideoSettings,
+    *,
     caption: bool = False,
-    show: ShowOptions | None = None,
+    cuts: Sequence[Fraction] | None = None,
     matte: Matte | None = None,
+    controls: DreamerControls | None = None,
 ) -> VideoPipeline:
-    """Return the journey of a sweep.
+    """Return the pipeline of a sweep.
 
-    schedule: see `sweep_schedule`. caption: whether the layer's name is written into the picture.
-    show, matte: how much of the dream is shown, and where.
-    Raises SettingsError for layers that the network does not have, or that the source is too small
-    for.
+    Args:
+        plan: What is shown.
+        network: The network, on its compute device.
+        settings: Settings whose `dream.layer` is the plan's schedule, channels picked or not.
+        caption: Whether the layer's name is written into the picture.
+        cuts: Times in seconds at which shots of a clip begin; None takes what `carry.cuts` says.
+        matte: Where the dream is shown; see `open_sweep_matte`.
+        controls: Constants of the temporal step, and callbacks.
+
+    Raises:
+        SettingsError: The network lacks a layer, or the source is too small for one.
     """
-    options = replace(dream or DreamOptions(), layer=(schedule,))
-    if has_channel_picks(options):
-        options = apply_channel_picks(
-            options, make_channel_picks(options, network, source.first_picture())
-        )
-    carry = carry or CarryOptions()
+    source, carry = plan.source, settings.carry
+    dream = settings.dream
+    if has_channel_picks(dream):
+        picks = make_channel_picks(dream, network, source.first_picture())
+        dream = apply_channel_picks(dream, picks)
     if isinstance(source, StillClip):
-        cuts = cuts or ()
-    names = LayerCaptions(LayerSchedule(options.layer[0])) if caption else None
-    timeline = source.timeline
-    box = get_matte_box(matte, carry)
-    touch = Compositor(show, timeline, make_matte_lookup(matte), box)
+        cuts = ()
+    elif cuts is None:
+        cuts = read_cut_list(source, carry.cuts)
+    captions = LayerCaptions(dream.layers) if caption else None
+    timeline, box = source.timeline, get_matte_box(matte, carry)
+    compositor = Compositor(settings.show, timeline, make_matte_lookup(matte), box)
 
-    def captioned(frame: Frame) -> Frame:
-        frame = touch(frame)
-        return names.draw(frame, timeline.moment_at(frame.time)) if names else frame
+    def finish(frame: Frame) -> Frame:
+        frame = compositor(frame)
+        return captions.draw(frame, timeline.moment_at(frame.time)) if captions else frame
 
-    # Nothing else moves in a still: held as firmly as a film it would be a slide show.
-    min_effort = 1.0 if isinstance(source, StillClip) else None
-    dreamer = VideoDreamer(network, options, carry, timeline, min_effort=min_effort)
-    marker = CroppedDetector(make_detector(carry, cuts), box)
-    return VideoPipeline(source.frames_from, len(source), dreamer, marker, captioned)
+    controls = controls or DreamerControls()
+    if isinstance(source, StillClip):
+        controls = replace(controls, min_effort=STILL_MIN_EFFORT)
+    dreamer = VideoDreamer(network, dream, carry, timeline, controls)
+    detector = CroppedDetector(make_detector(carry, cuts), box)
+    return VideoPipeline(source.frames_from, len(source), dreamer, detector, finish)
 
 
 def dream_sweep(
@@ -208,16 +212,38 @@ def dream_sweep(
     carry: CarryOptions | None = None,
     cuts: Sequence[Fraction] | None = None,
     fps: float = float(DEFAULT_PICTURE_FOLDER_FPS),
+    *,
+    show: ShowOptions | None = None,
 ) -> Iterator[Frame]:
     """Yield the frames of a sweep through the layers of a network, as they are finished.
 
-    source: a picture, uint8 (H, W, 3) RGB, that stays while its dream changes; or a clip. sweep:
-    which layers, and for how long; those of `dream` do not count. cuts: of a clip, as for
-    `dream_video`. fps: frames per second of a picture's sweep. Raises SettingsError for layers
-    that the network does not have or the source is too small for, and lengths that cannot be.
+    Args:
+        source: A picture, uint8 (H, W, 3) RGB, which stays while its dream changes; or a clip.
+        network: The network, on its compute device.
+        sweep: Which layers are shown, and how long.
+        dream: Settings of the dream; its own layers are ignored.
+        carry: How the dream is carried from frame to frame.
+        cuts: Times in seconds at which shots of a clip begin; None takes what `carry.cuts` says.
+        fps: Frames per second of a picture's sweep.
+        show: How much of the dream is shown, and where.
+
+    Yields:
+        Frames whose pictures are uint8 (H, W, 3) RGB.
+
+    Raises:
+        SettingsError: The network lacks a layer, the source is too small for one, or the lengths
+            do not fit.
     """
-    sweep = sweep or SweepOptions()
+    sweep, show = sweep or SweepOptions(), show or ShowOptions()
     layers = select_sweep_layers(network.name, network.layers, sweep)
-    shown, schedule = plan_sweep_schedule(source, layers, sweep, to_exact_rate(fps))
-    journey = build_sweep_pipeline(shown, network, schedule, dream, carry, cuts, sweep.caption)
-    return (frame for frame in journey if frame is not None)
+    plan = plan_sweep(source, layers, sweep, to_exact_rate(fps))
+    settings = VideoSettings(
+        dream=replace(dream or DreamOptions(), layer=(plan.schedule,)),
+        carry=carry or CarryOptions(),
+        show=show,
+    )
+    matte = open_sweep_matte(plan, show)
+    pipeline = build_sweep_pipeline(
+        plan, network, settings, caption=sweep.caption, cuts=cuts, matte=matte
+    )
+    return (frame for frame in pipeline if frame is not None)

@@ -102,5 +102,5 @@ def _dream_and_prefetch(
     carries = dreamer.carry.carry and dreamer.options.iterations != 0
     if carries and coming and coming[1] is Mark.SAME and here[1] is not Mark.FLASH:
         dreamer.motion.prefetch(here[0], coming[0])
-    with dreamer.times.stage("dream"):
+    with dreamer.controls.stage_times.stage("dream"):
         return dreamer(*here)

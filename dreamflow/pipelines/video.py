@@ -15,6 +15,8 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.cut_list import read_cut_list
+from dreamflow.media.read.matte import Matte
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
@@ -29,10 +31,11 @@ from dreamflow.pipelines.compositor import (
     make_sequential_matte_lookup,
     open_clip_matte,
 )
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.dreamer import DreamerControls, VideoDreamer
 from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
 from dreamflow.pipelines.pipeline import FramesFrom, Pipeline, PipelineState
+from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.two_pass import dream_in_passes
 from dreamflow.temporal.gains import Gains
@@ -77,7 +80,10 @@ class VideoPipeline:
         def marked() -> Iterator[MarkedFrame]:
             frames = self._frames_from(self._shown_frames)
             for frame, mark, snapshot in mark_frames(
-                frames, self._detector, self._dreamer.times, in_thread=self._in_thread
+                frames,
+                self._detector,
+                self._dreamer.controls.stage_times,
+                in_thread=self._in_thread,
             ):
                 snapshots.append(snapshot)
                 yield frame, mark
@@ -139,6 +145,34 @@ def build_pipeline(
     return VideoPipeline(clip.frames_from, len(clip), dreamer, new_detector(), compositor)
 
 
+def build_video_pipeline(
+    clip: Clip,
+    network: Network,
+    settings: VideoSettings,
+    matte: Matte | None = None,
+    controls: DreamerControls | None = None,
+) -> Pipeline:
+    """Return the pipeline of a clip with all its settings.
+
+    Args:
+        clip: The clip, opened with `settings.clip`.
+        network: Dreams, on its own device.
+        settings: All settings; channels are picked already.
+        matte: Where the dream is shown, if not everywhere.
+        controls: Constants of the temporal step, and callbacks.
+
+    Raises:
+        SettingsError: A setting does not fit the clip or the network.
+    """
+    carry, box = settings.carry, get_matte_box(matte, settings.carry)
+    cuts = read_cut_list(clip, carry.cuts)
+    compositor = Compositor(settings.show, clip.timeline, make_matte_lookup(matte), box)
+    dreamer = VideoDreamer(network, settings.dream, carry, clip.timeline, controls)
+    return build_pipeline(
+        clip, dreamer, compositor, lambda: CroppedDetector(make_detector(carry, cuts), box)
+    )
+
+
 def dream_video(
     frames: Iterable[Frame],
     network: Network,
@@ -151,6 +185,7 @@ def dream_video(
     mattes: Iterable[np.ndarray | Frame] | np.ndarray | None = None,
     *,
     gains: Gains | None = None,
+    controls: DreamerControls | None = None,
 ) -> Iterator[Frame]:
     """Yield the dream of each frame of a clip, as it is finished.
 
@@ -169,6 +204,7 @@ def dream_video(
         mattes: Where the dream is shown: an array for all frames or one for each, as `dream_image`
             takes them, or the frames of a Clip.
         gains: Constants of the temporal step; None is the defaults.
+        controls: Callbacks, and gains where `gains` is None.
 
     Yields:
         Frames with uint8 (H, W, 3) RGB pictures, their source beside them.
@@ -193,7 +229,9 @@ def dream_video(
         timeline = clip.timeline
     compositor = Compositor(show, timeline, lookup, box)
     options, frames = _pick_channels(options, network, frames)
-    dreamer = VideoDreamer(network, options, carry, timeline, gains=gains)
+    controls = controls or DreamerControls()
+    controls = controls if gains is None else replace(controls, gains=gains)
+    dreamer = VideoDreamer(network, options, carry, timeline, controls)
 
     def new_detector() -> Marker:
         return CroppedDetector(make_detector(carry, cuts), box)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamflow.core.callbacks import ProgressCallback
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.targets import CLASS_LAYER
 from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.job import ProgressCallback
 from dreamflow.networks.classes import load_class_names
 from dreamflow.networks.network import Network
 from dreamflow.reports.channels import (

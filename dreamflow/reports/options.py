@@ -8,6 +8,7 @@ from typing import ClassVar
 from dreamflow.core.options.declaration import Options, option
 from dreamflow.core.options.values import check_timecodes
 from dreamflow.dream.options import DreamOptions
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class GuideOptions(Options):
     category: tuple[str, ...] = option(
         (), "Only layers whose category holds this word; repeat for several.", metavar="WORD"
     )
-    at: str = option("50%", "Which frame of a clip: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
+    at: str = option(
+        DEFAULT_FRAME_TIMECODE, "Which frame of a clip: 48, 2s, 1:02.5 or 40%.", metavar="WHEN"
+    )
     size: str | None = option(
         "640",
         "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.",
@@ -53,6 +56,7 @@ class ChannelDreamOptions(DreamOptions):
 class ChannelsOptions(Options):
     """Which channels a sheet shows, in which order, how large."""
 
+    PANEL: ClassVar[str] = "Sheet"
     DEFAULT_COUNT: ClassVar[int] = 27
     count: int = option(
         0,

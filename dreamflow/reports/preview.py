@@ -10,21 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamflow.core.callbacks import DoneCallback, MessageCallback
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.core.frames import Frame
-from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.octaves import plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.dream.progress import StepCounter, call_on_step
-from dreamflow.jobs.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles
-from dreamflow.jobs.job import DoneCallback, MessageCallback
-from dreamflow.media.options import ClipOptions
+from dreamflow.dream.progress import StepCounter
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.read.matte import CropBox, Matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_alpha, read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (
@@ -34,46 +31,18 @@ from dreamflow.pipelines.channel_choice import (
     make_channel_picks,
 )
 from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
-from dreamflow.pipelines.reference_frames import list_reference_files
+from dreamflow.pipelines.dreamer import DreamerControls, open_dreamer_controls
+from dreamflow.pipelines.inputs import (
+    MATTE_INPUT,
+    SOURCE_INPUT,
+    InputFiles,
+    list_reference_files,
+)
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
-from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.plans import plan_refinement
-
-
-def open_frames_up_to(
-    source: Path, at: str, run_in: int, size: str | None, warn_of_alpha: bool = True
-) -> tuple[Frame, ...] | Clip:
-    """Return the frame at `at` and up to `run_in` before it; of a picture, just the picture.
-
-    Raises MediaError, or SettingsError for a frame that there is not. Warns where a picture is
-    asked for a moment.
-    """
-    if is_still(source):
-        meant = ["--at"] if at != GuideOptions.at else []
-        meant += ["--run-in"] if run_in else []
-        if meant:
-            do = "does" if len(meant) == 1 else "do"
-            warnings.warn(
-                f"{source.name} is a picture: {' and '.join(meant)} {do} nothing for it",
-                DreamFlowWarning,
-                2,
-            )
-        picture = read_picture(source, warn_of_alpha)
-        width, height = fit_size(size, picture.shape[1], picture.shape[0])
-        return (Frame(0, Fraction(0), resize_picture(picture, width, height)),)
-    clip = Clip(source, ClipOptions(size=size))
-    if clip.info.pixel_aspect != 1:
-        warnings.warn(
-            f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
-            "it looks squeezed, the video will not",
-            DreamFlowWarning,
-            2,
-        )
-    number = clip.parse_frame_number(at)
-    return clip.subclip(max(0, number - run_in), number + 1)
 
 
 def get_matte_frames(frames: tuple[Frame, ...] | Clip, source: Path) -> MatteTarget:
@@ -91,14 +60,6 @@ def collect_preview_inputs(source: Path, dream: DreamOptions, matte: Matte | Non
     return inputs | ({MATTE_INPUT: matte.files} if matte else {})
 
 
-def decode_first_frame(frames: Iterable[Frame]) -> Frame:
-    """Return the first frame. Raises MediaError where it does not decode."""
-    frame = next(iter(frames), None)
-    if frame is None:
-        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
-    return frame
-
-
 def render_preview(
     frames: tuple[Frame, ...] | Clip,
     network: Network,
@@ -108,6 +69,9 @@ def render_preview(
     show: ShowOptions | None = None,
     matte: Matte | None = None,
     say: MessageCallback = lambda line: None,
+    *,
+    gains_path: Path | None = None,
+    trace_path: Path | None = None,
 ) -> np.ndarray:
     """Return the dream of the last of the frames, the others dreamed before it.
 
@@ -133,11 +97,16 @@ def render_preview(
     box = get_matte_box(matte, carry)
     touch = Compositor(show, None if still else frames.timeline, make_matte_lookup(matte), box)
     steps = StepCounter(estimate_preview_steps(frames, dream, carry), progress)
-    if not wants_contact_sheet(dream):
-        return dream_last_frame(frames, network, dream, carry, steps, touch, box)
-    alone = [replace(dream, layer=(layer,)) for layer in dream.layer]
-    pictures = [dream_last_frame(frames, network, one, carry, steps, touch, box) for one in alone]
-    return draw_contact_sheet(pictures, dream.layer)
+    is_sheet = wants_contact_sheet(dream)
+    dreams = [replace(dream, layer=(layer,)) for layer in dream.layer] if is_sheet else [dream]
+    # Only the run-in is dreamed, not the whole clip that a loop goes through.
+    carry = replace(carry, loop=False)
+    with open_dreamer_controls(gains_path, trace_path, on_step=steps.step) as controls:
+        pictures = [
+            dream_last_frame(frames, network, one, carry, steps, touch, box, controls)
+            for one in dreams
+        ]
+    return draw_contact_sheet(pictures, dream.layer) if is_sheet else pictures[0]
 
 
 def estimate_preview_steps(
@@ -189,16 +158,18 @@ def dream_last_frame(
     steps: StepCounter,
     compositor: Compositor,
     box: CropBox | None,
+    controls: DreamerControls,
 ) -> np.ndarray:
     """Return the dream of the last frame. Raises MediaError where it does not decode."""
     last: Frame | None = None
     done = 0
     timeline = frames.timeline if isinstance(frames, Clip) else None
     parts = frames if box is None else (crop_frame(frame, box) for frame in frames)
-    with call_on_step(steps.step):
-        for dreamed in dream_video(parts, network, None, dream, carry, timeline=timeline):
-            done, last = done + 1, dreamed
-            steps.finish_parts(steps.parts_done + 1)
+    for dreamed in dream_video(
+        parts, network, None, dream, carry, timeline=timeline, controls=controls
+    ):
+        done, last = done + 1, dreamed
+        steps.finish_parts(steps.parts_done + 1)
     if last is None or (isinstance(frames, Clip) and done < len(frames)):
         raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
     return compositor(last).picture

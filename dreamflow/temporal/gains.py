@@ -2,7 +2,7 @@
 
 Times are in seconds and lengths in shares of the frame's longer side, so that one set of gains holds
 at any frame rate and size. Shares and sizes of steps that are taken once a frame are those of a frame
-of 1/24 s (`REFERENCE_S`), as the settings `decay` and `carry_step` are; `per_frame` of
+of 1/30 s (`REFERENCE_S`), as the settings `decay` and `carry_step` are; `duration_in_frames` of
 `temporal.controller` converts them.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from dreamflow.core.errors import SettingsError, suggest_similar
 
-REFERENCE_S = 1 / 24
+REFERENCE_S = 1 / 30
 """Duration of the frame that amounts "per frame" are given for."""
 
 
@@ -37,10 +37,19 @@ class Gains:
         0.15, "1", 0, 1, "a frame whose mean confidence is lower begins a new shot"
     )
     longest_frame: float = gain(
-        1 / 12, "s", 1 / 240, 10, "frame duration = min(longest_frame, time since the last frame)"
+        1 / 30,
+        "s",
+        1 / 240,
+        10,
+        "frame duration = min(longest_frame, time since the last frame): what a warp takes it takes "
+        "per frame, so slower clips are carried as if at 30 frames a second",
     )
     age_time: float = gain(
-        0.4, "s", 0.01, 60, "age -> 1 - (1 - age) * exp(-duration / age_time), 0 where disoccluded"
+        0.316,
+        "s",
+        0.01,
+        60,
+        "age -> 1 - (1 - age) * exp(-duration / age_time), 0 where disoccluded",
     )
     coverage_power: float = gain(
         7, "1", 1, 64, "coverage = 1 - (1 - age) ** coverage_power: whether there is a dream yet"
@@ -79,7 +88,7 @@ class Gains:
         1.05, "1", 1, 4, "largest factor of the lines per frame, beside that of their band"
     )
     setpoint_time: float = gain(
-        0.187, "s", 0.01, 60, "setpoint -> setpoint_target with this time constant"
+        0.149, "s", 0.01, 60, "setpoint -> setpoint_target with this time constant"
     )
 
     # Controller: PI control of the effort by the objective that the dream has gained.
@@ -90,7 +99,7 @@ class Gains:
         24, "1", 0, 400, "effort = base_effort * overshoot ** (-p_exponent * firmness)"
     )
     i_exponent: float = gain(
-        48,
+        60,
         "1/s",
         0,
         400,
@@ -100,10 +109,10 @@ class Gains:
     min_effort: float = gain(0.02, "1", 0, 1, "smallest effort")
     max_effort: float = gain(1.1, "1", 0, 8, "largest effort")
     measure_interval: float = gain(
-        1 / 12, "s", 1 / 240, 10, "seconds between measurements of the objective"
+        1 / 15, "s", 1 / 240, 10, "seconds between measurements of the objective"
     )
     gain_ema_time: float = gain(
-        0.0909, "s", 0.001, 60, "time constant of gain_ema, the average of the measured gain"
+        0.0728, "s", 0.001, 60, "time constant of gain_ema, the average of the measured gain"
     )
     renewal_interval: float = gain(
         2, "s", 0.1, 3600, "seconds between fresh dreams that tell how strong one is now"

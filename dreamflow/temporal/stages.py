@@ -341,8 +341,9 @@ def pack(
     dreams = list(state.dreams.values())
     height, width = dreams[0].age.shape[2:]
     new = newness(state, gains)
-    age = torch.stack([dream.age for dream in dreams]).amin(0)
-    missing = missing_forms([dream.energy_ratio(gains) for dream in dreams])
+    ratios = [dream.energy_ratio(gains) for dream in dreams]
+    age = perceived_age(dreams, ratios, settings.carry.firmness, gains)
+    missing = missing_forms(ratios)
     energies = measure_bands(dreams[0].residual, gains)
     numbers = dict(measured)
     numbers["young_share"] = (age < gains.young_below_age).float().mean()

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
 
+Backend = Literal["auto", "torch"]
+"""What computes an image operation: "auto" is OpenCV on a CPU and PyTorch elsewhere."""
 
-def on_cpu(image: Tensor) -> bool:
-    """Return whether OpenCV can work on a tensor's memory."""
-    return image.device.type == "cpu"
+
+def uses_opencv(image: Tensor, backend: Backend = "auto") -> bool:
+    """Return whether OpenCV is to work on a tensor's memory; it can on a CPU only."""
+    return backend == "auto" and image.device.type == "cpu"
+
+
+def precise_dtype(device: torch.device) -> torch.dtype:
+    """Return the widest float of a device: float64, and float32 on MPS, which has no other."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def as_array(image: Tensor) -> np.ndarray:

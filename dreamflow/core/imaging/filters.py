@@ -1,4 +1,4 @@
-"""Blurs, pyramid steps and resizing of images, with OpenCV's kernels and borders on every device."""
+"""Blurs, pyramid steps and resizing of images, with OpenCV's kernels and borders on any device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import as_array, as_tensor, on_cpu
+from dreamflow.core.imaging.arrays import Backend, as_array, as_tensor, uses_opencv
 from dreamflow.core.opencv import cv2
 
 PYRAMID_KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -18,17 +18,17 @@ SIGMAS_IN_KERNEL = 4.0
 """Standard deviations that OpenCV's Gaussian kernel reaches to each side, for float images."""
 
 
-def pyramid_down(image: Tensor) -> Tensor:
+def pyramid_down(image: Tensor, backend: Backend = "auto") -> Tensor:
     """Return a float32 (1, C, H, W) image at half its size, rounded up; the border is mirrored."""
-    if on_cpu(image):
+    if uses_opencv(image, backend):
         return as_tensor(cv2.pyrDown(as_array(image)))
     kernel = image.new_tensor(PYRAMID_KERNEL)
     return _separable(image, kernel, kernel, stride=2)
 
 
-def pyramid_up(image: Tensor, size: tuple[int, int]) -> Tensor:
+def pyramid_up(image: Tensor, size: tuple[int, int], backend: Backend = "auto") -> Tensor:
     """Return a float32 (1, C, h, w) image at (height, width), each 2h or 2h - 1, 2w or 2w - 1."""
-    if on_cpu(image):
+    if uses_opencv(image, backend):
         return as_tensor(cv2.pyrUp(as_array(image), dstsize=(size[1], size[0])))
     for axis, side in ((2, size[0]), (3, size[1])):
         image = _doubled(image, axis).narrow(axis, 0, side)
@@ -48,9 +48,9 @@ def _doubled(image: Tensor, axis: int) -> Tensor:
     return torch.stack([even, odd], axis + 1).reshape(shape)
 
 
-def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
+def gaussian_blur(image: Tensor, sigma: float, backend: Backend = "auto") -> Tensor:
     """Return a blur of a float32 (1, C, H, W) image; sigma in pixels; the border is mirrored."""
-    if on_cpu(image):
+    if uses_opencv(image, backend):
         return as_tensor(cv2.GaussianBlur(as_array(image), (0, 0), sigma))
     reach = (round(sigma * SIGMAS_IN_KERNEL * 2 + 1) | 1) // 2
     offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
@@ -83,12 +83,12 @@ def mirrored_index(index: Tensor, length: int) -> Tensor:
     return torch.minimum(index, period - index)
 
 
-def resize_area(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_area(image: Tensor, size: tuple[int, int], backend: Backend = "auto") -> Tensor:
     """Return a float32 (1, C, H, W) image made smaller: each pixel the mean of the area it covers.
 
     size: (height, width), neither larger than the image's.
     """
-    if on_cpu(image):
+    if uses_opencv(image, backend):
         return as_tensor(cv2.resize(as_array(image), size[::-1], interpolation=cv2.INTER_AREA))
     rows, columns = (
         torch.from_numpy(_area_weights(old, new)).to(image.device)
@@ -107,15 +107,15 @@ def _area_weights(length: int, count: int) -> np.ndarray:
     return (np.maximum(0, high - low) * count / length).astype(np.float32)
 
 
-def resize_linear(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_linear(image: Tensor, size: tuple[int, int], backend: Backend = "auto") -> Tensor:
     """Return a float32 (1, C, H, W) image at (height, width), bilinear, not antialiased."""
     if tuple(image.shape[2:]) == tuple(size):
         return image
-    if on_cpu(image):
+    if uses_opencv(image, backend):
         return as_tensor(cv2.resize(as_array(image), size[::-1], interpolation=cv2.INTER_LINEAR))
     return F.interpolate(image, size, mode="bilinear", align_corners=False)
 
 
 def grid_size(height: int, width: int, cell: float) -> tuple[int, int]:
-    """Return how many (rows, columns) of square cells of a side in pixels a frame has, at least 2."""
+    """Return the (rows, columns), 2 at least, of square cells of a side in pixels in a frame."""
     return max(2, round(height / cell)), max(2, round(width / cell))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import pyramid_down, pyramid_up
 
 BANDS = 4
@@ -20,10 +19,11 @@ def split_bands(image: Tensor, bands: int = BANDS) -> list[Tensor]:
     """
     found: list[Tensor] = []
     for _ in range(bands):
-        if min(image.shape[2:]) < MIN_SIDE_PX:
+        height, width = image.shape[2:]
+        if min(height, width) < MIN_SIDE_PX:
             break
         small = pyramid_down(image)
-        found.append(image - pyramid_up(small, image_size(image)))
+        found.append(image - pyramid_up(small, (height, width)))
         image = small
     return [*found, image]
 
@@ -32,5 +32,6 @@ def join_bands(bands: list[Tensor]) -> Tensor:
     """Return the image that `split_bands` split, of its bands, fine to coarse."""
     image = bands[-1]
     for band in reversed(bands[:-1]):
-        image = pyramid_up(image, image_size(band)) + band
+        height, width = band.shape[2:]
+        image = pyramid_up(image, (height, width)) + band
     return image

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import as_array, as_tensor, on_cpu
+from dreamflow.core.imaging.arrays import Backend, as_array, as_tensor, uses_opencv
 from dreamflow.core.imaging.filters import mirrored_index
 from dreamflow.core.opencv import cv2
 
@@ -34,7 +34,9 @@ def pixel_positions(height: int, width: int, device: torch.device) -> Tensor:
     return torch.cat([x.expand(1, 1, height, width), y.expand(1, 1, height, width)], 1)
 
 
-def warp(image: Tensor, flow: Tensor, kernel: Kernel = "lanczos") -> Tensor:
+def warp(
+    image: Tensor, flow: Tensor, kernel: Kernel = "lanczos", backend: Backend = "auto"
+) -> Tensor:
     """Warp the previous frame's image into the current frame.
 
     Args:
@@ -42,16 +44,23 @@ def warp(image: Tensor, flow: Tensor, kernel: Kernel = "lanczos") -> Tensor:
         flow: float32 (1, 2, H, W), backward flow in pixels, (dx, dy), on the current frame.
         kernel: "lanczos" over 8x8 samples, which leaves nine tenths of a dream's sharpness (the
             variance of its Laplacian) where a bicubic kernel leaves eight; or "linear".
+        backend: "torch" keeps OpenCV out of it on a CPU too.
 
     Returns:
         float32 (1, C, H, W). Samples outside the frame repeat its edge.
     """
     height, width = flow.shape[2:]
-    return sample(image, flow + pixel_positions(height, width, flow.device), kernel)
+    return sample(
+        image, flow + pixel_positions(height, width, flow.device), kernel, backend=backend
+    )
 
 
 def sample(
-    image: Tensor, positions: Tensor, kernel: Kernel = "lanczos", border: Border = "repeat"
+    image: Tensor,
+    positions: Tensor,
+    kernel: Kernel = "lanczos",
+    border: Border = "repeat",
+    backend: Backend = "auto",
 ) -> Tensor:
     """Sample an image at positions between its pixels.
 
@@ -60,11 +69,13 @@ def sample(
         positions: float32 (1, 2, h, w), x then y, in pixels of the image.
         kernel: "lanczos" or "linear".
         border: what lies beyond the image's edges.
+        backend: "torch" keeps OpenCV out of it on a CPU too. OpenCV rounds positions to 1/32 of a
+            pixel.
 
     Returns:
         float32 (1, C, h, w).
     """
-    if on_cpu(image):
+    if uses_opencv(image, backend):
         x, y = (np.ascontiguousarray(part) for part in positions[0].numpy())
         return as_tensor(
             cv2.remap(as_array(image), x, y, _KERNELS[kernel], borderMode=_BORDERS[border])

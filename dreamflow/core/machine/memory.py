@@ -32,19 +32,9 @@ TRIM_NEVER = -1
 MMAP_THRESHOLD_BYTES = 1000 * MB
 """Larger than any activation of a pass in one piece."""
 
-_pass_memory_override = 0
 
-
-def set_pass_memory_limit(megabytes: int) -> None:
-    """Let a pass take so much from now on; 0 takes a share of the memory there is."""
-    global _pass_memory_override
-    _pass_memory_override = megabytes * MB
-
-
-def pass_memory_limit(device: torch.device) -> int:
+def default_memory_limit(device: torch.device) -> int:
     """Return how many bytes a pass may take on a device: whole MB, as a job remembers them."""
-    if _pass_memory_override:
-        return _pass_memory_override
     if device.type == "cuda":
         share = torch.cuda.get_device_properties(device).total_memory * GPU_MEMORY_SHARE
     else:

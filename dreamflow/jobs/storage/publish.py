@@ -10,18 +10,12 @@ import errno
 import shutil
 from pathlib import Path
 
-from dreamflow.core.errors import OutputError
 from dreamflow.jobs.storage.folder import job_folder_path, read_publishing_frames
 from dreamflow.media.atomic_file import PART_PREFIX, make_write_error, sync_to_disk
-from dreamflow.media.write.metadata import FOLDER_SETTINGS_FILE
+from dreamflow.media.write.output_path import check_only_output_files, staged_output_path
 
 PLATE_FOLDER = "plate"
 """The folder, in a job's, of its plate."""
-
-
-def staged_output_path(folder: Path, target: Path) -> Path:
-    """Return what an output is called in a folder, when it is whole."""
-    return folder / f"whole{target.suffix}"
 
 
 def count_published_frames(out: Path) -> int:
@@ -89,16 +83,3 @@ def _remove_path(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def check_only_output_files(folder: Path) -> None:
-    """Raise OutputError where a folder holds files that are not an output's."""
-    strange = [path.name for path in folder.iterdir() if not _is_output_file(path)]
-    if strange:
-        raise OutputError(f"{folder} holds other files ({strange[0]}); name a new folder")
-
-
-def _is_output_file(path: Path) -> bool:
-    return path.name == FOLDER_SETTINGS_FILE or (
-        path.name.startswith("frame_") and path.suffix == ".png"
-    )

@@ -6,18 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import Options, plain_value
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.networks.distill.options import DistillOptions
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
-from dreamflow.reports.options import (
-    ChannelDreamOptions,
-    ChannelsOptions,
-    GuideDreamOptions,
-    GuideOptions,
-)
 from dreamflow.temporal.options import CarryOptions
 
 
@@ -31,23 +23,6 @@ class VideoSettings:
     encode: EncodeOptions = EncodeOptions()
     show: ShowOptions = ShowOptions()
 
-
-ALL_OPTION_GROUPS: tuple[type[Options], ...] = (
-    DreamOptions,
-    GuideDreamOptions,
-    GuideOptions,
-    ChannelDreamOptions,
-    ChannelsOptions,
-    CarryOptions,
-    ShowOptions,
-    ClipOptions,
-    EncodeOptions,
-    MachineOptions,
-    SweepOptions,
-    ZoomOptions,
-    DistillOptions,
-)
-"""All groups, in the order in which they are listed."""
 
 SAVED_OPTION_GROUPS: tuple[type[Options], ...] = (
     DreamOptions,

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from dreamflow.core.errors import SettingsError
-from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Moment, Timeline
-from dreamflow.core.targets import list_target_layers
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.objective_term import ObjectiveTerm
 from dreamflow.dream.options import DreamOptions
@@ -55,24 +53,17 @@ class SettingsTimeline:
             carry.check_schedules(timeline)
         elif options.schedules or carry.schedules:
             raise SettingsError("a schedule needs the rate and length of the clip: give a timeline")
-        found = options.schedules.get("layer")
-        self._layer_schedule = found if isinstance(found, LayerSchedule) else None
+        self._layers = options.layers
         self._first_of_run: list[int] = []
-        for number, blend in enumerate(self._layer_schedule.blends if self._layer_schedule else ()):
-            goes_on = (
-                number > 0
-                and self._layer_schedule
-                and blend == self._layer_schedule.blends[number - 1]
-            )
+        for number, blend in enumerate(self._layers.blends):
+            goes_on = number > 0 and blend == self._layers.blends[number - 1]
             self._first_of_run.append(self._first_of_run[-1] if goes_on else number)
-            for name in blend:
-                ObjectiveTerm.from_target(network, name)
+            for target in blend.targets:
+                ObjectiveTerm.from_target(network, target)
         self._reference_frames = open_reference_frames(network, options, timeline)
         self._reference: ReferenceFeatures | None = None
-        if self._reference_frames and self._layer_schedule:
-            self._reference_frames.at(Fraction(0)).check_size(
-                list_target_layers(self._layer_schedule.first_keyframe_by_target)
-            )
+        if self._reference_frames:
+            self._reference_frames.at(Fraction(0)).check_size(self._layers.layers)
         self.first_settings = self.at(Fraction(0))
         """The settings of the first frame."""
         self.settings_vary = any(name != "layer" for name in options.schedules)
@@ -86,33 +77,25 @@ class SettingsTimeline:
         """Return the settings of a frame; time: seconds from the first of the frames at hand."""
         moment = Moment() if self.timeline is None else self.timeline.moment_at(time)
         options = self.options.at(moment)
-        shares = {0: 1.0}
-        if self._layer_schedule:
-            before, after, share = self._layer_schedule.find_interval(moment)
-            before, after, turn = (
-                self._first_of_run[before],
-                self._first_of_run[after],
-                share * math.pi / 2,
-            )
-            shares = {before: math.cos(turn), after: math.sin(turn)}
-            if share == 0 or before == after:
-                shares = {before: 1.0}
+        before, after, share = self._layers.find_interval(moment)
+        before, after = self._first_of_run[before], self._first_of_run[after]
+        turn = share * math.pi / 2
+        shares = {before: math.cos(turn), after: math.sin(turn)}
+        if share == 0 or before == after:
+            shares = {before: 1.0}
         if self._reference_frames:
             self._reference = self._reference_frames.at(moment.time if self.timeline else time)
-        objective = Objective.parse(self.network, options.layer, self._reference, options.guidance)
+        blend = self._layers.at(moment)
+        objective = Objective(self.network, blend, self._reference, options.guidance)
         self._guidance = options.guidance
         return FrameSettings(options, self.carry.at(moment), objective, shares)
 
     def objective_at_keyframe(self, keyframe: int) -> Objective:
         """Return what is dreamed at a keyframe of the layers, from 0, with the guide of `at`."""
-        blend = (
-            self._layer_schedule.blends[keyframe]
-            if self._layer_schedule
-            else self.first_settings.objective.weights
-        )
+        blend = self._layers.blends[keyframe]
         return Objective(self.network, blend, self._reference, self._guidance)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise SettingsError where frames are too small for a layer that is yet to come."""
-        if self._layer_schedule:
-            self.network.check_size(self._layer_schedule.first_keyframe_by_target, height, width)
+        if not self._layers.is_constant:
+            self.network.check_size(self._layers.layers, height, width)

@@ -1,1 +1,1 @@
-"""An endless zoom into a dream."""
+"""An endless zoom: a camera that moves into a dream, which is dreamed on as it comes nearer."""

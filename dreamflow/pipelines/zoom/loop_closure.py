@@ -1,90 +1,105 @@
-"""How a zoom comes back to where it began: its first picture is met again, far inside the last."""
+"""The closure of a looped zoom: its first image is met again, deep inside the last.
+
+The first image lies ahead of the camera. It fades in while the camera approaches it, and at the
+last tick it fills the view.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
+import torch
+from torch import Tensor
 
 from dreamflow.pipelines.zoom.camera import SimilarityTransform, transform_pixel_grid, warp_view
 
 FIRST_VISIBLE_SCALE = 1 / 8
-"""The size at which the first picture comes into sight, as a share of its own."""
+"""Scale of the first image at which it begins to fade in, as a share of its full size."""
 EARLIEST_START_SHARE = 0.5
-"""It does not come into sight before this share of the journey is over."""
+"""Share of the zoom's ticks before which it does not fade in."""
 FADE_IN_SHARE = 0.4
-"""Share of the way home over which it comes out of the dream that is there."""
+"""Share of the way from its first sight to the end over which its blend rate rises to full."""
 INITIAL_FEATHER_WIDTH = 0.7
-"""Width of its soft border while it is far away, where its half sides are 1."""
+"""Width of its soft border at first sight, in units of its half sides; it narrows to 0."""
 FINAL_OVERREACH = 0.25
-"""How far beyond the middle of its sides, in the same units, it goes at the end: to its corners."""
+"""How far its border lies beyond the middle of its sides at the end, in the same units."""
 SUPERELLIPSE_EXPONENT = 4
-"""Exponent of the superellipse that it has the shape of: 2 is an ellipse, a large one a box."""
+"""Exponent of its outline |x|^n + |y|^n = r^n: 2 is an ellipse, a large one a rectangle."""
 
 
 class LoopClosure:
-    """The first picture, which lies ahead of the camera, and is all that it sees at the end."""
+    """Blends the states of a zoom towards its first state, where that lies in each of them."""
 
     def __init__(
         self,
-        first_state: np.ndarray,
+        first_state: Tensor,
         origin: complex,
         transforms: Sequence[SimilarityTransform],
         tick_s: float,
     ) -> None:
-        """Look ahead.
+        """Compute how much of the camera's path is left at each tick.
 
-        home: float32 (H, W, 3), the first state; corner: where the frame begins in it. moves: of
-        the camera, from tick to tick; interval: seconds between them.
+        Args:
+            first_state: float32 (1, 3, H, W), the state of the first tick.
+            origin: Where the frame's first pixel lies in it, in pixels.
+            transforms: Movements of the camera, from each tick to the next.
+            tick_s: Seconds between two ticks.
         """
         self.first_state, self._origin, self._tick_s = first_state, origin, tick_s
         self._remaining_transforms = [SimilarityTransform()]
-        for move in reversed(transforms):
-            self._remaining_transforms.append(move.then(self._remaining_transforms[-1]))
+        for transform in reversed(transforms):
+            self._remaining_transforms.append(transform.then(self._remaining_transforms[-1]))
         self._remaining_transforms.reverse()
         self._ticks = len(transforms)
         self._start_tick = next(
             tick
-            for tick, ahead in enumerate(self._remaining_transforms)
+            for tick, remaining in enumerate(self._remaining_transforms)
             if tick >= EARLIEST_START_SHARE * self._ticks
-            and abs(ahead.scale_rotation) >= FIRST_VISIBLE_SCALE
+            and abs(remaining.scale_rotation) >= FIRST_VISIBLE_SCALE
         )
 
-    def blend_toward_first(self, state: np.ndarray, tick: int, origin: complex) -> np.ndarray:
-        """Return a state (H, W, 3) that has come nearer to the first picture, where it lies then.
+    def blend_toward_first(self, state: Tensor, tick: int, origin: complex) -> Tensor:
+        """Blend a state towards the first one, where that lies in it.
 
-        corner: where the frame begins in the state. At the last tick it is the first state itself.
-        Until then the two grow into one another: a share of the difference goes in a second, and
-        what is left of it dreams on.
+        state += (1 - (1 - rate) ** tick_s) * (first state as seen from here - state), where the
+        rate, a share a second, falls from the first state's middle to its border. At the last tick
+        the result is the first state itself.
+
+        Args:
+            state: float32 (1, 3, H, W), the state of the tick.
+            tick: Number of the tick.
+            origin: Where the frame's first pixel lies in the state, in pixels.
+
+        Returns:
+            float32 (1, 3, H, W).
         """
         if tick == self._ticks:
             return self.first_state
         if tick <= self._start_tick:
             return state
-        way = (tick - self._start_tick) / (self._ticks - self._start_tick)
-        height, width = state.shape[:2]
-        move = self._remaining_transforms[tick].inverse().with_origins(self._origin, origin)
-        share = (
-            1
-            - (1 - self._blend_rate(*transform_pixel_grid(move, width, height), way))
-            ** self._tick_s
-        )
-        weight = share.astype(np.float32)[..., None]
-        return state + weight * (warp_view(self.first_state, move, width, height) - state)
+        progress = (tick - self._start_tick) / (self._ticks - self._start_tick)
+        height, width = state.shape[2:]
+        transform = self._remaining_transforms[tick].inverse().with_origins(self._origin, origin)
+        positions = transform_pixel_grid(transform, width, height, state.device)
+        weight = 1 - (1 - self._blend_rate(positions, progress)) ** self._tick_s
+        first_view = warp_view(self.first_state, transform, width, height)
+        return state + weight.to(state.dtype) * (first_view - state)
 
-    def _blend_rate(self, x: np.ndarray, y: np.ndarray, progress: float) -> np.ndarray:
-        """Return how much of the difference goes in a second at each of its points, 0 to 1."""
-        height, width = self.first_state.shape[:2]
-        across, down = 2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1
+    def _blend_rate(self, positions: Tensor, progress: float) -> Tensor:
+        """Return the share of the difference that goes in a second: (1, 1, h, w), 0 to 1."""
+        height, width = self.first_state.shape[2:]
+        across = 2 * positions[:, :1] / (width - 1) - 1
+        down = 2 * positions[:, 1:] / (height - 1) - 1
         radius = (across**SUPERELLIPSE_EXPONENT + down**SUPERELLIPSE_EXPONENT) ** (
             1 / SUPERELLIPSE_EXPONENT
         )
         inside = 1 + FINAL_OVERREACH * progress**2 - radius
         feather = INITIAL_FEATHER_WIDTH * (1 - progress**2)
-        return smoothstep(inside / feather) * smoothstep(progress / FADE_IN_SHARE)
+        fade_in = smoothstep(torch.full_like(radius[:1, :1, :1, :1], progress / FADE_IN_SHARE))
+        return smoothstep(inside / feather) * fade_in
 
 
-def smoothstep(share: np.ndarray | float) -> np.ndarray:
-    """Return 0 below 0, 1 above 1, and a smooth step between."""
-    share = np.clip(share, 0, 1)
+def smoothstep(share: Tensor) -> Tensor:
+    """Return 0 below 0, 1 above 1, and 3 x^2 - 2 x^3 between."""
+    share = share.clamp(0, 1)
     return share * share * (3 - 2 * share)

@@ -1,10 +1,13 @@
 """An endless zoom: a camera moves into a dream that is dreamed on as it comes nearer.
 
-The dream has a clock of its own, which ticks so many times a second of the journey, whatever the
-frame rate is. At a tick the camera's view of the last state becomes the next state, is led back to
-the look that it is to have, and is dreamed on. A frame is what the camera sees between two ticks,
-of both states, one fading into the other: so the same journey at another frame rate shows the same
-pictures at the same times.
+The dream has a clock of its own, which ticks a fixed number of times a second, whatever the frame
+rate is. At a tick the camera's view of the last state becomes the next state, is pulled towards its
+target appearance, and is dreamed on. A frame is what the camera sees between two ticks, of both
+states, one fading into the other: so the same zoom shows the same pictures at the same times at any
+frame rate.
+
+States are tensors on the network's device, float32 (1, 3, H, W); only a frame that is yielded comes
+to the host.
 """
 
 from __future__ import annotations
@@ -15,70 +18,77 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from dreamflow.core.blend import parse_blend
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.imaging.arrays import as_array, as_tensor
-from dreamflow.core.keyed_random import jitter_offset
-from dreamflow.core.schedules.schedule import parse_layer_schedule
-from dreamflow.core.schedules.timecode import Moment, Timeline
-from dreamflow.core.tensors import array_to_tensor, tensor_to_array
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.tensors import (
+    array_to_tensor,
+    picture_to_tensor,
+    tensor_to_array,
+    tensor_to_picture,
+)
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, octave_step_factor, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import to_exact_rate
+from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance
-from dreamflow.pipelines.zoom.camera import SimilarityTransform, make_camera_transform, warp_view
+from dreamflow.pipelines.zoom.camera import SimilarityTransform, warp_view
+from dreamflow.pipelines.zoom.camera_path import CameraPath
 from dreamflow.pipelines.zoom.loop_closure import LoopClosure
-from dreamflow.temporal.noise_base import make_noise, mix_noise
+from dreamflow.temporal.noise_base import noise_base_of
 
-ZOOM_MARGIN_SHARE = 0.05
-"""What is dreamed around the frame on each side, as a share of its longer side, so that what comes
-into view has been dreamed on for a while."""
-MIN_MARGIN_PX = 8
-MIN_ZOOM_SIDE_PX = 8
+MIN_FRAME_SIDE_PX = 8
+"""Smallest side of a zoom's frames."""
 MAX_STEP_LEVELS = 2.5
-"""Levels of 255: where more is to be dreamed at a tick, it takes several steps."""
+"""Largest step of a tick, in levels of 255: steps = ceil(growth * tick_s / MAX_STEP_LEVELS)."""
 APPEARANCE_RAMP_S = 1.0
-"""Seconds in which a picture takes on the look of its dream."""
+"""Seconds in which the target appearance goes from that of the picture to that of its dream."""
 LAYER_FADE_SHARE = 0.5
-"""How much of a layer's time passes in fading from one to the next."""
-SUBPIXEL_STEPS = 1 << 20
-GRID_JITTER_KEY = -1
-"""Keeps the shifts of the pixel grid apart from those of the dream."""
+"""Share of a layer's time that is a cross-fade to or from its neighbours."""
 
 
 def make_zoom_timeline(zoom: ZoomOptions) -> Timeline:
-    """Return the rate and the length of a zoom: whole frames, one at least."""
+    """Return the rate and the length of a zoom: a whole number of frames, at least one."""
     rate = to_exact_rate(zoom.fps)
     return Timeline(rate, max(1, round(Fraction(str(zoom.seconds)) * rate)) / rate)
 
 
 def parse_zoom_layers(zoom: ZoomOptions) -> list[str]:
-    """Return the layers of a zoom in their order, none where --layer holds what is dreamed.
+    """Return the layers of a zoom in their order; empty where `DreamOptions.layer` holds them.
 
-    Raises SettingsError for a list with a gap.
+    Raises:
+        SettingsError: A name in the list is empty.
     """
     if zoom.layers is None:
         return []
     names = [name.strip() for name in zoom.layers.split(",")]
     if not all(names):
-        raise SettingsError(f"--layers {zoom.layers!r}: write A,B,C; `dreamflow layers` lists them")
+        raise SettingsError(
+            f"{named('layers')} {zoom.layers!r}: write A,B,C; `dreamflow layers` lists them",
+            setting="layers",
+            value=zoom.layers,
+            allowed="A,B,C",
+        )
     return names
 
 
 def schedule_zoom_layers(zoom: ZoomOptions, dream: DreamOptions) -> DreamOptions:
-    """Return the settings of the dream with the zoom's layers on a schedule, where it has any.
+    """Return the settings of the dream with the zoom's layers as a schedule, if it has any.
 
-    Each has the same share of the time, half of which passes in cross-fades. A loop begins in the
-    middle of the first layer, and comes back to it.
+    Each layer has the same share of the time, half of which is cross-fades. A loop begins in the
+    middle of the first layer and returns to it.
+
+    Raises:
+        SettingsError: See `parse_zoom_layers`.
     """
     names = parse_zoom_layers(zoom)
     if not names:
@@ -96,7 +106,7 @@ def schedule_zoom_layers(zoom: ZoomOptions, dream: DreamOptions) -> DreamOptions
 
 
 class ZoomPipeline:
-    """Dreams a zoom, tick by tick; all its state is one picture and two numbers. A Journey."""
+    """A pipeline that dreams a zoom, tick by tick; its state is one image and two numbers."""
 
     def __init__(
         self,
@@ -105,164 +115,157 @@ class ZoomPipeline:
         dream: DreamOptions | None = None,
         zoom: ZoomOptions | None = None,
     ) -> None:
-        """Begin with a picture: uint8 (H, W, 3) RGB, of the size of the frames.
+        """Begin with a picture.
 
-        Raises SettingsError for a layer that the network does not have or that the picture is too
-        small for, and for a schedule that cannot be.
+        Args:
+            picture: uint8 (H, W, 3) RGB, of the size of the frames.
+            network: Network to dream with; the zoom is computed on its device.
+            dream: Settings of the dream.
+            zoom: Settings of the zoom.
+
+        Raises:
+            SettingsError: The network does not have a layer, the picture is too small for one, or
+                a schedule is invalid.
         """
-        self.network = network
-        self.zoom = zoom or ZoomOptions()
+        self.network, self.zoom = network, zoom or ZoomOptions()
         dream = schedule_zoom_layers(self.zoom, dream or DreamOptions())
         self.options = apply_channel_picks(dream, make_channel_picks(dream, network, picture))
         self.timeline = make_zoom_timeline(self.zoom)
-        self.height, self.width = picture.shape[:2]
+        height, width = picture.shape[:2]
+        self._check(height, width)
+        self._reference_frames = open_reference_frames(network, self.options, self.timeline)
+        self.done, self.total = 0, int(self.timeline.length * self.timeline.rate)
+        self.path = CameraPath(self.zoom, self.timeline, width, height, self.options.seed)
+        self._initialise(noise_base_of(picture_to_tensor(picture, network.device), self.options))
+
+    def _check(self, height: int, width: int) -> None:
+        """Raise SettingsError where schedules, layers and the size of a frame do not fit."""
         for group in (self.options, self.zoom):
             group.check_schedules(self.timeline)
-        if min(self.height, self.width) < MIN_ZOOM_SIDE_PX:
+        if min(height, width) < MIN_FRAME_SIDE_PX:
             raise SettingsError(
-                f"a zoom of {self.width}x{self.height} is too small: give at least "
-                f"{MIN_ZOOM_SIDE_PX} pixels a side"
+                f"a zoom of {width}x{height} is too small: give at least {MIN_FRAME_SIDE_PX} "
+                "pixels a side",
+                setting="size",
+                value=f"{width}x{height}",
+                allowed=f"at least {MIN_FRAME_SIDE_PX} pixels a side",
             )
-        schedule = parse_layer_schedule(self.options.layer)
-        names = schedule.first_keyframe_by_target if schedule else parse_blend(self.options.layer)
-        network.check_size(names, self.height, self.width)
-        self._reference_frames = open_reference_frames(network, self.options, self.timeline)
-        length = self.timeline.length
-        self.done, self.total = 0, int(length * self.timeline.rate)
-        self.ticks = max(1, round(length * self.zoom.ticks))
-        self.tick_s = length / self.ticks
-        self.margin_px = max(MIN_MARGIN_PX, round(ZOOM_MARGIN_SHARE * max(self.height, self.width)))
-        self._initialise(picture)
+        self.network.check_size(self.options.layers.layers, height, width)
 
-    def _initialise(self, picture: np.ndarray) -> None:
-        pixels = picture.astype(np.float32) / 255
-        if self.options.noise:
-            noise = as_tensor(make_noise(self.width, self.height, self.options.seed).copy())
-            pixels = as_array(mix_noise(as_tensor(pixels), noise, self.options.noise))
-        around = SimilarityTransform(1, -complex(self.margin_px, self.margin_px))
-        wide, high = self.width + 2 * self.margin_px, self.height + 2 * self.margin_px
-        start = warp_view(pixels, around, wide, high)
-        now = self.options.at(self._moment_at(0))
-        home = self._dream_state(start, 0, plan_octaves(now))
+    def _initialise(self, image: Tensor) -> None:
+        path = self.path
+        enlarged = SimilarityTransform(1, -complex(path.margin_px, path.margin_px))
+        width, height = path.width + 2 * path.margin_px, path.height + 2 * path.margin_px
+        start = warp_view(image, enlarged, width, height)
+        first_dream = self._dream_state(start, 0, plan_octaves(self.options.at(path.moment_at(0))))
         self._appearance_range = (
-            AppearanceStats.of(start, self.margin_px),
-            AppearanceStats.of(home, self.margin_px),
+            AppearanceStats.measure(start, path.margin_px),
+            AppearanceStats.measure(first_dream, path.margin_px),
         )
         self._loop_closure: LoopClosure | None = None
         if self.zoom.loop:
-            moves = [self._camera_transform(tick) for tick in range(self.ticks)]
-            self._loop_closure = LoopClosure(home, self._frame_origin(0), moves, float(self.tick_s))
-        self.restore({"done": 0, "tick": 0, "dream": home if self.zoom.loop else start})
+            transforms = [path.transform(tick) for tick in range(path.ticks)]
+            tick_s = float(path.tick_s)
+            self._loop_closure = LoopClosure(first_dream, path.origin(0), transforms, tick_s)
+        self._set_state(first_dream if self.zoom.loop else start, tick=0)
+
+    def _set_state(self, image: Tensor, tick: int) -> None:
+        self._tick, self._state_before = tick, image
+        self._state_after: Tensor | None = None
+        self._saved_state: np.ndarray | None = None
 
     def state(self) -> PipelineState:
-        """Return what is needed to go on after the frame yielded last."""
-        return {"done": self.done, "tick": self._tick, "dream": self._state_before}
+        """Return what is needed to continue after the frame yielded last."""
+        if self._saved_state is None:
+            self._saved_state = tensor_to_array(self._state_before)
+        return {"done": self.done, "tick": self._tick, "dream": self._saved_state}
 
     def restore(self, state: PipelineState) -> None:
-        """Go on from a state of the same journey: its frames from there are the same."""
-        self.done, self._tick = state["done"], state["tick"]
-        self._state_before: np.ndarray = state["dream"]
-        self._state_after: np.ndarray | None = None
+        """Continue from a state of the same zoom: the frames after it are the same."""
+        self.done = state["done"]
+        self._set_state(array_to_tensor(state["dream"], self.network.device), state["tick"])
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames still to come."""
         while self.done < self.total:
-            frame = self._render_frame(self.done)
+            time = self.done / self.timeline.rate
+            frame = Frame(self.done, time, tensor_to_picture(self.view_at(time)))
             self.done += 1
             yield frame
 
-    def _render_frame(self, number: int) -> Frame:
-        """Return a frame, none from before the one that was made last."""
-        time = number / self.timeline.rate
-        tick = min(int(time / self.tick_s), self.ticks - 1)
+    def view_at(self, time: Fraction) -> Tensor:
+        """Return what the camera sees at a time, none before that of the last call.
+
+        Args:
+            time: Seconds from the first frame.
+
+        Returns:
+            float32 (1, 3, H, W) on the network's device; values may leave [0, 1] by a little.
+        """
+        path = self.path
+        tick = min(int(time / path.tick_s), path.ticks - 1)
         while self._tick < tick:
-            self._state_before, self._state_after = self._next_state(), None
-            self._tick += 1
-        share = float(time / self.tick_s - tick)
-        so_far = self._camera_transform(tick, share)
-        view = self._warp_frame(self._state_before, so_far, tick)
+            self._set_state(self._next_state(), self._tick + 1)
+        share = float(time / path.tick_s - tick)
+        moved = path.transform(tick, share)
+        view = self._view_of(self._state_before, moved, tick)
         if share > 0:
             self._state_after = self._next_state()
-            rest = self._camera_transform(tick).inverse().then(so_far)
-            view += np.float32(share) * (self._warp_frame(self._state_after, rest, tick + 1) - view)
-        return Frame(number, time, np.rint(view.clip(0, 1) * 255).astype(np.uint8))
+            remaining = path.transform(tick).inverse().then(moved)
+            view = view + share * (self._view_of(self._state_after, remaining, tick + 1) - view)
+        return view
 
-    def _next_state(self) -> np.ndarray:
-        """Return the state of the next tick, float32 (H, W, 3) in [0, 1], with its margin."""
+    def _view_of(self, state: Tensor, transform: SimilarityTransform, tick: int) -> Tensor:
+        """Return what the camera sees of the state of a tick."""
+        path = self.path
+        from_state = transform.with_origins(path.origin(tick), 0)
+        return warp_view(state, from_state, path.width, path.height)
+
+    def _next_state(self) -> Tensor:
+        """Return the state of the next tick: float32 (1, 3, H, W) in [0, 1], with its margin."""
         if self._state_after is not None:
             return self._state_after
-        tick = self._tick + 1
-        corner = self._frame_origin(tick)
-        move = self._camera_transform(self._tick).with_origins(
-            self._frame_origin(self._tick), corner
-        )
-        height, width = self._state_before.shape[:2]
-        # What comes into view goes on from the other side, as the dream itself does: its steps
-        # are taken on a picture rolled about.
-        state = warp_view(self._state_before, move, width, height, wrap=True)
-        options, zoom = self.options.at(self._moment_at(tick)), self.zoom.at(self._moment_at(tick))
+        path, tick = self.path, self._tick + 1
+        height, width = self._state_before.shape[2:]
+        # What comes into view is taken from the opposite side, as the dream itself does it: its
+        # steps are taken on an image that is rolled about.
+        transform = path.state_transform(self._tick)
+        state = warp_view(self._state_before, transform, width, height, "wrap")
+        moment, tick_s = path.moment_at(tick), float(path.tick_s)
+        options, zoom = self.options.at(moment), self.zoom.at(moment)
         if options.iterations:
-            begun, goal = self._appearance_range
-            age = 1.0 if zoom.loop else min(1.0, float(tick * self.tick_s) / APPEARANCE_RAMP_S)
-            firmness = 1 - (1 - zoom.steadiness) ** float(self.tick_s)
-            state = match_appearance(
-                state, begun.interpolate(goal, age), firmness, self.margin_px
-            ).clip(0, 1)
-            levels = zoom.growth * float(self.tick_s)
-            state = self._dream_state(state, tick, make_growth_plan(options, levels))
-        return (
-            self._loop_closure.blend_toward_first(state, tick, corner)
-            if self._loop_closure
-            else state.clip(0, 1)
-        )
+            start, dreamed = self._appearance_range
+            ramp = 1.0 if zoom.loop else min(1.0, tick * tick_s / APPEARANCE_RAMP_S)
+            target = start.interpolate(dreamed, ramp)
+            firmness = 1 - (1 - zoom.steadiness) ** tick_s
+            state = match_appearance(state, target, firmness, path.margin_px).clamp(0, 1)
+            plan = make_growth_plan(options, zoom.growth * tick_s)
+            state = self._dream_state(state, tick, plan)
+        if self._loop_closure:
+            return self._loop_closure.blend_toward_first(state, tick, path.origin(tick))
+        return state.clamp(0, 1)
 
-    def _dream_state(self, state: np.ndarray, tick: int, plan: Sequence[OctavePlan]) -> np.ndarray:
-        """Return a state dreamed on, with the layers of a tick."""
-        moment = self._moment_at(tick)
+    def _dream_state(self, state: Tensor, tick: int, plan: Sequence[OctavePlan]) -> Tensor:
+        """Return a state dreamed on, with the settings of a tick."""
+        moment = self.path.moment_at(tick)
         options = self.options.at(moment)
-        exemplar = self._reference_frames.at(moment.time) if self._reference_frames else None
-        objective = Objective.parse(self.network, options.layer, exemplar, options.guidance)
-        image = array_to_tensor(state, self.network.device)
+        reference = self._reference_frames.at(moment.time) if self._reference_frames else None
+        objective = Objective(
+            self.network, self.options.layers.at(moment), reference, options.guidance
+        )
         key, shaping = (options.seed, tick), GradientShaping.from_options(options)
-        return tensor_to_array(
-            dream_octaves(image, objective, plan, options.jitter, key, shaping=shaping)
-        )
-
-    def _moment_at(self, tick: float) -> Moment:
-        return self.timeline.moment_at(Fraction(tick) * self.tick_s)
-
-    def _camera_transform(self, tick: int, share: float = 1.0) -> SimilarityTransform:
-        """Return how the camera moves in a share of the time from a tick to the next."""
-        now = self.zoom.at(self._moment_at(tick + 0.5))
-        return make_camera_transform(
-            share * float(self.tick_s),
-            now.speed,
-            now.rotation,
-            complex(now.centre_x * (self.width - 1), now.centre_y * (self.height - 1)) / 100,
-            complex(now.drift_x, now.drift_y) * self.width / 100,
-        )
-
-    def _frame_origin(self, tick: int) -> complex:
-        """Return where the frame's first pixel lies in the state of a tick.
-
-        The pixel grids of the ticks are shifted against each other by random parts of a pixel:
-        else each place would be resampled at the same phase for ever, and rings of sharp and soft
-        detail would show. The first and the last have none: so a loop closes to the pixel.
-        """
-        whole = complex(self.margin_px, self.margin_px)
-        if tick in (0, self.ticks):
-            return whole
-        across, down = jitter_offset(SUBPIXEL_STEPS, self.options.seed, GRID_JITTER_KEY, tick)
-        return whole + complex(across, down) / (2 * SUBPIXEL_STEPS)
-
-    def _warp_frame(self, state: np.ndarray, move: SimilarityTransform, tick: int) -> np.ndarray:
-        return warp_view(
-            state, move.with_origins(self._frame_origin(tick), 0), self.width, self.height
-        )
+        dreamed = dream_octaves(state, objective, plan, options.jitter, key, shaping=shaping)
+        # In the order of pixels in memory that OpenCV works on.
+        return dreamed.contiguous(memory_format=torch.channels_last)
 
 
 def make_growth_plan(options: DreamOptions, levels: float) -> list[OctavePlan]:
-    """Return what is dreamed at a tick: so many levels of 255 in every octave, coarse to fine."""
+    """Return the plan of a tick, coarse to fine, in steps of at most 2.5 levels.
+
+    Args:
+        options: Settings of the dream.
+        levels: How far each octave is dreamed on, in levels of 255.
+    """
     steps = math.ceil(levels / MAX_STEP_LEVELS)
     return [
         OctavePlan(octave, options.octave_scale, steps, levels / steps * share)
@@ -279,8 +282,15 @@ def dream_zoom(
 ) -> Iterator[Frame]:
     """Yield the frames of a zoom into a picture, as they are finished.
 
-    picture: uint8 (H, W, 3) RGB, of the size of the frames; `coloured_noise` makes one out of
-    nothing. `zoom.reverse` is left to whoever shows them: they come in the order in which they are
-    dreamed. Raises SettingsError, see ZoomJourney.
+    Args:
+        picture: uint8 (H, W, 3) RGB, of the size of the frames; `coloured_noise` makes one out of
+            nothing.
+        network: Network to dream with.
+        dream: Settings of the dream.
+        zoom: Settings of the zoom. `reverse` has no effect here: frames come in the order in which
+            they are dreamed.
+
+    Raises:
+        SettingsError: See `ZoomPipeline`.
     """
     return iter(ZoomPipeline(picture, network, dream, zoom))

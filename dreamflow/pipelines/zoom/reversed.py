@@ -1,4 +1,4 @@
-"""Frames that are there already, shown backwards."""
+"""Rendered frames played from the last to the first."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from dreamflow.pipelines.pipeline import PipelineState
 
 
 class ReversedPlayback:
-    """Shows pictures from the last to the first; a Journey."""
+    """A pipeline that yields existing pictures from the last to the first."""
 
     def __init__(
         self, read_picture: Callable[[int], np.ndarray], count: int, rate: Fraction
     ) -> None:
-        """Make ready. picture: gives one by its number, uint8 (H, W, 3) RGB; rate: per second."""
+        """Begin at the last picture.
+
+        Args:
+            read_picture: Returns a picture by its number, uint8 (H, W, 3) RGB.
+            count: Number of pictures.
+            rate: Frames per second.
+        """
         self.done, self.total = 0, count
         self._read_picture, self._rate = read_picture, rate
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames still to come, with the numbers and times at which they are shown."""
+        """Yield the frames still to come, numbered and timed as they are played."""
         while self.done < self.total:
             number = self.done
             frame = Frame(number, number / self._rate, self._read_picture(self.total - 1 - number))
@@ -30,9 +36,9 @@ class ReversedPlayback:
             yield frame
 
     def state(self) -> PipelineState:
-        """Return what is needed to go on."""
+        """Return what is needed to continue."""
         return {"done": self.done}
 
     def restore(self, state: PipelineState) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self.done = state["done"]

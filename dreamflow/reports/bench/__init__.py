@@ -1,1 +1,1 @@
-"""How fast DreamFlow is on this machine, and how near to what the machine can do."""
+"""Benchmarks: single passes of a network, and whole renders with the time of each stage."""

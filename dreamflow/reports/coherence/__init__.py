@@ -1,1 +1,1 @@
-"""How well a dream holds still, in figures and plots."""
+"""How coherent a dream is over time: warping error, strength, sharpness, drift, and their plots."""

@@ -1,4 +1,4 @@
-"""A dream measured against its source: the figures of each frame, and of the whole."""
+"""A dream measured against its source: metrics of each frame, and of the whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dreamflow.core.callbacks import DoneCallback
 from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.frames import Frame
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.core.wording import format_count
 from dreamflow.dream.objective import Objective
@@ -24,26 +26,38 @@ from dreamflow.reports.coherence.warp_error import (
 from dreamflow.temporal.shots import Mark, find_shots, marked_at
 
 SLICE_HEIGHT_SHARE = 0.5
-"""Share of the height at which the x-t slice is cut."""
+"""Height of the row that the x-t slice shows, as a share of the frame's."""
 WEAKEST_TILE_METRIC = "weakest tile / strong"
-"""What is said of how evenly the frame is dreamed."""
+"""Name of the metric of how evenly the frame is dreamed."""
 RESIDUAL_TREND_METRIC = "residual, end / beginning"
-"""What is said of whether a dream stays as strong over a shot."""
+"""Name of the metric of whether a dream stays as strong over a shot."""
 TREND_WINDOW_S = 1
-"""Seconds of the beginning and of the end that are compared."""
+"""Seconds of the beginning and of the end of a shot that the trend compares."""
 MIN_TREND_SHOT_S = 2
-"""A shot shorter than this has no beginning and end that could differ."""
+"""Shortest shot, in seconds, that has a trend."""
 LOW_METRIC_QUANTILE = 0.1
-"""Of the frames, for which a low figure counts."""
+"""Quantile over the frames that stands for a metric whose low values matter."""
+MIN_NAIVE_FLICKER = 1e-9
+"""Smallest flicker, in E_warp, of which another can be a share."""
+MIN_DIVISOR = 1e-12
+"""Smallest value that a metric is divided by."""
+
 ObjectiveAtTime = Callable[[Fraction], Objective]
-"""Called with the seconds from the first frame: what is climbed then."""
+"""Returns the objective at a time, in seconds from the first frame."""
 
 
 @dataclass
 class Measurement:
-    """The figures of a dream. objective: of dream and source per frame, or empty.
+    """The metrics of a dream, frame by frame.
 
-    slices: (source, dream), each uint8 (frames, W, 3): one row of every frame, under each other.
+    Attributes:
+        name: Name of the dream's file.
+        frame_indices: Index of each frame in the source.
+        frame_times_s: Time of each frame, in seconds from the first.
+        frame_metrics: Metrics of each frame.
+        objective: Objective of each frame, or empty.
+        source_objective: Objective of each source frame, or empty.
+        slice_rows: One row of each source frame and of its dream, uint8 (W, 3) each.
     """
 
     name: str
@@ -57,27 +71,27 @@ class Measurement:
     @property
     def xt_slices(self) -> tuple[np.ndarray, np.ndarray]:
         """The x-t slices of source and dream, uint8 (frames, W, 3)."""
-        sources, dreams = zip(*self.slice_rows, strict=True)
-        return np.stack(sources), np.stack(dreams)
+        source_rows, dream_rows = zip(*self.slice_rows, strict=True)
+        return np.stack(source_rows), np.stack(dream_rows)
 
     @property
     def cut_times_s(self) -> list[float]:
-        """The times in seconds at which new shots begin, but for the first."""
+        """The times in seconds at which shots begin, without the first shot."""
         pairs = list(zip(self.frame_times_s, self.frame_metrics, strict=True))[1:]
-        return [float(time) for time, figures in pairs if figures.cut]
+        return [float(time) for time, metrics in pairs if metrics.cut]
 
     def metric_series(self, name: str) -> np.ndarray:
-        """Return one figure of every frame, float64 (frames,)."""
-        return np.array([getattr(figures, name) for figures in self.frame_metrics], np.float64)
+        """Return a metric of every frame, float64 (frames,)."""
+        return np.array([getattr(metrics, name) for metrics in self.frame_metrics], np.float64)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return the figures of each frame as plain values, None for those it has not."""
+        """Return the metrics of each frame as plain values, None where it has none."""
         rows: list[dict[str, Any]] = []
-        for number, figures in enumerate(self.frame_metrics):
+        for number, metrics in enumerate(self.frame_metrics):
             row: dict[str, Any] = {
                 "frame": self.frame_indices[number],
                 "time_s": round(float(self.frame_times_s[number]), 6),
-                **asdict(figures),
+                **asdict(metrics),
             }
             del row["tiles"]
             if self.objective:
@@ -87,62 +101,62 @@ class Measurement:
         return rows
 
     def colour_drift(self) -> float:
-        """Return the largest change of the dream's mean colour within a shot, in levels.
+        """Return the largest drift of the residual's mean colour within a shot, in levels.
 
-        Of dream - source, against the first frame of the shot, in the channel that changes most.
+        Against the first frame of the shot, in the channel that drifts most.
         """
         drift, first = 0.0, np.zeros(3)
-        for figures in self.frame_metrics:
-            colour = np.array([figures.red, figures.green, figures.blue])
-            first = colour if figures.cut else first
+        for metrics in self.frame_metrics:
+            colour = np.array([metrics.red, metrics.green, metrics.blue])
+            first = colour if metrics.cut else first
             drift = max(drift, float(np.abs(colour - first).max()))
         return drift
 
     def residual_trend(self) -> float:
-        """Return the residual of a shot's last second, of its first; NaN where all are short.
+        """Return the residual of a shot's last second as a share of that of its first.
 
-        The lowest of the shots': what fades in one does not grow in another to make up for it.
+        The lowest of all shots, since one that grows does not make up for one that fades; NaN where
+        all shots are short.
         """
-        begins = [n for n, figures in enumerate(self.frame_metrics) if figures.cut]
-        residual, found = self.metric_series("residual"), [math.nan]
-        for begin, end in zip(begins, [*begins[1:], len(self.frame_times_s)], strict=True):
-            times = [
-                float(time - self.frame_times_s[begin]) for time in self.frame_times_s[begin:end]
-            ]
+        starts = [n for n, metrics in enumerate(self.frame_metrics) if metrics.cut]
+        residual, trends = self.metric_series("residual"), [math.nan]
+        for start, end in zip(starts, [*starts[1:], len(self.frame_times_s)], strict=True):
+            times = np.array([float(time) for time in self.frame_times_s[start:end]])
+            times -= times[0]
             if times[-1] < MIN_TREND_SHOT_S:
                 continue
-            times, shot = np.array(times), residual[begin:end]
+            shot = residual[start:end]
             late = shot[times >= times[-1] - TREND_WINDOW_S].mean()
             early = shot[times < TREND_WINDOW_S].mean()
-            found.append(float(late / early) if early >= MIN_DREAM_RESIDUAL_LEVELS else math.nan)
-        return float(np.nanmin(found)) if not np.isnan(found).all() else math.nan
+            trends.append(float(late / early) if early >= MIN_DREAM_RESIDUAL_LEVELS else math.nan)
+        return float(np.nanmin(trends)) if not np.isnan(trends).all() else math.nan
 
     def summarise(self) -> dict[str, float]:
-        """Return the figures of the whole; those that it has not are left out."""
-        found = {
+        """Return the metrics of the whole by name, without those that it does not have."""
+        summary = {
             "frames": float(len(self.frame_metrics)),
-            "E_warp": nan_mean(self.metric_series("warp_error")),
-            "E_warp of the source": nan_mean(self.metric_series("source_warp_error")),
-            "E_warp, long-term": nan_mean(self.metric_series("long_warp_error")),
-            "E_warp of the source, long-term": nan_mean(
-                self.metric_series("source_long_warp_error")
-            ),
-            "share compared": nan_mean(self.metric_series("compared")),
-            "mean |residual|, levels": nan_mean(self.metric_series("residual")),
+            "E_warp": self._mean("warp_error"),
+            "E_warp of the source": self._mean("source_warp_error"),
+            "E_warp, long-term": self._mean("long_warp_error"),
+            "E_warp of the source, long-term": self._mean("source_long_warp_error"),
+            "share compared": self._mean("compared"),
+            "mean |residual|, levels": self._mean("residual"),
             RESIDUAL_TREND_METRIC: self.residual_trend(),
             WEAKEST_TILE_METRIC: nan_low_quantile(self.metric_series("weakest")),
-            "sharpness / source": nan_mean(self.metric_series("sharpness"))
-            / max(1e-9, nan_mean(self.metric_series("source_sharpness"))),
+            "sharpness / source": self._mean("sharpness")
+            / max(MIN_DIVISOR, self._mean("source_sharpness")),
             "colour drift, levels": self.colour_drift(),
         }
-        if found["E_warp of the source"] > 0:
-            found["E_warp / source"] = found["E_warp"] / found["E_warp of the source"]
+        if summary["E_warp of the source"] > 0:
+            summary["E_warp / source"] = summary["E_warp"] / summary["E_warp of the source"]
         if self.objective:
-            found["objective"] = nan_mean(np.array(self.objective))
-            found["objective / source"] = found["objective"] / max(
-                1e-12, nan_mean(np.array(self.source_objective))
-            )
-        return {name: value for name, value in found.items() if not math.isnan(value)}
+            source = nan_mean(np.array(self.source_objective))
+            summary["objective"] = nan_mean(np.array(self.objective))
+            summary["objective / source"] = summary["objective"] / max(MIN_DIVISOR, source)
+        return {name: value for name, value in summary.items() if not math.isnan(value)}
+
+    def _mean(self, name: str) -> float:
+        return nan_mean(self.metric_series(name))
 
 
 def _is_nan(value: object) -> bool:
@@ -150,47 +164,97 @@ def _is_nan(value: object) -> bool:
 
 
 def nan_mean(values: np.ndarray) -> float:
-    """Return the mean of what is not NaN, or NaN."""
-    kept = values[~np.isnan(values)]
-    return float(kept.mean()) if len(kept) else float("nan")
+    """Return the mean of the values that are not NaN, or NaN."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def nan_low_quantile(values: np.ndarray) -> float:
-    """Return what a tenth of those that are not NaN are below, or NaN."""
-    kept = values[~np.isnan(values)]
-    return float(np.quantile(kept, LOW_METRIC_QUANTILE)) if len(kept) else float("nan")
+    """Return the 0.1 quantile of the values that are not NaN, or NaN."""
+    known = values[~np.isnan(values)]
+    return float(np.quantile(known, LOW_METRIC_QUANTILE)) if len(known) else math.nan
 
 
 def find_weakest_tile_ratio(dream: Measurement, other: Measurement) -> tuple[float, int] | None:
-    """Return the residual of the tile that holds the least of another dream's there, as a share.
+    """Return the smallest residual of a tile, as a share of another dream's, and the tile's number.
 
-    Each tile over all frames, since a dream by itself puts its creatures elsewhere in each. Beside
-    it the tile's number (see `by_tile`). None where the other has no dream.
+    Each tile is taken over all frames, since a dream without carry has its forms elsewhere in each
+    frame. See `mean_change_by_tile` for the numbers. None where the other one has no dream.
     """
-    mine, theirs = (
-        np.mean([figures.tiles for figures in one.frame_metrics], axis=0) for one in (dream, other)
+    residuals, other_residuals = (
+        np.mean([metrics.tiles for metrics in one.frame_metrics], axis=0) for one in (dream, other)
     )
     shares = np.where(
-        theirs >= MIN_DREAM_RESIDUAL_LEVELS,
-        mine / np.maximum(theirs, MIN_DREAM_RESIDUAL_LEVELS),
+        other_residuals >= MIN_DREAM_RESIDUAL_LEVELS,
+        residuals / np.maximum(other_residuals, MIN_DREAM_RESIDUAL_LEVELS),
         np.inf,
     )
-    least = int(shares.argmin())
-    return (float(shares[least]), least) if np.isfinite(shares[least]) else None
+    weakest = int(shares.argmin())
+    return (float(shares[weakest]), weakest) if np.isfinite(shares[weakest]) else None
 
 
 def compute_excess_flicker(dream: Measurement, naive: Measurement) -> float | None:
-    """Return the share of a naive dream's flicker that is left: 0 is none, 1 is all of it.
+    """Return the excess flicker of a dream: 0 is none, 1 is all of a naive dream's.
 
-    (E - E of the source) / (E naive - E of the source): what the clip itself brings is taken out.
-    None where the naive dream does not flicker, or nothing can be compared.
+    (E - E_source) / (E_naive - E_source), E being E_warp: the clip's own flicker is taken out.
+
+    Args:
+        dream: The dream to judge.
+        naive: A dream of the same clip, each frame dreamed by itself.
+
+    Returns:
+        None where the naive dream does not flicker, or nothing can be compared.
     """
-    parts, others = dream.summarise(), naive.summarise()
-    if "E_warp" not in parts or "E_warp" not in others:
+    own, other = dream.summarise(), naive.summarise()
+    if "E_warp" not in own or "E_warp" not in other:
         return None
-    source = parts["E_warp of the source"]
-    added = others["E_warp"] - others["E_warp of the source"]
-    return (parts["E_warp"] - source) / added if added > 1e-9 else None
+    naive_flicker = other["E_warp"] - other["E_warp of the source"]
+    if naive_flicker <= MIN_NAIVE_FLICKER:
+        return None
+    return (own["E_warp"] - own["E_warp of the source"]) / naive_flicker
+
+
+class DreamMeter:
+    """Measures dreams of one source, frame by frame, into measurements.
+
+    Attributes:
+        measurements: What was measured so far, a measurement for each dream.
+    """
+
+    def __init__(self, names: Sequence[str], objective: ObjectiveAtTime | None = None) -> None:
+        """Begin before the first frame.
+
+        Args:
+            names: Name of each dream.
+            objective: Objective to measure; None measures none.
+        """
+        self.measurements = [Measurement(name) for name in names]
+        self._objective, self._meter = objective, CoherenceMeter()
+
+    def add(self, frame: Frame, dreams: Sequence[np.ndarray], cut: bool) -> None:
+        """Measure the next frame's dreams.
+
+        Args:
+            frame: The source's frame.
+            dreams: Its dreams, uint8 (H, W, 3) RGB.
+            cut: Whether the frame is the first of a shot.
+        """
+        metrics = self._meter(frame.picture, dreams, cut)
+        row = int(SLICE_HEIGHT_SHARE * frame.picture.shape[0])
+        values: list[float] = []
+        if self._objective:
+            objective = self._objective(frame.time)
+            values = [
+                objective.value(picture_to_tensor(picture, objective.device))
+                for picture in (frame.picture, *dreams)
+            ]
+        for number, (measurement, dream) in enumerate(zip(self.measurements, dreams, strict=True)):
+            measurement.frame_indices.append(frame.index)
+            measurement.frame_times_s.append(frame.time)
+            measurement.frame_metrics.append(metrics[number])
+            measurement.slice_rows.append((frame.picture[row].copy(), dream[row].copy()))
+            measurement.source_objective += values[:1]
+            measurement.objective += values[number + 1 : number + 2]
 
 
 def measure_coherence(
@@ -198,49 +262,44 @@ def measure_coherence(
     dreams: Sequence[Clip],
     objective: ObjectiveAtTime | None = None,
     cuts: Sequence[Fraction] | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: DoneCallback = lambda done: None,
 ) -> list[Measurement]:
     """Measure dreams against the clip that they were made from, frame by frame, side by side.
 
-    All must have frames of one size. cuts: times of new shots in the source; None finds them.
-    Raises MediaError where the sizes differ, or there is no frame to compare.
+    Args:
+        source: The clip.
+        dreams: Dreams of it, with frames of the same size.
+        objective: Objective to measure; None measures none.
+        cuts: Times of cuts in the source, in seconds; None finds them.
+        progress: Called with the number of frames measured.
+
+    Returns:
+        A measurement for each dream. Where the clips differ in length, the shortest decides, and a
+        DreamFlowWarning says so.
+
+    Raises:
+        MediaError: The sizes differ, or there is no frame to compare.
     """
     for dream in dreams:
         if (source.width, source.height) != (dream.width, dream.height):
             raise MediaError(
                 f"{source.path} is {source.width}x{source.height}, {dream.path} is "
-                f"{dream.width}x{dream.height}: they cannot be compared"
+                f"{dream.width}x{dream.height}: open them at one size to compare them"
             )
-    found, meter = [Measurement(dream.path.name) for dream in dreams], CoherenceMeter()
+    meter = DreamMeter([dream.path.name for dream in dreams], objective)
     marked = find_shots(source) if cuts is None else marked_at(source, cuts)
     done = 0
     for (frame, mark), *dreamed in zip(marked, *dreams, strict=False):
-        pictures = [other.picture for other in dreamed]
-        figures = meter(frame.picture, pictures, mark is Mark.CUT)
-        row = int(SLICE_HEIGHT_SHARE * frame.picture.shape[0])
-        values: list[float] = []
-        if objective:
-            now = objective(frame.time)
-            images = (
-                picture_to_tensor(picture, now.device) for picture in (frame.picture, *pictures)
-            )
-            values = [now.value(image) for image in images]
-        for number, (measured, picture) in enumerate(zip(found, pictures, strict=True)):
-            measured.frame_indices.append(frame.index)
-            measured.frame_times_s.append(frame.time)
-            measured.frame_metrics.append(figures[number])
-            measured.slice_rows.append((frame.picture[row].copy(), picture[row].copy()))
-            measured.source_objective += values[:1]
-            measured.objective += values[number + 1 : number + 2]
+        meter.add(frame, [other.picture for other in dreamed], mark is Mark.CUT)
         done += 1
         progress(done)
-    if not done:
-        names = " and ".join(str(clip.path) for clip in (source, *dreams))
-        raise MediaError(f"{names} have no frame to compare")
     clips = [source, *dreams]
+    if not done:
+        names = " and ".join(str(clip.path) for clip in clips)
+        raise MediaError(f"{names} have no frame in common that can be decoded")
     if len({len(clip) for clip in clips}) > 1:
-        told = ", ".join(
+        lengths = ", ".join(
             f"{clip.path.name} has {format_count(len(clip), 'frame')}" for clip in clips
         )
-        warnings.warn(f"{told}: the first {done} are compared", DreamFlowWarning, 2)
-    return found
+        warnings.warn(f"{lengths}: the first {done} are compared", DreamFlowWarning, 2)
+    return meter.measurements

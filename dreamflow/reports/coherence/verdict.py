@@ -1,4 +1,4 @@
-"""What the figures of a dream say, in words."""
+"""Verdicts on the metrics of a dream: good, fair or poor, and why."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from dreamflow.reports.coherence.warp_error import TILES_PER_SIDE
 
 @dataclass(frozen=True)
 class MetricBounds:
-    """From where to where a figure is good, and fair; beyond that it is poor.
+    """Ranges in which a metric is good and fair; outside of both it is poor.
 
-    low, high: what a dream is whose figure is too low or too high.
+    Attributes:
+        good: Lowest and highest good value.
+        fair: Lowest and highest fair value.
+        low_reason: What a value below the good ones means, in words.
+        high_reason: The same of a value above them.
     """
 
     good: tuple[float, float]
@@ -29,7 +33,7 @@ class MetricBounds:
     high_reason: str
 
     def judge(self, value: float) -> str:
-        """Return `good`, or `fair` or `poor` and why."""
+        """Return `good`, or `fair` or `poor` with the reason."""
         if self.good[0] <= value <= self.good[1]:
             return "good"
         word = "fair" if self.fair[0] <= value <= self.fair[1] else "poor"
@@ -56,25 +60,30 @@ BOUNDS_BY_METRIC = {
     SHARPNESS_METRIC: MetricBounds((0.85, 1.25), (0.65, 1.6), "softer", "harsher"),
     EVENNESS_METRIC: MetricBounds((0.7, NO_UPPER_BOUND), (0.4, NO_UPPER_BOUND), BARE_VERDICT, ""),
 }
-"""Of figures by name. The eye sees no flicker up to an excess of about 0.03. Deep layers leave what
-is smooth nearly as it is, so that a tile may well have a fifth of the change that strong ones have;
-the errors of encoding are a tenth of it."""
+"""Bounds of each metric that has a verdict. No flicker is visible up to an excess of about 0.03.
+Deep layers leave smooth areas nearly as they are, so that a tile may well have a fifth of the
+change of strong ones; encoding errors are a tenth of it."""
 
 
 def compare_measurements(measurements: Sequence[Measurement]) -> dict[str, float]:
-    """Return the figures of a dream as shares of another's; {} where there is none.
+    """Return the metrics of the first dream as shares of the second's.
 
-    What cannot be compared, since there is no objective or no flicker, is left out.
+    Args:
+        measurements: One or two measurements.
+
+    Returns:
+        Shares by metric, without those that cannot be compared (no objective, no flicker); empty
+        for a single measurement.
     """
     if len(measurements) < 2:
         return {}
-    one, other = (measured.summarise() for measured in measurements[:2])
+    summary, other_summary = (one.summarise() for one in measurements[:2])
     shares: dict[str, float] = {}
     if (excess := compute_excess_flicker(measurements[0], measurements[1])) is not None:
         shares[EXCESS_FLICKER_METRIC] = excess
-    for name, figure in ((STRENGTH_METRIC, "objective"), (SHARPNESS_METRIC, "sharpness / source")):
-        if other.get(figure, 0.0) > 0 and figure in one:
-            shares[name] = one[figure] / other[figure]
+    for name, metric in ((STRENGTH_METRIC, "objective"), (SHARPNESS_METRIC, "sharpness / source")):
+        if other_summary.get(metric, 0.0) > 0 and metric in summary:
+            shares[name] = summary[metric] / other_summary[metric]
     if (weakest := find_weakest_tile_ratio(measurements[0], measurements[1])) is not None:
         shares[EVENNESS_METRIC] = weakest[0]
     return shares
@@ -83,31 +92,34 @@ def compare_measurements(measurements: Sequence[Measurement]) -> dict[str, float
 def judge_measurements(
     measurements: Sequence[Measurement], has_matte: bool = False, has_schedule: bool = False
 ) -> dict[str, str]:
-    """Return what is good, fair or poor about the first of some dreams, by the figure's name.
+    """Return verdicts on the first of one or two dreams, by metric.
 
-    matted: whether it is meant to be bare in places. How even it is, is judged by another dream
-    where there is one: of the same layer, that leaves bare what this layer does. changing: whether
-    its settings change over time, so that it is meant to fade or grow.
+    Args:
+        measurements: The dream to judge, and maybe another one to compare it with. How even it is,
+            is judged by the other one: dreamed on the same layer, it is bare in the same places.
+        has_matte: Whether it is meant to be bare in places.
+        has_schedule: Whether its settings change over time, so that it is meant to fade or grow.
     """
-    figures = measurements[0].summarise() | compare_measurements(measurements)
-    if has_matte or EVENNESS_METRIC in figures:
-        figures.pop(WEAKEST_TILE_METRIC, None)
+    values = measurements[0].summarise() | compare_measurements(measurements)
+    if has_matte or EVENNESS_METRIC in values:
+        values.pop(WEAKEST_TILE_METRIC, None)
     if has_matte:
-        figures.pop(EVENNESS_METRIC, None)
+        values.pop(EVENNESS_METRIC, None)
     if has_schedule:
-        figures.pop(RESIDUAL_TREND_METRIC, None)
-    said = {
-        name: bounds.judge(figures[name])
+        values.pop(RESIDUAL_TREND_METRIC, None)
+    verdicts = {
+        name: bounds.judge(values[name])
         for name, bounds in BOUNDS_BY_METRIC.items()
-        if name in figures
+        if name in values
     }
-    if BARE_VERDICT in said.get(EVENNESS_METRIC, ""):
-        said[EVENNESS_METRIC] += f", most {describe_weakest_tile(measurements[0], measurements[1])}"
-    return said
+    if BARE_VERDICT in verdicts.get(EVENNESS_METRIC, ""):
+        place = describe_weakest_tile(measurements[0], measurements[1])
+        verdicts[EVENNESS_METRIC] += f", most {place}"
+    return verdicts
 
 
 def describe_weakest_tile(dream: Measurement, other: Measurement) -> str:
-    """Return in words where a dream holds the least of what another has there."""
+    """Return in words which tile holds the smallest share of another dream's residual."""
     weakest = find_weakest_tile_ratio(dream, other)
     if weakest is None or len(dream.frame_metrics[0].tiles) < TILES_PER_SIDE**2:
         return "in one tile"

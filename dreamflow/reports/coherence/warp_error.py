@@ -1,4 +1,4 @@
-"""Figures of coherence: the warping error of Lai et al. 2018, and what goes with it.
+"""The warping error of Lai et al. 2018, and the other metrics of one dreamed frame.
 
 E_warp of a pair of frames is the mean squared difference, RGB in [0, 1], between a frame and the
 one before it, warped onto it along the *source's* optical flow, where that flow is neither occluded
@@ -8,30 +8,34 @@ and its `evaluate_WarpError`; there the later frame is warped onto the earlier o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from dreamflow.core.imaging.arrays import as_array, as_tensor
+from dreamflow.core.imaging.warp import warp
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.confidence import check_consistency, flow_positions
+from dreamflow.temporal.confidence import check_consistency
 from dreamflow.temporal.flow.estimators import dis_flow, to_gray
 from dreamflow.temporal.motion import FlowPair
 
 MOTION_BOUNDARY_RELATIVE = 0.01
 MOTION_BOUNDARY_ABSOLUTE_PX2 = 0.002
+"""A flow F has a motion boundary where |grad F|^2 > 0.01 |F|^2 + 0.002 pixels^2 (Lai et al.)."""
 MIN_COMPARABLE_SHARE = 0.05
-"""A pair of which less than this can be compared has no long-term error."""
+"""Share of the frame that must be comparable for a pair to have a long-term error."""
 TILES_PER_SIDE = 4
-"""Across and down, of the grid in which it is looked for a part of the frame without a dream."""
+"""Rows and columns of the grid of tiles in which bare parts of the frame are looked for."""
 STRONG_TILE_QUANTILE = 0.9
-"""Share of the tiles that are weaker than those that count as strong."""
+"""Quantile of the tiles' residuals that counts as strong."""
 MIN_DREAM_RESIDUAL_LEVELS = 2.0
-"""Levels: what is changed less is not dreamed, but encoded."""
+"""Mean |residual|, in levels of 255, below which a change is encoding noise rather than a dream."""
 
 
 def find_motion_boundaries(flow: np.ndarray) -> np.ndarray:
-    """Return bool (H, W): where a flow (H, W, 2) jumps, |grad F|^2 > 0.01 |F|^2 + 0.002."""
+    """Return where a flow (H, W, 2) jumps: bool (H, W), |grad F|^2 > 0.01 |F|^2 + 0.002."""
     dy, dx = np.gradient(flow, axis=(0, 1))
     steepness = np.square(dx).sum(axis=-1) + np.square(dy).sum(axis=-1)
     size = np.square(flow).sum(axis=-1)
@@ -40,14 +44,19 @@ def find_motion_boundaries(flow: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MaskedFlow:
-    """Where a frame's pixels were in an earlier one. flow: (H, W, 2); mask: bool (H, W)."""
+    """Where a frame's pixels were in an earlier frame, and which of them can be compared.
+
+    Attributes:
+        flow: float32 (H, W, 2), (dx, dy) in pixels, from the later frame into the earlier one.
+        mask: bool (H, W), False where the flow is occluded or at a motion boundary.
+    """
 
     flow: np.ndarray
     mask: np.ndarray
 
     @classmethod
     def estimate(cls, before: np.ndarray, here: np.ndarray) -> MaskedFlow:
-        """Return the track from a frame to an earlier one, each uint8 (H, W) grey."""
+        """Return the flow from a frame to an earlier one, each uint8 (H, W) grey."""
         backward, forward = dis_flow(here, before), dis_flow(before, here)
         return cls(
             backward,
@@ -63,10 +72,8 @@ class MaskedFlow:
         """Return E_warp of two uint8 (H, W, 3) pictures; 0 where nothing can be compared."""
         if not self.mask.any():
             return 0.0
-        x, y = flow_positions(self.flow)
-        warped = cv2.remap(
-            before.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        image = as_tensor(before.astype(np.float32))
+        warped = as_array(warp(image, as_tensor(self.flow), "linear"))
         squared = np.square((here.astype(np.float32) - warped) / 255).mean(axis=-1)
         return float(squared[self.mask].mean())
 
@@ -74,16 +81,18 @@ class MaskedFlow:
 def warp_error(sources: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
     """Return E_warp of a clip without cuts: the mean over its pairs of frames.
 
-    sources, outputs: uint8 (H, W, 3) RGB frames, pair by pair.
+    Args:
+        sources: The source's frames, uint8 (H, W, 3) RGB.
+        outputs: The frames to measure, alike.
     """
     errors: list[float] = []
     grays = [to_gray(picture) for picture in sources]
     for before, here, output_before, output_here in zip(
         grays, grays[1:], outputs, outputs[1:], strict=False
     ):
-        track = MaskedFlow.estimate(before, here)
-        if track.mask.any():
-            errors.append(track.warp_error(output_before, output_here))
+        flow = MaskedFlow.estimate(before, here)
+        if flow.mask.any():
+            errors.append(flow.warp_error(output_before, output_here))
     return float(np.mean(errors)) if errors else 0.0
 
 
@@ -93,36 +102,55 @@ def sharpness(picture: np.ndarray) -> float:
 
 
 def mean_change_by_tile(change: np.ndarray) -> tuple[float, ...]:
-    """Return the mean |change| of each tile of 4x4, or fewer, from the upper left, row by row.
+    """Return the mean |change| of each tile of a 4x4 grid, row by row from the upper left.
 
-    change: dream - source, (H, W, 3), in levels.
+    Args:
+        change: Dream minus source, float32 (H, W, 3), in levels of 255. A side of less than four
+            pixels has fewer tiles.
     """
     size = np.abs(change).mean(axis=-1)
-    down, across = (min(TILES_PER_SIDE, side) for side in size.shape)
-    rows = np.array_split(size, down, axis=0)
-    return tuple(float(tile.mean()) for row in rows for tile in np.array_split(row, across, axis=1))
+    rows, columns = (min(TILES_PER_SIDE, side) for side in size.shape)
+    bands = np.array_split(size, rows, axis=0)
+    return tuple(
+        float(tile.mean()) for band in bands for tile in np.array_split(band, columns, axis=1)
+    )
 
 
 def weakest_tile_share(tiles: Sequence[float]) -> float:
-    """Return the weakest of some tiles (see `by_tile`) as a share of the strong ones.
+    """Return the weakest tile as a share of the strong ones: 1 is even, 0 has a bare tile.
 
-    1 is even, 0 has a tile without a dream; NaN where there is no dream at all. A share of the mean
-    would be larger, the more of the frame is bare.
+    The strong ones are the 0.9 quantile: a share of the mean would be the larger, the more of the
+    frame is bare.
+
+    Args:
+        tiles: Mean |residual| of each tile, in levels of 255; see `mean_change_by_tile`.
+
+    Returns:
+        NaN where there is no dream at all.
     """
     strong = float(np.quantile(tiles, STRONG_TILE_QUANTILE))
-    return min(tiles) / strong if strong >= MIN_DREAM_RESIDUAL_LEVELS else float("nan")
+    return min(tiles) / strong if strong >= MIN_DREAM_RESIDUAL_LEVELS else math.nan
 
 
 @dataclass(frozen=True)
 class FrameMetrics:
-    """The figures of one dreamed frame; NaN where it has none, as the first frame of a shot.
+    """The metrics of one dreamed frame; NaN where it has none, such as on a shot's first frame.
 
-    warp_error, source_warp_error: E_warp to the frame before, of the dream and of the source.
-    long_warp_error, source_long_warp_error: the same to the first frame of the shot. compared:
-    share of the frame that E_warp looks at. residual: mean |dream - source|, in levels of 255.
-    tiles: the same by tile, see `by_tile`; weakest: see `weakest_tile`. sharpness,
-    source_sharpness: variance of the Laplacian. red, green, blue: mean of dream - source, in
-    levels.
+    Attributes:
+        cut: Whether the frame is the first of a shot.
+        warp_error: E_warp of the dream to the frame before.
+        source_warp_error: The same of the source.
+        long_warp_error: E_warp of the dream to the first frame of the shot.
+        source_long_warp_error: The same of the source.
+        compared: Share of the frame that E_warp compares.
+        residual: Mean |dream - source|, in levels of 255.
+        tiles: The same by tile; see `mean_change_by_tile`.
+        weakest: The weakest tile as a share of the strong ones; see `weakest_tile_share`.
+        sharpness: Variance of the Laplacian of the dream, in levels^2.
+        source_sharpness: The same of the source.
+        red: Mean of dream - source in red, in levels.
+        green: The same in green.
+        blue: The same in blue.
     """
 
     cut: bool
@@ -142,7 +170,7 @@ class FrameMetrics:
 
 
 class CoherenceMeter:
-    """Measures dreams of one source, frame after frame, so that its flow is estimated once.
+    """Measures dreams of one source frame by frame, estimating the source's flow only once.
 
     Holds the last frame and the first of the shot, each with its dreams.
     """
@@ -154,59 +182,81 @@ class CoherenceMeter:
     def __call__(
         self, source: np.ndarray, dreams: Sequence[np.ndarray], cut: bool
     ) -> MetricsPerDream:
-        """Return the figures of the next frame's dreams, all uint8 (H, W, 3) of one size."""
+        """Return the metrics of the next frame's dreams.
+
+        Args:
+            source: The frame, uint8 (H, W, 3) RGB.
+            dreams: Its dreams, alike.
+            cut: Whether the frame is the first of a shot.
+        """
+        pictures = [source, *dreams]
         cut = cut or self._first_of_shot is None
-        gray = to_gray(source)
-        short = long = None
-        if not cut and self._previous is not None and self._first_of_shot is not None:
-            short = long = MaskedFlow.estimate(to_gray(self._previous[0]), gray)
-            if self._first_of_shot is not self._previous:
-                long = MaskedFlow.estimate(to_gray(self._first_of_shot[0]), gray)
-        here = [source, *dreams]
-        near = _warp_errors(short, self._previous, here)
-        far = _warp_errors(
-            long if long and long.comparable_share >= MIN_COMPARABLE_SHARE else None,
-            self._first_of_shot,
-            here,
-        )
-        self._previous = here
         if cut:
-            self._first_of_shot = here
+            self._previous = None
+        flow = _flow_to(self._previous, source)
+        is_second = self._first_of_shot is self._previous
+        long_flow = flow if cut or is_second else _flow_to(self._first_of_shot, source)
+        if long_flow and long_flow.comparable_share < MIN_COMPARABLE_SHARE:
+            long_flow = None
+        errors = _warp_errors(flow, self._previous, pictures)
+        long_errors = _warp_errors(long_flow, self._first_of_shot, pictures)
+        self._previous = pictures
+        if cut:
+            self._first_of_shot = pictures
+        compared = flow.comparable_share if flow else math.nan
         source_sharpness = sharpness(source)
-        found: MetricsPerDream = []
-        for number, dream in enumerate(dreams, start=1):
-            change = dream.astype(np.float32) - source
-            tiles = mean_change_by_tile(change)
-            red, green, blue = (float(v) for v in change.mean(axis=(0, 1)))
-            figures = FrameMetrics(
+        return [
+            _measure_frame(
+                source,
+                dream,
                 cut=cut,
-                warp_error=near[number],
-                source_warp_error=near[0],
-                long_warp_error=far[number],
-                source_long_warp_error=far[0],
-                compared=short.comparable_share if short else float("nan"),
-                residual=float(np.abs(change).mean()),
-                tiles=tiles,
-                weakest=weakest_tile_share(tiles),
-                sharpness=sharpness(dream),
+                warp_error=errors[number],
+                source_warp_error=errors[0],
+                long_warp_error=long_errors[number],
+                source_long_warp_error=long_errors[0],
+                compared=compared,
                 source_sharpness=source_sharpness,
-                red=red,
-                green=green,
-                blue=blue,
             )
-            found.append(figures)
-        return found
+            for number, dream in enumerate(dreams, start=1)
+        ]
 
 
 SourceAndDreams = list[np.ndarray]
 """A source frame and its dreams."""
 MetricsPerDream = list[FrameMetrics]
+"""The metrics of a frame, dream by dream."""
+
+
+def _flow_to(earlier: SourceAndDreams | None, source: np.ndarray) -> MaskedFlow | None:
+    if earlier is None:
+        return None
+    return MaskedFlow.estimate(to_gray(earlier[0]), to_gray(source))
 
 
 def _warp_errors(
-    track: MaskedFlow | None, before: SourceAndDreams | None, here: SourceAndDreams
+    flow: MaskedFlow | None, earlier: SourceAndDreams | None, pictures: SourceAndDreams
 ) -> list[float]:
-    """Return E_warp of the source and each dream along a track; NaN where there is none."""
-    if track is None or before is None:
-        return [float("nan")] * len(here)
-    return [track.warp_error(*pair) for pair in zip(before, here, strict=True)]
+    """Return E_warp of the source and of each dream along a flow; NaN where there is none."""
+    if flow is None or earlier is None:
+        return [math.nan] * len(pictures)
+    return [flow.warp_error(*pair) for pair in zip(earlier, pictures, strict=True)]
+
+
+def _measure_frame(
+    source: np.ndarray, dream: np.ndarray, *, cut: bool, **metrics: float
+) -> FrameMetrics:
+    """Return the metrics of a dream, of which those between frames are given."""
+    change = dream.astype(np.float32) - source
+    tiles = mean_change_by_tile(change)
+    red, green, blue = (float(mean) for mean in change.mean(axis=(0, 1)))
+    return FrameMetrics(
+        cut=cut,
+        residual=float(np.abs(change).mean()),
+        tiles=tiles,
+        weakest=weakest_tile_share(tiles),
+        sharpness=sharpness(dream),
+        red=red,
+        green=green,
+        blue=blue,
+        **metrics,
+    )

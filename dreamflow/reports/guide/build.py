@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dreamflow.core.callbacks import DoneCallback
 from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
@@ -16,13 +17,14 @@ from dreamflow.core.options.values import fit_size
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
-from dreamflow.jobs.job import DoneCallback
-from dreamflow.jobs.output import check_output
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, write_picture
 from dreamflow.media.write.metadata import format_record_comment, read_record
+from dreamflow.media.write.output_path import check_output
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.layer_choice import select_layers
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.reports.contact_sheet import MAX_SHEET_WIDTH_PX, draw_contact_sheet
 from dreamflow.reports.guide.folder import (
@@ -32,9 +34,8 @@ from dreamflow.reports.guide.folder import (
     GuideFolder,
     check_guide_folder,
 )
-from dreamflow.reports.guide.layers import dream_layers, select_layers
+from dreamflow.reports.guide.layers import dream_layers
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
-from dreamflow.reports.preview import decode_first_frame, open_frames_up_to
 
 
 def make_guide(

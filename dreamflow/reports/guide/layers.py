@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowError, SettingsError
+from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
-from dreamflow.networks.network import Layer, Network, find_layer
+from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 
 
@@ -22,36 +22,6 @@ class LayerDream:
     layer: str
     picture: np.ndarray | None
     failure: str = ""
-
-
-def select_layers(
-    network_name: str,
-    layers_by_name: dict[str, Layer],
-    names: Sequence[str] = (),
-    categories: Sequence[str] = (),
-) -> tuple[str, ...]:
-    """Return the layers of these names, and those of these categories, shallow to deep.
-
-    A category is any word of its name, as in `dreamflow layers`. All where neither is given.
-    Raises SettingsError for a layer or category that the network does not have.
-    """
-    if not names and not categories:
-        return tuple(layers_by_name)
-    wanted = set()
-    for name in names:
-        if "=" in name:
-            raise SettingsError(f"--layer {name}: a guide shows each layer by itself, unweighted")
-        wanted.add(find_layer(network_name, layers_by_name, name).name)
-    for word in categories:
-        found = [n for n, x in layers_by_name.items() if word.casefold() in x.category.casefold()]
-        if not found or not word.strip():
-            there = ", ".join(
-                dict.fromkeys(x.category for x in layers_by_name.values() if x.category)
-            )
-            hint = f"; there are {there}" if there else ": its layers have none"
-            raise SettingsError(f"{network_name} has no category with {word!r} in its name{hint}")
-        wanted.update(found)
-    return tuple(name for name in layers_by_name if name in wanted)
 
 
 def dream_layers(

@@ -1,0 +1,104 @@
+"""Whether a job may go on: what it was begun with, compared with what it is given now."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.options.declaration import format_setting_value
+from dreamflow.jobs.fingerprints import describe_input, is_input_unchanged
+from dreamflow.media.write.metadata import RECORD_VERSION_KEY
+from dreamflow.pipelines.settings.groups import diff_settings
+
+LEGACY_MACHINE_DEFAULTS = {"precision": "float32"}
+"""What a job ran with whose metadata lacks the key: older versions gave no choice."""
+MAX_SHOWN_VALUE_CHARS = 60
+"""A longer value is cut in messages."""
+MAX_SHOWN_CHANGES = 3
+"""Changes that a message names at most."""
+
+
+def describe_changes(
+    before: Mapping[str, Any], now: Mapping[str, Any], files_read: int
+) -> list[str]:
+    """Return in words how a job's settings, inputs and machine differ from those it began with.
+
+    Args:
+        before: The job's metadata as they were written when it began.
+        now: The metadata that it would begin with now.
+        files_read: How many files of a clip of pictures the job has read; those behind may change.
+
+    Returns:
+        The differences, the most important ones first; settings keep their mark (`named`).
+    """
+    begun, given = before["record"], now["record"]
+    if begun["command"] != given["command"]:
+        return [f"by `{begun['command']}`, not `{given['command']}`"]
+    changes = [
+        f"{named(name)} {_format_value(was)}, not {_format_value(given['settings'].get(name))}"
+        for name, was in diff_settings(begun["settings"], given["settings"]).items()
+    ]
+    if not changes and begun["network"] != given["network"]:
+        changes.append(f"other weights of {begun['network']['name']}")
+    for name, fingerprint in before["inputs"].items():
+        if not is_input_unchanged(name, fingerprint, now["inputs"].get(name, []), files_read):
+            changes.append(f"another {describe_input(name)}")
+    return [*changes, *_describe_plate_and_machine_changes(before, now)]
+
+
+def _describe_plate_and_machine_changes(
+    before: Mapping[str, Any], now: Mapping[str, Any]
+) -> Iterator[str]:
+    if before.get("plate") != now.get("plate"):
+        plates = [_format_value(metadata.get("plate")) for metadata in (before, now)]
+        yield f"{named('plate')} {plates[0]}, not {plates[1]}"
+    for name, value in (LEGACY_MACHINE_DEFAULTS | before["machine"]).items():
+        if value != now["machine"][name]:
+            yield f"{named(name)} {value}, not {now['machine'][name]}"
+
+
+def check_job_unchanged(
+    folder: Path, before: Mapping[str, Any], now: Mapping[str, Any], files_read: int
+) -> None:
+    """Check that a job can go on with the settings, inputs and machine that are given now.
+
+    Warns where it was begun by another version of DreamFlow or PyTorch.
+
+    Args:
+        folder: The job's folder.
+        before: The job's metadata as they were written when it began.
+        now: The metadata that it would begin with now.
+        files_read: How many files of a clip of pictures the job has read; those behind may change.
+
+    Raises:
+        SettingsError: Something differs, or the job was written by a program and not a command.
+    """
+    if "inputs" not in before:
+        raise SettingsError(
+            f"the job {folder.name} was not begun by this command, and cannot go on: finish it "
+            f"with `dreamflow jobs finish {folder}`, or start over with {named('fresh')}",
+            where=folder.name,
+        )
+    if changes := describe_changes(before, now, files_read):
+        raise SettingsError(
+            f"the job {folder.name} was begun with {' and '.join(changes[:MAX_SHOWN_CHANGES])}: "
+            f"give the same settings, or start over with {named('fresh')}",
+            where=folder.name,
+        )
+    for key, program in ((RECORD_VERSION_KEY, "DreamFlow"), ("torch", "PyTorch")):
+        version_before, version_now = before["record"].get(key), now["record"].get(key)
+        if version_before != version_now:
+            warnings.warn(
+                f"the job {folder.name} was begun with {program} {version_before}, this is "
+                f"{version_now}: frames from here on may differ a little",
+                DreamFlowWarning,
+                2,
+            )
+
+
+def _format_value(value: Any) -> str:
+    text = format_setting_value(value)
+    return text if len(text) <= MAX_SHOWN_VALUE_CHARS else f"{text[:MAX_SHOWN_VALUE_CHARS]}..."

@@ -1,0 +1,167 @@
+"""Fingerprints of the files that an output depends on: whether they are still the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dreamflow.core.errors import MediaError, named
+from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.pipelines.inputs import (
+    CUTS_INPUT,
+    FIXED_MATTE_INPUT,
+    FLOW_INPUT,
+    MATTE_INPUT,
+    REFERENCE_INPUT,
+    InputFiles,
+    list_flow_files,
+)
+
+MAX_FULL_HASH_BYTES = 16 * 2**20
+"""A single file up to this size is hashed whole; of a larger one, HASHED_PARTS parts are."""
+HASHED_PARTS = 64
+"""Parts of a large single file that are hashed, evenly spread from its start to its end."""
+HASHED_END_PARTS = 2
+"""Parts hashed of each of several files: its start and its end."""
+HASHED_PART_BYTES = 64 * 2**10
+
+INPUTS_KEY = "inputs"
+"""Key of a record: a hash of each input's fingerprint, by the input's name."""
+
+FileFingerprint = list[str]
+"""Name ("" for a single file), size in bytes and hash of a file."""
+
+_SETTING_BY_INPUT = {
+    CUTS_INPUT: "cuts",
+    FLOW_INPUT: "flow_dir",
+    MATTE_INPUT: "matte",
+    FIXED_MATTE_INPUT: "matte",
+    REFERENCE_INPUT: "guided_by",
+}
+
+
+def describe_input(name: str) -> str:
+    """Return an input in words: its setting, where one names it, or what it is, such as `clip`."""
+    setting = _SETTING_BY_INPUT.get(name)
+    return name if setting is None else f"{named(setting)} file"
+
+
+def fingerprint_input(name: str, files: Sequence[Path]) -> list[FileFingerprint]:
+    """Return the name, size and hash of each file of an input.
+
+    Args:
+        name: The input's name. A single file counts as one whatever it is called, but for flow,
+            to which files may be added.
+        files: Its files. A single one is hashed whole up to 16 MB; of a larger one, 64 parts are
+            hashed. Of each of several, the two ends are.
+
+    Raises:
+        MediaError: A file cannot be read.
+    """
+    is_single_file = len(files) == 1 and name != FLOW_INPUT
+    return [_fingerprint_file(path, is_single_file) for path in files]
+
+
+def fingerprint_inputs(inputs: InputFiles) -> dict[str, list[FileFingerprint]]:
+    """Return the fingerprint of each input, by its name. Raises MediaError."""
+    return {name: fingerprint_input(name, files) for name, files in inputs.items()}
+
+
+def hash_fingerprints(fingerprints: Mapping[str, list[FileFingerprint]]) -> dict[str, str]:
+    """Return a hash of each fingerprint, by the input's name: 32 hex digits."""
+    return {
+        name: hashlib.sha256(json.dumps(files).encode()).hexdigest()[:32]
+        for name, files in fingerprints.items()
+    }
+
+
+def find_changed_inputs(
+    record: Mapping[str, Any], source: Path | None, settings: Mapping[str, Any]
+) -> list[str]:
+    """Return the inputs whose files are no longer those that an output was made from.
+
+    Args:
+        record: The output's record. One of an older version may lack some or all inputs.
+        source: The clip or picture that it would be made from now.
+        settings: The settings that it would be made with now, by name.
+
+    Returns:
+        The changed inputs in words. One whose files are gone is not compared.
+    """
+    changed: list[str] = []
+    for name, hash_before in record.get(INPUTS_KEY, {}).items():
+        setting = _SETTING_BY_INPUT.get(name)
+        path = source if setting is None else settings.get(setting)
+        if path is None:
+            continue
+        try:
+            files = list_flow_files(path) if name == FLOW_INPUT else list_source_files(Path(path))
+            hash_now = hash_fingerprints(fingerprint_inputs({name: files}))[name]
+        except MediaError:
+            continue
+        if hash_now != hash_before:
+            changed.append(describe_input(name))
+    return changed
+
+
+def is_input_unchanged(
+    name: str, before: list[FileFingerprint], now: list[FileFingerprint], files_read: int
+) -> bool:
+    """Return whether an input's files are still the same, as far as they were read.
+
+    Args:
+        name: The input's name.
+        before: Its fingerprint when the job began.
+        now: Its fingerprint now.
+        files_read: How many files of a clip of pictures were read so far. Those behind may change,
+            but not their names. Flow files may be added, and no file of a fixed matte may change.
+    """
+    if name == FLOW_INPUT:
+        return {tuple(file) for file in before} <= {tuple(file) for file in now}
+    if name == FIXED_MATTE_INPUT:
+        return before == now
+    same_names = [file[0] for file in before] == [file[0] for file in now]
+    compared = max(1, files_read)
+    return same_names and before[:compared] == now[:compared]
+
+
+def check_inputs_intact(
+    initial_fingerprints: Mapping[str, list[FileFingerprint]], inputs: InputFiles
+) -> None:
+    """Check that the inputs are still what they were, after one of them gave too few frames.
+
+    Raises:
+        MediaError: An input is gone, or has changed.
+    """
+    for name, files in inputs.items():
+        try:
+            is_same = fingerprint_input(name, files) == initial_fingerprints[name]
+        except MediaError as error:
+            raise error.located(f"the {describe_input(name)} is gone") from error
+        if not is_same:
+            raise MediaError(
+                f"the {describe_input(name)} has changed while it was read: the same command "
+                "says what can be done"
+            )
+
+
+def _fingerprint_file(path: Path, is_single_file: bool) -> FileFingerprint:
+    parts = HASHED_PARTS if is_single_file else HASHED_END_PARTS
+    max_full_hash_bytes = MAX_FULL_HASH_BYTES if is_single_file else parts * HASHED_PART_BYTES
+    digest = hashlib.sha256()
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if size <= max_full_hash_bytes:
+                digest.update(file.read())
+            else:
+                for part in range(parts):
+                    file.seek((size - HASHED_PART_BYTES) * part // (parts - 1))
+                    digest.update(file.read(HASHED_PART_BYTES))
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror}") from error
+    name = "" if is_single_file else path.name.encode(errors="replace").decode()
+    return [name, str(size), digest.hexdigest()[:32]]

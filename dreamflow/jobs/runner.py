@@ -1,0 +1,181 @@
+"""A pipeline run into a segment writer, with checkpoints from which it can be resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shlex
+import time
+from collections.abc import Generator
+
+from dreamflow.core.errors import MemoryFullError, OutputError, named
+from dreamflow.core.frames import Frame
+from dreamflow.core.interrupts import defer_interrupt
+from dreamflow.core.wording import format_count
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.storage.folder import JOB_STATE_FILE, JobFolder
+from dreamflow.jobs.storage.resources import explain_out_of_memory, is_out_of_memory
+from dreamflow.jobs.storage.state_file import write_state
+from dreamflow.jobs.watch import LatestFrameWriter
+from dreamflow.media.write.segments import SegmentWriter
+from dreamflow.pipelines.pipeline import Pipeline, PipelineState, list_state_layouts
+
+MAX_CHECKPOINT_TIME_SHARE = 0.03
+"""Largest share of a render's time that checkpoints take: a slow disk gets fewer of them."""
+
+FRAMES_KEY, PIPELINE_KEY = "frames", "journey"
+"""Keys of a job's state: frames written, and the pipeline's state after them."""
+
+
+def restore_pipeline(pipeline: Pipeline, state: PipelineState, folder: JobFolder) -> None:
+    """Restore a pipeline from a job's state.
+
+    Raises:
+        OutputError: The state has another layout than the pipeline's: another version of DreamFlow
+            wrote it.
+    """
+    other_version = OutputError(
+        f"the job {folder.path.name} was begun by another version of DreamFlow, and this one "
+        f"cannot resume it: make an output of its {format_count(state[FRAMES_KEY], 'frame')} with "
+        f"`dreamflow jobs finish {shlex.quote(str(folder.path))}`, or start over with "
+        f"{named('fresh')}",
+        setting="fresh",
+        where=folder.path.name,
+    )
+    if list_state_layouts(state[PIPELINE_KEY]) != list_state_layouts(pipeline.state()):
+        raise other_version
+    try:
+        pipeline.restore(state[PIPELINE_KEY])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise other_version from error
+
+
+def describe_all_done(frames: int) -> str:
+    """Return in words that all of a number of frames are done."""
+    return "its one frame is done" if frames == 1 else f"all {frames} frames are done"
+
+
+class JobRun:
+    """A pipeline, the segment writer that takes its frames, and what of both is on the disk.
+
+    The frames are written first and the pipeline's state after them, so that frames behind the
+    state are made once more when the job is resumed.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        segments: SegmentWriter,
+        folder: JobFolder,
+        controls: RenderControls,
+        watcher: LatestFrameWriter | None,
+    ) -> None:
+        self._pipeline, self._segments, self._folder = pipeline, segments, folder
+        self._controls, self._watcher = controls, watcher
+        self._state_path = folder.path / JOB_STATE_FILE
+        self._saved_frames = 0
+        self._state: PipelineState | None = None
+        """The state after the frame written last."""
+        self._next_checkpoint_s = time.monotonic() + controls.checkpoint_interval_s
+
+    def resume(self, state: PipelineState | None) -> None:
+        """Restore the segment writer from a job's state, None at the beginning.
+
+        The pipeline is restored already.
+
+        Raises:
+            OutputError: Frames before the state are missing.
+        """
+        if state is None:
+            self._segments.resume(0)
+            return
+        self._segments.resume(state[FRAMES_KEY])
+        self._saved_frames = self._pipeline.done
+        line = f"going on from frame {self._saved_frames} of {self._pipeline.total}"
+        if self._saved_frames >= self._pipeline.total:
+            line = f"{describe_all_done(self._saved_frames)}: finishing"
+        self._controls.notify(line)
+        self._controls.progress(self._saved_frames, self._pipeline.total)
+
+    def run(self) -> None:
+        """Write all remaining frames. On any error, the frames made before it are saved first.
+
+        Raises:
+            OutputError: A frame or the state cannot be written.
+            MemoryFullError: The memory does not suffice.
+        """
+        frames = self._iterate_frames()
+        try:
+            # Before the first frame there is nothing that an interrupt could damage.
+            pending = list(itertools.islice(frames, 1))
+            while pending:
+                with defer_interrupt(self._announce_stop):
+                    self._take(pending.pop())
+                with defer_interrupt(self._announce_stop):
+                    pending.extend(itertools.islice(frames, 1))
+            if self._state is not None:
+                self._checkpoint(self._state)
+        except BaseException as error:
+            if self._state is not None:
+                self._save_after_error(self._state)
+            if is_out_of_memory(error):
+                raise MemoryFullError(explain_out_of_memory(error)) from error
+            raise
+        finally:
+            frames.close()
+            if self._watcher:
+                self._watcher.flush()
+
+    def add_resume_note(self, error: BaseException) -> None:
+        """Add to an error what is saved, and remove the job's folder where nothing is."""
+        if not self._state_path.exists():
+            self._folder.remove()
+        if not self._saved_frames:
+            return
+        verb = "is" if self._saved_frames == 1 else "are"
+        note = f"{self._saved_frames} of {format_count(self._pipeline.total, 'frame')} {verb} done"
+        if not isinstance(error, KeyboardInterrupt):
+            note = f"{note} and safe in {self._folder.path.name}"
+        error.add_note(f"{note}: the same command goes on")
+
+    def _iterate_frames(self) -> Generator[Frame | None, None, None]:
+        # A generator of its own: closing it closes the pipeline's iterator and its threads.
+        yield from self._pipeline
+
+    def _take(self, frame: Frame | None) -> None:
+        """Write a frame, and save where it is time."""
+        with self._controls.stage_times.stage("write"):
+            if frame is not None:
+                self._segments.write(frame)
+                if self._watcher:
+                    self._watcher.update(frame)
+            state = {FRAMES_KEY: self._segments.frames, PIPELINE_KEY: self._pipeline.state()}
+            self._state = state
+            self._controls.progress(self._pipeline.done, self._pipeline.total)
+            if self._segments.can_flush or time.monotonic() >= self._next_checkpoint_s:
+                self._checkpoint(state)
+
+    def _announce_stop(self) -> None:
+        self._controls.notify("stopping after this frame; Ctrl-C again stops at once")
+
+    def _checkpoint(self, state: PipelineState) -> None:
+        started_s = time.monotonic()
+        self._segments.flush()
+        self._write_state(state)
+        self._segments.prune(state[FRAMES_KEY])
+        finished_s = time.monotonic()
+        self._next_checkpoint_s = finished_s + max(
+            self._controls.checkpoint_interval_s,
+            (finished_s - started_s) / MAX_CHECKPOINT_TIME_SHARE,
+        )
+
+    def _save_after_error(self, state: PipelineState) -> None:
+        with contextlib.suppress(OutputError):
+            self._segments.flush()
+        with contextlib.suppress(OutputError):
+            self._write_state(state)
+
+    def _write_state(self, state: PipelineState) -> None:
+        if state[PIPELINE_KEY]["done"]:
+            write_state(self._state_path, state)
+            self._saved_frames = state[PIPELINE_KEY]["done"]

@@ -1,0 +1,76 @@
+"""One frame of a clip or picture, with the frames that lead up to it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.frames import Frame
+from dreamflow.core.options.values import fit_size
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.resize import resize_picture
+from dreamflow.media.stills import is_still, read_picture
+
+
+def open_frames_up_to(
+    source: Path, at: str, run_in: int, size: str | None, warn_of_alpha: bool = True
+) -> tuple[Frame, ...] | Clip:
+    """Open one frame of a clip and some frames before it; of a picture, just the picture.
+
+    Warns where `at` or `run_in` is given for a picture, and where the clip's pixels are not square.
+
+    Args:
+        source: A clip or a picture.
+        at: Timecode of the frame, such as `48`, `2s` or `40%`.
+        run_in: Frames before it to open too, fewer where the clip begins within them.
+        size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
+        warn_of_alpha: Whether to warn of a picture's transparency, which is dropped.
+
+    Returns:
+        A part of the clip that ends with the frame, or a tuple that holds the picture as a frame.
+
+    Raises:
+        MediaError: The source cannot be read.
+        SettingsError: The clip has no such frame.
+    """
+    if is_still(source):
+        ineffective = [named("at")] if at != DEFAULT_FRAME_TIMECODE else []
+        ineffective += [named("run_in")] if run_in else []
+        if ineffective:
+            verb = "does" if len(ineffective) == 1 else "do"
+            warnings.warn(
+                f"{source.name} is a picture: {' and '.join(ineffective)} {verb} nothing for it",
+                DreamFlowWarning,
+                2,
+            )
+        picture = read_picture(source, warn_of_alpha)
+        width, height = fit_size(size, picture.shape[1], picture.shape[0])
+        return (Frame(0, Fraction(0), resize_picture(picture, width, height)),)
+    clip = Clip(source, ClipOptions(size=size))
+    if clip.info.pixel_aspect != 1:
+        warnings.warn(
+            f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
+            "it looks squeezed, the video will not",
+            DreamFlowWarning,
+            2,
+        )
+    number = clip.parse_frame_number(at)
+    return clip.subclip(max(0, number - run_in), number + 1)
+
+
+def decode_first_frame(frames: Iterable[Frame]) -> Frame:
+    """Return the first of some frames.
+
+    Raises:
+        MediaError: It cannot be decoded.
+    """
+    frame = next(iter(frames), None)
+    if frame is None:
+        raise MediaError(
+            f"the frame wanted cannot be decoded: choose an earlier one with {named('at')}"
+        )
+    return frame

@@ -1,0 +1,71 @@
+"""A picture that is shown for some time, as if it were a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dreamflow.core.frames import Frame
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.read.matte_files import MatteTarget
+
+
+@dataclass(frozen=True)
+class StillClip:
+    """A picture that is shown for some time.
+
+    Attributes:
+        picture: uint8 (H, W, 3) RGB.
+        rate: Frames per second.
+        frames: How many frames it is shown for.
+        path: The file that it was read from, if any.
+        file_size: Width and height of the picture in that file, in pixels.
+    """
+
+    picture: np.ndarray
+    rate: Fraction
+    frames: int
+    path: Path | None = None
+    file_size: tuple[int, int] | None = None
+
+    @property
+    def timeline(self) -> Timeline:
+        """The timeline of schedules."""
+        return Timeline(self.rate, self.frames / self.rate)
+
+    @property
+    def output_spec(self) -> OutputSpec:
+        """The size and timing of its frames."""
+        height, width = self.picture.shape[:2]
+        sources = [self.path] if self.path else []
+        return OutputSpec.at_constant_rate(width, height, self.rate, self.frames, *sources)
+
+    @property
+    def matte_target(self) -> MatteTarget:
+        """What a matte of it goes with."""
+        height, width = self.picture.shape[:2]
+        return MatteTarget(
+            width,
+            height,
+            self.file_size or (width, height),
+            length=self.timeline.length,
+            source_frame_at=lambda seconds: int(seconds * self.rate),
+        )
+
+    def first_picture(self) -> np.ndarray:
+        """Return the picture."""
+        return self.picture
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return self.frames
+
+    def frames_from(self, start: int = 0) -> Iterator[Frame]:
+        """Yield the frames from number `start` on: the same picture, each at its own time."""
+        for number in range(start, self.frames):
+            yield Frame(number, number / self.rate, self.picture)

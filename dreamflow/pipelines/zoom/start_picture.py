@@ -1,0 +1,78 @@
+"""The picture that a zoom begins with, and the output that it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dreamflow.core.options.values import fit_size, parse_size
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions
+from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+from dreamflow.media.resize import resize_picture
+from dreamflow.pipelines.settings.options import ZoomOptions
+from dreamflow.pipelines.zoom.pipeline import make_zoom_timeline
+from dreamflow.temporal.noise_base import coloured_noise
+
+DEFAULT_ZOOM_SIZE = "640"
+NOISE_SIZE_PX = (1920, 1080)
+"""Width and height whose aspect a zoom into noise has, where its size is only a longer side."""
+
+
+@dataclass(frozen=True)
+class ZoomSettings:
+    """All the settings of a zoom, in their groups."""
+
+    dream: DreamOptions = DreamOptions()
+    zoom: ZoomOptions = ZoomOptions()
+    encode: EncodeOptions = EncodeOptions()
+
+
+def make_zoom_start_picture(
+    source: Path | None, settings: ZoomSettings, at: str = DEFAULT_FRAME_TIMECODE
+) -> np.ndarray:
+    """Return the picture that a zoom begins with, of the size of its frames.
+
+    Args:
+        source: A picture or a clip; None for coloured noise. It is cropped about the zoom's first
+            centre where the size has another aspect.
+        settings: The zoom's settings.
+        at: Timecode of the frame of a clip.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        MediaError: The source cannot be read.
+        SettingsError: The size is not valid, or the clip has no such frame.
+    """
+    zoom = settings.zoom
+    size = zoom.size or DEFAULT_ZOOM_SIZE
+    exact_size = parse_size(size)
+    if source is None:
+        noise_size = exact_size or fit_size(size, *NOISE_SIZE_PX)
+        return coloured_noise(*noise_size, settings.dream.seed)
+    picture = decode_first_frame(open_frames_up_to(source, at, 0, None)).picture
+    height, width = picture.shape[:2]
+    if exact_size is None:
+        return resize_picture(picture, *fit_size(size, width, height))
+    first = zoom.at(make_zoom_timeline(zoom).moment_at(Fraction(0)))
+    scale = min(width / exact_size[0], height / exact_size[1])
+    crop_width, crop_height = round(scale * exact_size[0]), round(scale * exact_size[1])
+    left = round((width - crop_width) * first.centre_x / 100)
+    top = round((height - crop_height) * first.centre_y / 100)
+    return resize_picture(picture[top : top + crop_height, left : left + crop_width], *exact_size)
+
+
+def make_zoom_output_spec(
+    settings: ZoomSettings, picture: np.ndarray, *sources: Path
+) -> OutputSpec:
+    """Return the size and timing of a zoom that begins with a picture, uint8 (H, W, 3) RGB."""
+    timeline = make_zoom_timeline(settings.zoom)
+    height, width = picture.shape[:2]
+    frames = int(timeline.length * timeline.rate)
+    return OutputSpec.at_constant_rate(width, height, timeline.rate, frames, *sources)
