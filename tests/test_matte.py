@@ -545,8 +545,9 @@ def test_dream_video_takes_matte_files_clips_and_arrays(
     levels = [np.full((48, 64), 20 * n, np.uint8) for n in range(3)]
     assert dreamed(mattes=levels) == by_file != dreamed()
     assert dreamed(mattes=np.full((48, 64), 0.0)) == [frame.picture.tobytes() for frame in clip]
-    with pytest.raises(SettingsError, match="not both"):
+    with pytest.raises(SettingsError) as error:
         dreamed(mattes=levels, show=ShowOptions(matte=str(path)))
+    assert error.value.setting == "mattes"
     with pytest.raises(SettingsError, match="no mattes"):
         dreamed(mattes=[])
     with pytest.raises(SettingsError, match="goes with a Clip"):
