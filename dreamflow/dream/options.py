@@ -11,6 +11,7 @@ from dreamflow.core.options.values import parse_octave_iterations
 from dreamflow.core.schedules.schedule import Schedule
 from dreamflow.core.targets import PICK_SYNTAX, ChannelPick
 from dreamflow.core.wording import format_count
+from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 
 SHAPING_PANEL = "Shaping"
 
@@ -19,7 +20,9 @@ SHAPING_PANEL = "Shaping"
 class DreamOptions(Options):
     """What is dreamed, and how hard."""
 
-    network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
+    network: str = option(
+        DEFAULT_NETWORK, "Network that dreams: `dreamflow models list` shows them."
+    )
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
         "Layer, channels (LAYER:61, LAYER:3:7:10-20) or class (class:tabby) to dream on; repeat as "
