@@ -143,8 +143,8 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
         return layers[name]
     if name == CLASS_LAYER:
         raise SettingsError(
-            f"{network}, or the file of its weights, has no classifier: there are no classes to dream "
-            "on; googlenet and torchvision's networks have one",
+            f"{network}, or the file of its weights, has no classifier: there are no classes to "
+            "dream on; googlenet and torchvision's networks have one",
             setting="layer",
             value=name,
         )

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,12 @@ from dreamflow.networks.caffe import pocket
 from dreamflow.networks.caffe.graph import GraphNetwork
 from dreamflow.networks.distill.dream_pool import DreamPool, ascend_gradient
 from dreamflow.networks.distill.initialisation import fit_student_weights
+from dreamflow.networks.distill.losses import (
+    compute_activation_error,
+    compute_channel_power,
+    sum_layer_power,
+    update_running_mean,
+)
 from dreamflow.networks.distill.options import DistillOptions
 from dreamflow.networks.distill.student import Student
 from dreamflow.networks.distill.training_pictures import TrainingPictures
@@ -42,11 +48,6 @@ MAX_GRADIENT_NORM = 1.0
 """Norm that the gradient of all parameters is clipped to."""
 WEIGHT_AVERAGE_DECAY = 0.998
 """Decay a step of the running mean of the weights, which is what is exported."""
-LOSS_MEAN_DECAY = 0.99
-"""Decay a step of the running means of the losses that are shown."""
-LOSS_POWER_FLOOR_SHARE = 0.1
-"""A channel's squared error is divided by its power plus this share of its layer's mean power, so
-that a channel that rarely responds does not outweigh the others."""
 EARLY_LAYERS = ("conv1/7x7_s2", "conv2/3x3_reduce")
 """Layers whose width is the setting `early_width`."""
 FREE_SETTINGS = ("steps", "minutes")
@@ -162,7 +163,7 @@ class Trainer:
         cosine = F.cosine_similarity(our_gradient.flatten(1), their_gradient.flatten(1))
         direction_error = 1 - cosine.mean()
         layer_errors = {
-            name: self._compute_activation_error(name, ours[name], theirs[name])
+            name: compute_activation_error(ours[name], theirs[name], self.channel_power[name])
             for name in self.convolution_layers
         }
         loss = torch.stack(list(layer_errors.values())).mean()
@@ -184,17 +185,6 @@ class Trainer:
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.rate * warmup * cosine
-
-    def _compute_activation_error(self, name: str, ours: Tensor, theirs: Tensor) -> Tensor:
-        """Return the mean over channels of the squared error, divided by the teacher's power.
-
-        The power is the batch's own where that is greater: activations of a dreamed batch are ten
-        times as large as a photograph's, and would outweigh all others.
-        """
-        theirs = theirs.detach().float()
-        power = torch.maximum(self.channel_power[name], compute_channel_power(theirs))
-        power = power + LOSS_POWER_FLOOR_SHARE * power.mean()
-        return ((ours.float() - theirs).square().mean(dim=(0, 2, 3)) / power).mean()
 
     def _record_losses(self, layer_errors: dict[str, Tensor], direction_error: Tensor) -> None:
         stages: dict[str, list[float]] = {}
@@ -292,30 +282,3 @@ class Trainer:
         halves = {key: tensor.half() for key, tensor in weights.items()}
         safetensors.torch.save_file(halves, part, metadata=metadata)
         part.replace(path)
-
-
-def compute_channel_power(activation: Tensor) -> Tensor:
-    """Return the mean square (C,) of each channel of (N, C, H, W)."""
-    return activation.float().square().mean(dim=(0, 2, 3))
-
-
-def sum_layer_power(activations: Mapping[str, Tensor], layers: Sequence[str]) -> Tensor:
-    """Return the sum over images of the mean square of each one's own layer.
-
-    Args:
-        activations: (N, C, h, w) by layer.
-        layers: Of each of the N images.
-    """
-    numbers_by_layer: dict[str, list[int]] = {}
-    for number, layer in enumerate(layers):
-        numbers_by_layer.setdefault(layer, []).append(number)
-    parts = [
-        activations[layer][numbers].float().square().mean(dim=(1, 2, 3)).sum()
-        for layer, numbers in numbers_by_layer.items()
-    ]
-    return torch.stack(parts).sum()
-
-
-def update_running_mean(before: float | None, now: float) -> float:
-    """Return a running mean after a new value; before: None at the first one."""
-    return now if before is None else before + (1 - LOSS_MEAN_DECAY) * (now - before)
