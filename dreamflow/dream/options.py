@@ -12,6 +12,7 @@ from dreamflow.core.options.values import parse_octave_iterations
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule, parse_layers
 from dreamflow.core.targets import PICK_SYNTAX, ChannelPick
 from dreamflow.core.wording import format_count
+from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 
 SHAPING_PANEL = "Shaping"
 
@@ -24,7 +25,9 @@ class DreamOptions(Options):
     """
 
     PANEL: ClassVar[str] = "Dream"
-    network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
+    network: str = option(
+        DEFAULT_NETWORK, "Network that dreams: `dreamflow models list` shows them."
+    )
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
         "Layer, channels (LAYER:61, LAYER:3:7:10-20) or class (class:tabby) to dream on; repeat as "

@@ -55,6 +55,7 @@ def _check_torch() -> list[CheckResult]:
     import torch
 
     from dreamflow.core.machine.device import choose_device
+    from dreamflow.networks.kernels.selection import describe_kernels
     from dreamflow.networks.precision import choose_fastest_dtype
 
     device = choose_device("auto")
@@ -68,6 +69,7 @@ def _check_torch() -> list[CheckResult]:
             "precision",
             f"{str(choose_fastest_dtype(device)).removeprefix('torch.')} (--precision auto)",
         ),
+        CheckResult("kernels", describe_kernels(), required=False),
     ]
 
 
@@ -109,7 +111,7 @@ def _check_weights() -> list[CheckResult]:
     from dreamflow.core.errors import WeightsError
     from dreamflow.networks.catalogue import known_networks
     from dreamflow.networks.loading import find_weights
-    from dreamflow.networks.weights.folders import list_user_weights_folders
+    from dreamflow.networks.weights.cache import list_user_weights_folders
 
     found = [CheckResult("folder of weights", str(list_user_weights_folders()[0]), required=False)]
     for network in known_networks():
