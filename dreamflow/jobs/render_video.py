@@ -12,6 +12,7 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.matte import Matte, open_matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.dreamer import DreamerControls
 from dreamflow.pipelines.inputs import list_clip_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
@@ -45,9 +46,10 @@ def render_video(
     matte = matte or open_matte(settings.show, MatteTarget.from_clip(clip))
     dream, picks = resolve_channel_picks(settings.dream, network, clip.first_picture, out, controls)
     settings = replace(settings, dream=dream)
+    followed = DreamerControls(on_step=controls.on_step, stage_times=controls.stage_times)
     record = build_settings_record("video", clip.path, network, *vars(settings).values())
     job = JobSpec(
-        pipeline=build_video_pipeline(clip, network, settings, matte),
+        pipeline=build_video_pipeline(clip, network, settings, matte, followed),
         output_path=out,
         output_spec=clip.output_spec.with_sources(matte.source_paths if matte else ()),
         encode=settings.encode,

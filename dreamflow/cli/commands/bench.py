@@ -211,7 +211,7 @@ def time_renders(
 
 def make_render(network: Network, settings: VideoSettings, out: Path) -> RenderFunction:
     """Return the function that the benchmark times: a clip dreamed into a file."""
-    from dreamflow.jobs.job import RenderControls
+    from dreamflow.jobs.controls import RenderControls
     from dreamflow.jobs.render_video import render_video
 
     def render(clip: Clip, progress: ProgressCallback, stage_times: StageTimes) -> object:

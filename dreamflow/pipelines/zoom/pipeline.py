@@ -26,7 +26,12 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.tensors import array_to_tensor, tensor_to_array, tensor_to_picture
+from dreamflow.core.tensors import (
+    array_to_tensor,
+    picture_to_tensor,
+    tensor_to_array,
+    tensor_to_picture,
+)
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, octave_step_factor, plan_octaves
@@ -133,7 +138,8 @@ class ZoomPipeline:
         self._reference_frames = open_reference_frames(network, self.options, self.timeline)
         self.done, self.total = 0, int(self.timeline.length * self.timeline.rate)
         self.path = CameraPath(self.zoom, self.timeline, width, height, self.options.seed)
-        self._initialise(noise_base_of(picture_to_tensor(picture, network.device), self.options))
+        image = picture_to_tensor(picture, network.device)
+        self._initialise(noise_base_of(image, self.options))
 
     def _check(self, height: int, width: int) -> None:
         """Raise SettingsError where schedules, layers and the size of a frame do not fit."""
