@@ -13,7 +13,6 @@ from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.terminal import print_note
 from dreamflow.core.errors import OutputError, SettingsError, UserInterrupt, named
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
@@ -174,19 +173,17 @@ def check_gains_file(path: Path) -> None:
 
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Raise SettingsError for an unknown network or layer, before weights are loaded."""
-    from dreamflow.core.blend import parse_blend
     from dreamflow.networks.classes import check_network_has_target
     from dreamflow.networks.loading import network_layers
 
     known = network_layers(dream.network, machine.weights)
-    schedule = parse_layer_schedule(dream.layer)
-    for name, keyframe in (schedule.first_keyframe_by_target if schedule else {}).items():
+    for target, keyframe in dream.layers.first_keyframe_by_target.items():
         try:
-            check_network_has_target(dream.network, known, name)
+            check_network_has_target(dream.network, known, target)
         except SettingsError as error:
+            if dream.layers.is_constant:
+                raise
             raise error.located(f"{named('layer')}, {keyframe}") from None
-    for name in () if schedule else parse_blend(dream.layer):
-        check_network_has_target(dream.network, known, name)
 
 
 def prepare_network(name: str, machine: MachineOptions) -> Network:

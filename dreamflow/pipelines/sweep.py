@@ -13,7 +13,6 @@ import numpy as np
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
-from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
@@ -189,7 +188,7 @@ def build_sweep_pipeline(
         cuts = ()
     elif cuts is None:
         cuts = read_cut_list(source, carry.cuts)
-    captions = LayerCaptions(LayerSchedule(dream.layer[0])) if caption else None
+    captions = LayerCaptions(dream.layers) if caption else None
     timeline, box = source.timeline, get_matte_box(matte, carry)
     compositor = Compositor(settings.show, timeline, make_matte_lookup(matte), box)
 

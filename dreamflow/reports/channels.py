@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
-from dreamflow.core.targets import Target, parse_target
+from dreamflow.core.targets import Target
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.channel_picks import measure_channel_responses
 from dreamflow.dream.options import DreamOptions
@@ -37,7 +37,7 @@ def parse_single_layer(options: DreamOptions) -> Target:
         raise SettingsError(
             "a sheet shows the channels of one layer: give one --layer, and nothing on a schedule"
         )
-    target = parse_target(options.layer[0])
+    (target,) = options.layers.targets
     if target.pick:
         raise SettingsError("--order says which channels come first, and --count how many")
     return target

@@ -16,7 +16,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.octaves import plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.dream.progress import StepCounter, call_on_step
+from dreamflow.dream.progress import StepCounter
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.matte import CropBox, Matte
 from dreamflow.media.read.matte_files import MatteTarget
@@ -31,6 +31,7 @@ from dreamflow.pipelines.channel_choice import (
     make_channel_picks,
 )
 from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
+from dreamflow.pipelines.dreamer import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.inputs import (
     MATTE_INPUT,
     SOURCE_INPUT,
@@ -96,11 +97,16 @@ def render_preview(
     box = get_matte_box(matte, carry)
     touch = Compositor(show, None if still else frames.timeline, make_matte_lookup(matte), box)
     steps = StepCounter(estimate_preview_steps(frames, dream, carry), progress)
-    if not wants_contact_sheet(dream):
-        return dream_last_frame(frames, network, dream, carry, steps, touch, box)
-    alone = [replace(dream, layer=(layer,)) for layer in dream.layer]
-    pictures = [dream_last_frame(frames, network, one, carry, steps, touch, box) for one in alone]
-    return draw_contact_sheet(pictures, dream.layer)
+    is_sheet = wants_contact_sheet(dream)
+    dreams = [replace(dream, layer=(layer,)) for layer in dream.layer] if is_sheet else [dream]
+    # Only the run-in is dreamed, not the whole clip that a loop goes through.
+    carry = replace(carry, loop=False)
+    with open_dreamer_controls(gains_path, trace_path, on_step=steps.step) as controls:
+        pictures = [
+            dream_last_frame(frames, network, one, carry, steps, touch, box, controls)
+            for one in dreams
+        ]
+    return draw_contact_sheet(pictures, dream.layer) if is_sheet else pictures[0]
 
 
 def estimate_preview_steps(
@@ -152,16 +158,18 @@ def dream_last_frame(
     steps: StepCounter,
     compositor: Compositor,
     box: CropBox | None,
+    controls: DreamerControls,
 ) -> np.ndarray:
     """Return the dream of the last frame. Raises MediaError where it does not decode."""
     last: Frame | None = None
     done = 0
     timeline = frames.timeline if isinstance(frames, Clip) else None
     parts = frames if box is None else (crop_frame(frame, box) for frame in frames)
-    with call_on_step(steps.step):
-        for dreamed in dream_video(parts, network, None, dream, carry, timeline=timeline):
-            done, last = done + 1, dreamed
-            steps.finish_parts(steps.parts_done + 1)
+    for dreamed in dream_video(
+        parts, network, None, dream, carry, timeline=timeline, controls=controls
+    ):
+        done, last = done + 1, dreamed
+        steps.finish_parts(steps.parts_done + 1)
     if last is None or (isinstance(frames, Clip) and done < len(frames)):
         raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
     return compositor(last).picture

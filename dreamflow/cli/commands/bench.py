@@ -181,7 +181,7 @@ def time_renders(
         rounds: How often it is rendered.
         machine: Threads and device for the process whose start-up is timed.
     """
-    from dreamflow.jobs.output import write_video
+    from dreamflow.jobs.output_writer import write_video
     from dreamflow.media.read.clip import Clip
     from dreamflow.reports.bench.render import (
         bench_render,

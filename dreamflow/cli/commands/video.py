@@ -146,9 +146,7 @@ def add_layer_weights(dream: DreamOptions) -> DreamOptions:
 
     Without weights, `frame --like` would take several layers for a contact sheet, not a blend.
     """
-    from dreamflow.core.blend import parse_blend
-
     if len(dream.layer) == 1:
         return dream
-    weights = parse_blend(dream.layer)
-    return replace(dream, layer=tuple(f"{name}={w:g}" for name, w in weights.items()))
+    weights = dream.layers.blends[0].weights
+    return replace(dream, layer=tuple(f"{target}={w:g}" for target, w in weights.items()))

@@ -105,6 +105,7 @@ class Clip:
         except SettingsError as error:
             located = error.located(named(setting), " ")
             located.setting, located.value = setting, frame_or_time
+            located.where = str(self.path)
             raise located from None
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 from dreamflow.core.errors import SettingsError
 from dreamflow.media.resize import resize_picture
 
-BT709_LUMA_WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
+RGB_TO_LUMA_WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of R, G and B in luma (ITU-R BT.709, 3.2)."""
 
 
@@ -18,7 +18,7 @@ def matte_grey(picture: np.ndarray) -> np.ndarray:
     """
     if picture.ndim == 2:
         return picture
-    luma = picture.astype(np.float32) @ BT709_LUMA_WEIGHTS
+    luma = picture.astype(np.float32) @ RGB_TO_LUMA_WEIGHTS
     return np.rint(luma).astype(np.uint8) if picture.dtype == np.uint8 else luma
 
 

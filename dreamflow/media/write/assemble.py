@@ -15,7 +15,7 @@ from dreamflow.media.write.join_segments import join_segments
 from dreamflow.media.write.mux import mux_tracks
 from dreamflow.media.write.sound import sound_options
 from dreamflow.media.write.subtitles import subtitle_options
-from dreamflow.media.write.verify import verify_animation, verify_video
+from dreamflow.media.write.verify_output import verify_animation, verify_video
 
 
 def assemble_output(

@@ -91,12 +91,12 @@ class PictureSegmentWriter:
     def warn_of_changes(self) -> None:
         """Warn of nothing: PNGs hold frames as they are."""
 
-    def write_output(self, part: Path, outline: OutputSpec, record: dict[str, Any]) -> None:
+    def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
         """Make a folder of the pictures, with the settings in it.
 
         Args:
             part: The folder to make.
-            outline: Does not count.
+            output_spec: Does not count.
             record: Settings to write; {} for none.
 
         Raises:

@@ -146,13 +146,13 @@ class DreamAndPlateWriter:
         """Warn of what the dream's output changes in the frames."""
         self._dream_writer.warn_of_changes()
 
-    def write_output(self, part: Path, outline: OutputSpec, record: dict[str, Any]) -> None:
+    def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
         """Make the dream as `part`, and the plate as `staged_plate`, without sound.
 
         Raises:
             OutputError: One of them cannot be written.
         """
-        self._dream_writer.write_output(part, outline, record)
+        self._dream_writer.write_output(part, output_spec, record)
         self._plate_writer.write_output(
-            self.staged_plate, replace(outline, sound=None, chapters=()), record
+            self.staged_plate, replace(output_spec, sound=None, chapters=()), record
         )

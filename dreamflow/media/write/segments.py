@@ -19,13 +19,13 @@ import numpy as np
 from dreamflow.core.errors import DreamFlowWarning, OutputError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
-from dreamflow.media.atomic_file import atomic_write
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.assemble import assemble_output
 from dreamflow.media.write.containers import ContainerFormat
-from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
-from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE, FfmpegFramePipe
+from dreamflow.media.write.encode_segment import encode_segment
+from dreamflow.media.write.even_sides import round_up_to_even
+from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE
 from dreamflow.media.write.raw_frames import RawFrameFile
 
 MAX_SEGMENT_FRAMES = 240
@@ -82,14 +82,14 @@ class SegmentWriter(Protocol):
         """Warn of what the output changes in the frames."""
         ...
 
-    def write_output(self, part: Path, outline: OutputSpec, record: dict[str, Any]) -> None:
+    def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
         """Make the output of all frames under a name in the folder. Raises OutputError."""
         ...
 
 
-def choose_segment_frames(outline: OutputSpec) -> int:
+def choose_segment_frames(output_spec: OutputSpec) -> int:
     """Return the number of frames of a segment: fewer where frames are large."""
-    affordable = MAX_RAW_SEGMENT_BYTES // (3 * outline.width * outline.height)
+    affordable = MAX_RAW_SEGMENT_BYTES // (3 * output_spec.width * output_spec.height)
     return min(MAX_SEGMENT_FRAMES, max(MIN_SEGMENT_FRAMES, affordable))
 
 
@@ -105,8 +105,8 @@ class VideoSegmentWriter:
     def __init__(
         self,
         folder: Path,
-        kind: ContainerFormat,
-        outline: OutputSpec,
+        container_format: ContainerFormat,
+        output_spec: OutputSpec,
         encode: EncodeOptions,
         segment_frames: int,
         times: StageTimes = IGNORED_STAGE_TIMES,
@@ -115,8 +115,8 @@ class VideoSegmentWriter:
 
         Args:
             folder: The folder, which exists by the first frame.
-            kind: Format of the output.
-            outline: Size and timing of the frames.
+            container_format: Format of the output.
+            output_spec: Size and timing of the frames.
             encode: How they are encoded.
             segment_frames: Frames of a segment.
             times: Counts the time that encoding takes.
@@ -124,13 +124,9 @@ class VideoSegmentWriter:
         self.frames = 0
         self._times = times
         self.folder, self.segment_frames = folder, segment_frames
-        self._container_format, self._spec = kind, outline
-        self._frame_shape = (outline.height, outline.width, 3)
-        self._encode_options, self._video_encoding = encode, kind.video_encoding(encode)
-        self._encoded_size = outline.width, outline.height
-        if self._video_encoding.needs_even_sides:
-            self._encoded_size = round_up_to_even(outline.width, outline.height)
-        self._needs_padding = self._encoded_size != (outline.width, outline.height)
+        self._container_format, self._spec = container_format, output_spec
+        self._frame_shape = (output_spec.height, output_spec.width, 3)
+        self._encode_options, self._video_encoding = encode, container_format.video_encoding(encode)
         self._encoded_segments = 0
         self._pruned_segments = 0
         self._encode_pool = ThreadPoolExecutor(1, thread_name_prefix="encode")
@@ -139,15 +135,16 @@ class VideoSegmentWriter:
 
     def warn_of_changes(self) -> None:
         """Warn of padded sides, and of a GIF that is too fast."""
-        if self._needs_padding:
-            width, height = self._encoded_size
+        spec, encoding = self._spec, self._video_encoding
+        width, height = round_up_to_even(spec.width, spec.height)
+        if encoding.needs_even_sides and (width, height) != (spec.width, spec.height):
             warnings.warn(
-                f"{self._video_encoding.codec} films need even sides: the last row or column is "
-                f"repeated, {self._spec.width}x{self._spec.height} becomes {width}x{height}",
+                f"{encoding.codec} films need even sides: the last row or column is repeated, "
+                f"{spec.width}x{spec.height} becomes {width}x{height}",
                 DreamFlowWarning,
                 2,
             )
-        if self._container_format.suffix == ".gif" and self._spec.rate > GIF_MAX_FPS:
+        if self._container_format.suffix == ".gif" and spec.rate > GIF_MAX_FPS:
             warnings.warn(
                 f"a GIF shows at most {GIF_MAX_FPS} frames a second: this one will run slow; set "
                 f"{named('fps')} to 25",
@@ -227,12 +224,12 @@ class VideoSegmentWriter:
         self._is_cancelled = True
         self._encode_pool.shutdown(cancel_futures=True)
 
-    def write_output(self, part: Path, outline: OutputSpec, record: dict[str, Any]) -> None:
+    def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
         """Encode all that is left, and assemble the video.
 
         Args:
             part: The file to write, in the folder.
-            outline: Its timing, sound and chapters.
+            output_spec: Its timing, sound and chapters.
             record: Settings to embed.
 
         Raises:
@@ -250,7 +247,7 @@ class VideoSegmentWriter:
             part,
             self._container_format,
             self._encode_options,
-            outline,
+            output_spec,
             record,
         )
 
@@ -296,29 +293,18 @@ class VideoSegmentWriter:
         return self._raw_frames(number).count()
 
     def _encode_segment(self, number: int, count: int) -> None:
-        """Encode a segment of its raw frames; its comment holds the time at which it starts."""
-        raw, spec = self._raw_frames(number), self._spec
-        first = next(raw.read(1))[0]
-        start = first * VARIABLE_RATE_TIME_BASE
-        if spec.constant_rate:
-            start = number * self.segment_frames / spec.rate
-        with self._times.stage("encode"), atomic_write(self.segment_path(number)) as part:
-            # Animated pictures have no tag: they are stretched to square pixels at the end.
-            is_tagged = spec.pixel_aspect != 1 and self._container_format.codecs
-            options = self._video_encoding.ffmpeg_options(spec.pixel_aspect if is_tagged else None)
-            options += ["-metadata", f"comment={start}", str(part.absolute())]
-            pipe = FfmpegFramePipe(*self._encoded_size, spec.rate, spec.constant_rate, options)
-            try:
-                for stamp, picture in raw.read(count):
-                    if self._is_cancelled:
-                        raise OutputError(f"{part} was not finished")
-                    if self._needs_padding:
-                        picture = pad_to_even(picture)
-                    pipe.write(picture, (stamp - first) * VARIABLE_RATE_TIME_BASE)
-                pipe.close()
-            except BaseException:
-                pipe.kill()
-                raise
+        with self._times.stage("encode"):
+            encode_segment(
+                self._raw_frames(number),
+                count,
+                number * self.segment_frames,
+                self.segment_path(number),
+                self._video_encoding,
+                self._spec,
+                # Animated pictures have no tag: they are stretched to square pixels at the end.
+                tags_pixel_aspect=bool(self._container_format.codecs),
+                is_cancelled=lambda: self._is_cancelled,
+            )
 
 
 def make_missing_frames_error(folder: Path, first: int) -> OutputError:
