@@ -25,7 +25,7 @@ class GuideOptions(Options):
 
     layers: str | None = option(None, "Only these layers.", metavar="A,B,C")
     category: tuple[str, ...] = option(
-        (), "Only layers whose category holds this word; repeat for several.", metavar="WORD"
+        (), "Only layers whose category contains this word; repeat for several.", metavar="WORD"
     )
     at: str = option(  # pyright: ignore[reportIncompatibleMethodOverride]
         DEFAULT_FRAME_TIMECODE, "Which frame of a clip: 48, 2s, 1:02.5 or 40%.", metavar="WHEN"
@@ -60,13 +60,13 @@ class ChannelsOptions(Options):
     DEFAULT_COUNT: ClassVar[int] = 27
     count: int = option(
         0,
-        f"How many channels; 0 is {DEFAULT_COUNT}, or all that --layer names.",
+        f"Number of channels; 0 is {DEFAULT_COUNT}, or all that --layer names.",
         low=0,
         high=100_000,
     )
     order: str = option(
         "strongest",
-        "What comes first: strongest or weakest response, or number.",
+        "Order: strongest or weakest response first, or by number.",
         choices=("strongest", "weakest", "number"),
     )
     tile: int = option(224, "Side of each picture, in pixels.", low=32, high=2048)
