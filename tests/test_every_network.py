@@ -270,8 +270,10 @@ def test_what_float16_does_not_hold_is_said() -> None:
     module = Own().eval()
     module.second.weight.data *= 1e6
     network = network_of(module).to("cpu", torch.float16)
-    with pytest.raises(SettingsError, match="too large for float16: give --precision bfloat16"):
-        Objective.parse(network, ["second"]).gradient(picture())
+    objective = Objective.parse(network, ["second"])
+    dreamed = ascend(picture(), objective, 1, 1.5, 0, (0,))
+    with pytest.raises(SettingsError, match="too large for float16: give precision bfloat16"):
+        objective.warn_if_unchanged(picture(), dreamed)
 
 
 @pytest.mark.parametrize(

@@ -1102,7 +1102,7 @@ def test_what_was_picked_in_a_queue_is_done(tmp_path: Path, cli: Cli) -> None:
             "[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\ndecay = 0.5",
             "decay is not a setting of `dreamflow zoom`",
         ),
-        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nat = '2 m'", "--at '2 m' is not a time"),
+        ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nat = '2 m'", "at '2 m' is not a time"),
         ("[[render]]\ncommand = 'zoom'\nout = 'b.mp4'\nseconds = -1.0", "out of range"),
         ("[[render]]\nsource = 'a'", "needs a source and an out"),
         ("", "has no"),

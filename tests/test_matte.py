@@ -138,7 +138,7 @@ def test_a_strength_on_a_schedule_is_that_of_the_frame(noise_network: Network) -
 
 def test_a_schedule_is_checked_before_the_work(film: Path, noise_network: Network) -> None:
     show = ShowOptions(strength="0: 0, 100s: 1")
-    with pytest.raises(SettingsError, match=r"--strength, keyframe 2.*past the end"):
+    with pytest.raises(SettingsError, match=r"strength, keyframe 2.*past the end"):
         build_video_pipeline(open_clip(film), noise_network, VideoSettings(DREAM, CARRY, show=show))
     with pytest.raises(SettingsError, match="needs the rate and length"):
         Compositor(show)

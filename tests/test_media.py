@@ -133,7 +133,7 @@ def test_opencv_decodes_where_its_colours_are_right(
     for decoder in ("opencv", "pyav"):
         assert read_video(info, 0, decoder).__name__ == f"read_with_{decoder}"  # type: ignore[attr-defined]
         assert len(list(open_clip(film, decoder=decoder))) == 2
-    with pytest.raises(SettingsError, match="--decoder 'ffmpeg' is unknown"):
+    with pytest.raises(SettingsError, match="decoder 'ffmpeg' is unknown"):
         open_clip(film, decoder="ffmpeg")
 
 
@@ -208,8 +208,8 @@ def test_spans(film: Path, options: dict, expected: range) -> None:
         ({"start": "101%"}, "past the end"),
         ({"size": "big"}, "not a size"),
         ({"size": "0x10"}, "not a size"),
-        ({"every": 0}, "--every 0"),
-        ({"fps": float("nan")}, "--fps nan"),
+        ({"every": 0}, "every 0"),
+        ({"fps": float("nan")}, "fps nan"),
     ],
 )
 def test_impossible_spans_are_refused(film: Path, options: dict, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Memory is used again, and what nothing needs any more is given up."""
+"""Memory of a pass: freed memory is reused, and activations are released early."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ print(int(kept), used() - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is Linux's C library")
-def test_freed_memory_is_kept_and_not_cleared_anew() -> None:
-    found = {}
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is set up")
+def test_kept_memory_causes_fewer_page_faults() -> None:
+    faults: dict[str, int] = {}
     for how in ("keep", "not"):
         command = [sys.executable, "-c", FAULTS, how]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        kept, found[how] = map(int, done.stdout.split())
+        kept, faults[how] = map(int, done.stdout.split())
         if how == "keep" and not kept:
             pytest.skip("this C library has no such setting")
-    assert found["keep"] < found["not"] / 10, found
+    assert faults["keep"] < faults["not"] / 10, faults
 
 
-def test_a_pool_does_not_hold_what_it_pools(noise_network: Network) -> None:
+def test_a_pool_does_not_save_its_input(noise_network: Network) -> None:
     side = 128
-    kept = saved_tensor_bytes(noise_network, ("pool1/norm1",), side)
-    first = 64 * (side // 2) ** 2 * 4  # what conv1 gives, in bytes
-    assert max(kept) < first
+    saved_bytes = saved_tensor_bytes(noise_network, ("pool1/norm1",), side)
+    conv1_bytes = 64 * (side // 2) ** 2 * 4
+    assert max(saved_bytes) < conv1_bytes
 
 
-def test_a_layer_is_given_up_after_its_last_reader(
+def test_an_activation_is_released_after_its_last_use(
     noise_network: GraphNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alive: list[int] = []
@@ -60,9 +60,10 @@ def test_a_layer_is_given_up_after_its_last_reader(
         return out
 
     monkeypatch.setattr(noise_network, "_compute_node", counted)
-    wanted = ["pool1/norm1", "inception_4a/output"]
+    layers = ["pool1/norm1", "inception_4a/output"]
     with torch.no_grad():
-        found = noise_network.activations(torch.rand(1, 3, 64, 64), wanted)
-    assert set(found) == set(wanted) and len(alive) > 20
-    # At most the four branches and the input of a module, and the layer that is wanted itself.
+        activations = noise_network.activations(torch.rand(1, 3, 64, 64), layers)
+    assert set(activations) == set(layers)
+    assert len(alive) > 20
+    # At most the four branches and the input of a module, and the requested layer.
     assert max(alive) <= 6

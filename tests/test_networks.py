@@ -169,7 +169,7 @@ def test_weights_are_searched_at_home_first(
 def test_unknown_network_and_device_are_refused() -> None:
     with pytest.raises(SettingsError, match="did you mean googlenet"):
         load_network("goglenet")
-    with pytest.raises(SettingsError, match=r"--device 'gpu'.*cuda:1 or mps"):
+    with pytest.raises(SettingsError, match=r"device 'gpu'.*cuda:1 or mps"):
         from dreamflow.core.machine.device import choose_device
 
         choose_device("gpu")

@@ -1,4 +1,4 @@
-"""What `import dreamflow` gives, and that it costs nothing."""
+"""What `import dreamflow` gives, and that it costs nomember."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ SURFACE = {
 }
 
 
-def test_the_public_surface_is_what_it_was() -> None:
+def test_the_public_surface_is_unchanged() -> None:
     assert set(dreamflow.__all__) == SURFACE
     assert set(dir(dreamflow)) == SURFACE
 
 
-def test_every_public_name_is_there_and_documented() -> None:
+def test_every_public_name_is_documented_and_annotated() -> None:
     for name in SURFACE - {"__version__"}:
-        thing = getattr(dreamflow, name)
-        assert inspect.getdoc(thing), name
-        if inspect.isfunction(thing):
-            hints = inspect.get_annotations(thing, eval_str=False)
-            assert "return" in hints and set(inspect.signature(thing).parameters) < set(hints)
+        member = getattr(dreamflow, name)
+        assert inspect.getdoc(member), name
+        if inspect.isfunction(member):
+            hints = inspect.get_annotations(member, eval_str=False)
+            assert "return" in hints and set(inspect.signature(member).parameters) < set(hints)
 
 
-def test_importing_loads_nothing_heavy() -> None:
+def test_importing_loads_nomember_heavy() -> None:
     script = "import sys, dreamflow; assert not {'torch', 'cv2', 'av'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -77,7 +77,7 @@ def test_torchvision_works_beside_this_torch() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
 
 
-def test_a_missing_opencv_says_what_to_do() -> None:
+def test_a_missing_opencv_gives_advice() -> None:
     script = (
         "import sys; sys.modules['cv2'] = None\n"
         "sys.argv = ['dreamflow', 'video', 'a.mp4', 'b.mp4']\n"

@@ -76,14 +76,13 @@ def test_every_layer_gets_its_time(
         assert length == Fraction(seconds)
     elif hold is not None:
         assert stays == Fraction(hold)
-    schedule = LayerSchedule(
-        format_sweep_schedule([f"layer{n}" for n in range(count)], stays, fades)
-    )
+    text = format_sweep_schedule([f"layer{n}" for n in range(count)], stays, fades)
+    schedule = LayerSchedule((text,))
     timeline = Timeline(RATE, length)
     assert schedule.check_keyframes(timeline) == []
     for number in range(count):
         middle = timeline.moment_at(number * (stays + fades) + stays / 2)
-        assert schedule.at(middle) == (f"layer{number}=1.0",)
+        assert schedule.at(middle).texts == (f"layer{number}=1.0",)
 
 
 def test_a_clip_is_filled_where_nothing_says_how_long() -> None:
@@ -98,11 +97,11 @@ def test_a_clip_is_filled_where_nothing_says_how_long() -> None:
 
 
 def test_without_a_hold_it_never_rests_and_without_a_fade_it_jumps() -> None:
-    fading = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(0), Fraction(2)))
+    fading = LayerSchedule((format_sweep_schedule(["a", "b"], Fraction(0), Fraction(2)),))
     timeline = Timeline(RATE, Fraction(4))
-    assert [len(fading.at(timeline.moment_at(Fraction(n)))) for n in (0, 1, 2)] == [1, 2, 1]
-    jumping = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(2), Fraction(0)))
-    found = [jumping.at(timeline.moment_at(Fraction(n, 10))) for n in (0, 19, 20)]
+    assert [len(fading.at(timeline.moment_at(Fraction(n))).targets) for n in (0, 1, 2)] == [1, 2, 1]
+    jumping = LayerSchedule((format_sweep_schedule(["a", "b"], Fraction(2), Fraction(0)),))
+    found = [jumping.at(timeline.moment_at(Fraction(n, 10))).texts for n in (0, 19, 20)]
     assert found == [("a=1.0",), ("a=1.0",), ("b=1.0",)]
     with pytest.raises(SettingsError, match="--hold 0 leaves no time"):
         compute_sweep_times(1, SweepOptions(hold=0), RATE)
@@ -151,7 +150,7 @@ def test_a_sweep_is_the_same_again(noise_network: Network) -> None:
 
 
 def test_a_caption_names_the_layer_and_leaves_the_rest_alone() -> None:
-    captions = LayerCaptions(LayerSchedule("0: a/first, 1s: a/first, 2s: b/second"))
+    captions = LayerCaptions(LayerSchedule(("0: a/first, 1s: a/first, 2s: b/second",)))
     timeline = Timeline(RATE, Fraction(4))
     gray = np.full((90, 160, 3), 128, np.uint8)
 

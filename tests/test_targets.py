@@ -389,7 +389,7 @@ def test_a_class_that_cannot_be_tiled_says_so() -> None:
     assert logits.shape == (*expected, 1, 1)
     assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
     network.machine = replace(network.machine, memory_limit=10 * MB)
-    with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
+    with pytest.raises(SettingsError, match="from the whole picture at once, and 400x400"):
         objective.gradient(image)
 
 

@@ -235,24 +235,23 @@ def test_it_stays_as_it_is_for_long(noise_network: Network) -> None:
 
 def test_each_layer_has_its_share() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a, b,c,d"), DREAM)
-    schedule, timeline = LayerSchedule(options.layer[0]), Timeline(Fraction(100), Fraction(8))
+    schedule, timeline = LayerSchedule(options.layer), Timeline(Fraction(100), Fraction(8))
     held: dict[str, float] = dict.fromkeys("abcd", 0.0)
     for moment in timeline.moments():
-        layers = schedule.at(moment)
-        weights = [float(layer.partition("=")[2]) for layer in layers]
-        assert 1 <= len(layers) <= 2
-        assert sum(weight**2 for weight in weights) == pytest.approx(1)
-        for layer, weight in zip(layers, weights, strict=True):
-            held[layer[0]] += weight**2 / 100
+        weights = schedule.at(moment).weights
+        assert 1 <= len(weights) <= 2
+        assert sum(weight**2 for weight in weights.values()) == pytest.approx(1)
+        for target, weight in weights.items():
+            held[target.layer] += weight**2 / 100
     assert list(held.values()) == pytest.approx([2, 2, 2, 2], abs=0.05)
-    assert schedule.at(timeline.moment_at(Fraction(0))) == ("a=1.0",)
-    assert schedule.at(timeline.moment_at(Fraction(8))) == ("d=1.0",)
+    assert schedule.at(timeline.moment_at(Fraction(0))).texts == ("a=1.0",)
+    assert schedule.at(timeline.moment_at(Fraction(8))).texts == ("d=1.0",)
 
 
 def test_a_loop_comes_back_to_its_first_layer() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a,b,c", loop=True), DREAM)
-    schedule, timeline = LayerSchedule(options.layer[0]), Timeline(Fraction(100), Fraction(6))
-    found = [schedule.at(timeline.moment_at(Fraction(s)))[0][0] for s in (0, 2, 4, 6)]
+    schedule, timeline = LayerSchedule(options.layer), Timeline(Fraction(100), Fraction(6))
+    found = [schedule.at(timeline.moment_at(Fraction(s))).layers[0] for s in (0, 2, 4, 6)]
     assert found == ["a", "b", "c", "a"]
     assert schedule_zoom_layers(ZoomOptions(layers="a"), DREAM).layer == ("0%: a",)
     assert schedule_zoom_layers(ZoomOptions(), DREAM) is DREAM
