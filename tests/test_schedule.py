@@ -110,8 +110,6 @@ def test_arithmetic_with_time() -> None:
 )  # fmt: skip
 def test_only_the_grammar_is_accepted(text: str) -> None:
     with pytest.raises(SettingsError):
-        value = Schedule(text).at(TEN_SECONDS.moment_at(Fraction(1)))
-        assert math.isfinite(value)
         DreamOptions(step=text)
 
 
@@ -123,7 +121,8 @@ def test_any_text_is_a_number_or_refused(text: str) -> None:
     except SettingsError:
         return
     value = expression(1.25, 0.5)
-    assert isinstance(value, float) and not math.isinf(value)
+    assert isinstance(value, float)
+    assert not math.isinf(value)
     words = {word for word in "".join(c if c.isalpha() else " " for c in text).split()}
     assert words <= {*VARIABLES, *CONSTANTS, *FUNCTIONS, "e"}
 
@@ -150,7 +149,8 @@ def test_options_at_a_moment_hold_plain_values() -> None:
     options = DreamOptions(step="0: 1, 4s: 3", iterations="0: 2, 4s: 5", octaves=2)
     now = options.at(TEN_SECONDS.moment_at(Fraction(1)))
     assert (now.step, now.iterations, now.octaves) == (1.5, 3, 2)
-    assert isinstance(now.iterations, int) and not now.schedules
+    assert isinstance(now.iterations, int)
+    assert not now.schedules
     assert now.at(Moment()) is now
     assert options.at(Moment()).step == 1, "without a timeline the start counts"
     assert DreamOptions(step=Schedule("0: 1, 4s: 3")) == DreamOptions(step="0: 1, 4s: 3")
@@ -169,7 +169,8 @@ def test_schedules_survive_presets_and_records(
     options = DreamOptions(step=usual + text, layer=(layer,))
     carry = CarryOptions(stability="0.5 + 0.4*sin(t)")
     record = json.loads(json.dumps(saved_settings_dict(options, carry)))
-    assert record["step"] == usual + text and record["layer"] == [layer]
+    assert record["step"] == usual + text
+    assert record["layer"] == [layer]
     again = validate_settings(record, "record")
     assert DreamOptions(**{f.name: again[f.name] for f in fields(DreamOptions)}) == options
     assert CarryOptions(**{f.name: again[f.name] for f in fields(CarryOptions)}) == carry
@@ -289,7 +290,8 @@ def test_a_faded_dream_changes_evenly_and_loses_the_old_layer(noise_network: Net
 
     begun, ended = dreams[8] - source, dreams[-1] - source
     assert likeness(begun, old) > 0.8 > likeness(begun, new)
-    assert likeness(ended, new) > 0.7 and likeness(ended, old) < likeness(begun, old) / 2
+    assert likeness(ended, new) > 0.7
+    assert likeness(ended, old) < likeness(begun, old) / 2
     strengths = [float((dreamed - source).std()) for dreamed in dreams[8:17]]
     lowest = min(strengths[0], strengths[-1])
     assert min(strengths) > 0.85 * lowest, "the strength does not dip in the middle"
@@ -369,20 +371,23 @@ def test_preview_and_like_follow_schedules_as_the_video_does(tmp_path: Path, cli
     )
     clip = tmp_path / "clip.mp4"
     run = cli("video", clip, tmp_path / "a", *FAST, *MOVING)
-    assert run.code == 0 and run.err == ""
+    assert run.code == 0
+    assert run.err == ""
     preview = ("--at", "5", "--run-in", "5")
     assert cli("frame", clip, tmp_path / "f.png", *FAST, *MOVING, *preview).code == 0
     shown = read_picture(tmp_path / "a" / "frame_000005.png")
     assert np.array_equal(read_picture(tmp_path / "f.png"), shown)
     assert cli("video", clip, tmp_path / "b.mkv", "--like", tmp_path / "a").code == 0
     record = json.loads((tmp_path / "b.mkv.json").read_text())["settings"]
-    assert record["iterations"] == "0: 2, 100%: 5" and record["decay"] == "0.9 - 0.1*p"
+    assert record["iterations"] == "0: 2, 100%: 5"
+    assert record["decay"] == "0.9 - 0.1*p"
     assert record["layer"] == ["0: conv1/7x7_s2, 75%: conv2/3x3"]
 
 
 def test_a_picture_uses_the_start_of_a_schedule(tmp_path: Path, cli: Cli) -> None:
     run = cli("frame", SAMPLE_STILL, tmp_path / "f.png", *FAST, *MOVING)
-    assert run.code == 0 and "a picture has no time" in run.err
+    assert run.code == 0
+    assert "a picture has no time" in run.err
     plain = ("--layer", "conv1/7x7_s2", "--iterations", "2")
     cli("frame", SAMPLE_STILL, tmp_path / "g.png", *FAST, *plain)
     assert np.array_equal(read_picture(tmp_path / "f.png"), read_picture(tmp_path / "g.png"))
@@ -391,5 +396,6 @@ def test_a_picture_uses_the_start_of_a_schedule(tmp_path: Path, cli: Cli) -> Non
 def test_an_unknown_layer_in_a_schedule_names_the_keyframe(tmp_path: Path, cli: Cli) -> None:
     layer = "0: conv2/3x3, 1s: inception_9z/output"
     run = cli("video", SAMPLE_CLIP, tmp_path / "x.mp4", "--layer", layer)
-    assert run.code == 1 and not list(tmp_path.iterdir())
+    assert run.code == 1
+    assert not list(tmp_path.iterdir())
     assert "--layer, keyframe 2 (1s: inception_9z/output): pocket has no layer" in run.err

@@ -74,7 +74,8 @@ def test_each_pixel_belongs_to_one_tile_and_crops_are_equal(
     assert spans[-1].core_end == side
     assert len({span.crop_end - span.crop_start for span in spans}) == 1
     for span in spans:
-        assert span.crop_start % unit == 0 and span.core_start % unit == 0
+        assert span.crop_start % unit == 0
+        assert span.core_start % unit == 0
         assert span.crop_start == 0 or span.core_start - span.crop_start >= margin
         assert span.crop_end == side or span.crop_end - span.core_end >= margin
 
@@ -179,7 +180,9 @@ def test_borders_are_shifted_from_step_to_step(
     assert seen[:20] == seen[20:], "the same step, the same borders"
     for axis in (0, 1):
         places = [moved[axis] for moved in seen[:20]]
-        assert min(places) < -0.4 and max(places) > 0.4 and len(set(places)) > 15
+        assert min(places) < -0.4
+        assert max(places) > 0.4
+        assert len(set(places)) > 15
 
 
 def border_ratio(change: Tensor, columns: list[int]) -> float:
@@ -201,7 +204,8 @@ def test_a_tiled_dream_has_no_seams(layer: str, monkeypatch: pytest.MonkeyPatch)
     image = still(640, 360)
     objective = Objective.parse(network, [layer])
     tiling = choose_tiling(network, (layer,), 360, 640, 20 * MB)
-    assert tiling and tiling.columns >= 3
+    assert tiling
+    assert tiling.columns >= 3
     borders = [span.core_end for span in tiling.spans(640, tiling.columns, 0.0)[:-1]]
     with memory_limit(network, 20):
         tiled = ascend(image, objective, 6, 2.0, 0, (0,)) - image
