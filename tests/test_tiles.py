@@ -27,6 +27,7 @@ from dreamflow.dream import tiles
 from dreamflow.dream.ascent import ascend
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.objective_term import ObjectiveTerm
+from dreamflow.dream.pass_memory import pass_bytes_per_px
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
@@ -247,7 +248,7 @@ def test_a_tile_stays_within_the_memory_limit(
     rows, columns = (tiling.rows, tiling.columns) if tiling else (1, 1)
     tiling = tiling or Tiling(1, 1, 0, 1)
     pixels = tiling.crop_size(height, rows) * tiling.crop_size(width, columns)
-    assert pixels * tiles.pass_bytes_per_px(noise_network, names) <= megabytes * MB
+    assert pixels * pass_bytes_per_px(noise_network, names) <= megabytes * MB
 
 
 def test_an_impossible_memory_limit_still_dreams(noise_network: Network) -> None:
@@ -262,7 +263,7 @@ def test_the_measured_memory_of_a_pass_is_close_to_the_estimate(tmp_path: Path) 
     script = """
 import sys, psutil, threading, torch
 from dreamflow.dream.objective import Objective
-from dreamflow.dream.tiles import pass_bytes_per_px
+from dreamflow.dream.pass_memory import pass_bytes_per_px
 from dreamflow.networks import load_network
 torch.set_num_threads(1)
 network = load_network()
