@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import weakref
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -48,25 +49,32 @@ def test_a_pool_does_not_save_its_input(noise_network: Network) -> None:
 
 
 class LivingOutputs(TorchFunctionMode):
-    """Counts the bytes of the outputs of PyTorch functions that are still referenced."""
+    """Counts the bytes of the memory of PyTorch functions' outputs that is still referenced."""
 
     def __init__(self) -> None:
         super().__init__()
         self.peak_bytes = self.total_bytes = self._living_bytes = 0
+        self._references: Counter[int] = Counter()
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         output = func(*args, **(kwargs or {}))
-        if isinstance(output, Tensor):
-            weakref.finalize(output, self._release, output.nbytes)
-            self.total_bytes += output.nbytes
-            self._living_bytes += output.nbytes
-            self.peak_bytes = max(self.peak_bytes, self._living_bytes)
+        if isinstance(output, Tensor) and not output.is_mkldnn:
+            storage = output.untyped_storage()
+            address, size = storage.data_ptr(), storage.nbytes()
+            if not self._references[address]:
+                self.total_bytes += size
+                self._living_bytes += size
+                self.peak_bytes = max(self.peak_bytes, self._living_bytes)
+            self._references[address] += 1
+            weakref.finalize(output, self._release, address, size)
         return output
 
-    def _release(self, size: int) -> None:
-        self._living_bytes -= size
+    def _release(self, address: int, size: int) -> None:
+        self._references[address] -= 1
+        if not self._references[address]:
+            self._living_bytes -= size
 
 
 def test_activations_are_released_after_their_last_use(noise_network: Network) -> None:
@@ -74,4 +82,4 @@ def test_activations_are_released_after_their_last_use(noise_network: Network) -
     with torch.no_grad(), LivingOutputs() as outputs:
         activations = noise_network.activations(torch.rand(1, 3, 256, 256), layers)
     assert set(activations) == set(layers)
-    assert outputs.peak_bytes < 0.5 * outputs.total_bytes, "0.8 if all were kept"
+    assert outputs.peak_bytes < 0.5 * outputs.total_bytes, "0.6 if all were kept"
