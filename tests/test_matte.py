@@ -166,7 +166,7 @@ def test_a_scheduled_strength_is_that_of_each_frame(noise_network: Network) -> N
 
 def test_schedules_of_strength_are_checked_first(film: Path, noise_network: Network) -> None:
     show = ShowOptions(strength="0: 0, 100s: 1")
-    with pytest.raises(SettingsError, match=r"--strength, keyframe 2.*past the end"):
+    with pytest.raises(SettingsError, match=r"strength, keyframe 2.*past the end"):
         build_video_pipeline(open_clip(film), noise_network, VideoSettings(DREAM, CARRY, show=show))
     with pytest.raises(SettingsError, match="needs the rate and length"):
         Compositor(show)
