@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_texture
+from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_texture, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,9 +102,9 @@ def test_a_hold_or_a_fade_of_zero() -> None:
     jumping = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(2), Fraction(0)))
     found = [jumping.at(timeline.moment_at(Fraction(n, 10))) for n in (0, 19, 20)]
     assert found == [("a=1.0",), ("a=1.0",), ("b=1.0",)]
-    with pytest.raises(SettingsError, match="hold 0 leaves no time"):
+    with refused("hold"):
         compute_sweep_times(1, SweepOptions(hold=0), RATE)
-    with pytest.raises(SettingsError, match="less than a frame for each"):
+    with refused("layers"):
         compute_sweep_times(65, SweepOptions(seconds=1), RATE)
 
 
