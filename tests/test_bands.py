@@ -55,7 +55,8 @@ def test_energies_are_of_the_finest_lines_each_band_and_each_colour(
     residual: Tensor, setpoint: BandEnergies
 ) -> None:
     assert setpoint.lines.shape == ()
-    assert setpoint.bands.shape == (BANDS + 1,) and setpoint.mean.shape == (3,)
+    assert setpoint.bands.shape == (BANDS + 1,)
+    assert setpoint.mean.shape == (3,)
     torch.testing.assert_close(setpoint.mean, residual.mean((2, 3))[0])
 
 
@@ -108,7 +109,8 @@ def test_a_frame_of_any_size_is_measured_and_equalised(size: tuple[int, int]) ->
     residual = make_residual(*size)
     assert measure_energy(residual, GAINS).isfinite().all()
     result = equalised(residual, measure_bands(2 * residual, GAINS), 1.0)
-    assert result.shape == residual.shape and result.isfinite().all()
+    assert result.shape == residual.shape
+    assert result.isfinite().all()
 
 
 # --- Equalisation

@@ -21,4 +21,5 @@ def test_a_flow_that_is_even_has_no_boundaries_and_a_jump_is_one() -> None:
     assert not find_motion_boundaries(flow).any()
     flow[:, 5:, 0] = 4
     boundaries = find_motion_boundaries(flow)
-    assert boundaries[:, 4:6].all() and not boundaries[:, :3].any()
+    assert boundaries[:, 4:6].all()
+    assert not boundaries[:, :3].any()

@@ -105,7 +105,8 @@ def test_large_frames_are_completed_at_the_size_that_flow_is_estimated_at() -> N
     assert motion.backward.shape == (1, 2, 720, 1280)
     assert motion.confidence.shape == (1, 1, 720, 1280)
     np.testing.assert_allclose(backward_of(motion)[inner], np.full((200, 600, 2), (8, 4)), atol=0.2)
-    assert motion.confidence.min() >= 0 and motion.confidence.max() <= 1
+    assert motion.confidence.min() >= 0
+    assert motion.confidence.max() <= 1
 
 
 def test_beside_unknown_flow_nothing_is_believed_that_points_out_of_a_large_frame() -> None:
@@ -164,7 +165,8 @@ def test_a_zoom_of_three_percent_a_frame_is_believed() -> None:
 def test_frames_of_a_row_of_pixels_have_a_motion() -> None:
     row = make_texture(1, 64)
     motion = complete_flow(estimate_dis(row, row), row, row, GAINS)
-    assert motion.confidence.shape == (1, 1, 1, 64) and motion.backward.isfinite().all()
+    assert motion.confidence.shape == (1, 1, 1, 64)
+    assert motion.backward.isfinite().all()
 
 
 # --- A scene of which all is known

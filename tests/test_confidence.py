@@ -1,4 +1,4 @@
-"""How far flow is believed: where it leads back, where it looks alike, where it is not drawn out."""
+"""How far flow is believed: where it leads back, looks alike, and is not drawn out."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def test_confidence_is_a_share_and_0_where_flow_leaves_the_frame(
     backward: np.ndarray, forward: np.ndarray
 ) -> None:
     confidence = forward_backward_confidence(FlowPair(backward, forward), GAINS)
-    assert confidence.dtype == np.float32 and confidence.min() >= 0 and confidence.max() <= 1
+    assert confidence.dtype == np.float32
+    assert confidence.min() >= 0
+    assert confidence.max() <= 1
     outside = ~inside_frame(*flow_positions(backward))
     assert not confidence[outside].any()
 
@@ -110,7 +112,8 @@ def test_what_looks_alike_is_consistent(
     alike = photometric_consistency(
         SNOW, SNOW - np.uint8(difference), STILL + shift, GAINS.photometric_tolerance, GAINS
     )
-    assert alike.min() >= low - 1e-6 and alike.max() <= high + 1e-6
+    assert alike.min() >= low - 1e-6
+    assert alike.max() <= high + 1e-6
 
 
 def test_a_tolerance_may_differ_from_pixel_to_pixel() -> None:

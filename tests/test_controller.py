@@ -104,7 +104,8 @@ def test_the_base_effort_learns_from_each_measurement() -> None:
         strong = update_effort(strong, 1.5, 1 / 12, FIRMNESS, GAINS.min_effort, GAINS)
         weak = update_effort(weak, 0.8, 1 / 12, FIRMNESS, GAINS.min_effort, GAINS)
         assert strong.base_effort <= last.base_effort
-    assert strong.base_effort == GAINS.min_effort and weak.base_effort == GAINS.max_effort
+    assert strong.base_effort == GAINS.min_effort
+    assert weak.base_effort == GAINS.max_effort
 
 
 def test_the_base_effort_stays_at_the_setpoint() -> None:
@@ -174,7 +175,8 @@ def test_durations_are_in_frames_of_the_reference_and_bounded() -> None:
 def test_the_dial_goes_from_boiling_to_locked() -> None:
     dials = (0.0, 0.25, 0.5, 0.75, 1.0)
     kept = [decay_for(CarryOptions(stability=dial), 1.0, GAINS) for dial in dials]
-    assert kept == sorted(kept) and kept[-1] == 1
+    assert kept == sorted(kept)
+    assert kept[-1] == 1
     assert kept[0] == pytest.approx(CarryOptions.decay - GAINS.decay_drop)
     assert kept[2] == pytest.approx(CarryOptions.decay)
 
@@ -185,7 +187,8 @@ def test_the_dial_goes_from_boiling_to_locked() -> None:
 def test_where_a_dream_is_weaker_than_elsewhere_it_is_dreamed_harder() -> None:
     ratio = make_uneven_dream(0.7, 1.4).energy_ratio(GAINS)
     gain = local_gain([ratio], 0.25, GAINS)
-    assert gain[..., :3].min() > 1.1 and gain[..., -3:].max() < 0.9
+    assert gain[..., :3].min() > 1.1
+    assert gain[..., -3:].max() < 0.9
     torch.testing.assert_close(local_gain([ratio], 0.0, GAINS), torch.ones_like(ratio))
     even = EMPTY.energy_ratio(GAINS)
     torch.testing.assert_close(local_gain([even], 0.25, GAINS), torch.ones_like(even))
@@ -195,7 +198,8 @@ def test_where_a_dream_is_weaker_than_elsewhere_it_is_dreamed_harder() -> None:
 def test_local_gains_stay_within_their_limits(left: float, firmness: float) -> None:
     ratio = torch.tensor([left, 1.0, 1.0]).view(1, 1, 1, 3)
     gain = local_gain([ratio], firmness, GAINS)
-    assert gain.min() >= GAINS.min_local_gain and gain.max() <= GAINS.max_local_gain
+    assert gain.min() >= GAINS.min_local_gain
+    assert gain.max() <= GAINS.max_local_gain
 
 
 def test_forms_are_missing_where_they_have_faded_and_fine_lines_are_not() -> None:
@@ -215,14 +219,16 @@ def test_forms_are_missing_where_they_have_faded_and_fine_lines_are_not() -> Non
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=2))
 def test_missing_forms_are_a_share(ratios: list[float]) -> None:
     missing = missing_forms([torch.full((1, 1, 2, 2), ratio) for ratio in ratios])
-    assert missing.min() >= 0 and missing.max() <= 1
+    assert missing.min() >= 0
+    assert missing.max() <= 1
 
 
 def test_bare_areas_count_as_young_however_long_they_were_in_view() -> None:
     dream = make_uneven_dream(0.02, 1.0)
     ratio = dream.energy_ratio(GAINS)
     age = perceived_age([dream], [ratio], 0.25, GAINS)
-    assert age[..., :48].max() < 0.1 and age[..., -48:].min() > 0.6
+    assert age[..., :48].max() < 0.1
+    assert age[..., -48:].min() > 0.6
     assert perceived_age([dream], [ratio], 0.0, GAINS).min() == 1, "at firmness 0 age alone counts"
 
 

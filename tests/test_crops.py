@@ -53,7 +53,9 @@ def test_a_thin_strip_takes_no_crop_and_a_broad_one_does() -> None:
     assert crops_of(strip) == []
     strip[:, :40] = True
     ((rows, columns),) = crops_of(strip)
-    assert rows == slice(0, HEIGHT) and columns.start == 0 and 64 <= columns.stop < WIDTH / 2
+    assert rows == slice(0, HEIGHT)
+    assert columns.start == 0
+    assert 64 <= columns.stop < WIDTH / 2
 
 
 def test_nothing_disoccluded_has_no_crop_and_all_of_it_one() -> None:
@@ -73,7 +75,8 @@ def test_every_crop_lies_in_the_frame_and_is_large_enough(
     crops = crops_of(mask, smallest)
     assert cover(crops, HEIGHT, WIDTH)[mask].all()
     for rows, columns in crops:
-        assert 0 <= rows.start < rows.stop <= HEIGHT and 0 <= columns.start < columns.stop <= WIDTH
+        assert 0 <= rows.start < rows.stop <= HEIGHT
+        assert 0 <= columns.start < columns.stop <= WIDTH
         assert rows.stop - rows.start >= min(smallest, HEIGHT)
         assert columns.stop - columns.start >= min(smallest, WIDTH)
 

@@ -42,9 +42,8 @@ def test_a_file_of_gains_with_units_is_read_as_written(
     table: dict[str, float], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("gains") / "gains.toml"
-    lines = [
-        f'{name} = "{value!r} {DECLARED[name].metadata["unit"]}"' for name, value in table.items()
-    ]
+    units = {name: DECLARED[name].metadata["unit"] for name in table}
+    lines = [f'{name} = "{value!r} {units[name]}"' for name, value in table.items()]
     path.write_text("\n".join(lines))
     assert load_gains(path) == replace(Gains(), **table)
 
@@ -52,7 +51,8 @@ def test_a_file_of_gains_with_units_is_read_as_written(
 @pytest.mark.parametrize("name", sorted(DECLARED))
 def test_every_gain_says_its_unit_range_and_formula(name: str) -> None:
     metadata = DECLARED[name].metadata
-    assert metadata["unit"] and metadata["formula"]
+    assert metadata["unit"]
+    assert metadata["formula"]
     assert metadata["low"] <= DECLARED[name].default <= metadata["high"]
 
 
@@ -63,7 +63,8 @@ def test_a_value_out_of_its_range_is_refused(name: str, side: str) -> None:
     value = metadata["low"] - 1 if side == "low" else metadata["high"] + 1
     with pytest.raises(SettingsError) as error:
         parse_gains({name: value}, "my.toml")
-    assert error.value.setting == name and error.value.value == value
+    assert error.value.setting == name
+    assert error.value.value == value
     assert error.value.allowed == f"{metadata['low']:g} to {metadata['high']:g} {metadata['unit']}"
     assert error.value.where == "my.toml"
     with pytest.raises(SettingsError):
@@ -74,15 +75,18 @@ def test_a_value_out_of_its_range_is_refused(name: str, side: str) -> None:
 def test_what_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(SettingsError) as error:
         parse_gains({"age_time": value}, "my.toml")
-    assert error.value.setting == "age_time" and error.value.where == "my.toml"
+    assert error.value.setting == "age_time"
+    assert error.value.where == "my.toml"
 
 
 @pytest.mark.parametrize("value", ["0.5 frames", "0.5", "0.5 ms", "soon", "", "s", "half s"])
 def test_a_text_in_another_unit_is_refused(value: str) -> None:
     with pytest.raises(SettingsError) as error:
         parse_gains({"age_time": value}, "my.toml")
-    assert error.value.setting == "age_time" and error.value.value == value
-    assert error.value.allowed == "s" and error.value.where == "my.toml"
+    assert error.value.setting == "age_time"
+    assert error.value.value == value
+    assert error.value.allowed == "s"
+    assert error.value.where == "my.toml"
 
 
 @pytest.mark.parametrize(
@@ -92,14 +96,16 @@ def test_a_text_in_another_unit_is_refused(value: str) -> None:
 def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, nearest: str) -> None:
     with pytest.raises(SettingsError) as error:
         parse_gains({key: 1.0}, "my.toml")
-    assert error.value.setting == key and error.value.where == "my.toml"
+    assert error.value.setting == key
+    assert error.value.where == "my.toml"
     assert nearest in str(error.value)
 
 
 def test_gains_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(SettingsError) as error:
         parse_gains({"compressed_area": 0.9}, "my.toml")
-    assert error.value.setting == "uncompressed_area" and error.value.where == "my.toml"
+    assert error.value.setting == "uncompressed_area"
+    assert error.value.where == "my.toml"
     assert error.value.allowed == "above 0.9"
 
 
@@ -118,4 +124,5 @@ def test_the_error_of_a_file_names_it(tmp_path: Path) -> None:
     path.write_text("[age]\ntime = 1\n")
     with pytest.raises(SettingsError) as error:
         load_gains(path)
-    assert error.value.setting == "age" and error.value.where == str(path)
+    assert error.value.setting == "age"
+    assert error.value.where == str(path)

@@ -33,19 +33,23 @@ def test_backward_flow_points_into_the_previous_frame(dx: int, dy: int) -> None:
 
 def test_a_reversed_pair_has_its_flows_swapped() -> None:
     flow = FlowPair(np.zeros((4, 5, 2), np.float32), np.ones((4, 5, 2), np.float32))
-    assert flow.reversed.backward is flow.forward and flow.reversed.forward is flow.backward
+    assert flow.reversed.backward is flow.forward
+    assert flow.reversed.forward is flow.backward
     assert flow.nbytes == 2 * 4 * 5 * 2 * 4
 
 
 def test_no_motion_is_believed_everywhere() -> None:
     motion = still_motion(40, 50, GAINS)
-    assert not motion.backward.any() and motion.confidence.min() == 1
-    assert motion.mean_confidence == 1 and motion.disoccluded.max() == 0
+    assert not motion.backward.any()
+    assert motion.confidence.min() == 1
+    assert motion.mean_confidence == 1
+    assert motion.disoccluded.max() == 0
 
 
 def test_a_motion_of_a_smaller_frame_is_enlarged_with_its_flow() -> None:
     motion = make_uniform_motion(2, -3, 48, 64, 0.5).to(CPU, 96, 192)
-    assert motion.backward.shape == (1, 2, 96, 192) and motion.confidence.shape == (1, 1, 96, 192)
+    assert motion.backward.shape == (1, 2, 96, 192)
+    assert motion.confidence.shape == (1, 1, 96, 192)
     assert float(motion.backward[:, 0].mean()) == pytest.approx(6)
     assert float(motion.backward[:, 1].mean()) == pytest.approx(-6)
     assert motion.confidence.mean() == pytest.approx(0.5) == motion.mean_confidence
@@ -63,12 +67,7 @@ def test_blocks_say_how_much_of_them_is_disoccluded() -> None:
 def test_blocks_are_those_of_the_frame_at_any_size_of_its_flow(factor: float) -> None:
     confidence = np.ones((100, 200), np.float32)
     confidence[:, :40] = 0
-    motion = make_motion(
-        np.zeros((100, 200, 2), np.float32),
-        confidence,
-        round(100 * factor),
-        round(200 * factor),
-        GAINS,
-    )
+    still, size = np.zeros((100, 200, 2), np.float32), (round(100 * factor), round(200 * factor))
+    motion = make_motion(still, confidence, *size, GAINS)
     assert motion.disoccluded.shape == (5, 10)
     np.testing.assert_allclose(motion.disoccluded[:, :3], [[1, 1, 0]] * 5, atol=1e-6)

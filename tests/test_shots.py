@@ -11,7 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import SAMPLE_CLIP, CommandResult, make_film, make_texture
+from torch import Tensor
 
 from dreamflow.core.errors import MediaError, SettingsError
 from dreamflow.core.frames import Frame
@@ -19,11 +21,13 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.cut_list import format_cut_list, read_cut_list
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.video import VideoDreamer, dream_video
+from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.video import dream_video
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark, find_shots, marked_at
 
 RATE = 24
+FAST_DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1)
 
 
 def numbered(pictures: Sequence[np.ndarray]) -> list[Frame]:
@@ -31,16 +35,16 @@ def numbered(pictures: Sequence[np.ndarray]) -> list[Frame]:
 
 
 def marks(pictures: Sequence[np.ndarray]) -> dict[int, str]:
-    """Return the mark of every frame that is not just one more of its shot."""
-    found = list(find_shots(numbered(pictures)))
-    assert [frame.index for frame, _ in found] == list(range(len(pictures)))
-    return {frame.index: mark.value for frame, mark in found if mark is not Mark.SAME}
+    """Return the mark of every frame that is a cut or a flash."""
+    marked = list(find_shots(numbered(pictures)))
+    assert [frame.index for frame, _ in marked] == list(range(len(pictures)))
+    return {frame.index: mark.value for frame, mark in marked if mark is not Mark.SAME}
 
 
 def moving(seed: int, count: int, speed: int = 2) -> list[np.ndarray]:
     """Return frames (90, 160) of a camera that pans over a scene with fine detail."""
-    made = np.random.default_rng(seed)
-    grain = made.integers(0, 70, (60, 200, 3)).astype(np.uint8)
+    random = np.random.default_rng(seed)
+    grain = random.integers(0, 70, (60, 200, 3)).astype(np.uint8)
     scene = make_texture(180, 600, seed) // 2 + cv2.resize(grain, (600, 180))
     return [scene[20:110, 10 + speed * n : 170 + speed * n].copy() for n in range(count)]
 
@@ -49,13 +53,9 @@ def brighter(picture: np.ndarray, gain: float, offset: float) -> np.ndarray:
     return np.clip(picture * gain + offset, 0, 255).astype(np.uint8)
 
 
-def test_a_cut_is_found_where_it_is() -> None:
-    assert marks(moving(1, 9) + moving(2, 7)) == {0: "cut", 9: "cut"}
-
-
-def test_a_cut_at_the_very_end_or_after_one_frame_is_found() -> None:
-    assert marks(moving(1, 5) + moving(2, 1)) == {0: "cut", 5: "cut"}
-    assert marks(moving(1, 1) + moving(2, 5)) == {0: "cut", 1: "cut"}
+@pytest.mark.parametrize(("first", "second"), [(9, 7), (5, 1), (1, 5)])
+def test_a_cut_is_found_where_it_is(first: int, second: int) -> None:
+    assert marks(moving(1, first) + moving(2, second)) == {0: "cut", first: "cut"}
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
@@ -72,15 +72,16 @@ def test_a_bright_flash_over_the_scene_is_no_cut() -> None:
     assert marks(shot) == {0: "cut"}
 
 
-def test_a_fade_is_no_cut_and_what_comes_out_of_black_is_one() -> None:
+def test_a_fade_is_no_cut_and_another_scene_after_black_is_one() -> None:
     first, second = moving(1, 10), moving(2, 10)
     down = [brighter(p, 1 - n / 9, 0) for n, p in enumerate(first)]
     up = [brighter(p, n / 9, 0) for n, p in enumerate(second)]
-    found = marks(moving(1, 4) + down + [np.zeros_like(first[0])] * 4 + up)
-    assert len(found) == 2 and 18 <= max(found) <= 21
-    assert marks(down + [np.zeros_like(first[0])] * 4 + [brighter(p, 0.9, 0) for p in first]) == {
-        0: "cut"
-    }, "the same scene after black is the same shot"
+    black = [np.zeros_like(first[0])] * 4
+    marked = marks(moving(1, 4) + down + black + up)
+    assert len(marked) == 2
+    assert 18 <= max(marked) <= 21
+    again = marks(down + black + [brighter(p, 0.9, 0) for p in first])
+    assert again == {0: "cut"}, "the same scene after black is the same shot"
 
 
 def test_a_dissolve_is_no_hard_cut() -> None:
@@ -97,26 +98,32 @@ def test_a_fast_pan_is_no_cut(speed: int) -> None:
     assert marks(moving(1, 9, speed)) == {0: "cut"}
 
 
-def test_still_and_empty_clips_have_one_shot() -> None:
-    assert marks([make_texture(40, 60)] * 5) == {0: "cut"}
-    assert marks([np.zeros((40, 60, 3), np.uint8)] * 5) == {0: "cut"}
-    assert marks([make_texture(2, 2)]) == {0: "cut"}
-    assert marks([]) == {}
+@pytest.mark.parametrize(
+    "pictures",
+    [
+        pytest.param([make_texture(40, 60)] * 5, id="still"),
+        pytest.param([np.zeros((40, 60, 3), np.uint8)] * 5, id="black"),
+        pytest.param([make_texture(2, 2)], id="four pixels"),
+        pytest.param([], id="no frame"),
+    ],
+)
+def test_still_and_empty_clips_have_one_shot(pictures: list[np.ndarray]) -> None:
+    assert marks(pictures) == ({0: "cut"} if pictures else {})
 
 
 def test_frames_of_another_size_are_another_shot() -> None:
     assert marks([make_texture(40, 60)] * 3 + [make_texture(60, 60)] * 2) == {0: "cut", 3: "cut"}
 
 
-def test_times_given_become_cuts() -> None:
+def test_given_times_are_cuts() -> None:
     frames = numbered(moving(1, 8))
-    found = [m.value for _, m in marked_at(frames, [Fraction(5, RATE), Fraction(3, RATE)])]
-    assert found == ["cut", "same", "same", "cut", "same", "cut", "same", "same"]
+    marked = [m.value for _, m in marked_at(frames, [Fraction(5, RATE), Fraction(3, RATE)])]
+    assert marked == ["cut", "same", "same", "cut", "same", "cut", "same", "same"]
 
 
 @pytest.mark.clips
 @pytest.mark.parametrize(
-    "name, first, stop, cuts",
+    ("name", "first", "stop", "cuts"),
     [
         ("film_bikes_cuts.mp4", 0, 250, [30, 76, 137, 187, 242]),
         ("anime_onepiece_cut.mp4", 80, 130, [100]),
@@ -130,52 +137,57 @@ def test_times_given_become_cuts() -> None:
 def test_the_cuts_of_real_films(
     clips: Path, name: str, first: int, stop: int, cuts: list[int]
 ) -> None:
-    found = find_shots(open_clip(clips / name, size="240", start=str(first), end=str(stop)))
-    assert [frame.index for frame, mark in found if mark is not Mark.SAME] == [first, *cuts]
+    marked = find_shots(open_clip(clips / name, size="240", start=str(first), end=str(stop)))
+    assert [frame.index for frame, mark in marked if mark is not Mark.SAME] == [first, *cuts]
 
 
-def carried(network: Network, frames: list[Frame], marked: Sequence[Mark]) -> list[np.ndarray]:
-    """Return what is carried after each frame."""
-    options = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=2)
-    dreamer = VideoDreamer(network, options, CarryOptions(carry_iterations=1))
-    found = []
+def carried_residuals(
+    network: Network, frames: list[Frame], marked: Sequence[Mark]
+) -> list[Tensor]:
+    """Return the residual that is carried after each frame."""
+    dreamer = VideoDreamer(network, FAST_DREAM, CarryOptions(carry_iterations=1))
+    residuals: list[Tensor] = []
     for frame, mark in zip(frames, marked, strict=True):
         dreamer(frame, mark)
-        found.append(dreamer._carried[0].residual)
-    return found
+        residuals.append(dreamer.state()["dream"]["dreams"][0]["residual"])
+    return residuals
 
 
 def test_nothing_is_carried_over_a_cut(noise_network: Network) -> None:
     frames = numbered(moving(1, 3))
-    fresh = carried(noise_network, frames[2:], [Mark.CUT])[-1]
-    cut = carried(noise_network, frames, [Mark.CUT, Mark.SAME, Mark.CUT])[-1]
-    same = carried(noise_network, frames, [Mark.CUT, Mark.SAME, Mark.SAME])[-1]
-    assert np.array_equal(cut, fresh)
-    assert not np.array_equal(same, fresh)
+    fresh, cut, same = (
+        carried_residuals(noise_network, frames[3 - len(marked) :], marked)[-1]
+        for marked in (
+            [Mark.CUT],
+            [Mark.CUT, Mark.SAME, Mark.CUT],
+            [Mark.CUT, Mark.SAME, Mark.SAME],
+        )
+    )
+    assert torch.equal(cut, fresh)
+    assert not torch.equal(same, fresh)
 
 
 def test_a_flash_leaves_what_is_carried_alone(noise_network: Network) -> None:
     frames = numbered(moving(1, 3))
     white = replace(frames[1], picture=np.full_like(frames[1].picture, 250))
-    found = carried(noise_network, [frames[0], white], [Mark.CUT, Mark.FLASH])
-    assert np.array_equal(found[0], found[1])
+    before, behind = carried_residuals(noise_network, [frames[0], white], [Mark.CUT, Mark.FLASH])
+    assert torch.equal(before, behind)
 
 
 def test_a_clip_is_dreamed_shot_by_shot(noise_network: Network) -> None:
-    pictures = moving(1, 6) + moving(2, 4)
-    options = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1)
-    carry = CarryOptions(carry_iterations=1)
-    whole = list(dream_video(numbered(pictures), noise_network, options=options, carry=carry))
-    second = list(dream_video(numbered(pictures)[6:], noise_network, options=options, carry=carry))
-    for one, other in zip(whole[6:], second, strict=True):
-        assert np.array_equal(one.picture, other.picture)
-    none = dream_video(
-        numbered(pictures), noise_network, options=options, carry=replace(carry, cuts="none")
-    )
-    assert len(list(none)) == len(pictures)
+    frames = numbered(moving(1, 6) + moving(2, 4))
+
+    def dream(part: list[Frame], **values: object) -> list[np.ndarray]:
+        carry = CarryOptions(carry_iterations=1, **values)
+        dreams = dream_video(part, noise_network, options=FAST_DREAM, carry=carry)
+        return [frame.picture for frame in dreams]
+
+    whole, second = dream(frames), dream(frames[6:])
+    assert np.array_equal(whole[6:], second)
+    assert len(dream(frames, cuts="none")) == len(frames)
 
 
-def test_a_list_of_cuts_goes_round(tmp_path: Path) -> None:
+def test_a_list_of_cuts_is_read_as_written(tmp_path: Path) -> None:
     clip = open_clip(make_film(tmp_path / "film.mp4", frames=48), start="10", end="40")
     rate = clip.info.rate
     shots = [(n, clip.info.frame_time(n)) for n in (0, 12, 30, 44)]
@@ -183,27 +195,29 @@ def test_a_list_of_cuts_goes_round(tmp_path: Path) -> None:
     assert read_cut_list(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 20 / rate]
     (tmp_path / "cuts.txt").write_text("# mine\n\n0.5s from here on\n50%\n")
     assert read_cut_list(clip, str(tmp_path / "cuts.txt")) == [2 / rate, 14 / rate]
-    assert read_cut_list(clip, "auto") is None and read_cut_list(clip, "none") is None
+    assert read_cut_list(clip, "auto") is None
+    assert read_cut_list(clip, "none") is None
 
 
 def test_a_bad_list_of_cuts_is_refused(tmp_path: Path) -> None:
     clip = open_clip(SAMPLE_CLIP)
-    with pytest.raises(MediaError, match="dreamflow shots"):
+    with pytest.raises(MediaError, match=r"none\.txt"):
         read_cut_list(clip, str(tmp_path / "none.txt"))
     (tmp_path / "cuts.txt").write_text("12\nsoon\n")
     with pytest.raises(SettingsError, match=r"line 2: .*soon"):
         read_cut_list(clip, str(tmp_path / "cuts.txt"))
     (tmp_path / "film").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(MediaError, match="not text"):
+    with pytest.raises(MediaError, match="film"):
         read_cut_list(clip, str(tmp_path / "film"))
 
 
-def test_the_command_lists_writes_and_draws(
+def test_the_command_lists_shots_writes_them_and_draws_a_sheet(
     tmp_path: Path, cli: Callable[..., CommandResult]
 ) -> None:
     out, sheet = tmp_path / "cuts.txt", tmp_path / "shots.png"
     run = cli("shots", SAMPLE_CLIP, out, "--sheet", sheet, "--json")
-    assert run.code == 0 and '"frames": 96' in run.out
+    assert run.code == 0
+    assert '"frames": 96' in run.out
     assert sheet.stat().st_size > 1000
     small = ("--size", "48", "--end", "3", "--octaves", "1", "--iterations", "1")
     dream = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", "--cuts", out, *small)
@@ -213,4 +227,5 @@ def test_the_command_lists_writes_and_draws(
     assert ": 1 shot " in listed.splitlines()[0]
     assert re.search(r"^ +1 +0 +0\.00 +96 +4\.00$", listed, re.MULTILINE)
     missing = cli("video", SAMPLE_CLIP, tmp_path / "e.mp4", "--cuts", tmp_path / "no.txt", *small)
-    assert missing.code == 1 and "no.txt" in missing.err
+    assert missing.code == 1
+    assert "no.txt" in missing.err

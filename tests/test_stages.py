@@ -56,9 +56,8 @@ def test_decay_and_confidence_weigh_what_is_carried() -> None:
     confidence = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     state = make_state(make_dream(torch.ones(1, 3, 8, 8), age=0.5))
     motion = make_uniform_motion(0, 0, 8, 8, confidence)
-    dream = stages.advect(
-        state, motion, make_settings(carry=CarryOptions(decay=0.8)), GAINS
-    ).dreams[0]
+    decaying = make_settings(carry=CarryOptions(decay=0.8))
+    dream = stages.advect(state, motion, decaying, GAINS).dreams[0]
     expected = torch.from_numpy(confidence)
     torch.testing.assert_close(dream.residual[0, 1], 0.8 * expected)
     torch.testing.assert_close(dream.age[0, 0], 0.5 * expected)
@@ -84,7 +83,8 @@ def test_the_reference_energy_moves_with_the_scene() -> None:
     torch.testing.assert_close(moved, expected, rtol=0.05, atol=0)
     assert after.reference_energy[..., 0] == pytest.approx(float(before.mean()), rel=0.05)
     ratio = after.energy_ratio(GAINS)
-    assert ratio[..., shift + 1 :].min() > 0.5 and ratio[..., 0].max() < 0.1
+    assert ratio[..., shift + 1 :].min() > 0.5
+    assert ratio[..., 0].max() < 0.1
 
 
 def test_half_confidence_still_carries_most_of_the_reference_energy() -> None:
@@ -269,7 +269,8 @@ def test_nothing_is_measured_that_changes_nothing(values: dict[str, object]) -> 
     state = replace(make_state(make_dream(make_residual(16, 16))), since_measured=10.0)
     frame = torch.zeros(1, 3, 16, 16)
     after, measured = stages.observe(state, frame, frame, make_settings(**values), GAINS)
-    assert measured == {} and after.since_measured == 0
+    assert measured == {}
+    assert after.since_measured == 0
 
 
 @settings(max_examples=25, deadline=None)
@@ -285,7 +286,8 @@ def test_what_is_packed_are_shares(height: int, width: int, age: float) -> None:
     values = dict(zip(pending.names, pending.values.tolist(), strict=False))
     blocks = pending.values[len(pending.names) :]
     assert blocks.numel() == pending.grid[0] * pending.grid[1]
-    assert blocks.min() >= 0 and blocks.max() <= 1 + 1e-6
+    assert blocks.min() >= 0
+    assert blocks.max() <= 1 + 1e-6
     for name in ("young_share", "missing", "coverage"):
         assert 0 <= values[name] <= 1 + 1e-6
     assert values["young_share"] == (age < GAINS.young_below_age)
@@ -315,7 +317,8 @@ def test_more_effort_is_more_work(noise_network: Network) -> None:
         for effort in (GAINS.max_effort, 1.0, 0.6, 0.3, 0.1, GAINS.min_effort)
     ]
     work = [one["iterations"] * one["step"] for one in done]
-    assert work == sorted(work, reverse=True) and len(set(work)) == len(work)
+    assert work == sorted(work, reverse=True)
+    assert len(set(work)) == len(work)
     assert done[1]["iterations"] == CarryOptions.carry_iterations
     assert done[1]["step"] == pytest.approx(CarryOptions.carry_step)
 

@@ -648,7 +648,7 @@ def test_a_carried_dream_follows_a_guide_that_changes(tmp_path: Path, pocket: Ne
     dreamer, fresh = (VideoDreamer(pocket, options, CarryOptions(), timeline) for _ in range(2))
     frames = [Frame(number, Fraction(number, 12), picture) for number in range(16)]
     last = [dreamer(frame) for frame in frames][-1]
-    value = fresh.course.at(frames[-1].time).objective.value
+    value = fresh.settings_timeline.at(frames[-1].time).objective.value
     source, carried, new = (
         value(picture_to_tensor(one)) for one in (picture, last.picture, fresh(frames[-1]).picture)
     )

@@ -57,7 +57,8 @@ def test_a_frame_that_was_traced_again_has_its_last_row(tmp_path: Path) -> None:
     write_traces(path, Trace(0), Trace(1, effort=0.5), Trace(2))
     write_traces(path, Trace(1, effort=0.25))
     rows = read_traces(path)
-    assert [row["frame"] for row in rows] == [0, 1, 2] and rows[1]["effort"] == 0.25
+    assert [row["frame"] for row in rows] == [0, 1, 2]
+    assert rows[1]["effort"] == 0.25
 
 
 def test_a_row_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:

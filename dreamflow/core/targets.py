@@ -22,7 +22,7 @@ from dreamflow.core.errors import SettingsError, named
 CLASS_LAYER = "class"
 """Name of the layer that holds a network's classes, one channel each."""
 PICK_KINDS = ("strongest", "weakest", "random")
-"""Ways to pick channels by their response to a picture; random ones are among those that respond."""
+"""How channels are picked by their response to a picture; "random" is of all that respond."""
 PICK_SYNTAX = "strongest 5, weakest 5 or random 5"
 MIN_FADED_WEIGHT = 1e-6
 """Targets whose weight in a cross-fade is smaller than this are left out."""

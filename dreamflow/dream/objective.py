@@ -136,7 +136,7 @@ class Objective:
         return is_unchanged
 
     def check_finite(self, dreamed: Tensor) -> None:
-        """Raise SettingsError if activations were too large for float16, which leaves NaN in a dream.
+        """Raise SettingsError if activations overflowed float16, which leaves NaN in a dream.
 
         It reads back one number from the device, so it is for the end of a dream, not for a step.
         """

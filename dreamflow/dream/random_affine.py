@@ -1,4 +1,4 @@
-"""Rotation and scaling of images about their centre, random before each step or by a given factor."""
+"""Rotation and scaling of images about their centre, at random or by a given factor."""
 
 from __future__ import annotations
 

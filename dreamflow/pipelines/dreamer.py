@@ -295,9 +295,13 @@ class VideoDreamer:
         )
 
     def _seconds_since(self, before: Frame | None, frame: Frame) -> float:
-        """Return the time between two frames, in either direction; where there is none, usual."""
+        """Return the time between two frames in either direction, or that of a usual frame.
+
+        It is usual where two frames have one time, and from a loop's end to its beginning.
+        """
         seconds = abs(float(frame.time - before.time)) if before else 0.0
-        return seconds if seconds > 0 else self._frame_s
+        wraps = before is not None and self.carry.loop and frame.time < before.time
+        return self._frame_s if wraps or seconds == 0 else seconds
 
     def _is_renewal_due(self, time: Fraction) -> bool:
         """Return whether a fresh dream is to tell how strong one is now."""

@@ -23,8 +23,8 @@ from dreamflow.core.schedules.timecode import Moment, Timeline
 DefaultT = TypeVar("DefaultT")
 
 FloatOrSchedule = float | Any
-"""Type of a setting that is a number, a `Schedule`, or the text of one, which is parsed. It is
-`Any` to type checkers because `Options.at` returns plain numbers, which is what calculations use."""
+"""Type of a setting that is a number, a `Schedule`, or the text of one, which is parsed. To type
+checkers it is `Any`, because `Options.at` returns plain numbers, which is what calculations use."""
 IntOrSchedule = int | Any
 """The same for whole numbers."""
 

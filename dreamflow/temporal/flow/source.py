@@ -129,7 +129,9 @@ class MotionSource:
         with self._times.stage("flow"):
             if self._still_where_equal and np.array_equal(before.picture, here.picture):
                 return still_motion(*reduced_size(*here.picture.shape[:2]), self.gains)
-            flow = (self._cache or self._source)(before, here)
+            # An empty cache is false: it is asked for being there, not for holding anything.
+            source = self._source if self._cache is None else self._cache
+            flow = source(before, here)
             return complete_flow(flow, before.picture, here.picture, self.gains)
 
 
