@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from dreamflow.core.errors import SettingsError
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.caffe.graph import INPUT_NODE
@@ -132,6 +134,15 @@ def render(tmp_path: Path, noise_network: Network) -> Rendering:
     from job_rendering import Rendering  # which imports this module
 
     return Rendering(tmp_path, noise_network)
+
+
+@contextmanager
+def refused(setting: str, where: str | None = None) -> Iterator[None]:
+    """Expect a SettingsError about a setting."""
+    with pytest.raises(SettingsError) as error:
+        yield
+    assert error.value.setting == setting, str(error.value)
+    assert where is None or error.value.where == where
 
 
 class CommandResult(NamedTuple):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import av
+import psutil
 import pytest
 from conftest import SAMPLE_CLIP
 
@@ -35,6 +37,14 @@ def decode_output(out: Path) -> list[tuple[int | None, bytes]]:
         return [(n, path.read_bytes()) for n, path in enumerate(sorted(out.glob("*.png")))]
     with av.open(str(out)) as film:
         return [(f.pts, f.to_ndarray(format="rgb24").tobytes()) for f in film.decode(video=0)]
+
+
+def kill_ffmpeg() -> None:
+    """Kill this process's ffmpeg, and wait until it is dead; its exit code stays to be read."""
+    for child in psutil.Process().children():
+        child.kill()
+        while child.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
 
 
 class Interruption(RuntimeError):

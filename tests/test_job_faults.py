@@ -25,7 +25,16 @@ from conftest import (
     CommandResult,
     make_film,
 )
-from job_rendering import CARRY, DREAM, FAST, SETTINGS, Interruption, Rendering, decode_output
+from job_rendering import (
+    CARRY,
+    DREAM,
+    FAST,
+    SETTINGS,
+    Interruption,
+    Rendering,
+    decode_output,
+    kill_ffmpeg,
+)
 
 import dreamflow.jobs.output
 import dreamflow.media.write.segments
@@ -195,7 +204,7 @@ def test_a_killed_encoder_loses_no_frame(
     write = FfmpegFramePipe.write
 
     def write_to_killed(pipe: FfmpegFramePipe, picture: np.ndarray, time: Fraction) -> None:
-        pipe.kill()
+        kill_ffmpeg()
         write(pipe, picture, time)
 
     with monkeypatch.context() as patched:

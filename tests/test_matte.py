@@ -19,6 +19,7 @@ from conftest import (
     make_film,
     make_texture,
     psnr,
+    refused,
     run_ffmpeg,
 )
 from hypothesis import given, settings
@@ -166,11 +167,11 @@ def test_a_scheduled_strength_is_that_of_each_frame(noise_network: Network) -> N
 
 def test_schedules_of_strength_are_checked_first(film: Path, noise_network: Network) -> None:
     show = ShowOptions(strength="0: 0, 100s: 1")
-    with pytest.raises(SettingsError, match=r"strength, keyframe 2.*past the end"):
+    with pytest.raises(SettingsError, match="strength, keyframe 2"):
         build_video_pipeline(open_clip(film), noise_network, VideoSettings(DREAM, CARRY, show=show))
-    with pytest.raises(SettingsError, match="needs the rate and length"):
+    with refused("timeline"):
         Compositor(show)
-    with pytest.raises(SettingsError, match="at most 2"):
+    with refused("strength"):
         ShowOptions(strength=2.5)
 
 
@@ -545,12 +546,11 @@ def test_dream_video_takes_matte_files_clips_and_arrays(
     levels = [np.full((48, 64), 20 * n, np.uint8) for n in range(3)]
     assert dreamed(mattes=levels) == by_file != dreamed()
     assert dreamed(mattes=np.full((48, 64), 0.0)) == [frame.picture.tobytes() for frame in clip]
-    with pytest.raises(SettingsError) as error:
+    with refused("mattes"):
         dreamed(mattes=levels, show=ShowOptions(matte=str(path)))
-    assert error.value.setting == "mattes"
-    with pytest.raises(SettingsError, match="no mattes"):
+    with refused("mattes"):
         dreamed(mattes=[])
-    with pytest.raises(SettingsError, match="goes with a Clip"):
+    with refused("matte"):
         list(
             dream_video(
                 list(clip), noise_network, None, DREAM, CARRY, (), show=ShowOptions(matte=str(path))
@@ -680,7 +680,7 @@ def test_a_cropped_job_is_resumed(render: Rendering, large: Path) -> None:
     last = render.folder / "mattes" / "9.png"
     kept = last.read_bytes()
     grey(last, np.full((320, 400), 255))
-    with pytest.raises(SettingsError, match="another matte file"):
+    with refused("matte"):
         render("d.mp4", settings, source=large)
     last.write_bytes(kept)
     assert decode_output(render("d.mp4", settings, source=large)) == whole
@@ -813,9 +813,9 @@ def test_a_changed_matte_is_refused(render: Rendering, film: Path) -> None:
     settings = VideoSettings(DREAM, CARRY, show=ShowOptions(matte=str(path)))
     render.interrupt("d.mp4", settings, at=6, source=film)
     grey(path, 255 - halves(48, 64))
-    with pytest.raises(SettingsError, match="another matte file"):
+    with refused("matte"):
         render("d.mp4", settings, source=film)
-    with pytest.raises(SettingsError, match=r"strength 1, not 0\.5"):
+    with refused("strength"):
         render("d.mp4", replace(settings, show=replace(settings.show, strength=0.5)), source=film)
     grey(path, halves(48, 64))
     render("d.mp4", settings, source=film)

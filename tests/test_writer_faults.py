@@ -9,15 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from conftest import decode_with_ffmpeg, make_film, make_texture
+from job_rendering import kill_ffmpeg
 
 from dreamflow.core.errors import MediaError, OutputError
 from dreamflow.core.frames import Frame
@@ -92,14 +91,6 @@ def test_a_damaged_picture_in_a_folder_keeps_the_frames_before_it(tmp_path: Path
 
 
 # --- encoding in a thread
-
-
-def kill_ffmpeg() -> None:
-    """Kill this process's ffmpeg, and wait until it is dead; its exit code stays to be read."""
-    for child in psutil.Process().children():
-        child.kill()
-        while child.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.01)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")

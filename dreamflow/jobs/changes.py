@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import format_setting_value
-from dreamflow.jobs.fingerprints import describe_input, is_input_unchanged
+from dreamflow.jobs.fingerprints import describe_input, input_setting, is_input_unchanged
 from dreamflow.media.write.metadata import RECORD_VERSION_KEY
 from dreamflow.pipelines.settings.groups import diff_settings
 
@@ -21,10 +22,23 @@ MAX_SHOWN_CHANGES = 3
 """Changes that a message names at most."""
 
 
-def describe_changes(
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs from what a job began with.
+
+    Attributes:
+        words: What it was then, and is now; settings keep their mark (`named`).
+        setting: The setting, or the input's name.
+    """
+
+    words: str
+    setting: str
+
+
+def find_changes(
     before: Mapping[str, Any], now: Mapping[str, Any], files_read: int
-) -> list[str]:
-    """Return in words how a job's settings, inputs and machine differ from those it began with.
+) -> list[Change]:
+    """Return how a job's settings, inputs and machine differ from those it began with.
 
     Args:
         before: The job's metadata as they were written when it began.
@@ -32,32 +46,30 @@ def describe_changes(
         files_read: How many files of a clip of pictures the job has read; those behind may change.
 
     Returns:
-        The differences, the most important ones first; settings keep their mark (`named`).
+        The differences, the most important ones first.
     """
     begun, given = before["record"], now["record"]
     if begun["command"] != given["command"]:
-        return [f"by `{begun['command']}`, not `{given['command']}`"]
+        return [Change(f"by `{begun['command']}`, not `{given['command']}`", "command")]
     changes = [
-        f"{named(name)} {_format_value(was)}, not {_format_value(given['settings'].get(name))}"
+        _change_of(name, was, given["settings"].get(name))
         for name, was in diff_settings(begun["settings"], given["settings"]).items()
     ]
     if not changes and begun["network"] != given["network"]:
-        changes.append(f"other weights of {begun['network']['name']}")
+        changes.append(Change(f"other weights of {begun['network']['name']}", "weights"))
     for name, fingerprint in before["inputs"].items():
         if not is_input_unchanged(name, fingerprint, now["inputs"].get(name, []), files_read):
-            changes.append(f"another {describe_input(name)}")
-    return [*changes, *_describe_plate_and_machine_changes(before, now)]
-
-
-def _describe_plate_and_machine_changes(
-    before: Mapping[str, Any], now: Mapping[str, Any]
-) -> Iterator[str]:
+            changes.append(Change(f"another {describe_input(name)}", input_setting(name)))
     if before.get("plate") != now.get("plate"):
-        plates = [_format_value(metadata.get("plate")) for metadata in (before, now)]
-        yield f"{named('plate')} {plates[0]}, not {plates[1]}"
-    for name, value in (LEGACY_MACHINE_DEFAULTS | before["machine"]).items():
-        if value != now["machine"][name]:
-            yield f"{named(name)} {value}, not {now['machine'][name]}"
+        changes.append(_change_of("plate", before.get("plate"), now.get("plate")))
+    for name, was in (LEGACY_MACHINE_DEFAULTS | before["machine"]).items():
+        if was != now["machine"][name]:
+            changes.append(_change_of(name, was, now["machine"][name]))
+    return changes
+
+
+def _change_of(setting: str, was: Any, value: Any) -> Change:
+    return Change(f"{named(setting)} {_format_value(was)}, not {_format_value(value)}", setting)
 
 
 def check_job_unchanged(
@@ -82,10 +94,12 @@ def check_job_unchanged(
             f"with `dreamflow jobs finish {folder}`, or start over with {named('fresh')}",
             where=folder.name,
         )
-    if changes := describe_changes(before, now, files_read):
+    if changes := find_changes(before, now, files_read):
+        words = " and ".join(change.words for change in changes[:MAX_SHOWN_CHANGES])
         raise SettingsError(
-            f"the job {folder.name} was begun with {' and '.join(changes[:MAX_SHOWN_CHANGES])}: "
-            f"give the same settings, or start over with {named('fresh')}",
+            f"the job {folder.name} was begun with {words}: give the same settings, or start over "
+            f"with {named('fresh')}",
+            setting=changes[0].setting,
             where=folder.name,
         )
     for key, program in ((RECORD_VERSION_KEY, "DreamFlow"), ("torch", "PyTorch")):

@@ -12,7 +12,7 @@ from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.dream.progress import StepCallback
 from dreamflow.pipelines.dreamer import DreamerControls, open_dreamer_controls
 
-CHECKPOINT_INTERVAL_S = 10.0
+JOB_CHECKPOINT_INTERVAL_S = 10.0
 """Least time between two checkpoints: a kill loses the work of this time, or one frame."""
 
 
@@ -47,7 +47,7 @@ class RenderControls:
     on_step: StepCallback | None = None
     stage_times: StageTimes = IGNORED_STAGE_TIMES
     segment_frames: int | None = None
-    checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+    checkpoint_interval_s: float = JOB_CHECKPOINT_INTERVAL_S
     gains_path: Path | None = None
     trace_path: Path | None = None
 

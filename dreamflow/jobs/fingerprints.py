@@ -14,6 +14,7 @@ from dreamflow.pipelines.inputs import (
     CUTS_INPUT,
     FIXED_MATTE_INPUT,
     FLOW_INPUT,
+    GAINS_INPUT,
     MATTE_INPUT,
     REFERENCE_INPUT,
     InputFiles,
@@ -40,6 +41,7 @@ _SETTING_BY_INPUT = {
     MATTE_INPUT: "matte",
     FIXED_MATTE_INPUT: "matte",
     REFERENCE_INPUT: "guided_by",
+    GAINS_INPUT: "gains",
 }
 
 
@@ -47,6 +49,11 @@ def describe_input(name: str) -> str:
     """Return an input in words: its setting, where one names it, or what it is, such as `clip`."""
     setting = _SETTING_BY_INPUT.get(name)
     return name if setting is None else f"{named(setting)} file"
+
+
+def input_setting(name: str) -> str:
+    """Return the setting that names an input, or the input's own name, such as `clip`."""
+    return _SETTING_BY_INPUT.get(name, name)
 
 
 def fingerprint_input(name: str, files: Sequence[Path]) -> list[FileFingerprint]:

@@ -1,4 +1,4 @@
-"""What of a dream is shown, sweeps through layers, and zooms."""
+"""Settings of what is shown of a dream, of sweeps and of zooms."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import ClassVar
 from dreamflow.core.options.declaration import FloatOrSchedule, Options, option
 
 DEFAULT_HOLD_S = DEFAULT_FADE_S = 1.0
-"""Seconds that a layer of a sweep stays, and a fade takes, where nothing says otherwise."""
+"""Seconds that a sweep holds each layer, and that each fade takes, by default."""
 
 
 @dataclass(frozen=True)
 class ShowOptions(Options):
-    """How much of the dream is shown, and where. What is carried between frames is all of it."""
+    """How much of the dream is shown, and where; the whole dream is carried between frames."""
 
     PANEL: ClassVar[str] = "What is shown"
     strength: FloatOrSchedule = option(
@@ -47,7 +47,7 @@ class ShowOptions(Options):
 
 @dataclass(frozen=True)
 class SweepOptions(Options):
-    """Which layers a sweep goes through, and how long it stays on each."""
+    """Which layers a sweep shows, and how long."""
 
     layers: str | None = option(
         None,
@@ -77,7 +77,7 @@ class SweepOptions(Options):
 
 @dataclass(frozen=True)
 class ZoomOptions(Options):
-    """How a camera moves into a dream, how the dream grows on the way, and for how long."""
+    """How a camera moves into a dream, how the dream grows meanwhile, and for how long."""
 
     layers: str | None = option(
         None,
