@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dreamflow.core.errors import DreamFlowError, DreamFlowWarning
     from dreamflow.core.frames import Frame
     from dreamflow.dream.options import DreamOptions
-    from dreamflow.jobs.output import write_video
+    from dreamflow.jobs.output_writer import write_video
     from dreamflow.media.options import ClipOptions
     from dreamflow.media.read.clip import Clip, open_clip
     from dreamflow.media.stills import read_picture, write_picture
@@ -60,7 +60,7 @@ _EXPORT_MODULES = {
     "open_clip": "media.read.clip",
     "read_picture": "media.stills",
     "write_picture": "media.stills",
-    "write_video": "jobs.output",
+    "write_video": "jobs.output_writer",
 }
 
 __all__ = [

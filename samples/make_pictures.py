@@ -48,7 +48,7 @@ STRIP_ROWS_PER_FRAME = 3  # lines of a strip per frame
 
 
 def load_still(name: str, size: tuple[int, int]) -> np.ndarray:
-    from dreamflow.media.read.decoders import resize_picture
+    from dreamflow.media.resize import resize_picture
 
     return resize_picture(dreamflow.read_picture(SAMPLES_DIR / name), *size)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 import numpy as np
@@ -21,6 +21,9 @@ from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.caffe.graph import INPUT_NODE
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
+
+if TYPE_CHECKING:
+    from job_rendering import Rendering
 
 REPO_ROOT = Path(__file__).parent.parent
 SHARED_DIR = Path(os.environ.get("DREAMFLOW_SHARED", REPO_ROOT.parent / "shared"))
@@ -121,6 +124,14 @@ def real_network() -> Network:
 @pytest.fixture
 def clips() -> Path:
     return SHARED_DIR / "clips"
+
+
+@pytest.fixture
+def render(tmp_path: Path, noise_network: Network) -> Rendering:
+    """Renders into the test's folder, on a network of noise."""
+    from job_rendering import Rendering  # which imports this module
+
+    return Rendering(tmp_path, noise_network)
 
 
 class CommandResult(NamedTuple):

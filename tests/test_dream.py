@@ -9,9 +9,9 @@ from conftest import make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.keyed_random import jitter_offset
+from dreamflow.core.targets import Target, parse_blend
 from dreamflow.core.tensors import (
     array_to_tensor,
     picture_to_tensor,
@@ -156,7 +156,7 @@ def test_nonsense_layers_are_refused(layers: list[str]) -> None:
 
 
 def test_layers_parse() -> None:
-    assert parse_blend(["conv2/3x3", "inception_4c/output=0.5"]) == {
-        "conv2/3x3": 1.0,
-        "inception_4c/output": 0.5,
+    assert parse_blend(["conv2/3x3", "inception_4c/output=0.5"]).weights == {
+        Target("conv2/3x3"): 1.0,
+        Target("inception_4c/output"): 0.5,
     }

@@ -1,8 +1,8 @@
-"""Damaged films never bring the process down, and never end in anything but one clear line.
+"""Damaged videos never crash the process, and never end in anything but one clear line.
 
-Each damaged copy is opened and decoded in another process, since a decoder that corrupts its memory
-takes the process with it. A few run with the suite; `DREAMFLOW_FUZZ=30 pytest tests/test_fuzz.py`
-does 30 copies of each film.
+Each damaged copy is decoded in another process, since a decoder that corrupts its memory crashes
+it. A few copies run with the suite; `DREAMFLOW_FUZZ=30 pytest tests/test_fuzz.py` does 30 of each
+video.
 """
 
 from __future__ import annotations
@@ -17,30 +17,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import SHARED_DIR, run_ffmpeg
+from conftest import REPO_ROOT, SHARED_DIR, run_ffmpeg
 
 COPIES = int(os.environ.get("DREAMFLOW_FUZZ", "2"))
 FRAMES = 12
-TIME_LIMIT_S = 60
-"""For each film: one that hangs counts as a crash."""
+TIMEOUT_S = 60
+"""For each copy: one that takes longer counts as a crash."""
+SCRIPT = REPO_ROOT / "tests" / "scripts" / "decode_files.py"
 
-WORKER = """
-import json, sys, traceback, warnings
-from dreamflow.core.errors import DreamFlowError
-from dreamflow import open_clip
-warnings.simplefilter("ignore")
-for line in sys.stdin:
-    try:
-        clip = open_clip(line.rstrip("\\n"), size="64", end="12")
-        outcome = sum(1 for _ in clip)
-    except DreamFlowError as error:
-        outcome = str(error)
-    except BaseException:
-        outcome = {"traceback": traceback.format_exc()}
-    print(json.dumps(outcome), flush=True)
-"""
-
-MADE = {
+OPTIONS_BY_NAME = {
     "h264.mp4": ("-c:v", "libx264"),
     "hevc.mkv": ("-c:v", "libx265", "-x265-params", "log-level=none"),
     "vp8.webm": ("-c:v", "libvpx"),
@@ -57,7 +42,7 @@ MADE = {
     "palette.gif": (),
     "animated.webp": (),
 }
-REAL = (
+REAL_CLIPS = (
     "bear_odd_161x121_vp9.webm",
     "desk_interlaced_h264.mp4",
     "handheld_plant_aac.mp4",
@@ -69,82 +54,87 @@ REAL = (
 )
 
 
-def damaged(whole: bytes, seed: int) -> bytes:
-    """Return a film with bits flipped, few or many, anywhere or in its head, and cut at times."""
-    chance = random.Random(seed)
-    data = bytearray(whole)
+def damage(content: bytes, seed: int) -> bytes:
+    """Flip bits, few or many, anywhere or in the first 2,000 bytes, and sometimes truncate."""
+    rng = random.Random(seed)
+    data = bytearray(content)
     reach = len(data) if seed % 2 else min(len(data), 2000)
-    for _ in range(chance.choice((1, 3, 10, 40, 200))):
-        data[chance.randrange(reach)] ^= 1 << chance.randrange(8)
-    return bytes(data[: chance.randrange(len(data))] if seed % 5 == 4 else data)
+    for _ in range(rng.choice((1, 3, 10, 40, 200))):
+        data[rng.randrange(reach)] ^= 1 << rng.randrange(8)
+    return bytes(data[: rng.randrange(len(data))] if seed % 5 == 4 else data)
 
 
-class Worker:
-    """A process that opens and decodes films, one by one; a new one after a crash."""
+class DecoderProcess:
+    """A process that decodes videos one by one; a new one after a crash."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> DecoderProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.process is not None:
-            self._end()
+        self.end()
 
-    def _end(self) -> int:
+    def end(self) -> int:
+        """Let the process end, and return its exit code."""
         process, self.process = self.process, None
-        assert process and process.stdin and process.stdout
+        if process is None:
+            return 0
+        assert process.stdin
+        assert process.stdout
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
         process.stdout.close()
         return process.wait()
 
-    def open(self, path: Path) -> object:
-        """Return what came of a film: how many frames, an error's line, or a fault."""
+    def decode(self, path: Path) -> object:
+        """Return the number of frames, an error's message, or a dict that describes a fault."""
         if self.process is None:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", WORKER],
+                [sys.executable, str(SCRIPT)],
+                env={**os.environ, "PYTHONPATH": str(REPO_ROOT)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
             )
-        assert self.process.stdin and self.process.stdout
-        limit = threading.Timer(TIME_LIMIT_S, self.process.kill)
-        limit.start()
+        assert self.process.stdin
+        assert self.process.stdout
+        timer = threading.Timer(TIMEOUT_S, self.process.kill)
+        timer.start()
         self.process.stdin.write(f"{path}\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
-        limit.cancel()
-        return json.loads(answer) if answer else {"crash": self._end()}
+        timer.cancel()
+        return json.loads(answer) if answer else {"crash": self.end()}
 
 
-def check(whole: Path, folder: Path) -> None:
-    """Assert that damaged copies of a film give frames, or one clear line."""
+def check_damaged_copies(video: Path, folder: Path) -> None:
+    """Assert that damaged copies of a video give frames, or one clear line."""
     faults: list[str] = []
-    with Worker() as worker:
+    with DecoderProcess() as decoder:
         for copy in range(COPIES):
-            seed = 1000 * copy + sum(whole.name.encode())
-            path = folder / f"{seed}_{whole.name}"
-            path.write_bytes(damaged(whole.read_bytes(), seed))
-            outcome = worker.open(path)
-            fine = isinstance(outcome, int) and 0 < outcome <= FRAMES
+            seed = 1000 * copy + sum(video.name.encode())
+            path = folder / f"{seed}_{video.name}"
+            path.write_bytes(damage(video.read_bytes(), seed))
+            outcome = decoder.decode(path)
+            decoded = isinstance(outcome, int) and 0 < outcome <= FRAMES
             refused = isinstance(outcome, str) and path.name in outcome and "\n" not in outcome
-            if not (fine or refused):
+            if not (decoded or refused):
                 faults.append(f"{path}: {outcome}")
-        assert worker.process is None or worker._end() == 0, "it came to its end in good order"
+        assert decoder.end() == 0, "the decoder's process ends without a crash"
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_damaged_made_films(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", OPTIONS_BY_NAME)
+def test_damaged_generated_videos(tmp_path: Path, name: str) -> None:
     source = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25", "-frames:v", str(FRAMES))
-    run_ffmpeg(*source, "-pix_fmt", "yuv420p", *MADE[name], tmp_path / name)
-    check(tmp_path / name, tmp_path)
+    run_ffmpeg(*source, "-pix_fmt", "yuv420p", *OPTIONS_BY_NAME[name], tmp_path / name)
+    check_damaged_copies(tmp_path / name, tmp_path)
 
 
 @pytest.mark.clips
-@pytest.mark.parametrize("name", REAL)
-def test_damaged_real_films(tmp_path: Path, name: str) -> None:
-    check(SHARED_DIR / "clips" / name, tmp_path)
+@pytest.mark.parametrize("name", REAL_CLIPS)
+def test_damaged_real_clips(tmp_path: Path, name: str) -> None:
+    check_damaged_copies(SHARED_DIR / "clips" / name, tmp_path)

@@ -1,4 +1,4 @@
-"""A dream is shown as strongly as its matte is white, in step with its source, and nowhere else."""
+"""Mattes: the dream is shown where and as much as they are white, in step with the source."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import (
     SAMPLE_CLIP,
     SHARED_DIR,
@@ -23,31 +24,28 @@ from conftest import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from job_rendering import Rendering, decode_output
 from PIL import Image
-from test_jobs import Rendering, decoded
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.queue import read_queue
 from dreamflow.jobs.render_video import build_video_pipeline
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.matte import (
-    MIN_CROP_SIDE_PX,
-    Matte,
-    feather_edges,
-    is_same_aspect,
-    open_matte,
-    padded_crop_span,
-)
+from dreamflow.media.read.matte import Matte, open_matte
+from dreamflow.media.read.matte_crop import MIN_CROP_SIDE_PX, padded_crop_span
+from dreamflow.media.read.matte_feather import feather_edges
 from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.matte_fitting import fit_matte_array, is_same_aspect
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.media.write.residual_plate import make_plate
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.compositor import Compositor, composite, to_matte
+from dreamflow.pipelines.compositor import Compositor, composite, composite_image
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
@@ -87,11 +85,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_film(tmp_path_factory.mktemp("film") / "in.mp4", frames=12)
 
 
-@pytest.fixture
-def render(tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch) -> Rendering:
-    return Rendering(tmp_path, noise_network, monkeypatch)
-
-
 # --- what is shown
 
 
@@ -101,7 +94,7 @@ def render(tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPat
     st.floats(0, 2),
     hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)),
 )
-def test_the_formula(
+def test_composite_matches_the_formula(
     dream: np.ndarray, source: np.ndarray, strength: float, matte: np.ndarray
 ) -> None:
     made = composite(dream, source, strength, matte)
@@ -112,7 +105,7 @@ def test_the_formula(
 
 
 @given(PICTURES, PICTURES)
-def test_none_and_all_are_exact(dream: np.ndarray, source: np.ndarray) -> None:
+def test_composite_is_exact_at_both_ends(dream: np.ndarray, source: np.ndarray) -> None:
     white = np.ones((3, 4), np.float32)
     assert np.array_equal(composite(dream, source, 0.0), source)
     assert np.array_equal(composite(dream, source, 0.0, white), source)
@@ -121,7 +114,42 @@ def test_none_and_all_are_exact(dream: np.ndarray, source: np.ndarray) -> None:
     assert np.array_equal(composite(dream, source, 2.0, white / 2), dream)
 
 
-def test_a_strength_on_a_schedule_is_that_of_the_frame(noise_network: Network) -> None:
+def test_composite_image_is_exact_at_both_ends_and_matches_pictures() -> None:
+    rng = np.random.default_rng(0)
+    dream, source = (rng.integers(0, 256, (12, 16, 3), np.uint8) for _ in range(2))
+    images = picture_to_tensor(dream), picture_to_tensor(source)
+    matte = rng.random((12, 16)).astype(np.float32)
+    matte[:4], matte[4:8] = 0, 1
+    weights = torch.from_numpy(matte)[None, None]
+    assert torch.equal(composite_image(*images, 0.0), images[1])
+    assert composite_image(*images, 1.0) is images[0]
+    shown = composite_image(*images, 1.0, weights)
+    assert torch.equal(shown[:, :, :4], images[1][:, :, :4])
+    assert torch.equal(shown[:, :, 4:8], images[0][:, :, 4:8])
+    for strength in (0.3, 1.0, 2.0):
+        shown = tensor_to_picture(composite_image(*images, strength, weights))
+        expected = composite(dream, source, strength, matte)
+        assert np.abs(shown.astype(int) - expected).max() <= 1
+
+
+def test_composite_image_runs_on_the_meta_device() -> None:
+    dream, source = (torch.empty(1, 3, 12, 16, device="meta") for _ in range(2))
+    matte = torch.empty(1, 1, 12, 16, device="meta")
+    assert composite_image(dream, source, 0.5, matte).device.type == "meta"
+
+
+def test_the_compositor_shows_images_and_pictures_alike() -> None:
+    rng = np.random.default_rng(1)
+    dream, source = (rng.integers(0, 256, (12, 16, 3), np.uint8) for _ in range(2))
+    matte = rng.random((12, 16)).astype(np.float32)
+    compositor = Compositor(ShowOptions(strength=0.5), None, lambda frame: matte)
+    frame = Frame(0, Fraction(0), dream, source=source)
+    image = compositor.composite_image(picture_to_tensor(dream), picture_to_tensor(source), frame)
+    expected = compositor(frame).picture
+    assert np.abs(tensor_to_picture(image).astype(int) - expected).max() <= 1
+
+
+def test_a_scheduled_strength_is_that_of_each_frame(noise_network: Network) -> None:
     frames = [Frame(n, Fraction(n, 10), make_texture(48, 64)) for n in range(5)]
     timeline = Timeline(Fraction(10), Fraction(1, 2))
     show = ShowOptions(strength="0: 0, 4: 2")
@@ -136,7 +164,7 @@ def test_a_strength_on_a_schedule_is_that_of_the_frame(noise_network: Network) -
     assert np.array_equal(seen[2].picture, whole[2].picture), "what is carried is all of it"
 
 
-def test_a_schedule_is_checked_before_the_work(film: Path, noise_network: Network) -> None:
+def test_schedules_of_strength_are_checked_first(film: Path, noise_network: Network) -> None:
     show = ShowOptions(strength="0: 0, 100s: 1")
     with pytest.raises(SettingsError, match=r"--strength, keyframe 2.*past the end"):
         build_video_pipeline(open_clip(film), noise_network, VideoSettings(DREAM, CARRY, show=show))
@@ -146,7 +174,7 @@ def test_a_schedule_is_checked_before_the_work(film: Path, noise_network: Networ
         ShowOptions(strength=2.5)
 
 
-def test_a_picture_is_dreamed_in_its_matte(noise_network: Network) -> None:
+def test_dream_image_with_a_matte(noise_network: Network) -> None:
     picture = make_texture(48, 64)
     whole = dream_image(picture, noise_network, None, DREAM)
     assert np.abs(whole.astype(int) - picture).min(axis=2).mean() > 0.5
@@ -164,23 +192,25 @@ def test_a_picture_is_dreamed_in_its_matte(noise_network: Network) -> None:
         dream_image(picture, noise_network, None, DREAM, matte=np.ones((48, 64), np.int64))
 
 
-def test_arrays_that_are_mattes() -> None:
+def test_arrays_of_all_types_are_mattes() -> None:
     level = np.zeros((4, 6), np.uint8)
     level[:, 3:] = 255
     colour = np.repeat(level[..., None], 3, axis=2)
     for matte in (level, level > 0, level / 255, colour, colour.astype(np.float32) / 255):
-        assert np.allclose(to_matte(matte, 6, 4), level / 255)
-    large = to_matte(level, 60, 40)
-    assert large.shape == (40, 60) and large.dtype == np.float32
-    assert large.min() == 0 and large.max() == 1
-    assert (to_matte(np.full((4, 6), np.nan), 6, 4) == 0).all()
+        assert np.allclose(fit_matte_array(matte, 6, 4), level / 255)
+    large = fit_matte_array(level, 60, 40)
+    assert large.shape == (40, 60)
+    assert large.dtype == np.float32
+    assert large.min() == 0
+    assert large.max() == 1
+    assert (fit_matte_array(np.full((4, 6), np.nan), 6, 4) == 0).all()
 
 
 # --- soft edges
 
 
 @pytest.mark.parametrize("width", [2.0, 10.0, 40.0])
-def test_a_feathered_edge_is_as_wide_as_was_said(width: float) -> None:
+def test_a_feathered_edge_has_the_given_width(width: float) -> None:
     """From a tenth to nine tenths, in percent of the longer side; half of it where the edge was."""
     matte = (halves(40, 1000) / 255).astype(np.float32)
     soft = feather_edges(matte, width)
@@ -193,21 +223,23 @@ def test_a_feathered_edge_is_as_wide_as_was_said(width: float) -> None:
     assert row[0] == 0 if width < 40 else row[0] < 0.01
 
 
-def test_a_preview_at_another_size_looks_alike() -> None:
+def test_a_feathered_matte_is_alike_at_another_size() -> None:
     rng = np.random.default_rng(0)
     level = (rng.random((9, 16)) > 0.5).astype(np.float32)
-    large, small = (feather_edges(to_matte(level, w, h), 5) for w, h in ((640, 360), (160, 90)))
-    assert np.abs(to_matte(large, 160, 90) - small).max() < 0.03
+    large, small = (
+        feather_edges(fit_matte_array(level, w, h), 5) for w, h in ((640, 360), (160, 90))
+    )
+    assert np.abs(fit_matte_array(large, 160, 90) - small).max() < 0.03
 
 
-def test_no_feather_changes_nothing() -> None:
+def test_a_feather_of_zero_changes_nothing() -> None:
     matte = np.random.default_rng(0).random((5, 7)).astype(np.float32)
     assert feather_edges(matte, 0.0) is matte
     flat = np.ones((5, 7), np.float32)
     assert np.allclose(feather_edges(flat, 20.0), 1), "the border is none"
 
 
-def test_inverted_it_is_the_rest(tmp_path: Path, film: Path) -> None:
+def test_an_inverted_matte_is_the_complement(tmp_path: Path, film: Path) -> None:
     path = str(grey(tmp_path / "m.png", halves(48, 64)))
     frames = MatteTarget.from_clip(open_clip(film))
     one, other = (
@@ -222,7 +254,7 @@ def test_inverted_it_is_the_rest(tmp_path: Path, film: Path) -> None:
 # --- files
 
 
-def test_the_shape_must_be_the_same_but_for_a_rounding() -> None:
+def test_aspect_ratios_may_differ_by_a_rounding() -> None:
     assert is_same_aspect((1920, 1080), (854, 480))
     assert is_same_aspect((426, 240), (854, 480))
     assert is_same_aspect((160, 106), (1200, 800))
@@ -233,24 +265,26 @@ def test_the_shape_must_be_the_same_but_for_a_rounding() -> None:
 
 @given(st.integers(16, 4000), st.integers(16, 4000), st.floats(0.05, 1))
 @settings(max_examples=60)
-def test_whatever_was_scaled_has_the_same_shape(width: int, height: int, scale: float) -> None:
+def test_scaled_sizes_have_the_same_aspect(width: int, height: int, scale: float) -> None:
     assert is_same_aspect(
         (max(1, round(width * scale)), max(1, round(height * scale))), (width, height)
     )
 
 
 @pytest.mark.parametrize("size", [(64, 48), (128, 96), (32, 24)])
-def test_another_size_of_the_same_shape_is_right(
+def test_a_matte_of_another_size_is_scaled(
     tmp_path: Path, film: Path, size: tuple[int, int]
 ) -> None:
     show = ShowOptions(matte=str(grey(tmp_path / "m.png", halves(size[1], size[0]))))
     made = Matte(show, MatteTarget.from_clip(open_clip(film))).opacity_at(Fraction(0))
-    assert made.shape == (48, 64) and made[:, :30].max() == 0 and made[:, 34:].min() == 1
+    assert made.shape == (48, 64)
+    assert made[:, :30].max() == 0
+    assert made[:, 34:].min() == 1
     smaller = Matte(show, MatteTarget.from_clip(open_clip(film, size="32")))
     assert smaller.opacity_at(Fraction(0)).shape == (24, 32)
 
 
-def test_pictures_go_frame_by_frame_whatever_the_times(tmp_path: Path) -> None:
+def test_matte_pictures_follow_frames_whatever_their_times(tmp_path: Path) -> None:
     """A matte for each frame, as other programs write them; here of a film of uneven times."""
     even, film = make_film(tmp_path / "even.mp4", frames=20), tmp_path / "uneven.mp4"
     run_ffmpeg(
@@ -277,7 +311,7 @@ def rated(path: Path, rate: str, count: int, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["m.mp4", "m.mkv"])
 @pytest.mark.parametrize(("rate", "per_frame"), [("24", 1.0), ("12", 0.5), ("48", 2.0)])
-def test_a_film_goes_by_time(
+def test_a_matte_film_follows_time(
     tmp_path: Path, film: Path, name: str, rate: str, per_frame: float
 ) -> None:
     """Matroska's times are rounded to 1 ms: it must not be a frame late for that."""
@@ -290,7 +324,7 @@ def test_a_film_goes_by_time(
             assert level == pytest.approx(int(frame.index * per_frame), abs=0.3)
 
 
-def test_it_is_the_same_wherever_it_is_begun(tmp_path: Path, film: Path) -> None:
+def test_a_matte_is_the_same_at_random_access(tmp_path: Path, film: Path) -> None:
     path = make_film(tmp_path / "m.mp4", frames=12)
     clip = open_clip(film)
     times = [frame.time for frame in clip]
@@ -301,7 +335,7 @@ def test_it_is_the_same_wherever_it_is_begun(tmp_path: Path, film: Path) -> None
 
 
 @pytest.mark.parametrize("kind", ["folder", "film"])
-def test_a_short_one_stays_at_its_last(tmp_path: Path, film: Path, kind: str) -> None:
+def test_the_last_matte_is_held_with_a_warning(tmp_path: Path, film: Path, kind: str) -> None:
     path = counting(tmp_path / "mattes", 5, scale=40)
     told = "5 pictures, for 12 frames"
     if kind == "film":
@@ -316,7 +350,7 @@ def test_a_short_one_stays_at_its_last(tmp_path: Path, film: Path, kind: str) ->
         Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(open_clip(film, end="5")))
 
 
-def test_transparency_is_the_matte_where_there_is_any(tmp_path: Path, film: Path) -> None:
+def test_transparency_is_the_matte(tmp_path: Path, film: Path) -> None:
     frames = MatteTarget.from_clip(open_clip(film))
     alpha = halves(48, 64)
     colours = np.dstack([make_texture(48, 64), alpha])
@@ -395,13 +429,13 @@ def test_a_turned_film_is_a_turned_matte(tmp_path: Path, film: Path) -> None:
         Matte(ShowOptions(matte=str(lying)), MatteTarget.from_clip(clip))
 
 
-def test_what_cannot_be_a_matte(tmp_path: Path, film: Path) -> None:
+def test_invalid_mattes_are_refused(tmp_path: Path, film: Path) -> None:
     frames = MatteTarget.from_clip(open_clip(film))
 
     def tried(name: str) -> None:
         open_matte(ShowOptions(matte=str(tmp_path / name)), frames)
 
-    with pytest.raises(MediaError, match=r"--matte .*nothing\.png does not exist"):
+    with pytest.raises(MediaError, match=r"matte .*nothing\.png does not exist"):
         tried("nothing.png")
     grey(tmp_path / "wide.png", halves(48, 80))
     with pytest.raises(SettingsError, match=r"80x48, the source 64x48: another shape"):
@@ -418,7 +452,7 @@ def test_what_cannot_be_a_matte(tmp_path: Path, film: Path) -> None:
 
 
 @pytest.mark.clips
-def test_a_damaged_film_is_said_once() -> None:
+def test_a_damaged_matte_film_warns_once() -> None:
     """The frame before one that does not decode stays."""
     path = SHARED_DIR / "hostile" / "byteflips_middle.mp4"
     clip = open_clip(path, size="64")
@@ -445,7 +479,8 @@ def test_a_preset_with_a_strength_is_not_for_a_zoom(tmp_path: Path, cli: Cli) ->
     line = ("--octaves", "1", "--iterations", "1", "--layer", "conv2/3x3", "--size", "48x32")
     preset = ("--preset", tmp_path / "faint.toml")
     run = cli("zoom", tmp_path / "z.gif", *line, *preset, "--seconds", "0.1")
-    assert run.code == 0 and "strength does nothing for `zoom`, and is left out" in run.err
+    assert run.code == 0
+    assert "strength does nothing for `zoom`, and is left out" in run.err
 
 
 # --- all journeys
@@ -483,7 +518,7 @@ def test_black_is_the_source_and_white_the_dream(
     assert change.mean() > 0.5, "without the matte it would be dreamed"
 
 
-def test_where_a_matte_comes_to_the_dream_has_grown(tmp_path: Path, noise_network: Network) -> None:
+def test_the_dream_has_grown_where_a_matte_moves_to(tmp_path: Path, noise_network: Network) -> None:
     """A white half that comes in late shows what a matte that was always white would."""
     frames = [Frame(n, Fraction(n, 24), make_texture(48, 64)) for n in range(6)]
     late = [np.zeros((48, 64))] * 4 + [halves(48, 64) / 255] * 2
@@ -495,7 +530,7 @@ def test_where_a_matte_comes_to_the_dream_has_grown(tmp_path: Path, noise_networ
         assert np.array_equal(seen[number].picture[:, :32], frames[number].picture[:, :32])
 
 
-def test_dream_video_takes_files_and_clips_and_arrays(
+def test_dream_video_takes_matte_files_clips_and_arrays(
     tmp_path: Path, film: Path, noise_network: Network
 ) -> None:
     path = rated(tmp_path / "m.mp4", "24", 12, counting(tmp_path / "mattes", 12, scale=20))
@@ -522,7 +557,7 @@ def test_dream_video_takes_files_and_clips_and_arrays(
         )
 
 
-def test_a_sweep_is_swept_in_its_matte(tmp_path: Path, noise_network: Network, cli: Cli) -> None:
+def test_a_sweep_in_a_matte(tmp_path: Path, noise_network: Network, cli: Cli) -> None:
     picture = make_texture(48, 64)
     write_picture(tmp_path / "in.png", picture)
     grey(tmp_path / "m.png", halves(48, 64))
@@ -547,7 +582,8 @@ def test_a_sweep_is_swept_in_its_matte(tmp_path: Path, noise_network: Network, c
     )
     assert run.code == 0, run.err
     frames = [read_picture(path) for path in sorted((tmp_path / "out").glob("*.png"))]
-    assert len(frames) == 5 and np.array_equal(frames[0], picture)
+    assert len(frames) == 5
+    assert np.array_equal(frames[0], picture)
     assert all(np.array_equal(frame[:, :32], picture[:, :32]) for frame in frames)
     assert np.abs(frames[4][:, 32:].astype(int) - picture[:, 32:]).mean() > 0.3
 
@@ -556,7 +592,7 @@ def test_a_sweep_is_swept_in_its_matte(tmp_path: Path, noise_network: Network, c
 
 
 @given(st.data())
-def test_the_part_around_what_is_lit(data: st.DataObject) -> None:
+def test_the_crop_span_holds_the_visible_part_and_its_margin(data: st.DataObject) -> None:
     """All of it, with what was wished for around it, and no less than deep layers need."""
     size, count = data.draw(st.integers(1, 3000)), data.draw(st.integers(1, 300))
     first = data.draw(st.integers(0, count - 1))
@@ -591,7 +627,7 @@ def large(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("how", PATHS)
 @pytest.mark.filterwarnings("ignore:the clip's last frame:dreamflow.core.errors.DreamFlowWarning")
-def test_only_the_part_that_is_shown_is_dreamed(
+def test_matte_crop_dreams_the_visible_part_as_a_film_of_its_own(
     how: str, tmp_path: Path, large: Path, noise_network: Network
 ) -> None:
     """It is the dream of a film of that part, back in its place."""
@@ -609,11 +645,13 @@ def test_only_the_part_that_is_shown_is_dreamed(
     for frame, dream, source in zip(made, dreams, clip, strict=True):
         wanted = source.picture.copy()
         wanted[20:60, 30:90] = dream.picture[20:60, 30:90]
-        assert np.array_equal(frame.picture, wanted) and frame.full_picture is None
-        assert frame.source is not None and np.array_equal(frame.source, source.picture)
+        assert np.array_equal(frame.picture, wanted)
+        assert frame.full_picture is None
+        assert frame.source is not None
+        assert np.array_equal(frame.source, source.picture)
 
 
-def test_the_part_is_the_same_for_a_preview(tmp_path: Path, large: Path, cli: Cli) -> None:
+def test_matte_crop_is_the_same_in_a_preview(tmp_path: Path, large: Path, cli: Cli) -> None:
     line = ("--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "2", "--no-carry")
     line = (*line, "--threads", "1", "--matte", str(corner(tmp_path).matte), "--matte-crop")
     assert cli("video", large, tmp_path / "out", *line, "--start", "5", "--end", "8").code == 0
@@ -621,34 +659,36 @@ def test_the_part_is_the_same_for_a_preview(tmp_path: Path, large: Path, cli: Cl
     frames = [read_picture(path) for path in sorted((tmp_path / "out").glob("*.png"))]
     assert np.array_equal(read_picture(tmp_path / "one.png"), frames[1])
     run = cli("video", large, tmp_path / "no.mp4", *line, "--flow-dir", tmp_path)
-    assert run.code == 1 and "leave out --matte-crop" in run.err
+    assert run.code == 1
+    assert "leave out --matte-crop" in run.err
     grey(tmp_path / "m.png", np.zeros((320, 400)))
     run = cli("video", large, tmp_path / "no.mp4", *line)
-    assert run.code == 1 and "shows nothing of the dream" in run.err
+    assert run.code == 1
+    assert "shows nothing of the dream" in run.err
 
 
 @pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
-def test_a_job_of_a_part_goes_on(render: Rendering, large: Path) -> None:
+def test_a_cropped_job_is_resumed(render: Rendering, large: Path) -> None:
     (render.folder / "mattes").mkdir()
     for number in range(10):
         corner(render.folder / "mattes", f"{number}.png")
     show = ShowOptions(matte=str(render.folder / "mattes"), matte_crop=True)
     settings = VideoSettings(DREAM, CARRY, ClipOptions(), show=show)
-    whole = decoded(render("whole.mp4", settings, source=large))
-    render.struck("d.mp4", settings, at=4, source=large)
+    whole = decode_output(render("whole.mp4", settings, source=large))
+    render.interrupt("d.mp4", settings, at=4, source=large)
     last = render.folder / "mattes" / "9.png"
     kept = last.read_bytes()
     grey(last, np.full((320, 400), 255))
     with pytest.raises(SettingsError, match="another matte file"):
         render("d.mp4", settings, source=large)
     last.write_bytes(kept)
-    assert decoded(render("d.mp4", settings, source=large)) == whole
+    assert decode_output(render("d.mp4", settings, source=large)) == whole
 
 
 # --- commands and jobs
 
 
-def test_the_other_half_is_the_source_within_encoding(tmp_path: Path, film: Path, cli: Cli) -> None:
+def test_the_black_half_is_the_source_up_to_encoding(tmp_path: Path, film: Path, cli: Cli) -> None:
     """To the bit in a lossless film, and as near as a film without a dream in a lossy one."""
     matte = grey(tmp_path / "m.png", halves(48, 64))
     line = (*FAST, "--matte", matte)
@@ -665,10 +705,11 @@ def test_the_other_half_is_the_source_within_encoding(tmp_path: Path, film: Path
     )
     # A block of the encoder's that has both halves in it is left out.
     encoded, best = (psnr(f[:, :, :24], sources[:, :, :24]) for f in (lossy, none))
-    assert encoded > best - 1 and best > 25
+    assert encoded > best - 1
+    assert best > 25
 
 
-def test_a_frame_is_as_in_the_film(tmp_path: Path, film: Path, cli: Cli) -> None:
+def test_a_previewed_frame_is_that_of_the_film(tmp_path: Path, film: Path, cli: Cli) -> None:
     """At its time, with the matte and the strength of that time."""
     mattes = counting(tmp_path / "mattes", 12, scale=20)
     line = (*FAST, "--matte", mattes, "--strength", "0: 0.5, 11: 2", "--no-carry")
@@ -679,7 +720,7 @@ def test_a_frame_is_as_in_the_film(tmp_path: Path, film: Path, cli: Cli) -> None
     assert np.array_equal(read_picture(tmp_path / "one.png"), frames[7])
 
 
-def test_a_picture_by_command(tmp_path: Path, cli: Cli) -> None:
+def test_frame_command_with_a_matte(tmp_path: Path, cli: Cli) -> None:
     write_picture(tmp_path / "in.png", make_texture(48, 64))
     grey(tmp_path / "m.png", halves(48, 64))
     run = cli(
@@ -693,7 +734,8 @@ def test_a_picture_by_command(tmp_path: Path, cli: Cli) -> None:
         "--strength",
         "0: 1, 100%: 0",
     )
-    assert run.code == 0 and "a picture has no time" in run.err
+    assert run.code == 0
+    assert "a picture has no time" in run.err
     picture, made = (read_picture(tmp_path / name) for name in ("in.png", "out.png"))
     assert np.array_equal(made[:, 32:], picture[:, 32:])
     assert not np.array_equal(made[:, :32], picture[:, :32])
@@ -709,7 +751,7 @@ def test_a_picture_by_command(tmp_path: Path, cli: Cli) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["video", "frame"])
-def test_what_is_refused_leaves_nothing(
+def test_a_refused_matte_leaves_no_files(
     tmp_path: Path,
     film: Path,
     cli: Cli,
@@ -722,29 +764,34 @@ def test_what_is_refused_leaves_nothing(
     grey(tmp_path / "m.png", halves(48, 64))
     grey(tmp_path / "wide.png", halves(48, 80))
     run = cli(command, film, "out.png" if command == "frame" else "out.mp4", *FAST, *line)
-    assert run.code == 1 and message in run.err and run.err.count("\n") == 1
+    assert run.code == 1
+    assert message in run.err
+    assert run.err.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"m.png", "wide.png"}
 
 
-def test_a_matte_is_not_written_over(tmp_path: Path, film: Path, cli: Cli) -> None:
+def test_a_matte_is_not_overwritten(tmp_path: Path, film: Path, cli: Cli) -> None:
     matte = make_film(tmp_path / "m.mp4", frames=12)
     before = matte.read_bytes()
     run = cli("video", film, matte, *FAST, "--matte", matte, "--overwrite")
-    assert run.code == 1 and matte.read_bytes() == before
+    assert run.code == 1
+    assert matte.read_bytes() == before
 
 
-def test_the_settings_make_the_same_again(tmp_path: Path, film: Path, cli: Cli) -> None:
+def test_like_renders_the_same_with_a_matte(tmp_path: Path, film: Path, cli: Cli) -> None:
     matte = grey(tmp_path / "m.png", halves(48, 64))
     line = (*FAST, "--matte", matte, "--matte-feather", "5", "--strength", "0: 0, 100%: 1")
     assert cli("video", film, tmp_path / "one.mkv", *line, "--lossless").code == 0
     run = cli("video", film, tmp_path / "two.mkv", "--like", tmp_path / "one.mkv")
     assert run.code == 0, run.err
-    assert decoded(tmp_path / "one.mkv") == decoded(tmp_path / "two.mkv")
+    assert decode_output(tmp_path / "one.mkv") == decode_output(tmp_path / "two.mkv")
 
 
 @pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
 @pytest.mark.parametrize("kind", ["film", "folder", "loop"])
-def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering) -> None:
+def test_a_resumed_render_with_a_moving_matte_is_bit_identical(
+    kind: str, render: Rendering
+) -> None:
     """With a moving matte and a strength that changes."""
     size = open_clip(SAMPLE_CLIP)
     path = counting(render.folder / "mattes", 20, (size.width // 4, size.height // 4), scale=12)
@@ -754,16 +801,16 @@ def test_what_goes_on_is_what_was_never_broken_off(kind: str, render: Rendering)
     show = ShowOptions(matte=str(path), matte_feather=3, strength="0: 0.5, 100%: 1.5")
     carry = replace(CARRY, loop=kind == "loop")
     settings = VideoSettings(DREAM, carry, ClipOptions(size="64", start="4", end="18"), show=show)
-    whole = decoded(render("whole.mp4", settings))
+    whole = decode_output(render("whole.mp4", settings))
     for at in (3, 6, 9):
-        render.struck("d.mp4", settings, at)
-    assert decoded(render("d.mp4", settings)) == whole
+        render.interrupt("d.mp4", settings, at)
+    assert decode_output(render("d.mp4", settings)) == whole
 
 
-def test_another_matte_is_refused(render: Rendering, film: Path) -> None:
+def test_a_changed_matte_is_refused(render: Rendering, film: Path) -> None:
     path = grey(render.folder / "m.png", halves(48, 64))
     settings = VideoSettings(DREAM, CARRY, show=ShowOptions(matte=str(path)))
-    render.struck("d.mp4", settings, at=6, source=film)
+    render.interrupt("d.mp4", settings, at=6, source=film)
     grey(path, 255 - halves(48, 64))
     with pytest.raises(SettingsError, match="another matte file"):
         render("d.mp4", settings, source=film)

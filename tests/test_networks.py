@@ -16,7 +16,7 @@ from PIL import Image
 
 from dreamflow.core.errors import SettingsError, WeightsError
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import read_picture
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.caffe.graph import INPUT_NODE

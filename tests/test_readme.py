@@ -16,7 +16,7 @@ from conftest import REPO_ROOT, SAMPLE_CLIP, WEIGHTS_NAME, make_texture
 from torch import Tensor, nn
 
 import dreamflow
-from dreamflow.jobs.output import open_writer
+from dreamflow.jobs.output_writer import open_writer
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.pipelines.settings.presets import load_preset
 

@@ -1,88 +1,107 @@
-"""The README's table of options is what `dreamflow options` prints, and that is all there is.
+"""The table of options in the README is the one that `dreamflow options` prints, and is complete.
 
-After a change of an option: python tests/test_reference.py
+After a change of an option, write it anew: python tests/test_reference.py
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import typer.main
+from conftest import CommandResult
 
 from dreamflow.cli import app
-from dreamflow.cli.commands.options_table import build_option_sections, sections_to_markdown
-from dreamflow.cli.option_groups import ALL_OPTION_GROUPS
+from dreamflow.cli.commands.options import build_option_sections, sections_to_markdown
+from dreamflow.cli.registry import load_commands
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, flag_of
 
 README = Path(__file__).parent.parent / "README.md"
-MARKED = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- /options -->)", re.DOTALL)
+TABLE_PATTERN = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- /options -->)", re.DOTALL)
+OWN_FLAGS = {"--size", "--at", "--layer", "--network", "--fps"}
+"""Flags of settings that some commands declare as an option of their own: --size of `frame`."""
+
+
+def readme_table() -> str:
+    return f"{sections_to_markdown(build_option_sections())}\n"
+
+
+def option_classes(base: type[Options] = Options) -> Iterator[type[Options]]:
+    """Yield all classes of settings in the package."""
+    for group in base.__subclasses__():
+        if group.__module__.startswith("dreamflow."):
+            yield group
+            yield from option_classes(group)
+
+
+def declared_flags() -> set[str]:
+    return {flag_of(setting.name) for group in option_classes() for setting in fields(group)}  # type: ignore[arg-type]
 
 
 def test_the_readme_holds_the_table() -> None:
-    found = MARKED.findall(README.read_text(encoding="utf-8"))
-    assert found == [f"{sections_to_markdown(build_option_sections())}\n"], (
-        "run: python tests/test_reference.py"
-    )
+    tables = TABLE_PATTERN.findall(README.read_text(encoding="utf-8"))
+    assert tables == [readme_table()], "run: python tests/test_reference.py"
 
 
-def derived(group: type[Options]) -> list[type[Options]]:
-    here = [one for one in group.__subclasses__() if one.__module__.startswith("dreamflow.")]
-    return here + [deeper for one in here for deeper in derived(one)]
-
-
-def test_every_group_and_every_setting_is_in_the_table() -> None:
-    assert set(ALL_OPTION_GROUPS) == set(derived(Options))
-    listed = {
-        row.flag.partition(",")[0] for section in build_option_sections() for row in section.rows
-    }
-    declared = {flag_of(setting.name) for group in ALL_OPTION_GROUPS for setting in fields(group)}  # type: ignore[arg-type]
-    assert listed == declared
+def test_every_declared_setting_is_in_the_table() -> None:
+    rows = [row for section in build_option_sections() for row in section.rows]
+    assert {row.flag.partition(",")[0] for row in rows} == declared_flags()
 
 
 @pytest.mark.parametrize("name", ["video", "sweep", "zoom", "frame", "guide", "measure"])
-def test_a_command_has_the_options_that_the_table_says(name: str) -> None:
+def test_a_command_has_the_options_that_the_table_lists(name: str) -> None:
     listed = {
         flag
         for section in build_option_sections(name)
         for row in section.rows
         for flag in row.flag.split(", ")
     }
-    root = typer.main.get_command(app)
-    command = root.commands[name]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     taken = {flag for one in command.params for flag in (*one.opts, *one.secondary_opts)}
-    declared = {flag_of(setting.name) for group in ALL_OPTION_GROUPS for setting in fields(group)}  # type: ignore[arg-type]
     assert listed <= taken
-    # Some commands declare a flag of the same name by themselves: --size of `frame`.
-    assert taken & declared - listed <= {"--size", "--at", "--layer", "--network", "--fps"}
+    assert taken & declared_flags() - listed <= OWN_FLAGS
 
 
-def test_a_setting_is_told_in_full() -> None:
+def test_a_row_says_all_about_a_setting() -> None:
     rows = {row.flag: row for section in build_option_sections("video") for row in section.rows}
-    assert rows["--step"].values == "above 0, to 64" and rows["--step"].default == "1.5"
-    assert rows["--step"].schedulable and not rows["--seed"].schedulable
+    assert rows["--step"].values == "above 0, to 64"
+    assert rows["--step"].default == "1.5"
+    assert rows["--step"].schedulable
+    assert not rows["--seed"].schedulable
     assert rows["--gradient"].values == "plain, smooth, laplacian"
     assert rows["--carry, --no-carry"].default == "on"
     assert rows["--loop, --no-loop"].absent_from == ("sweep",)
-    with pytest.raises(SettingsError, match="no such command"):
+
+
+def test_an_unknown_command_has_no_table() -> None:
+    with pytest.raises(SettingsError) as refusal:
         build_option_sections("vidoe")
+    assert refusal.value.setting == "command"
+    assert refusal.value.allowed is not None
+    assert "video" in refusal.value.allowed
 
 
-def test_the_command_prints_it(cli: Callable[..., object]) -> None:
-    shown = cli("options", "--command", "zoom")
-    assert "--steadiness" in shown.out and "--decay" not in shown.out  # type: ignore[attr-defined]
-    assert cli("options", "--markdown").out.rstrip() == sections_to_markdown(
-        build_option_sections()
-    )  # type: ignore[attr-defined]
+def test_the_command_prints_the_table(cli: Callable[..., CommandResult]) -> None:
+    zoom = cli("options", "--command", "zoom").out
+    assert "--steadiness" in zoom
+    assert "--decay" not in zoom
+    assert cli("options", "--markdown").out.strip() == readme_table().strip()
+
+
+def test_every_file_of_commands_declares_one_command() -> None:
+    declared = load_commands()
+    folder = README.parent / "dreamflow" / "cli" / "commands"
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert {command.name for command in declared} == files
+    assert set(typer.main.get_command(app).commands) == files  # type: ignore[attr-defined]
+    places = [(command.section, command.position) for command in declared]
+    assert len(set(places)) == len(places), "two commands share a place in the help"
 
 
 if __name__ == "__main__":
     text = README.read_text(encoding="utf-8")
-    README.write_text(
-        MARKED.sub(lambda _: f"{sections_to_markdown(build_option_sections())}\n", text),
-        encoding="utf-8",
-    )
+    README.write_text(TABLE_PATTERN.sub(lambda _: readme_table(), text), encoding="utf-8")

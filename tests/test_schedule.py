@@ -17,13 +17,13 @@ from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamflow.core.blend import cross_fade
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import resolve_field_types
 from dreamflow.core.schedules.arithmetic import CONSTANTS, FUNCTIONS, VARIABLES, Expression
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
+from dreamflow.core.targets import Blend, Target
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import read_picture
@@ -181,7 +181,7 @@ def test_a_schedule_comes_back_from_presets_and_records(
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("step", "0: 1, 4s: x", r"--step, keyframe 2 \(4s: x\): 'x' is not known; known are t, p"),
+        ("step", "0: 1, 4s: x", r"step, keyframe 2 \(4s: x\): 'x' is not known; known are t, p"),
         ("step", "4s: 1, 2s: 2", r"keyframe 2 \(2s: 2\): it comes before keyframe 1 \(4s: 1\)"),
         ("step", "4s: 1, 96: 2, 4s: 3", r"keyframe 3 \(4s: 3\): keyframe 1 \(4s: 1\) is at the"),
         (
@@ -199,9 +199,9 @@ def test_a_schedule_comes_back_from_presets_and_records(
         ("step", "0: 1,, 4s: 1", "keyframe 2 .*write TIME: VALUE"),
         ("step", "smooth", "has no keyframe"),
         ("step", "9**9**9", "has no value, or too large a one"),
-        ("iterations", "2.5", "--iterations '2.5' is not a whole number"),
-        ("layer", "0: a, 3s: b=x", r"--layer, keyframe 2 \(3s: b=x\): layer 'b=x': write NAME=W"),
-        ("layer", ("0: a, 3s: b", "c"), "--layer, a schedule of layers stands alone"),
+        ("iterations", "2.5", "iterations '2.5' is not a whole number"),
+        ("layer", "0: a, 3s: b=x", r"layer, keyframe 2 \(3s: b=x\): layer 'b=x': write NAME=W"),
+        ("layer", ("0: a, 3s: b", "c"), "layer, a schedule of layers stands alone"),
     ],
 )
 def test_a_wrong_schedule_names_its_keyframe(name: str, text: Any, message: str) -> None:
@@ -212,10 +212,10 @@ def test_a_wrong_schedule_names_its_keyframe(name: str, text: Any, message: str)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0: 1, 11s: 2", r"--step, keyframe 2 \(11s: 2\): it is past the end, 10.00 s"),
+        ("0: 1, 11s: 2", r"step, keyframe 2 \(11s: 2\): it is past the end, 10.00 s"),
         ("6s: 1, 50%: 2", "keyframe 2 .*: it comes before keyframe 1"),
         ("5s: 1, 120: 2, 50%: 3", "keyframe 2 .* is at the same time"),
-        ("sin(t)", r"--step, value 'sin\(t\)', at 0.00 s: 0 is out of range"),
+        ("sin(t)", r"step, value 'sin\(t\)', at 0.00 s: 0 is out of range"),
         ("0: 1, 4s: 3 - t", "keyframe 2 .*, at 3.25 s: -0.25 is out of range"),
         ("1 / (t - 5)", "at 0.00 s: -0.2 is out of range"),
         ("9 + 1 / (t - 5)", "at 4.92 s: -3 is out of range"),
@@ -240,20 +240,20 @@ def test_a_part_of_a_clip_may_end_before_its_schedule() -> None:
 
 
 def test_a_layer_fades_into_the_next() -> None:
-    schedule = LayerSchedule("0: a=3 + b=4, 4s: c hold, 6s: d")
-    timeline = TEN_SECONDS
-    assert schedule.at(timeline.moment_at(Fraction(0))) == ("a=3.0", "b=4.0")
-    names = [text.split("=")[0] for text in schedule.at(timeline.moment_at(Fraction(2)))]
-    assert names == ["a", "b", "c"]
-    assert schedule.at(timeline.moment_at(Fraction(5))) == ("c=1.0",)
-    assert schedule.at(timeline.moment_at(Fraction(9))) == ("d=1.0",)
-    assert list(schedule.first_keyframe_by_target) == ["a", "b", "c", "d"]
+    schedule = LayerSchedule(("0: a=3 + b=4, 4s: c hold, 6s: d",))
+    blend_at = {s: schedule.at(TEN_SECONDS.moment_at(Fraction(s))) for s in (0, 2, 5, 9)}
+    assert blend_at[0].texts == ("a=3.0", "b=4.0")
+    assert blend_at[2].targets == (Target("a"), Target("b"), Target("c"))
+    assert blend_at[5].texts == ("c=1.0",)
+    assert blend_at[9].texts == ("d=1.0",)
+    assert schedule.layers == ("a", "b", "c", "d")
 
 
 @given(st.floats(0, 1))
 def test_a_fade_turns_evenly(share: float) -> None:
-    mixed = cross_fade({"a": 2.0}, {"b": 7.0}, share)
-    angle = math.atan2(mixed.get("b", 0), mixed.get("a", 0))
+    mixed = Blend({Target("a"): 2.0}).cross_fade(Blend({Target("b"): 7.0}), share)
+    assert mixed
+    angle = math.atan2(*(mixed.weights.get(Target(name), 0) for name in ("b", "a")))
     assert angle == pytest.approx(share * math.pi / 2, abs=1e-5)
 
 

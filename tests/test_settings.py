@@ -15,11 +15,10 @@ from conftest import SAMPLE_CLIP, CommandResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError, suggest_similar
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.options.declaration import describe_type, flag_of, resolve_field_types
-from dreamflow.core.schedules.schedule import parse_layer_schedule
+from dreamflow.core.options.declaration import flag_of, resolve_field_types
+from dreamflow.core.options.validation import describe_type
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.write import metadata
 from dreamflow.networks.loading import network_layers
@@ -36,9 +35,8 @@ PRESETS = list(list_preset_files())
 
 def layers_of(settings: dict) -> list[str]:
     """Return every layer of a preset, on a schedule or not."""
-    layers = settings.get("layer", DreamOptions.layer)
-    schedule = parse_layer_schedule(layers)
-    return list(schedule.first_keyframe_by_target if schedule else parse_blend(layers))
+    options = DreamOptions(layer=settings.get("layer", DreamOptions.layer))
+    return [str(target) for target in options.layers.targets]
 
 
 def differences(settings: dict) -> dict:

@@ -1,4 +1,4 @@
-"""A sweep through the layers: what is shown when, and that it changes evenly."""
+"""Sweeps through the layers: which is shown when, and that the dream changes evenly."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ FAST = ("--size", "64", "--octaves", "1", "--iterations", "2", "--carry-iteratio
 THREE = ("--layers", "conv1/7x7_s2, conv2/3x3,pool1/3x3_s2")
 
 
-def test_which_layers() -> None:
+def test_sweep_layers_are_named_or_of_a_category() -> None:
     assert select_sweep_layers("pocket", POCKET, SweepOptions()) == list(POCKET)
     swirls = select_sweep_layers("pocket", POCKET, SweepOptions(category=("Swirls",)))
-    assert swirls and {POCKET[name].category for name in swirls} == {"swirls and fur"}
+    assert swirls
+    assert {POCKET[name].category for name in swirls} == {"swirls and fur"}
     there = SweepOptions(layers=" pool2/3x3_s2, conv2/3x3=1 + conv2/norm2=2,,pool2/3x3_s2 ")
     found = select_sweep_layers("pocket", POCKET, there)
     assert found == ["pool2/3x3_s2", "conv2/3x3=1 + conv2/norm2=2", "pool2/3x3_s2"]
@@ -54,7 +55,7 @@ def test_which_layers() -> None:
         (SweepOptions(layers="conv2/3x3=x"), "write NAME=WEIGHT"),
     ],
 )
-def test_no_layers(options: SweepOptions, message: str) -> None:
+def test_invalid_sweep_layers_are_refused(options: SweepOptions, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         select_sweep_layers("pocket", POCKET, options)
 
@@ -63,7 +64,7 @@ times = st.one_of(st.none(), st.floats(0.1, 5))
 
 
 @given(st.integers(1, 12), times, times, st.one_of(st.none(), st.floats(3, 60)))
-def test_every_layer_gets_its_time(
+def test_each_layer_is_shown_alone_at_its_middle(
     count: int, hold: float | None, fade: float | None, seconds: float | None
 ) -> None:
     sweep = SweepOptions(hold=hold, fade=fade, seconds=seconds)
@@ -83,7 +84,7 @@ def test_every_layer_gets_its_time(
         assert schedule.at(middle) == (f"layer{number}=1.0",)
 
 
-def test_a_clip_is_filled_where_nothing_says_how_long() -> None:
+def test_a_sweep_fills_its_clip_by_default() -> None:
     assert compute_sweep_times(3, SweepOptions(), RATE, Fraction(10)) == (2, 2)
     assert compute_sweep_times(3, SweepOptions(hold=1, fade=0.5), RATE, Fraction(10)) == (
         1,
@@ -94,7 +95,7 @@ def test_a_clip_is_filled_where_nothing_says_how_long() -> None:
         compute_sweep_times(3, SweepOptions(hold=1), RATE, Fraction(4))
 
 
-def test_without_a_hold_it_never_rests_and_without_a_fade_it_jumps() -> None:
+def test_a_hold_or_a_fade_of_zero() -> None:
     fading = LayerSchedule(format_sweep_schedule(["a", "b"], Fraction(0), Fraction(2)))
     timeline = Timeline(RATE, Fraction(4))
     assert [len(fading.at(timeline.moment_at(Fraction(n)))) for n in (0, 1, 2)] == [1, 2, 1]
@@ -112,7 +113,7 @@ def changes(frames: list[Frame]) -> np.ndarray:
     return np.array([np.abs(after - before).mean() for before, after in pairs])
 
 
-def test_the_change_is_even_across_fades() -> None:
+def test_frames_change_evenly_across_fades() -> None:
     names = ["conv2/3x3", "inception_3b/5x5_reduce", "inception_4c/output"]
     sweep = SweepOptions(layers=",".join(names), hold=0.5, fade=1)
     still = read_small()
@@ -127,12 +128,12 @@ def test_the_change_is_even_across_fades() -> None:
 
 
 def read_small() -> np.ndarray:
-    from dreamflow.media.read.decoders import resize_picture
+    from dreamflow.media.resize import resize_picture
 
     return resize_picture(read_picture(SAMPLE_STILL), 120, 80)
 
 
-def test_a_sweep_is_the_same_again(noise_network: Network) -> None:
+def test_a_sweep_is_deterministic(noise_network: Network) -> None:
     still = make_texture(48, 64)
     sweep = SweepOptions(layers="conv1/7x7_s2,conv2/3x3", hold=0.5, fade=0.5)
     options = DreamOptions(octaves=1, iterations=2, jitter=8)
@@ -147,7 +148,7 @@ def test_a_sweep_is_the_same_again(noise_network: Network) -> None:
 # --- captions
 
 
-def test_a_caption_names_the_layer_and_leaves_the_rest_alone() -> None:
+def test_a_caption_names_the_layer_and_changes_nothing_else() -> None:
     captions = LayerCaptions(LayerSchedule("0: a/first, 1s: a/first, 2s: b/second"))
     timeline = Timeline(RATE, Fraction(4))
     gray = np.full((90, 160, 3), 128, np.uint8)
@@ -158,7 +159,8 @@ def test_a_caption_names_the_layer_and_leaves_the_rest_alone() -> None:
         ).picture
 
     rested, middle, after = shown(0.5), shown(1.5), shown(3)
-    assert rested[60:].max() > 240 and np.array_equal(rested[:60], gray[:60])
+    assert rested[60:].max() > 240
+    assert np.array_equal(rested[:60], gray[:60])
     assert np.array_equal(middle, gray), "one name goes before the next one comes"
     assert not np.array_equal(rested, after)
     assert np.array_equal(shown(0.2), rested)
@@ -166,47 +168,54 @@ def test_a_caption_names_the_layer_and_leaves_the_rest_alone() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 36), (320, 240), (200, 900)])
-def test_a_name_fits_into_the_picture(width: int, height: int) -> None:
+def test_a_caption_fits_into_the_picture(width: int, height: int) -> None:
     ink, shadow = render_caption_masks("inception_4e/3x3_reduce", width, height)
     assert ink.shape == shadow.shape == (height, width, 1)
     assert ink.max() > 0.8
     if width > 64:
-        assert ink[:, -4:].max() == 0 and ink[-2:].max() == 0
+        assert ink[:, -4:].max() == 0
+        assert ink[-2:].max() == 0
 
 
 # --- the command line
 
 
-def test_sweep_over_a_picture(tmp_path: Path, cli: Cli) -> None:
+def test_sweep_of_a_picture(tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "s.mp4"
     lengths = ("--hold", "0.25", "--fade", "0.25", "--fps", "8")
     run = cli("sweep", SAMPLE_STILL, out, *FAST, *THREE, *lengths, "--caption")
-    assert run.code == 0 and run.err == ""
+    assert run.code == 0
+    assert run.err == ""
     assert run.out.startswith(f"{out}: 3 layers, 10 frames, 1.25 s of 64x42")
     clip = open_clip(out)
-    assert len(clip) == 10 and clip.rate == 8
+    assert len(clip) == 10
+    assert clip.rate == 8
     record = json.loads((tmp_path / "s.mp4.json").read_text())
-    assert record["command"] == "sweep" and record["settings"]["hold"] == 0.25
+    assert record["command"] == "sweep"
+    assert record["settings"]["hold"] == 0.25
     again = cli("sweep", SAMPLE_STILL, tmp_path / "t.mp4", "--like", out)
     assert again.code == 0, again.err
     for one, other in zip(clip, open_clip(tmp_path / "t.mp4"), strict=True):
         assert np.array_equal(one.picture, other.picture)
 
 
-def test_sweep_over_a_clip_keeps_its_length_and_sound(tmp_path: Path, cli: Cli) -> None:
+def test_sweep_of_a_clip_keeps_its_length_and_sound(tmp_path: Path, cli: Cli) -> None:
     film = make_film(tmp_path / "f.mp4", frames=12, size="96x64", sound=True)
     run = cli("sweep", film, tmp_path / "s.mp4", *FAST, *THREE)
-    assert run.code == 0 and run.err == ""
+    assert run.code == 0
+    assert run.err == ""
     clip = open_clip(tmp_path / "s.mp4")
-    assert len(clip) == 12 and clip.info.sound_codecs
+    assert len(clip) == 12
+    assert clip.info.sound_codecs
 
 
-def test_one_layer_alone(tmp_path: Path, cli: Cli) -> None:
+def test_sweep_of_one_layer(tmp_path: Path, cli: Cli) -> None:
     run = cli(
         *("sweep", SAMPLE_STILL, tmp_path / "s.mp4", *FAST),
         *("--layers", "conv2/3x3", "--seconds", "0.5"),
     )
-    assert run.code == 0 and "1 layer, 12 frames, 0.50 s" in run.out
+    assert run.code == 0
+    assert "1 layer, 12 frames, 0.50 s" in run.out
 
 
 @pytest.mark.parametrize(
@@ -221,14 +230,17 @@ def test_one_layer_alone(tmp_path: Path, cli: Cli) -> None:
         (("--layers", "inception_4e/output", "--size", "12"), "too small for inception_4e/output"),
     ],
 )
-def test_what_cannot_be_swept(
+def test_invalid_sweeps_are_refused(
     tmp_path: Path, cli: Cli, arguments: tuple[str, ...], message: str
 ) -> None:
     run = cli("sweep", SAMPLE_STILL, tmp_path / "s.mp4", *arguments)
-    assert run.code == 1 and message in run.err and len(run.err.strip().splitlines()) == 1
+    assert run.code == 1
+    assert message in run.err
+    assert len(run.err.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_a_clip_too_short_for_its_sweep(tmp_path: Path, cli: Cli) -> None:
+def test_a_clip_too_short_for_its_sweep_is_refused(tmp_path: Path, cli: Cli) -> None:
     run = cli("sweep", SAMPLE_CLIP, tmp_path / "s.mp4", *THREE, "--hold", "5")
-    assert run.code == 1 and "3 layers take 17.00 s, the clip has 4.00 s" in run.err
+    assert run.code == 1
+    assert "3 layers take 17.00 s, the clip has 4.00 s" in run.err

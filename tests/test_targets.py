@@ -24,13 +24,21 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import dreamflow
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.memory import MB
-from dreamflow.core.schedules.schedule import LayerSchedule, map_target_names
+from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.targets import CLASS_LAYER, PICK_KINDS, ChannelPick, Target, parse_target
+from dreamflow.core.targets import (
+    CLASS_LAYER,
+    PICK_KINDS,
+    Blend,
+    ChannelPick,
+    Target,
+    parse_blend,
+    parse_target,
+)
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.channel_picks import measure_channel_responses, pick_channels
 from dreamflow.dream.objective import Objective
@@ -112,15 +120,15 @@ def test_targets_stay_whole_in_schedules_and_blends(
         space = " " if target.layer.isdigit() else data.draw(st.sampled_from(["", " "]))
         keyframes.append(f"{time}:{space}{target}={weight} + conv1/7x7_s2=2{curve}")
     text = ", ".join(keyframes)
-    schedule = LayerSchedule(text)
-    blends = tuple({str(target): weight, "conv1/7x7_s2": 2.0} for target in found)
+    schedule = LayerSchedule((text,))
+    blends = tuple(Blend({target: weight, Target("conv1/7x7_s2"): 2.0}) for target in found)
     assert schedule.blends == blends
     assert all(
         keyframe.interpolation == (curve.strip() or "linear") for keyframe in schedule.keyframes
     )
-    assert LayerSchedule(map_target_names(text, lambda name: name)).blends == blends
-    assert LayerSchedule(f"smooth, {text}").blends == blends
-    assert list(parse_blend([f"{t}={weight}" for t in found])) == [str(t) for t in found]
+    assert LayerSchedule(map_targets([text], lambda target: target)).blends == blends
+    assert LayerSchedule((f"smooth, {text}",)).blends == blends
+    assert parse_blend([f"{t}={weight}" for t in found]).targets == tuple(found)
 
 
 def test_what_stands_for_what() -> None:
@@ -130,7 +138,7 @@ def test_what_stands_for_what() -> None:
         CLASS_LAYER, (151, 152, 153), ("tiger cat",)
     )
     assert parse_target("a:strongest5") == parse_target("a:strongest 5")
-    assert list(LayerSchedule("a:61").first_keyframe_by_target) == ["a:61"], "a is no time"
+    assert LayerSchedule(("a:61",)).targets == (Target("a", (61,)),), "a is no time"
 
 
 @pytest.mark.parametrize(
@@ -153,9 +161,9 @@ def test_what_is_no_target(text: str, message: str) -> None:
 
 
 def test_commas_between_channels_are_told_of() -> None:
-    with pytest.raises(SettingsError, match="parted by colons, conv2/3x3:3:7:61"):
+    with pytest.raises(SettingsError, match="separated by colons, conv2/3x3:3:7:61"):
         DreamOptions(layer=("conv2/3x3:3,7,61",))
-    with pytest.raises(SettingsError, match="--channels 'best 5': write strongest 5, weakest 5 or"):
+    with pytest.raises(SettingsError, match="channels 'best 5': write strongest 5, weakest 5 or"):
         DreamOptions(channels="best 5")
     with pytest.raises(SettingsError, match="twice"):
         parse_blend(["a:3:4", "a:4:3"])
@@ -418,11 +426,11 @@ def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
     assert list(picked) == ["conv2/3x3:strongest 3", "inception_3a/1x1:weakest 2"]
     done = apply_channel_picks(options, picked)
     assert done.channels is None
-    first, second, third = LayerSchedule(done.layer[0]).blends
-    assert [parse_target(name).channels for name in first] == [
-        tuple(sorted(picked["conv2/3x3:strongest 3"]))
-    ]
-    assert list(second)[1] == "conv2/3x3:7" and second["conv2/3x3:7"] == -1 and third == first
+    first, second, third = done.layers.blends
+    strongest = tuple(sorted(picked["conv2/3x3:strongest 3"]))
+    assert first == third == Blend({Target("conv2/3x3", strongest): 1.0})
+    assert second.targets[1] == Target("conv2/3x3", (7,))
+    assert second.weights[second.targets[1]] == -1
     assert apply_channel_picks(done, make_channel_picks(done, noise_network, picture)) == done
 
 
@@ -462,10 +470,10 @@ def test_a_preset_holds_them(tmp_path: Path) -> None:
         'channels = "weakest 3"\nguided_by = "meadow.jpg"\nguidance = "0: 0, 100%: 1"\n'
     )
     options = DreamOptions(**load_preset(str(tmp_path / "mine.toml"))[1])
-    assert parse_blend(options.layer) == {
-        "inception_4c/output:61:70-75": 0.5,
-        "class:Egyptian cat": -1.0,
-    }
+    assert options.layers.blends[0].texts == (
+        "inception_4c/output:61:70-75=0.5",
+        "class:Egyptian cat=-1.0",
+    )
     assert options.channels == "weakest 3" and options.guided_by == "meadow.jpg"
     assert options.at(Timeline(Fraction(8), Fraction(2)).moment_at(Fraction(1))).guidance == 0.5
 
@@ -536,14 +544,14 @@ def test_the_best_match_is_taken_whatever_the_chunks(
     exemplar = ReferenceFeatures(noise_network, picture_to_tensor(make_texture(64, 80, seed=2)))
     activation = noise_network.activations(picture_to_tensor(make_texture(72, 64)), (LAYER,))[LAYER]
     guide = noise_network.activations(exemplar.image, (LAYER,))[LAYER]
-    found = exemplar.best_matches(activation, LAYER, ())
+    found = exemplar.best_matches(activation, LAYER, None)
     # As the notebook of 2015 has it.
     x, y = activation[0].flatten(1).numpy(), guide[0].flatten(1).numpy()
     expected = y[:, x.T.dot(y).argmax(1)]
     np.testing.assert_array_equal(found[0].flatten(1).numpy(), expected)
     monkeypatch.setattr("dreamflow.dream.reference.DOT_PRODUCTS_PER_CHUNK", 100)
-    assert torch.equal(exemplar.best_matches(activation, LAYER, ()), found)
-    some = exemplar.best_matches(activation, LAYER, (3, 9))
+    assert torch.equal(exemplar.best_matches(activation, LAYER, None), found)
+    some = exemplar.best_matches(activation, LAYER, torch.tensor([3, 9]))
     assert set(some[0].flatten(1).abs().sum(1).nonzero().flatten().tolist()) <= {3, 9}
 
 
@@ -569,7 +577,7 @@ def test_a_guided_dream_comes_to_resemble_its_guide(pocket: Network, layer: str)
 
     def likeness(seen: Tensor) -> float:
         found = pocket.activations(seen, (layer,))[layer]
-        return cosine(found, exemplar.best_matches(found, layer, ()))
+        return cosine(found, exemplar.best_matches(found, layer, None))
 
     assert likeness(towards) > likeness(unguided)
     none = Objective.parse(pocket, [layer], exemplar, 0.0)
@@ -583,7 +591,7 @@ def test_a_guide_that_is_too_small_says_for_what(noise_network: Network, tmp_pat
     options = DreamOptions(
         layer=("inception_4c/output",), guided_by=str(tmp_path / "tiny.png"), octaves=1
     )
-    with pytest.raises(SettingsError, match=r"the guide tiny.png has 8x8 pixels.*inception_4c"):
+    with pytest.raises(SettingsError, match=r"the reference tiny.png has 8x8 pixels.*inception_4c"):
         dream_image(make_texture(64, 64), noise_network, None, options)
     later = replace(options, layer=("0: conv1/7x7_s2, 1s: inception_4c/output",))
     frames = [Frame(0, Fraction(0), make_texture(64, 64))]
@@ -597,7 +605,7 @@ def test_a_guide_is_nothing_to_classes(knowing: Network) -> None:
         layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
     )
     picture = make_texture(64, 64)
-    with pytest.warns(DreamFlowWarning, match="--guided-by does nothing for classes"):
+    with pytest.warns(DreamFlowWarning, match="guided_by. does nothing for classes"):
         guided = dream_image(picture, knowing, None, options)
     free = dream_image(picture, knowing, None, replace(options, guided_by=None))
     assert np.array_equal(guided, free)
@@ -621,7 +629,9 @@ def test_a_guide_clip_goes_in_step_and_is_held_at_its_end(
     for time in times:
         wanted = picture_to_tensor(make_texture(48, 48, seed=min(5, int(time))))
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
-    with pytest.warns(DreamFlowWarning, match="the guide flicker has 0.25 s, the source 2.00 s"):
+    with pytest.warns(
+        DreamFlowWarning, match="the reference flicker has 0.25 s, the source 2.00 s"
+    ):
         ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
 
 
@@ -665,7 +675,7 @@ def test_a_guided_job_goes_on_and_knows_its_guide(
     moved = make_texture(48, 48, seed=99)
     kept = (flicker / "3.png").read_bytes()
     write_picture(flicker / "0.png", moved)
-    with pytest.raises(SettingsError, match="begun with another --guided-by file"):
+    with pytest.raises(SettingsError, match="begun with another guided_by file"):
         rendered(tmp_path / "d", noise_network, settings)
     write_picture(flicker / "0.png", make_texture(48, 48, seed=0))
     assert (flicker / "3.png").read_bytes() == kept

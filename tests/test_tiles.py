@@ -156,7 +156,7 @@ def test_a_blend_is_made_of_the_whole_pictures_gradients(noise_network: Network)
     image[..., :160] *= 0.3  # one side responds less than the other
     objective = Objective.parse(noise_network, ["conv1/7x7_s2=0.4", "inception_3b/output=-0.6"])
     whole = objective.gradient(image)
-    assert choose_tiling(noise_network, tuple(objective.weights), 320, 352, 20 * MB)
+    assert choose_tiling(noise_network, objective.layers, 320, 352, 20 * MB)
     with memory_limit(noise_network, 20):
         tiled = objective.gradient(image)
     assert off_by(tiled, whole) < 0.01

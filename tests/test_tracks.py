@@ -10,48 +10,90 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import make_film, run_ffmpeg
+from conftest import SAMPLE_CLIP, make_film, run_ffmpeg
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.jobs.output import write_video
+from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.output_spec import Sound
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.probe import probe_video
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 
-HERTZ = 48000
-LINES = [(0.5, "one"), (1.5, "two"), (2.5, "three")]
+SAMPLE_RATE_HZ = 48000
+SUBTITLES = [(0.5, "one"), (1.5, "two"), (2.5, "three")]
+"""Seconds at which each is shown, and its text."""
 
 
-def sound_of(path: Path) -> np.ndarray:
-    """Return a film's sound from its picture's first frame on, float64 mono, at 48 kHz."""
-    line = [ffmpeg_path(), "-v", "error", "-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar"]
-    line += [str(HERTZ), "-f", "f32le", "-"]
-    raw = subprocess.run(line, check=True, capture_output=True).stdout
+def copy_clip(clip: Clip, out: Path) -> Path:
+    write_video(out, clip, clip)
+    return out
+
+
+# --- sound
+
+
+def read_sound(path: Path) -> np.ndarray:
+    """Return a video's sound from its first frame on, (N,) float64 mono, at SAMPLE_RATE_HZ."""
+    command = [ffmpeg_path(), "-v", "error", "-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar"]
+    command += [str(SAMPLE_RATE_HZ), "-f", "f32le", "-"]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
     with av.open(str(path)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         late = float((audio.start_time or 0) * audio.time_base)
         late -= float((video.start_time or 0) * video.time_base)
     sound = np.frombuffer(raw, np.float32).astype(float)
-    shift = round(late * HERTZ)
+    shift = round(late * SAMPLE_RATE_HZ)
     return np.pad(sound, (shift, 0)) if shift > 0 else sound[-shift:]
 
 
-def delay(sound: np.ndarray, reference: np.ndarray) -> float:
+def measure_delay(sound: np.ndarray, reference: np.ndarray) -> float:
     """Return by how many seconds one sound comes after another, by cross-correlation."""
     size = len(sound) + len(reference)
     product = np.fft.rfft(sound, size) * np.conj(np.fft.rfft(reference, size))
-    found = int(np.argmax(np.fft.irfft(product, size)))
-    return (found if found < len(sound) else found - size) / HERTZ
+    peak = int(np.argmax(np.fft.irfft(product, size)))
+    return (peak if peak < len(sound) else peak - size) / SAMPLE_RATE_HZ
+
+
+def sound_span(path: Path) -> tuple[str, float, float]:
+    """Return the codec of a video's sound, and its first and last packet in picture time, in s."""
+    with av.open(str(path)) as container:
+        audio, video = container.streams.audio[0], container.streams.video[0]
+        times: dict[int, list[float]] = {audio.index: [], video.index: []}
+        for packet in container.demux(audio, video):
+            if packet.size and packet.pts is not None and not packet.is_discard:
+                times[packet.stream.index].append(float(packet.pts * packet.time_base))
+        sound, first_frame = times[audio.index], min(times[video.index])
+        return audio.codec_context.name, min(sound) - first_frame, max(sound) - first_frame
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_is_copied_in_sync(tmp_path: Path, suffix: str) -> None:
+    out = copy_clip(open_clip(SAMPLE_CLIP, size="64"), tmp_path / f"out{suffix}")
+    codec, *times = sound_span(out)
+    assert codec == "aac"
+    assert times == pytest.approx(sound_span(SAMPLE_CLIP)[1:], abs=0.025)
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds: noise in two languages, subtitles, and three chapters."""
-    folder = tmp_path_factory.mktemp("film")
+def aac_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five seconds of noise in AAC, which starts with a priming packet."""
+    folder = tmp_path_factory.mktemp("aac")
+    noise = "anoisesrc=seed=3:sample_rate=48000:amplitude=0.4:duration=5"
+    picture = make_film(folder / "v.mp4", frames=120)
+    run_ffmpeg(
+        *("-i", picture, "-f", "lavfi", "-i", noise, "-c:v", "copy", "-c:a", "aac"),
+        folder / "in.mp4",
+    )
+    return folder / "in.mp4"
+
+
+@pytest.fixture(scope="module")
+def tracks_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds: FLAC noise in two languages, subtitles, and three chapters."""
+    folder = tmp_path_factory.mktemp("tracks")
     picture = make_film(folder / "p.mp4", frames=100, rate="25")
-    times = [f"00:00:0{int(at)},500 --> 00:00:0{int(at) + 1},300" for at, _ in LINES]
-    blocks = [f"{n}\n{times[n - 1]}\n{text}\n" for n, (_, text) in enumerate(LINES, start=1)]
+    times = [f"00:00:0{int(at)},500 --> 00:00:0{int(at) + 1},300" for at, _ in SUBTITLES]
+    blocks = [f"{n}\n{times[n - 1]}\n{text}\n" for n, (_, text) in enumerate(SUBTITLES, start=1)]
     (folder / "s.srt").write_text("\n".join(blocks))
     parts = [(0, 1000, "Dawn"), (1000, 3000, "Noon = #2; 3\\4"), (3000, 4000, "Dusk")]
     chapters = [
@@ -71,88 +113,147 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "film.mkv"
 
 
+def check_sync(video: Path, clip: Clip, out: Path) -> None:
+    """Assert that a copy's sound is less than a frame away from where the source has it."""
+    source = read_sound(video)[round(float(clip.start_time) * SAMPLE_RATE_HZ) :]
+    assert abs(measure_delay(read_sound(copy_clip(clip, out)), source)) < 1 / clip.rate
+
+
+@pytest.mark.parametrize("start", [None, "1.3s", "31", "2.77s"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.filterwarnings("ignore:.*cannot hold aac")
+def test_aac_is_less_than_a_frame_off(
+    tmp_path: Path, aac_video: Path, suffix: str, start: str | None
+) -> None:
+    clip = open_clip(aac_video, start=start, end="110")
+    check_sync(aac_video, clip, tmp_path / f"out{suffix}")
+
+
 @pytest.mark.parametrize(
     ("start", "end"), [(None, None), ("1s", "3s"), ("33", "90"), ("1.7s", None)]
 )
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".webm"])
 @pytest.mark.filterwarnings("ignore:.*cannot hold flac")
-def test_sound_is_less_than_a_frame_off(
-    tmp_path: Path, film: Path, start: str | None, end: str | None, suffix: str
+def test_flac_is_less_than_a_frame_off(
+    tmp_path: Path, tracks_video: Path, start: str | None, end: str | None, suffix: str
 ) -> None:
-    clip = open_clip(film, start=start, end=end)
-    write_video(tmp_path / f"out{suffix}", clip, clip)
-    begin = float(clip.start_time)
-    part = sound_of(film)[round(begin * HERTZ) :]
-    off = delay(sound_of(tmp_path / f"out{suffix}"), part)
-    assert abs(off) < 1 / 25
+    clip = open_clip(tracks_video, start=start, end=end)
+    check_sync(tracks_video, clip, tmp_path / f"out{suffix}")
 
 
-def facts(path: Path) -> tuple[list[str], list[str], list[tuple[float, float, str]]]:
-    """Return the languages of sound and of subtitles, and the chapters, as PyAV finds them."""
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_of_a_span_is_cut_to_it(tmp_path: Path, suffix: str) -> None:
+    clip = open_clip(SAMPLE_CLIP, size="64", start="1s", end="3s")
+    out = copy_clip(clip, tmp_path / f"out{suffix}")
+    _, start, end = sound_span(out)
+    assert abs(start) < 0.03
+    assert end == pytest.approx(2, abs=0.06)
+    info = probe_video(out)
+    assert info.start_offset == 0
+    assert float(info.length) == pytest.approx(2)
+
+
+def test_a_picture_that_starts_late_stays_late(tmp_path: Path) -> None:
+    video = make_film(tmp_path / "f.mp4", frames=12)
+    late = tmp_path / "late.mkv"
+    run_ffmpeg(
+        *("-itsoffset", "0.3", "-i", video, "-f", "lavfi", "-i", "sine=duration=1", "-map", "0:v"),
+        *("-map", "1:a", "-c:v", "copy", "-c:a", "aac", late),
+    )
+    out = copy_clip(open_clip(late), tmp_path / "out.mp4")
+    assert sound_span(out)[1] == pytest.approx(sound_span(late)[1], abs=0.025)
+
+
+def test_unsupported_sound_is_encoded_again_or_left_out_with_a_warning(tmp_path: Path) -> None:
+    with pytest.warns(DreamFlowWarning, match="cannot hold aac"):
+        out = copy_clip(open_clip(SAMPLE_CLIP, size="64", end="12"), tmp_path / "out.webm")
+    assert sound_span(out)[0] == "opus"
+    with pytest.warns(DreamFlowWarning, match="no sound"):
+        copy_clip(open_clip(SAMPLE_CLIP, size="64", end="3"), tmp_path / "out.gif")
+
+
+def test_sound_that_cannot_be_muxed_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    """Here because its file holds none."""
+    silent = make_film(tmp_path / "silent.mp4", frames=5)
+    clip = open_clip(silent)
+    spec = replace(clip.output_spec, sound=Sound(silent, ("aac",)))
+    with pytest.warns(DreamFlowWarning, match="the sound is left out"):
+        assert write_video(tmp_path / "out.mp4", clip, spec) == 5
+    assert probe_video(tmp_path / "out.mp4").sound_codecs == ()
+
+
+# --- subtitles and chapters
+
+
+def read_tracks(path: Path) -> tuple[list[str], list[str], list[tuple[float, float, str]]]:
+    """Return the languages of sound and of subtitles, and the chapters (start, end, title)."""
     with av.open(str(path)) as container:
         sounds = [track.metadata.get("language", "") for track in container.streams.audio]
-        words = [track.metadata.get("language", "") for track in container.streams.subtitles]
+        subtitles = [track.metadata.get("language", "") for track in container.streams.subtitles]
         chapters = [
             (float(c["start"] * base), float(c["end"] * base), c["metadata"].get("title", ""))
             for c in container.chapters()
             if (base := c["time_base"] or Fraction(1))
         ]
-    return sounds, words, chapters
+    return sounds, subtitles, chapters
 
 
-def spoken(path: Path) -> list[tuple[float, str]]:
-    """Return the subtitles of a film, and when each comes, as the ffmpeg binary tells them."""
-    line = [ffmpeg_path(), "-v", "error", "-i", str(path), "-map", "0:s:0", "-f", "srt", "-"]
-    told = subprocess.run(line, check=True, capture_output=True, text=True).stdout
-    found: list[tuple[float, str]] = []
-    for block in told.strip().split("\n\n"):
-        _, times, *text = block.splitlines()
+def read_subtitles(path: Path) -> list[tuple[float, str]]:
+    """Return when each subtitle is shown, in seconds, and its text, by the ffmpeg binary."""
+    command = [ffmpeg_path(), "-v", "error", "-i", str(path), "-map", "0:s:0", "-f", "srt", "-"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    subtitles: list[tuple[float, str]] = []
+    for block in text.strip().split("\n\n"):
+        _, times, *lines = block.splitlines()
         hours, minutes, seconds = times.split(" --> ")[0].replace(",", ".").split(":")
         at = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        found.append((at, " ".join(text)))
-    return found
+        subtitles.append((at, " ".join(lines)))
+    return subtitles
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm"])
 @pytest.mark.filterwarnings("ignore:.*cannot hold flac")
-def test_tracks_languages_and_chapters_are_kept(tmp_path: Path, film: Path, suffix: str) -> None:
-    out = tmp_path / f"out{suffix}"
-    clip = open_clip(film)
-    write_video(out, clip, clip)
-    sounds, words, chapters = facts(out)
-    assert sounds == ["fra", "ger"] and words == ["eng"]
+def test_tracks_languages_and_chapters_are_kept(
+    tmp_path: Path, tracks_video: Path, suffix: str
+) -> None:
+    out = copy_clip(open_clip(tracks_video), tmp_path / f"out{suffix}")
+    sounds, subtitles, chapters = read_tracks(out)
+    assert sounds == ["fra", "ger"]
+    assert subtitles == ["eng"]
     assert chapters == [(0, 1, "Dawn"), (1, 3, "Noon = #2; 3\\4"), (3, 4, "Dusk")]
-    assert spoken(out) == LINES
+    assert read_subtitles(out) == SUBTITLES
     assert len(list(open_clip(out))) == 100
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 @pytest.mark.filterwarnings("ignore:.*cannot hold flac")
-def test_a_part_has_its_own_subtitles_and_chapters(tmp_path: Path, film: Path, suffix: str) -> None:
-    clip = open_clip(film, start="1s", end="3.5s")
-    write_video(tmp_path / f"out{suffix}", clip, clip)
-    _, _, chapters = facts(tmp_path / f"out{suffix}")
-    assert chapters == [(0, 2, "Noon = #2; 3\\4"), (2, 2.48, "Dusk")]
-    told = spoken(tmp_path / f"out{suffix}")
-    assert [text for _, text in told] == ["two", "three"]
-    assert [at for at, _ in told] == pytest.approx([0.5, 1.5], abs=0.02)
+def test_a_span_has_its_own_subtitles_and_chapters(
+    tmp_path: Path, tracks_video: Path, suffix: str
+) -> None:
+    clip = open_clip(tracks_video, start="1s", end="3.5s")
+    out = copy_clip(clip, tmp_path / f"out{suffix}")
+    assert read_tracks(out)[2] == [(0, 2, "Noon = #2; 3\\4"), (2, 2.48, "Dusk")]
+    subtitles = read_subtitles(out)
+    assert [text for _, text in subtitles] == ["two", "three"]
+    assert [at for at, _ in subtitles] == pytest.approx([0.5, 1.5], abs=0.02)
 
 
-def test_subtitles_without_sound(tmp_path: Path, film: Path) -> None:
+def test_subtitles_without_sound(tmp_path: Path, tracks_video: Path) -> None:
     silent = tmp_path / "silent.mkv"
-    run_ffmpeg("-i", film, "-map", "0:v", "-map", "0:s", "-c", "copy", silent)
-    clip = open_clip(silent, end="2s")
-    write_video(tmp_path / "out.mp4", clip, clip)
-    assert facts(tmp_path / "out.mp4")[:2] == ([], ["eng"])
-    assert spoken(tmp_path / "out.mp4") == LINES[:2]
+    run_ffmpeg("-i", tracks_video, "-map", "0:v", "-map", "0:s", "-c", "copy", silent)
+    out = copy_clip(open_clip(silent, end="2s"), tmp_path / "out.mp4")
+    assert read_tracks(out)[:2] == ([], ["eng"])
+    assert read_subtitles(out) == SUBTITLES[:2]
 
 
-def test_what_cannot_be_held_is_left_out_and_said(tmp_path: Path, film: Path) -> None:
-    clip = open_clip(film, end="2")
-    sound = Sound(film, (), ends_early=True, subtitle_codecs=("hdmv_pgs_subtitle",))
-    drawn = replace(clip.output_spec, sound=sound)
+def test_unsupported_subtitles_are_left_out_with_a_warning(
+    tmp_path: Path, tracks_video: Path
+) -> None:
+    clip = open_clip(tracks_video, end="2")
+    sound = Sound(tracks_video, (), ends_early=True, subtitle_codecs=("hdmv_pgs_subtitle",))
+    spec = replace(clip.output_spec, sound=sound)
     with pytest.warns(DreamFlowWarning, match=r"cannot hold hdmv_pgs_subtitle subtitles: left out"):
-        write_video(tmp_path / "out.mp4", clip, drawn)
+        write_video(tmp_path / "out.mp4", clip, spec)
     assert probe_video(tmp_path / "out.mp4").subtitle_codecs == ()
     with pytest.warns(DreamFlowWarning, match=r"a \.gif has no subtitles"):
-        write_video(tmp_path / "out.gif", clip, drawn)
+        write_video(tmp_path / "out.gif", clip, spec)

@@ -1,4 +1,4 @@
-"""The application, and what stands before the commands."""
+"""The application: the options that stand before a command, and all commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 import dreamflow
 from dreamflow.cli.help import CommandGroup
+from dreamflow.cli.registry import load_commands
 
 
 def to_british_spelling(flag: str) -> str:
@@ -31,7 +32,7 @@ app = CommandGroup(
 
 
 def print_version(requested: bool) -> None:
-    """Print the version and stop."""
+    """Print the version and stop, where it is asked for."""
     if requested:
         typer.echo(f"dreamflow {dreamflow.__version__}")
         raise typer.Exit
@@ -39,9 +40,21 @@ def print_version(requested: bool) -> None:
 
 @app.callback()
 def root_callback(
+    ctx: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also show the log: what is done, and how.")
+    ] = False,
 ) -> None:
     """Turn clips into dreams that move with the scene."""
+    if verbose:
+        from dreamflow.cli.log import show_log
+
+        ctx.call_on_close(show_log())
+
+
+for declaration in load_commands():
+    declaration.register(app)

@@ -1,4 +1,4 @@
-"""Options dataclasses become command-line options, so that no default is ever typed twice."""
+"""Settings become command-line options: names, types, defaults and help are declared only once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from dreamflow.cli.help import MACHINE_PANEL
 from dreamflow.cli.inherited import (
-    apply_like,
-    apply_preset,
     drop_unusable_encode_settings,
+    is_given,
     report_inherited_clip_settings,
 )
 from dreamflow.core.options.declaration import (
@@ -29,112 +27,129 @@ from dreamflow.core.options.declaration import (
 )
 from dreamflow.media.options import EncodeOptions
 
-PANEL_BY_GROUP = {
-    "DreamOptions": "Dream",
-    "GuideDreamOptions": "Dream",
-    "ChannelDreamOptions": "Dream",
-    "ChannelsOptions": "Sheet",
-    "GuideOptions": "Guide",
-    "CarryOptions": "Motion",
-    "ShowOptions": "What is shown",
-    "ClipOptions": "Which frames",
-    "EncodeOptions": "Output",
-    "SweepOptions": "Sweep",
-    "ZoomOptions": "Zoom",
-    "DistillOptions": "Training",
-    "MachineOptions": MACHINE_PANEL,
-}
 CONTEXT_PARAMETER = "ctx"
-"""The parameter in which a command is given typer's context."""
+"""The parameter through which a command gets typer's context."""
 MOST_USED_PANEL = "Most used"
-"""The first panel of commands that take presets."""
+"""The first heading in the help of commands that take presets."""
 MOST_USED_SETTINGS = frozenset(
     {
         *("preset", "at", "overwrite", "layer", "layers", "category", "iterations", "step"),
         *("stability", "size", "start", "end", "seconds", "speed", "quality", "folder", "suffix"),
     }
 )
-"""The settings that stand there."""
+"""The options that are listed under `MOST_USED_PANEL`."""
 
 
-def complete_presets(incomplete: str) -> list[str]:
-    """Return the presets that a shell completes to."""
-    from dreamflow.pipelines.settings.presets import list_preset_files
+@dataclass(frozen=True)
+class CommandSettings:
+    """The settings that a command takes.
 
-    return [name for name in list_preset_files() if name.startswith(incomplete)]
+    Attributes:
+        groups: The classes that declare them.
+        excluded: Names of settings of these classes that the command does not take.
+    """
+
+    groups: tuple[type[Options], ...]
+    excluded: tuple[str, ...]
+
+    def has(self, name: str) -> bool:
+        """Return whether the command takes a setting of this name."""
+        return any(name in self.names_in(group) for group in self.groups)
+
+    def names_in(self, group: type[Options]) -> list[str]:
+        """Return the names of the settings of one class that the command takes."""
+        names = [setting.name for setting in fields(group)]  # type: ignore[arg-type]
+        return [name for name in names if name not in self.excluded]
 
 
-AtOption = Annotated[
-    str,
-    typer.Option(
-        help="Which frame of a clip: 48, 2s, 1:02.5 or 40%.",
-        metavar="WHEN",
-        rich_help_panel="Which frames",
-    ),
-]
-PresetOption = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        help="Settings by name (`dreamflow presets list`), or a .toml file.",
-        metavar="NAME",
-        is_eager=True,
-        callback=apply_preset,
-        autocompletion=complete_presets,
-        rich_help_panel="Dream",
-    ),
-]
-LikeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--like",
-        help="Take all settings from a dream made before.",
-        metavar="FILE",
-        is_eager=True,
-        callback=apply_like,
-        rich_help_panel="Dream",
-    ),
-]
-OverwriteOption = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace an output that exists.", rich_help_panel="Output"),
-]
-FreshOption = Annotated[
-    bool,
-    typer.Option(
-        "--fresh",
-        help="Start over where a render was broken off, instead of going on.",
-        rich_help_panel="Output",
-    ),
-]
-WatchOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--watch",
-        help="Keep the latest frame in this picture, to look at meanwhile.",
-        metavar="FILE",
-        rich_help_panel="Output",
-    ),
-]
-PlateOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--plate",
-        help="Also write what the dream changed: 128 + dream - source, for compositing.",
-        metavar="FILE",
-        rich_help_panel="Output",
-    ),
-]
-DebugOption = Annotated[
-    bool,
-    typer.Option(
-        "--debug", help="Show where in the code an error came from.", rich_help_panel=MACHINE_PANEL
-    ),
-]
+def panel_title(group: type[Options]) -> str:
+    """Return the heading of a class of settings: its `PANEL`, or `Sweep` for `SweepOptions`."""
+    return getattr(group, "PANEL", group.__name__.removesuffix("Options"))
+
+
+def settings_of(command: Any) -> CommandSettings | None:
+    """Return the settings of a command that was made by `with_options`; None for others."""
+    return getattr(command, "command_settings", None)
+
+
+def escape_markup(text: str) -> str:
+    """Return a text in which rich sees no markup."""
+    return text.replace("[", r"\[")
+
+
+def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Callable[..., Any]:
+    """Replace each parameter that is a class of settings by one command-line option per setting.
+
+    The command is called with instances of these classes, which check the values. What is given on
+    the command line and has no effect is warned of.
+
+    Args:
+        command: A function for typer, with type hints.
+        without: Names of settings that the command does not take; they keep their defaults.
+
+    Returns:
+        The function to register with typer.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if is_options_class(hint)}
+    settings = CommandSettings(tuple(groups.values()), tuple(without))
+    takes_context = CONTEXT_PARAMETER in hints
+
+    @functools.wraps(command)
+    def run(*positional: Any, **given: Any) -> Any:
+        take = given.get if takes_context else given.pop
+        context: typer.Context | None = take(CONTEXT_PARAMETER, None)
+        flags = {name for name in given if context and is_given(context, name)}
+        if context:
+            report_inherited_clip_settings(context, flags)
+        for parameter, group in groups.items():
+            own = {name: given.pop(name) for name in settings.names_in(group) if name in given}
+            if context and group is EncodeOptions:
+                own = drop_unusable_encode_settings(context, find_output_path(given), own, flags)
+            given[parameter] = options = group(**own)
+            warn_ineffective_settings(flags, options)
+        return command(*positional, **given)
+
+    parameters = build_parameters(command, hints, settings)
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.command_settings = settings  # type: ignore[attr-defined]
+    return run
+
+
+def is_options_class(hint: Any) -> bool:
+    """Return whether a type hint is a class of settings."""
+    return isinstance(hint, type) and issubclass(hint, Options)
+
+
+def build_parameters(
+    command: Callable[..., Any], hints: Mapping[str, Any], settings: CommandSettings
+) -> list[inspect.Parameter]:
+    """Return the parameters of a command for typer, classes of settings replaced by options."""
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        hint = hints[parameter.name]
+        if not is_options_class(hint):
+            parameters.append(parameter.replace(annotation=hint))
+            continue
+        types, names = resolve_field_types(hint), settings.names_in(hint)
+        parameters += [
+            build_option_parameter(setting, types[setting.name], panel_title(hint))
+            for setting in fields(hint)
+            if setting.name in names
+        ]
+    keyword_only = inspect.Parameter.KEYWORD_ONLY
+    positional = [p for p in parameters if p.kind is not keyword_only]
+    options = [p for p in parameters if p.kind is keyword_only]
+    if CONTEXT_PARAMETER not in hints:
+        options.append(inspect.Parameter(CONTEXT_PARAMETER, keyword_only, annotation=typer.Context))
+    if any(parameter.name == "preset" for parameter in options):
+        options = move_most_used_first(options)
+    return positional + options
 
 
 def build_option_parameter(setting: Field[Any], hint: Any, panel: str) -> inspect.Parameter:
-    """Return the command's parameter for one setting."""
+    """Return the parameter of a command for one setting, listed under a heading of its help."""
     flag, rule = flag_of(setting.name), setting.metadata
     metavar = rule["metavar"]
     names = [f"{flag}/--no-{flag[2:]}"] if hint is bool else [flag]
@@ -146,14 +161,12 @@ def build_option_parameter(setting: Field[Any], hint: Any, panel: str) -> inspec
         hint, default = str, f"{default:g}"
     elif hint is bool:
         metavar = ""
-    shown = (
-        "" if default in (None, []) or hint is bool else format_setting_value(plain_value(default))
-    )
+    has_shown_default = default not in (None, []) and hint is not bool
+    shown = f"[{format_setting_value(plain_value(default))}]" if has_shown_default else ""
     option = typer.Option(
         *names,
-        # Where typer writes the defaults, each takes a line of its own.
-        help=escape_markup(rule["help"])
-        + (f" [dim]{escape_markup(f'[{shown}]')}[/dim]" if shown else ""),
+        # Typer would print each default on a line of its own.
+        help=escape_markup(rule["help"]) + (f" [dim]{escape_markup(shown)}[/dim]" if shown else ""),
         metavar=metavar,
         rich_help_panel=rule["panel"] or panel,
         show_default=False,
@@ -166,98 +179,19 @@ def build_option_parameter(setting: Field[Any], hint: Any, panel: str) -> inspec
     )
 
 
-def escape_markup(text: str) -> str:
-    """Return a text as rich's markup writes it: with no brackets that mean something."""
-    return text.replace("[", r"\[")
-
-
-@dataclass(frozen=True)
-class OptionGroups:
-    """The settings that a command takes: groups, but not these names."""
-
-    groups: tuple[type[Options], ...]
-    excluded: tuple[str, ...]
-
-    def has(self, name: str) -> bool:
-        """Return whether the command has a setting of this name."""
-        named = {setting.name for group in self.groups for setting in fields(group)}  # type: ignore[arg-type]
-        return name in named and name not in self.excluded
-
-
-def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Callable[..., Any]:
-    """Spread each parameter that is an Options class into one command-line option per field.
-
-    The command is called with the Options objects, made (and so checked) from what was given; what
-    was not is as by default. Warns of what was given on the command line and does nothing.
-    without: names of settings that the command has no use for; they stay at their defaults.
-    """
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, type[Options]] = {}
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        hint = hints[parameter.name]
-        if isinstance(hint, type) and issubclass(hint, Options):
-            groups[parameter.name] = hint
-            panel, types = PANEL_BY_GROUP[hint.__name__], resolve_field_types(hint)
-            parameters += [
-                build_option_parameter(setting, types[setting.name], panel)
-                for setting in fields(hint)  # type: ignore[arg-type]
-                if setting.name not in without
-            ]
-        else:
-            parameters.append(parameter.replace(annotation=hint))
-
-    @functools.wraps(command)
-    def called(*positional: Any, **given: Any) -> Any:
-        context = (
-            given.get(CONTEXT_PARAMETER)
-            if CONTEXT_PARAMETER in hints
-            else given.pop(CONTEXT_PARAMETER, None)
-        )
-        flags = {name for name in given if context and is_given(context, name)}
-        if context:
-            report_inherited_clip_settings(context, flags)
-        for parameter, group in groups.items():
-            names = [f.name for f in fields(group) if f.name not in without]  # type: ignore[arg-type]
-            own = {name: given.pop(name) for name in names if name in given}
-            if context and group is EncodeOptions:
-                own = drop_unusable_encode_settings(context, find_output_path(given), own, flags)
-            given[parameter] = made = group(**own)
-            warn_ineffective_settings(flags, made)
-        return command(*positional, **given)
-
-    positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
-    named = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    if CONTEXT_PARAMETER not in hints:
-        kind = inspect.Parameter.KEYWORD_ONLY
-        named.append(inspect.Parameter(CONTEXT_PARAMETER, kind, annotation=typer.Context))
-    if any(parameter.name == "preset" for parameter in named):
-        named = move_most_used_first(named)
-    called.__signature__ = inspect.Signature(positional + named)  # type: ignore[attr-defined]
-    called.option_groups = OptionGroups(tuple(groups.values()), tuple(without))  # type: ignore[attr-defined]
-    called.__annotations__ = {p.name: p.annotation for p in [*positional, *named]}
-    return called
-
-
-def find_output_path(given: Mapping[str, Any]) -> Path | None:
-    """Return what a command writes, as far as it says; of `batch`, a name like all of them."""
-    if "suffix" in given:
-        return Path(".".join(filter(None, ("dream", given["suffix"].lstrip(".")))))
-    return given["out"] or given.get("image")
-
-
-def is_given(ctx: typer.Context, name: str) -> bool:
-    """Return whether an option stands on the command line."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
 def move_most_used_first(options: list[inspect.Parameter]) -> list[inspect.Parameter]:
-    """Return a command's options with those that are used most in a panel of their own, first."""
+    """Return the options of a command, the most used ones first and under their own heading."""
     first: list[inspect.Parameter] = []
     for parameter in (option for option in options if option.name in MOST_USED_SETTINGS):
         hint, declared = get_args(parameter.annotation)
-        own = copy.copy(declared)  # other commands have the same one
+        own = copy.copy(declared)  # shared with other commands
         own.rich_help_panel = MOST_USED_PANEL
         first.append(parameter.replace(annotation=Annotated[hint, own]))
     return first + [option for option in options if option.name not in MOST_USED_SETTINGS]
+
+
+def find_output_path(given: Mapping[str, Any]) -> Path | None:
+    """Return the output that a command line names; for `batch`, a name like all of its outputs."""
+    if "suffix" in given:
+        return Path(".".join(filter(None, ("dream", given["suffix"].lstrip(".")))))
+    return given["out"] or given.get("image")

@@ -1,27 +1,28 @@
-"""How commands show their help: what is used most first, and each setting in few lines."""
+"""How commands and groups show their help."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 MACHINE_PANEL = "Machine"
-"""Where `--help` stands, of commands that have the panel."""
+"""The heading that `--help` is listed under, in commands that have it."""
 
 
 class CompactHelpCommand(TyperCommand):
-    """A command with a help that a person reads."""
+    """A command whose help is short: paragraphs fill the terminal, a setting takes few lines."""
 
     def __init__(self, *arguments: Any, help: str | None = None, **more: Any) -> None:
-        # Typer keeps the line breaks of a docstring, which are not those of the terminal.
+        # Typer keeps the line breaks of a docstring, which do not fit the terminal's width.
         paragraphs = (help or "").split("\n\n")
         flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
         super().__init__(*arguments, help=flowing or None, **more)
 
     def get_help_option(self, ctx: Any) -> Any:
-        """Return `--help`, which stands in the last panel."""
+        """Return `--help`, moved to the last panel."""
         option = super().get_help_option(ctx)
         panels = {getattr(parameter, "rich_help_panel", None) for parameter in self.params}
         if isinstance(option, TyperOption):
@@ -31,24 +32,51 @@ class CompactHelpCommand(TyperCommand):
         return option
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Show the help; of a switch that is off, only how it is put on."""
-        for flag in (p for p in self.params if isinstance(p, TyperOption) and p.is_flag):
-            flag.metavar = ""
+        """Print the help. A switch that is off is shown only by the flag that puts it on."""
+        hide_flag_metavars(self.params)
         switches = [p for p in self.params if isinstance(p, TyperOption) and p.secondary_opts]
-        kept = [(switch.opts, switch.secondary_opts) for switch in switches]
+        before = [(switch.opts, switch.secondary_opts) for switch in switches]
         for switch in switches:
             both = "/".join([*switch.opts, *switch.secondary_opts])
             switch.opts, switch.secondary_opts = [both] if switch.default else switch.opts, []
         try:
             super().format_help(ctx, formatter)
         finally:
-            for switch, (opts, secondary) in zip(switches, kept, strict=True):
+            for switch, (opts, secondary) in zip(switches, before, strict=True):
                 switch.opts, switch.secondary_opts = opts, secondary
 
 
+class CompactHelpGroup(TyperGroup):
+    """A group whose help shows flags without a type."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return `--help`, without a type."""
+        option = super().get_help_option(ctx)
+        if isinstance(option, TyperOption):
+            option.metavar = ""
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        hide_flag_metavars(self.params)
+        super().format_help(ctx, formatter)
+
+
 class CommandGroup(typer.Typer):
-    """A group of commands whose help is readable."""
+    """A group of commands with compact help."""
+
+    def __init__(self, **more: Any) -> None:
+        more.setdefault("cls", CompactHelpGroup)
+        super().__init__(**more)
 
     def command(self, name: str | None = None, **more: Any) -> Any:
-        """Add a command, as typer does."""
-        return super().command(name, **{"cls": CompactHelpCommand, **more})
+        """Add a command, as `typer.Typer.command` does."""
+        more.setdefault("cls", CompactHelpCommand)
+        return super().command(name, **more)
+
+
+def hide_flag_metavars(parameters: Sequence[Any]) -> None:
+    """Show flags, which take no value, without the type `<bool>`."""
+    for parameter in parameters:
+        if isinstance(parameter, TyperOption) and parameter.is_flag:
+            parameter.metavar = ""

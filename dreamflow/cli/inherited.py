@@ -1,4 +1,7 @@
-"""Settings that a command takes from elsewhere: from a preset, or from a dream made before."""
+"""Settings that a command takes from a preset (`--preset`) or from an earlier dream (`--like`).
+
+Flags beat a preset, a preset beats `--like`, and that beats the defaults.
+"""
 
 from __future__ import annotations
 
@@ -10,98 +13,124 @@ from typing import Any
 import typer
 
 from dreamflow.cli.terminal import print_note
-from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 
-LIKE_SETTINGS_KEY = "dreamflow.taken"
-"""Of the context, what --like brings, but for what a preset has beaten."""
+LIKE_SETTINGS_KEY = "dreamflow.like"
+"""Key of typer's `ctx.meta`: settings from `--like` that no preset overrides."""
+SETTINGS_OF_ONE_COMMAND = (ShowOptions, SweepOptions, ZoomOptions)
+"""Classes whose settings only some commands take; in a preset they are for these."""
+
+
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def get_like_settings(ctx: typer.Context) -> dict[str, Any]:
+    """Return the settings from `--like` that no preset overrides, as plain values."""
+    return ctx.meta.get(LIKE_SETTINGS_KEY, {})
 
 
 def add_default_settings(ctx: typer.Context, settings: dict[str, Any]) -> None:
-    """Let settings stand where the command line says nothing: flags beat them, they defaults."""
+    """Make settings the defaults of the options that the command line does not give."""
     plain = {name: plain_value(value) for name, value in settings.items()}
     ctx.default_map = {**(ctx.default_map or {}), **plain}
 
 
 def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
-    """Read a preset before the other options are."""
-    if name and not ctx.resilient_parsing:
-        settings = load_preset(name)[1]
-        add_default_settings(ctx, settings)
-        ctx.meta[LIKE_SETTINGS_KEY] = {
-            taken: value
-            for taken, value in ctx.meta.get(LIKE_SETTINGS_KEY, {}).items()
-            if taken not in settings
-        }
-        own = {parameter.name for parameter in ctx.command.params}
-        known = groups_by_saved_setting()
-        journeys = (ShowOptions, SweepOptions, ZoomOptions)
-        others = [
-            setting
-            for setting in settings
-            if setting not in own and all(group in journeys for group in known[setting])
-        ]
-        if others:
-            left = "does nothing" if len(others) == 1 else "do nothing"
-            warnings.warn(
-                f"--preset {name} is made for another command: {', '.join(others)} {left} for "
-                f"`{ctx.info_name}`, and {'is' if len(others) == 1 else 'are'} left out",
-                DreamFlowWarning,
-                2,
-            )
+    """Read a preset before the other options are; the callback of `--preset`."""
+    if not name or ctx.resilient_parsing:
+        return name
+    settings = load_preset(name)[1]
+    add_default_settings(ctx, settings)
+    ctx.meta[LIKE_SETTINGS_KEY] = {
+        key: value for key, value in get_like_settings(ctx).items() if key not in settings
+    }
+    own = {parameter.name for parameter in ctx.command.params}
+    groups = groups_by_saved_setting()
+    foreign = [
+        setting
+        for setting in settings
+        if setting not in own and all(group in SETTINGS_OF_ONE_COMMAND for group in groups[setting])
+    ]
+    if foreign:
+        do, are = ("does", "is") if len(foreign) == 1 else ("do", "are")
+        warnings.warn(
+            f"{named('preset')} {name} is made for another command: {', '.join(foreign)} {do} "
+            f"nothing for `{ctx.info_name}`, and {are} left out",
+            DreamFlowWarning,
+            2,
+        )
     return name
 
 
 def apply_like(ctx: typer.Context, output: Path | None) -> Path | None:
-    """Read the settings of an output before the other options are; a preset beats them."""
-    if output and not ctx.resilient_parsing:
-        from dreamflow.media.write.metadata import read_record
+    """Read the settings of an output before the other options are; the callback of `--like`."""
+    if not output or ctx.resilient_parsing:
+        return output
+    from dreamflow.media.write.metadata import read_record
 
-        record = read_record(output)
-        before = dict(ctx.default_map or {})
-        settings = record.get("settings")
-        if not isinstance(settings, dict):
-            raise SettingsError(f"--like {output}: it holds no DreamFlow settings")
-        add_default_settings(ctx, validate_settings(settings, str(output)))
-        add_default_settings(ctx, before)
-        ctx.meta[LIKE_SETTINGS_KEY] = {
-            name: value for name, value in settings.items() if name not in before
-        }
+    settings = read_record(output).get("settings")
+    if not isinstance(settings, dict):
+        raise SettingsError(
+            f"{named('like')} {output}: the file holds no DreamFlow settings",
+            setting="like",
+            value=output,
+            where=str(output),
+        )
+    from_preset = dict(ctx.default_map or {})
+    add_default_settings(ctx, validate_settings(settings, str(output)))
+    add_default_settings(ctx, from_preset)
+    ctx.meta[LIKE_SETTINGS_KEY] = {
+        name: value for name, value in settings.items() if name not in from_preset
+    }
     return output
 
 
 def report_inherited_clip_settings(ctx: typer.Context, flags: Container[str]) -> None:
-    """Say which frames and what size --like brings along, but for what a flag has beaten."""
-    brought = ctx.meta.get(LIKE_SETTINGS_KEY, {})
-    taken = [
-        f"{flag_of(name)} {brought[name]}"
+    """Print which size and which frames `--like` brings along, unless a flag overrides them.
+
+    Args:
+        ctx: The context of the command.
+        flags: Names of the settings that the command line gives.
+    """
+    settings = get_like_settings(ctx)
+    inherited = [
+        f"{flag_of(name)} {settings[name]}"
         for name in ("size", "start", "end", "every", "fps")
-        if name in brought and brought[name] != getattr(ClipOptions, name) and name not in flags
+        if name in settings and settings[name] != getattr(ClipOptions, name) and name not in flags
     ]
-    if taken:
-        print_note(f"from {ctx.params['like'].name} also: {', '.join(taken)}")
+    if inherited:
+        print_note(f"from {ctx.params['like'].name} also: {', '.join(inherited)}")
 
 
 def drop_unusable_encode_settings(
     ctx: typer.Context, out: Path | None, encode: dict[str, Any], flags: Container[str]
 ) -> dict[str, Any]:
-    """Return how to encode an output, without what --like brings that it has no use for; say so.
+    """Return settings of `EncodeOptions` without those from `--like` that an output cannot use.
 
-    encode: settings of `EncodeOptions`. flags: the settings that the command line gives.
+    Each that is left out is printed, with the reason.
+
+    Args:
+        ctx: The context of the command.
+        out: The output; None where it is not known.
+        encode: Settings of `EncodeOptions`, by name.
+        flags: Names of the settings that the command line gives; these stay.
     """
-    loose = {
-        name for name in ctx.meta.get(LIKE_SETTINGS_KEY, {}) if name in encode and name not in flags
-    }
+    loose = {name for name in get_like_settings(ctx) if name in encode and name not in flags}
     if out is None or not loose:
         return encode
     from dreamflow.media.write.containers import find_unusable_settings
 
-    left = find_unusable_settings(out, encode, loose)
-    for name, (value, why) in left.items():
+    dropped = find_unusable_settings(out, encode, loose)
+    for name, (value, reason) in dropped.items():
         shown = "" if value is True else f" {format_setting_value(value)}"
-        print_note(f"from {ctx.params['like'].name} without {flag_of(name)}{shown}: {why}")
-    return encode | {name: getattr(EncodeOptions, name) for name in left}
+        source, why = ctx.params["like"].name, reason.worded(flag_of)
+        print_note(f"from {source} without {flag_of(name)}{shown}: {why}")
+    return encode | {name: getattr(EncodeOptions, name) for name in dropped}

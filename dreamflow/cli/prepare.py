@@ -1,17 +1,18 @@
-"""What commands check and set before the work begins."""
+"""What commands check and set up before the work begins, and the line that they end with."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamflow.cli import terminal
-from dreamflow.core.errors import SettingsError, UserInterrupt
+from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.terminal import print_note
+from dreamflow.core.errors import OutputError, SettingsError, UserInterrupt, named
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
@@ -19,11 +20,35 @@ if TYPE_CHECKING:
     from dreamflow.core.machine.machine import Machine
     from dreamflow.jobs.controls import RenderControls, RenderResult
     from dreamflow.media.output_spec import OutputSpec
+    from dreamflow.networks.network import Network
+
+TRACE_SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True)
+class RenderFlags:
+    """The options of a render that are not settings.
+
+    Attributes:
+        overwrite: Replace an output that exists.
+        fresh: Start over where a render was interrupted.
+        watch: A picture file that holds the latest frame.
+        plate: The file of the residual plate.
+        gains: A TOML file with constants of the controller.
+        trace: A JSONL file for what the controller measured and did in each frame.
+    """
+
+    overwrite: bool = False
+    fresh: bool = False
+    watch: Path | None = None
+    plate: Path | None = None
+    gains: Path | None = None
+    trace: Path | None = None
 
 
 @contextmanager
-def stop_on_ctrl_c() -> Iterator[None]:
-    """Turn a Ctrl-C into an error that says what is kept; typer would end without a word."""
+def stop_on_ctrl_c() -> Generator[None]:
+    """Turn Ctrl-C into a UserInterrupt with the same notes; typer would drop them."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -35,83 +60,158 @@ def stop_on_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def track_render(
-    out: Path,
-    total: int,
-    overwrite: bool,
-    fresh: bool,
-    watch: Path | None,
-    plate: Path | None = None,
-    steps: tuple[int, int] | None = None,
-) -> Iterator[RenderControls]:
-    """Show the progress of a render of so many frames, and yield what it is steered by.
+    out: Path, total: int, flags: RenderFlags, steps: tuple[int, int] | None = None
+) -> Generator[RenderControls]:
+    """Show the progress of a render, and yield its controls.
 
-    steps: about how many the first frame takes, and each that comes after it, where they are to be
-    followed, too.
+    Args:
+        out: The output.
+        total: How many frames are dreamed.
+        flags: The options of the render.
+        steps: About how many steps the first frame takes, and each later one; the progress bar then
+            moves within a frame. None for whole frames only.
     """
-    from dreamflow.dream.progress import FrameProgress, call_on_step
+    from dreamflow.dream.progress import FrameProgress
     from dreamflow.jobs.controls import RenderControls
 
-    with stop_on_ctrl_c(), terminal.progress_bar(f"dreaming {out.name}", total) as progress:
-        within = FrameProgress(progress, *(steps or (1, 1)))
-        handles = RenderControls(
-            within.finish_frames,
-            terminal.print_note,
-            watch_path=watch,
-            overwrite=overwrite,
-            fresh=fresh,
-            plate_path=plate,
+    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total) as progress:
+        frame_progress = FrameProgress(progress, *(steps or (1, 1)))
+        yield RenderControls(
+            frame_progress.finish_frames,
+            print_note,
+            watch_path=flags.watch,
+            overwrite=flags.overwrite,
+            fresh=flags.fresh,
+            plate_path=flags.plate,
             resume_command=read_command_line(),
-            on_step=within.step if steps else None,
+            on_step=frame_progress.step if steps else None,
+            gains_path=flags.gains,
+            trace_path=flags.trace,
         )
-        with call_on_step(within.step) if steps else nullcontext():
-            yield handles
 
 
 def read_command_line() -> list[str]:
-    """Return the words of this command, as they were given: given again, they go on."""
-    # --fresh would start over. A word that is not in the system's encoding could not be kept.
+    """Return the words of this command line; given again, they resume the render."""
+    # --fresh would start over. A word that the system's encoding cannot hold is kept as "?".
     words = [word for word in sys.argv[1:] if word != "--fresh"]
     return ["dreamflow", *(word.encode(errors="replace").decode() for word in words)]
 
 
+def check_render_files(out: Path, flags: RenderFlags, sources: Sequence[Path]) -> None:
+    """Refuse outputs that must not or cannot be written, and a gains file that cannot be read.
+
+    Args:
+        out: The output.
+        flags: The options of the render.
+        sources: The files that the render reads.
+
+    Raises:
+        OutputError: An output exists, has no folder, or is another file of the render.
+        SettingsError: A file of another format than its option takes.
+    """
+    from dreamflow.jobs.output import check_output_and_plate
+    from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
+    from dreamflow.jobs.storage.publish import count_published_frames
+
+    check_output_and_plate(out, flags.overwrite, flags.fresh, sources, flags.plate)
+    begun = is_job_folder(job_folder_path(out)) or count_published_frames(out) > 0
+    outputs = [path for path in (out, flags.plate, flags.watch) if path]
+    check_gains_and_trace(flags, sources, outputs, resumes=begun and not flags.fresh)
+
+
+def check_gains_and_trace(
+    flags: RenderFlags, sources: Sequence[Path], outputs: Sequence[Path], resumes: bool = False
+) -> None:
+    """Refuse a gains file that cannot be read, and a trace that must not or cannot be written.
+
+    Args:
+        flags: The options of the render.
+        sources: The files that the render reads.
+        outputs: The other files that it writes.
+        resumes: Whether an interrupted render is resumed; then its trace exists and goes on.
+
+    Raises:
+        OutputError: The trace exists, has no folder, or is another file of the render.
+        SettingsError: The gains file is refused, or the trace is no `.jsonl` file.
+    """
+    if flags.gains is not None:
+        check_gains_file(flags.gains)
+    if flags.trace is None:
+        return
+    from dreamflow.media.write.output_path import check_output
+
+    trace = f"{named('trace')} {flags.trace}"
+    if flags.trace.suffix.lower() != TRACE_SUFFIX:
+        raise SettingsError(
+            f"{trace}: a trace is a {TRACE_SUFFIX} file; give it that suffix",
+            setting="trace",
+            value=flags.trace,
+            allowed=TRACE_SUFFIX,
+        )
+    if any(flags.trace.absolute() == path.absolute() for path in outputs):
+        raise OutputError(
+            f"{trace}: this is another file of the render; give the trace a name of its own",
+            setting="trace",
+            value=flags.trace,
+        )
+    inputs = [*sources, *([flags.gains] if flags.gains else [])]
+    try:
+        check_output(flags.trace, flags.overwrite or resumes, inputs)
+    except OutputError as error:
+        raise error.located(named("trace"), " ") from None
+
+
+def check_gains_file(path: Path) -> None:
+    """Raise SettingsError where a file of gains cannot be read or holds what is no gain."""
+    from dreamflow.temporal.gains import load_gains
+
+    try:
+        load_gains(path)
+    except SettingsError as error:
+        raise error.located(named("gains"), " ") from None
+
+
 def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
-    """Refuse an unknown network or layer at once, before weights are loaded."""
-    from dreamflow.core.blend import parse_blend
+    """Raise SettingsError for an unknown network or layer, before weights are loaded."""
     from dreamflow.networks.classes import check_network_has_target
     from dreamflow.networks.loading import network_layers
 
     known = network_layers(dream.network, machine.weights)
-    schedule = parse_layer_schedule(dream.layer)
-    for name, keyframe in (schedule.first_keyframe_by_target if schedule else {}).items():
+    for target, keyframe in dream.layers.first_keyframe_by_target.items():
         try:
-            check_network_has_target(dream.network, known, name)
+            check_network_has_target(dream.network, known, target)
         except SettingsError as error:
-            raise SettingsError(f"--layer, {keyframe}: {error}") from None
-    for name in () if schedule else parse_blend(dream.layer):
-        check_network_has_target(dream.network, known, name)
+            if dream.layers.is_constant:
+                raise
+            raise error.located(f"{named('layer')}, {keyframe}") from None
+
+
+def prepare_network(name: str, machine: MachineOptions) -> Network:
+    """Set up threads and memory as the machine's options say, and load a network."""
+    from dreamflow.networks.loading import load_network
+
+    return load_network(name, machine.weights, machine=apply_machine_options(machine))
 
 
 def apply_machine_options(options: MachineOptions) -> Machine:
-    """Set up this process as its options ask, and return the machine that networks are loaded on."""
+    """Set up threads and memory of this process, and return the machine that networks load on."""
     from dreamflow.core.machine.machine import Machine
 
     return Machine.from_options(options)
 
 
-def format_duration_and_size(frames: int, outline: OutputSpec) -> str:
-    """Return how long and how large a film of so many frames is: `4.00 s of 640x360`."""
-    return f"{frames / float(outline.rate):.2f} s of {outline.width}x{outline.height}"
+def format_duration_and_size(frames: int, output_spec: OutputSpec) -> str:
+    """Return how long and how large a film of some frames is: `4.00 s of 640x360`."""
+    seconds = frames / float(output_spec.rate)
+    return f"{seconds:.2f} s of {output_spec.width}x{output_spec.height}"
 
 
-def format_render_summary(result: RenderResult, outline: OutputSpec, elapsed_s: float) -> str:
-    """Return what came of a render that took so many seconds: its last line."""
-    what = f"{format_count(result.frames, 'frame')}, {format_duration_and_size(result.frames, outline)}"
-    if not result.dreamed_frames:
-        return f"{what}, dreamed before"
-    how = (
-        "dreamed"
-        if result.dreamed_frames >= result.frames
-        else f"{result.dreamed_frames} of them dreamed now"
-    )
+def format_render_summary(result: RenderResult, output_spec: OutputSpec, elapsed_s: float) -> str:
+    """Return the last line of a render: how many frames, how large, and how long it took."""
+    frames, dreamed = result.frames, result.dreamed_frames
+    count, size = format_count(frames, "frame"), format_duration_and_size(frames, output_spec)
+    if not dreamed:
+        return f"{count}, {size}, dreamed before"
+    how = "dreamed" if dreamed >= frames else f"{dreamed} of them dreamed now"
     took = f"{elapsed_s:.1f}" if elapsed_s < 10 else f"{elapsed_s:.0f}"
-    return f"{what}, {how} in {took} s ({elapsed_s / result.dreamed_frames:.2f} s a frame)"
+    return f"{count}, {size}, {how} in {took} s ({elapsed_s / dreamed:.2f} s a frame)"

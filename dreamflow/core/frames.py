@@ -1,4 +1,4 @@
-"""A frame: one picture of a clip, with its number and time."""
+"""A frame: one decoded picture of a clip with its number and time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import numpy as np
 class Frame:
     """One picture of a clip.
 
-    index: its number in the source, from 0 (in a resampled clip, in that clip); it also keys the
-    dream's randomness. time: seconds from the clip's first frame, exact. picture: uint8 (H, W, 3),
-    RGB. source: of a dreamed frame, the picture that it is the dream of. whole: of a frame that is
-    a part of a picture, all of it.
+    Attributes:
+        index: Number in the source from 0, or in the resampled clip; it keys the randomness of the
+            dream.
+        time: Seconds from the clip's first frame, exact.
+        picture: uint8 (H, W, 3) RGB.
+        source: uint8 (H, W, 3) RGB, for a dream the picture that it was dreamed from.
+        full_picture: uint8 (H, W, 3) RGB, for a cropped frame the picture that it was cropped from.
     """
 
     index: int

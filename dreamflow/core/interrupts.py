@@ -1,10 +1,10 @@
-"""Ctrl-C that waits for what must not be cut in two."""
+"""Ctrl-C deferred to the end of a block of code that must not be interrupted."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,32 +12,39 @@ from types import FrameType
 @contextmanager
 def defer_interrupt(
     on_first_interrupt: Callable[[], None] = lambda: None, *, raise_after: bool = True
-) -> Iterator[None]:
-    """Let a Ctrl-C wait until the block is done; a second one does not wait.
+) -> Generator[None, None, None]:
+    """Defer a Ctrl-C to the end of a `with` block; a second one interrupts at once.
 
-    pressed_once is called when the first one comes. stops: whether it counts after the block, or
-    has come too late, for with that all is done. Outside of the main thread, where no signal
-    arrives, and where Ctrl-C means something else already, the block runs as it is.
+    Outside the main thread, which receives no signals, and where a program handles Ctrl-C itself,
+    the block runs unchanged.
+
+    Args:
+        on_first_interrupt: Called when the first Ctrl-C arrives.
+        raise_after: Whether a deferred Ctrl-C is raised after the block. False where it comes too
+            late, because all work is then done.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed in the block.
     """
-    usual = signal.getsignal(signal.SIGINT)
+    previous = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or (
-        usual is not signal.default_int_handler
+        previous is not signal.default_int_handler
     ):
         yield
         return
-    pressed = False
+    is_interrupted = False
 
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal is_interrupted
+        if is_interrupted:
             raise KeyboardInterrupt
-        pressed = True
+        is_interrupted = True
         on_first_interrupt()
 
-    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
-    if pressed and raise_after:
+        signal.signal(signal.SIGINT, previous)
+    if is_interrupted and raise_after:
         raise KeyboardInterrupt

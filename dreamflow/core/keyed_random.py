@@ -1,4 +1,4 @@
-"""What is random in a dream: a pure function of where in it one is."""
+"""Randomness as a pure function of a key, so that a resumed or distributed render repeats it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import hashlib
 import struct
 
 UNIFORM_RESOLUTION = 1 << 20
+"""Steps of `keyed_uniform_pair` to each side of 0."""
 
 
 def jitter_offset(jitter: int, *key: int) -> tuple[int, int]:
-    """Return a shift (dy, dx) in pixels, each from -jitter to jitter.
+    """Return a random offset (dy, dx), each from -jitter to jitter.
 
-    A pure function of the key (seed, frame, octave, iteration), so that a resumed or distributed
-    render shifts its frames alike, on every machine.
+    It depends on the key alone (seed, frame, octave, iteration), and is the same on every machine.
     """
     digest = hashlib.blake2b(struct.pack(f"<{len(key)}q", *key), digest_size=16).digest()
     first, second = struct.unpack("<2Q", digest)
@@ -20,6 +20,6 @@ def jitter_offset(jitter: int, *key: int) -> tuple[int, int]:
 
 
 def keyed_uniform_pair(*key: int) -> tuple[float, float]:
-    """Return two random numbers from -1 to 1, by a key in the same way."""
+    """Return two random numbers from -1 to 1 that depend on the key alone."""
     first, second = jitter_offset(UNIFORM_RESOLUTION, *key)
     return first / UNIFORM_RESOLUTION, second / UNIFORM_RESOLUTION

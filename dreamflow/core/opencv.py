@@ -1,4 +1,4 @@
-"""The one door to OpenCV: says what to do where it cannot be imported."""
+"""The import of OpenCV, with advice where it cannot be loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from dreamflow.core.errors import DependencyError
 
-# FFmpeg inside OpenCV would print its own lines about damaged streams; we say it in one of ours.
+# OpenCV's FFmpeg prints its own lines about damaged streams, beside our one-line warning.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 

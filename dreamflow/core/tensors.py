@@ -1,4 +1,4 @@
-"""The one edge where pictures become tensors, and tensors pictures."""
+"""Conversion between pictures or arrays in numpy and images in PyTorch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from dreamflow.core.errors import SettingsError
 
 
 def picture_to_tensor(picture: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Return a uint8 (H, W, 3) RGB picture as an image: float32 (1, 3, H, W) in [0, 1].
+    """Return a picture as an image.
 
-    Raises SettingsError for an array of another type or shape.
+    Args:
+        picture: uint8 (H, W, 3) RGB.
+        device: Device of the image.
+
+    Returns:
+        (1, 3, H, W) float32 RGB in [0, 1].
+
+    Raises:
+        SettingsError: The array has another type or shape.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        allowed = "uint8 (height, width, 3) RGB, 0 to 255"
         raise SettingsError(
-            f"a picture is uint8 (height, width, 3) RGB, 0 to 255; this one is {picture.dtype} "
-            f"{picture.shape}"
+            f"a picture is {allowed}; this one is {picture.dtype} {picture.shape}", allowed=allowed
         )
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(device)
     return pixels.permute(2, 0, 1)[None].float().div_(255)

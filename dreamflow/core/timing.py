@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 WAITING_STAGE = "waiting"
@@ -31,7 +31,7 @@ class StageTimes:
         self._nested = threading.local()
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None, None, None]:
         """Count the duration of a `with` block for a stage, less that of the stages within it."""
         nested_s: list[float] = self._nested.__dict__.setdefault("seconds", [])
         nested_s.append(0.0)
@@ -56,7 +56,7 @@ class IgnoredStageTimes(StageTimes):
     """Stage times that nobody reads: counts nothing."""
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None, None, None]:
         """Run a `with` block."""
         yield
 
@@ -71,7 +71,7 @@ _recorded: list[StageTimes] = []
 
 
 @contextmanager
-def record_stage_times() -> Iterator[StageTimes]:
+def record_stage_times() -> Generator[StageTimes, None, None]:
     """Yield stage times that `time_stage` counts for while the block runs."""
     times = StageTimes()
     _recorded.append(times)
@@ -82,7 +82,7 @@ def record_stage_times() -> Iterator[StageTimes]:
 
 
 @contextmanager
-def time_stage(name: str) -> Iterator[None]:
+def time_stage(name: str) -> Generator[None, None, None]:
     """Count the duration of a `with` block for the stage times being recorded."""
     with (_recorded[-1] if _recorded else IGNORED_STAGE_TIMES).stage(name):
         yield
@@ -92,7 +92,7 @@ class RecordedStageTimes(StageTimes):
     """Stands for the stage times being recorded, where a pipeline does not pass its own yet."""
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None, None, None]:
         """Count the duration of a `with` block for the stage times being recorded."""
         with time_stage(name):
             yield

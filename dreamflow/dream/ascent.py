@@ -1,4 +1,4 @@
-"""Gradient ascent on one size of an image."""
+"""Gradient ascent at one size of an image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.progress import StepCallback, tick
 
 FULL_SCALE_LEVELS = 255.0
-"""Steps are given in 8-bit levels; images are in [0, 1]."""
+"""8-bit levels of full scale: steps are in levels, images in [0, 1]."""
 TILE_SHIFT_POSITIONS = 256
-"""To so many places, either way, the borders of tiles are moved, where there are any."""
+"""Number of tile-border positions to each side of the unshifted border."""
 AFFINE_RANDOM_KEY = -1
-"""Keeps the random turns apart from the random shifts."""
+"""Last part of the key of random affine transforms, so that they are independent of the jitter."""
 NO_SHAPING = GradientShaping()
 
 
@@ -31,13 +31,23 @@ def ascend(
     source: Tensor | None = None,
     on_step: StepCallback | None = None,
 ) -> Tensor:
-    """Climb the objective from an image, and return the image reached.
+    """Climb an objective from an image, and return the image reached.
 
-    image: float32 (1, 3, H, W), RGB in [0, 1], where the result stays too. step: mean absolute
-    change per iteration, in 8-bit levels. jitter: largest shift in pixels, at most a quarter of
-    the side. key: what the shifts depend on, besides the iteration. weight: (1, 1, H, W) in
-    [0, 1], how much of each step is taken where; None is all of it. source: what the image was
-    before anything was dreamed on it; None is the image.
+    Args:
+        image: (1, 3, H, W) float32 RGB in [0, 1], where the result stays too.
+        objective: What is maximised.
+        iterations: Number of steps.
+        step: Mean absolute change per iteration, in 8-bit levels.
+        jitter: Largest random shift before each step, in pixels; at most a quarter of the shorter
+            side is used.
+        key: Key of the randomness, besides the iteration.
+        weight: (1, 1, H, W) in [0, 1], share of each step that is taken; None for all of it.
+        shaping: How gradients are changed before a step.
+        source: (1, 3, H, W), the image before anything was dreamed on it; None for `image`.
+        on_step: Called after each step.
+
+    Returns:
+        (1, 3, H, W) float32.
     """
     dims = (2, 3)
     jitter = min(jitter, min(image.shape[2:]) // 4)
@@ -45,13 +55,13 @@ def ascend(
     for iteration in range(iterations):
         shift = jitter_offset(jitter, *key, iteration)
         down, across = jitter_offset(TILE_SHIFT_POSITIONS, *key, iteration, TILE_SHIFT_POSITIONS)
-        moved = (down / TILE_SHIFT_POSITIONS, across / TILE_SHIFT_POSITIONS)
-        seen = torch.roll(image, shift, dims)
+        tile_shift = (down / TILE_SHIFT_POSITIONS, across / TILE_SHIFT_POSITIONS)
+        shifted = torch.roll(image, shift, dims)
         if shaping.random_affine is None:
-            gradient = objective.gradient(seen, moved)
+            gradient = objective.gradient(shifted, tile_shift)
         else:
-            turn = shaping.random_affine.sample((*key, iteration, AFFINE_RANDOM_KEY))
-            gradient = turn.inverse(objective.gradient(turn.apply(seen), moved))
+            affine = shaping.random_affine.sample((*key, iteration, AFFINE_RANDOM_KEY))
+            gradient = affine.inverse(objective.gradient(affine.apply(shifted), tile_shift))
         gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims)
         if shaping.changes_gradient or shaping.random_affine is not None:
             gradient = shaping.shape_gradient(gradient, image - source, step / FULL_SCALE_LEVELS)

@@ -1,8 +1,7 @@
-"""What is made of a gradient before a step is taken along it, and of the colour of a dream."""
+"""How a gradient is changed before a step along it, and how a dream is recoloured."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,25 +9,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamflow.core.imaging.filters import gaussian_blur
+from dreamflow.core.imaging.pyramid import join_bands, split_bands
 from dreamflow.dream.objective import normalise_gradient
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.random_affine import RandomAffineSampler, magnify
 
 BLUR_SIGMA_FACTORS = (0.5, 1.0, 2.0)
-"""The standard deviations of the blurs whose mean is taken, in units of the smoothing."""
-BLUR_RADIUS_SIGMAS = 3.0
-"""Standard deviations that a blur's kernel reaches."""
-MIN_PYRAMID_LEVEL_PX = 4
+"""Sigmas of the blurs that `smooth_gradient` averages, in units of the smoothing."""
+MIN_BAND_RMS = 1e-20
+"""Floor of the root mean square that a band is divided by."""
+FLAT_STEPS = 4.0
+"""Differences below this many steps count as less than an edge in total-variation descent."""
+MIN_COLOUR_RANGE = 1e-6
+"""Floor of a colour difference that is divided by."""
 BT709_LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
-"""Of R, G and B (ITU-R BT.709)."""
+"""Luma weights of R', G' and B' (ITU-R BT.709)."""
 
 
 @dataclass(frozen=True)
 class GradientShaping:
-    """How gradients are shaped. The fields are those of DreamOptions, zooms and scales as factors.
+    """How gradients and dreams are shaped; the fields are those of `DreamOptions`.
 
-    The gradient keeps mean absolute value 1, so that a step is as large as without; what total
-    variation takes away comes on top.
+    A shaped gradient has mean absolute value 1, so a step has the same size as without shaping;
+    total-variation descent is added on top.
+
+    Attributes:
+        gradient: "plain", "smooth" or "laplacian".
+        smoothing: Sigma of the blur of a smooth gradient, in pixels.
+        levels: Bands of a laplacian gradient.
+        total_variation: Weight of total-variation descent on the residual.
+        colour: "free", "luminance" or "source".
+        iteration_zoom: Factor by which the residual is scaled after each iteration.
+        random_affine: Random rotation and scale before each step, if any.
     """
 
     gradient: str = "plain"
@@ -42,7 +55,10 @@ class GradientShaping:
     @classmethod
     def from_options(cls, options: DreamOptions) -> Self:
         """Return the shaping that options ask for; they hold plain values, no schedules."""
-        turns = options.jitter_rotation > 0 or options.jitter_scale > 0
+        random_affine = None
+        if options.jitter_rotation > 0 or options.jitter_scale > 0:
+            max_scale = 1 + options.jitter_scale / 100
+            random_affine = RandomAffineSampler(options.jitter_rotation, max_scale)
         return cls(
             options.gradient,
             options.smoothing,
@@ -50,30 +66,32 @@ class GradientShaping:
             options.total_variation,
             options.colour,
             1 + options.iteration_zoom / 100,
-            RandomAffineSampler(options.jitter_rotation, 1 + options.jitter_scale / 100)
-            if turns
-            else None,
+            random_affine,
         )
 
     @property
     def changes_gradient(self) -> bool:
-        """Whether a gradient is changed at all."""
-        plain = self.gradient == "plain" and self.colour != "luminance"
-        return not plain or self.total_variation > 0
+        """Whether gradients are changed."""
+        return self.gradient != "plain" or self.colour == "luminance" or self.total_variation > 0
 
     @property
     def needs_source(self) -> bool:
-        """Whether a step depends on what the dream changed of its source."""
+        """Whether a step depends on the residual, the dream minus its source."""
         return self.total_variation > 0 or self.iteration_zoom != 1
 
-    def shape_gradient(self, gradient: Tensor, change: Tensor, step: float) -> Tensor:
-        """Return the direction to step in, of mean absolute value 1 but for total variation.
+    def shape_gradient(self, gradient: Tensor, residual: Tensor, step: float) -> Tensor:
+        """Return the direction of a step.
 
-        gradient: (1, 3, H, W). change: the dream so far, less its source, (1, 3, H, W) in units of
-        1. step: how far it will be gone, in the same units.
+        Args:
+            gradient: (1, 3, H, W) float32, gradient of the objective.
+            residual: (1, 3, H, W) float32, dream minus source, in units of full scale.
+            step: Mean absolute change of the step, in units of full scale.
+
+        Returns:
+            (1, 3, H, W) float32 of mean absolute value 1, plus the total-variation descent.
         """
         if self.colour == "luminance":
-            # What a change of all three channels alike does to the objective.
+            # The gradient with respect to an equal change of all three channels.
             gradient = gradient.sum(1, keepdim=True).expand_as(gradient)
         if self.gradient == "smooth":
             gradient = smooth_gradient(gradient, self.smoothing)
@@ -81,130 +99,104 @@ class GradientShaping:
             gradient = normalise_laplacian(gradient, self.levels)
         gradient = normalise_gradient(gradient)
         if self.total_variation > 0:
-            gradient = gradient + self.total_variation * total_variation_descent(
-                change, step * self.total_variation
-            )
+            descent = total_variation_descent(residual, step * self.total_variation)
+            gradient = gradient + self.total_variation * descent
         return gradient
 
     def apply_colour(self, image: Tensor, source: Tensor) -> Tensor:
-        """Return a dream in the colours that it is to have; both (1, 3, H, W) in [0, 1]."""
+        """Return a dream in its final colours; both are (1, 3, H, W) in [0, 1]."""
         return image if self.colour == "free" else apply_source_colour(image, source)
 
     def zoom_residual(
         self, image: Tensor, source: Tensor, iterations: float, weight: Tensor | None = None
     ) -> Tensor:
-        """Return a dream with what it changed of the source zoomed, as after so many iterations.
+        """Return a dream with its residual scaled as often as in some iterations.
 
-        weight: (1, 1, H, W) in [0, 1], how much of the new dream there is where.
+        Args:
+            image: (1, 3, H, W), the dream.
+            source: (1, 3, H, W), its source, which stays.
+            iterations: Number of iterations.
+            weight: (1, 1, H, W) in [0, 1], share of the change that is taken; None for all of it.
         """
-        flowed = (source + magnify(image - source, self.iteration_zoom**iterations)).clamp_(
-            0.0, 1.0
-        )
-        return flowed if weight is None else image + weight * (flowed - image)
+        scaled = magnify(image - source, self.iteration_zoom**iterations)
+        zoomed = (source + scaled).clamp_(0.0, 1.0)
+        return zoomed if weight is None else image + weight * (zoomed - image)
 
 
 def smooth_gradient(gradient: Tensor, smoothing: float) -> Tensor:
-    """Return the mean of three Gaussian blurs of (1, C, H, W), as in many dream tools.
+    """Return the mean of three Gaussian blurs of a gradient (1, C, H, W), as many dream tools do.
 
-    smoothing: the standard deviation of the middle one, in pixels.
+    Args:
+        gradient: (1, C, H, W) float32.
+        smoothing: Sigma of the middle blur, in pixels.
     """
-    blurs = [gaussian_blur(gradient, smoothing * times) for times in BLUR_SIGMA_FACTORS]
+    blurs = [gaussian_blur(gradient, smoothing * factor) for factor in BLUR_SIGMA_FACTORS]
     return torch.stack(blurs).mean(0)
 
 
-def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
-    """Return a Gaussian blur of (1, C, H, W); beyond the border its pixels are repeated."""
-    reach = max(1, math.ceil(BLUR_RADIUS_SIGMAS * sigma))
-    x = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
-    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
-    planes = image.transpose(0, 1)
-    planes = F.conv2d(F.pad(planes, (reach, reach, 0, 0), "replicate"), kernel)
-    planes = F.conv2d(F.pad(planes, (0, 0, reach, reach), "replicate"), kernel.transpose(2, 3))
-    return planes.transpose(0, 1)
-
-
 def normalise_laplacian(gradient: Tensor, levels: int) -> Tensor:
-    """Return a gradient (1, C, H, W) whose Laplacian levels are all of standard deviation 1.
+    """Return a gradient whose Laplacian bands all have root mean square 1.
 
-    After Mordvintsev's TensorFlow notebook on deep dreams (2016), where the base keeps its mean:
-    here it does not, since a dream that is carried from frame to frame would change colour.
+    After Mordvintsev's TensorFlow notebook on deep dreams (2016), where the base keeps its mean.
+    Here it does not, because a dream that is carried from frame to frame would change colour.
+
+    Args:
+        gradient: (1, C, H, W) float32.
+        levels: Number of bands above the base; a small image has fewer.
     """
-    parts = build_laplacian_pyramid(gradient, levels)
-    parts[-1] = parts[-1] - parts[-1].mean((2, 3), keepdim=True)
-    return collapse_laplacian_pyramid(
-        [part / part.square().mean().sqrt().clamp_min(1e-20) for part in parts]
+    *bands, base = split_bands(gradient, levels)
+    bands.append(base - base.mean((2, 3), keepdim=True))
+    return join_bands(
+        [band / band.square().mean().sqrt().clamp_min(MIN_BAND_RMS) for band in bands]
     )
 
 
-def build_laplacian_pyramid(image: Tensor, levels: int) -> list[Tensor]:
-    """Return the levels of a Laplacian pyramid (Burt and Adelson 1983) of (1, C, H, W).
-
-    Fine to coarse, each half as large; last the base. A small image has fewer.
-    """
-    found: list[Tensor] = []
-    for _ in range(levels):
-        height, width = image.shape[2:]
-        if min(height, width) < 2 * MIN_PYRAMID_LEVEL_PX:
-            break
-        size = ((height + 1) // 2, (width + 1) // 2)
-        small = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
-        found.append(image - upsample_like(small, image))
-        image = small
-    return [*found, image]
-
-
-def collapse_laplacian_pyramid(levels: list[Tensor]) -> Tensor:
-    """Return the image of Laplacian levels, fine to coarse, the base last."""
-    image = levels[-1]
-    for level in reversed(levels[:-1]):
-        image = upsample_like(image, level) + level
-    return image
-
-
-def upsample_like(small: Tensor, like: Tensor) -> Tensor:
-    """Return an image resized up to another one's size."""
-    return F.interpolate(small, like.shape[2:], mode="bilinear", align_corners=False)
-
-
-def total_variation(image: Tensor) -> float:
-    """Return the mean length of the gradient from pixel to pixel, of (1, C, H, W)."""
-    across, down = forward_differences(image)
-    return float((across.square() + down.square()).sqrt().mean())
-
-
 def forward_differences(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each pixel's difference to the next one across, and down; 0 at the far border."""
+    """Return each pixel's difference to its right and to its lower neighbour; 0 at the border."""
     across = F.pad(image[..., 1:] - image[..., :-1], (0, 1))
     down = F.pad(image[..., 1:, :] - image[..., :-1, :], (0, 0, 0, 1))
     return across, down
 
 
-def total_variation_descent(change: Tensor, step: float) -> Tensor:
-    """Return the direction that lowers the total variation (Rudin et al. 1992) of (1, C, H, W).
+def total_variation_descent(residual: Tensor, step: float) -> Tensor:
+    """Return the direction in which the total variation (Rudin et al. 1992) falls.
 
-    step: how far it will be gone, in the change's units. Differences smaller than four steps are
-    treated as less than edges: so a step is never past the goal, where it would ripple.
+    The gradient's length is softened to `sqrt(length^2 + (FLAT_STEPS * step)^2)`, so that a step
+    does not overshoot where the image is nearly flat, which would make ripples.
+
+    Args:
+        residual: (1, C, H, W) float32.
+        step: Length of the step along the direction, in the units of the residual.
     """
-    across, down = forward_differences(change)
-    length = (across.square() + down.square() + (4 * step) ** 2).sqrt()
+    across, down = forward_differences(residual)
+    length = (across.square() + down.square() + (FLAT_STEPS * step) ** 2).sqrt()
     across, down = across / length, down / length
     return across - F.pad(across[..., :-1], (1, 0)) + down - F.pad(down[..., :-1, :], (0, 0, 1, 0))
 
 
 def compute_luma(image: Tensor) -> Tensor:
-    """Return the luma (1, 1, H, W) of an image (1, 3, H, W) in R'G'B'."""
-    return (image * image.new_tensor(BT709_LUMA_WEIGHTS).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    """Return the BT.709 luma (1, 1, H, W) of an image (1, 3, H, W) in R'G'B'."""
+    red, green, blue = (
+        weight * channel
+        for weight, channel in zip(BT709_LUMA_WEIGHTS, image.split(1, 1), strict=True)
+    )
+    return red + green + blue
 
 
 def apply_source_colour(image: Tensor, source: Tensor) -> Tensor:
-    """Return the luminance of one image in the colours of another, both (1, 3, H, W) in [0, 1].
+    """Return the luma of one image with the colour differences of another.
 
-    The colour differences are the source's, or a share of them where a pixel so dark or so bright
-    cannot hold them: the hue stays, and nothing is clipped.
+    Where a pixel is too dark or too bright for the source's colour differences they are scaled
+    down: the hue stays, and nothing is clipped.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1].
+        source: (1, 3, H, W) in [0, 1].
     """
-    light = compute_luma(image).clamp(0.0, 1.0)
+    luma = compute_luma(image).clamp(0.0, 1.0)
     colour = source - compute_luma(source)
-    up, down = colour.amax(1, keepdim=True), -colour.amin(1, keepdim=True)
-    held = torch.minimum((1 - light) / up.clamp_min(1e-6), light / down.clamp_min(1e-6))
-    return (light + colour * held.clamp_max(1.0)).clamp_(0.0, 1.0)
+    highest, lowest = colour.amax(1, keepdim=True), -colour.amin(1, keepdim=True)
+    scale = torch.minimum(
+        (1 - luma) / highest.clamp_min(MIN_COLOUR_RANGE), luma / lowest.clamp_min(MIN_COLOUR_RANGE)
+    )
+    return (luma + colour * scale.clamp_max(1.0)).clamp_(0.0, 1.0)

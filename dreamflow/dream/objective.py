@@ -1,16 +1,16 @@
-"""What a dream climbs towards: a weighted set of layers, channels and classes."""
+"""The function that a dream maximises: a weighted sum over layers, channels and classes."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from dreamflow.core.blend import parse_blend
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.targets import Blend, Target, parse_blend
 from dreamflow.dream.objective_term import ObjectiveTerm, vjp
 from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
@@ -19,25 +19,32 @@ from dreamflow.networks.network import Network
 
 @dataclass(frozen=True)
 class Objective:
-    """The mean square of some layers of a network, each with a weight.
+    """The weighted mean squares of some activations of a network.
 
-    It is what Google's 2015 notebook climbs (the L2 norm of a blob), taken as a mean, so that its
-    value does not depend on the picture's size. Negative weights dream a layer away. Instead of a
-    layer there may be some channels of one, or classes (`dreamflow.core.targets`).
+    Google's 2015 notebook maximises the L2 norm of a layer; taken as a mean, its value does not
+    depend on the size of the picture. Negative weights minimise. See `ObjectiveTerm` for channels,
+    classes and references.
 
-    exemplar: the guide, if there is one: layers are dreamed towards it, with as much of `guidance`,
-    from 0 to 1. Raises SettingsError for a target that the network does not have.
+    Attributes:
+        network: The network, on the device where images are.
+        blend: What is maximised, and with which weights.
+        reference: Features to dream towards, if any.
+        guidance: Weight of the reference, from 0 to 1.
+        terms: The term of each target of the blend.
+
+    Raises:
+        SettingsError: The network does not have a target, or the reference is too small for it.
     """
 
     network: Network
-    weights: Mapping[str, float]
+    blend: Blend
     reference: ReferenceFeatures | None = None
     guidance: float = 1.0
-    terms: dict[str, ObjectiveTerm] = field(init=False, compare=False, repr=False)
+    terms: dict[Target, ObjectiveTerm] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        aims = {name: ObjectiveTerm.from_target(self.network, name) for name in self.weights}
-        object.__setattr__(self, "terms", aims)
+        terms = {t: ObjectiveTerm.from_target(self.network, t) for t in self.blend.targets}
+        object.__setattr__(self, "terms", terms)
         if self.reference:
             self.reference.check_size(self.layers)
 
@@ -49,106 +56,127 @@ class Objective:
         reference: ReferenceFeatures | None = None,
         guidance: float = 1.0,
     ) -> Objective:
-        """Return the objective of `NAME` or `NAME=WEIGHT` texts."""
+        """Return the objective of `NAME` or `NAME=WEIGHT` texts; see `Objective`."""
         return cls(network, parse_blend(layers), reference, guidance)
 
     @property
     def device(self) -> torch.device:
-        """Where images must be."""
+        """The device where images must be."""
         return self.network.device
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that are looked at, each once."""
-        return tuple(dict.fromkeys(aim.layer for aim in self.terms.values()))
+        """The layers of all terms, each once."""
+        return tuple(dict.fromkeys(term.layer for term in self.terms.values()))
 
     @property
     def min_side_px(self) -> int:
-        """The least side in pixels of a picture that all layers can see."""
+        """The smallest side in pixels of an image that reaches all layers."""
         return max(self.network.layer(name).smallest for name in self.layers)
 
     def value(self, image: Tensor) -> float:
-        """Return the objective of an image (1, 3, H, W) on the host; see `measure`."""
+        """Return the objective of an image (1, 3, H, W), read back to the host; see `measure`."""
         return float(self.measure(image))
 
     @torch.no_grad()
     def measure(self, image: Tensor) -> Tensor:
-        """Return the objective of an image (1, 3, H, W): a () tensor on the compute device.
+        """Return the objective of an image as a () tensor on its device.
 
-        It is the weighted sum of each layer's mean square; of classes their mean before the softmax,
-        and towards a reference the mean product. It is computed tile by tile where a pass would take
-        too much memory, as `gradient` is.
+        It is computed in tiles where one pass would exceed the machine's memory limit, as
+        `gradient` is.
+
+        Args:
+            image: (1, 3, H, W) float32 RGB in [0, 1].
         """
-        aims, tiling = list(self.terms.values()), self._choose_tiling(image)
+        terms, tiling = list(self.terms.values()), self._choose_tiling(image)
         if tiling is not None:
-            values = tiled_means(self.network, aims, image, tiling, self._measure_term)
+            values = tiled_means(self.network, terms, image, tiling, self._measure_term)
         else:
-            found = self.network.activations(image, self.layers)
-            values = [self._measure_term(aim, found[aim.layer]) for aim in aims]
-        weighted = [w * value for w, value in zip(self.weights.values(), values, strict=True)]
-        return torch.stack(weighted).sum()
+            activations = self.network.activations(image, self.layers)
+            values = [self._measure_term(term, activations[term.layer]) for term in terms]
+        weights = self.blend.weights.values()
+        return torch.stack([w * value for w, value in zip(weights, values, strict=True)]).sum()
 
-    def _measure_term(self, aim: ObjectiveTerm, activation: Tensor) -> Tensor:
-        return aim.measure(activation, self.reference, self.guidance)
+    def gradient(self, image: Tensor, tile_shift: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+        """Return the direction of ascent for an image, of mean absolute value 1.
+
+        The gradient of each term is scaled to mean absolute value 1 before it is weighted, because
+        the scales of layers differ by orders of magnitude; so is the sum. It is zero where nothing
+        responds.
+
+        Args:
+            image: (1, 3, H, W) float32 RGB in [0, 1].
+            tile_shift: Shift of the tiles' borders (down, across), from -1 to 1, where the image is
+                taken in tiles; see `Tiling.tiles`.
+
+        Returns:
+            (1, 3, H, W) float32.
+        """
+        parts = [normalise_gradient(part) for part in self._term_gradients(image, tile_shift)]
+        weights = list(self.blend.weights.values())
+        if len(parts) == 1:
+            return parts[0] if weights[0] > 0 else -parts[0]
+        weighted = [w * part for w, part in zip(weights, parts, strict=True)]
+        return normalise_gradient(torch.stack(weighted).sum(0))
+
+    def warn_if_unchanged(self, image: Tensor, dreamed: Tensor) -> bool:
+        """Warn if a dream equals the image that it started from, and return whether it does.
+
+        Raises:
+            SettingsError: The dream is not finite; see `check_finite`.
+        """
+        self.check_finite(dreamed)
+        is_unchanged = torch.equal(image, dreamed)
+        if is_unchanged:
+            warnings.warn(
+                f"nothing of {self.blend} responds to the picture: it stays as it is",
+                DreamFlowWarning,
+                3,
+            )
+        return is_unchanged
+
+    def check_finite(self, dreamed: Tensor) -> None:
+        """Raise SettingsError if activations overflowed float16, which leaves NaN in a dream.
+
+        It reads back one number from the device, so it is for the end of a dream, not for a step.
+        """
+        if self.network.dtype == torch.float16 and not bool(torch.isfinite(dreamed).all()):
+            raise SettingsError(
+                "what this network computes is too large for float16: give "
+                f"{named('precision')} bfloat16",
+                setting="precision",
+                value="float16",
+                allowed="bfloat16 or float32",
+            )
 
     def _choose_tiling(self, image: Tensor) -> Tiling | None:
         height, width = image.shape[2:]
         max_bytes = self.network.machine.memory_limit
         return choose_tiling(self.network, self.layers, height, width, max_bytes)
 
-    def warn_if_unchanged(self, image: Tensor, dreamed: Tensor) -> bool:
-        """Warn where a dream is the very picture that it began with; return whether it is."""
-        silent = torch.equal(image, dreamed)
-        if silent:
-            warnings.warn(
-                f"nothing of {' + '.join(self.weights)} responds to the picture: it stays as it is",
-                DreamFlowWarning,
-                3,
-            )
-        return silent
-
-    def gradient(self, image: Tensor, tile_shift: tuple[float, float] = (0.0, 0.0)) -> Tensor:
-        """Return the direction to climb for an image (1, 3, H, W), of mean absolute value 1.
-
-        Each layer's gradient is brought to mean absolute value 1 before it is weighted, since the
-        layers' scales differ by orders of magnitude; so is the sum. Zero where nothing responds.
-
-        A pass that would take too much memory (`dreamflow.core.machine.memory`) is made tile by tile. moved:
-        how far the tiles' borders are shifted, (down, across), from -1 to 1.
-        """
-        parts = [
-            normalise_gradient(gradient) for gradient in self._term_gradients(image, tile_shift)
-        ]
-        weights = list(self.weights.values())
-        if len(parts) == 1:
-            return parts[0] if weights[0] > 0 else -parts[0]
-        return normalise_gradient(
-            torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0)
-        )
-
     def _term_gradients(self, image: Tensor, tile_shift: tuple[float, float]) -> list[Tensor]:
-        """Return the gradient of what each aim climbs, summed over the places.
-
-        The sum's is as good as the mean's, since only its direction is kept.
-        """
-        aims, tiling = list(self.terms.values()), self._choose_tiling(image)
+        """Return the gradient of each term's sum over positions, (1, 3, H, W) each."""
+        terms, tiling = list(self.terms.values()), self._choose_tiling(image)
         if tiling is not None:
-            return tiled_gradients(self.network, aims, image, tiling, tile_shift, self._cotangent)
+            return tiled_gradients(self.network, terms, image, tiling, tile_shift, self._cotangent)
         image = image.detach().requires_grad_(True)
-        found = self.network.activations(image, self.layers)
+        activations = self.network.activations(image, self.layers)
+        rescale = self.network.dtype == torch.float16
         gradients: list[Tensor] = []
-        scaled = self.network.dtype == torch.float16
-        for number, aim in enumerate(aims, start=1):
-            activation, more = found[aim.layer], number < len(aims)
-            wanted = self._cotangent(aim, activation)
-            gradients.append(vjp(activation, wanted, image, more, scaled))
+        for number, term in enumerate(terms, start=1):
+            activation, is_last = activations[term.layer], number == len(terms)
+            cotangent = self._cotangent(term, activation)
+            gradients.append(vjp(activation, cotangent, image, not is_last, rescale))
         return gradients
 
-    def _cotangent(self, aim: ObjectiveTerm, activation: Tensor) -> Tensor:
-        return aim.cotangent(activation, self.reference, self.guidance)
+    def _cotangent(self, term: ObjectiveTerm, activation: Tensor) -> Tensor:
+        return term.cotangent(activation, self.reference, self.guidance)
+
+    def _measure_term(self, term: ObjectiveTerm, activation: Tensor) -> Tensor:
+        return term.measure(activation, self.reference, self.guidance)
 
 
 def normalise_gradient(gradient: Tensor) -> Tensor:
-    """Scale a gradient to mean absolute value 1; one of all zeros stays so."""
+    """Return a gradient scaled to mean absolute value 1; one of all zeros stays so."""
     size = gradient.abs().mean()
     return gradient / size.clamp_min(torch.finfo(gradient.dtype).tiny)

@@ -1,78 +1,120 @@
-"""One part of an objective, as it is computed: what is asked of the activations of a layer."""
+"""One term of an objective: what is maximised in the activation of a layer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dreamflow.core.errors import SettingsError
-from dreamflow.core.targets import CLASS_LAYER, parse_target
+from dreamflow.core.targets import CLASS_LAYER, Target
 from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.networks.classes import resolve_channels
 from dreamflow.networks.network import Network
 
+FLOAT16_COTANGENT_PEAK = 256.0
+"""Largest absolute value of a cotangent in a network that computes in float16, whose range ends at
+65504. In GoogLeNet the largest gradient grew to 15 times the peak on its way back, and the mean
+fell to a hundredth of it."""
+MIN_COTANGENT_PEAK = 1e-30
+"""Floor of the peak that a cotangent is scaled from: `scale = FLOAT16_COTANGENT_PEAK / peak`."""
+
 
 @dataclass(frozen=True)
 class ObjectiveTerm:
-    """A layer, and which of its channels; none are all.
+    """A layer, or some of its channels, as a term of an objective.
 
-    What is climbed is the mean square of the activations; of classes, the mean of their values
-    before the softmax (Simonyan et al. 2013); with a guide, the dot product with what fits best.
+    It maximises the mean square of the activation; for classes the mean of their values before the
+    softmax (Simonyan et al. 2013); towards a reference the dot product with the reference's
+    best-matching feature vector at each position.
+
+    Attributes:
+        layer: Name of the layer.
+        channels: Channels in rising order; empty for all.
     """
 
     layer: str
     channels: tuple[int, ...] = ()
+    _index: Tensor | None = field(default=None, init=False, compare=False, repr=False)
 
     @classmethod
-    def from_target(cls, network: Network, name: str) -> ObjectiveTerm:
-        """Return the aim that a target's name means. Raises SettingsError for what there is not."""
-        target = parse_target(name)
+    def from_target(cls, network: Network, target: Target) -> ObjectiveTerm:
+        """Return the term of a target, its channels indexed on the network's device.
+
+        Raises:
+            SettingsError: The network has no such layer, channel or class, or the channels are
+                still to be picked by a picture.
+        """
         channels = resolve_channels(network.name, network.all_layers, target)
         if target.pick:
-            raise SettingsError(f"{name}: channels are picked by a picture; pick them first")
-        return cls(target.layer, channels)
+            raise SettingsError(
+                f"{target}: channels are picked by a picture; pick them first",
+                setting="layer",
+                value=str(target),
+            )
+        term = cls(target.layer, channels)
+        if channels:
+            index = torch.tensor(channels, device=network.device)
+            object.__setattr__(term, "_index", index)
+        return term
 
     def select_channels(self, activation: Tensor) -> Tensor:
-        """Return the channels aimed at, (1, c, h, w), of an activation (1, C, h, w)."""
-        return activation[:, list(self.channels)] if self.channels else activation
+        """Return the channels of the term, (1, c, h, w), of an activation (1, C, h, w)."""
+        if not self.channels:
+            return activation
+        return activation.index_select(1, self._channel_index(activation))
 
     def cotangent(
         self, activation: Tensor, reference: ReferenceFeatures | None = None, guidance: float = 1.0
     ) -> Tensor:
-        """Return the gradient of what is climbed, at each place, for an activation (1, C, h, w).
+        """Return the gradient of the term with respect to an activation.
 
-        It is that of a sum over the places: only its direction is kept. guidance: from 0, as
-        without a guide, to 1.
+        It is the gradient of a sum over positions, up to a constant factor: only its direction is
+        used.
+
+        Args:
+            activation: (1, C, h, w) float32.
+            reference: What is dreamed towards, if anything.
+            guidance: Weight of the reference, from 0 to 1.
+
+        Returns:
+            (1, C, h, w) float32, zero in the channels that the term does not have.
         """
         activation = activation.detach()
         if self.layer == CLASS_LAYER:
-            out = torch.zeros_like(activation)
-            out[:, list(self.channels)] = 1
-            return out
+            return torch.zeros_like(activation).index_fill(1, self._channel_index(activation), 1.0)
         own = activation
         if self.channels:
-            own = torch.zeros_like(activation)
-            own[:, list(self.channels)] = self.select_channels(activation)
+            index = self._channel_index(activation)
+            own = torch.zeros_like(activation).index_copy(
+                1, index, activation.index_select(1, index)
+            )
         if reference is None or guidance == 0:
             return own
-        match = reference.best_matches(activation, self.layer, self.channels)
+        index = self._channel_index(activation) if self.channels else None
+        match = reference.best_matches(activation, self.layer, index)
         return match if guidance == 1 else own * (1 - guidance) + match * guidance
 
     def measure(
         self, activation: Tensor, reference: ReferenceFeatures | None, guidance: float
     ) -> Tensor:
-        """Return what is maximised as a mean over positions and channels, a () tensor."""
+        """Return what is maximised, as a mean over positions and channels: a () tensor."""
         if self.layer == CLASS_LAYER:
             return self.select_channels(activation).mean()
         cotangent = self.cotangent(activation, reference, guidance)
         return (self.select_channels(activation) * self.select_channels(cotangent)).mean()
 
+    def _channel_index(self, activation: Tensor) -> Tensor:
+        """Return the channels as a tensor (c,) on an activation's device."""
+        if self._index is None:
+            return torch.tensor(self.channels, device=activation.device)
+        return self._index
+
 
 class _InjectCotangent(torch.autograd.Function):
-    """A number, of no account, of which an activation's gradient is what it is wanted to be."""
+    """Returns 0, and back-propagates a given cotangent to an activation."""
 
     @staticmethod
     def forward(ctx: Any, activation: Tensor, cotangent: Tensor) -> Tensor:
@@ -84,32 +126,31 @@ class _InjectCotangent(torch.autograd.Function):
         return ctx.saved_tensors[0], None
 
 
-FLOAT16_COTANGENT_PEAK = 256.0
-"""What is pulled with most is brought to this where a network computes in float16. Through
-googlenet the largest gradient grew to 15 times it, and the mean fell to a hundredth."""
-MIN_COTANGENT_PEAK = 1e-30
-"""What is less than this is not scaled up as far."""
-
-
 def vjp(
     activation: Tensor, cotangent: Tensor, image: Tensor, retain_graph: bool, rescale: bool = False
 ) -> Tensor:
-    """Return the gradient of an image that moves its activation by what is wanted, in its shape.
+    """Return the vector-Jacobian product of an activation with respect to its image.
 
-    keep: whether the graph is needed again. scaled: it goes through numbers of a small range, and
-    is scaled for them, there and back; raises SettingsError where they did not hold the activation.
-    To be given `grad_outputs` torch imports sympy, which takes 0.3 s; the gradient of a number it
-    finds without.
+    `torch.autograd.grad` with `grad_outputs` would import sympy, which takes 0.3 s; the gradient
+    of a scalar does not.
+
+    Args:
+        activation: (1, C, h, w), computed from the image.
+        cotangent: (1, C, h, w).
+        image: (1, 3, H, W) that requires gradients.
+        retain_graph: Whether the graph is needed again.
+        rescale: Whether the cotangent is scaled into the range of float16 on its way back. An
+            activation that exceeds that range gives a gradient that is not finite; see
+            `check_finite`.
+
+    Returns:
+        (1, 3, H, W).
     """
     if rescale:
-        most = cotangent.abs().amax()
-        if not bool(torch.isfinite(most)):
-            raise SettingsError(
-                "what this network computes is too large for float16: give --precision bfloat16"
-            )
-        # Where nothing responds it is 0, and a scale without end would make NaN of it.
-        scale = FLOAT16_COTANGENT_PEAK / most.clamp_min(MIN_COTANGENT_PEAK)
+        peak = cotangent.abs().amax()
+        # Where nothing responds the peak is 0, and an infinite scale would give NaN.
+        scale = FLOAT16_COTANGENT_PEAK / peak.clamp_min(MIN_COTANGENT_PEAK)
         return vjp(activation, cotangent * scale, image, retain_graph) / scale
-    pull = _InjectCotangent.apply(activation, cotangent)
-    (gradient,) = torch.autograd.grad(pull, image, retain_graph=retain_graph)
+    injected = _InjectCotangent.apply(activation, cotangent)
+    (gradient,) = torch.autograd.grad(injected, image, retain_graph=retain_graph)
     return gradient

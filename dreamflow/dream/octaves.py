@@ -1,4 +1,4 @@
-"""A dream over octaves: coarse to fine, each octave adding only its own change."""
+"""A dream over octaves, coarse to fine, each of which adds only its own change."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
 
 MAX_TILT_RATIO = 16.0
-"""At a tilt of 1 the steps of the coarsest octave are so many times those of the finest; at -1 it
-is the other way round."""
+"""Step of the coarsest octave divided by that of the finest at an octave tilt of 1; at a tilt of -1
+it is the inverse."""
 
 
 @dataclass(frozen=True)
 class OctavePlan:
-    """What is done at one size. octave: 0 is the full size, each next one `scale` smaller."""
+    """Gradient ascent at one size.
+
+    Attributes:
+        octave: 0 is the full size; each next octave is smaller by `scale`.
+        scale: Ratio of one size to the next.
+        iterations: Number of steps.
+        step: Mean absolute change of a step, in 8-bit levels.
+    """
 
     octave: int
     scale: float
@@ -29,13 +36,13 @@ class OctavePlan:
     step: float
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Return this octave's (height, width) in pixels for a picture's."""
+        """Return the (height, width) of the octave, in pixels, for a picture of that size."""
         ratio = self.scale**self.octave
         return max(1, round(height / ratio)), max(1, round(width / ratio))
 
 
 def plan_octaves(options: DreamOptions) -> list[OctavePlan]:
-    """Return the plan of a dream from nothing: the iterations of each octave, coarse to fine."""
+    """Return the octaves of a dream that starts from its source, coarse to fine."""
     if options.iterations == 0:
         return []
     return [
@@ -49,9 +56,10 @@ def plan_octaves(options: DreamOptions) -> list[OctavePlan]:
 
 
 def octave_tilt_factor(options: DreamOptions, octave: int) -> float:
-    """Return how many steps of the options a step in an octave is; 0 is the full size.
+    """Return the factor on the step of an octave, 0 being the full size.
 
-    Their mean over the octaves is 1.
+    It is `MAX_TILT_RATIO ** (tilt * octave / (octaves - 1))`, scaled so that its mean over the
+    octaves is 1.
     """
     coarsest = options.octaves - 1
     if not coarsest:
@@ -61,9 +69,9 @@ def octave_tilt_factor(options: DreamOptions, octave: int) -> float:
 
 
 def octave_step_factor(options: DreamOptions, octave: int) -> float:
-    """Return the same where the iterations are not those of the first plan.
+    """Return the factor on the step of an octave in a plan with other iterations than the first.
 
-    The share that the octave has there of all iterations comes in, against an equal share.
+    It is the tilt factor times the octave's share of all iterations, relative to an equal share.
     """
     counts = options.iterations_by_octave
     share = counts[-1 - octave] * len(counts) / max(1, sum(counts))
@@ -71,7 +79,7 @@ def octave_step_factor(options: DreamOptions, octave: int) -> float:
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return (1, C, H, W) resampled to (height, width): bicubic, antialiased."""
+    """Return an image (1, C, H, W) resampled to (height, width): bicubic, antialiased."""
     if tuple(image.shape[2:]) == size:
         return image
     return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False)
@@ -88,16 +96,28 @@ def dream_octaves(
     source: Tensor | None = None,
     on_step: StepCallback | None = None,
 ) -> Tensor:
-    """Dream on an image over the octaves of a plan, coarse to fine, and return the image reached.
+    """Dream on an image over the octaves of a plan, and return the image reached.
 
-    image: float32 (1, 3, H, W), RGB in [0, 1]. key: what the random shifts depend on, besides
-    octave and iteration. weight: (1, 1, H, W), size of the steps at each pixel, in those of the plan;
-    None is 1 everywhere.
-    source: what the image was before anything was dreamed on it; None is the image.
+    Each octave works on the image resized down, and only its change is resized up and added, so
+    detail that the image already has is never resampled. Octaves too small for the layers are
+    skipped; the full size is not.
 
-    Each octave works on the image resized down, and only its *change* is resized up and added, so
-    detail that the image already holds is never resampled. Octaves too small for the layers are
-    left out, but the full size never is: a picture too small for that raises SettingsError.
+    Args:
+        image: (1, 3, H, W) float32 RGB in [0, 1].
+        objective: What is maximised.
+        plan: The octaves, coarse to fine.
+        jitter: Largest random shift before each step, in pixels.
+        key: Key of the randomness, besides octave and iteration.
+        weight: (1, 1, H, W), factor on the steps at each pixel, 0 or more; None for 1.
+        shaping: How gradients and the dream are shaped.
+        source: (1, 3, H, W), the image before anything was dreamed on it; None for `image`.
+        on_step: Called after each step.
+
+    Returns:
+        (1, 3, H, W) float32 RGB in [0, 1].
+
+    Raises:
+        SettingsError: The full size is too small for a layer.
     """
     height, width = image.shape[2:]
     source = image if source is None else source
@@ -106,8 +126,8 @@ def dream_octaves(
         if octave.iterations == 0 or (octave.octave > 0 and min(size) < objective.min_side_px):
             continue
         small = resize(image, size).clamp(0.0, 1.0)
-        masked = None if weight is None else resize(weight, size).clamp_min(0.0)
-        begun = resize(source, size).clamp(0.0, 1.0) if shaping.needs_source else small
+        small_weight = None if weight is None else resize(weight, size).clamp_min(0.0)
+        small_source = resize(source, size).clamp(0.0, 1.0) if shaping.needs_source else small
         changed = ascend(
             small,
             objective,
@@ -115,17 +135,18 @@ def dream_octaves(
             octave.step,
             jitter,
             (*key, octave.octave),
-            masked,
+            small_weight,
             shaping,
-            begun,
+            small_source,
             on_step,
         )
         if octave.octave == 0:
             image = changed
             continue
         if shaping.iteration_zoom != 1:
-            # What the image held moves at full size, so that it is not resampled through a small.
-            small = shaping.zoom_residual(small, begun, octave.iterations, masked)
+            # The residual that the image already has is zoomed at full size, so that it is not
+            # resampled through a smaller one.
+            small = shaping.zoom_residual(small, small_source, octave.iterations, small_weight)
             image = shaping.zoom_residual(image, source, octave.iterations, weight)
         image = (image + resize(changed - small, (height, width))).clamp_(0.0, 1.0)
     return shaping.apply_colour(image, source)

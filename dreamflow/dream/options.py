@@ -1,14 +1,15 @@
-"""What is dreamed, and how hard."""
+"""Settings of the dream: layers, octaves, steps, and how gradients are shaped."""
 
 from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import ClassVar
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, Options, option
 from dreamflow.core.options.values import parse_octave_iterations
-from dreamflow.core.schedules.schedule import Schedule
+from dreamflow.core.schedules.schedule import LayerSchedule, Schedule, parse_layers
 from dreamflow.core.targets import PICK_SYNTAX, ChannelPick
 from dreamflow.core.wording import format_count
 
@@ -17,8 +18,12 @@ SHAPING_PANEL = "Shaping"
 
 @dataclass(frozen=True)
 class DreamOptions(Options):
-    """What is dreamed, and how hard."""
+    """What is dreamed on, and how strongly.
 
+    Settings of type `FloatOrSchedule` and `IntOrSchedule`, and `layer`, may change over time.
+    """
+
+    PANEL: ClassVar[str] = "Dream"
     network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
@@ -154,8 +159,11 @@ class DreamOptions(Options):
         super()._check_fields()
         if self.channels is not None and ChannelPick.parse(self.channels) is None:
             raise SettingsError(
-                f"--channels {self.channels!r}: write {PICK_SYNTAX}; single ones are named with "
-                "their layer, --layer LAYER:61"
+                f"{named('channels')} {self.channels!r}: write {PICK_SYNTAX}; single channels are "
+                f"named with their layer, {named('layer')} LAYER:61",
+                setting="channels",
+                value=self.channels,
+                allowed=PICK_SYNTAX,
             )
         if self.octave_iterations is not None:
             parse_octave_iterations(self.octave_iterations)
@@ -164,25 +172,46 @@ class DreamOptions(Options):
         if self.octave_iterations is None:
             return
         if isinstance(self.octaves, Schedule):
-            raise SettingsError("--octave-iterations wants a fixed number of --octaves")
-        counts = self.iterations_by_octave
-        if len(counts) != self.octaves:
             raise SettingsError(
-                f"--octave-iterations {self.octave_iterations} is for "
-                f"{format_count(len(counts), 'octave')}, there are {self.octaves}: "
-                f"give --octaves {len(counts)}"
+                f"{named('octave_iterations')} needs a fixed number of {named('octaves')}",
+                setting="octave_iterations",
+                value=self.octave_iterations,
+            )
+        count = len(self.iterations_by_octave)
+        if count != self.octaves:
+            raise SettingsError(
+                f"{named('octave_iterations')} {self.octave_iterations} is for "
+                f"{format_count(count, 'octave')}, there are {self.octaves}: "
+                f"give {named('octaves')} {count}",
+                setting="octave_iterations",
+                value=self.octave_iterations,
             )
 
     def ineffective_settings(self, given: Container[str]) -> list[str]:
-        found = super().ineffective_settings(given)
-        # With --iterations 0 nothing is dreamed at all.
+        """Return a sentence for each of the given settings that has no effect."""
+        notes = super().ineffective_settings(given)
+        # With 0 iterations nothing is dreamed, whatever the octaves say.
         if "iterations" in given and self.iterations != 0 and self.octave_iterations is not None:
-            found.append("--iterations does nothing beside --octave-iterations")
-        return found
+            notes.append(f"{named('iterations')} does nothing beside {named('octave_iterations')}")
+        return notes
+
+    @property
+    def layers(self) -> LayerSchedule:
+        """The `layer` setting, parsed.
+
+        Raises:
+            SettingsError: A text names no layer, channel or class, or a weight is wrong.
+        """
+        return parse_layers(self.layer)
+
+    @property
+    def channel_pick(self) -> ChannelPick | None:
+        """The `channels` setting, parsed."""
+        return None if self.channels is None else ChannelPick.parse(self.channels)
 
     @property
     def iterations_by_octave(self) -> list[int]:
-        """The steps of each octave, coarse to fine."""
+        """The iterations of each octave, coarse to fine."""
         if self.octave_iterations is None:
             return [self.iterations] * self.octaves
         return parse_octave_iterations(self.octave_iterations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import accumulate
@@ -83,7 +83,7 @@ _step_callback: ContextVar[StepCallback | None] = ContextVar("step_callback", de
 
 
 @contextmanager
-def call_on_step(callback: StepCallback) -> Iterator[None]:
+def call_on_step(callback: StepCallback) -> Generator[None, None, None]:
     """Call a function after each step in a `with` block, where no `on_step` is given."""
     before = _step_callback.set(callback)
     try:

@@ -1,12 +1,11 @@
-"""The gradient of a large picture, tile by tile, in bounded memory and without seams.
+"""The gradient of a large image tile by tile, in bounded memory and without seams.
 
-An objective is a sum over the positions of a layer, and so is its gradient. Each tile owns some of
-the positions, each position is owned by one tile, and the tile's crop of the picture reaches beyond
-them by a margin. What the tiles give is added up where their crops overlap. Where the margin holds
-all that the positions see, the sum is the gradient of the whole picture; where it holds less,
-the positions next to a border see an end of the picture that is none. They respond a little too
-weakly or strongly then, but none is counted twice or left out, and the borders are moved at random
-from step to step.
+An objective is a sum over the positions of a layer, and so is its gradient. Each position belongs
+to exactly one tile; the tile's crop of the image extends beyond its positions by a margin, and the
+gradients of all tiles are summed where their crops overlap. Where the margin covers the receptive
+field, the sum is the gradient of the whole image. Where it covers less, positions next to a border
+respond a little too weakly or strongly, but none is counted twice or left out, and the borders are
+shifted at random from step to step.
 """
 
 from __future__ import annotations
@@ -20,38 +19,48 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.logs import get_logger
 from dreamflow.core.machine.memory import MB
-from dreamflow.core.targets import list_target_layers
 from dreamflow.dream.objective_term import ObjectiveTerm, vjp
 from dreamflow.networks.network import Layer, Network
 
 MAX_EXACT_MARGIN_PX = 64
-"""Pixels; a margin of all that the positions see is taken up to this."""
+"""Largest margin, in pixels, that is chosen to cover the whole receptive field."""
 MARGIN_PER_RECEPTIVE_FIELD = 1 / 3
-"""Of the receptive field is enough beyond it, for its rim counts little. With a third the gradient
-was off by 3.2% beside a border (inception_3b/output) and 1.3% (inception_4c/output), with a sixth
-by 22% and 15%."""
+"""Margin as a share of a larger receptive field, whose rim contributes little. With a third the
+gradient beside a border was off by 3.2% (inception_3b/output) and 1.3% (inception_4c/output), with
+a sixth by 22% and 15%."""
 MAX_MARGIN_PX = 192
 DEFAULT_MARGIN_PX = 96
-"""Where nobody knows what a layer sees."""
+"""Margin for a layer whose receptive field is unknown."""
 MIN_TILE_CORE_PX = 128
-"""Smaller tiles would be all margin: rather is the memory's share overstepped."""
+"""Smallest side of a tile without its margin, even if the memory limit is exceeded: smaller tiles
+would consist of margin."""
 MAX_BORDER_SHIFT_SHARE = 1 / 8
-"""Borders move by so much of a tile's side at most, either way."""
+"""Largest shift of a border to either side, as a share of a tile's side."""
 MEMORY_PROBE_SIDE_PX = 128
-"""Side of the picture with which it is seen how much memory a pass takes."""
+"""Side of the image with which the memory of a pass is measured."""
 FRAGMENTATION_FACTOR, LARGEST_ACTIVATION_COPIES = 1.5, 3.5
-"""At its peak a pass takes what it keeps, half as much again in holes between, and so many times
-the largest activation that it keeps. So it was with googlenet: 375, 790 and 852 bytes a pixel were
-seen for conv2/3x3, inception_4c/output and inception_5b/output, and 360, 796 and 922 come out."""
+"""Peak of a pass: `FRAGMENTATION_FACTOR * saved + LARGEST_ACTIVATION_COPIES * largest`, in bytes of
+all saved tensors and of the largest one. For googlenet's conv2/3x3, inception_4c/output and
+inception_5b/output that is 360, 796 and 922 bytes a pixel; 375, 790 and 852 were measured."""
 MAX_PASS_BYTES_PER_PX = 4096
-"""Bytes a pixel; a picture that may take so much is taken whole without a probe."""
+"""Upper bound of a pass, in bytes a pixel: an image within it needs no measurement."""
+
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class TileSpan:
-    """One tile along one axis, in pixels: it owns start to end, its crop is low to high."""
+    """One tile along one axis, in pixels.
+
+    Attributes:
+        core_start: First pixel that belongs to the tile.
+        core_end: End of the pixels that belong to it, exclusive.
+        crop_start: First pixel of its crop.
+        crop_end: End of its crop, exclusive.
+    """
 
     core_start: int
     core_end: int
@@ -61,8 +70,14 @@ class TileSpan:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a picture is cut. margin: pixels around what a tile owns. unit: borders are at its
-    multiples, where all layers have a position."""
+    """How an image is divided into tiles.
+
+    Attributes:
+        rows: Tiles along the height.
+        columns: Tiles along the width.
+        margin: Pixels by which a crop extends beyond the pixels of its tile.
+        alignment: Borders lie at multiples of this, in pixels, where all layers have a position.
+    """
 
     rows: int
     columns: int
@@ -72,136 +87,154 @@ class Tiling:
     def tiles(
         self, height: int, width: int, tile_shift: tuple[float, float] = (0.0, 0.0)
     ) -> Iterator[tuple[TileSpan, TileSpan]]:
-        """Yield each tile's (down, across). moved: the borders' shift, from -1 to 1 of `MOVED`."""
+        """Yield the spans (down, across) of each tile.
+
+        Args:
+            height: Height of the image in pixels.
+            width: Width of the image in pixels.
+            tile_shift: Shift of the borders (down, across), from -1 to 1, in units of
+                `MAX_BORDER_SHIFT_SHARE`.
+        """
         across = self.spans(width, self.columns, tile_shift[1])
         for down in self.spans(height, self.rows, tile_shift[0]):
             yield from ((down, span) for span in across)
 
     def spans(self, side: int, count: int, tile_shift: float) -> list[TileSpan]:
-        """Return the tiles along an axis of `side` pixels; their crops are all of one size.
+        """Return the spans of `count` tiles along an axis of `side` pixels, with equal crops.
 
-        Crops of many sizes leave holes in the memory: it was seen to double within six steps.
+        Crops of different sizes fragment memory, which doubled within six steps.
         """
         borders = [0]
         for number in range(1, count):
-            at = side / count * (number + tile_shift * MAX_BORDER_SHIFT_SHARE)
-            borders.append(round(at / self.alignment) * self.alignment)
+            border = side / count * (number + tile_shift * MAX_BORDER_SHIFT_SHARE)
+            borders.append(round(border / self.alignment) * self.alignment)
         borders.append(side)
         size = self.crop_size(side, count)
         spans: list[TileSpan] = []
         for start, end in pairwise(borders):
-            low = min(max(0, start - self.margin), side - size)
-            spans.append(TileSpan(start, end, low, low + size))
+            crop_start = min(max(0, start - self.margin), side - size)
+            spans.append(TileSpan(start, end, crop_start, crop_start + size))
         return spans
 
     def crop_size(self, side: int, count: int) -> int:
-        """Return the size of the crops along an axis.
+        """Return the size of the crops of `count` tiles along an axis of `side` pixels.
 
-        It leaves a multiple of the unit over, so that the last crop begins at one and ends with
-        the picture.
+        The rest of the axis is a multiple of the alignment, so that the last crop starts at one
+        and ends with the image.
         """
         if count == 1:
             return side
         core = side / count
         outer = core * (1 + MAX_BORDER_SHIFT_SHARE) + self.margin
         inner = core + 2 * self.margin if count > 2 else 0
-        # Each border is rounded to the unit.
-        size = (
-            round_up(math.ceil(max(outer, inner)) + self.alignment, self.alignment)
-            + side % self.alignment
-        )
-        return min(side, size)
+        # One alignment more, because borders are rounded to it.
+        size = round_up(math.ceil(max(outer, inner)) + self.alignment, self.alignment)
+        return min(side, size + side % self.alignment)
 
 
 def choose_tiling(
-    network: Network, targets: Sequence[str], height: int, width: int, max_bytes: int
+    network: Network, layers: Sequence[str], height: int, width: int, max_bytes: int
 ) -> Tiling | None:
-    """Return how to cut a picture so that a pass takes no more than `memory` bytes; None: not.
+    """Return the tiles in which a pass stays within a memory limit, or None if it needs none.
 
-    It is a matter of size, layers and `memory` alone, so that all runs of a job do the same. Raises
-    SettingsError where a layer sees the whole picture at once, and that takes more.
+    They depend on the arguments alone, so that all runs of a job use the same.
+
+    Args:
+        network: The network.
+        layers: The layers that a pass computes.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        max_bytes: Memory limit of a pass.
+
+    Raises:
+        SettingsError: A layer depends on the whole image at once, and that exceeds the limit.
     """
     if height * width * MAX_PASS_BYTES_PER_PX <= max_bytes:
         return None
-    targets = list_target_layers(targets)
-    pixels = max_bytes / pass_bytes_per_px(network, targets)
-    layers = [network.layer(name) for name in targets]
-    if any(layer.stride == 0 for layer in layers):
-        if height * width <= pixels:
+    max_px = max_bytes / pass_bytes_per_px(network, tuple(layers))
+    facts = [network.layer(name) for name in layers]
+    if any(layer.stride == 0 for layer in facts):
+        if height * width <= max_px:
             return None
         raise SettingsError(
-            f"a class of {network.name} is seen in the whole picture at once, and {width}x{height} "
-            f"takes more than the {max_bytes // MB} MB that a pass may: give more --memory, a smaller "
-            "--size, or a layer"
+            f"a class of {network.name} is computed from the whole picture at once, and "
+            f"{width}x{height} takes more than the {max_bytes // MB} MB that a pass may: give more "
+            f"{named('memory')}, a smaller {named('size')}, or a layer",
+            setting="memory",
+            value=max_bytes // MB,
         )
-    unit = math.lcm(*(layer.stride for layer in layers))
-    margin = max(round_up(tile_margin(layer), unit) for layer in layers)
-    least = max(MIN_TILE_CORE_PX, 2 * unit, *(layer.smallest for layer in layers))
+    alignment = math.lcm(*(layer.stride for layer in facts))
+    margin = max(round_up(tile_margin(layer), alignment) for layer in facts)
+    min_core = max(MIN_TILE_CORE_PX, 2 * alignment, *(layer.smallest for layer in facts))
     rows, columns = 1, 1
     while True:
-        tiling = Tiling(rows, columns, margin, unit)
-        if tiling.crop_size(height, rows) * tiling.crop_size(width, columns) <= pixels:
+        tiling = Tiling(rows, columns, margin, alignment)
+        if tiling.crop_size(height, rows) * tiling.crop_size(width, columns) <= max_px:
             break
-        if height / rows >= width / columns and height / (rows + 1) >= least:
+        if height / rows >= width / columns and height / (rows + 1) >= min_core:
             rows += 1
-        elif width / (columns + 1) >= least:
+        elif width / (columns + 1) >= min_core:
             columns += 1
         else:
             break
-    return tiling if rows * columns > 1 else None
+    if rows * columns == 1:
+        return None
+    _logger.debug("%dx%d is dreamed in %dx%d tiles", width, height, columns, rows)
+    return tiling
 
 
 def tile_margin(layer: Layer) -> int:
-    """Return how far, in pixels, a crop reaches beyond the positions of a layer that it owns."""
+    """Return the margin, in pixels, of a crop around the positions of a layer in its tile."""
     field = layer.receptive_field
     if not field:
         return DEFAULT_MARGIN_PX
-    whole = field // 2 + layer.stride
-    return min(
-        whole,
-        max(MAX_EXACT_MARGIN_PX, min(MAX_MARGIN_PX, round(field * MARGIN_PER_RECEPTIVE_FIELD))),
-    )
+    exact = field // 2 + layer.stride
+    reduced = min(MAX_MARGIN_PX, round(field * MARGIN_PER_RECEPTIVE_FIELD))
+    return min(exact, max(MAX_EXACT_MARGIN_PX, reduced))
 
 
 def round_up(pixels: int, multiple: int) -> int:
-    """Return the next multiple of a unit."""
+    """Return the smallest multiple that is not smaller."""
     return -(-pixels // multiple) * multiple
 
 
 @lru_cache(maxsize=64)
 def pass_bytes_per_px(network: Network, layers: tuple[str, ...]) -> float:
-    """Return the memory that a pass to some layers takes, in bytes a pixel.
+    """Return the memory of a pass to some layers, in bytes a pixel.
 
-    Seen from what two small passes keep; the difference leaves the weights out.
+    It is estimated from what two small passes save; their difference excludes the weights.
     """
     side = max(MEMORY_PROBE_SIDE_PX, *(network.layer(name).smallest for name in layers))
-    small, large = (saved_tensor_bytes(network, layers, side * times) for times in (1, 2))
+    small, large = (saved_tensor_bytes(network, layers, side * factor) for factor in (1, 2))
     return (estimate_peak_bytes(large) - estimate_peak_bytes(small)) / (3 * side * side)
 
 
 def estimate_peak_bytes(saved_bytes: Sequence[int]) -> float:
-    """Return the peak of a pass that keeps so many bytes of each activation."""
+    """Return the peak memory of a pass that saves tensors of these sizes in bytes."""
     return FRAGMENTATION_FACTOR * sum(saved_bytes) + LARGEST_ACTIVATION_COPIES * max(saved_bytes)
 
 
 def saved_tensor_bytes(network: Network, layers: Sequence[str], side: int) -> list[int]:
-    """Return how many bytes a forward pass keeps of each tensor that the pass back will want.
+    """Return the bytes of each tensor that a forward pass saves for the backward pass.
 
-    side: of the square picture that it is given.
+    Args:
+        network: The network.
+        layers: The layers that the pass computes.
+        side: Side in pixels of the square image that it is given.
     """
-    kept: dict[int, int] = {}
+    bytes_by_storage: dict[int, int] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def record(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        bytes_by_storage[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     image = torch.zeros(1, 3, side, side, device=network.device, requires_grad=True)
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda kept: kept):
-        found = network.activations(image, layers)
-    for activation in found.values():
-        keep(activation)
-    return list(kept.values())
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(record, lambda saved: saved):
+        activations = network.activations(image, layers)
+    for activation in activations.values():
+        record(activation)
+    return list(bytes_by_storage.values())
 
 
 def tiled_gradients(
@@ -212,33 +245,34 @@ def tiled_gradients(
     tile_shift: tuple[float, float] = (0.0, 0.0),
     cotangent: Callable[[ObjectiveTerm, Tensor], Tensor] = ObjectiveTerm.cotangent,
 ) -> list[Tensor]:
-    """Return the gradient (1, 3, H, W) of what each aim climbs, summed over its positions.
+    """Return the gradient of each term, summed over the positions of its layer.
 
-    wanted: gives the gradient for some positions' activation, (1, C, h, w), of the same shape.
+    Args:
+        network: The network.
+        terms: The terms of an objective.
+        image: (1, 3, H, W) float32 RGB in [0, 1].
+        tiling: How the image is divided.
+        tile_shift: Shift of the borders (down, across), from -1 to 1; see `Tiling.tiles`.
+        cotangent: Returns the gradient of a term with respect to some positions of its layer's
+            activation, (1, C, h, w) for (1, C, h, w).
+
+    Returns:
+        (1, 3, H, W) float32 for each term.
     """
     height, width = image.shape[2:]
-    names = tuple(dict.fromkeys(aim.layer for aim in terms))
+    layers = tuple(dict.fromkeys(term.layer for term in terms))
     totals = [torch.zeros_like(image) for _ in terms]
+    rescale = network.dtype == torch.float16
     for down, across in tiling.tiles(height, width, tile_shift):
-        window = (
-            ...,
-            slice(down.crop_start, down.crop_end),
-            slice(across.crop_start, across.crop_end),
-        )
+        window = _crop_window(down, across)
         crop = image[window].detach().requires_grad_(True)
-        found = network.activations(crop, names)
-        for number, (aim, total) in enumerate(zip(terms, totals, strict=True), start=1):
-            activation = found[aim.layer]
-            stride = network.layer(aim.layer).stride
-            owned = (
-                ...,
-                owned_positions(down, stride, height),
-                owned_positions(across, stride, width),
-            )
-            responses = torch.zeros_like(activation)
-            responses[owned] = cotangent(aim, activation.detach()[owned])
-            scaled = network.dtype == torch.float16
-            total[window] += vjp(activation, responses, crop, number < len(terms), scaled)
+        activations = network.activations(crop, layers)
+        for number, (term, total) in enumerate(zip(terms, totals, strict=True), start=1):
+            activation = activations[term.layer]
+            owned = _owned_window(network, term, (down, across), (height, width))
+            cotangents = torch.zeros_like(activation)
+            cotangents[owned] = cotangent(term, activation.detach()[owned])
+            total[window] += vjp(activation, cotangents, crop, number < len(terms), rescale)
     return totals
 
 
@@ -249,36 +283,58 @@ def tiled_means(
     tiling: Tiling,
     measure: Callable[[ObjectiveTerm, Tensor], Tensor],
 ) -> list[Tensor]:
-    """Return a mean over the positions of each aim's layer for an image (1, 3, H, W).
+    """Return a mean over the positions of each term's layer, each position counted once.
 
-    measure: gives the mean of a term over the positions of an activation (1, C, h, w). Each position
-    is counted once. Where the margin holds less than the positions see, the mean is as near to that
-    of the whole picture as the gradient is.
+    Where the margin covers less than the receptive field, the mean is as close to that of the whole
+    image as the gradient is.
+
+    Args:
+        network: The network.
+        terms: The terms of an objective.
+        image: (1, 3, H, W) float32 RGB in [0, 1].
+        tiling: How the image is divided.
+        measure: Returns the mean of a term over the positions of an activation (1, C, h, w).
+
+    Returns:
+        A () tensor for each term.
     """
     height, width = image.shape[2:]
-    layers = tuple(dict.fromkeys(aim.layer for aim in terms))
+    layers = tuple(dict.fromkeys(term.layer for term in terms))
     sums = [image.new_zeros(()) for _ in terms]
     counts = [0] * len(terms)
     for down, across in tiling.tiles(height, width):
-        crop = image[
-            ..., slice(down.crop_start, down.crop_end), slice(across.crop_start, across.crop_end)
-        ]
-        found = network.activations(crop, layers)
-        for number, aim in enumerate(terms):
-            stride = network.layer(aim.layer).stride
-            rows, columns = (
-                owned_positions(down, stride, height),
-                owned_positions(across, stride, width),
-            )
-            owned = found[aim.layer][..., rows, columns]
+        activations = network.activations(image[_crop_window(down, across)], layers)
+        for number, term in enumerate(terms):
+            window = _owned_window(network, term, (down, across), (height, width))
+            owned = activations[term.layer][window]
             count = owned.shape[-2] * owned.shape[-1]
             if count:
-                sums[number] += measure(aim, owned) * count
+                sums[number] += measure(term, owned) * count
                 counts[number] += count
     return [total / count for total, count in zip(sums, counts, strict=True)]
 
 
+def _crop_window(down: TileSpan, across: TileSpan) -> tuple[slice, ...]:
+    """Return the crop of a tile, as an index of an image (1, 3, H, W)."""
+    rows, columns = (slice(span.crop_start, span.crop_end) for span in (down, across))
+    return slice(None), slice(None), rows, columns
+
+
+def _owned_window(
+    network: Network,
+    term: ObjectiveTerm,
+    spans: tuple[TileSpan, TileSpan],
+    size: tuple[int, int],
+) -> tuple[slice, ...]:
+    """Return the positions of a tile, as an index of an activation (1, C, h, w) of its crop."""
+    stride = network.layer(term.layer).stride
+    rows, columns = (
+        owned_positions(span, stride, side) for span, side in zip(spans, size, strict=True)
+    )
+    return slice(None), slice(None), rows, columns
+
+
 def owned_positions(span: TileSpan, stride: int, side: int) -> slice:
-    """Return which of a crop's positions a tile owns, along one axis of `side` pixels."""
+    """Return which positions of a crop belong to its tile, along one axis of `side` pixels."""
     end = None if span.core_end == side else (span.core_end - span.crop_start) // stride
     return slice((span.core_start - span.crop_start) // stride, end)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from dreamflow.core.callbacks import MessageCallback, ProgressCallback
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.dream.progress import StepCallback
+from dreamflow.pipelines.dreamer import DreamerControls, open_dreamer_controls
 
 CHECKPOINT_INTERVAL_S = 10.0
 """Least time between two checkpoints: a kill loses the work of this time, or one frame."""
@@ -30,6 +32,8 @@ class RenderControls:
         stage_times: Counts the time of each stage.
         segment_frames: Frames of an encoded segment; None chooses by the frames' size.
         checkpoint_interval_s: Least seconds between two checkpoints.
+        gains_path: A TOML file with constants of the temporal step (`temporal.gains`).
+        trace_path: A JSONL file for the trace of each frame.
     """
 
     progress: ProgressCallback = lambda done, total: None
@@ -44,6 +48,14 @@ class RenderControls:
     stage_times: StageTimes = IGNORED_STAGE_TIMES
     segment_frames: int | None = None
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+    gains_path: Path | None = None
+    trace_path: Path | None = None
+
+    def open_dreamer_controls(self) -> AbstractContextManager[DreamerControls]:
+        """Load the gains and open the trace for a render; see `pipelines.dreamer`."""
+        return open_dreamer_controls(
+            self.gains_path, self.trace_path, on_step=self.on_step, stage_times=self.stage_times
+        )
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from dreamflow.jobs.output import (
     make_job_metadata,
     open_segment_writer,
 )
-from dreamflow.jobs.runner import PIPELINE_KEY, JobRun, check_state_layout, describe_all_done
+from dreamflow.jobs.runner import PIPELINE_KEY, JobRun, describe_all_done, restore_pipeline
 from dreamflow.jobs.storage.folder import JOB_STATE_FILE, JobFolder, job_folder_path, read_job_file
 from dreamflow.jobs.storage.publish import count_published_frames
 from dreamflow.jobs.storage.resources import warn_if_disk_low
@@ -138,7 +138,7 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
         if state is None:
             controls.notify("killed before it was first saved: from the beginning")
         else:
-            check_state_layout(folder, state, job.pipeline)
+            restore_pipeline(job.pipeline, state, folder)
         metadata = begun | {"inputs": metadata["inputs"], "record": record}
         folder.write_job_file(metadata)
         return _run(job, folder, metadata, state, controls, watcher)

@@ -53,7 +53,7 @@ def resolve_channel_picks(
         return dream, {}
     metadata = None if controls.fresh else read_job_file(job_folder_path(out))
     picked: PickedChannels = metadata["record"].get(PICKED_KEY, {}) if metadata else {}
-    if set(names) != set(picked):
+    if set(map(str, names)) != set(picked):
         picked = make_channel_picks(dream, network, read_first_picture())
     for line in describe_channel_picks(network, picked):
         controls.notify(line)

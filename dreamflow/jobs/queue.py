@@ -1,4 +1,4 @@
-"""A queue of renders: from a TOML file, or of clips that are all to be dreamed alike."""
+"""A queue of renders: from a TOML file, or of clips that are all dreamed alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import SettingsError, named, suggest_similar
+from dreamflow.core.errors import SettingsError, suggest_similar
 from dreamflow.core.options.declaration import Options, coerce, warn_ineffective_settings
 from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.dream.options import DreamOptions
@@ -20,7 +20,18 @@ from dreamflow.pipelines.settings.presets import load_preset, read_toml, validat
 from dreamflow.temporal.options import CarryOptions
 
 NON_SETTING_KEYS = ("source", "out", "preset", "command")
+"""Keys of a [[render]] that are no settings."""
+PATH_SETTINGS = ("flow_dir", "matte", "guided_by")
+"""Settings that name a file or folder, which is looked for from the queue's folder."""
 VIDEO_COMMAND, SWEEP_COMMAND, ZOOM_COMMAND, FRAME_COMMAND = "video", "sweep", "zoom", "frame"
+VIDEO_OPTION_GROUPS: dict[str, type[Options]] = {
+    "dream": DreamOptions,
+    "carry": CarryOptions,
+    "clip": ClipOptions,
+    "encode": EncodeOptions,
+    "show": ShowOptions,
+}
+"""The groups of `video`, by their names in VideoSettings."""
 OPTION_GROUPS_BY_COMMAND: dict[str, tuple[type[Options], ...]] = {
     SWEEP_COMMAND: (
         DreamOptions,
@@ -38,12 +49,18 @@ EXCLUDED_SETTINGS_BY_COMMAND = {
     SWEEP_COMMAND: frozenset({"layer", "loop"}),
     FRAME_COMMAND: frozenset({"start", "end", "every", "fps", "decoder"}),
 }
-"""Those of them that they have no use for."""
+"""Settings of these groups that a command does not take."""
 
 
 @dataclass(frozen=True)
 class QueuedVideo:
-    """One render of a queue."""
+    """One clip to be dreamed.
+
+    Attributes:
+        source: The clip.
+        out: The output.
+        settings: All settings.
+    """
 
     source: Path
     out: Path
@@ -52,9 +69,13 @@ class QueuedVideo:
 
 @dataclass(frozen=True)
 class QueuedCommand:
-    """One run, in a queue, of another command than `video`. source: None of a zoom into noise.
+    """One run of another command than `video`.
 
-    settings: by name, as far as they were given; `at` too, the frame of a clip that is wanted.
+    Attributes:
+        command: `sweep`, `zoom` or `frame`.
+        source: The picture or clip; None for a zoom into noise.
+        out: The output.
+        settings: The settings given, by name; `at`, the frame of a clip, is one of them.
     """
 
     command: str
@@ -64,54 +85,74 @@ class QueuedCommand:
 
 
 def read_queue(path: Path) -> list[QueuedVideo | QueuedCommand]:
-    """Return the renders of a queue:
+    """Return the renders of a queue.
 
-        [defaults]          # settings for all: those of presets, and `preset`
+        [defaults]          # settings for all renders, as in a preset, and `preset`
         preset = "fur"
 
-        [[render]]          # each with a source, an output, and settings that beat the others
+        [[render]]          # each with a source, an output, and settings that override the others
         source = "a.mp4"
         out = "a_dream.mp4"
         step = 2.0
-        command = "video"   # the usual one; or sweep, zoom or frame
+        command = "video"   # the default; or sweep, zoom or frame
 
-    Paths are looked for from the file's folder. A render's settings beat its preset's, and these
-    the defaults. Raises SettingsError, with the render and the key, for a file that is no TOML,
-    what is unknown, missing or out of range, or an output that is named twice.
+    A render's settings override its preset's, and these override the defaults.
+
+    Args:
+        path: A TOML file. Paths in it are looked for from its folder.
+
+    Raises:
+        SettingsError: The file is not TOML; a key is unknown or missing, or its value out of range;
+            or two renders have the same output. The error names the render and the key.
     """
     content = read_toml(path)
-    if strange := set(content) - {"defaults", "render"}:
-        name = min(strange)
-        hint = (
-            suggest_similar(name, ("defaults", "render")) or "; it has [defaults] and [[render]]s"
-        )
-        raise SettingsError(f"{path}: {name} is unknown{hint}")
-    defaults, tables = content.get("defaults", {}), content.get("render", [])
-    if not isinstance(defaults, dict) or not isinstance(tables, list) or not tables:
-        raise SettingsError(f"{path} has no [[render]]: each needs a source and an out")
-    common = resolve_table_settings(defaults, f"{path}, [defaults]", path.parent)
+    tables = content.get("render", [])
+    _check_sections(content, path)
+    where = f"{path}, [defaults]"
+    common = resolve_table_settings(content.get("defaults", {}), where, path.parent)
     renders: list[QueuedVideo | QueuedCommand] = []
     for number, table in enumerate(tables, start=1):
         where = f"{path}, [[render]] {number}"
-        command = parse_command(table, where)
-        source = path.parent / table["source"] if "source" in table else None
-        out = path.parent / table["out"]
-        if any(out.absolute() == before.out.absolute() for before in renders):
-            raise SettingsError(f"{where}: the output {out} is named twice")
-        try:
-            if source is None or command != VIDEO_COMMAND:
-                settings = resolve_command_settings(command, common, table, where, path.parent)
-                renders.append(QueuedCommand(command, source, out, settings))
-            else:
-                chosen = common | resolve_table_settings(table, where, path.parent)
-                renders.append(QueuedVideo(source, out, build_video_settings(chosen)))
-        except SettingsError as error:
-            said = str(error)
-            raise SettingsError(said if said.startswith(where) else f"{where}: {said}") from error
-        # A default is for the others, too: it may well do nothing for one of them.
-        given = {key.replace("-", "_") for key in table}
-        warn_ineffective_settings(given, *get_option_groups(renders[-1]), prefix=f"{where}: ")
+        render = _read_render(table, common, where, path.parent)
+        if any(render.out.absolute() == earlier.out.absolute() for earlier in renders):
+            raise SettingsError(f"{where}: the output {render.out} is named twice", where=where)
+        # Only the render's own keys: a default may well be ineffective in one of the renders.
+        keys = {key.replace("-", "_") for key in table}
+        warn_ineffective_settings(keys, *get_option_groups(render), prefix=f"{where}: ")
+        renders.append(render)
     return renders
+
+
+def _check_sections(content: Mapping[str, Any], path: Path) -> None:
+    if unknown := set(content) - {"defaults", "render"}:
+        name = min(unknown)
+        hint = suggest_similar(name, ("defaults", "render"))
+        hint = hint or "; it has [defaults] and [[render]]s"
+        raise SettingsError(f"{path}: {name} is unknown{hint}", where=str(path))
+    defaults, tables = content.get("defaults", {}), content.get("render", [])
+    if not isinstance(defaults, dict) or not isinstance(tables, list) or not tables:
+        raise SettingsError(
+            f"{path} has no [[render]]: each needs a source and an out", where=str(path)
+        )
+
+
+def _read_render(
+    table: Any, common: Mapping[str, Any], where: str, folder: Path
+) -> QueuedVideo | QueuedCommand:
+    """Return the render of a table. Raises SettingsError."""
+    command = parse_command(table, where)
+    source = folder / table["source"] if "source" in table else None
+    out = folder / table["out"]
+    try:
+        if source is None or command != VIDEO_COMMAND:
+            settings = resolve_command_settings(command, common, table, where, folder)
+            return QueuedCommand(command, source, out, settings)
+        settings = {**common, **resolve_table_settings(table, where, folder)}
+        return QueuedVideo(source, out, build_video_settings(settings))
+    except SettingsError as error:
+        if error.message.startswith(where):
+            raise
+        raise error.located(where) from None
 
 
 def get_option_groups(render: QueuedVideo | QueuedCommand) -> list[Options]:
@@ -122,49 +163,75 @@ def get_option_groups(render: QueuedVideo | QueuedCommand) -> list[Options]:
 
 
 def parse_command(table: Any, where: str) -> str:
-    """Return the command of a render that names what it needs. Raises SettingsError."""
+    """Return the command of a [[render]].
+
+    Raises:
+        SettingsError: The command is unknown, or the table lacks a source or an output.
+    """
     command = table.get("command", VIDEO_COMMAND) if isinstance(table, dict) else VIDEO_COMMAND
-    if command not in (known := (VIDEO_COMMAND, *OPTION_GROUPS_BY_COMMAND)):
-        raise SettingsError(f"{where}: command = {command!r}; there are {', '.join(known)}")
-    needed = {"source", "out"}
+    commands = (VIDEO_COMMAND, *OPTION_GROUPS_BY_COMMAND)
+    if command not in commands:
+        raise SettingsError(
+            f"{where}: command = {command!r}; there are {', '.join(commands)}",
+            setting="command",
+            value=command,
+            allowed=", ".join(commands),
+            where=where,
+        )
+    required = {"source", "out"}
     if command == ZOOM_COMMAND and "source" not in table:
-        needed = {"out"}
-    if not isinstance(table, dict) or not all(isinstance(table.get(key), str) for key in needed):
-        raise SettingsError(f"{where}: it needs a source and an out")
+        required = {"out"}
+    if not isinstance(table, dict) or not all(isinstance(table.get(key), str) for key in required):
+        raise SettingsError(f"{where}: it needs a source and an out", where=where)
     return command
 
 
 def resolve_command_settings(
-    command: str, common: dict[str, Any], table: dict[str, Any], where: str, folder: Path
+    command: str, common: Mapping[str, Any], table: Mapping[str, Any], where: str, folder: Path
 ) -> dict[str, Any]:
-    """Return the settings of a run; of those for all, the ones that its command has."""
+    """Return the checked settings of a run, by name.
+
+    Args:
+        command: The command.
+        common: Settings for all renders; those that the command does not take are left out.
+        table: The run's own table.
+        where: The table, for errors.
+        folder: Where paths are looked for.
+
+    Raises:
+        SettingsError: The command does not take a setting of the table, or a value is wrong.
+    """
     groups = OPTION_GROUPS_BY_COMMAND[command]
     names = {f.name for group in groups for f in fields(group)}  # type: ignore[arg-type]
     names -= EXCLUDED_SETTINGS_BY_COMMAND.get(command, frozenset())
     given = dict(table)
     at = given.pop("at", None) if command != SWEEP_COMMAND else None
     own = resolve_table_settings(given, where, folder)
-    if strange := set(own) - names:
-        raise SettingsError(f"{min(strange)} is not a setting of `dreamflow {command}`")
-    chosen = {name: value for name, value in common.items() if name in names} | own
-    build_option_groups(groups, chosen)
-    return chosen | ({"at": parse_frame_timecode(at)} if at is not None else {})
+    if others := set(own) - names:
+        raise SettingsError(f"{min(others)} is not a setting of `dreamflow {command}`")
+    settings = {name: value for name, value in common.items() if name in names} | own
+    build_option_groups(groups, settings)
+    return settings | ({} if at is None else {"at": parse_frame_timecode(at)})
 
 
 def parse_frame_timecode(value: Any) -> str:
-    """Return the text of a timecode: of a frame number, its digits. Raises SettingsError."""
+    """Return the text of a timecode; a frame may be given by its number.
+
+    Raises:
+        SettingsError: It is not a timecode.
+    """
     text = coerce("at", value, str)
     try:
         Timecode.parse(text)
     except SettingsError as error:
-        raise error.located(named("at"), " ") from None
+        raise error.located("at", " ") from None
     return text
 
 
 def build_option_groups(
     groups: Iterable[type[Options]], settings: Mapping[str, Any]
 ) -> list[Options]:
-    """Return groups made with those of some settings that are theirs. Raises SettingsError."""
+    """Return groups with those of the settings that they have. Raises SettingsError."""
     return [
         group(**{f.name: settings[f.name] for f in fields(group) if f.name in settings})  # type: ignore[arg-type]
         for group in groups
@@ -174,9 +241,16 @@ def build_option_groups(
 def queue_clips(
     clips: Sequence[Path], folder: Path, suffix: str, settings: VideoSettings
 ) -> list[QueuedVideo]:
-    """Return the renders of clips into a folder, each under its own name with another suffix.
+    """Return the renders of clips into a folder, each under its own name.
 
-    Raises SettingsError where two would get the same name.
+    Args:
+        clips: The clips.
+        folder: Where the outputs go.
+        suffix: Suffix of the outputs, with or without its dot; "" for folders of PNGs.
+        settings: Settings of all renders.
+
+    Raises:
+        SettingsError: Two outputs would have the same name.
     """
     suffix = f".{suffix.lstrip('.')}" if suffix else ""
     renders: dict[Path, QueuedVideo] = {}
@@ -191,34 +265,42 @@ def queue_clips(
     return list(renders.values())
 
 
-def resolve_table_settings(table: dict[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """Return the checked settings of a table, over those of its preset."""
-    given = dict(table)
-    preset = given.pop("preset", None)
-    for key in NON_SETTING_KEYS:
-        given.pop(key, None)
+def resolve_table_settings(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    """Return the checked settings of a table, by name, over those of its preset.
+
+    Args:
+        table: Settings, and keys that are none.
+        where: The table, for errors.
+        folder: Where paths are looked for.
+
+    Raises:
+        SettingsError: A setting or the preset is unknown, or a value is wrong.
+    """
+    given = {key: value for key, value in table.items() if key not in NON_SETTING_KEYS}
+    preset = table.get("preset")
     if preset is not None and not isinstance(preset, str):
-        raise SettingsError(f"{where}: preset = {preset!r} is not a text")
-    chosen: dict[str, Any] = {}
+        raise SettingsError(f"{where}: preset = {preset!r} is not a text", where=where)
+    settings: dict[str, Any] = {}
     if preset:
         beside = folder / preset
-        chosen = load_preset(str(beside) if beside.suffix == ".toml" else preset)[1]
-    chosen |= validate_settings(given, where)
-    if chosen.get("cuts", CUTS_KEYWORDS[0]) not in CUTS_KEYWORDS:
-        chosen["cuts"] = str((folder / chosen["cuts"]).absolute())
-    for key in ("flow_dir", "matte", "guided_by"):
-        if chosen.get(key) is not None:
-            chosen[key] = str((folder / chosen[key]).absolute())
-    return chosen
+        _, settings = load_preset(str(beside) if beside.suffix == ".toml" else preset)
+    settings |= validate_settings(given, where)
+    if settings.get("cuts", CUTS_KEYWORDS[0]) not in CUTS_KEYWORDS:
+        settings["cuts"] = str((folder / settings["cuts"]).absolute())
+    for key in PATH_SETTINGS:
+        if settings.get(key) is not None:
+            settings[key] = str((folder / settings[key]).absolute())
+    return settings
 
 
-def build_video_settings(settings: dict[str, Any]) -> VideoSettings:
-    """Return settings by name in their groups. Raises SettingsError for those not of a video."""
-    groups: dict[str, Any] = {f.name: type(f.default) for f in fields(VideoSettings)}
-    made = {
-        name: group(**{f.name: settings.pop(f.name) for f in fields(group) if f.name in settings})
-        for name, group in groups.items()
-    }
-    if settings:
-        raise SettingsError(f"{min(settings)} is not a setting of `dreamflow video`")
-    return VideoSettings(**made)
+def build_video_settings(settings: Mapping[str, Any]) -> VideoSettings:
+    """Return settings by name in their groups.
+
+    Raises:
+        SettingsError: A setting is not one of a video, or settings do not fit together.
+    """
+    groups = build_option_groups(VIDEO_OPTION_GROUPS.values(), settings)
+    known = {f.name for group in VIDEO_OPTION_GROUPS.values() for f in fields(group)}  # type: ignore[arg-type]
+    if others := set(settings) - known:
+        raise SettingsError(f"{min(others)} is not a setting of `dreamflow video`")
+    return VideoSettings(**dict(zip(VIDEO_OPTION_GROUPS, groups, strict=True)))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.matte import Matte
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.inputs import list_gains_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.record import build_settings_record
@@ -53,13 +54,23 @@ def render_sweep(
     settings = replace(settings, dream=dream)
     groups = (*vars(settings).values(), sweep)
     spec = plan.source.output_spec
-    job = JobSpec(
-        pipeline=build_sweep_pipeline(plan, network, settings, caption=sweep.caption, matte=matte),
-        output_path=out,
-        output_spec=spec.with_sources(matte.source_paths if matte else ()),
-        encode=settings.encode,
-        record=build_settings_record("sweep", source_path, network, *groups) | picks,
-        inputs=list_sweep_files(plan, settings, matte),
-        machine=network.machine,
-    )
-    return render_job(job, controls)
+    inputs = list_sweep_files(plan, settings, matte)
+    with controls.open_dreamer_controls() as dreamer_controls:
+        pipeline = build_sweep_pipeline(
+            plan,
+            network,
+            settings,
+            caption=sweep.caption,
+            matte=matte,
+            controls=dreamer_controls,
+        )
+        job = JobSpec(
+            pipeline=pipeline,
+            output_path=out,
+            output_spec=spec.with_sources(matte.source_paths if matte else ()),
+            encode=settings.encode,
+            record=build_settings_record("sweep", source_path, network, *groups) | picks,
+            inputs={**inputs, **list_gains_files(controls.gains_path)},
+            machine=network.machine,
+        )
+        return render_job(job, controls)

@@ -12,8 +12,7 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.matte import Matte, open_matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.dreamer import DreamerControls
-from dreamflow.pipelines.inputs import list_clip_files
+from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.pipelines.video import build_video_pipeline
@@ -46,18 +45,19 @@ def render_video(
     matte = matte or open_matte(settings.show, MatteTarget.from_clip(clip))
     dream, picks = resolve_channel_picks(settings.dream, network, clip.first_picture, out, controls)
     settings = replace(settings, dream=dream)
-    followed = DreamerControls(on_step=controls.on_step, stage_times=controls.stage_times)
     record = build_settings_record("video", clip.path, network, *vars(settings).values())
-    job = JobSpec(
-        pipeline=build_video_pipeline(clip, network, settings, matte, followed),
-        output_path=out,
-        output_spec=clip.output_spec.with_sources(matte.source_paths if matte else ()),
-        encode=settings.encode,
-        record=record | picks,
-        inputs=list_clip_files(clip, settings, matte),
-        machine=network.machine,
-    )
-    return render_job(job, controls)
+    inputs = list_clip_files(clip, settings, matte)
+    with controls.open_dreamer_controls() as dreamer_controls:
+        job = JobSpec(
+            pipeline=build_video_pipeline(clip, network, settings, matte, dreamer_controls),
+            output_path=out,
+            output_spec=clip.output_spec.with_sources(matte.source_paths if matte else ()),
+            encode=settings.encode,
+            record=record | picks,
+            inputs={**inputs, **list_gains_files(controls.gains_path)},
+            machine=network.machine,
+        )
+        return render_job(job, controls)
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

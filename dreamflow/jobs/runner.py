@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shlex
 import time
 from collections.abc import Generator
 
@@ -26,21 +27,27 @@ FRAMES_KEY, PIPELINE_KEY = "frames", "journey"
 """Keys of a job's state: frames written, and the pipeline's state after them."""
 
 
-def check_state_layout(folder: JobFolder, state: PipelineState, pipeline: Pipeline) -> None:
-    """Check that a pipeline can be restored from a job's state.
+def restore_pipeline(pipeline: Pipeline, state: PipelineState, folder: JobFolder) -> None:
+    """Restore a pipeline from a job's state.
 
     Raises:
-        OutputError: The state has another layout: another version of DreamFlow wrote it.
+        OutputError: The state has another layout than the pipeline's: another version of DreamFlow
+            wrote it.
     """
+    other_version = OutputError(
+        f"the job {folder.path.name} was begun by another version of DreamFlow, and this one "
+        f"cannot resume it: make an output of its {format_count(state[FRAMES_KEY], 'frame')} with "
+        f"`dreamflow jobs finish {shlex.quote(str(folder.path))}`, or start over with "
+        f"{named('fresh')}",
+        setting="fresh",
+        where=folder.path.name,
+    )
     if list_state_layouts(state[PIPELINE_KEY]) != list_state_layouts(pipeline.state()):
-        frames = format_count(state[FRAMES_KEY], "frame")
-        raise OutputError(
-            f"the job {folder.path.name} was begun by another version of DreamFlow and cannot be "
-            f"resumed by this one: make an output of its {frames} with `dreamflow jobs finish "
-            f"{folder.path}`, or start over with {named('fresh')}",
-            setting="fresh",
-            where=folder.path.name,
-        )
+        raise other_version
+    try:
+        pipeline.restore(state[PIPELINE_KEY])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise other_version from error
 
 
 def describe_all_done(frames: int) -> str:
@@ -72,7 +79,9 @@ class JobRun:
         self._next_checkpoint_s = time.monotonic() + controls.checkpoint_interval_s
 
     def resume(self, state: PipelineState | None) -> None:
-        """Restore the pipeline and the segment writer from a job's state, None at the beginning.
+        """Restore the segment writer from a job's state, None at the beginning.
+
+        The pipeline is restored already.
 
         Raises:
             OutputError: Frames before the state are missing.
@@ -81,7 +90,6 @@ class JobRun:
             self._segments.resume(0)
             return
         self._segments.resume(state[FRAMES_KEY])
-        self._pipeline.restore(state[PIPELINE_KEY])
         self._saved_frames = self._pipeline.done
         line = f"going on from frame {self._saved_frames} of {self._pipeline.total}"
         if self._saved_frames >= self._pipeline.total:

@@ -1,1 +1,1 @@
-"""Clips and pictures in, films and pictures out. All decoding and encoding is here."""
+"""Decoding and encoding of videos, animated pictures and still pictures."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, after a kill and a power cut too."""
+"""Writing files atomically: complete or absent, even after a kill or a power cut."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dreamflow.core.errors import OutputError
 
 PART_PREFIX = "part."
+"""Prefix of the names of unfinished files."""
 DISK_FULL_ERRNOS = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+DISK_FULL_MESSAGE = "the disk is full"
+"""How every error of a full disk begins, or what it holds."""
+TEMPORARY_STEM_CHARS = 40
+"""Characters of a name's stem that a temporary name keeps, so that it is not too long to be one."""
 
 
 def sync_to_disk(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk and not only on their way."""
+    """Flush a file, or a folder's list of names, to the disk (fsync)."""
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
     # Windows opens no folders, and some network drives cannot wait.
     with contextlib.suppress(OSError):
@@ -29,26 +34,41 @@ def sync_to_disk(path: Path) -> None:
 
 
 def part_path(path: Path) -> Path:
-    """Return the name that a file has until it is whole: of this process alone.
+    """Return the name that a file has while it is unfinished; it holds the process id.
 
-    An ffmpeg whose master was killed lives on for a moment, and writes what it has.
+    After a kill the old process's ffmpeg still writes for a moment, so two processes must not
+    share this name.
     """
     return path.with_name(f"{PART_PREFIX}{os.getpid()}.{path.name}")
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what was left half-written in a folder."""
+    """Remove the unfinished files and folders that lie in a folder."""
     for path in folder.glob(f"{PART_PREFIX}*"):
-        with contextlib.suppress(OSError):  # Windows: someone is still writing
+        with contextlib.suppress(OSError):  # Windows: another process is still writing
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-@contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a name to write to; once the block is done that file, on the disk, replaces `path`.
+def temporary_path(path: Path, label: str, suffix: str | None = None) -> Path:
+    """Return `dream.4711.LABEL.mp4` for `dream.mp4`: beside it, with the process id.
 
-    Nothing is left where the block fails. Raises OutputError where the disk is full, or the file
-    cannot be written.
+    Args:
+        path: The file that the temporary one stands for.
+        label: A word in the name.
+        suffix: Suffix of the temporary file; None keeps that of `path`.
+    """
+    name = f"{path.stem[:TEMPORARY_STEM_CHARS]}.{os.getpid()}.{label}"
+    return path.with_name(f"{name}{path.suffix if suffix is None else suffix}")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Generator[Path]:
+    """Yield a temporary name to write to; after the block that file replaces `path`.
+
+    The file is flushed to the disk first. Nothing remains where the block fails.
+
+    Raises:
+        OutputError: The disk is full, or the file cannot be written.
     """
     part = part_path(path)
     try:
@@ -63,16 +83,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def make_write_error(path: Path, error: OSError) -> OutputError:
-    """Return the error of a file that cannot be written; of a full disk, with what to do."""
+    """Return the OutputError for a file that cannot be written; a full disk is named as such."""
     if error.errno in DISK_FULL_ERRNOS:
-        return OutputError(disk_full_message(path))
-    return OutputError(f"{path} cannot be written: {error.strerror or error}")
+        return OutputError(_disk_full_message(path), where=str(path))
+    return OutputError(f"{path} cannot be written: {error.strerror or error}", where=str(path))
 
 
-def disk_full_message(path: Path) -> str:
-    """Return that there is no room for a file, and where to make some."""
+def _disk_full_message(path: Path) -> str:
     folder = path.absolute().parent
     left = ""
     with contextlib.suppress(OSError):
         left = f" ({shutil.disk_usage(folder).free / 1e6:.0f} MB left)"
-    return f"the disk is full: free some space on the one that holds {folder}{left}"
+    return f"{DISK_FULL_MESSAGE}: free some space on the one that holds {folder}{left}"

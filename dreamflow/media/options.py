@@ -1,10 +1,11 @@
-"""Which frames are taken of a source, and how an output is encoded."""
+"""Settings of what is read from a source, and of how an output is encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, option
 from dreamflow.core.options.values import check_timecodes
 
@@ -16,6 +17,7 @@ DEFAULT_FRAME_TIMECODE = "50%"
 class ClipOptions(Options):
     """Which frames are taken from the source, and at what size."""
 
+    PANEL: ClassVar[str] = "Which frames"
     size: str | None = option(
         None, "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.", metavar="SIZE"
     )
@@ -45,6 +47,7 @@ class ClipOptions(Options):
 class EncodeOptions(Options):
     """How the output is encoded."""
 
+    PANEL: ClassVar[str] = "Output"
     codec: str = option(
         "auto",
         "h264, h265, av1, vp9, prores, ffv1, or auto: what plays everywhere.",
@@ -62,4 +65,9 @@ class EncodeOptions(Options):
 
     def _check_combination(self) -> None:
         if self.lossless and self.crf is not None:
-            raise SettingsError("give --crf or --lossless, not both")
+            raise SettingsError(
+                f"give {named('crf')} or {named('lossless')}, not both",
+                setting="crf",
+                value=self.crf,
+                allowed="none with lossless",
+            )

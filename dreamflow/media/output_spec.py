@@ -1,4 +1,4 @@
-"""What a writer must know of the frames that it will get."""
+"""Size, timing, sound and chapters of an output, as its writer needs them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sound:
-    """The sound that goes with the frames.
+    """Sound and subtitle tracks of the source, to go with the frames of an output.
 
-    path: the film that it is in. codecs: of its tracks. start: seconds from the film's start to its
-    first frame. begin: seconds from there to the first frame that is written. cut: whether the
-    frames end before the film does, so that the sound must too. subtitles: codecs of the tracks of
-    text or pictures that go with it.
+    Attributes:
+        path: File that holds the tracks.
+        codecs: Codec of each sound track.
+        start: Seconds from the start of the file to its first frame.
+        begin: Seconds from the file's first frame to the first frame of the output.
+        ends_early: Whether the output ends before the file does, so that the tracks are cut.
+        subtitle_codecs: Codec of each subtitle track.
     """
 
     path: Path
@@ -29,7 +32,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A named part of a film. begin, end: seconds from its first frame."""
+    """A named part of a video; begin, end: seconds from its first frame."""
 
     begin: Fraction
     end: Fraction
@@ -40,10 +43,17 @@ class Chapter:
 class OutputSpec:
     """Size, timing and sound of the frames of an output.
 
-    width, height: in pixels. rate: frames per second (the mean, where they come unevenly and each
-    frame's time says when it is shown). frames: how many are expected. length: seconds that they
-    last. pixel_aspect: width of a pixel over its height. sources: files and folders that the
-    output must not replace. chapters: of the frames that are written.
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        rate: Frames per second; the mean where they come unevenly.
+        frames: Expected number of frames.
+        length: Duration in seconds.
+        constant_rate: Whether frames come evenly. Otherwise each frame's time counts.
+        pixel_aspect: Width of a pixel over its height.
+        sound: Sound and subtitles, or None.
+        sources: Files and folders that the output must not replace.
+        chapters: Chapters of the frames that are written.
     """
 
     width: int
@@ -61,15 +71,19 @@ class OutputSpec:
     def at_constant_rate(
         cls, width: int, height: int, rate: Fraction, frames: int, *sources: Path
     ) -> OutputSpec:
-        """Return the outline of so many frames that come evenly, without sound."""
+        """Return the spec of `frames` evenly spaced frames without sound."""
         return cls(width, height, rate, frames, frames / rate, sources=sources)
 
     def with_sources(self, files: Iterable[Path]) -> OutputSpec:
-        """Return the same of an output that must not replace these files either."""
+        """Return the same spec with further files that the output must not replace."""
         return replace(self, sources=(*self.sources, *files))
 
+    def duration_of(self, frames: int) -> Fraction:
+        """Return the seconds that an output of this many frames lasts."""
+        return self.length if frames >= self.frames else frames / self.rate
+
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, ready for JSON."""
+        """Return the spec as values that JSON can hold; fractions as text."""
         plain = {f.name: str(getattr(self, f.name)) for f in fields(self)}
         plain |= {name: getattr(self, name) for name in ("width", "height", "frames")}
         sound = self.sound and {
@@ -86,20 +100,30 @@ class OutputSpec:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> OutputSpec:
-        """Return the outline that `as_plain` was called on."""
-        ratios = {name: Fraction(plain[name]) for name in ("rate", "length", "pixel_aspect")}
-        if sound := plain["sound"]:
-            sound = Sound(
-                Path(sound["path"]),
-                tuple(sound["codecs"]),
-                Fraction(sound["start"]),
-                Fraction(sound["begin"]),
-                sound["cut"],
-                tuple(sound["subtitles"]),
-            )
-        chapters = tuple(
-            Chapter(Fraction(begin), Fraction(end), title)
-            for begin, end, title in plain["chapters"]
+        """Return the spec whose `to_dict` gave these values."""
+        return cls(
+            width=plain["width"],
+            height=plain["height"],
+            rate=Fraction(plain["rate"]),
+            frames=plain["frames"],
+            length=Fraction(plain["length"]),
+            constant_rate=plain["constant_rate"],
+            pixel_aspect=Fraction(plain["pixel_aspect"]),
+            sound=_sound_from_dict(plain["sound"]) if plain["sound"] else None,
+            sources=tuple(Path(path) for path in plain["sources"]),
+            chapters=tuple(
+                Chapter(Fraction(begin), Fraction(end), title)
+                for begin, end, title in plain["chapters"]
+            ),
         )
-        sources = tuple(Path(path) for path in plain["sources"])
-        return cls(**{**plain, **ratios, "sound": sound, "sources": sources, "chapters": chapters})
+
+
+def _sound_from_dict(plain: dict[str, Any]) -> Sound:
+    return Sound(
+        Path(plain["path"]),
+        tuple(plain["codecs"]),
+        Fraction(plain["start"]),
+        Fraction(plain["begin"]),
+        plain["cut"],
+        tuple(plain["subtitles"]),
+    )

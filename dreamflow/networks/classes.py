@@ -169,11 +169,10 @@ def resolve_channels(network: str, layers: Mapping[str, Layer], target: Target) 
     return channels
 
 
-def check_network_has_target(network: str, layers: Mapping[str, Layer], name: str) -> None:
+def check_network_has_target(network: str, layers: Mapping[str, Layer], target: Target) -> None:
     """Raise SettingsError for what a network will not have; layers: as known before it is loaded.
 
     Whether the file of its weights has a classifier is seen when it is read.
     """
-    target = parse_target(name)
     more = expected_class_layer(network) if target.layer == CLASS_LAYER else {}
     resolve_channels(network, {**layers, **more}, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dreamflow.core.errors import WeightsError
+from dreamflow.core.logs import get_logger
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -17,6 +18,8 @@ from dreamflow.networks.weights.folders import (
     search_weights_folders,
 )
 from dreamflow.networks.weights.formats import read_weights
+
+_logger = get_logger(__name__)
 
 
 def network_layers(network: str, weights: Path | None = None) -> dict[str, Layer]:
@@ -85,4 +88,6 @@ def load_network(
     machine = machine or Machine.default(device, precision)
     dtype = choose_dtype(machine.precision, machine.device, network.bfloat16_validated)
     network.machine = machine
-    return network.to(machine.device, dtype)
+    network.to(machine.device, dtype)
+    _logger.info("network %s from %s, in %s on %s", name, path, network.precision, network.device)
+    return network

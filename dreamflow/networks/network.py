@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamflow.core.errors import SettingsError, did_you_mean, suggest_similar
 from dreamflow.core.machine.machine import Machine
-from dreamflow.core.targets import CLASS_LAYER, parse_target
+from dreamflow.core.targets import CLASS_LAYER
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class Network(ABC):
         return {name: found.float() for name, found in self.compute(image, names).items()}
 
     def check_size(self, names: Iterable[str], height: int, width: int) -> None:
-        """Raise SettingsError where a picture is too small for one of some targets."""
+        """Raise SettingsError where a picture is too small for one of some layers."""
         for name in names:
-            smallest = self.layer(parse_target(name).layer).smallest
+            smallest = self.layer(name).smallest
             if min(height, width) < smallest:
                 raise SettingsError(
                     f"a picture of {width}x{height} is too small for {name}, "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimeline
 from dreamflow.temporal.controller import overshoot_of
 from dreamflow.temporal.flow.source import open_motion_source
-from dreamflow.temporal.gains import REFERENCE_S, Gains
+from dreamflow.temporal.gains import REFERENCE_S, Gains, load_gains
 from dreamflow.temporal.noise_base import NoiseBase
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
@@ -36,7 +38,7 @@ from dreamflow.temporal.step import (
     hold,
     step,
 )
-from dreamflow.temporal.trace import Trace
+from dreamflow.temporal.trace import Trace, TraceFile
 
 LAYOUT = 2
 """Layout of the state; version 0.1.0 wrote one without a number."""
@@ -63,6 +65,36 @@ class DreamerControls:
     on_trace: TraceCallback | None = None
     on_step: Callable[[], None] | None = None
     stage_times: StageTimes = IGNORED_STAGE_TIMES
+
+
+@contextmanager
+def open_dreamer_controls(
+    gains_path: Path | None,
+    trace_path: Path | None,
+    *,
+    on_step: Callable[[], None] | None = None,
+    stage_times: StageTimes = IGNORED_STAGE_TIMES,
+) -> Iterator[DreamerControls]:
+    """Load gains and open a trace file for the duration of a render.
+
+    Args:
+        gains_path: A TOML file of gains; None is the defaults.
+        trace_path: A JSONL file that each frame's trace is appended to, if any.
+        on_step: Called after each step of the gradient ascent.
+        stage_times: Counts the time of each stage.
+
+    Raises:
+        SettingsError: The gains are refused; see `load_gains`.
+        OutputError: The trace cannot be written.
+    """
+    gains = load_gains(gains_path) if gains_path else Gains()
+    file = TraceFile(trace_path) if trace_path else None
+    try:
+        on_trace = file.write if file else None
+        yield DreamerControls(gains, None, on_trace, on_step, stage_times)
+    finally:
+        if file:
+            file.close()
 
 
 class VideoDreamer:
@@ -118,7 +150,8 @@ class VideoDreamer:
         self._warned_unchanged = False
 
     def reset(self) -> None:
-        """Begin a new shot: forget what is carried."""
+        """Begin a new shot: pass the last frame's trace on, and forget what is carried."""
+        self._read_back()
         self._before, self._state, self._renewed = None, DreamState(), None
         self._step_settings = None
         self._noise_base.reset()
@@ -287,7 +320,7 @@ class VideoDreamer:
         """Warn once where a dream is the very picture that it began with."""
         if not self._warned_unchanged and torch.equal(source, dream):
             self._warned_unchanged = True
-            targets = " + ".join(self._now.objective.weights)
+            targets = " + ".join(map(str, self._now.objective.blend.targets))
             warnings.warn(
                 f"nothing of {targets} responds to the picture: it stays as it is",
                 DreamFlowWarning,

@@ -15,9 +15,10 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
+from dreamflow.media.read.matte_fitting import fit_matte_array
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
-from dreamflow.pipelines.compositor import composite, to_matte
+from dreamflow.pipelines.compositor import composite
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.noise_base import noise_base_of
@@ -36,34 +37,49 @@ def dream_image(
 ) -> np.ndarray:
     """Dream a single picture.
 
-    picture: uint8 (H, W, 3), RGB; so is the result. layer: a layer's name, one of the other
-    targets of `dreamflow.core.targets`, or several as `NAME=WEIGHT`; None takes those of `options`.
-    options: how hard; None is the defaults; of a schedule, and of a clip that guides, the beginning
-    counts, since a picture has no time.
-    frame_index: keys the random shifts, as a clip's frame number does. strength: how much of the
-    dream is shown, from 0, the picture, over 1, the dream, to 2. matte: where it is shown, (H, W)
-    or (H, W, 3): uint8 from 0 to 255, bool, or floats from 0 to 1; it may be of another size.
-    Raises SettingsError for an unknown layer, a picture too small for it, or a matte of another
-    shape.
+    Args:
+        picture: uint8 (H, W, 3) RGB.
+        network: The network, on its compute device.
+        layer: A target (`dreamflow.core.targets`), or several as `NAME=WEIGHT`; None takes those of
+            `options`.
+        options: Settings of the dream. A picture has no time: of schedules and of a reference clip,
+            the first moment counts.
+        frame_index: Keys the random shifts, as the number of a clip's frame does.
+        strength: How much of the dream is shown: 0 is the picture, 1 the dream, 2 twice the change.
+        matte: Where the dream is shown: (H, W) or (H, W, 3), uint8 from 0 to 255, bool, or floats
+            from 0 to 1. Another size of the same aspect is scaled.
+        on_step: Called after each step of gradient ascent.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        SettingsError: The network lacks a target, the picture is too small for it, or the matte
+            does not fit.
     """
     strength = ShowOptions(strength=strength).at(Moment()).strength
     height, width = picture.shape[:2]
-    where = None if matte is None else to_matte(matte, width, height)
+    fitted_matte = None if matte is None else fit_matte_array(matte, width, height)
     options = options or DreamOptions()
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     options = options.at(Moment())
     options = apply_channel_picks(options, make_channel_picks(options, network, picture))
-    exemplars = open_reference_frames(network, options)
-    exemplar = exemplars.at(Fraction(0)) if exemplars else None
-    objective = Objective.parse(network, options.layer, exemplar, options.guidance)
+    references = open_reference_frames(network, options)
+    reference = references.at(Fraction(0)) if references else None
+    blend = options.layers.at(Moment())
+    objective = Objective(network, blend, reference, options.guidance)
     image = noise_base_of(picture_to_tensor(picture, network.device), options)
     if options.iterations == 0:
         return picture.copy()
-    key = (options.seed, frame_index)
-    plan, shaping = plan_octaves(options), GradientShaping.from_options(options)
-    dreamed = dream_octaves(
-        image, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step
+    dream = dream_octaves(
+        image,
+        objective,
+        plan_octaves(options),
+        options.jitter,
+        (options.seed, frame_index),
+        shaping=GradientShaping.from_options(options),
+        on_step=on_step,
     )
-    objective.warn_if_unchanged(image, dreamed)
-    return composite(tensor_to_picture(dreamed), picture, strength, where)
+    objective.warn_if_unchanged(image, dream)
+    return composite(tensor_to_picture(dream), picture, strength, fitted_matte)

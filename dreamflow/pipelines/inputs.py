@@ -25,6 +25,7 @@ MATTE_INPUT = "--matte"
 FIXED_MATTE_INPUT = "--matte files"
 """A matte of which every file must stay as it was."""
 REFERENCE_INPUT = "--guided-by file"
+GAINS_INPUT = "--gains file"
 
 InputFiles = Mapping[str, Sequence[Path]]
 """The files of each input, by the input's name. Files of a clip of pictures that were not read yet
@@ -41,6 +42,11 @@ def list_reference_files(options: DreamOptions) -> dict[str, list[Path]]:
     if options.guided_by is None:
         return {}
     return {REFERENCE_INPUT: list_source_files(Path(options.guided_by))}
+
+
+def list_gains_files(path: Path | None) -> dict[str, list[Path]]:
+    """Return the file of gains by its input's name; {} where the defaults are used."""
+    return {} if path is None else {GAINS_INPUT: [path]}
 
 
 def list_matte_files(matte: Matte | None, clip: Clip | None = None) -> dict[str, list[Path]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.targets import parse_blend
 from dreamflow.networks.classes import check_network_has_target
 from dreamflow.networks.network import Layer, find_layer
 from dreamflow.pipelines.settings.options import SweepOptions
@@ -95,8 +95,8 @@ def select_sweep_layers(
                 setting="layers",
                 value=sweep.layers,
             )
-        for name in (part for blend in targets for part in parse_blend(blend.split("+"))):
-            check_network_has_target(network_name, layers_by_name, name)
+        for target in (t for blend in targets for t in parse_blend(blend.split("+")).targets):
+            check_network_has_target(network_name, layers_by_name, target)
         if not sweep.category:
             return targets
     by_category = select_layers(network_name, layers_by_name, (), sweep.category)

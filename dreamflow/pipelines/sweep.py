@@ -13,14 +13,14 @@ import numpy as np
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
-from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import DEFAULT_PICTURE_FOLDER_FPS, Clip, to_exact_rate
+from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.matte import Matte, open_matte
 from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.caption import LayerCaptions
@@ -188,7 +188,7 @@ def build_sweep_pipeline(
         cuts = ()
     elif cuts is None:
         cuts = read_cut_list(source, carry.cuts)
-    captions = LayerCaptions(LayerSchedule(dream.layer[0])) if caption else None
+    captions = LayerCaptions(dream.layers) if caption else None
     timeline, box = source.timeline, get_matte_box(matte, carry)
     compositor = Compositor(settings.show, timeline, make_matte_lookup(matte), box)
 

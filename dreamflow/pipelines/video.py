@@ -185,7 +185,7 @@ def dream_video(
     mattes: Iterable[np.ndarray | Frame] | np.ndarray | None = None,
     *,
     gains: Gains | None = None,
-    on_step: Callable[[], None] | None = None,
+    controls: DreamerControls | None = None,
 ) -> Iterator[Frame]:
     """Yield the dream of each frame of a clip, as it is finished.
 
@@ -204,7 +204,7 @@ def dream_video(
         mattes: Where the dream is shown: an array for all frames or one for each, as `dream_image`
             takes them, or the frames of a Clip.
         gains: Constants of the temporal step; None is the defaults.
-        on_step: Called after each step of the gradient ascent.
+        controls: Callbacks, and gains where `gains` is None.
 
     Yields:
         Frames with uint8 (H, W, 3) RGB pictures, their source beside them.
@@ -229,7 +229,8 @@ def dream_video(
         timeline = clip.timeline
     compositor = Compositor(show, timeline, lookup, box)
     options, frames = _pick_channels(options, network, frames)
-    controls = DreamerControls(gains=gains or Gains(), on_step=on_step)
+    controls = controls or DreamerControls()
+    controls = controls if gains is None else replace(controls, gains=gains)
     dreamer = VideoDreamer(network, options, carry, timeline, controls)
 
     def new_detector() -> Marker:

@@ -56,6 +56,7 @@ class ChannelDreamOptions(DreamOptions):
 class ChannelsOptions(Options):
     """Which channels a sheet shows, in which order, and how large."""
 
+    PANEL: ClassVar[str] = "Sheet"
     DEFAULT_COUNT: ClassVar[int] = 27
     count: int = option(
         0,

@@ -17,10 +17,10 @@ from dreamflow.dream.octaves import plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCounter
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.read.matte import CropBox, Matte
 from dreamflow.media.read.matte_files import MatteTarget
 from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_alpha, read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (
@@ -30,6 +30,7 @@ from dreamflow.pipelines.channel_choice import (
     make_channel_picks,
 )
 from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
+from dreamflow.pipelines.dreamer import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.inputs import (
     MATTE_INPUT,
     SOURCE_INPUT,
@@ -70,6 +71,9 @@ def render_preview(
     show: ShowOptions | None = None,
     matte: Matte | None = None,
     notify: MessageCallback = lambda line: None,
+    *,
+    gains_path: Path | None = None,
+    trace_path: Path | None = None,
 ) -> np.ndarray:
     """Dream frames, and return the dream of the last one.
 
@@ -85,6 +89,8 @@ def render_preview(
         show: How much of the dream is shown.
         matte: Where it is shown.
         notify: Called with a line on the channels that were picked, the same as for the whole clip.
+        gains_path: A TOML file with constants of the temporal step.
+        trace_path: A JSONL file for the trace of each frame.
 
     Returns:
         uint8 (H, W, 3) RGB.
@@ -110,15 +116,16 @@ def render_preview(
     timeline = None if is_picture else frames.timeline
     compositor = Compositor(show, timeline, make_matte_lookup(matte), box)
     steps = StepCounter(estimate_preview_steps(frames, dream, carry), progress)
-
-    def render(options: DreamOptions) -> np.ndarray:
-        last = dream_last_frame(frames, network, options, carry, steps, box)
-        return compositor(last).picture
-
-    if not wants_contact_sheet(dream):
-        return render(dream)
-    pictures = [render(replace(dream, layer=(layer,))) for layer in dream.layer]
-    return draw_contact_sheet(pictures, dream.layer)
+    is_sheet = wants_contact_sheet(dream)
+    dreams = [replace(dream, layer=(layer,)) for layer in dream.layer] if is_sheet else [dream]
+    # Only the run-in is dreamed, not the whole clip that a loop goes through.
+    carry = replace(carry, loop=False)
+    with open_dreamer_controls(gains_path, trace_path, on_step=steps.step) as controls:
+        lasts = [
+            dream_last_frame(frames, network, one, carry, steps, controls, box) for one in dreams
+        ]
+    pictures = [compositor(last).picture for last in lasts]
+    return draw_contact_sheet(pictures, dream.layer) if is_sheet else pictures[0]
 
 
 def estimate_preview_steps(
@@ -164,6 +171,7 @@ def dream_last_frame(
     dream: DreamOptions,
     carry: CarryOptions,
     steps: StepCounter,
+    controls: DreamerControls,
     box: CropBox | None = None,
 ) -> Frame:
     """Return the dream of the last of some frames.
@@ -174,6 +182,7 @@ def dream_last_frame(
         dream: Settings of the dream.
         carry: Settings of the temporal step.
         steps: Counts the steps, a part for each frame.
+        controls: Gains, trace and callbacks of the dreamer.
         box: Part of the frames to dream; None is all of them.
 
     Raises:
@@ -183,7 +192,7 @@ def dream_last_frame(
     done = 0
     timeline = frames.timeline if isinstance(frames, Clip) else None
     parts = frames if box is None else (crop_frame(frame, box) for frame in frames)
-    dreams = dream_video(parts, network, None, dream, carry, timeline=timeline, on_step=steps.step)
+    dreams = dream_video(parts, network, None, dream, carry, timeline=timeline, controls=controls)
     for dreamed in dreams:
         done, last = done + 1, dreamed
         steps.finish_parts(steps.parts_done + 1)

@@ -276,7 +276,10 @@ def parse_gains(content: dict[str, Any], where: str) -> Gains:
             check_gain(declared[key], values[key])
         except SettingsError as error:
             raise error.located(where) from error
-    return Gains(**values)
+    try:
+        return Gains(**values)
+    except SettingsError as error:
+        raise error.located(where) from error
 
 
 def parse_gain(declared: Field[Any], value: Any) -> Any:

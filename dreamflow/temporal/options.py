@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, Options, option
@@ -12,6 +13,7 @@ from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, O
 class CarryOptions(Options):
     """How a dream is carried from frame to frame along optical flow."""
 
+    PANEL: ClassVar[str] = "Motion"
     carry: bool = option(True, "Carry the dream along the motion, or dream each frame anew.")
     stability: FloatOrSchedule = option(
         0.5,

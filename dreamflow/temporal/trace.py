@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -117,10 +118,17 @@ class Trace:
         return replace(self, numbers=dict(numbers), milliseconds=times, clock=None)
 
     def as_row(self) -> dict[str, Any]:
-        """Return it as plain values, as a line of the file holds them."""
+        """Return it as plain values, as a line of the file holds them; None is not known yet."""
         row = asdict(replace(self, clock=None))
         del row["clock"]
-        return row
+        return _without_nan(row)
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a value with None in place of NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 class TraceFile:
@@ -129,6 +137,7 @@ class TraceFile:
     def __init__(self, path: Path) -> None:
         """Open the file to append to it. Raises OutputError where it cannot be written."""
         try:
+            _drop_broken_line(path)
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{path} cannot be written: {error.strerror}") from error
@@ -141,6 +150,14 @@ class TraceFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _drop_broken_line(path: Path) -> None:
+    """Drop what a render that was killed left of its last line."""
+    content = path.read_bytes() if path.exists() else b""
+    if content and not content.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
 
 
 def read_traces(path: Path) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""The commands, one file each."""
+"""The commands, one file each; every file declares a `Command` (see `cli/registry.py`)."""

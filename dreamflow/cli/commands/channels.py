@@ -1,4 +1,4 @@
-"""`dreamflow channels`: what each channel of a layer dreams on a picture."""
+"""`dreamflow channels`: draw what each channel of a layer dreams on a picture."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli import terminal
-from dreamflow.cli.binding import DebugOption, OverwriteOption, PresetOption, with_options
-from dreamflow.cli.prepare import apply_machine_options, check_layers, stop_on_ctrl_c
+from dreamflow.cli.binding import with_options
+from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
+from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import DebugOption, OverwriteOption, PresetOption
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target
 from dreamflow.reports.options import ChannelDreamOptions, ChannelsOptions
-
-CHANNELS_EXAMPLE = "Example: dreamflow channels portrait.jpg --layer inception_4c/output --count 40"
 
 
 @functools.partial(with_options, without=("channels",))
@@ -27,7 +27,8 @@ def channels_command(
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="The sheet: .png, .jpg, .webp or .tif; without, it is named by picture and layer.",
+            help="The sheet: .png, .jpg, .webp or .tif; without it, a PNG named by picture and "
+            "layer.",
             metavar="OUT",
             show_default=False,
         ),
@@ -50,10 +51,10 @@ def channels_command(
 ) -> None:
     """Draw what each channel of a layer dreams on a picture, on one sheet.
 
-    The square in the middle of the picture is dreamed on, by each channel by itself; those that
-    respond most to it come first. Dream on one with --layer LAYER:61.
+    Each channel dreams by itself on the square in the middle of the picture; those that respond
+    most to it come first. Dream on one of them with --layer LAYER:61.
 
-    --layer class shows what the network sees in the picture.
+    --layer class shows the classes that the network sees in the picture.
     """
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
     from dreamflow.media.write.output_path import check_output
@@ -67,20 +68,26 @@ def channels_command(
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         raise OutputError(f"{out}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
     check_output(out, overwrite, [source])
-    if parse_single_layer(dream) != Target(
-        CLASS_LAYER
-    ):  # all classes are no objective, but make a sheet
+    # "class" without a class is no objective for a dream, but makes a sheet.
+    if parse_single_layer(dream) != Target(CLASS_LAYER):
         check_layers(dream, machine)
     from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
     from dreamflow.media.write.metadata import format_record_comment
-    from dreamflow.networks.loading import load_network
     from dreamflow.pipelines.settings.record import build_settings_record
 
     frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
-    used = apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine=used)
-    with stop_on_ctrl_c(), terminal.progress_bar(out.name, 1, "channel") as progress:
+    network = prepare_network(dream.network, machine)
+    with stop_on_ctrl_c(), progress_bar(out.name, 1, "channel") as progress:
         picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
         record = build_settings_record("channels", source, network, dream)
         write_picture(out, picture, format_record_comment(record))
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+
+
+CHANNELS = Command(
+    "channels",
+    channels_command,
+    Section.PREVIEW,
+    3,
+    "dreamflow channels portrait.jpg --layer inception_4c/output --count 40",
+)

@@ -1,4 +1,4 @@
-"""`dreamflow distill`: a pocket network of one's own."""
+"""`dreamflow distill`: train a small network on photographs of your own."""
 
 from __future__ import annotations
 
@@ -11,22 +11,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli import terminal
-from dreamflow.cli.binding import DebugOption, with_options
+from dreamflow.cli.binding import panel_title, with_options
 from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
-from dreamflow.core.errors import MediaError, OutputError, SettingsError
+from dreamflow.cli.progress import training_bar
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import DebugOption
+from dreamflow.cli.terminal import print_labelled
+from dreamflow.core.errors import MediaError, OutputError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.distill.options import DistillOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dreamflow.networks.caffe.graph import GraphNetwork
     from dreamflow.networks.distill.training import Trainer
     from dreamflow.networks.network import Network
 
-DISTILL_EXAMPLE = "Example: dreamflow distill photographs/ mine.safetensors --minutes 60"
 CHECKPOINT_INTERVAL_S = 30
+"""Seconds of training between two checkpoints."""
 MAX_EVALUATION_SIDE_PX = 320
+"""Larger photographs are evaluated at this size, in pixels of the longer side."""
+CHECKPOINT_SUFFIX = ".ckpt"
+TRAINING_PANEL = panel_title(DistillOptions)
 
 
 @functools.partial(with_options, without=("precision",))
@@ -37,37 +45,42 @@ def distill_command(
     ],
     out: Annotated[
         Path,
-        typer.Argument(help="The pocket, a .safetensors file.", metavar="OUT", show_default=False),
+        typer.Argument(
+            help="The small network, a .safetensors file.", metavar="OUT", show_default=False
+        ),
     ],
     *,
     teacher: Annotated[
-        str, typer.Option(help="Network to learn from.", rich_help_panel="Training")
+        str, typer.Option(help="Network to learn from.", rich_help_panel=TRAINING_PANEL)
     ] = "googlenet",
     evaluate: Annotated[
         bool,
         typer.Option(
             "--evaluate",
-            help="Train nothing: measure OUT against the teacher on these photographs.",
-            rich_help_panel="Training",
+            help="Do not train: compare OUT with the teacher on these photographs.",
+            rich_help_panel=TRAINING_PANEL,
         ),
     ] = False,
     fresh: Annotated[
         bool,
         typer.Option(
-            "--fresh", help="Begin anew where a checkpoint lies.", rich_help_panel="Training"
+            "--fresh",
+            help="Start over, even if there is a checkpoint.",
+            rich_help_panel=TRAINING_PANEL,
         ),
     ] = False,
     training: DistillOptions,
     machine: MachineOptions,
     debug: DebugOption = False,
 ) -> None:
-    """Distil a network into a small, fast one: a pocket, to dream with --network pocket.
+    """Train a small, fast network to dream like a large one, on photographs of your own.
 
-    Stopped at any moment (Ctrl-C, or a power cut), the same command goes on from OUT.ckpt. The
-    pocket is written with every checkpoint, so that it can be tried while it is trained.
+    Dream with it: --weights OUT. Stopped at any moment (Ctrl-C, or a power cut), the training is
+    resumed from OUT.ckpt when the same command is given again. The network is written with every
+    checkpoint, so you can try it during the training.
     """
     if out.suffix != ".safetensors":
-        raise OutputError(f"{out}: a pocket is a .safetensors file")
+        raise OutputError(f"{out}: the network is written as a .safetensors file")
     if not out.resolve().parent.is_dir():
         raise OutputError(f"the folder {out.resolve().parent} does not exist; make it first")
     from dreamflow.networks.caffe.graph import GraphNetwork
@@ -76,87 +89,119 @@ def distill_command(
     used = replace(apply_machine_options(machine), precision="float32")
     network = load_network(teacher, machine.weights, machine=used)
     if not isinstance(network, GraphNetwork):
-        raise SettingsError(f"--teacher {teacher}: a pocket learns the layers of googlenet only")
+        raise SettingsError(
+            f"{named('teacher')} {teacher}: a small network learns from googlenet only, or from "
+            "another with its layers",
+            setting="teacher",
+            value=teacher,
+        )
     if evaluate:
         print_transfer_scores(network, out, photographs)
         return
     train_pocket(network, photographs, out, training, fresh)
 
 
+DISTILL = Command(
+    "distill",
+    distill_command,
+    Section.SET_UP,
+    4,
+    "dreamflow distill photographs/ mine.safetensors --minutes 60",
+)
+
+
 def train_pocket(
     teacher: GraphNetwork, photographs: Path, out: Path, options: DistillOptions, fresh: bool
 ) -> None:
-    """Train, saving twice a minute and when stopped."""
+    """Train; save at every checkpoint, and when stopped."""
     import torch
 
     from dreamflow.networks.distill.photographs import load_photographs
     from dreamflow.networks.distill.training import Trainer
 
-    torch.set_flush_denormal(True)  # tiny numbers would slow a CPU down a hundredfold
+    torch.set_flush_denormal(True)  # subnormal numbers would slow a CPU down a hundredfold
     pictures = load_photographs(photographs)
     trainer = Trainer(teacher, pictures, options)
-    checkpoint = out.with_name(out.name + ".ckpt")
+    checkpoint = out.with_name(out.name + CHECKPOINT_SUFFIX)
     if checkpoint.exists() and not fresh:
         trainer.restore(checkpoint)
-        terminal.print_labelled("resumed", "bold", f"{checkpoint} at step {trainer.step}")
+        print_labelled("resumed", "bold", f"{checkpoint} at step {trainer.step}")
     else:
-        terminal.print_labelled(
-            "fitting", "bold", f"{out.name} to {teacher.name}: about half a minute"
-        )
-    data = f"{len(pictures)} photographs of {photographs.name}"
-    saved = -math.inf  # the first step is saved at once: the fitting before it takes long
+        print_labelled("fitting", "bold", f"{out.name} to {teacher.name}: about half a minute")
+    description = f"{len(pictures)} photographs of {photographs.name}"
+    last_save_s = -math.inf  # save at the first step: the fitting before it takes long
     try:
-        with stop_on_ctrl_c(), terminal.training_bar(f"distilling {out.name}") as show:
+        with stop_on_ctrl_c(), training_bar(f"distilling {out.name}") as show:
             for _ in trainer.run():
                 show(trainer.progress, format_training_state(trainer))
-                if time.monotonic() - saved > CHECKPOINT_INTERVAL_S:
-                    save_checkpoint_and_pocket(trainer, checkpoint, out, data)
-                    saved = time.monotonic()
+                if time.monotonic() - last_save_s > CHECKPOINT_INTERVAL_S:
+                    save_checkpoint_and_pocket(trainer, checkpoint, out, description)
+                    last_save_s = time.monotonic()
     finally:
         torch.set_flush_denormal(False)
-        save_checkpoint_and_pocket(trainer, checkpoint, out, data)
+        save_checkpoint_and_pocket(trainer, checkpoint, out, description)
     typer.echo(f"{out}: {format_training_state(trainer)}")
 
 
-def save_checkpoint_and_pocket(trainer: Trainer, checkpoint: Path, out: Path, data: str) -> None:
-    """Write the checkpoint and the pocket as it is now."""
+def save_checkpoint_and_pocket(
+    trainer: Trainer, checkpoint: Path, out: Path, description: str
+) -> None:
+    """Write the checkpoint, and the network as it is now.
+
+    Args:
+        trainer: The training.
+        checkpoint: The file that the training is resumed from.
+        out: The file of the network.
+        description: What it was trained on, kept in its file.
+    """
     try:
         trainer.save(checkpoint)
-        trainer.export(out, data)
+        trainer.export(out, description)
     except (OSError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise OutputError(f"{checkpoint} cannot be written: {why}") from error
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise OutputError(f"{checkpoint} cannot be written: {reason}") from error
 
 
 def format_training_state(trainer: Trainer) -> str:
-    """Return step and loss per stage on one line; a loss of 1 is that of saying nothing."""
+    """Return step and loss per stage on one line; 1 is the loss of a network that outputs 0."""
     losses = " ".join(f"{stage} {loss:.2f}" for stage, loss in trainer.losses.items())
     return f"step {trainer.step}, loss {losses}"
 
 
 def print_transfer_scores(teacher: Network, pocket_file: Path, folder: Path) -> None:
-    """Print how much of the teacher's dream the pocket's is, layer by layer."""
-    from dreamflow.core.options.values import fit_size
-    from dreamflow.media.read.decoders import resize_picture
-    from dreamflow.media.stills import is_picture, read_picture
+    """Print, layer by layer, how much of the teacher's dream the small network reaches."""
     from dreamflow.networks.loading import load_network
     from dreamflow.reports.transfer import measure_transfer
 
-    if not folder.is_dir() or not any(is_picture(path) for path in folder.iterdir()):
-        raise MediaError(f"{folder} is no folder with photographs")
-    pictures = []
-    for path in sorted(path for path in folder.iterdir() if is_picture(path)):
-        picture = read_picture(path)
-        if max(picture.shape[:2]) > MAX_EVALUATION_SIDE_PX:
-            width, height = fit_size(
-                str(MAX_EVALUATION_SIDE_PX), picture.shape[1], picture.shape[0]
-            )
-            picture = resize_picture(picture, width, height)
-        pictures.append(picture)
+    pictures = read_small_photographs(folder)
     pocket = load_network("pocket", pocket_file, teacher.device.type, "float32")
     typer.echo(f"transfer on {len(pictures)} photographs (1 is as good as the teacher)")
-    found: list[float] = []
+    shares: list[float] = []
     for layer, share in measure_transfer(pocket, teacher, pictures, options=DreamOptions()):
-        found.append(share)
+        shares.append(share)
         typer.echo(f"{layer:26} {share:.2f}")
-    typer.echo(f"{'mean':26} {sum(found) / len(found):.2f}")
+    typer.echo(f"{'mean':26} {sum(shares) / len(shares):.2f}")
+
+
+def read_small_photographs(folder: Path) -> list[np.ndarray]:
+    """Return the photographs in a folder, uint8 (H, W, 3) RGB, sides up to the evaluation's.
+
+    Raises:
+        MediaError: There are none.
+    """
+    from dreamflow.core.options.values import fit_size
+    from dreamflow.media.resize import resize_picture
+    from dreamflow.media.stills import is_picture, read_picture
+
+    paths = sorted(filter(is_picture, folder.iterdir())) if folder.is_dir() else []
+    if not paths:
+        raise MediaError(f"{folder} is no folder with photographs")
+    pictures: list[np.ndarray] = []
+    for path in paths:
+        picture = read_picture(path)
+        height, width = picture.shape[:2]
+        if max(width, height) > MAX_EVALUATION_SIDE_PX:
+            size = fit_size(str(MAX_EVALUATION_SIDE_PX), width, height)
+            picture = resize_picture(picture, *size)
+        pictures.append(picture)
+    return pictures

@@ -1,23 +1,36 @@
-"""`dreamflow frame`: one frame previewed, or several layers side by side."""
+"""`dreamflow frame`: preview one frame, or several layers side by side."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli import terminal
-from dreamflow.cli.binding import (
+from dreamflow.cli.binding import with_options
+from dreamflow.cli.prepare import (
+    RenderFlags,
+    check_gains_and_trace,
+    check_layers,
+    prepare_network,
+    stop_on_ctrl_c,
+)
+from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import (
+    FRAMES_PANEL,
     AtOption,
     DebugOption,
+    GainsOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
-    with_options,
+    TraceOption,
 )
-from dreamflow.cli.prepare import apply_machine_options, check_layers, stop_on_ctrl_c
-from dreamflow.core.errors import SettingsError
+from dreamflow.cli.terminal import print_note
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
@@ -25,10 +38,12 @@ from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
 
-FRAME_EXAMPLE = (
-    "Example: dreamflow frame clip.mp4 look.png --at 40% --layer inception_3b/3x3 "
-    "--layer inception_4c/output"
-)
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dreamflow.core.options.declaration import Options
+    from dreamflow.networks.network import Network
+    from dreamflow.pipelines.inputs import InputFiles
 
 
 @with_options
@@ -49,7 +64,7 @@ def frame_command(
         typer.Option(
             help="Dream this many frames before it too, so that it looks as in the video.",
             min=0,
-            rich_help_panel="Which frames",
+            rich_help_panel=FRAMES_PANEL,
         ),
     ] = 0,
     size: Annotated[
@@ -57,42 +72,33 @@ def frame_command(
         typer.Option(
             help="Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.",
             metavar="SIZE",
-            rich_help_panel="Which frames",
+            rich_help_panel=FRAMES_PANEL,
         ),
     ] = None,
     preset: PresetOption = None,
     like: LikeOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
+    gains: GainsOption = None,
     show: ShowOptions,
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
+    trace: TraceOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Preview one frame of a clip, or dream a picture.
 
-    Several --layer NAME draw a labelled contact sheet, one picture each; with weights, as
+    Several --layer NAME draw a labelled contact sheet, one picture each. With weights, as
     --layer NAME=WEIGHT, they are blended into one dream.
 
-    Schedules (`dreamflow video --help`) are those of the whole clip, at the moment of the frame.
+    Schedules (`dreamflow video --help`) are those of the whole clip, at the time of the frame.
     """
-    from dreamflow.media.stills import (
-        ALPHA_PICTURE_SUFFIXES,
-        WRITABLE_PICTURE_SUFFIXES,
-        write_picture,
-    )
-    from dreamflow.media.write.output_path import check_output
-
-    if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
-        raise SettingsError(f"{out}: a frame is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
-    check_output(out, overwrite, [source])
-    check_layers(dream, machine)
-    from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
+    flags = RenderFlags(overwrite, gains=gains, trace=trace)
+    check_frame(source, out, dream, machine, flags)
     from dreamflow.media.read.matte import open_matte
     from dreamflow.media.read.single_frame import open_frames_up_to
-    from dreamflow.media.write.metadata import format_record_comment, write_sidecar
-    from dreamflow.networks.loading import load_network
-    from dreamflow.pipelines.settings.record import build_settings_record
+    from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
+    from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.preview import (
         add_source_alpha,
         collect_preview_inputs,
@@ -102,25 +108,88 @@ def frame_command(
         wants_contact_sheet,
     )
 
-    transparent = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
-    frames = open_frames_up_to(source, at, run_in, size, warn_of_alpha=not transparent)
+    keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
+    frames = open_frames_up_to(source, at, run_in, size, warn_of_alpha=not keeps_alpha)
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
     check_output(out, overwrite, matte.source_paths if matte else ())
-    used = apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine=used)
+    network = prepare_network(dream.network, machine)
     total = sum(estimate_preview_steps(frames, dream, carry))
-    with stop_on_ctrl_c(), terminal.progress_bar(f"dreaming {out.name}", total, "step") as progress:
+    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total, "step") as progress:
         picture = render_preview(
-            frames, network, dream, carry, progress, show, matte, terminal.print_note
+            *(frames, network, dream, carry, progress, show, matte, print_note),
+            gains_path=gains,
+            trace_path=trace,
         )
-        groups = (dream, carry, show, ClipOptions(size=size))
-        record = build_settings_record("frame", source, network, *groups)
-        if transparent:
+        if keeps_alpha:
             picture = add_source_alpha(picture, source)
-        record |= {} if isinstance(frames, tuple) else {"at": at}
-        record[INPUTS_KEY] = hash_fingerprints(
-            fingerprint_inputs(collect_preview_inputs(source, dream, matte))
-        )
-        write_picture(out, picture, format_record_comment(record))
-        write_sidecar(out, record)
+        groups = (dream, carry, show, ClipOptions(size=size))
+        inputs = collect_preview_inputs(source, dream, matte)
+        frame_time = None if isinstance(frames, tuple) else at
+        write_frame(out, picture, source, network, groups, inputs, frame_time)
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+
+
+FRAME = Command(
+    "frame",
+    frame_command,
+    Section.PREVIEW,
+    1,
+    "dreamflow frame clip.mp4 look.png --at 40% --layer inception_3b/3x3 "
+    "--layer inception_4c/output",
+)
+
+
+def check_frame(
+    source: Path, out: Path, dream: DreamOptions, machine: MachineOptions, flags: RenderFlags
+) -> None:
+    """Check what can be checked before the source is opened."""
+    from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, is_still
+    from dreamflow.media.write.output_path import check_output
+
+    if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
+        allowed = ", ".join(WRITABLE_PICTURE_SUFFIXES)
+        raise SettingsError(f"{out}: a frame is written as {allowed}", value=out, allowed=allowed)
+    check_output(out, flags.overwrite, [source])
+    check_gains_and_trace(flags, [source], [out])
+    given = [named(name) for name in ("gains", "trace") if getattr(flags, name)]
+    if given and is_still(source):
+        do = "does" if len(given) == 1 else "do"
+        warnings.warn(
+            f"{source.name} is a picture: {' and '.join(given)} {do} nothing for it",
+            DreamFlowWarning,
+            2,
+        )
+    check_layers(dream, machine)
+
+
+def write_frame(
+    out: Path,
+    picture: np.ndarray,
+    source: Path,
+    network: Network,
+    groups: Sequence[Options],
+    inputs: InputFiles,
+    at: str | None,
+) -> None:
+    """Write a dreamed picture, with the settings that it was made with in it and beside it.
+
+    Args:
+        out: The file.
+        picture: uint8 (H, W, 3) RGB or (H, W, 4) RGBA.
+        source: The clip or picture that was dreamed.
+        network: The network that dreamed.
+        groups: The settings.
+        inputs: The files that the picture depends on.
+        at: The frame of a clip; None for a picture.
+    """
+    from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
+    from dreamflow.media.stills import write_picture
+    from dreamflow.media.write.metadata import format_record_comment, write_sidecar
+    from dreamflow.pipelines.settings.record import build_settings_record
+
+    record = build_settings_record("frame", source, network, *groups)
+    if at is not None:
+        record["at"] = at
+    record[INPUTS_KEY] = hash_fingerprints(fingerprint_inputs(inputs))
+    write_picture(out, picture, format_record_comment(record))
+    write_sidecar(out, record)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli import terminal
-from dreamflow.cli.binding import (
+from dreamflow.cli.binding import with_options
+from dreamflow.cli.inherited import is_given
+from dreamflow.cli.prepare import prepare_network, stop_on_ctrl_c
+from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import (
+    OUTPUT_PANEL,
     DebugOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
-    is_given,
-    with_options,
 )
-from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.wording import format_count
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
 
-GUIDE_EXAMPLE = "Example: dreamflow guide portrait.jpg guide --sheet guide.png"
+if TYPE_CHECKING:
+    from dreamflow.reports.guide.folder import Guide
 
 
 @with_options
@@ -37,7 +41,7 @@ def guide_command(
     out: Annotated[
         Path,
         typer.Argument(
-            help="A folder: index.html and its pictures.", metavar="FOLDER", show_default=False
+            help="The folder for index.html and its pictures.", metavar="FOLDER", show_default=False
         ),
     ],
     *,
@@ -49,71 +53,85 @@ def guide_command(
     sheet: Annotated[
         Path | None,
         typer.Option(
-            help="Draw all of them on one picture, too.",
+            help="Also draw all layers on one picture.",
             metavar="FILE",
             show_default=False,
-            rich_help_panel="Output",
+            rich_help_panel=OUTPUT_PANEL,
         ),
     ] = None,
     show: Annotated[
         bool,
-        typer.Option("--open", help="Open the page when it is done.", rich_help_panel="Output"),
+        typer.Option("--open", help="Open the page when it is done.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what each layer makes of a picture: a web page that needs no connection.
+    """Show what each layer dreams on a picture: a web page that works offline.
 
-    All layers, or those of --layer, --layers and --category together. The page
-    can be looked at while it grows. Stop when you like: the same command goes on.
+    Without --layer, --layers and --category it shows all layers; with several of these, all that
+    any of them names. You can open the page while it grows. Stop when you like: the same command
+    resumes it.
     """
     from dreamflow.dream.octaves import plan_octaves
     from dreamflow.dream.progress import StepCounter
-    from dreamflow.networks.loading import load_network, network_layers
+    from dreamflow.networks.loading import network_layers
     from dreamflow.pipelines.layer_choice import select_layers
     from dreamflow.reports.guide.build import check_sheet_path, make_guide
     from dreamflow.reports.guide.folder import check_guide_folder
 
-    # A preset or another dream says how hard is dreamed here, not on which layer.
-    names = dream.layer if is_given(ctx, "layer") else ()
-    names = [*names, *(part.strip() for part in (options.layers or "").split(",") if part.strip())]
     if dream.schedules:
         warnings.warn(
             "a guide has no time: the beginning of each schedule is taken", DreamFlowWarning, 2
         )
         dream = dream.at(Moment())
+    # The layers of a preset or of --like do not count: they say how the dream is made here.
+    names = list_requested_layers(dream.layer if is_given(ctx, "layer") else (), options.layers)
     known = network_layers(dream.network, machine.weights)
-    chosen = select_layers(dream.network, known, names, options.category)
+    layers = select_layers(dream.network, known, names, options.category)
     check_guide_folder(out)
     if sheet:
         check_sheet_path(sheet, overwrite)
-    used = apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine=used)
-    started = time.monotonic()
-    each = max(1, sum(octave.iterations for octave in plan_octaves(dream)))
-    with stop_on_ctrl_c(), terminal.progress_bar(out.name, len(chosen), "layer") as progress:
-        steps = StepCounter([each] * len(chosen), lambda done: progress(done / each))
-        made = make_guide(
-            source,
-            out,
-            network,
-            chosen,
-            dream,
+    network = prepare_network(dream.network, machine)
+    started_s = time.monotonic()
+    layer_steps = max(1, sum(octave.iterations for octave in plan_octaves(dream)))
+    with stop_on_ctrl_c(), progress_bar(out.name, len(layers), "layer") as progress:
+        counter = StepCounter(
+            [layer_steps] * len(layers), lambda steps: progress(steps / layer_steps)
+        )
+        guide = make_guide(
+            *(source, out, network, layers, dream),
             at=options.at,
             size=options.size,
             sheet=sheet,
             weights=machine.weights,
             overwrite=overwrite,
-            progress=steps.finish_parts,
-            on_step=steps.step,
+            progress=counter.finish_parts,
+            on_step=counter.step,
         )
-    spent = time.monotonic() - started
-    failed = f", {len(made.failure_by_layer)} failed" if made.failure_by_layer else ""
-    typer.echo(
-        f"{made.page_path}: {len(made.done_layers)} of {format_count(len(made.layers), 'layer')}{failed}, "
-        f"{len(made.new_layers)} of them dreamed now in {spent:.0f} s"
-    )
+    typer.echo(format_guide_summary(guide, time.monotonic() - started_s))
     if show:
-        typer.launch(made.page_path.resolve().as_uri())
-    if made.failure_by_layer:
+        typer.launch(guide.page_path.resolve().as_uri())
+    if guide.failure_by_layer:
         raise typer.Exit(1)
+
+
+GUIDE = Command(
+    "guide",
+    guide_command,
+    Section.PREVIEW,
+    2,
+    "dreamflow guide portrait.jpg guide --sheet guide.png",
+)
+
+
+def list_requested_layers(layer: Sequence[str], layers: str | None) -> list[str]:
+    """Return the layers named by `--layer`, repeated, and by `--layers`, separated by commas."""
+    return [*layer, *(part.strip() for part in (layers or "").split(",") if part.strip())]
+
+
+def format_guide_summary(guide: Guide, elapsed_s: float) -> str:
+    """Return the last line: how many layers are done, have failed and were dreamed now."""
+    done = f"{len(guide.done_layers)} of {format_count(len(guide.layers), 'layer')}"
+    failed = f", {len(guide.failure_by_layer)} failed" if guide.failure_by_layer else ""
+    now = f"{len(guide.new_layers)} of them dreamed now in {elapsed_s:.0f} s"
+    return f"{guide.page_path}: {done}{failed}, {now}"

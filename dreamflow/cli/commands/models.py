@@ -8,18 +8,23 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli import terminal
-from dreamflow.cli.commands.listing import print_table
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.prepare import stop_on_ctrl_c
-from dreamflow.core.errors import SettingsError, WeightsError
+from dreamflow.cli.progress import download_bar
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import HiddenDebugOption, JsonOption
+from dreamflow.cli.tables import print_table
+from dreamflow.cli.terminal import format_error, print_error, print_warning
+from dreamflow.core.errors import SettingsError, WeightsError, named
 
-models_app = CommandGroup(help="The weights of networks.", no_args_is_help=True)
+models_app = CommandGroup(
+    help="The weights of networks: list, download, import, check, remove.", no_args_is_help=True
+)
+MODELS_GROUP = Command("models", models_app, Section.SET_UP, 7)
 
 NetworksArgument = Annotated[
     list[str], typer.Argument(help="Networks, by name.", metavar="NETWORK...")
 ]
-ModelsDebugOption = Annotated[bool, typer.Option("--debug", hidden=True)]
 
 
 @models_app.command("list")
@@ -27,31 +32,33 @@ def list_models(
     every: Annotated[
         bool, typer.Option("--all", help="All of torchvision's classifiers, too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    debug: ModelsDebugOption = False,
+    as_json: JsonOption = False,
+    debug: HiddenDebugOption = False,
 ) -> None:
     """List the networks, and where their weights are or how to get them."""
     from dreamflow.networks.weights.cache import list_weights
 
-    found = list_weights(every)
+    networks = list_weights(every)
     if as_json:
-        rows = [
+        facts = [
             {
-                "network": kept.network,
-                "path": str(kept.path) if kept.path else None,
-                "url": kept.source.url if kept.source else None,
+                "network": status.network,
+                "path": str(status.path) if status.path else None,
+                "url": status.source.url if status.source else None,
             }
-            for kept in found
+            for status in networks
         ]
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json.dumps(facts, indent=2))
         return
-    columns = [("network", "left"), ("MB", "right"), ("weights", "left")]
-    table = [[kept.network, format_file_size_mb(kept.path), kept.location_text] for kept in found]
-    print_table("networks", columns, table)
+    rows = [
+        [status.network, format_file_size_mb(status.path), status.location_text]
+        for status in networks
+    ]
+    print_table("networks", [("network", "left"), ("MB", "right"), ("weights", "left")], rows)
 
 
 def format_file_size_mb(path: Path | None) -> str:
-    """Return a file's size in megabytes, or a dash where there is none."""
+    """Return a file's size in megabytes, or a dash where there is no file."""
     return f"{path.stat().st_size / 1e6:.1f}" if path else "-"
 
 
@@ -66,38 +73,54 @@ def pull_models(
             show_default=False,
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Fetch it anew.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Download weights that are there already.")
+    ] = False,
     offline: Annotated[
         bool,
-        typer.Option("--offline", help="Fetch nothing (as DREAMFLOW_OFFLINE=1 does)."),
+        typer.Option("--offline", help="Download nothing (as DREAMFLOW_OFFLINE=1 does)."),
     ] = False,
-    debug: ModelsDebugOption = False,
+    debug: HiddenDebugOption = False,
 ) -> None:
-    """Fetch weights from where they are published, and check them.
+    """Download weights from where they are published, and check them.
 
-    Cut off, the same command goes on where it ended. Proxies are those of the environment
-    (https_proxy, no_proxy).
+    A download that was interrupted is resumed when the same command is given again. Proxies are
+    those of the environment (https_proxy, no_proxy).
     """
     if mirror and len(networks) > 1 and not mirror.endswith("/"):
-        raise SettingsError("--mirror names one file, but several networks are asked for")
-    from dreamflow.networks.weights import manage as models
-
+        raise SettingsError(
+            f"{named('mirror')} {mirror} is one file, but several networks are asked for: give a "
+            "folder, which ends with /",
+            setting="mirror",
+            value=mirror,
+        )
     for network in networks:
-        there = models.find_weights_or_none(network)
-        if there is not None and not overwrite:
-            typer.echo(f"{network}: {there} is there already")
-            continue
-        if offline:
-            raise WeightsError(f"{network} is to be fetched, but --offline is given")
-        with stop_on_ctrl_c(), terminal.download_bar(network) as received:
-            path = models.pull_weights(network, mirror, received, overwrite)
-        source = models.find_network_spec(network).weights.source
-        checked = "its checksum is right" if source and source.digest else "it fits"
-        if source and not source.digest:
-            terminal.print_warning(
-                f"{network}: no checksum is published; the file fits the network"
-            )
-        typer.echo(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")
+        pull_network(network, mirror, overwrite, offline)
+
+
+def pull_network(network: str, mirror: str | None, overwrite: bool, offline: bool) -> None:
+    """Download the weights of one network, and print where they are."""
+    from dreamflow.networks.weights.manage import (
+        find_network_spec,
+        find_weights_or_none,
+        pull_weights,
+    )
+
+    path = find_weights_or_none(network)
+    if path is not None and not overwrite:
+        typer.echo(f"{network}: {path} is there already")
+        return
+    if offline:
+        raise WeightsError(
+            f"{network} must be downloaded, but {named('offline')} is given", setting="offline"
+        )
+    with stop_on_ctrl_c(), download_bar(network) as progress:
+        path = pull_weights(network, mirror, progress, overwrite)
+    source = find_network_spec(network).weights.source
+    if source and not source.digest:
+        print_warning(f"{network}: no checksum is published; the file fits the network")
+    checked = "its checksum is right" if source and source.digest else "it fits"
+    typer.echo(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")
 
 
 @models_app.command("import", epilog="Example: dreamflow models import bvlc_googlenet.caffemodel")
@@ -105,16 +128,20 @@ def import_model(
     file: Annotated[Path, typer.Argument(help="A .caffemodel, .pth, .pt or .safetensors.")],
     network: Annotated[
         str | None,
-        typer.Option(help="Whose weights they are, where they do not tell.", show_default=False),
+        typer.Option(
+            help="Network that the weights are of, where the file does not say.",
+            show_default=False,
+        ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace weights that are there.")
+        bool, typer.Option("--overwrite", help="Replace weights that are there already.")
     ] = False,
-    debug: ModelsDebugOption = False,
+    debug: HiddenDebugOption = False,
 ) -> None:
-    """Take over weights of Caffe or PyTorch as safetensors, where they are found by name.
+    """Import weights of Caffe or PyTorch: from then on the network finds them by its name.
 
-    Nothing in the file is ever run: a pickle with code in it is refused.
+    They are kept as safetensors. Nothing in the file is ever run: a pickle with code in it is
+    refused.
     """
     from dreamflow.networks.weights.manage import import_weights
 
@@ -126,32 +153,34 @@ def import_model(
 @models_app.command("verify")
 def verify_models(
     networks: Annotated[
-        list[str] | None, typer.Argument(help="Networks; all that are there where none is given.")
+        list[str] | None,
+        typer.Argument(help="Networks; without any, all whose weights are there."),
     ] = None,
-    debug: ModelsDebugOption = False,
+    debug: HiddenDebugOption = False,
 ) -> None:
-    """Check that weights read, fit their network, and have the right checksum."""
+    """Check that weights can be read, fit their network, and have the right checksum."""
     from dreamflow.networks.weights.cache import list_weights
     from dreamflow.networks.weights.manage import verify_weights
 
-    names = networks or [kept.network for kept in list_weights() if kept.path is not None]
-    bad = 0
+    names = networks or [status.network for status in list_weights() if status.path is not None]
+    failures = 0
     for network in names:
         try:
             typer.echo(f"{network}: {verify_weights(network)}")
         except WeightsError as error:
-            terminal.print_error(str(error))
-            bad += 1
-    if bad:
+            print_error(format_error(error))
+            failures += 1
+    if failures:
         raise typer.Exit(1)
 
 
 @models_app.command("path")
 def print_model_path(
     network: Annotated[
-        str | None, typer.Argument(help="A network; none asks for the folder of new weights.")
+        str | None,
+        typer.Argument(help="A network; without one, the folder that new weights go into."),
     ] = None,
-    debug: ModelsDebugOption = False,
+    debug: HiddenDebugOption = False,
 ) -> None:
     """Print where a network's weights are."""
     from dreamflow.networks.loading import find_weights
@@ -161,8 +190,8 @@ def print_model_path(
 
 
 @models_app.command("remove")
-def remove_models(networks: NetworksArgument, debug: ModelsDebugOption = False) -> None:
-    """Remove weights from DreamFlow's folders, and nowhere else."""
+def remove_models(networks: NetworksArgument, debug: HiddenDebugOption = False) -> None:
+    """Remove weights from DreamFlow's folders, and from nowhere else."""
     from dreamflow.networks.weights.manage import remove_weights
 
     for network in networks:

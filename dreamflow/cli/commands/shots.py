@@ -1,24 +1,41 @@
-"""`dreamflow shots`: where a clip cuts."""
+"""`dreamflow shots`: list where a clip cuts."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli import terminal
-from dreamflow.cli.binding import DebugOption, OverwriteOption
-from dreamflow.cli.commands.listing import print_table
 from dreamflow.cli.prepare import stop_on_ctrl_c
+from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import DebugOption, JsonOption, OverwriteOption
+from dreamflow.cli.tables import Column, print_table
 from dreamflow.core.errors import OutputError
 from dreamflow.core.wording import format_count
 from dreamflow.media.options import ClipOptions
 
-SHOTS_EXAMPLE = "Example: dreamflow shots film.mp4 cuts.txt --sheet shots.png"
+if TYPE_CHECKING:
+    from dreamflow.core.frames import Frame
+    from dreamflow.media.read.clip import Clip
+
 THUMBNAIL_SIZE = "320"
+"""Longer side of the frames that are searched and drawn, in pixels."""
+
+
+@dataclass(frozen=True)
+class ShotRow:
+    """One line of the table, and one object of the JSON."""
+
+    shot: int
+    frame: int
+    time_s: float
+    frames: int
+    length_s: float
 
 
 def shots_command(
@@ -29,7 +46,7 @@ def shots_command(
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="A text file for --cuts: correct it where it errs.",
+            help="A text file for --cuts; you may correct it by hand.",
             metavar="OUT",
             show_default=False,
         ),
@@ -39,60 +56,83 @@ def shots_command(
         Path | None,
         typer.Option(help="Draw the first frame of each shot.", metavar="FILE", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the shots of a clip: hard cuts, told apart from flashes, fades and fast pans."""
+    """List the shots of a clip. Flashes, fades and fast pans are not taken for cuts."""
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.cut_list import format_cut_list
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.contact_sheet import draw_contact_sheet
-    from dreamflow.temporal.shots import Mark, find_shots
 
     source = Clip(clip, ClipOptions(size=THUMBNAIL_SIZE))
     if sheet and sheet.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         raise OutputError(f"{sheet}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
     for path in (p for p in (out, sheet) if p):
         check_output(path, overwrite, source.source_paths)
-    begun = []
-    end, frames = source.length, 0
+    first_frames, rows = find_shot_rows(source, keep_pictures=sheet is not None)
+    if out:
+        cuts = [(frame.index, frame.time) for frame in first_frames]
+        out.write_text(format_cut_list(clip.name, cuts), encoding="utf-8")
+    if sheet:
+        labels = [f"{row.shot}: frame {row.frame}, {row.time_s:.2f} s" for row in rows]
+        write_picture(sheet, draw_contact_sheet([frame.picture for frame in first_frames], labels))
+    if as_json:
+        typer.echo(json.dumps([vars(row) for row in rows], indent=2))
+        return
+    headings = ("shot", "frame", "time s", "frames", "length s")
+    columns: list[Column] = [(heading, "right") for heading in headings]
+    table = [
+        [f"{value:.2f}" if isinstance(value, float) else str(value) for value in vars(row).values()]
+        for row in rows
+    ]
+    print_table(f"{clip.name}: {format_count(len(rows), 'shot')}", columns, table)
+
+
+SHOTS = Command(
+    "shots",
+    shots_command,
+    Section.INSPECT,
+    1,
+    "dreamflow shots film.mp4 cuts.txt --sheet shots.png",
+)
+
+
+def find_shot_rows(clip: Clip, keep_pictures: bool) -> tuple[list[Frame], list[ShotRow]]:
+    """Return the first frame of each shot of a clip, and what is listed of the shot.
+
+    Args:
+        clip: The clip.
+        keep_pictures: Whether the frames keep their pictures; otherwise they take no memory.
+    """
+    from dreamflow.temporal.shots import Mark, find_shots
+
+    first_frames: list[Frame] = []
+    frame_count = 0
     with (
         stop_on_ctrl_c(),
-        terminal.progress_bar(f"looking at {clip.name}", len(source)) as progress,
+        progress_bar(f"looking at {clip.path.name}", len(clip)) as progress,
     ):
-        for number, (frame, mark) in enumerate(find_shots(source), start=1):
+        for number, (frame, mark) in enumerate(find_shots(clip), start=1):
             if mark is Mark.CUT:
-                begun.append(frame if sheet else replace(frame, picture=frame.picture[:0]))
-            frames = frame.index + 1
+                kept = frame if keep_pictures else replace(frame, picture=frame.picture[:0])
+                first_frames.append(kept)
+            frame_count = frame.index + 1
             progress(number)
-    stops = [(frame.index, frame.time) for frame in begun[1:]] + [(frames, end)]
-    facts = [
-        {
-            "shot": number,
-            "frame": frame.index,
-            "time_s": round(float(frame.time), 3),
-            "frames": stop - frame.index,
-            "length_s": round(float(until - frame.time), 3),
-        }
-        for number, (frame, (stop, until)) in enumerate(zip(begun, stops, strict=True), start=1)
-    ]
-    if out:
-        out.write_text(
-            format_cut_list(clip.name, [(f.index, f.time) for f in begun]), encoding="utf-8"
-        )
-    if sheet:
-        labels = [
-            f"{fact['shot']}: frame {fact['frame']}, {fact['time_s']:.2f} s" for fact in facts
-        ]
-        write_picture(sheet, draw_contact_sheet([frame.picture for frame in begun], labels))
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    columns = [(name, "right") for name in ("shot", "frame", "time s", "frames", "length s")]
+    ends: list[tuple[int, Fraction]] = [(frame.index, frame.time) for frame in first_frames[1:]]
+    ends.append((frame_count, clip.length))
     rows = [
-        [f"{value:.2f}" if isinstance(value, float) else str(value) for value in fact.values()]
-        for fact in facts
+        ShotRow(
+            number,
+            frame.index,
+            round(float(frame.time), 3),
+            end_frame - frame.index,
+            round(float(end_time - frame.time), 3),
+        )
+        for number, (frame, (end_frame, end_time)) in enumerate(
+            zip(first_frames, ends, strict=True), start=1
+        )
     ]
-    print_table(f"{clip.name}: {format_count(len(facts), 'shot')}", columns, rows)
+    return first_frames, rows

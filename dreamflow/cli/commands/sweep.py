@@ -1,33 +1,45 @@
-"""`dreamflow sweep`: a picture or a clip, dreamed on one layer after another."""
+"""`dreamflow sweep`: dream a picture or a clip on one layer after another."""
 
 from __future__ import annotations
 
 import functools
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import (
+from dreamflow.cli.binding import with_options
+from dreamflow.cli.prepare import (
+    RenderFlags,
+    check_render_files,
+    format_render_summary,
+    prepare_network,
+    track_render,
+)
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
+    GainsOption,
     LikeOption,
+    OutArgument,
     OverwriteOption,
     PresetOption,
+    TraceOption,
     WatchOption,
-    with_options,
 )
-from dreamflow.cli.commands.video import OutArgument
-from dreamflow.cli.prepare import apply_machine_options, format_render_summary, track_render
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
 from dreamflow.temporal.options import CarryOptions
 
-SWEEP_EXAMPLE = "Example: dreamflow sweep portrait.jpg layers.mp4 --category swirls --caption"
+if TYPE_CHECKING:
+    from dreamflow.media.read.matte import Matte
+    from dreamflow.pipelines.sweep import SweepPlan
 
 
 @functools.partial(with_options, without=("layer", "loop"))
@@ -47,6 +59,7 @@ def sweep_command(
     layers: SweepOptions,
     dream: DreamOptions,
     carry: CarryOptions,
+    gains: GainsOption = None,
     show: ShowOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
@@ -54,40 +67,60 @@ def sweep_command(
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
+    trace: TraceOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Sweep through the layers of a network, from shallow to deep.
 
-    Each layer stays for a while, and its dream fades into that of the next. A picture larger
-    than 1280 pixels is swept at that size, unless --size says otherwise; a clip is filled from
-    its beginning to its end, and keeps its sound.
+    Each layer stays for a while, and its dream fades into that of the next. A picture larger than
+    1280 pixels is dreamed at that size, unless --size says otherwise. A clip is dreamed over its
+    whole length, and keeps its sound.
     """
-    from dreamflow.jobs.output import check_output_and_plate
+    settings = VideoSettings(dream, carry, frames, encode, show)
+    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace)
+    plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
+    from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_sweep import render_sweep
+
+    machine = machine if fresh else restore_machine_options(out, machine)
+    network = prepare_network(dream.network, machine)
+    started_s = time.monotonic()
+    with track_render(out, plan.source.output_spec.frames, flags) as controls:
+        result = render_sweep(plan, source, out, network, settings, layers, controls, matte)
+    summary = format_render_summary(result, plan.source.output_spec, time.monotonic() - started_s)
+    typer.echo(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
+
+
+SWEEP = Command(
+    "sweep",
+    sweep_command,
+    Section.RENDER,
+    2,
+    "dreamflow sweep portrait.jpg layers.mp4 --category swirls --caption",
+)
+
+
+def plan_and_check(
+    source: Path,
+    out: Path,
+    settings: VideoSettings,
+    sweep: SweepOptions,
+    machine: MachineOptions,
+    flags: RenderFlags,
+) -> tuple[SweepPlan, Matte | None]:
+    """Plan a sweep and open its matte, and check all that can be checked without weights."""
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.networks.loading import network_layers
     from dreamflow.pipelines.sweep import open_sweep, open_sweep_matte
 
-    check_encode_options(out, encode)
-    known = network_layers(dream.network, machine.weights)
-    plan = open_sweep(source, frames, layers, dream.network, known)
-    matte = open_sweep_matte(plan, show)
-    sources = [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]
-    check_output_and_plate(out, overwrite, fresh, sources)
-    for group in (dream, carry, show):
-        group.check_schedules(plan.source.timeline, warn=False)
-    from dreamflow.jobs.job import restore_machine_options
-    from dreamflow.networks.loading import load_network
-
-    machine = machine if fresh else restore_machine_options(out, machine)
-    used = apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine=used)
-    settings = VideoSettings(dream, carry, frames, encode, show)
-    started = time.monotonic()
-    with track_render(out, plan.source.output_spec.frames, overwrite, fresh, watch) as handles:
-        done = render_sweep(plan, source, out, network, settings, layers, handles, matte)
-    count = len(plan.layers)
-    what = f"{out}: {count} layer{'s' * (count > 1)}"
-    typer.echo(
-        f"{what}, {format_render_summary(done, plan.source.output_spec, time.monotonic() - started)}"
+    check_encode_options(out, settings.encode)
+    network_name = settings.dream.network
+    known = network_layers(network_name, machine.weights)
+    plan = open_sweep(source, settings.clip, sweep, network_name, known)
+    matte = open_sweep_matte(plan, settings.show)
+    check_render_files(
+        out, flags, [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]
     )
+    for group in (settings.dream, settings.carry, settings.show):
+        group.check_schedules(plan.source.timeline, warn=False)
+    return plan, matte

@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli.binding import (
+from dreamflow.cli.binding import with_options
+from dreamflow.cli.prepare import (
+    RenderFlags,
+    check_layers,
+    check_render_files,
+    format_render_summary,
+    prepare_network,
+    track_render,
+)
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.shared_options import (
     AtOption,
     DebugOption,
     FreshOption,
@@ -18,25 +28,13 @@ from dreamflow.cli.binding import (
     OverwriteOption,
     PresetOption,
     WatchOption,
-    with_options,
 )
-from dreamflow.cli.prepare import (
-    apply_machine_options,
-    check_layers,
-    format_render_summary,
-    track_render,
-)
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import EncodeOptions
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.reports.options import GuideOptions
-
-ZOOM_EXAMPLE = (
-    "Example: dreamflow zoom meadow.jpg zoom.mp4 --seconds 20 --rotation 4 "
-    "--layers conv2/norm2,inception_3b/5x5_reduce,inception_4c/output"
-)
 
 
 @with_options
@@ -44,7 +42,7 @@ def zoom_command(
     image: Annotated[
         Path | None,
         typer.Argument(
-            help="What to zoom into: a picture, or a frame of a clip; else it begins in noise.",
+            help="What to zoom into: a picture, or a frame of a clip; without it, noise.",
             metavar="IMAGE|CLIP",
             show_default=False,
         ),
@@ -71,36 +69,19 @@ def zoom_command(
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Zoom into a picture, a frame or noise, which is dreamed on as it comes nearer.
+    """Zoom into a picture, a frame or noise, and dream on what comes nearer.
 
-    Speed, rotation, drift and growth are per second: another frame rate shows the same journey.
-    What is marked * may change over time, in the order in which it is dreamed:
-    --speed "smooth, 0: 1, 3s: 1.5". --iterations and --step tell how strong the dream becomes.
+    Speed, rotation, drift and growth are per second: every frame rate shows the same zoom.
+    Settings marked * may change over time: --speed "smooth, 0: 1, 3s: 1.5". With --reverse, times
+    count from the end of the film. --iterations and --step say how strong the dream becomes.
     """
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
-
-    if source is None:
-        check_lone_path_is_output(
-            out, overwrite or (not fresh and is_job_folder(job_folder_path(out)))
-        )
-    from dreamflow.jobs.output import check_output_and_plate
-    from dreamflow.media.write.containers import check_encode_options
-    from dreamflow.pipelines.zoom.pipeline import (
-        make_zoom_timeline,
-        parse_zoom_layers,
-        schedule_zoom_layers,
-    )
-
-    for blend in parse_zoom_layers(zoom) or [None]:
-        named = tuple(name.strip() for name in blend.split("+")) if blend else dream.layer
-        check_layers(replace(dream, layer=named), machine)
-    for group in (schedule_zoom_layers(zoom, dream), zoom):
-        group.check_schedules(make_zoom_timeline(zoom), warn=False)
-    check_encode_options(out, encode)
-    from dreamflow.jobs.render_zoom import forward_frames_folder, render_zoom
+    flags = RenderFlags(overwrite, fresh, watch)
+    check_zoom(source, out, dream, zoom, encode, machine, flags)
+    # These load PyTorch, which takes seconds: the checks above come first.
+    from dreamflow.jobs.render_zoom import render_zoom
     from dreamflow.pipelines.zoom.start_picture import (
         ZoomSettings,
         make_zoom_output_spec,
@@ -109,36 +90,80 @@ def zoom_command(
 
     settings = ZoomSettings(dream, zoom, encode)
     picture = make_zoom_start_picture(source, settings, at)
-    outline = make_zoom_output_spec(settings, picture, *([source] if source else []))
-    check_output_and_plate(out, overwrite, fresh, outline.sources)
-    from dreamflow.jobs.job import restore_machine_options
-    from dreamflow.networks.loading import load_network
+    output_spec = make_zoom_output_spec(settings, picture, *([source] if source else []))
+    check_render_files(out, flags, output_spec.sources)
+    network = prepare_network(dream.network, restore_zoom_machine(out, machine, fresh))
+    started_s = time.monotonic()
+    total = output_spec.frames * (2 if zoom.reverse else 1)
+    with track_render(out, total, flags) as controls:
+        result = render_zoom(source, picture, out, network, settings, controls, at)
+    summary = format_render_summary(result, output_spec, time.monotonic() - started_s)
+    typer.echo(f"{out}: {summary}")
 
-    if not fresh:
-        # A zoom out is a job of its own, before that of the output.
-        machine = restore_machine_options(
-            out, restore_machine_options(forward_frames_folder(out), machine)
-        )
-    used = apply_machine_options(machine)
-    network = load_network(dream.network, machine.weights, machine=used)
-    started, rounds = time.monotonic(), 1 + zoom.reverse
-    total = outline.frames * rounds
-    with track_render(out, total, overwrite, fresh, watch) as handles:
-        done = render_zoom(source, picture, out, network, settings, handles, at)
-    typer.echo(f"{out}: {format_render_summary(done, outline, time.monotonic() - started)}")
+
+ZOOM = Command(
+    "zoom",
+    zoom_command,
+    Section.RENDER,
+    3,
+    "dreamflow zoom meadow.jpg zoom.mp4 --seconds 20 --rotation 4 "
+    "--layers conv2/norm2,inception_3b/5x5_reduce,inception_4c/output",
+)
+
+
+def check_zoom(
+    source: Path | None,
+    out: Path,
+    dream: DreamOptions,
+    zoom: ZoomOptions,
+    encode: EncodeOptions,
+    machine: MachineOptions,
+    flags: RenderFlags,
+) -> None:
+    """Check what can be checked before the picture is read: names, layers and schedules."""
+    from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
+
+    if source is None:
+        resumes = not flags.fresh and is_job_folder(job_folder_path(out))
+        check_lone_path_is_output(out, flags.overwrite or resumes)
+    from dreamflow.media.write.containers import check_encode_options
+    from dreamflow.pipelines.zoom.pipeline import (
+        make_zoom_timeline,
+        parse_zoom_layers,
+        schedule_zoom_layers,
+    )
+
+    for blend in parse_zoom_layers(zoom) or [None]:
+        layers = tuple(name.strip() for name in blend.split("+")) if blend else dream.layer
+        check_layers(replace(dream, layer=layers), machine)
+    for group in (schedule_zoom_layers(zoom, dream), zoom):
+        group.check_schedules(make_zoom_timeline(zoom), warn=False)
+    check_encode_options(out, encode)
+
+
+def restore_zoom_machine(out: Path, machine: MachineOptions, fresh: bool) -> MachineOptions:
+    """Return the machine's options, those that are not given as in the zoom that is resumed."""
+    from dreamflow.jobs.job import restore_machine_options
+    from dreamflow.jobs.render_zoom import forward_frames_folder
+
+    if fresh:
+        return machine
+    # A zoom with --reverse dreams its frames forwards first, as a job of its own.
+    machine = restore_machine_options(forward_frames_folder(out), machine)
+    return restore_machine_options(out, machine)
 
 
 def check_lone_path_is_output(out: Path, overwrite: bool) -> None:
-    """Raise SettingsError where the only name given is more likely that of what to zoom into."""
+    """Raise SettingsError where the only path given is more likely what is to be zoomed into."""
     from dreamflow.media.stills import is_picture
     from dreamflow.media.write.containers import CONTAINER_FORMAT_BY_SUFFIX
 
-    film = out.suffix.lower() in CONTAINER_FORMAT_BY_SUFFIX
-    if is_picture(out) and not film:
+    is_film = out.suffix.lower() in CONTAINER_FORMAT_BY_SUFFIX
+    if is_picture(out) and not is_film:
         raise SettingsError(f"name the film, too: dreamflow zoom {quote(str(out))} zoom.mp4")
-    if film and out.is_file() and not overwrite:
+    if is_film and out.is_file() and not overwrite:
         raise SettingsError(
             f"{out} exists already: to zoom into a frame of it, name the film, too: `dreamflow "
-            f"zoom {quote(str(out))} zoom.mp4 --at 2s`; to zoom out of noise, give a new name, or "
-            "--overwrite"
+            f"zoom {quote(str(out))} zoom.mp4 --at 2s`; to zoom into noise, give a new name, or "
+            f"{named('overwrite')}"
         )

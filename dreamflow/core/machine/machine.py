@@ -7,11 +7,14 @@ from typing import Self
 
 import torch
 
+from dreamflow.core.logs import get_logger
 from dreamflow.core.machine.device import choose_device
 from dreamflow.core.machine.memory import MB, default_memory_limit, keep_freed_memory
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.machine.threads import find_fastest_thread_count
 from dreamflow.core.opencv import cv2
+
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Machine:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         memory_limit = options.memory * MB or default_memory_limit(device)
+        _logger.info("device %s, %d threads, %d MB a pass", device, threads, memory_limit // MB)
         return cls(device, options.precision, threads, memory_limit)
 
     def moved_to(self, device: torch.device, precision: str) -> Self:

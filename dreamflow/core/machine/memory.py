@@ -1,9 +1,9 @@
 """How much memory a pass through a network may take on this machine.
 
-A pass holds the activations of all layers up to those dreamed on: 800 bytes and more a pixel. What
-would take more than its share is dreamed in tiles (`dreamflow.dream.tiles`). The share is one of
-the memory that the machine has, not of what is free at the moment, and a job remembers it: a dream
-must not depend on what else runs.
+A pass holds the activations of all layers up to those dreamed on, 800 bytes and more a pixel. An
+image that would take more than the limit is dreamed in tiles (`dreamflow.dream.tiles`). The limit
+is a share of the memory that the machine has, not of what is free at the moment, and a job records
+it: a dream must not depend on what else runs.
 """
 
 from __future__ import annotations
@@ -16,25 +16,28 @@ from pathlib import Path
 import torch
 
 MB = 10**6
+"""Bytes of a megabyte, as settings and records count it."""
 CPU_MEMORY_SHARE = 1 / 6
-"""Of a machine's memory. The picture, the carried dream and the encoder want some as well."""
+"""Share of a machine's memory that a pass may take; pictures and the encoder need some too."""
 MAX_CPU_PASS_BYTES = 1660 * MB
-"""Enough for 1920x1080 in one piece with googlenet, and a 4K frame stays below 4 GB in all."""
+"""Most bytes of a pass on a CPU: enough for 1920x1080 with googlenet without tiles, and a 3840x2160
+frame stays below 4 GB in all."""
 GPU_MEMORY_SHARE = 1 / 2
+"""Share of a GPU's memory that a pass may take."""
 FALLBACK_TOTAL_BYTES = 8000 * MB
-"""Taken for a machine's memory where the system does not say."""
+"""Assumed memory of a machine whose system does not report it."""
 CGROUP_LIMIT_FILE = Path("/sys/fs/cgroup/memory.max")
 """What a container may use on Linux: a number of bytes, or `max`."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Names of glibc's, in its malloc.h."""
+"""Parameter numbers of glibc's mallopt, from its malloc.h."""
 TRIM_NEVER = -1
 MMAP_THRESHOLD_BYTES = 1000 * MB
-"""Larger than any activation of a pass in one piece."""
+"""Larger than any activation of a pass without tiles."""
 
 
 def default_memory_limit(device: torch.device) -> int:
-    """Return how many bytes a pass may take on a device: whole MB, as a job remembers them."""
+    """Return how many bytes a pass may take on a device: whole MB, as a job records them."""
     if device.type == "cuda":
         share = torch.cuda.get_device_properties(device).total_memory * GPU_MEMORY_SHARE
     else:
@@ -43,7 +46,7 @@ def default_memory_limit(device: torch.device) -> int:
 
 
 def total_memory() -> int:
-    """Return the bytes of memory that this machine has, or this container may use."""
+    """Return the bytes of memory that this machine has, or that its container may use."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
@@ -56,19 +59,16 @@ def total_memory() -> int:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees, for its next use; return whether it will.
+    """Let this process keep freed memory for its next use; return whether it will.
 
-    The C library of Linux returns large pieces to the system at once, which then clears each page
-    anew: that took a fifth of a pass. Elsewhere nothing is changed. It is for the whole process, so
-    it is a program's to call, not a library's.
+    glibc returns large blocks to the system at once, and the system clears every page before it
+    hands them out again, which took a fifth of a pass. Other C libraries are left as they are. The
+    setting holds for the whole process, so it is for programs, not for libraries.
     """
     if not sys.platform.startswith("linux"):
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every Linux has glibc
-    return mallopt is not None and all(
-        mallopt(name, value)
-        for name, value in (
-            (M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES),
-            (M_TRIM_THRESHOLD, TRIM_NEVER),
-        )
-    )
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries lack it
+    if mallopt is None:
+        return False
+    parameters = ((M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES), (M_TRIM_THRESHOLD, TRIM_NEVER))
+    return all(mallopt(name, value) for name, value in parameters)

@@ -1,4 +1,4 @@
-"""Where the work is done."""
+"""Settings of the machine: weights, device, threads, memory and precision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dreamflow.core.options.declaration import Options, option
 
 @dataclass(frozen=True)
 class MachineOptions(Options):
-    """Where the work is done. Not saved with an output, and not for presets."""
+    """Where and how networks compute; neither recorded with an output nor allowed in presets."""
 
     weights: Path | None = option(
         None,

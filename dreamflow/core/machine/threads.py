@@ -1,7 +1,7 @@
-"""How many threads are fastest on this machine, now.
+"""Measurement of the number of CPU threads that is fastest on this machine at the moment.
 
-Threads wait for each other at every layer. With one of two cores busy with something else, two
-threads were seen to need ten times as long as one; on a quiet machine they need about half.
+Threads wait for each other at every layer. With one of two cores busy with other work, two threads
+took ten times as long as one; on a quiet machine they take about half.
 """
 
 from __future__ import annotations
@@ -14,28 +14,30 @@ import torch
 import torch.nn.functional as F
 
 TIMING_ROUNDS = 7
+"""Rounds in which every number of threads is timed once; the first one warms up."""
 PASSES_PER_ROUND = 2
-"""Passes of a round: enough of them that a thread that is held up shows."""
+"""Passes that are timed together, enough that a delayed thread shows."""
 MORE_THREADS_MAX_TIME_RATIO = 0.8
-"""More threads must take less than this of the time of fewer to be taken."""
+"""More threads are used only if they take less than this share of the time of fewer."""
 
 
 @lru_cache(maxsize=1)
 def default_thread_count() -> int:
-    """Return how many threads PyTorch takes by itself."""
+    """Return the number of threads that PyTorch uses by default."""
     return torch.get_num_threads()
 
 
 def candidate_thread_counts(max_threads: int) -> list[int]:
-    """Return the numbers of threads to try: 1, 2, 4 ... and `most`."""
-    return sorted(
-        {2**power for power in range(max_threads.bit_length()) if 2**power < max_threads}
-        | {max_threads}
-    )
+    """Return the numbers of threads to try: powers of two below the maximum, and the maximum."""
+    powers = {2**power for power in range(max_threads.bit_length())}
+    return sorted({count for count in powers if count < max_threads} | {max_threads})
 
 
 def time_convolutions(threads: int) -> float:
-    """Return the seconds that a few convolutions, forward and backward, take on some threads."""
+    """Return the seconds that a few convolutions, forward and backward, take with some threads.
+
+    PyTorch uses that number of threads afterwards.
+    """
     torch.set_num_threads(threads)
     x = torch.ones(1, 48, 48, 48).contiguous(memory_format=torch.channels_last).requires_grad_(True)
     weight = torch.full((48, 48, 3, 3), 1e-3).contiguous(memory_format=torch.channels_last)
@@ -49,25 +51,28 @@ def time_convolutions(threads: int) -> float:
 def find_fastest_thread_count(
     thread_counts: Sequence[int] | None = None, measure: Callable[[int], float] = time_convolutions
 ) -> int:
-    """Return the number of threads that is fastest now, after trying each a few times in turn.
+    """Return the number of threads that is fastest at the moment.
 
-    Fewer win where more gain little. Takes about a fifth of a second, and leaves PyTorch at the
-    last number tried: set the one returned.
+    Fewer threads are preferred where more gain little. It takes about a fifth of a second, and
+    leaves PyTorch with the last number tried.
+
+    Args:
+        thread_counts: The numbers to try, rising; None for `candidate_thread_counts`.
+        measure: Returns the seconds that some work takes with a number of threads.
     """
-    thread_counts = (
-        candidate_thread_counts(default_thread_count()) if thread_counts is None else thread_counts
-    )
+    if thread_counts is None:
+        thread_counts = candidate_thread_counts(default_thread_count())
     if len(thread_counts) == 1:
         return thread_counts[0]
-    spent: dict[int, list[float]] = {threads: [] for threads in thread_counts}
+    round_s: dict[int, list[float]] = {threads: [] for threads in thread_counts}
     for _ in range(TIMING_ROUNDS):
         for threads in thread_counts:
-            spent[threads].append(measure(threads))
-    # The whole, not the best or the median: on a busy machine it is every third pass that is held
-    # up for a hundredfold. The first round only warms up.
-    whole = {threads: sum(times[1:]) for threads, times in spent.items()}
+            round_s[threads].append(measure(threads))
+    # The sum, not the minimum or median: on a busy machine every third pass or so is delayed a
+    # hundredfold.
+    total_s = {threads: sum(times[1:]) for threads, times in round_s.items()}
     best = thread_counts[0]
     for threads in thread_counts[1:]:
-        if whole[threads] < MORE_THREADS_MAX_TIME_RATIO * whole[best]:
+        if total_s[threads] < MORE_THREADS_MAX_TIME_RATIO * total_s[best]:
             best = threads
     return best

@@ -1,1 +1,1 @@
-"""Settings: how they are declared, checked and worded."""
+"""Settings: their declaration, validation and wording."""

@@ -1,63 +1,93 @@
-"""What texts in settings mean: times, sizes, and steps by octave."""
+"""Texts that settings hold: times, sizes, and iterations by octave."""
 
 from __future__ import annotations
 
 import math
 import re
 
-from dreamflow.core.errors import SettingsError
-from dreamflow.core.options.declaration import Options, flag_of
-from dreamflow.core.schedules.timecode import Timecode
+from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.options.declaration import Options
+from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Timecode
+
+MAX_OCTAVE_ITERATIONS = 1000
+SIZE_SYNTAX = "640x360, or 640 for the longer side"
+_SIZE_PATTERN = re.compile(r"(\d+)(?:\s*[xX]\s*(\d+))?$")
 
 
 def check_timecodes(options: Options, *names: str) -> None:
-    """Raise SettingsError where one of these settings is given, and is no time."""
+    """Raise SettingsError if one of these settings is given and is no time."""
     for name in names:
+        text = getattr(options, name)
         try:
-            if (text := getattr(options, name)) is not None:
+            if text is not None:
                 Timecode.parse(text)
         except SettingsError as error:
-            raise SettingsError(f"{flag_of(name)} {error}") from None
+            raise SettingsError(
+                f"{named(name)} {error.message}", setting=name, value=text, allowed=TIMECODE_SYNTAX
+            ) from None
 
 
 def parse_octave_iterations(octave_iterations: str) -> list[int]:
-    """Return the steps of each octave, of a list such as 20,10,5,2. Raises SettingsError."""
+    """Return the iterations of each octave, coarse to fine, in a list such as `20,10,5,2`.
+
+    Raises:
+        SettingsError: An entry is not a whole number up to `MAX_OCTAVE_ITERATIONS`, or all are 0.
+    """
     counts = [part.strip() for part in octave_iterations.split(",")]
-    good = all(re.fullmatch("[0-9]{1,4}", part) and int(part) <= 1000 for part in counts)
-    if not good or not any(map(int, counts)):
+    are_counts = all(
+        re.fullmatch("[0-9]{1,4}", part) and int(part) <= MAX_OCTAVE_ITERATIONS for part in counts
+    )
+    if not are_counts or not any(map(int, counts)):
+        allowed = (
+            f"a whole number up to {MAX_OCTAVE_ITERATIONS} for each octave, coarse to fine, such "
+            "as 20,10,5,2; not all 0"
+        )
         raise SettingsError(
-            f"--octave-iterations {octave_iterations!r}: write a whole number up to 1000 for each "
-            "octave, coarse to fine, such as 20,10,5,2; not all 0"
+            f"{named('octave_iterations')} {octave_iterations!r}: write {allowed}",
+            setting="octave_iterations",
+            value=octave_iterations,
+            allowed=allowed,
         )
     return [int(part) for part in counts]
 
 
-SIZE_PATTERN = re.compile(r"(\d+)(?:\s*[xX]\s*(\d+))?$")
-
-
 def parse_size(size: str) -> tuple[int, int] | None:
-    """Return the (width, height) of `"640x360"`; None of one that only names the longer side.
+    """Return the (width, height) of `640x360`, or None for a longer side alone, as in `640`.
 
-    Raises SettingsError for what is no size.
+    Raises:
+        SettingsError: The text is no size.
     """
-    match = SIZE_PATTERN.match(size.strip())
+    match = _SIZE_PATTERN.match(size.strip())
     if not match or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
         raise SettingsError(
-            f"--size {size!r} is not a size: write 640x360, or 640 for the longer side"
+            f"{named('size')} {size!r} is not a size: write {SIZE_SYNTAX}",
+            setting="size",
+            value=size,
+            allowed=SIZE_SYNTAX,
         )
     return (int(match[1]), int(match[2])) if match[2] else None
 
 
 def fit_size(size: str | None, width: int, height: int) -> tuple[int, int]:
-    """Return the (width, height) in pixels that `size` gives a picture of (width, height).
+    """Return the (width, height) in pixels that a `size` setting gives a picture.
 
-    `"640x360"` fits into that box, `"640"` makes the longer side 640, None changes nothing. The
-    aspect is kept and both sides are rounded to even numbers, which every film format takes.
+    The aspect ratio is kept, and both sides are rounded to even numbers, which every video format
+    takes.
+
+    Args:
+        size: `640x360` fits the picture into that box, `640` makes its longer side 640, None
+            changes nothing.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+
+    Raises:
+        SettingsError: The text is no size.
     """
     if size is None:
         return width, height
     box = parse_size(size)
-    longer = max(width, height)
-    scale = min(box[0] / width, box[1] / height) if box else int(size) / longer
-    wide, high = (max(2, 2 * math.floor(side * scale / 2 + 0.5)) for side in (width, height))
-    return wide, high
+    scale = min(box[0] / width, box[1] / height) if box else int(size) / max(width, height)
+    new_width, new_height = (
+        max(2, 2 * math.floor(side * scale / 2 + 0.5)) for side in (width, height)
+    )
+    return new_width, new_height

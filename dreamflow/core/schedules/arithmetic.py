@@ -1,4 +1,4 @@
-"""Arithmetic in time, in a closed grammar: text is parsed, looked through, and never run."""
+"""Arithmetic with time in a closed grammar: text is parsed and checked, and never executed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from dreamflow.core.errors import SettingsError
 
 MAX_EXPRESSION_CHARS = 200
-"""Characters of an expression at most; so nesting is bounded, too."""
+"""Longest expression in characters, which bounds its nesting too."""
 ALLOWED_CHARACTERS = re.compile(r"[0-9A-Za-z_.+\-*/^(), \t]*")
 VARIABLES = ("t", "p")
-"""Seconds, and the share of the whole that has passed, 0 to 1."""
+"""Seconds, and the share of the timeline that has passed, 0 to 1."""
 CONSTANTS = {"pi": math.pi}
 FUNCTIONS: dict[str, tuple[Callable[..., float], int, int]] = {
     "sin": (math.sin, 1, 1),
@@ -25,13 +25,13 @@ FUNCTIONS: dict[str, tuple[Callable[..., float], int, int]] = {
     "min": (min, 2, 8),
     "max": (max, 2, 8),
 }
-"""Each with the least and the largest number of its arguments."""
+"""Each with its smallest and largest number of arguments."""
 OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    # Of floats, and never complex: a power that is too large is refused at once.
+    # math.pow is never complex, and raises at once for a power that is too large.
     ast.Pow: math.pow,
 }
 KNOWN_NAMES_TEXT = ", ".join([*VARIABLES, *CONSTANTS, *FUNCTIONS])
@@ -39,22 +39,31 @@ KNOWN_NAMES_TEXT = ", ".join([*VARIABLES, *CONSTANTS, *FUNCTIONS])
 
 @dataclass(frozen=True)
 class Expression:
-    """A number, or arithmetic with `t`, `p`, `pi`, + - * / ^ and a few functions."""
+    """A number, or arithmetic with `t`, `p`, `pi`, + - * / ^ and a few functions.
+
+    Attributes:
+        text: The expression as it was written.
+        tree: Its syntax tree.
+        constant: Whether it has the same value at all times.
+    """
 
     text: str
     tree: ast.expr = field(init=False, compare=False, repr=False)
     constant: bool = field(init=False, compare=False, repr=False)
-    """Whether it is the same at all times."""
 
     def __post_init__(self) -> None:
-        """Raise SettingsError, with what is wrong, where the text is not in the grammar."""
+        """Parse the text.
+
+        Raises:
+            SettingsError: The text is not in the grammar.
+        """
         tree = parse_expression(self.text)
-        found = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
         object.__setattr__(self, "tree", tree)
-        object.__setattr__(self, "constant", not set(found) & set(VARIABLES))
+        object.__setattr__(self, "constant", not set(names) & set(VARIABLES))
 
     def __call__(self, t: float, p: float) -> float:
-        """Return the value at `t` seconds, `p` of the whole; NaN where it has none."""
+        """Return the value at `t` seconds, share `p` of the timeline; NaN where it has none."""
         try:
             value = evaluate_tree(self.tree, {"t": t, "p": p, **CONSTANTS})
         except (ArithmeticError, ValueError):
@@ -63,11 +72,15 @@ class Expression:
 
 
 def parse_expression(text: str) -> ast.expr:
-    """Return the tree of an expression that holds nothing but the grammar."""
+    """Return the syntax tree of an expression.
+
+    Raises:
+        SettingsError: The text is not in the grammar.
+    """
     if len(text) > MAX_EXPRESSION_CHARS:
         raise SettingsError(f"it is longer than {MAX_EXPRESSION_CHARS} characters")
-    if strange := ALLOWED_CHARACTERS.sub("", text):
-        raise SettingsError(f"{strange[0]!r} cannot stand in a value")
+    if others := ALLOWED_CHARACTERS.sub("", text):
+        raise SettingsError(f"{others[0]!r} cannot stand in a value")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice on its own style
@@ -79,7 +92,7 @@ def parse_expression(text: str) -> ast.expr:
 
 
 def check_grammar(node: ast.expr) -> None:
-    """Raise SettingsError where a tree holds anything but the grammar."""
+    """Raise SettingsError if a syntax tree contains anything outside the grammar."""
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             if isinstance(value, float) and not math.isfinite(value):
@@ -92,14 +105,14 @@ def check_grammar(node: ast.expr) -> None:
         case ast.BinOp(op=kind, left=left, right=right) if type(kind) in OPERATORS:
             check_grammar(left)
             check_grammar(right)
-        case ast.Call(func=ast.Name(id=name), args=given, keywords=[]):
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             if name not in FUNCTIONS:
                 raise SettingsError(f"{name!r} is not known; known are {KNOWN_NAMES_TEXT}")
-            _, least, most = FUNCTIONS[name]
-            if not least <= len(given) <= most:
-                wanted = f"{least} value" if most == 1 else f"{least} to {most} values"
-                raise SettingsError(f"{name}() takes {wanted}")
-            for argument in given:
+            _, fewest, most = FUNCTIONS[name]
+            if not fewest <= len(arguments) <= most:
+                count = f"{fewest} value" if most == 1 else f"{fewest} to {most} values"
+                raise SettingsError(f"{name}() takes {count}")
+            for argument in arguments:
                 check_grammar(argument)
         case _:
             raise SettingsError(
@@ -109,7 +122,12 @@ def check_grammar(node: ast.expr) -> None:
 
 
 def evaluate_tree(node: ast.expr, variables: dict[str, float]) -> float:
-    """Return the value of a checked tree. Raises ArithmeticError or ValueError without one."""
+    """Return the value of a checked syntax tree.
+
+    Raises:
+        ArithmeticError: It has no value, or too large a one.
+        ValueError: A function is not defined for its argument.
+    """
     match node:
         case ast.Constant(value=int() | float() as value):
             return float(value)
@@ -122,6 +140,9 @@ def evaluate_tree(node: ast.expr, variables: dict[str, float]) -> float:
             return OPERATORS[type(kind)](
                 evaluate_tree(left, variables), evaluate_tree(right, variables)
             )
-        case ast.Call(func=ast.Name(id=name), args=given):
-            return FUNCTIONS[name][0](*[evaluate_tree(argument, variables) for argument in given])
-    raise ValueError(f"{node!r} was not checked")
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return FUNCTIONS[name][0](
+                *[evaluate_tree(argument, variables) for argument in arguments]
+            )
+        case _:
+            raise ValueError(f"{node!r} was not checked")

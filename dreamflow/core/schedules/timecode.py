@@ -1,4 +1,4 @@
-"""Times as people write them, and the timeline that gives them a meaning."""
+"""Timecodes as users write them, and the timeline that they refer to."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ TIMECODE_SYNTAX = "48 (a frame), 2s, 1:02.5 or 40%"
 
 @dataclass(frozen=True)
 class Timecode:
-    """A time as it was written: `amount` frames, seconds or percent."""
+    """A time as it was written.
+
+    Attributes:
+        amount: Number of units, 0 or more.
+        unit: "frames", "seconds" or "percent" of the timeline.
+    """
 
     amount: Fraction
     unit: Literal["frames", "seconds", "percent"]
 
     @classmethod
     def parse(cls, text: str) -> Timecode:
-        """Return the time that `48`, `2s`, `1:02.5` or `40%` names, or raise SettingsError."""
+        """Return the time that a text such as `48`, `2s`, `1:02.5` or `40%` names.
+
+        Raises:
+            SettingsError: The text is no time.
+        """
         text = text.strip()
         if re.fullmatch(r"[0-9]+", text):
             return cls(Fraction(text), "frames")
@@ -33,10 +42,12 @@ class Timecode:
         if match := re.fullmatch(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)", text):
             hours, minutes = int(match[1] or 0), int(match[2])
             return cls(hours * 3600 + minutes * 60 + Fraction(match[3]), "seconds")
-        raise SettingsError(f"{text!r} is not a time: write {TIMECODE_SYNTAX}")
+        raise SettingsError(
+            f"{text!r} is not a time: write {TIMECODE_SYNTAX}", value=text, allowed=TIMECODE_SYNTAX
+        )
 
     def to_seconds(self, timeline: Timeline) -> Fraction:
-        """Return the time in seconds from the beginning of a timeline."""
+        """Return the time in seconds from the start of a timeline."""
         if self.unit == "frames":
             return self.amount / timeline.rate
         if self.unit == "percent":
@@ -46,11 +57,14 @@ class Timecode:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The time of an output, which schedules count in.
+    """The time of an output, which schedules refer to.
 
-    rate: frames per second (the mean one, where frames come unevenly). length: seconds. begin:
-    seconds on it at which the frames at hand begin, where they are a piece of the whole. part:
-    whether the output is only a part of its source, so that a schedule may well reach beyond it.
+    Attributes:
+        rate: Frames per second, the mean where frames are unevenly spaced.
+        length: Seconds.
+        offset: Seconds at which the frames at hand start, if they are a part of the output.
+        is_partial: Whether the output is a part of its source, so that schedules may reach past
+            its end.
     """
 
     rate: Fraction
@@ -59,25 +73,30 @@ class Timeline:
     is_partial: bool = False
 
     def moment_at(self, time: Fraction) -> Moment:
-        """Return the moment of a frame; time: seconds from the first of the frames at hand."""
+        """Return the moment of a frame `time` seconds after the first of the frames at hand."""
         return Moment(self.offset + time, self)
 
     def moments(self) -> Iterator[Moment]:
-        """Yield the moment of each frame of the whole."""
+        """Yield the moment of each frame of the output."""
         for number in range(max(1, -int(-self.length * self.rate // 1))):
             yield Moment(number / self.rate, self)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A time on a timeline, in seconds; without a timeline (a still), the beginning."""
+    """A time on a timeline.
+
+    Attributes:
+        time: Seconds from the start of the timeline.
+        timeline: None for a still, for which only the start of schedules counts.
+    """
 
     time: Fraction = Fraction(0)
     timeline: Timeline | None = None
 
     @property
     def progress(self) -> float:
-        """Share of the timeline that has passed: 0 at the first frame, 1 at the end."""
+        """Share of the timeline that has passed, from 0 at the first frame to 1 at the end."""
         if self.timeline is None or self.timeline.length <= 0:
             return 0.0
         return float(min(Fraction(1), max(Fraction(0), self.time / self.timeline.length)))

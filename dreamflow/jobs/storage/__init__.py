@@ -1,1 +1,1 @@
-"""What of a job lies on the disk, and how it gets there whole."""
+"""Files of a job on the disk: its folder, its state, and how its output is published."""

@@ -1,4 +1,4 @@
-"""The folder of an output on its way: `dream.mp4.job`, beside it, of one process at a time."""
+"""A job's folder beside its output, `dream.mp4.job`, in which one process works at a time."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.core.errors import DreamFlowWarning, OutputError, named
 from dreamflow.media.atomic_file import PART_PREFIX, atomic_write, make_write_error, remove_parts
 
 JOB_FOLDER_SUFFIX = ".job"
 JOB_FILE = "job.json"
+"""The job's metadata; see `jobs.output.JobMetadata`."""
 JOB_STATE_FILE = "state.npz"
-"""Where a render is, as it was last saved; it goes on from there."""
+"""The state at the last checkpoint, from which the job is resumed."""
 PUBLISHING_FRAMES_KEY = "placing"
-"""Of the facts, how many frames the output has that is on its way out: see `media.placing`."""
+"""Key of the metadata: number of frames of the output that is being published."""
 JOB_LOCK_FILE = "lock"
 JOB_FORMAT_VERSION = 1
+"""Version of the files of a job's folder but for the state; see `pipelines.pipeline.LAYOUT_KEY`."""
 MAX_FILE_NAME_BYTES = 255
 
 
 def job_folder_path(out: Path) -> Path:
-    """Return the job folder of an output. A very long name is cut, so that it is allowed."""
+    """Return the job folder of an output. A name that is too long is cut, and made unique."""
     name = out.name + JOB_FOLDER_SUFFIX
     if len(name.encode(errors="replace")) > MAX_FILE_NAME_BYTES:
         digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:8]
@@ -36,32 +38,39 @@ def job_folder_path(out: Path) -> Path:
 
 
 def read_job_file(folder: Path) -> dict[str, Any] | None:
-    """Return what a job folder says of its job, or None where it is none.
+    """Return the metadata of a job's folder, or None where it is not one.
 
-    Raises OutputError for a job of another version of DreamFlow, or one that cannot be read.
+    Raises:
+        OutputError: The job's format is of another version, or the file cannot be read.
     """
     path = folder / JOB_FILE
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        metadata = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(facts, dict) or facts.get("job") != JOB_FORMAT_VERSION:
+        raise OutputError(f"{path} cannot be read: {error}", where=str(path)) from error
+    if not isinstance(metadata, dict) or metadata.get("job") != JOB_FORMAT_VERSION:
         raise OutputError(
-            f"{folder} is a job of another version of DreamFlow: end it with that one, or give "
-            "--fresh to start over"
+            f"{folder} is a job of another version of DreamFlow: finish it with that version, or "
+            f"start over with {named('fresh')}",
+            setting="fresh",
+            where=str(folder),
         )
-    return facts
+    return metadata
 
 
 def read_publishing_frames(folder: Path) -> int:
-    """Return how many frames a job's output has that is on its way out of its folder, or 0."""
+    """Return the number of frames of the output that a job is publishing; 0 where it is not.
+
+    Raises:
+        OutputError: The job cannot be read.
+    """
     return (read_job_file(folder) or {}).get(PUBLISHING_FRAMES_KEY, 0)
 
 
 def is_job_locked(folder: Path) -> bool:
-    """Return whether a process is at work on a job folder."""
+    """Return whether a process works in a job's folder."""
     try:
         with FileLock(folder / JOB_LOCK_FILE, timeout=0):
             return False
@@ -72,14 +81,16 @@ def is_job_locked(folder: Path) -> bool:
 
 
 def is_job_folder(folder: Path) -> bool:
-    """Return whether a folder holds a job. One that was killed while it was removed is none."""
+    """Return whether a folder holds a job, and not only what is left of a removed one."""
     return (folder / JOB_FILE).exists()
 
 
 def remove_job_leftovers(folder: Path) -> bool:
-    """Remove what is left of a job that was killed while it was removed; return whether it was.
+    """Remove what is left of a job whose process was killed while it removed the folder.
 
-    What holds anything else, or is held by a process, is let be.
+    Returns:
+        Whether it was removed. A folder that holds anything else, or that a process works in, is
+        not touched.
     """
     if (
         not folder.is_dir()
@@ -93,16 +104,18 @@ def remove_job_leftovers(folder: Path) -> bool:
 
 
 def _holds_only_leftovers(folder: Path) -> bool:
-    """Return whether nothing is in it but what a process leaves that ends at once."""
     return all(
         path.name == JOB_LOCK_FILE or path.name.startswith(PART_PREFIX) for path in folder.iterdir()
     )
 
 
 class JobFolder:
-    """A job folder, held: no other process can work on it until it is let go of.
+    """A job's folder, locked within a `with` block: no other process can work in it.
 
-    The system lets go by itself when the process ends, however that comes.
+    The system releases the lock when the process ends, however that comes.
+
+    Attributes:
+        path: The folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,19 +123,25 @@ class JobFolder:
         self._lock = FileLock(path / JOB_LOCK_FILE, timeout=0)
 
     def __enter__(self) -> Self:
-        """Take the folder, making it. Raises OutputError where another process holds it."""
-        if (
-            self.path.is_dir()
-            and not is_job_folder(self.path)
-            and not _holds_only_leftovers(self.path)
-        ):
-            raise OutputError(f"{self.path} is in the way: it is no job of DreamFlow's")
+        """Make the folder where it is missing, and lock it.
+
+        Raises:
+            OutputError: Another process has locked it, or it is not a job's folder.
+        """
+        is_foreign = self.path.is_dir() and not is_job_folder(self.path)
+        if is_foreign and not _holds_only_leftovers(self.path):
+            raise OutputError(
+                f"{self.path} is in the way: it is no job of DreamFlow's; move it, or name another "
+                "output",
+                where=str(self.path),
+            )
         try:
             self.path.mkdir(exist_ok=True)
             self._lock.acquire()
         except Timeout as error:
             raise OutputError(
-                f"{self.path} is being worked on by another process: wait for it, or stop it"
+                f"{self.path} is being worked on by another process: wait for it, or stop it",
+                where=str(self.path),
             ) from error
         except NotImplementedError:
             warnings.warn(
@@ -137,10 +156,15 @@ class JobFolder:
         return self
 
     def __exit__(self, *error: object) -> None:
+        """Release the lock."""
         self._lock.release()
 
     def start_over(self, job_metadata: dict[str, Any]) -> None:
-        """Start over: drop all that is in it, and say what job it is. Raises OutputError."""
+        """Delete all that is in the folder, and write a job's metadata.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
         for path in self.path.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -149,17 +173,25 @@ class JobFolder:
         self.write_job_file(job_metadata)
 
     def write_job_file(self, job_metadata: dict[str, Any]) -> None:
-        """Write what job it is. Raises OutputError."""
+        """Write a job's metadata.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
         text = json.dumps({"job": JOB_FORMAT_VERSION, **job_metadata}, ensure_ascii=False, indent=2)
         with atomic_write(self.path / JOB_FILE) as part:
             part.write_text(text + "\n", encoding="utf-8")
 
     def mark_publishing(self, frames: int) -> None:
-        """Say that the output, of so many frames, is on its way out; 0 says that none is."""
+        """Mark the job as publishing an output of so many frames; 0 unmarks it.
+
+        Raises:
+            OutputError: The metadata cannot be written.
+        """
         self.write_job_file({**(read_job_file(self.path) or {}), PUBLISHING_FRAMES_KEY: frames})
 
     def remove(self) -> None:
-        """Let go of the folder, and remove it; killed on the way, it can be removed again."""
+        """Release the lock and remove the folder; a kill on the way leaves what can be removed."""
         self._lock.release()
         for path in self.path.iterdir():
             if path.is_dir():

@@ -1,7 +1,8 @@
-"""Finished outputs, moved from their job's folder to their places: a kill never comes in between.
+"""Finished outputs moved from their job's folder to where they belong; a kill does not break it.
 
-They lie whole in the folder, and its job is marked with their frames. From then on one that is no
-longer there is in its place; where that is the film, the job has only to be cleared away.
+The outputs lie complete in the folder, and the job is marked with their number of frames. From then
+on an output that is no longer in the folder has been published; once that is the dream itself, the
+job's folder only has to be removed.
 """
 
 from __future__ import annotations
@@ -12,70 +13,85 @@ from pathlib import Path
 
 from dreamflow.jobs.storage.folder import job_folder_path, read_publishing_frames
 from dreamflow.media.atomic_file import PART_PREFIX, make_write_error, sync_to_disk
-from dreamflow.media.write.output_path import check_only_output_files, staged_output_path
+from dreamflow.media.write.output_path import check_only_output_files
 
 PLATE_FOLDER = "plate"
-"""The folder, in a job's, of its plate."""
+"""The folder, within a job's, of its plate."""
+
+
+def staged_output_path(folder: Path, output: Path) -> Path:
+    """Return the name that a complete output has in its job's folder until it is published."""
+    return folder / f"whole{output.suffix}"
 
 
 def count_published_frames(out: Path) -> int:
-    """Return how many frames an output has that is in its place, while its job is still there.
+    """Return the number of frames of an output that is published while its job's folder remains.
 
-    0 where it is on its way, or has no job. Raises OutputError for a job that cannot be read.
+    Returns:
+        0 where the output is not published yet, or has no job.
+
+    Raises:
+        OutputError: The job cannot be read.
     """
     folder = job_folder_path(out)
-    gone = not staged_output_path(folder, out).exists() and out.exists()
-    return read_publishing_frames(folder) if gone else 0
+    is_published = not staged_output_path(folder, out).exists() and out.exists()
+    return read_publishing_frames(folder) if is_published else 0
 
 
 def is_plate_published(plate: Path, out: Path) -> bool:
-    """Return whether the plate of an output is in its place, while its job is still there."""
+    """Return whether the plate of an output is published while its job's folder remains."""
     folder = job_folder_path(out)
-    gone = not staged_output_path(folder / PLATE_FOLDER, plate).exists() and plate.exists()
-    return gone and read_publishing_frames(folder) > 0
+    staged = staged_output_path(folder / PLATE_FOLDER, plate)
+    return not staged.exists() and plate.exists() and read_publishing_frames(folder) > 0
 
 
 def publish_output(staged: Path, target: Path) -> None:
-    """Put a finished output in its place, from another drive too, and only there whole.
+    """Move a complete output to where it belongs, from another drive too.
 
-    Raises OutputError.
+    Args:
+        staged: The output in its job's folder.
+        target: Its name; what has it is replaced.
+
+    Raises:
+        OutputError: It cannot be moved, or a folder of that name holds other files.
     """
-    near = target.with_name(f"{PART_PREFIX}{target.name}")
+    near_target = target.with_name(f"{PART_PREFIX}{target.name}")
     try:
         if target.is_dir():
-            # Whoever put something there while the render ran keeps it.
+            # Files that were put there while the render ran are not deleted.
             check_only_output_files(target)
         try:
             _replace_path(staged, target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            _remove_path(near)
-            (shutil.copytree if staged.is_dir() else shutil.copyfile)(staged, near)
-            sync_to_disk(near)
-            _replace_path(near, target)
+            _remove_path(near_target)
+            (shutil.copytree if staged.is_dir() else shutil.copyfile)(staged, near_target)
+            sync_to_disk(near_target)
+            _replace_path(near_target, target)
             _remove_path(staged)
         sync_to_disk(target.parent)
     except OSError as error:
         raise make_write_error(target, error) from error
     finally:
-        _remove_path(near)
+        _remove_path(near_target)
 
 
-def _replace_path(part: Path, target: Path) -> None:
-    """Give a file or a folder the name of another, in whose place it comes."""
+def _replace_path(source: Path, target: Path) -> None:
+    """Rename a file or a folder to a name that another may have."""
     if not target.is_dir():
-        part.replace(target)
+        source.replace(target)
         return
-    before = target.with_name(f"{PART_PREFIX}before.{target.name}")
-    _remove_path(before)
-    target.replace(before)
+    # A folder that is not empty cannot be replaced in one step.
+    replaced = target.with_name(f"{PART_PREFIX}before.{target.name}")
+    _remove_path(replaced)
+    target.replace(replaced)
     try:
-        part.replace(target)
+        source.replace(target)
     except OSError:
-        before.replace(target)
+        replaced.replace(target)
         raise
-    _remove_path(before)
+    _remove_path(replaced)
 
 
 def _remove_path(path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What a film's colours mean, and their way to 8-bit RGB of BT.709."""
+"""Conversion of any video's colours to 8-bit RGB of SDR BT.709."""

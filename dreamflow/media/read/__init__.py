@@ -1,1 +1,1 @@
-"""Frames from films, animated pictures and folders of pictures."""
+"""Frames and mattes from video files, animated pictures and folders of pictures."""

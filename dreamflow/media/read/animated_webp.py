@@ -1,29 +1,35 @@
-"""Animated WebP as a film: FFmpeg's libraries do not decode it, Pillow does."""
+"""Animated WebP as a video: FFmpeg's libraries do not decode it, Pillow does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from dreamflow.core.errors import MediaError
-from dreamflow.media.colour.matrices import ColourConversion
-from dreamflow.media.read.probe import VideoInfo, detect_frame_rate, transparency_note
-from dreamflow.media.stills import PILLOW_READ_ERRORS, is_animated, open_image
+from dreamflow.media.colour.rgb_conversion import ColourConversion
+from dreamflow.media.pillow import PILLOW_READ_ERRORS, is_animated, open_image
+from dreamflow.media.read.frame_rate import detect_frame_rate
+from dreamflow.media.read.orientation import UPRIGHT
+from dreamflow.media.read.video_info import IndexedPictures, VideoInfo, transparency_note
 
 WEBP_CODEC = "webp"
 WEBP_SUFFIX = ".webp"
 WEBP_TIME_BASE = Fraction(1, 1000)
+"""Seconds of a unit of a WebP's durations."""
 DEFAULT_FRAME_DURATION_MS = 100
-"""How long browsers show a frame that says nothing."""
+"""Milliseconds that browsers show a frame of duration 0."""
+RIFF_HEADER_BYTES, CHUNK_HEADER_BYTES = 12, 8
+ANMF_DURATION_BYTES = slice(20, 23)
+"""Place of a frame's duration in an ANMF chunk, header included (RFC 9649, 2.7.1.1)."""
 
 
 def probe_webp(path: Path) -> VideoInfo | None:
-    """Return the facts of an animated WebP; None of a single picture, and of what is no WebP.
+    """Return the facts of an animated WebP, or None for a single picture or another format.
 
-    Raises MediaError where it is damaged.
+    Raises:
+        MediaError: The file is damaged.
     """
     if path.suffix.lower() != WEBP_SUFFIX:
         return None
@@ -32,14 +38,15 @@ def probe_webp(path: Path) -> VideoInfo | None:
             if not is_animated(image):
                 return None
             size, first = image.size, np.asarray(image.convert("RGBA"))
-        lasting = read_frame_durations(path.read_bytes())
+        durations = read_frame_durations(path.read_bytes())
     except PILLOW_READ_ERRORS as error:
-        raise MediaError(f"{path} is damaged or cut short") from error
-    if not lasting:
-        raise MediaError(f"{path} holds no frame that decodes")
-    stamps = np.cumsum([0, *lasting[:-1]], dtype=np.int64)
-    rate, constant = detect_frame_rate(stamps, WEBP_TIME_BASE, [], lasting[-1])
-    clear = bool(first[..., 3].min() < 255)
+        raise MediaError(f"{path} is damaged or cut short", where=str(path)) from error
+    if not durations:
+        raise MediaError(f"{path} holds no frame that decodes", where=str(path))
+    timestamps = np.cumsum([0, *durations[:-1]], dtype=np.int64)
+    rate, constant = detect_frame_rate(timestamps, WEBP_TIME_BASE, [], durations[-1])
+    length = len(timestamps) / rate if constant else sum(durations) * WEBP_TIME_BASE
+    has_alpha = bool(first[..., 3].min() < 255)
     return VideoInfo(
         path=path,
         width=size[0],
@@ -48,39 +55,39 @@ def probe_webp(path: Path) -> VideoInfo | None:
         rate=rate,
         constant_rate=constant,
         time_base=WEBP_TIME_BASE,
-        timestamps=stamps,
+        timestamps=timestamps,
         first_timestamp=0,
-        length=len(stamps) / rate if constant else int(stamps[-1] + lasting[-1]) * WEBP_TIME_BASE,
-        frames=len(stamps),
+        length=length,
+        frames=len(timestamps),
         start_offset=Fraction(0),
-        orientation=(1, 0, 0, 1),
-        colour=ColourConversion(None, has_alpha=clear),
+        orientation=UPRIGHT,
+        colour=ColourConversion(None, has_alpha=has_alpha),
         is_interlaced=False,
         codec=WEBP_CODEC,
         pixel_format="rgba",
         sound_codecs=(),
         subtitle_codecs=(),
         chapters=(),
-        notes=(transparency_note(path),) if clear else (),
+        notes=(transparency_note(path),) if has_alpha else (),
     )
 
 
 def read_frame_durations(data: bytes) -> list[int]:
-    """Return how long each frame of a WebP is shown, in ms, of the chunks ANMF (RFC 9649, 2.7)."""
-    found: list[int] = []
-    at = 12
-    while at + 24 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if name == b"ANMF":
-            found.append(
-                int.from_bytes(data[at + 20 : at + 23], "little") or DEFAULT_FRAME_DURATION_MS
-            )
-        at += 8 + size + size % 2
-    return found
+    """Return the milliseconds that each frame of a WebP file is shown (RFC 9649, 2.7)."""
+    durations: list[int] = []
+    position = RIFF_HEADER_BYTES
+    while position + 24 <= len(data):
+        chunk = data[position : position + 24]
+        size = int.from_bytes(chunk[4:8], "little")
+        if chunk[:4] == b"ANMF":
+            duration = int.from_bytes(chunk[ANMF_DURATION_BYTES], "little")
+            durations.append(duration or DEFAULT_FRAME_DURATION_MS)
+        position += CHUNK_HEADER_BYTES + size + size % 2
+    return durations
 
 
-def read_webp(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (index, picture) of an animated WebP, as the readers of films do."""
+def read_webp(info: VideoInfo, first: int = 0) -> IndexedPictures:
+    """Yield (index, picture) of an animated WebP from frame `first` on, (H, W, 3) uint8 RGB."""
     try:
         with open_image(info.path) as image:
             for index in range(first, info.frames):

@@ -1,4 +1,4 @@
-"""Whole pictures of interlaced film, whose frames are two half pictures of different moments."""
+"""Deinterlacing: one whole picture for each frame of two fields, by FFmpeg's bwdif."""
 
 from __future__ import annotations
 
@@ -7,36 +7,38 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
-import av.error
 import av.filter
 
 BWDIF_LOOKBACK_FRAMES = 2
-"""A whole picture depends on so many frames before it."""
+"""Frames before a picture that bwdif needs for it."""
+BWDIF_OPTIONS = "mode=send_frame:deint=interlaced"
+FILTER_TIME_BASE = Fraction(1, 25)
+"""Time base within the filter, in seconds; any would do, since times are restored after it."""
 
 DecodedFrame = tuple[av.VideoFrame, bool]
-"""A frame, and whether something before it did not decode."""
+"""A frame, and whether packets before it did not decode."""
 
 
 def deinterlace_frames(frames: Iterable[DecodedFrame]) -> Iterator[DecodedFrame]:
-    """Yield each frame as a whole picture of its first half's moment, by FFmpeg's bwdif.
+    """Yield for each frame a whole picture at the time of its first field.
 
-    As many come out as go in, with the time stamps that they had.
+    Count and time stamps stay the same.
     """
     graph: av.filter.Graph | None = None
-    shape: tuple[int, int, str] | None = None
-    waiting: deque[tuple[int | None, bool]] = deque()
+    graph_shape: tuple[int, int, str] | None = None
+    pending: deque[tuple[int | None, bool]] = deque()
     for frame, after_damage in frames:
-        found = (frame.width, frame.height, frame.format.name)
-        if graph is None or found != shape:
+        shape = (frame.width, frame.height, frame.format.name)
+        if graph is None or shape != graph_shape:
             if graph is not None:
-                yield from _pull_frames(graph, waiting, flush=True)
-            graph, shape = _build_bwdif_graph(frame), found
-        waiting.append((frame.pts, after_damage))
-        frame.pts, frame.time_base = len(waiting), Fraction(1, 25)
+                yield from _pull_frames(graph, pending, flush=True)
+            graph, graph_shape = _build_bwdif_graph(frame), shape
+        pending.append((frame.pts, after_damage))
+        frame.pts, frame.time_base = len(pending), FILTER_TIME_BASE
         graph.push(frame)
-        yield from _pull_frames(graph, waiting)
+        yield from _pull_frames(graph, pending)
     if graph is not None:
-        yield from _pull_frames(graph, waiting, flush=True)
+        yield from _pull_frames(graph, pending, flush=True)
 
 
 def _build_bwdif_graph(frame: av.VideoFrame) -> av.filter.Graph:
@@ -45,24 +47,23 @@ def _build_bwdif_graph(frame: av.VideoFrame) -> av.filter.Graph:
         width=frame.width,
         height=frame.height,
         format=frame.format,
-        time_base=Fraction(1, 25),
+        time_base=FILTER_TIME_BASE,
     )
-    graph.link_nodes(
-        source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
-    ).configure()
+    graph.link_nodes(source, graph.add("bwdif", BWDIF_OPTIONS), graph.add("buffersink")).configure()
     return graph
 
 
 def _pull_frames(
     graph: av.filter.Graph, pending: deque[tuple[int | None, bool]], flush: bool = False
 ) -> Iterator[DecodedFrame]:
+    """Yield what the filter has ready, with the time stamps and damage marks of `pending`."""
     if flush:
         graph.push(None)
     while pending:
         try:
-            whole = graph.pull()
+            frame = graph.pull()
         except (BlockingIOError, EOFError):
             return
-        assert isinstance(whole, av.VideoFrame)
-        whole.pts, after_damage = pending.popleft()
-        yield whole, after_damage
+        assert isinstance(frame, av.VideoFrame)
+        frame.pts, after_damage = pending.popleft()
+        yield frame, after_damage

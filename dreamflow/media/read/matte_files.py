@@ -1,7 +1,7 @@
-"""The pictures of a matte, from files, in step with the frames that it goes with.
+"""The pictures of a matte from files, in step with the frames that it belongs to.
 
-Their grey is taken, of colours their luma (ITU-R BT.709), or their transparency where they have
-any. A film goes by the source's time; pictures in a folder have no rate of their own, so each
+Their grey is the luma (ITU-R BT.709) of opaque pictures, and the alpha of transparent ones. A
+video is matched to the source by time; pictures of a folder have no rate of their own, so each
 belongs to one frame of the source.
 """
 
@@ -16,30 +16,35 @@ from typing import Protocol
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError
-from dreamflow.media.colour.matrices import AlphaConversion
+from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.media.colour.rgb_conversion import AlphaConversion
 from dreamflow.media.read.animated_webp import probe_webp
-from dreamflow.media.read.clip import Clip, frame_number_at
-from dreamflow.media.read.decoders import IndexedPictures, read_video
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.decoder_choice import read_video
+from dreamflow.media.read.frame_number import frame_number_at
+from dreamflow.media.read.matte_fitting import matte_grey
 from dreamflow.media.read.picture_folder import list_pictures
-from dreamflow.media.read.probe import VideoInfo, probe_video
+from dreamflow.media.read.probe import probe_video
+from dreamflow.media.read.video_info import IndexedPictures, VideoInfo
 from dreamflow.media.stills import is_still, read_alpha, read_picture
 
-RGB_TO_LUMA_WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
-"""Weights of R, G and B (ITU-R BT.709)."""
 MATTE_LATENESS_TOLERANCE_S = Fraction(2, 1000)
-"""Seconds by which a matte's frame may come after the source's and still be taken for its own:
-Matroska rounds times to 1 ms."""
+"""Seconds by which a matte's frame may come after the source's frame that it belongs to: Matroska
+rounds times to 1 ms."""
 
 
 @dataclass(frozen=True)
 class MatteTarget:
-    """What a matte goes with: the frames that are dreamed.
+    """The frames that a matte belongs to.
 
-    width, height: in pixels. whole: (width, height) of the source before it was scaled. begin:
-    seconds from the source's first frame to the first of these. length: seconds that they last.
-    number: of the source's frame that is shown so many seconds after its first. pixel_aspect:
-    width of a pixel over its height.
+    Attributes:
+        width: Of the frames, in pixels.
+        height: Of the frames, in pixels.
+        source_size: (width, height) of the source before it was scaled.
+        start_time: Seconds from the source's first frame to the first of these.
+        length: Duration in seconds.
+        source_frame_at: Gives the number of the source's frame at a time in seconds.
+        pixel_aspect: Width of a pixel over its height.
     """
 
     width: int
@@ -52,7 +57,7 @@ class MatteTarget:
 
     @classmethod
     def from_clip(cls, clip: Clip) -> MatteTarget:
-        """Return those of a clip."""
+        """Return the frames of a clip."""
         return cls(
             clip.width,
             clip.height,
@@ -64,20 +69,13 @@ class MatteTarget:
         )
 
 
-def bt709_luma(picture: np.ndarray) -> np.ndarray:
-    """Return the luma of an RGB picture (H, W, 3), float32 (H, W), in the same units."""
-    return picture.astype(np.float32) @ RGB_TO_LUMA_WEIGHTS
-
-
-def round_to_uint8(grey: np.ndarray) -> np.ndarray:
-    """Return grey from 0 to 255 rounded to uint8."""
-    return np.rint(grey).astype(np.uint8)
-
-
 class MattePictures(Protocol):
     """The pictures of a matte.
 
-    size: (width, height). short: in words where it ends, if that is before the frames do.
+    Attributes:
+        files: The files that hold them.
+        size: (width, height) in pixels.
+        shortfall: Where it ends, in words, if that is before the frames do; else "".
     """
 
     files: tuple[Path, ...]
@@ -85,26 +83,35 @@ class MattePictures(Protocol):
     shortfall: str
 
     def picture_number_at(self, seconds: Fraction) -> int:
-        """Return the number of its picture, so many seconds from the source's first frame."""
+        """Return the number of the picture at a time from the source's first frame."""
         ...
 
     def read_grey(self, number: int) -> np.ndarray:
-        """Return a picture as grey, uint8 (H, W)."""
+        """Return a picture as grey, (H, W) uint8."""
         ...
 
     def read_all_grey(self) -> Iterator[np.ndarray]:
-        """Yield every picture that there is, as grey."""
+        """Yield every picture as grey, (H, W) uint8."""
         ...
 
 
 def open_matte_pictures(path: Path, target: MatteTarget) -> MattePictures:
-    """Return the pictures of a picture, a folder or glob of them, or a film. Raises MediaError."""
+    """Open a picture, a folder or glob of pictures, or a video as a matte.
+
+    Raises:
+        MediaError: It does not exist or cannot be read.
+    """
     if is_still(path):
         return StillMattePictures((path,), target)
     if files := list_pictures(path):
         return StillMattePictures(files, target)
     if not path.exists():
-        raise MediaError(f"--matte {path} does not exist")
+        raise MediaError(
+            f"{named('matte')} {path} does not exist",
+            setting="matte",
+            value=str(path),
+            where=str(path),
+        )
     return VideoMattePictures(path, target)
 
 
@@ -115,7 +122,7 @@ class StillMattePictures:
         self.files, self._target = files, frames
         first = read_picture(files[0], warn_of_alpha=False)
         self.size = first.shape[1], first.shape[0]
-        # Decided once: in the course of a clip a shape may well grow to cover all.
+        # Decided once: a transparent shape may grow to cover the whole picture later.
         alpha = read_alpha(files[0])
         self._uses_alpha = alpha is not None and bool((alpha < 255).any())
         last = frames.source_frame_at(
@@ -126,88 +133,98 @@ class StillMattePictures:
             self.shortfall = f"has {len(files)} pictures, for {last + 1} frames of the source"
 
     def picture_number_at(self, seconds: Fraction) -> int:
-        """Return the number of the picture at a time."""
+        """Return the number of the picture at a time from the source's first frame."""
         return min(self._target.source_frame_at(seconds), len(self.files) - 1)
 
     def read_grey(self, number: int) -> np.ndarray:
-        """Return a picture as grey. Raises MediaError where it cannot be read."""
+        """Return a picture as grey, (H, W) uint8.
+
+        Raises:
+            MediaError: It cannot be read, or its size differs from the first one's.
+        """
         path = self.files[number]
         picture = read_picture(path, warn_of_alpha=False)
         if (picture.shape[1], picture.shape[0]) != self.size:
             raise MediaError(
                 f"{path} is {picture.shape[1]}x{picture.shape[0]}, but {self.files[0].name} is "
-                f"{self.size[0]}x{self.size[1]}: all pictures of a matte must be of one size"
+                f"{self.size[0]}x{self.size[1]}: all pictures of a matte must be of one size",
+                where=str(path),
             )
         if self._uses_alpha:
             alpha = read_alpha(path)
             return np.full(picture.shape[:2], 255, np.uint8) if alpha is None else alpha
-        return round_to_uint8(bt709_luma(picture))
+        return matte_grey(picture)
 
     def read_all_grey(self) -> Iterator[np.ndarray]:
-        """Yield every picture, as grey."""
+        """Yield every picture as grey, (H, W) uint8."""
         return (self.read_grey(number) for number in range(len(self.files)))
 
 
 class VideoMattePictures:
-    """A film, in step by time. A frame that does not decode is the one before it."""
+    """The frames of a video, matched by time; one that does not decode repeats the one before."""
 
     def __init__(self, path: Path, frames: MatteTarget) -> None:
         self.files = (path,)
         self._info = _use_alpha_if_any(probe_webp(path) or probe_video(path))
         self.size = self._info.width, self._info.height
         self._lateness_tolerance_s = min(MATTE_LATENESS_TOLERANCE_S, 1 / (4 * self._info.rate))
-        # Always from here on, so that a render that goes on decodes as one that began here: after
-        # another seek some films give pictures that are a little different.
+        # Decoding always starts here, so that a resumed render gets the same pictures as one from
+        # the beginning: after another seek some videos give slightly different ones.
         self._first_frame = self.picture_number_at(frames.start_time)
-        ends, wanted = self._info.length, frames.start_time + frames.length
+        end, frames_end = self._info.length, frames.start_time + frames.length
         self.shortfall = ""
-        if self._info.frames > 1 and ends + 1 / self._info.rate <= wanted:
-            self.shortfall = f"ends at {float(ends):.2f} s, the source at {float(wanted):.2f} s"
+        if self._info.frames > 1 and end + 1 / self._info.rate <= frames_end:
+            self.shortfall = f"ends at {float(end):.2f} s, the source at {float(frames_end):.2f} s"
         self._has_warned = False
-        self._reader: IndexedPictures = iter(())
+        self._decoded: IndexedPictures = iter(())
         self._current: tuple[int, np.ndarray] | None = None
         self._upcoming: tuple[int, np.ndarray] | None = None
 
     def picture_number_at(self, seconds: Fraction) -> int:
-        """Return the number of the picture at a time."""
+        """Return the number of the picture at a time from the source's first frame."""
         return min(
             frame_number_at(self._info, seconds + self._lateness_tolerance_s), self._info.frames - 1
         )
 
     def read_grey(self, number: int) -> np.ndarray:
-        """Return a picture as grey. Raises MediaError where none decodes."""
+        """Return a picture as grey, (H, W) uint8; numbers in order are quickest.
+
+        Raises:
+            MediaError: No picture decodes.
+        """
         if self._current is None or number < self._current[0]:
-            self._reader = read_video(self._info, self._first_frame)
-            self._current = next(self._reader, None)
+            self._decoded = read_video(self._info, self._first_frame)
+            self._current = next(self._decoded, None)
             if self._current is None:
-                raise MediaError(f"{self.files[0]} holds no frame that decodes")
-            self._upcoming = next(self._reader, None)
+                path = self.files[0]
+                raise MediaError(f"{path} holds no frame that decodes", where=str(path))
+            self._upcoming = next(self._decoded, None)
         while self._upcoming is not None and self._upcoming[0] <= number:
-            self._current, self._upcoming = self._upcoming, next(self._reader, None)
+            self._current, self._upcoming = self._upcoming, next(self._decoded, None)
         if self._current[0] < number and not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                f"--matte {self.files[0]} is damaged or cut short: frame {number} does not decode, "
-                "and the last before it stays",
+                f"{named('matte')} {self.files[0]} is damaged or cut short: frame {number} does "
+                "not decode, and the last before it stays",
                 DreamFlowWarning,
                 4,
             )
-        return round_to_uint8(bt709_luma(self._current[1]))
+        return matte_grey(self._current[1])
 
     def read_all_grey(self) -> Iterator[np.ndarray]:
-        """Yield every picture, as grey."""
-        return (round_to_uint8(bt709_luma(picture)) for _, picture in read_video(self._info))
+        """Yield every picture as grey, (H, W) uint8."""
+        return (matte_grey(picture) for _, picture in read_video(self._info))
 
 
 def _use_alpha_if_any(info: VideoInfo) -> VideoInfo:
-    """Return how a film is read as a matte: by its transparency, where its first frame has any."""
+    """Return a video's facts for reading its alpha, where its first frame is transparent."""
     if not info.colour.has_alpha:
         return info
     colour = AlphaConversion(info.colour.matrix, info.colour.hdr_transfer, True)
-    transparent = replace(info, colour=colour)
-    first = next(read_video(transparent), None)
+    alpha_info = replace(info, colour=colour)
+    first = next(read_video(alpha_info), None)
     if first is not None and (first[1] < 255).any():
-        return transparent
+        return alpha_info
     warnings.warn(
         f"the first frame of {info.path.name} is opaque: its brightness is the matte",
         DreamFlowWarning,

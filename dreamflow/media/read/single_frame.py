@@ -12,7 +12,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_picture
 
 

@@ -1,1 +1,1 @@
-"""Frames into films and folders of pictures, with sound and metadata."""
+"""Frames into video files and folders of pictures, with sound, subtitles, chapters and record."""

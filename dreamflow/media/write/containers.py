@@ -1,4 +1,4 @@
-"""The kinds of film that can be written, by the suffix of the output."""
+"""Container formats that can be written, by the output's suffix, and what each can hold."""
 
 from __future__ import annotations
 
@@ -8,20 +8,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import DependencyError, DreamFlowWarning, OutputError, SettingsError
-from dreamflow.core.options.declaration import flag_of
+from dreamflow.core.errors import (
+    DependencyError,
+    DreamFlowError,
+    DreamFlowWarning,
+    OutputError,
+    SettingsError,
+    named,
+)
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.write.codecs import VideoEncoding, lossless_rgb_encoding, make_video_encoding
 
 
 @dataclass(frozen=True)
 class ContainerFormat:
-    """How one kind of film is written.
+    """What a container format holds, and how it is written.
 
-    codecs: those that the container holds, the usual one first; none where the film is made of the
-    exact frames when it is whole. sound: codecs that the container holds as they are.
-    sound_fallback: ffmpeg's options for others, and the codec's name; None where there is no sound
-    at all. subtitles: FFmpeg's encoder of their text; None where there are none.
+    Attributes:
+        suffix: Suffix of the output, with its dot.
+        codecs: Video codecs that it holds, the default first; none for animated pictures, which
+            are encoded from lossless segments at the end.
+        sound_codecs: Sound codecs that it holds, by FFmpeg's names.
+        sound_fallback: FFmpeg's options and the name of the codec for other sound; None where the
+            format has no sound.
+        subtitle_encoder: FFmpeg's encoder of subtitles that are text; None where it has none.
+        muxer_options: FFmpeg's options of the finished file.
     """
 
     suffix: str
@@ -32,31 +43,42 @@ class ContainerFormat:
     muxer_options: tuple[str, ...] = ()
 
     def video_encoding(self, encode: EncodeOptions) -> VideoEncoding:
-        """Return how the picture is encoded.
+        """Return how the video stream is encoded.
 
-        Raises SettingsError for a codec that the container does not hold or that cannot be written
-        so, DependencyError where ffmpeg lacks it.
+        Raises:
+            SettingsError: The format does not hold the codec, or the codec has no such quality.
+            DependencyError: This ffmpeg lacks the encoder.
         """
         codec = encode.codec
         if codec != "auto" and codec not in self.codecs:
-            fitting = [
-                kind.suffix for kind in CONTAINER_FORMAT_BY_SUFFIX.values() if codec in kind.codecs
-            ]
-            held = f"{self.suffix} holds {', '.join(self.codecs)}" if self.codecs else ""
-            raise SettingsError(
-                f"{self.suffix} cannot hold {codec}, which goes into {', '.join(fitting)}"
-                + (f"; {held}" if held else "")
-            )
+            raise self._make_codec_error(codec)
         if self.codecs:
             return make_video_encoding(self.codecs[0] if codec == "auto" else codec, encode)
         if encode.lossless and self.suffix == ".gif":
-            raise SettingsError("a .gif has 256 colours: --lossless is for .webp, .mkv and others")
+            raise SettingsError(
+                f"a .gif has 256 colours: {named('lossless')} is for .webp, .mkv and others",
+                setting="lossless",
+                value=True,
+                allowed="a suffix other than .gif",
+            )
         return lossless_rgb_encoding()
+
+    def _make_codec_error(self, codec: str) -> SettingsError:
+        suffixes = [
+            other.suffix for other in CONTAINER_FORMAT_BY_SUFFIX.values() if codec in other.codecs
+        ]
+        held = f"; {self.suffix} holds {', '.join(self.codecs)}" if self.codecs else ""
+        return SettingsError(
+            f"{self.suffix} cannot hold {codec}, which goes into {', '.join(suffixes)}{held}",
+            setting="codec",
+            value=codec,
+            allowed=", ".join(self.codecs) or "auto",
+        )
 
 
 AAC_FALLBACK = (("-c:a", "aac", "-b:a", "192k"), "AAC")
 OPUS_FALLBACK = (
-    # libopus refuses "5.1(side)" and its like: they are brought to a layout that it knows.
+    # libopus refuses layouts such as "5.1(side)": they are converted to one that it has.
     ("-c:a", "libopus", "-b:a", "160k", "-af", "aformat=channel_layouts=7.1|5.1|stereo|mono"),
     "Opus",
 )
@@ -69,8 +91,8 @@ WEBM_SOUND_CODECS = frozenset({"opus", "libopus", "vorbis", "libvorbis"})
 FASTSTART_OPTIONS = ("-movflags", "+faststart")
 
 CONTAINER_FORMAT_BY_SUFFIX = {
-    kind.suffix: kind
-    for kind in (
+    container_format.suffix: container_format
+    for container_format in (
         ContainerFormat(
             ".mp4",
             ("h264", "h265", "av1", "vp9"),
@@ -112,72 +134,95 @@ CONTAINER_FORMAT_BY_SUFFIX = {
 def container_format_for(path: Path) -> ContainerFormat | None:
     """Return the format of an output by its suffix; None for a folder of pictures (no suffix).
 
-    Raises OutputError for a suffix that is not known.
+    Raises:
+        OutputError: The suffix is unknown, or the name is nothing but a suffix.
     """
     suffix = path.suffix.lower()
     if path.name.lower() in CONTAINER_FORMAT_BY_SUFFIX:
-        raise OutputError(f"{path} is only a suffix; give the output a name")
+        raise OutputError(f"{path} is only a suffix; give the output a name", where=str(path))
     if not suffix:
         return None
     if suffix not in CONTAINER_FORMAT_BY_SUFFIX:
+        allowed = f"{', '.join(CONTAINER_FORMAT_BY_SUFFIX)}, or a name without suffix"
         raise OutputError(
-            f"{path}: {suffix} is not a format DreamFlow writes; use {', '.join(CONTAINER_FORMAT_BY_SUFFIX)}, or a "
-            "name without suffix for a folder of PNGs"
+            f"{path}: {suffix} is not a format DreamFlow writes; use {allowed} for a folder of "
+            "PNGs",
+            value=suffix,
+            allowed=allowed,
+            where=str(path),
         )
     return CONTAINER_FORMAT_BY_SUFFIX[suffix]
 
 
-def ignored_encode_settings(kind: ContainerFormat | None) -> tuple[tuple[str, ...], str]:
-    """Return the settings that do nothing for a format, by name, and what it is called.
+def ignored_encode_settings(
+    container_format: ContainerFormat | None,
+) -> tuple[tuple[str, ...], str]:
+    """Return the names of the settings that a format ignores, and what it is called.
 
-    A folder of pictures, and a film whose every pixel is kept, have no quality to choose.
+    A folder of pictures, and a format that is encoded from lossless segments, ignore quality.
+
+    Args:
+        container_format: The format; None for a folder of pictures.
     """
-    if kind is None:
+    if container_format is None:
         return ("codec", "quality", "crf"), "a folder of PNGs"
-    return () if kind.codecs else ("quality", "crf"), f"a {kind.suffix}"
+    name = f"a {container_format.suffix}"
+    return (() if container_format.codecs else ("quality", "crf")), name
 
 
 def check_encode_options(path: Path, encode: EncodeOptions) -> None:
-    """Raise OutputError or SettingsError where an output cannot be written so; see `Format.recipe`.
+    """Check that an output can be encoded so, and warn of settings that its format ignores.
 
-    Warns of what does nothing for it.
+    Raises:
+        OutputError: The output's suffix is unknown.
+        SettingsError: The format does not hold the codec, or the codec has no such quality.
+        DependencyError: This ffmpeg lacks the encoder.
     """
-    kind = container_format_for(path)
-    if kind:
-        kind.video_encoding(encode)
-    names, what = ignored_encode_settings(kind)
-    for name in names:
+    container_format = container_format_for(path)
+    if container_format:
+        container_format.video_encoding(encode)
+    ignored, format_name = ignored_encode_settings(container_format)
+    for name in ignored:
         if getattr(encode, name) != getattr(EncodeOptions, name):
-            warnings.warn(f"{flag_of(name)} does nothing for {what}", DreamFlowWarning, 2)
+            warnings.warn(f"{named(name)} does nothing for {format_name}", DreamFlowWarning, 2)
 
 
 def find_unusable_settings(
     path: Path, requested: Mapping[str, Any], droppable: Container[str]
-) -> dict[str, tuple[Any, str]]:
-    """Return the settings of `EncodeOptions` that an output has no use for: each value, and why.
+) -> dict[str, tuple[Any, DreamFlowError]]:
+    """Find which settings of EncodeOptions an output has no use for.
 
-    wanted: settings by name. loose: those that may be left out. Raises SettingsError or
-    DependencyError where it cannot be written even without them.
+    Args:
+        path: The output. One of unknown suffix has none; `check_encode_options` refuses it.
+        requested: Value of each setting by name.
+        droppable: Names of the settings that may be left out.
+
+    Returns:
+        By name of each unusable setting: its value, and the error that refuses it.
+
+    Raises:
+        SettingsError: The output cannot be written even without the droppable settings.
+        DependencyError: This ffmpeg lacks the encoder.
     """
     try:
-        kind = container_format_for(path)
+        container_format = container_format_for(path)
     except OutputError:
-        return {}  # for `check_encode` to say
-    kept = EncodeOptions(**{name: requested[name] for name in requested if name not in droppable})
-    if kind:
-        kind.video_encoding(kept)
-    names, what = ignored_encode_settings(kind)
-    found: dict[str, tuple[Any, str]] = {}
+        return {}
+    usable = EncodeOptions(**{name: requested[name] for name in requested if name not in droppable})
+    if container_format:
+        container_format.video_encoding(usable)
+    ignored, format_name = ignored_encode_settings(container_format)
+    unusable: dict[str, tuple[Any, DreamFlowError]] = {}
     for name, value in requested.items():
         if name not in droppable or value == getattr(EncodeOptions, name):
             continue
         try:
-            if name in names:
-                raise SettingsError(f"it does nothing for {what}")
-            more = replace(kept, **{name: value})
-            if kind:
-                kind.video_encoding(more)
-            kept = more
+            if name in ignored:
+                raise SettingsError(f"it does nothing for {format_name}", setting=name, value=value)
+            extended = replace(usable, **{name: value})
+            if container_format:
+                container_format.video_encoding(extended)
+            usable = extended
         except (SettingsError, DependencyError) as error:
-            found[name] = (value, str(error))
-    return found
+            unusable[name] = (value, error)
+    return unusable

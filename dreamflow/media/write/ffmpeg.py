@@ -1,4 +1,4 @@
-"""imageio-ffmpeg's binary, with its exit code watched and its complaints kept."""
+"""Running the ffmpeg binary of imageio-ffmpeg: its exit code is checked, its errors are kept."""
 
 from __future__ import annotations
 
@@ -18,18 +18,27 @@ import imageio_ffmpeg
 import numpy as np
 
 from dreamflow.core.errors import DependencyError, OutputError
+from dreamflow.media.atomic_file import DISK_FULL_MESSAGE
 
 STDERR_TAIL_LINES = 30
+"""Last lines of ffmpeg's stderr that are kept for an error message."""
+WINDOWS_NEW_PROCESS_GROUP = 0x200
 DETACHED_PROCESS_OPTIONS: dict[str, Any] = (
-    {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
+    {"creationflags": WINDOWS_NEW_PROCESS_GROUP}
+    if sys.platform == "win32"
+    else {"start_new_session": True}
 )
-"""Ctrl-C is for us alone: ffmpeg must live on to finish what it has of the film."""
+"""Options of subprocess that keep Ctrl-C from ffmpeg, which must live on to finish its file."""
 VARIABLE_RATE_TIME_BASE = Fraction(1, 90_000)
-"""Time base of frames that come unevenly, in seconds: MPEG's own clock."""
+"""Seconds of a unit of time of unevenly spaced frames: MPEG's system clock, 90 kHz."""
 
 
 def ffmpeg_path() -> str:
-    """Return the path of the ffmpeg binary. Raises DependencyError where there is none."""
+    """Return the path of the ffmpeg binary.
+
+    Raises:
+        DependencyError: There is none.
+    """
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
@@ -37,26 +46,34 @@ def ffmpeg_path() -> str:
 
 
 def ffmpeg_command_line(arguments: Sequence[str]) -> list[str]:
-    """Return the whole command line of a quiet, non-interactive run of ffmpeg."""
+    """Return the command line of a quiet, non-interactive run of ffmpeg."""
     return [ffmpeg_path(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *arguments]
 
 
 def run_ffmpeg_command(arguments: Sequence[str], purpose: str) -> None:
-    """Run ffmpeg to its end. Raises OutputError with its own last words where it fails."""
-    done = subprocess.run(
+    """Run ffmpeg to its end.
+
+    Args:
+        arguments: Its arguments.
+        purpose: What it is run for, such as "writing the GIF"; begins the error.
+
+    Raises:
+        OutputError: It failed; the message has its own.
+    """
+    process = subprocess.run(
         ffmpeg_command_line(arguments), capture_output=True, check=False, **DETACHED_PROCESS_OPTIONS
     )
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").splitlines()
-        raise OutputError(f"{purpose} failed: {summarise_stderr(words, done.returncode)}")
+    if process.returncode:
+        lines = process.stderr.decode(errors="replace").splitlines()
+        raise OutputError(f"{purpose} failed: {summarise_stderr(lines, process.returncode)}")
 
 
 def summarise_stderr(lines: Sequence[str], exit_code: int) -> str:
-    """Return the most telling of ffmpeg's lines: a full disk first, else the first complaint."""
+    """Return the most telling line of ffmpeg's stderr: of a full disk, else the first one."""
     clean = [line.strip() for line in lines if line.strip()]
     for line in clean:
         if "No space left" in line:
-            return "the disk is full (No space left on device): free some space"
+            return f"{DISK_FULL_MESSAGE} (No space left on device): free some space"
     if clean:
         return clean[0]
     return (
@@ -67,7 +84,7 @@ def summarise_stderr(lines: Sequence[str], exit_code: int) -> str:
 
 
 class FfmpegFramePipe:
-    """Feeds uint8 RGB frames to a running ffmpeg, evenly or each at its own time."""
+    """Pipes RGB frames into a running ffmpeg, evenly spaced or each at its own time."""
 
     def __init__(
         self,
@@ -77,7 +94,15 @@ class FfmpegFramePipe:
         constant_rate: bool,
         arguments: Sequence[str],
     ) -> None:
-        """Start ffmpeg; `arguments` are what follows its input. Raises OutputError."""
+        """Start ffmpeg.
+
+        Args:
+            width: Of the frames, in pixels.
+            height: Of the frames, in pixels.
+            rate: Frames per second; the mean where they come unevenly.
+            constant_rate: Whether frames come evenly, so that their times do not count.
+            arguments: ffmpeg's arguments that follow the input.
+        """
         self._frame_shape = (height, width)
         if constant_rate:
             source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
@@ -86,10 +111,10 @@ class FfmpegFramePipe:
         else:
             source = ["-f", "nut", "-i", "-"]
             timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
-        line = ffmpeg_command_line([*source, *timing, *arguments])
-        line.remove("-nostdin")
+        command = ffmpeg_command_line([*source, *timing, *arguments])
+        command.remove("-nostdin")
         self._process = subprocess.Popen(
-            line,
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -119,7 +144,15 @@ class FfmpegFramePipe:
         return nut
 
     def write(self, picture: np.ndarray, time: Fraction) -> None:
-        """Send one uint8 (H, W, 3) RGB frame, shown at `time` seconds. Raises OutputError."""
+        """Send a frame.
+
+        Args:
+            picture: (height, width, 3) uint8 RGB.
+            time: When it is shown, in seconds.
+
+        Raises:
+            OutputError: The frame has another type or size, or ffmpeg failed.
+        """
         if picture.shape != (*self._frame_shape, 3) or picture.dtype != np.uint8:
             raise OutputError(
                 f"a frame is {picture.dtype} {picture.shape}, but this film's are uint8 "
@@ -130,22 +163,24 @@ class FfmpegFramePipe:
                 self._stdin.write(np.ascontiguousarray(picture).data)
                 return
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts, frame.time_base = (
-                round(time / VARIABLE_RATE_TIME_BASE),
-                VARIABLE_RATE_TIME_BASE,
-            )
+            frame.pts = round(time / VARIABLE_RATE_TIME_BASE)
+            frame.time_base = VARIABLE_RATE_TIME_BASE
             self._nut_muxer.mux(self._nut_muxer.streams.video[0].encode(frame))
         except (BrokenPipeError, av.error.FFmpegError, OSError) as error:
             raise OutputError(f"encoding failed: {self._wait_for_exit()[1]}") from error
 
     def close(self) -> None:
-        """Send the end and wait for ffmpeg. Raises OutputError where it did not end well."""
-        with contextlib.suppress(av.error.FFmpegError, OSError):  # the exit code tells
+        """Send the end of the input and wait for ffmpeg.
+
+        Raises:
+            OutputError: It failed.
+        """
+        with contextlib.suppress(av.error.FFmpegError, OSError):  # the exit code counts
             if self._nut_muxer is not None:
                 self._nut_muxer.close()
-        code, words = self._wait_for_exit()
-        if code:
-            raise OutputError(f"encoding failed: {words}")
+        exit_code, message = self._wait_for_exit()
+        if exit_code:
+            raise OutputError(f"encoding failed: {message}")
 
     def kill(self) -> None:
         """Stop ffmpeg at once."""
@@ -153,10 +188,11 @@ class FfmpegFramePipe:
         self._wait_for_exit()
 
     def _wait_for_exit(self) -> tuple[int, str]:
-        with contextlib.suppress(OSError):  # where it has died before, its exit code tells
+        """Return ffmpeg's exit code, and its most telling error."""
+        with contextlib.suppress(OSError):  # a process that died has closed its end
             self._stdin.close()
-        code = self._process.wait()
+        exit_code = self._process.wait()
         self._stderr_reader.join()
         if self._process.stderr is not None:
             self._process.stderr.close()
-        return code, summarise_stderr(list(self._stderr_tail), code)
+        return exit_code, summarise_stderr(list(self._stderr_tail), exit_code)

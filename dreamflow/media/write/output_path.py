@@ -62,8 +62,3 @@ def _is_output_file(path: Path) -> bool:
     return path.name == FOLDER_SETTINGS_FILE or (
         path.name.startswith("frame_") and path.suffix == ".png"
     )
-
-
-def staged_output_path(folder: Path, output: Path) -> Path:
-    """Return the name that a complete output has in its job's folder, until it is published."""
-    return folder / f"whole{output.suffix}"

@@ -1,4 +1,4 @@
-"""A folder of PNGs on its way: a reel whose frames are files."""
+"""The frames of a folder of PNGs that is being written: each frame is a file of its own."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.media.atomic_file import make_write_error, sync_to_disk
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.stills import write_picture
 from dreamflow.media.write.metadata import format_record_comment, write_sidecar
+from dreamflow.media.write.segments import make_missing_frames_error
 
 
 def frame_file_name(number: int) -> str:
-    """Return the name of a frame in a folder of PNGs."""
+    """Return the name of frame `number`, from 0, in a folder of PNGs."""
     return f"frame_{number:06d}.png"
 
 
 class PictureSegmentWriter:
-    """The frames of a folder of PNGs: `frames/frame_000000.png` and on."""
+    """Keeps the frames of a folder of PNGs as `frames/frame_000000.png` and so on.
+
+    Attributes:
+        frames: Number of frames written.
+        pictures_folder: The folder of the PNGs.
+    """
 
     def __init__(self, folder: Path, record: dict[str, Any]) -> None:
         self.frames = 0
@@ -30,16 +35,20 @@ class PictureSegmentWriter:
         self._synced_frames = 0
 
     def picture_path(self, number: int) -> Path:
-        """Return the file of a frame, from 0."""
+        """Return the file of frame `number`, from 0."""
         return self.pictures_folder / frame_file_name(number)
 
     @property
     def can_flush(self) -> bool:
-        """Never: each picture is whole when it is written."""
+        """False: there is nothing to encode."""
         return False
 
     def write(self, frame: Frame) -> None:
-        """Add a frame, uint8 (H, W, 3). Raises OutputError."""
+        """Add a frame, (H, W, 3) uint8.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
         self.pictures_folder.mkdir(exist_ok=True)
         write_picture(self.picture_path(self.frames), frame.picture, self._comment)
         self.frames += 1
@@ -53,36 +62,46 @@ class PictureSegmentWriter:
         self._synced_frames = self.frames
 
     def prune(self, frames: int) -> None:
-        """Drop nothing: pictures are all that there is."""
+        """Delete nothing: there are no raw frames."""
 
     def resume(self, frames: int) -> None:
-        """Take up the work behind so many frames. Raises OutputError where some are missing."""
-        there = self.count()
-        if there < frames:
-            raise OutputError(
-                f"{self.pictures_folder} is damaged: frames from {there} on are missing; give --fresh to "
-                "start over"
-            )
-        kept = {self.picture_path(number) for number in range(frames)}
-        for path in set(self.pictures_folder.glob("*")) - kept:
+        """Go on after the first `frames` frames; later pictures are deleted.
+
+        Raises:
+            OutputError: Some of them are missing.
+        """
+        available = self.count()
+        if available < frames:
+            raise make_missing_frames_error(self.pictures_folder, available)
+        resumed = {self.picture_path(number) for number in range(frames)}
+        for path in set(self.pictures_folder.glob("*")) - resumed:
             path.unlink()
         self.frames = self._synced_frames = frames
 
     def close(self) -> None:
-        """Do nothing: nothing is under way."""
+        """Do nothing: there is nothing being encoded."""
 
     def count(self) -> int:
-        """Return how many pictures there are, without a gap."""
+        """Return the number of pictures without a gap."""
         number = 0
         while self.picture_path(number).exists():
             number += 1
         return number
 
     def warn_of_changes(self) -> None:
-        """Say nothing: PNGs hold frames as they are."""
+        """Warn of nothing: PNGs hold frames as they are."""
 
-    def write_output(self, part: Path, outline: OutputSpec, record: dict[str, Any]) -> None:
-        """Make a folder of the pictures, with the settings in it. Raises OutputError."""
+    def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
+        """Make a folder of the pictures, with the settings in it.
+
+        Args:
+            part: The folder to make.
+            output_spec: Does not count.
+            record: Settings to write; {} for none.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
         shutil.rmtree(part, ignore_errors=True)
         try:
             shutil.copytree(self.pictures_folder, part, copy_function=_link_or_copy)
@@ -93,7 +112,7 @@ class PictureSegmentWriter:
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """Give a file a second name where the disk can do that, else copy it."""
+    """Make a hard link to a file, or a copy where the file system has no links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,8 +1,8 @@
-"""The plate: what the dream changed, as a film of its own, for compositors.
+"""The residual plate: what the dream changed, as a video of its own, for compositors.
 
-A plate is mid-grey where nothing changed: plate = 128 + dream - source, in 8-bit code values of
-BT.709 R'G'B', channel by channel, clipped to 0 to 255. So source + plate - 128 is the dream again,
-exactly where it differs by no more than 127 levels: "grain merge" in ffmpeg, GIMP and Krita.
+plate = 128 + dream - source, in 8-bit code values of BT.709 R'G'B', for each channel, clipped to 0
+to 255; mid-grey where nothing changed. So source + plate - 128 is the dream again, exactly where
+the difference is from -128 to 127 levels: "grain merge" in ffmpeg, GIMP and Krita.
 """
 
 from __future__ import annotations
@@ -14,101 +14,145 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
-from dreamflow.media.write.output_path import staged_output_path
 from dreamflow.media.write.segments import SegmentWriter
 
 PLATE_MID_GREY = 128
+"""Level of a plate where the dream equals the source."""
 
 
 def make_plate(dream: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Return the plate of a dream and its source, all uint8 (H, W, 3) RGB."""
+    """Return the plate of a dream and its source, all (H, W, 3) uint8 RGB."""
     plate = dream.astype(np.int16) - source + PLATE_MID_GREY
     return plate.clip(0, 255).astype(np.uint8)
 
 
 def plate_format(path: Path) -> tuple[ContainerFormat | None, EncodeOptions]:
-    """Return how a plate is written: without loss, but in .mov, which is ProRes 4444.
+    """Return how a plate is written: without loss, but as ProRes 4444 in .mov.
 
-    Raises OutputError for an unknown suffix, SettingsError for one that loses too much.
+    Args:
+        path: The plate; without suffix, a folder of PNGs, whose format is None.
+
+    Raises:
+        OutputError: The suffix is unknown.
+        SettingsError: The format loses too much.
     """
-    kind = container_format_for(path)
-    if kind is None:
+    container_format = container_format_for(path)
+    if container_format is None:
         return None, EncodeOptions()
-    if kind.suffix == ".gif":
-        raise SettingsError("--plate cannot be a .gif, which has 256 colours; use .mov or .mkv")
-    if kind.suffix == ".mov":
-        return kind, EncodeOptions(codec="prores", quality="master")
-    codec = "ffv1" if kind.suffix == ".mkv" else "auto"
-    return kind, EncodeOptions(codec=codec, lossless=True)
+    if container_format.suffix == ".gif":
+        raise SettingsError(
+            f"{named('plate')} cannot be a .gif, which has 256 colours; use .mov or .mkv",
+            setting="plate",
+            value=str(path),
+            allowed=".mov, .mkv, .mp4, .webm, .webp or a folder",
+        )
+    if container_format.suffix == ".mov":
+        return container_format, EncodeOptions(codec="prores", quality="master")
+    codec = "ffv1" if container_format.suffix == ".mkv" else "auto"
+    return container_format, EncodeOptions(codec=codec, lossless=True)
 
 
 class DreamAndPlateWriter:
-    """The frames of a dream and, in a folder within its own, those of its plate."""
+    """Keeps the frames of a dream and, in a folder within its own, those of its plate.
+
+    Attributes:
+        frames: Number of frames written.
+        plate_target: Where the plate is published.
+        staged_plate: File of the finished plate before it is published.
+    """
 
     def __init__(
-        self, dream: SegmentWriter, folder: Path, target: Path, make: Callable[..., SegmentWriter]
+        self,
+        dream: SegmentWriter,
+        folder: Path,
+        target: Path,
+        make: Callable[[Path, ContainerFormat | None, EncodeOptions], SegmentWriter],
+        staged_plate: Path,
     ) -> None:
-        """Take a dream's reel. make: returns the reel of a format in a folder."""
-        kind, encode = plate_format(target)
+        """Add a plate to a dream's writer.
+
+        Args:
+            dream: Writer of the dream's frames.
+            folder: Folder of the plate's frames.
+            target: Where the plate is published; its suffix says the format.
+            make: Makes a writer of a format in a folder.
+            staged_plate: File of the finished plate before it is published.
+        """
+        container_format, encode = plate_format(target)
         self.frames = 0
-        self.plate_target = target
-        self.staged_plate = staged_output_path(folder, target)
+        self.plate_target, self.staged_plate = target, staged_plate
         self._plate_folder, self._dream_writer = folder, dream
-        self._plate_writer: SegmentWriter = make(folder, kind, encode)
+        self._plate_writer = make(folder, container_format, encode)
 
     @property
     def can_flush(self) -> bool:
-        """Whether there is something that `seal` would do now."""
+        """Whether `flush` would begin to encode a segment."""
         return self._dream_writer.can_flush or self._plate_writer.can_flush
 
     def write(self, frame: Frame) -> None:
-        """Add a frame and its plate. Raises OutputError."""
+        """Add a frame and its plate; a frame without source is its own.
+
+        Raises:
+            OutputError: One of them cannot be written.
+        """
         source = frame.picture if frame.source is None else frame.source
         self._plate_folder.mkdir(exist_ok=True)
-        # First, so that the dream never has a frame whose plate is missing.
+        # The plate first, so that no frame of the dream is without one.
         self._plate_writer.write(replace(frame, picture=make_plate(frame.picture, source)))
         self._dream_writer.write(frame)
         self.frames = self._dream_writer.frames
 
     def flush(self) -> None:
-        """Bring all frames onto the disk for good. Raises OutputError."""
+        """Bring all frames onto the disk.
+
+        Raises:
+            OutputError: Encoding a segment failed.
+        """
         try:
             self._plate_writer.flush()
         finally:
             self._dream_writer.flush()
 
     def prune(self, frames: int) -> None:
-        """Drop what is needed only to go on from an earlier frame than behind so many."""
+        """Delete raw frames that are needed only to resume before frame number `frames`."""
         self._plate_writer.prune(frames)
         self._dream_writer.prune(frames)
 
     def resume(self, frames: int) -> None:
-        """Take up the work behind so many frames. Raises OutputError where some are missing."""
+        """Go on after the first `frames` frames.
+
+        Raises:
+            OutputError: Some of them are missing.
+        """
         self._plate_writer.resume(frames)
         self._dream_writer.resume(frames)
         self.frames = self._dream_writer.frames
 
     def close(self) -> None:
-        """Break off what is under way."""
+        """Stop encoding."""
         self._plate_writer.close()
         self._dream_writer.close()
 
     def count(self) -> int:
-        """Return how many frames there are with their plate."""
+        """Return the number of frames that have their plate."""
         return min(self._dream_writer.count(), self._plate_writer.count())
 
     def warn_of_changes(self) -> None:
-        """Warn of what of the frames the dream cannot show as it is."""
+        """Warn of what the dream's output changes in the frames."""
         self._dream_writer.warn_of_changes()
 
-    def write_output(self, part: Path, outline: OutputSpec, record: dict[str, Any]) -> None:
-        """Make the dream under a name in the folder, and the plate as `part`, without sound."""
-        self._dream_writer.write_output(part, outline, record)
+    def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
+        """Make the dream as `part`, and the plate as `staged_plate`, without sound.
+
+        Raises:
+            OutputError: One of them cannot be written.
+        """
+        self._dream_writer.write_output(part, output_spec, record)
         self._plate_writer.write_output(
-            self.staged_plate, replace(outline, sound=None, chapters=()), record
+            self.staged_plate, replace(output_spec, sound=None, chapters=()), record
         )

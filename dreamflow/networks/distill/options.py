@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dreamflow.core.options.declaration import Options, option
 
@@ -11,6 +12,7 @@ from dreamflow.core.options.declaration import Options, option
 class DistillOptions(Options):
     """How a pocket is made and trained."""
 
+    PANEL: ClassVar[str] = "Training"
     width: float = option(0.5, "Channels, as a share of the teacher's.", above=0, high=1)
     early_width: float = option(
         0.75, "The same for the first two layers, which all others live on.", above=0, high=1

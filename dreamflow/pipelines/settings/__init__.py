@@ -1,1 +1,1 @@
-"""The settings of whole outputs: groups, presets, records, and their course over time."""
+"""Settings of whole outputs: their groups, presets and records, and their values over time."""

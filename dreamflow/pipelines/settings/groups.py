@@ -1,4 +1,4 @@
-"""Groups of settings: those of a clip, those that are kept, and what is kept of them."""
+"""Groups of settings: those of a video, and those that are saved with an output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dreamflow.temporal.options import CarryOptions
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """All the settings of a rendered clip, in their groups."""
+    """All the settings of a dreamed clip, in their groups."""
 
     dream: DreamOptions = DreamOptions()
     carry: CarryOptions = CarryOptions()
@@ -33,46 +33,47 @@ SAVED_OPTION_GROUPS: tuple[type[Options], ...] = (
     SweepOptions,
     ZoomOptions,
 )
-"""The groups whose settings are saved with an output and may stand in a preset."""
+"""The groups whose settings are saved with an output, and may stand in a preset."""
 
 
 def groups_by_saved_setting() -> dict[str, tuple[type[Options], ...]]:
-    """Return the name of every saved setting, and the groups that have it.
+    """Return the groups that have each saved setting, by its name.
 
-    Commands that mean the same by a name have it each with a default of its own.
+    A setting that several commands share is in several groups, each with its own default.
     """
-    found: dict[str, tuple[type[Options], ...]] = {}
+    groups: dict[str, tuple[type[Options], ...]] = {}
     for group in SAVED_OPTION_GROUPS:
         for setting in fields(group):  # type: ignore[arg-type]
-            found[setting.name] = (*found.get(setting.name, ()), group)
-    return found
+            groups[setting.name] = (*groups.get(setting.name, ()), group)
+    return groups
 
 
 def saved_settings_dict(*groups: Options) -> dict[str, Any]:
-    """Return the saved settings of these groups as plain values, ready for TOML or JSON."""
-    plain: dict[str, Any] = {}
-    for group in groups:
-        for setting in fields(group):  # type: ignore[arg-type]
-            if setting.metadata["saved"]:
-                value = getattr(group, setting.name)
-                plain[setting.name] = plain_value(value)
-    return plain
+    """Return the saved settings of some groups as plain values, ready for TOML or JSON."""
+    return {
+        setting.name: plain_value(getattr(group, setting.name))
+        for group in groups
+        for setting in fields(group)  # type: ignore[arg-type]
+        if setting.metadata["saved"]
+    }
 
 
 def defaults_of(name: str) -> list[Any]:
-    """Return the defaults of a saved setting, one of each group that has it, as plain values."""
+    """Return the defaults of a saved setting as plain values, one for each group that has it."""
     return [plain_value(getattr(group, name)) for group in groups_by_saved_setting().get(name, ())]
 
 
 def diff_settings(previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that differ from those wanted, both as plain values, and what they were.
+    """Return the settings that have changed, with their previous values.
 
-    kept: those of what was made before, maybe by an older DreamFlow. One that it did not know yet
-    was as by default.
+    Args:
+        previous: Settings of an earlier output, as plain values. A setting that an older version
+            did not have yet counts as being at its default.
+        current: Settings now, as plain values.
     """
-    found: dict[str, Any] = {}
+    changed: dict[str, Any] = {}
     for name in dict.fromkeys([*current, *previous]):
-        was = [previous[name]] if name in previous else defaults_of(name)
-        if name not in current or current[name] not in was:
-            found[name] = was[0] if was else None
-    return found
+        accepted = [previous[name]] if name in previous else defaults_of(name)
+        if name not in current or current[name] not in accepted:
+            changed[name] = accepted[0] if accepted else None
+    return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dreamflow.core.options.declaration import FloatOrSchedule, Options, option
 
@@ -14,6 +15,7 @@ DEFAULT_HOLD_S = DEFAULT_FADE_S = 1.0
 class ShowOptions(Options):
     """How much of the dream is shown, and where. What is carried between frames is all of it."""
 
+    PANEL: ClassVar[str] = "What is shown"
     strength: FloatOrSchedule = option(
         1.0,
         "How much of the dream is shown: 0 is the source, 1 the dream, 2 twice the change.",

@@ -1,95 +1,132 @@
-"""Presets: TOML files that hold differences from the defaults, and nothing else."""
+"""Presets: TOML files that hold the settings that differ from the defaults."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import SettingsError, suggest_similar
+from dreamflow.core.errors import SettingsError, named, suggest_similar
 from dreamflow.core.options.declaration import Options
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
+"""Key of a preset's one-line description."""
 PACKAGE_FOLDER = Path(__file__).parents[2]
 PRESET_FOLDERS = (PACKAGE_FOLDER / "shipped_presets", PACKAGE_FOLDER.parent / "presets")
-"""Inside an installed package, and in a checkout."""
+"""Where the presets are in an installed package, and in a checkout."""
 
 
 def list_preset_files() -> dict[str, Path]:
     """Return the presets that come with DreamFlow, by name."""
     for folder in PRESET_FOLDERS:
-        found = {path.stem: path for path in sorted(folder.glob("*.toml"))}
-        if found:
-            return found
+        files = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        if files:
+            return files
     return {}
 
 
 def find_preset_file(name: str) -> Path:
-    """Return the file of a preset, by its name or its path. Raises SettingsError."""
+    """Return the file of a preset.
+
+    Args:
+        name: Its name, or the path of a .toml file.
+
+    Raises:
+        SettingsError: There is no such preset or file.
+    """
     if name.lower().endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise SettingsError(f"--preset {name}: there is no such file")
+            raise SettingsError(
+                f"{named('preset')} {name}: there is no such file", setting="preset", value=name
+            )
         return path
-    known = list_preset_files()
-    if name not in known:
-        hint = suggest_similar(name, known) or f"; there are {', '.join(known)}"
-        raise SettingsError(f"there is no preset {name!r}{hint}")
-    return known[name]
+    files = list_preset_files()
+    if name not in files:
+        hint = suggest_similar(name, files) or f"; there are {', '.join(files)}"
+        raise SettingsError(
+            f"there is no preset {name!r}{hint}",
+            setting="preset",
+            value=name,
+            allowed=", ".join(files),
+        )
+    return files[name]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return what is in a TOML file. Raises SettingsError where it is none, or cannot be read."""
+    """Return the content of a TOML file.
+
+    Raises:
+        SettingsError: It is not TOML, or cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+        raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def load_preset(name: str) -> tuple[str, dict[str, Any]]:
-    """Return a preset's description and its settings, checked.
+    """Return a preset's description and its settings.
 
-    Raises SettingsError, with the file and the key, for a file that is no TOML, a key that is not
-    known (with the nearest that is), or a value of a wrong type or out of range.
+    Args:
+        name: Its name, or the path of a .toml file.
+
+    Raises:
+        SettingsError: There is no such preset, it is not TOML, a key is unknown, or a value has a
+            wrong type or is out of range. The error names the file and the key.
     """
     path = find_preset_file(name)
     content = read_toml(path)
     description = content.pop(DESCRIPTION_KEY, "")
     if not isinstance(description, str):
-        raise SettingsError(f"{path}: {DESCRIPTION_KEY} is not a text")
+        raise SettingsError(f"{path}: {DESCRIPTION_KEY} is not a text", where=str(path))
     return description, validate_settings(content, str(path))
 
 
-def validate_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return settings by name with their types and ranges checked; `where` starts each error."""
+def validate_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return settings with their names, types and ranges checked.
+
+    Args:
+        settings: Values by name; names may be written with dashes.
+        where: The file or table, which leads every error.
+
+    Raises:
+        SettingsError: A name is unknown, or a value has a wrong type or is out of range.
+    """
     known = groups_by_saved_setting()
-    good: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for key, value in settings.items():
         name = key.replace("-", "_")
         if name not in known:
             hint = suggest_similar(name, known) or "; `dreamflow video --help` lists all settings"
-            raise SettingsError(f"{where}: {key} is not a setting{hint}")
+            raise SettingsError(
+                f"{where}: {key} is not a setting{hint}", setting=key, value=value, where=where
+            )
         try:
-            good[name] = parse_setting_value(name, value, known[name])
+            checked[name] = parse_setting_value(name, value, known[name])
         except SettingsError as error:
-            raise SettingsError(f"{where}: {error}") from error
-    return good
+            raise error.located(where) from error
+    return checked
 
 
 def parse_setting_value(name: str, value: Any, groups: tuple[type[Options], ...]) -> Any:
-    """Return a setting's value as the first of its groups that takes it does, or raise its error.
+    """Return a setting's value as the first of its groups that accepts it parses it.
 
-    A name that several commands have may be left open in one, and have a default in the other.
+    A setting of several commands may be optional in one, and have a default in another.
+
+    Raises:
+        SettingsError: No group accepts it; the error is that of the first.
     """
-    refused: SettingsError | None = None
+    first_error: SettingsError | None = None
     for group in groups:
         try:
             return group.validate_value(name, value)
         except SettingsError as error:
-            refused = refused or error
-    assert refused is not None
-    raise refused
+            first_error = first_error or error
+    assert first_error is not None
+    raise first_error

@@ -21,10 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamflow.core.blend import parse_blend
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.schedules.schedule import parse_layer_schedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import (
     array_to_tensor,
@@ -36,7 +34,7 @@ from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, octave_step_factor, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import to_exact_rate
+from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.pipeline import PipelineState
@@ -153,9 +151,7 @@ class ZoomPipeline:
                 value=f"{width}x{height}",
                 allowed=f"at least {MIN_FRAME_SIDE_PX} pixels a side",
             )
-        schedule = parse_layer_schedule(self.options.layer)
-        names = schedule.first_keyframe_by_target if schedule else parse_blend(self.options.layer)
-        self.network.check_size(names, height, width)
+        self.network.check_size(self.options.layers.layers, height, width)
 
     def _initialise(self, image: Tensor) -> None:
         path = self.path
@@ -255,7 +251,9 @@ class ZoomPipeline:
         moment = self.path.moment_at(tick)
         options = self.options.at(moment)
         reference = self._reference_frames.at(moment.time) if self._reference_frames else None
-        objective = Objective.parse(self.network, options.layer, reference, options.guidance)
+        objective = Objective(
+            self.network, self.options.layers.at(moment), reference, options.guidance
+        )
         key, shaping = (options.seed, tick), GradientShaping.from_options(options)
         dreamed = dream_octaves(state, objective, plan, options.jitter, key, shaping=shaping)
         # In the order of pixels in memory that OpenCV works on.

@@ -12,8 +12,8 @@ from dreamflow.core.options.values import fit_size, parse_size
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.read.decoders import resize_picture
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+from dreamflow.media.resize import resize_picture
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.pipeline import make_zoom_timeline
 from dreamflow.temporal.noise_base import coloured_noise

@@ -17,8 +17,9 @@ import numpy as np
 
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.media.read.decoders import resize_picture
-from dreamflow.media.stills import temporary_path, write_picture
+from dreamflow.media.atomic_file import temporary_path
+from dreamflow.media.resize import resize_picture
+from dreamflow.media.stills import write_picture
 from dreamflow.media.write.metadata import FOLDER_SETTINGS_FILE, format_record_comment, read_record
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import diff_settings

@@ -1,10 +1,10 @@
-"""Renders a few frames of each file, every one in a process forked from this one.
+"""Render a few frames of each file, every one in a process forked from this one.
 
-    python crowd.py FOLDER SECONDS FILES...
+    python render_files.py FOLDER SECONDS FILES...
 
-Each output is FOLDER/<number>/d.mp4. Of a file that is damaged in its middle all frames are
-rendered. Prints a JSON list with, for each file: its exit code, how
-long it took, and what was said. A process that takes longer than so many seconds is killed.
+Each output is FOLDER/<number>/d.mp4. Files damaged in their middle are rendered whole. Prints a
+JSON list with, for each file: its exit code, how long it took, and what was printed. A process
+that takes longer than SECONDS is killed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-import av  # noqa: F401  what takes long to load is loaded once
+import av  # noqa: F401  what takes long to load is loaded once, before forking
 import cv2  # noqa: F401
 import torch  # noqa: F401
 
@@ -28,7 +28,7 @@ MAX_PROCESSES = 2
 
 
 def start_render(source: str, folder: Path, timeout_s: int) -> int:
-    """Render in a child, and return its process id."""
+    """Render in a child process, and return its id."""
     folder.mkdir()
     child = os.fork()
     if child:
@@ -39,7 +39,7 @@ def start_render(source: str, folder: Path, timeout_s: int) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     options = [*FAST_OPTIONS, "--threads", "1"]
-    if not any(word in source for word in DAMAGED_NAME_PARTS):
+    if not any(part in source for part in DAMAGED_NAME_PARTS):
         options += ["--end", "4"]
     sys.argv = ["dreamflow", "video", source, str(folder / "d.mp4"), *options]
     try:
@@ -50,24 +50,24 @@ def start_render(source: str, folder: Path, timeout_s: int) -> int:
 
 
 def render_all(files: list[str], root: Path, timeout_s: int) -> list[dict[str, object]]:
-    """Render all, some at once, and return what came of each."""
-    coming, running = dict(enumerate(files)), {}
-    results: dict[int, dict[str, object]] = {}
-    while coming or running:
-        while coming and len(running) < MAX_PROCESSES:
-            number = min(coming)
-            child = start_render(coming.pop(number), root / str(number), timeout_s)
+    """Render all files, some at once, and return the outcome of each."""
+    waiting, running = dict(enumerate(files)), {}
+    outcomes: dict[int, dict[str, object]] = {}
+    while waiting or running:
+        while waiting and len(running) < MAX_PROCESSES:
+            number = min(waiting)
+            child = start_render(waiting.pop(number), root / str(number), timeout_s)
             running[child] = (number, time.monotonic())
         child, status = os.wait()
         number, started = running.pop(child)
-        results[number] = {
+        outcomes[number] = {
             "code": os.waitstatus_to_exitcode(status),
             "seconds": round(time.monotonic() - started, 1),
-            "said": (root / str(number) / "log").read_text(errors="replace"),
+            "printed": (root / str(number) / "log").read_text(errors="replace"),
         }
-    return [results[number] for number in sorted(results)]
+    return [outcomes[number] for number in sorted(outcomes)]
 
 
 if __name__ == "__main__":
-    root, patience_s, *files = sys.argv[1:]
-    print(json.dumps(render_all(files, Path(root), int(patience_s))))
+    root, timeout_s, *files = sys.argv[1:]
+    print(json.dumps(render_all(files, Path(root), int(timeout_s))))

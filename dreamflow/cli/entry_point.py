@@ -1,0 +1,79 @@
+"""`main`: run a command; every error ends in one line on stderr and an exit code.
+
+Exit codes: 0 done, 1 an error, 2 a command line that cannot be parsed, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+from dreamflow.cli import terminal
+from dreamflow.cli.app import app
+from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt, suggest_similar
+
+ERROR_EXIT_CODE = 1
+SIGINT_EXIT_CODE = 130
+
+
+def main() -> None:
+    """Run the command line `sys.argv`, and exit."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DreamFlowWarning)
+            warnings.showwarning = terminal.show_warning
+            code = app(standalone_mode=False)
+        if code == SIGINT_EXIT_CODE:  # typer has caught a Ctrl-C before the work began
+            terminal.print_note("stopped")
+    except (Exception, KeyboardInterrupt) as error:
+        if "--debug" in sys.argv:
+            terminal.word_notes(error)
+            raise
+        code = report_error(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def report_error(error: BaseException) -> int:
+    """Print an error on one line of stderr, and return the exit code."""
+    if isinstance(error, (UserInterrupt, KeyboardInterrupt)):
+        terminal.print_note(terminal.format_error(error, "stopped"))
+        return SIGINT_EXIT_CODE
+    if isinstance(error, DreamFlowError):
+        terminal.print_error(terminal.format_error(error))
+        return ERROR_EXIT_CODE
+    if isinstance(error, MemoryError):
+        terminal.print_error("not enough memory: give a smaller --size")
+        return ERROR_EXIT_CODE
+    if hasattr(error, "format_message"):  # typer's: a missing argument, an unknown option
+        return report_usage_error(error)
+    terminal.print_error(terminal.format_internal_error(error))
+    return ERROR_EXIT_CODE
+
+
+def report_usage_error(error: Any) -> int:
+    """Print what typer has found wrong with the command line, and return its exit code."""
+    message = error.format_message()
+    if getattr(error, "option_name", None) and hasattr(error, "possibilities"):
+        message = format_unknown_option(error)
+    if message:  # none where a group without a command has just shown its help
+        terminal.print_error(add_help_hint(" ".join(message.split()).rstrip("."), error))
+    return getattr(error, "exit_code", ERROR_EXIT_CODE)
+
+
+def format_unknown_option(error: Any) -> str:
+    """Return that there is no such option, and those of a similar name, the most similar first."""
+    parameters = error.ctx.command.params if error.ctx else []
+    known = [flag for one in parameters for flag in (*one.opts, *one.secondary_opts)]
+    return error.message + suggest_similar(
+        error.option_name, [flag for flag in known if flag.startswith("--")]
+    )
+
+
+def add_help_hint(message: str, error: Any) -> str:
+    """Return the message of a usage error, and which help to read."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return message
+    see = " See" if message.endswith("?") else "; see"
+    return f"{message}{see} `{context.command_path} --help`"

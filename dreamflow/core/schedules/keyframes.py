@@ -1,0 +1,245 @@
+"""Keyframes: how their text is read, and where a moment lies between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dreamflow.core.errors import SettingsError, suggest_similar
+from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Moment, Timecode, Timeline
+from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
+
+INTERPOLATIONS = ("linear", "smooth", "hold")
+"""From a keyframe to the next: linear; smoothstep, 3x^2 - 2x^3; constant until the next."""
+INTERPOLATIONS_TEXT = " or ".join([", ".join(INTERPOLATIONS[:-1]), INTERPOLATIONS[-1]])
+
+_LAYER_TIME_PATTERN = re.compile(r"[-+.\d]+\s*[a-z%]{0,2}\s*:")
+"""The time that a keyframe of layers begins with; colons alone may separate channels."""
+_LAYER_KEYFRAME_PATTERN = re.compile(r"((?:\d+:)+\d+(?:\.\d*)?|[^:]*?)\s*:\s*(.*)", re.DOTALL)
+"""The longest time, and the layers after it."""
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """A value at a time, as text.
+
+    Attributes:
+        number: Position from 1; 0 for a value without a time.
+        text: The whole keyframe as it was written.
+        timecode: Its time.
+        value: Text of its value.
+        interpolation: One of `INTERPOLATIONS`, up to the next keyframe.
+    """
+
+    number: int
+    text: str
+    timecode: Timecode
+    value: str
+    interpolation: str
+
+    @property
+    def label(self) -> str:
+        """How errors name the keyframe."""
+        return f"keyframe {self.number} ({self.text})" if self.number else value_label(self.text)
+
+
+class KeyframeSequence:
+    """Base of schedules: keyframes in order of time."""
+
+    keyframes: tuple[Keyframe, ...]
+
+    def find_interval(self, moment: Moment) -> tuple[int, int, float]:
+        """Return the positions, from 0, of the keyframes around a moment, and the way between them.
+
+        The way is from 0, at the first one, to 1, with its interpolation applied.
+        """
+        if moment.timeline is None or len(self.keyframes) == 1:
+            return 0, 0, 0.0
+        times = [keyframe.timecode.to_seconds(moment.timeline) for keyframe in self.keyframes]
+        after = next((n for n, time in enumerate(times) if time > moment.time), len(times))
+        before = max(0, after - 1)
+        interpolation = self.keyframes[before].interpolation
+        if after in (0, len(times)) or interpolation == "hold":
+            return before, before, 0.0
+        share = float((moment.time - times[before]) / (times[after] - times[before]))
+        if interpolation == "smooth":
+            share = share * share * (3 - 2 * share)
+        return before, after, share
+
+    def check_keyframes(self, timeline: Timeline) -> list[str]:
+        """Return a note for each keyframe that lies past the end of a partial timeline.
+
+        Raises:
+            SettingsError: Keyframes are out of order, or past the end of a whole timeline.
+        """
+        times = [keyframe.timecode.to_seconds(timeline) for keyframe in self.keyframes]
+        for n in range(1, len(times)):
+            check_keyframe_order(self.keyframes[n - 1], self.keyframes[n], times[n - 1], times[n])
+        late = [
+            keyframe
+            for keyframe, time in zip(self.keyframes, times, strict=True)
+            if time > timeline.length
+        ]
+        notes = [
+            f"{keyframe.label}: it is past the end, {float(timeline.length):.2f} s"
+            for keyframe in late
+        ]
+        if late and not timeline.is_partial:
+            raise SettingsError(
+                f"{notes[0]}; give an earlier time, or one in percent", where=late[0].label
+            )
+        return notes
+
+
+def value_label(text: str) -> str:
+    """Return how errors name a value without a time."""
+    return f"value {text.strip()!r}"
+
+
+def split_at_commas(text: str) -> list[str]:
+    """Return the parts of a text between commas that are not in brackets, stripped."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def has_keyframes(text: str) -> bool:
+    """Return whether the text of a number is meant to have keyframes."""
+    return ":" in text or split_at_commas(text)[0] in INTERPOLATIONS
+
+
+def has_layer_keyframes(text: str) -> bool:
+    """Return whether a text of layers is meant to have keyframes; channels have colons too."""
+    parts = split_at_commas(text)
+    return (
+        len(parts) > 1
+        or parts[0] in INTERPOLATIONS
+        or _LAYER_TIME_PATTERN.match(parts[0]) is not None
+    )
+
+
+def constant_keyframe(text: str) -> Keyframe:
+    """Return the only keyframe of a value without a time."""
+    return Keyframe(0, text.strip(), Timecode(Fraction(0), "frames"), text, "hold")
+
+
+def parse_keyframes(text: str, of_layers: bool = False) -> tuple[Keyframe, ...]:
+    """Return the keyframes of a text, in order.
+
+    Raises:
+        SettingsError: A keyframe cannot be read or is out of order; the error names it.
+    """
+    if not (has_layer_keyframes(text) if of_layers else has_keyframes(text)):
+        return (constant_keyframe(text),)
+    parts, default_interpolation = split_at_commas(text), "linear"
+    if parts[0] in INTERPOLATIONS:
+        default_interpolation = parts.pop(0)
+    if not parts:
+        raise SettingsError(f"{text!r} has no keyframe: write TIME: VALUE, TIME: VALUE")
+    keyframes: list[Keyframe] = []
+    for number, part in enumerate(parts, start=1):
+        later = _parse_keyframe(number, part, default_interpolation, of_layers)
+        for earlier in keyframes:
+            if earlier.timecode.unit == later.timecode.unit:
+                check_keyframe_order(earlier, later, earlier.timecode.amount, later.timecode.amount)
+        keyframes.append(later)
+    return tuple(keyframes)
+
+
+def check_keyframe_order(
+    earlier: Keyframe, later: Keyframe, earlier_time: Fraction, later_time: Fraction
+) -> None:
+    """Raise SettingsError if a keyframe does not come after an earlier one."""
+    if later_time == earlier_time:
+        raise SettingsError(
+            f"{later.label}: {earlier.label} is at the same time; leave one out", where=later.label
+        )
+    if later_time < earlier_time:
+        raise SettingsError(
+            f"{later.label}: it comes before {earlier.label}; put them in order", where=later.label
+        )
+
+
+def map_targets(layers: Sequence[str], change: Callable[[Target], Target]) -> tuple[str, ...]:
+    """Return the texts of a `layer` setting, on a schedule or not, with each target changed.
+
+    Weights, times and interpolations stay as they were written, and so do unchanged targets.
+    """
+
+    def map_blend(text: str) -> str:
+        parts: list[str] = []
+        for part in text.split("+"):
+            name, equals, weight = (piece.strip() for piece in part.partition("="))
+            target = parse_target(name)
+            changed = change(target)
+            parts.append((name if changed == target else str(changed)) + equals + weight)
+        return " + ".join(parts)
+
+    def map_keyframe(text: str) -> str:
+        if text in INTERPOLATIONS:
+            return text
+        time, value = _split_time(text, of_layers=True)
+        value, interpolation = _split_interpolation(value)
+        return f"{time}: {map_blend(value)} {interpolation}".rstrip()
+
+    return tuple(
+        ", ".join(map_keyframe(part) for part in split_at_commas(text))
+        if has_layer_keyframes(text)
+        else map_blend(text)
+        for text in layers
+    )
+
+
+def _parse_keyframe(
+    number: int, text: str, default_interpolation: str, of_layers: bool
+) -> Keyframe:
+    """Return the keyframe of `TIME: VALUE` or `TIME: VALUE INTERPOLATION`."""
+    where = f"keyframe {number} ({text})"
+    time, value = _split_time(text, of_layers)
+    if not time or not value:
+        hint = suggest_similar(text, INTERPOLATIONS)
+        raise SettingsError(
+            f"{where}: write TIME: VALUE, the time as {TIMECODE_SYNTAX}{hint}", where=where
+        )
+    try:
+        timecode = Timecode.parse(time)
+    except SettingsError as error:
+        is_name = of_layers and not time[:1].isdigit()
+        hint = f"; several channels are separated by colons, {time}:3:7:61" if is_name else ""
+        raise SettingsError(f"{where}: {error.message}{hint}", where=where) from None
+    if timecode.unit == "percent" and timecode.amount > 100:
+        raise SettingsError(f"{where}: it is past the end, which is 100%", where=where)
+    value, interpolation = _split_interpolation(value)
+    if interpolation and interpolation not in INTERPOLATIONS:
+        raise SettingsError(
+            f"{where}: {interpolation!r} is not {INTERPOLATIONS_TEXT}"
+            f"{suggest_similar(interpolation, INTERPOLATIONS)}",
+            where=where,
+            allowed=INTERPOLATIONS_TEXT,
+        )
+    return Keyframe(number, text, timecode, value, interpolation or default_interpolation)
+
+
+def _split_time(text: str, of_layers: bool) -> tuple[str, str]:
+    """Return the texts before and after a keyframe's colon; the first is "" without one."""
+    if of_layers:
+        match = _LAYER_KEYFRAME_PATTERN.fullmatch(text.strip())
+        return (match[1], match[2]) if match else ("", text.strip())
+    time, _, value = (piece.strip() for piece in text.rpartition(":"))
+    return time, value
+
+
+def _split_interpolation(value: str) -> tuple[str, str]:
+    """Return a value and the word after it that names an interpolation, or ""."""
+    match = re.fullmatch(r"(.*[\w)])\s+([a-z]+)", value)
+    # Names of classes may have several words.
+    if match is None or (f"{CLASS_LAYER}:" in value and match[2] not in INTERPOLATIONS):
+        return value, ""
+    return match[1], match[2]

@@ -1,0 +1,143 @@
+"""Plans of a carried frame: how many steps of which size in which octave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from temporal_scenes import FRAME_RATES, GAINS
+
+from dreamflow.dream.octaves import OctavePlan
+from dreamflow.dream.options import DreamOptions
+from dreamflow.temporal.gains import REFERENCE_S
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.plans import (
+    plan_fill,
+    plan_refinement,
+    plan_regrowth,
+    scale_plan,
+    spread_steps,
+)
+
+DREAM, CARRY = DreamOptions(), CarryOptions()
+AMOUNTS = st.floats(0, 40)
+DURATIONS = st.floats(0.05, 2)
+
+
+def work(plan: list[OctavePlan]) -> float:
+    """Return the sum of all steps of a plan."""
+    return sum(part.iterations * part.step for part in plan)
+
+
+# --- Steps of a duration
+
+
+@given(AMOUNTS, DURATIONS, st.integers(1, 40))
+def test_steps_and_their_size_make_the_amount(amount: float, frames: float, most: int) -> None:
+    iterations, size = spread_steps(amount, frames, most)
+    assert iterations * size == pytest.approx(amount * frames)
+    assert 1 <= iterations <= max(1, most * frames + 1)
+
+
+@given(AMOUNTS, st.integers(1, 40))
+def test_steps_add_up_to_the_same_in_equal_times(amount: float, most: int) -> None:
+    totals = []
+    for rate in FRAME_RATES:
+        iterations, size = spread_steps(amount, 1 / (rate * REFERENCE_S), most)
+        totals.append(rate * iterations * size)
+    assert totals == pytest.approx([totals[0]] * len(totals))
+
+
+def test_no_steps_are_none() -> None:
+    assert spread_steps(3.0, 1.0, 0) == (0, 0.0)
+
+
+# --- Refinement
+
+
+@pytest.mark.parametrize(
+    ("octaves", "iterations", "expected"),
+    [(4, 3, [(1, 1), (0, 3)]), (1, 8, [(0, 8)]), (4, 0, [])],
+)
+def test_coarser_octaves_have_half_as_many_iterations(
+    octaves: int, iterations: int, expected: list[tuple[int, int]]
+) -> None:
+    plan = plan_refinement(DreamOptions(octaves=octaves), CARRY, iterations)
+    assert [(part.octave, part.iterations) for part in plan] == expected
+
+
+@pytest.mark.parametrize(("stability", "factor"), [(0.0, 2.0), (0.5, 1.0), (0.75, 0.5), (1.0, 0.0)])
+def test_stability_scales_the_steps(stability: float, factor: float) -> None:
+    plan = plan_refinement(DREAM, replace(CARRY, stability=stability), 3)
+    assert all(part.step == pytest.approx(factor * CARRY.carry_step) for part in plan)
+    assert bool(plan) == (factor > 0)
+
+
+def test_a_plan_is_scaled_step_by_step() -> None:
+    plan = plan_refinement(DREAM, CARRY, 3)
+    scaled = scale_plan(plan, 0.3)
+    assert work(scaled) == pytest.approx(0.3 * work(plan))
+    assert [part.iterations for part in scaled] == [part.iterations for part in plan]
+
+
+# --- Fill
+
+
+def test_what_came_into_view_gets_large_steps_most_of_them_one_octave_down() -> None:
+    carry = replace(CARRY, uncover_iterations=2)
+    plan = plan_fill(DREAM, carry, 1.0, GAINS)
+    assert [(part.octave, part.iterations) for part in plan] == [(1, 2), (0, 1)]
+    assert all(part.step == GAINS.fill_step * DREAM.step for part in plan)
+    (only,) = plan_fill(DreamOptions(octaves=1), carry, 1.0, GAINS)
+    assert (only.octave, only.iterations) == (0, 2)
+    assert plan_fill(DREAM, replace(CARRY, uncover_iterations=0), 1.0, GAINS) == []
+
+
+@pytest.mark.parametrize("rate", FRAME_RATES)
+def test_fill_and_regrowth_do_the_same_in_equal_times(rate: int) -> None:
+    frames = 1 / (rate * REFERENCE_S)
+    each_second = 1 / REFERENCE_S
+    for plan_of in (
+        lambda duration: plan_fill(DREAM, CARRY, duration, GAINS),
+        lambda duration: plan_regrowth(DREAM, CARRY, 0.5, duration, GAINS),
+    ):
+        assert rate * work(plan_of(frames)) == pytest.approx(each_second * work(plan_of(1.0)))
+
+
+# --- Regrowth
+
+
+def test_regrowth_is_at_half_the_size_and_grows_with_what_is_missing() -> None:
+    (part,) = plan_regrowth(DREAM, CARRY, 0.2, 1.0, GAINS)
+    assert part.scale**part.octave == pytest.approx(GAINS.regrow_scale, rel=0.05)
+    assert part.step == pytest.approx(GAINS.regrow_step * CARRY.firmness * 0.2 * CARRY.carry_step)
+    (largest,) = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)
+    assert largest.step == pytest.approx(GAINS.regrow_max * CARRY.carry_step)
+    assert largest.iterations == round(CARRY.carry_iterations * GAINS.regrow_iterations)
+
+
+def test_regrowth_takes_the_nearest_octave_that_there_is() -> None:
+    (part,) = plan_regrowth(DreamOptions(octaves=2, octave_scale=4.0), CARRY, 0.5, 1.0, GAINS)
+    assert part.octave == 1
+
+
+def test_regrowth_goes_on_when_locked_and_is_larger_when_loose() -> None:
+    (usual,) = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)
+    assert plan_regrowth(DREAM, replace(CARRY, stability=1), 0.9, 1.0, GAINS) == [usual]
+    (loose,) = plan_regrowth(DREAM, replace(CARRY, stability=0), 0.9, 1.0, GAINS)
+    assert loose.step == 2 * usual.step
+
+
+@pytest.mark.parametrize(
+    ("options", "carry", "missing"),
+    [
+        pytest.param(DREAM, CARRY, 0.9 * GAINS.regrow_above, id="little is missing"),
+        pytest.param(DREAM, replace(CARRY, firmness=0), 0.5, id="firmness 0"),
+        pytest.param(DREAM, replace(CARRY, carry_iterations=0), 0.5, id="no iterations"),
+        pytest.param(DreamOptions(octaves=1), CARRY, 0.5, id="one octave"),
+    ],
+)
+def test_nothing_regrows(options: DreamOptions, carry: CarryOptions, missing: float) -> None:
+    assert plan_regrowth(options, carry, missing, 1.0, GAINS) == []

@@ -1,0 +1,115 @@
+"""Traces of the controller, and their file."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamflow.core.errors import OutputError
+from dreamflow.temporal.trace import StageClock, Trace, TraceFile, read_traces
+
+NAMES = st.sampled_from(["base_effort", "gain_ema", "reference_gain", "overshoot"])
+FINITE = st.floats(-1e6, 1e6)
+TRACES = st.builds(
+    Trace,
+    frame=st.integers(0, 1000),
+    fresh=st.booleans(),
+    seconds=FINITE,
+    confidence=FINITE,
+    effort=FINITE,
+    iterations=st.integers(0, 10),
+    step=FINITE,
+    crops=st.integers(0, 10),
+    regrow_step=FINITE,
+    controller=st.dictionaries(st.integers(0, 3), st.dictionaries(NAMES, FINITE), max_size=2),
+    numbers=st.dictionaries(st.sampled_from(["coverage", "energy.0"]), FINITE),
+    milliseconds=st.dictionaries(st.sampled_from(["advect", "refine"]), FINITE),
+)
+
+
+def write_traces(path: Path, *traces: Trace) -> None:
+    """Write traces to a file, as a render does."""
+    file = TraceFile(path)
+    for trace in traces:
+        file.write(trace)
+    file.close()
+
+
+@given(traces=st.lists(TRACES, max_size=5, unique_by=lambda trace: trace.frame))
+def test_a_file_of_traces_is_read_back(
+    traces: list[Trace], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("trace") / "trace.jsonl"
+    write_traces(path, *traces)
+    expected = sorted(traces, key=lambda trace: trace.frame)
+    assert read_traces(path) == [json.loads(json.dumps(trace.as_row())) for trace in expected]
+
+
+def test_a_frame_that_was_traced_again_has_its_last_row(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    write_traces(path, Trace(0), Trace(1, effort=0.5), Trace(2))
+    write_traces(path, Trace(1, effort=0.25))
+    rows = read_traces(path)
+    assert [row["frame"] for row in rows] == [0, 1, 2] and rows[1]["effort"] == 0.25
+
+
+def test_a_row_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:
+    file = TraceFile(tmp_path / "trace.jsonl")
+    file.write(Trace(3))
+    assert [row["frame"] for row in read_traces(tmp_path / "trace.jsonl")] == [3]
+    file.close()
+
+
+def test_what_is_not_known_yet_is_valid_json(tmp_path: Path) -> None:
+    """JSON has no NaN: other readers would refuse the file."""
+    path = tmp_path / "trace.jsonl"
+    write_traces(path, Trace(0, controller={0: {"gain_ema": math.nan, "base_effort": 0.6}}))
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(constant)
+
+    (line,) = path.read_text().splitlines()
+    row = json.loads(line, parse_constant=refuse)
+    assert row["controller"] == {"0": {"gain_ema": None, "base_effort": 0.6}}
+
+
+def test_a_line_that_was_broken_off_is_made_good_by_the_next_render(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    write_traces(path, Trace(0), Trace(1))
+    path.write_text(path.read_text()[:-20])
+    write_traces(path, Trace(1), Trace(2))
+    assert [row["frame"] for row in read_traces(path)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("content", ["no json", "[1, 2]", '{"effort": 1}', "3"])
+def test_what_is_no_trace_file_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_text(content + "\n")
+    with pytest.raises(OutputError, match=r"trace\.jsonl"):
+        read_traces(path)
+
+
+def test_a_trace_file_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
+    for use in (read_traces, TraceFile):
+        with pytest.raises(OutputError, match="none"):
+            use(tmp_path / "none" / "trace.jsonl")
+
+
+def test_stages_are_timed_in_order() -> None:
+    clock = StageClock(torch.device("cpu"))
+    for name in ("advect", "refine"):
+        with clock.stage(name):
+            pass
+    trace = Trace.of_fresh_frame(5, clock).completed({"coverage": 1.0})
+    assert list(trace.milliseconds) == ["advect", "refine"]
+    assert min(trace.milliseconds.values()) >= 0
+    assert trace == replace(
+        Trace(5, fresh=True), numbers={"coverage": 1.0}, milliseconds=trace.milliseconds
+    )
