@@ -12,6 +12,7 @@ import torch
 from conftest import SAMPLE_CLIP, make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from temporal_scenes import GAINS, make_settings, make_state, make_uniform_motion
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
@@ -43,17 +44,16 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.random_affine import RandomAffine, RandomAffineSampler, magnify
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.ground import Ground, mirrored
+from dreamflow.pipelines.dreamer import VideoDreamer
 from dreamflow.pipelines.image import dream_image
-from dreamflow.pipelines.noise import BRIGHTNESS, noise_about
 from dreamflow.pipelines.settings.options import ZoomOptions
-from dreamflow.pipelines.video import VideoDreamer, dream_video
+from dreamflow.pipelines.video import dream_video
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, dream_zoom
-from dreamflow.temporal.carried import carried_plan
-from dreamflow.temporal.carry import Carried
-from dreamflow.temporal.flow.estimators import Motion
+from dreamflow.temporal import stages
+from dreamflow.temporal.noise_base import BRIGHTNESS, NoiseBase, make_noise
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.refining import refined
+from dreamflow.temporal.plans import plan_refinement
+from dreamflow.temporal.state import CarriedDream, HostFacts
 
 SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
 EACH = {
@@ -291,10 +291,10 @@ def test_octaves_have_their_own_iterations_and_steps() -> None:
     assert [octave_tilt_factor(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
     assert [octave_step_factor(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
     assert octave_tilt_factor(DreamOptions(octaves=1, octave_tilt=1.0), 0) == 1.0
-    carried = carried_plan(options, CarryOptions())
+    carried = plan_refinement(options, CarryOptions(), 3)
     assert [one.octave for one in carried] == [3, 2, 1], "what is not dreamed first is not later"
     assert all(one.step <= CarryOptions.carry_step for one in carried)
-    fine = carried_plan(DreamOptions(octave_tilt=-1.0), CarryOptions())
+    fine = plan_refinement(DreamOptions(octave_tilt=-1.0), CarryOptions(), 3)
     assert [(one.octave, one.iterations) for one in fine] == [(1, 1), (0, 3)]
 
 
@@ -381,20 +381,34 @@ def test_a_carried_dream_is_zoomed_at_any_effort(
     noise_network: Network, least_effort: float
 ) -> None:
     """A spot of the dream moves as far in a frame at any effort, beside areas that are new too."""
-    dreamer = VideoDreamer(
-        noise_network, shaped(iteration_zoom=2.0), CarryOptions(uncover_iterations=0, firmness=0.5)
+    options = shaped(iteration_zoom=2.0)
+    carry = CarryOptions(uncover_iterations=0, firmness=0.5)
+    frame = picture_to_tensor(np.full((81, 81, 3), 110, np.uint8))
+    spot = np.zeros((81, 81), np.float32)
+    cv2.circle(spot, (60, 40), 3, 0.4, -1)
+    residual = torch.from_numpy(spot).expand(1, 3, 81, 81).contiguous()
+    age = torch.ones(1, 1, 81, 81)
+    age[:, :, :8] = 0
+    dream = replace(
+        CarriedDream.begin(residual, GAINS),
+        age=age,
+        reference_gain=1.0,
+        gain_ema=1.0 + (least_effort < 1),
     )
-    dreamer.least_effort = least_effort
-    source = np.full((81, 81, 3), 110, np.uint8)
-    residual, settled = np.zeros((81, 81, 3), np.float32), np.ones((81, 81), np.float32)
-    cv2.circle(residual, (60, 40), 3, (0.4, 0.4, 0.4), -1)
-    settled[:8] = 0
-    carried = {0: Carried(residual, settled, climb=1.0, climbed=1.0 + (least_effort < 1))}
-    image = picture_to_tensor(source)
-    dreamed = refined(image, carried, dreamer.now, (0, 1), least_effort) - image
-    column = np.clip(tensor_to_array(dreamed)[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
+    state = replace(make_state(dream), facts=HostFacts(young_share=8 / 81))
+    step_settings = make_settings(
+        Objective.parse(noise_network, options.layer),
+        dream=options,
+        carry=carry,
+        min_effort=least_effort,
+    )
+    strength = stages.measure_strength(state, step_settings, GAINS)
+    image, _ = stages.refine(frame + residual, frame, state, strength, step_settings, GAINS, (0, 1))
+    change = tensor_to_array(image - frame)
+    column = np.clip(change[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
     at = 20 + float((np.arange(len(column)) * column).sum() / column.sum())
-    steps = sum(part.iterations for part in carried_plan(dreamer.options, dreamer.carry))
+    plan = plan_refinement(options, carry, carry.carry_iterations)
+    steps = sum(part.iterations for part in plan)
     assert at == pytest.approx(40 + 20 * 1.02**steps, abs=0.5)
 
 
@@ -406,7 +420,7 @@ def test_full_noise_hides_the_source(noise_network: Network) -> None:
         dream_image(other, noise_network, options=noise),
     )
     half = dream_image(one, noise_network, options=shaped(noise=0.5)).astype(float)
-    ground = 0.5 * one + 127.5 * (BRIGHTNESS + noise_about(80, 64, 0))
+    ground = 0.5 * one + 127.5 * (BRIGHTNESS + make_noise(80, 64, 0))
     plain = dream_image(one, noise_network, options=SMALL).astype(float) - one
     assert np.abs(half - ground).mean() < 2 * np.abs(plain).mean()
 
@@ -431,52 +445,59 @@ def test_noise_of_a_still_clip_is_the_same_in_each_frame(
         assert np.abs(frame.picture - first).mean() < 4, "two steps of 1.5, and not other noise"
 
 
-def test_noise_moves_with_the_scene_and_keeps_its_strength(noise_network: Network) -> None:
-    dreamer = VideoDreamer(noise_network, shaped(noise=1.0), CarryOptions())
-    ground = dreamer._ground
-    before = tensor_to_array(ground.under(make_texture(64, 80)))
-    flow = np.zeros((64, 80, 2), np.float32)
-    flow[..., 0] = -2.0  # what is here was two pixels to the left
+def noise_of(base: NoiseBase) -> np.ndarray:
+    """Return the noise that a frame of 64x80 is dreamed on, float32 (64, 80, 3)."""
+    return tensor_to_array(base.under(picture_to_tensor(make_texture(64, 80))))
+
+
+def mean_step(noise: np.ndarray, axis: int) -> float:
+    """Return the mean difference of neighbours along an axis."""
+    return float(np.abs(np.diff(noise, axis=axis)).mean())
+
+
+def test_noise_moves_with_the_scene_and_keeps_its_strength() -> None:
+    base = NoiseBase(shaped(noise=1.0), torch.device("cpu"), GAINS)
+    before = noise_of(base)
+    motion = make_uniform_motion(-2, 0, 64, 80)
     for _ in range(10):
-        ground.move(Motion(flow, -flow, np.ones((64, 80), np.float32)))
-    after = tensor_to_array(ground.under(make_texture(64, 80)))
+        base.advance(motion)
+    after = noise_of(base)
     moved, where = after[8:-8, 36:-8], before[8:-8, 16:-28]
     assert np.corrcoef(moved.ravel(), where.ravel())[0, 1] > 0.95
     assert after.std() == pytest.approx(before.std(), rel=0.1)
-    state = dreamer.state()
-    again = VideoDreamer(noise_network, shaped(noise=1.0), CarryOptions())
-    again.restore(state)
-    assert torch.equal(
-        again._ground.under(make_texture(64, 80)), ground.under(make_texture(64, 80))
-    )
+    again = NoiseBase(shaped(noise=1.0), torch.device("cpu"), GAINS)
+    again.restore(base.state())
+    assert np.array_equal(noise_of(again), after)
 
 
 def test_noise_keeps_its_statistics_through_a_long_pan(noise_network: Network) -> None:
     """Nothing grows that was not there, and what comes into view is no streak."""
-    ground = Ground(shaped(noise=1.0), torch.device("cpu"))
-    before = tensor_to_array(ground.under(make_texture(64, 80)))
-    flow = np.full((64, 80, 2), -0.5, np.float32)
-    trust = np.ones((64, 80), np.float32)
-    trust[:1], trust[:, :1] = 0, 0
+    base = NoiseBase(shaped(noise=1.0), torch.device("cpu"), GAINS)
+    before = noise_of(base)
+    confidence = np.ones((64, 80), np.float32)
+    confidence[:1], confidence[:, :1] = 0, 0
+    pan = make_uniform_motion(-0.5, -0.5, 64, 80, confidence)
     for _ in range(200):
-        ground.move(Motion(flow, -flow, trust))
-    after = tensor_to_array(ground.under(make_texture(64, 80)))
+        base.advance(pan)
+    after = noise_of(base)
     assert after.std() == pytest.approx(before.std(), rel=0.3)
     for axis in (0, 1):
-        steps = [np.abs(np.diff(noise, axis=axis)).mean() for noise in (before, after)]
-        assert 0.6 < steps[1] / steps[0] < 1.7
+        assert 0.6 < mean_step(after, axis) / mean_step(before, axis) < 1.7
     # And after a pan, where all has come into view lately, the camera trembles.
     for turn in range(100):
-        flow = np.full((64, 80, 2), 0.4 if turn % 2 else -0.4, np.float32)
-        ground.move(Motion(flow, -flow, trust))
-    steps = [
-        np.abs(np.diff(noise, axis=0)).mean()
-        for noise in (before, tensor_to_array(ground.under(make_texture(64, 80))))
-    ]
-    assert 0.6 < steps[1] / steps[0] < 1.7
-    assert list(mirrored(3, 0)) == [0, 1, 2]
-    assert list(mirrored(3, 2)) == [2, 2, 1]
-    assert list(mirrored(3, -1)) == [0, 0, 1]
+        shift = 0.4 if turn % 2 else -0.4
+        base.advance(make_uniform_motion(shift, shift, 64, 80, confidence))
+    assert 0.6 < mean_step(noise_of(base), 0) / mean_step(before, 0) < 1.7
+
+
+def test_noise_beyond_its_edge_is_mirrored() -> None:
+    """Where nothing can be carried, it is where all of the noise has moved to."""
+    base = NoiseBase(shaped(noise=1.0), torch.device("cpu"), GAINS)
+    before = noise_of(base)
+    base.advance(make_uniform_motion(-3, 0, 64, 80, 0.0))
+    after = noise_of(base)
+    mirrored = np.concatenate([before[:, 2::-1], before[:, :-3]], axis=1)
+    assert np.corrcoef(after.ravel(), mirrored.ravel())[0, 1] > 0.99
 
 
 def test_a_restored_dreamer_goes_on_with_the_same_noise(noise_network: Network) -> None:
@@ -497,7 +518,7 @@ def test_a_restored_dreamer_goes_on_with_the_same_noise(noise_network: Network) 
 def test_a_zoom_starts_from_noise(noise_network: Network) -> None:
     picture, zoom = make_texture(48, 64), ZoomOptions(seconds=0.2, fps=12.0)
     first = next(dream_zoom(picture, noise_network, shaped(noise=1.0), zoom)).picture / 255
-    margin = np.abs(first - (BRIGHTNESS + noise_about(64, 48, 0))).mean()
+    margin = np.abs(first - (BRIGHTNESS + make_noise(64, 48, 0))).mean()
     assert margin < 0.05
     assert ZoomPipeline(picture, noise_network, shaped(gradient="laplacian"), zoom).total == 2
 
