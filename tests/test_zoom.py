@@ -26,8 +26,8 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.options import DreamOptions
-from dreamflow.jobs.job import RenderControls
-from dreamflow.jobs.render_zoom import ZoomSettings, make_zoom_start_picture, render_zoom
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.render_zoom import render_zoom
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import read_picture, write_picture
@@ -43,6 +43,7 @@ from dreamflow.pipelines.zoom.pipeline import (
     make_zoom_timeline,
     schedule_zoom_layers,
 )
+from dreamflow.pipelines.zoom.start_picture import ZoomSettings, make_zoom_start_picture
 from dreamflow.temporal.noise_base import coloured_noise
 
 Cli = Callable[..., CommandResult]

@@ -12,6 +12,7 @@ from dreamflow.core.options.values import parse_octave_iterations
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule, parse_layers
 from dreamflow.core.targets import PICK_SYNTAX, ChannelPick
 from dreamflow.core.wording import format_count
+from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 
 SHAPING_PANEL = "Shaping"
 
@@ -24,7 +25,9 @@ class DreamOptions(Options):
     """
 
     PANEL: ClassVar[str] = "Dream"
-    network: str = option("pocket", "Network that dreams: `dreamflow models list` shows them.")
+    network: str = option(
+        DEFAULT_NETWORK, "Network to dream with; `dreamflow models list` lists them."
+    )
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
         "Layer, channels (LAYER:61, LAYER:3:7:10-20) or class (class:tabby) to dream on; repeat as "
@@ -34,31 +37,39 @@ class DreamOptions(Options):
     )
     channels: str | None = option(
         None,
-        "Only so many channels of each layer, by how they respond to the first picture: "
-        "strongest 5, weakest 5 or random 5.",
+        "Dream on only some channels of each layer, chosen by their response to the first "
+        "picture: strongest 5, weakest 5 or random 5.",
         metavar="'PICK N'",
     )
     guided_by: str | None = option(
         None,
-        "A picture or a clip whose features are dreamed into this one, in step with it.",
+        "Picture or clip whose features are dreamed into yours; a clip frame by frame.",
         metavar="FILE",
     )
     guidance: FloatOrSchedule = option(
         1.0,
-        "How much --guided-by counts: from 0, as without it, to 1.",
+        "Weight of --guided-by: from 0, no effect, to 1.",
         low=0,
         high=1,
         scheduled=True,
         needs=("guided_by", None),
     )
     octaves: IntOrSchedule = option(
-        4, "Sizes dreamed at, coarse to fine.", low=1, high=16, scheduled=True
+        4,
+        "Number of sizes that a picture is dreamed at, from coarse to fine.",
+        low=1,
+        high=16,
+        scheduled=True,
     )
     octave_scale: FloatOrSchedule = option(
-        1.4, "Ratio of one size to the next.", above=1, high=4, scheduled=True
+        1.4, "Ratio of each size to the next smaller one.", above=1, high=4, scheduled=True
     )
     iterations: IntOrSchedule = option(
-        10, "Steps per octave; 0 gives the source back.", low=0, high=1000, scheduled=True
+        10,
+        "Steps at each size (octave); 0 returns the source unchanged.",
+        low=0,
+        high=1000,
+        scheduled=True,
     )
     step: FloatOrSchedule = option(
         1.5,
@@ -74,7 +85,7 @@ class DreamOptions(Options):
     # Shaping: from here to the end of the class.
     noise: float = option(
         0.0,
-        "Share of noise in what is dreamed on: 0 is the source, 1 noise alone.",
+        "Share of noise in the picture that is dreamed on: 0 is the source, 1 only noise.",
         low=0,
         high=1,
         panel=SHAPING_PANEL,
@@ -87,7 +98,7 @@ class DreamOptions(Options):
     )
     octave_tilt: FloatOrSchedule = option(
         0.0,
-        "From -1, most of each step in fine detail, to 1, most of it in large forms.",
+        "From -1, mostly fine detail, to 1, mostly large forms.",
         low=-1,
         high=1,
         scheduled=True,
@@ -95,13 +106,13 @@ class DreamOptions(Options):
     )
     gradient: str = option(
         "plain",
-        "plain; smooth, blurred for soft forms; or laplacian, all sizes of detail alike.",
+        "plain; smooth: blurred, for soft forms; laplacian: fine and coarse detail alike.",
         choices=("plain", "smooth", "laplacian"),
         panel=SHAPING_PANEL,
     )
     smoothing: FloatOrSchedule = option(
         1.0,
-        "Pixels that --gradient smooth blurs by.",
+        "Blur of --gradient smooth, in pixels.",
         above=0,
         high=16,
         scheduled=True,
@@ -110,7 +121,7 @@ class DreamOptions(Options):
     )
     laplacian_levels: int = option(
         4,
-        "Sizes of detail that --gradient laplacian evens out.",
+        "Number of sizes of detail that --gradient laplacian evens out.",
         low=1,
         high=8,
         panel=SHAPING_PANEL,
@@ -118,7 +129,7 @@ class DreamOptions(Options):
     )
     total_variation: FloatOrSchedule = option(
         0.0,
-        "Weight of a pull towards a dream without grain; the source stays sharp.",
+        "How strongly grain is removed from the dream; the source stays sharp.",
         low=0,
         high=4,
         scheduled=True,
@@ -126,13 +137,13 @@ class DreamOptions(Options):
     )
     colour: str = option(
         "free",
-        "free; luminance, dreamed in light and dark; or source, dreamed freely and recoloured.",
+        "free; luminance: only light and dark is dreamed; source: recoloured like the source.",
         choices=("free", "luminance", "source"),
         panel=SHAPING_PANEL,
     )
     iteration_zoom: FloatOrSchedule = option(
         0.0,
-        "Percent that the dream, not the source, moves outwards in each step.",
+        "Percent that the dream grows outwards in each step; the source stays.",
         low=-10,
         high=10,
         scheduled=True,
@@ -140,7 +151,7 @@ class DreamOptions(Options):
     )
     jitter_rotation: FloatOrSchedule = option(
         0.0,
-        "Largest random turn before each step, in degrees.",
+        "Largest random rotation before each step, in degrees.",
         low=0,
         high=180,
         scheduled=True,

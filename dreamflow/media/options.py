@@ -22,10 +22,8 @@ class ClipOptions(Options):
         None, "Fit into WIDTHxHEIGHT (or make the longer side N); keeps the aspect.", metavar="SIZE"
     )
     start: str | None = option(None, "First frame: 48, 2s, 1:02.5 or 40%.", metavar="WHEN")
-    end: str | None = option(
-        None, "End, that frame not included: 96, 4s, 1:02.5 or 60%.", metavar="WHEN"
-    )
-    every: int = option(1, "Take every Nth frame; the length stays.", low=1, high=100000)
+    end: str | None = option(None, "Frame to stop before: 96, 4s, 1:02.5 or 60%.", metavar="WHEN")
+    every: int = option(1, "Take only every Nth frame; the length stays.", low=1, high=100000)
     fps: float | None = option(
         None,
         "Resample to this many frames per second (a folder of pictures: its rate, else 24).",
@@ -34,7 +32,7 @@ class ClipOptions(Options):
     )
     decoder: str = option(
         "auto",
-        "opencv, pyav, or auto: OpenCV where its colours are right.",
+        "opencv, pyav, or auto: OpenCV if its colours are right for the file.",
         choices=("auto", "opencv", "pyav"),
     )
 
@@ -50,7 +48,7 @@ class EncodeOptions(Options):
     PANEL: ClassVar[str] = "Output"
     codec: str = option(
         "auto",
-        "h264, h265, av1, vp9, prores, ffv1, or auto: what plays everywhere.",
+        "h264, h265, av1, vp9, prores, ffv1, or auto: one that plays everywhere.",
         choices=("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1"),
     )
     quality: str = option(
@@ -61,7 +59,7 @@ class EncodeOptions(Options):
     crf: int | None = option(
         None, "Quality by number: 17 is good, 26 draft, 11 master.", low=0, high=51
     )
-    lossless: bool = option(False, "Keep every pixel exactly as it was dreamed; large files.")
+    lossless: bool = option(False, "Keep every pixel exactly as dreamed; large files.")
 
     def _check_combination(self) -> None:
         if self.lossless and self.crf is not None:

@@ -1,6 +1,6 @@
-"""Image networks that can be dreamed on, and where their weights are kept.
+"""Image networks that can be dreamed on, and their weights.
 
-The names here are loaded when first used: what weights there are can be told without PyTorch.
+The names here are imported at their first use, so that weights can be listed without PyTorch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The classes that a network tells apart: their names, and which one a name means.
+"""The classes that a network tells apart: their names, and the class that a name means.
 
 The 1,000 classes of ImageNet's challenge come in the same order from Caffe and from torchvision
-(that of their WordNet numbers); torchvision's list of their names stands for both.
+(that of their WordNet numbers), so torchvision's list of their names serves for both.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ CLASS_COUNTS = {"googlenet": 1000, "places205": 205, "places365": 365}
 """Classes of the networks that are not torchvision's; pocket has none."""
 
 IMAGENET_CLASS_COUNT = 1000
+"""Classes of ImageNet's challenge."""
 IMAGENET_CLASS_GROUPS = {
     "ape": "365-369",
     "bear": "294-297",
@@ -52,17 +53,21 @@ IMAGENET_CLASS_GROUPS = {
     "whale": "147-148",
     "wolf": "269-272",
 }
-"""What ImageNet's classes are called in common words, where their names are those of breeds and
-species: by number, for what is alike stands side by side there."""
+"""ImageNet's classes by common words, since their own names are those of breeds and species. They
+are numbers and ranges, joined by colons: related classes have adjacent numbers."""
 MAX_SUGGESTED_CLASSES = 6
-"""Names of classes that an error suggests."""
+"""Names of classes that an error suggests, at most."""
 
 
 @lru_cache
 def load_class_names(network: str) -> tuple[str, ...]:
-    """Return the names of a network's classes, in order; none where they are not known.
+    """Return the names of a network's classes, in order; () where they are unknown.
 
-    Raises DependencyError where torchvision, which has them, cannot be imported.
+    Args:
+        network: As `load_network` takes it.
+
+    Raises:
+        DependencyError: torchvision, which holds the names, cannot be imported.
     """
     if network == "googlenet":
         network = f"{TORCHVISION_PREFIX}alexnet"
@@ -75,7 +80,7 @@ def load_class_names(network: str) -> tuple[str, ...]:
 
 
 def expected_class_layer(network: str) -> dict[str, Layer]:
-    """Return the layer of a network's classes, if it is to have one, before it is loaded."""
+    """Return the layer of classes that a network should have, by name, before it is loaded."""
     count = (
         len(load_class_names(network))
         if network.startswith(TORCHVISION_PREFIX)
@@ -85,94 +90,146 @@ def expected_class_layer(network: str) -> dict[str, Layer]:
 
 
 def find_class_index(network: str, name: str, count: int) -> int:
-    """Return the number of the class of that name, of `count`.
+    """Return the number of a class by its name.
 
-    Case does not matter, nor whether words are parted by spaces, - or _. Raises SettingsError with
-    the nearest names.
+    Args:
+        network: As `load_network` takes it.
+        name: Of the class. Case does not matter, nor whether words are separated by spaces, hyphens
+            or underscores.
+        count: Classes that the network has.
+
+    Raises:
+        SettingsError: No class has that name, or several have; the message suggests what to write.
     """
     names = load_class_names(network)[:count]
     if not names:
         raise SettingsError(
             f"the classes of {network} have no names here: give a number, class:0 to "
-            f"class:{count - 1}"
+            f"class:{count - 1}",
+            setting="layer",
+            value=name,
         )
-    for same in (str, normalise_class_name):
-        found = [number for number, known in enumerate(names) if same(known) == same(name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            either = " or ".join(f"class:{number}" for number in found)
-            raise SettingsError(f"{name!r} is the name of several classes: write {either}")
-    raise SettingsError(f"{network} knows no class {name!r}{suggest_classes(network, name, names)}")
+    for normalise in (str, normalise_class_name):
+        matches = [n for n, known in enumerate(names) if normalise(known) == normalise(name)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            either = " or ".join(f"class:{number}" for number in matches)
+            raise SettingsError(
+                f"{name!r} is the name of several classes: write {either}",
+                setting="layer",
+                value=name,
+            )
+    raise SettingsError(
+        f"{network} knows no class {name!r}{suggest_classes(network, name, names)}",
+        setting="layer",
+        value=name,
+    )
 
 
 def suggest_classes(network: str, name: str, names: Sequence[str]) -> str:
-    """Return which classes may be meant by a name that none has."""
-    of_word = search_classes(name, names, whole_words=True)
-    if not of_word:
+    """Return what to write instead of a name that no class has, as the end of an error message."""
+    with_word = search_classes(name, names, whole_words=True)
+    if not with_word:
         hint = suggest_similar(name.replace("_", " "), names)
         return hint or f"; `dreamflow classes --network {network}` lists them"
     more: list[str] = []
-    if kind := find_class_group(name, len(names)):
-        more.append(f"{Target(CLASS_LAYER, kind)} are all of that kind")
-    if len(of_word) > MAX_SUGGESTED_CLASSES:
-        more.append(f"`dreamflow classes {quote(name)}` lists {len(of_word)}")
-    hint = did_you_mean([names[number] for number in of_word[:MAX_SUGGESTED_CLASSES]])
+    if group := find_class_group(name, len(names)):
+        more.append(f"{Target(CLASS_LAYER, group)} are all of that kind")
+    if len(with_word) > MAX_SUGGESTED_CLASSES:
+        more.append(f"`dreamflow classes {quote(name)}` lists {len(with_word)}")
+    hint = did_you_mean([names[number] for number in with_word[:MAX_SUGGESTED_CLASSES]])
     return f"{hint} {'; '.join(more)}".rstrip()
 
 
 def search_classes(word: str, names: Sequence[str], whole_words: bool = False) -> list[int]:
-    """Return the numbers of the classes of a kind, then of those with a word in their name.
+    """Return the numbers of the classes that a word means, or whose names hold it.
 
-    whole: not with a part of a word.
+    Args:
+        word: A common word for a group of classes, or a part of names.
+        names: Of all classes, in order.
+        whole_words: Whether the word must not be a part of a longer word.
+
+    Returns:
+        The classes of the group first, then the others.
     """
-    wanted, kind = normalise_class_name(word), find_class_group(word, len(names))
-    spaced = f" {wanted} " if whole_words else wanted
-    named = (
-        number for number, name in enumerate(names) if spaced in f" {normalise_class_name(name)} "
-    )
-    return list(dict.fromkeys([*kind, *named]))
+    normalised, group = normalise_class_name(word), find_class_group(word, len(names))
+    pattern = f" {normalised} " if whole_words else normalised
+    matches = (n for n, name in enumerate(names) if pattern in f" {normalise_class_name(name)} ")
+    return list(dict.fromkeys([*group, *matches]))
 
 
 def find_class_group(word: str, count: int) -> tuple[int, ...]:
-    """Return the numbers of the classes, of `count`, that a common word is for, or none."""
-    wanted = normalise_class_name(word)
-    kind = (
-        IMAGENET_CLASS_GROUPS.get(wanted) or IMAGENET_CLASS_GROUPS.get(wanted.removesuffix("s"))
-        if count == IMAGENET_CLASS_COUNT
-        else None
-    )
-    return parse_target(f"{CLASS_LAYER}:{kind}").channels if kind else ()
+    """Return the numbers of the classes that a common word, such as "dogs", means; or ().
+
+    Args:
+        word: In the singular or with a final s.
+        count: Classes that the network has; groups are known of ImageNet's 1,000 only.
+    """
+    if count != IMAGENET_CLASS_COUNT:
+        return ()
+    normalised = normalise_class_name(word)
+    groups = (IMAGENET_CLASS_GROUPS.get(w) for w in (normalised, normalised.removesuffix("s")))
+    group = next(filter(None, groups), None)
+    return parse_target(f"{CLASS_LAYER}:{group}").channels if group else ()
 
 
 def normalise_class_name(name: str) -> str:
-    """Return a name as it is compared."""
+    """Return a name as it is compared: lower case, its words separated by single spaces."""
     return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
 def resolve_channels(network: str, layers: Mapping[str, Layer], target: Target) -> tuple[int, ...]:
-    """Return the channels of a target; of a whole layer, or where they are yet to be picked, none.
+    """Return the channels of a target, in rising order.
 
-    Raises SettingsError for a layer, a channel or a class that the network does not have.
+    Args:
+        network: As `load_network` takes it.
+        layers: Facts of its layers, by name.
+        target: What is dreamed on.
+
+    Returns:
+        The channels; () for a whole layer, and where they are yet to be picked by their response.
+
+    Raises:
+        SettingsError: The network has no such layer, channel or class.
     """
     layer = find_layer(network, layers, target.layer)
     if target.layer == CLASS_LAYER and target.is_whole_layer:
-        raise SettingsError("class: say which one, as class:tabby or class:281")
+        raise SettingsError(
+            "class: name one, as class:tabby or class:281", setting="layer", value=CLASS_LAYER
+        )
     names = [find_class_index(network, name, layer.channels) for name in target.names]
     channels = tuple(sorted({*target.channels, *names}))
-    what = "classes" if target.layer == CLASS_LAYER else "channels"
-    there = f"{network if target.layer == CLASS_LAYER else layer.name} has {layer.channels} {what}"
+    noun = "classes" if target.layer == CLASS_LAYER else "channels"
+    owner = network if target.layer == CLASS_LAYER else layer.name
+    has = f"{owner} has {layer.channels} {noun}"
     if channels and channels[-1] >= layer.channels:
-        raise SettingsError(f"{there}, 0 to {layer.channels - 1}: there is no {channels[-1]}")
+        allowed = f"0 to {layer.channels - 1}"
+        raise SettingsError(
+            f"{has}, {allowed}: there is no {channels[-1]}",
+            setting="layer",
+            value=str(target),
+            allowed=allowed,
+        )
     if target.pick and target.pick.count > layer.channels:
-        raise SettingsError(f"{there}: there are no {target.pick.count} to choose")
+        raise SettingsError(
+            f"{has}: there are no {target.pick.count} to choose",
+            setting="layer",
+            value=str(target),
+            allowed=f"at most {layer.channels}",
+        )
     return channels
 
 
 def check_network_has_target(network: str, layers: Mapping[str, Layer], target: Target) -> None:
-    """Raise SettingsError for what a network will not have; layers: as known before it is loaded.
+    """Raise SettingsError for a target that a network will not have once it is loaded.
 
-    Whether the file of its weights has a classifier is seen when it is read.
+    Whether its weights file has a classifier is known only when the file is read.
+
+    Args:
+        network: As `load_network` takes it.
+        layers: Facts of its layers, by name, as known before it is loaded.
+        target: The target.
     """
-    more = expected_class_layer(network) if target.layer == CLASS_LAYER else {}
-    resolve_channels(network, {**layers, **more}, target)
+    classes = expected_class_layer(network) if target.layer == CLASS_LAYER else {}
+    resolve_channels(network, {**layers, **classes}, target)

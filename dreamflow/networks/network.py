@@ -1,4 +1,4 @@
-"""What can be dreamed on: named layers, and their activations for an image."""
+"""What can be dreamed on: a network's named layers, and their activations for an image."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamflow.core.errors import SettingsError, did_you_mean, suggest_similar
+from dreamflow.core.errors import SettingsError, did_you_mean, named, suggest_similar
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.targets import CLASS_LAYER
+from dreamflow.networks.caffe.googlenet_graph import make_googlenet_nodes
 
 
 @dataclass(frozen=True)
 class Layer:
     """Facts of a layer.
 
-    channels: feature maps. stride: pixels of the picture per position; 0 where there is one
-    position for all of it. receptive_field: pixels of the picture, per side, that one position
-    sees; None where it sees all, or nobody knows.
-    depth: convolutions on the longest way from the picture. smallest: the least side, in pixels,
-    of a picture that reaches the layer. category: of the 2015 guide, or "".
+    Attributes:
+        name: Of the layer.
+        channels: Feature maps.
+        stride: Image pixels per position; 0 where there is one position for the whole image.
+        receptive_field: Image pixels, per side, that one position sees; None where it sees all of
+            them, or it is unknown.
+        depth: Convolutions on the longest path from the image.
+        smallest: Least side, in pixels, of an image that reaches the layer.
+        category: In the 2015 guide, or "".
     """
 
     name: str
@@ -37,15 +42,19 @@ class Layer:
 class Network(ABC):
     """An image network with fixed weights, on one device.
 
-    name: as `load_network` knows it. layers: facts by layer name, shallow to deep.
-    weights_hash: SHA-256 of the weights file (of the tensors where there is no file), or "".
-    classes: facts of the layer of its classes (`dreamflow.core.targets.CLASS`), a channel each before
-    the softmax; None where it has no classifier. device: where it is, and where images must be.
-    dtype: of its weights and activations within; images and what `activations` gives are float32.
+    Attributes:
+        name: As `load_network` knows it.
+        layers: Facts by layer name, shallow to deep.
+        weights_hash: SHA-256 of the weights file (of the tensors where there is no file), or "".
+        class_layer: Facts of the layer of its classes (`dreamflow.core.targets.CLASS_LAYER`), one
+            channel each before the softmax; None where it has no classifier.
+        device: Where it is, and where images must be.
+        dtype: Of its weights and its activations inside; images, and the activations that
+            `activations` returns, are float32.
     """
 
     bfloat16_validated = False
-    """Whether its dreams were seen to be as good in it, with real weights, and faster."""
+    """Whether dreams in bfloat16, with real weights, were measured to be as good, and faster."""
 
     def __init__(self, name: str, layers: Mapping[str, Layer], weights_hash: str = "") -> None:
         self.name = name
@@ -71,37 +80,59 @@ class Network(ABC):
         self._machine = machine
 
     def layer(self, name: str) -> Layer:
-        """Return the facts of a layer, or raise SettingsError with the nearest names."""
+        """Return the facts of a layer.
+
+        Raises:
+            SettingsError: There is none; the message suggests the nearest names.
+        """
         return find_layer(self.name, self.all_layers, name)
 
     @property
     def all_layers(self) -> dict[str, Layer]:
-        """The facts of the layers by name, with that of the classes where there is one."""
+        """The facts of the layers by name, the layer of classes included where there is one."""
         return self.layers | ({CLASS_LAYER: self.class_layer} if self.class_layer else {})
 
     def activations(self, image: Tensor, layer_names: Iterable[str]) -> dict[str, Tensor]:
-        """Return the wanted layers' activations, computing nothing that they do not need.
+        """Return the activations of layers, computing nothing that they do not need.
 
-        image: float32 (1, 3, H, W), RGB in [0, 1]. Each activation is float32 (1, C, h, w). Raises
-        SettingsError for an unknown layer or a picture that is too small for it.
+        Args:
+            image: (1, 3, H, W) float32, RGB in [0, 1].
+            layer_names: Of the layers wanted.
+
+        Returns:
+            (1, C, h, w) float32 by layer.
+
+        Raises:
+            SettingsError: A layer is unknown, or the image is too small for it.
         """
         names = tuple(layer_names)
         self.check_size(names, *image.shape[2:])
-        return {name: found.float() for name, found in self.compute(image, names).items()}
+        return {name: maps.float() for name, maps in self.compute(image, names).items()}
 
     def check_size(self, names: Iterable[str], height: int, width: int) -> None:
-        """Raise SettingsError where a picture is too small for one of some layers."""
+        """Raise SettingsError where an image is too small for one of the layers."""
         for name in names:
             smallest = self.layer(name).smallest
             if min(height, width) < smallest:
                 raise SettingsError(
-                    f"a picture of {width}x{height} is too small for {name}, "
-                    f"which needs {smallest} pixels a side; give a larger --size"
+                    f"a picture of {width}x{height} is too small for {name}, which needs "
+                    f"{smallest} pixels a side; give a larger {named('size')}",
+                    setting="size",
+                    value=f"{width}x{height}",
+                    allowed=f"at least {smallest} pixels a side",
                 )
 
     @abstractmethod
     def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-        """Return the activations of known layers for an image that is large enough for them."""
+        """Return the activations of known layers for an image that is large enough for them.
+
+        Args:
+            image: (1, 3, H, W) float32, RGB in [0, 1].
+            names: Of the layers.
+
+        Returns:
+            (1, C, h, w) by layer, in the network's dtype.
+        """
 
     @abstractmethod
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Network:
@@ -109,29 +140,41 @@ class Network(ABC):
 
 
 def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
-    """Return the layer of that name, or raise SettingsError with the nearest names."""
-    if name == CLASS_LAYER and name not in layers:
+    """Return the facts of a layer by its name.
+
+    Args:
+        network: Name of the network, for the message.
+        layers: Facts of its layers, by name.
+        name: Of the layer.
+
+    Raises:
+        SettingsError: There is none; the message suggests the nearest names.
+    """
+    if name in layers:
+        return layers[name]
+    if name == CLASS_LAYER:
         raise SettingsError(
             f"{network}, or the file of its weights, has no classifier: there are no classes to "
-            "dream on; googlenet and torchvision's networks have one"
+            "dream on; googlenet and torchvision's networks have one",
+            setting="layer",
+            value=name,
         )
-    if name not in layers:
-        inside = [known for known in layers if known.startswith(f"{name}.")]
-        if inside:
-            raise SettingsError(f"{network} has no layer {name!r}; its last step is {inside[-1]}")
-        if network == "pocket" and name in _load_googlenet_layers():
-            raise SettingsError(f"pocket has no layer {name!r}; --network googlenet has it")
-        # Of a module, or a part of its name, what comes out of it is meant first.
-        ordered = sorted(layers, key=lambda known: not known.endswith("/output"))
-        parts = [known for known in ordered if known.casefold().startswith(f"{name.casefold()}/")]
-        hint = did_you_mean(parts[:3]) or suggest_similar(name, ordered)
-        hint = hint or f"; `dreamflow layers --network {network}` lists them"
-        raise SettingsError(f"{network} has no layer {name!r}{hint}")
-    return layers[name]
+    raise SettingsError(
+        f"{network} has no layer {name!r}{_suggest_layer(network, layers, name)}",
+        setting="layer",
+        value=name,
+    )
 
 
-def _load_googlenet_layers() -> Mapping[str, Layer]:
-    """Return the layers of the network that pocket was made from, deeper ones than its own too."""
-    from dreamflow.networks.caffe import googlenet  # which stands on this module
-
-    return googlenet.describe_googlenet_layers()
+def _suggest_layer(network: str, layers: Mapping[str, Layer], name: str) -> str:
+    """Return what to write instead of a name that is no layer's."""
+    inside = [known for known in layers if known.startswith(f"{name}.")]
+    if inside:
+        return f"; its last step is {inside[-1]}"
+    if network == "pocket" and any(node.name == name for node in make_googlenet_nodes()):
+        return f"; {named('network')} googlenet has it"
+    # The name of a module, or a part of one, most likely means the module's output.
+    ordered = sorted(layers, key=lambda known: not known.endswith("/output"))
+    parts = [known for known in ordered if known.casefold().startswith(f"{name.casefold()}/")]
+    hint = did_you_mean(parts[:3]) or suggest_similar(name, ordered)
+    return hint or f"; `dreamflow layers --network {network}` lists them"

@@ -1,1 +1,1 @@
-"""Pictures and figures about networks and dreams: guide, sheets, coherence, benchmarks."""
+"""Pictures and measurements of networks and dreams: guide, sheets, coherence, benchmarks."""

@@ -1,23 +1,24 @@
-"""A contact sheet of a layer's channels."""
+"""A contact sheet of what each channel of a layer dreams on a picture."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dreamflow.core.callbacks import ProgressCallback
-from dreamflow.core.errors import SettingsError
-from dreamflow.core.targets import CLASS_LAYER
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
+from dreamflow.core.tensors import picture_to_tensor
+from dreamflow.dream.channel_picks import measure_channel_responses
 from dreamflow.dream.options import DreamOptions
-from dreamflow.networks.classes import load_class_names
+from dreamflow.media.read.decoders import resize_picture
+from dreamflow.networks.classes import load_class_names, resolve_channels
 from dreamflow.networks.network import Network
-from dreamflow.reports.channels import (
-    crop_centre_tile,
-    dream_channels,
-    parse_single_layer,
-    select_channels,
-)
+from dreamflow.pipelines.image import dream_image
 from dreamflow.reports.contact_sheet import draw_contact_sheet
 from dreamflow.reports.options import ChannelsOptions
 
@@ -29,35 +30,130 @@ def make_channel_sheet(
     sheet_options: ChannelsOptions | None = None,
     progress: ProgressCallback = lambda done, total: None,
 ) -> np.ndarray:
-    """Return a sheet of what each channel of a layer dreams on the middle of a picture.
+    """Draw what each channel of a layer dreams on the middle of a picture.
 
-    picture: uint8 (H, W, 3) RGB; so is the sheet. options: their one layer is shown; of `class`,
-    what the network sees in the picture. Raises SettingsError for a layer or channel that there is
-    not, or a tile that is too small for it.
+    Args:
+        picture: uint8 (H, W, 3) RGB.
+        network: Network to dream with.
+        options: Settings of the dream, with one layer. Of the layer `class`, the sheet shows what
+            the network sees in the picture.
+        sheet_options: Which channels are shown, and how large; None is the defaults.
+        progress: Called with the channels dreamed so far, and their total.
+
+    Returns:
+        The sheet, uint8 (H, W, 3) RGB.
+
+    Raises:
+        SettingsError: The network does not have the layer or a channel, or the tile is too small.
     """
     sheet_options = sheet_options or ChannelsOptions()
     target = parse_single_layer(options)
     tile = crop_centre_tile(picture, sheet_options.tile)
-    smallest = network.layer(target.layer).smallest
-    if sheet_options.tile < smallest:
+    min_side = network.layer(target.layer).smallest
+    if sheet_options.tile < min_side:
         raise SettingsError(
-            f"--tile {sheet_options.tile} is too small for {target.layer}, which needs {smallest} pixels"
+            f"{named('tile')} {sheet_options.tile} is too small for {target.layer}, which needs "
+            f"{min_side} pixels",
+            setting="tile",
+            value=sheet_options.tile,
+            allowed=f"at least {min_side}",
         )
-    chosen = select_channels(tile, network, target, sheet_options)
-    names = load_class_names(network.name) if target.layer == CLASS_LAYER else ()
+    channels = [channel for channel, _ in select_channels(tile, network, target, sheet_options)]
+    class_names = load_class_names(network.name) if target.layer == CLASS_LAYER else ()
     pictures, labels = [tile], [target.layer]
-    channels = [channel for channel, _ in chosen]
     progress(0, len(channels))
-    for dreamed in dream_channels(tile, network, target.layer, channels, options):
-        channel = channels[len(labels) - 1]
+    dreams = dream_channels(tile, network, target.layer, channels, options)
+    for done, (channel, dreamed) in enumerate(zip(channels, dreams, strict=True), start=1):
         silent = " (silent)" if np.array_equal(dreamed, tile) else ""
         pictures.append(dreamed)
-        labels.append(f"{channel} {names[channel]}" if names else f"{channel}{silent}")
-        progress(len(labels) - 1, len(channels))
+        labels.append(f"{channel} {class_names[channel]}" if class_names else f"{channel}{silent}")
+        progress(done, len(channels))
     return draw_contact_sheet(pictures, labels)
 
 
 def default_sheet_path(source: Path, options: DreamOptions) -> Path:
-    """Return where a sheet goes when nothing says: `meadow_inception_4c-output.png`, here."""
+    """Return the default name of a sheet, such as `meadow_inception_4c-output.png`."""
     layer = parse_single_layer(options).layer.replace("/", "-")
     return Path(f"{source.stem}_{layer}.png")
+
+
+def crop_centre_tile(picture: np.ndarray, side: int) -> np.ndarray:
+    """Return the central square of a uint8 (H, W, 3) picture, resized to a side in pixels."""
+    height, width = picture.shape[:2]
+    square = min(height, width)
+    top, left = (height - square) // 2, (width - square) // 2
+    return resize_picture(picture[top : top + square, left : left + square], side, side)
+
+
+def parse_single_layer(options: DreamOptions) -> Target:
+    """Return the layer, or the channels of a layer, that a sheet shows.
+
+    Raises:
+        SettingsError: There are several layers, weights, schedules, or a pick of channels.
+    """
+    if len(options.layer) != 1 or options.schedules or "=" in options.layer[0]:
+        raise SettingsError(
+            f"a sheet shows the channels of one layer: give one {named('layer')}, without a "
+            "weight, and no schedule",
+            setting="layer",
+            value=options.layer,
+        )
+    target = parse_target(options.layer[0])
+    if target.pick:
+        raise SettingsError(
+            f"a sheet picks channels with {named('order')} and {named('count')}: leave the pick "
+            f"out of {named('layer')}",
+            setting="layer",
+            value=options.layer[0],
+        )
+    return target
+
+
+def select_channels(
+    tile: np.ndarray, network: Network, target: Target, sheet_options: ChannelsOptions
+) -> list[tuple[int, float]]:
+    """Return the channels that a sheet shows, in its order, with the response of each.
+
+    Warns where there are fewer channels than asked for.
+
+    Args:
+        tile: The picture that is dreamed on, uint8 (H, W, 3) RGB.
+        network: The network.
+        target: A layer, or the channels of it to choose from.
+        sheet_options: The order, and how many.
+
+    Raises:
+        SettingsError: The network does not have the layer or a channel.
+    """
+    named_channels: Sequence[int] = ()
+    if not target.is_whole_layer:
+        named_channels = resolve_channels(network.name, network.all_layers, target)
+    image = picture_to_tensor(tile, network.device)
+    responses = measure_channel_responses(network, target.layer, image).tolist()
+    selected = [
+        (channel, responses[channel]) for channel in named_channels or range(len(responses))
+    ]
+    if sheet_options.order != "number":
+        selected.sort(key=lambda pair: pair[1], reverse=sheet_options.order == "strongest")
+    if sheet_options.count > len(selected):
+        warnings.warn(
+            f"{named('count')} {sheet_options.count}: {target} has {len(selected)}, all of "
+            "which are shown",
+            DreamFlowWarning,
+            3,
+        )
+    # Channels that are named are all shown.
+    default_count = len(selected) if named_channels else sheet_options.DEFAULT_COUNT
+    return selected[: sheet_options.count or default_count]
+
+
+def dream_channels(
+    tile: np.ndarray, network: Network, layer: str, channels: Sequence[int], options: DreamOptions
+) -> Iterator[np.ndarray]:
+    """Yield the dream of a picture on each channel of a layer by itself, as it is finished."""
+    options = replace(options, channels=None)
+    for channel in channels:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DreamFlowWarning)  # the sheet labels silent channels
+            dreamed = dream_image(tile, network, f"{layer}:{channel}", options)
+        yield dreamed

@@ -1,4 +1,4 @@
-"""What of DreamFlow works on this machine."""
+"""Checks of what DreamFlow needs on this machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,23 @@ from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
 CHECKED_ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "libwebp_anim", "aac", "libopus")
+"""Encoders of ffmpeg that the output formats need."""
+CLASSIC_NETWORK = "googlenet"
+"""The network of the first deep dreams, which is reported even where its weights are missing."""
+OPTIONAL_CHECKS = ("torchvision", "jobs")
+"""Checks that may fail where DreamFlow can render nevertheless."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing looked at. needed: whether nothing can be rendered without it."""
+    """The result of one check.
+
+    Attributes:
+        name: What was checked.
+        detail: Its version, its path, or why the check failed.
+        passed: Whether it works.
+        required: Whether nothing can be rendered without it.
+    """
 
     name: str
     detail: str
@@ -29,11 +41,11 @@ class CheckResult:
 
 
 def run_checks() -> Iterator[CheckResult]:
-    """Look at everything, and yield what is found; a part that fails is a finding too, no error."""
+    """Run all checks, and yield their results; one that fails is a result, and raises nothing."""
     yield CheckResult("dreamflow", dreamflow.__version__)
     yield CheckResult("Python", f"{platform.python_version()} on {platform.platform()}")
     yield CheckResult("CPU", format_count(os.cpu_count() or 1, "thread"))
-    parts: list[tuple[str, Callable[[], list[CheckResult]]]] = [
+    checks: list[tuple[str, Callable[[], list[CheckResult]]]] = [
         ("PyTorch", _check_torch),
         ("OpenCV", _check_opencv),
         ("PyAV", _check_pyav),
@@ -43,31 +55,30 @@ def run_checks() -> Iterator[CheckResult]:
         ("presets", _check_presets),
         ("jobs", _check_jobs),
     ]
-    for name, look in parts:
+    for name, check in checks:
         try:
-            yield from look()
+            yield from check()
         except (ImportError, OSError, RuntimeError, DreamFlowError) as error:
-            needed = name not in ("torchvision", "jobs")
-            yield CheckResult(name, (str(error).splitlines() or [""])[0], False, needed)
+            reason = "".join(str(error).splitlines()[:1])
+            yield CheckResult(name, reason, False, name not in OPTIONAL_CHECKS)
 
 
 def _check_torch() -> list[CheckResult]:
     import torch
 
     from dreamflow.core.machine.device import choose_device
+    from dreamflow.networks.kernels.selection import describe_kernels
     from dreamflow.networks.precision import choose_fastest_dtype
 
     device = choose_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    threads = format_count(torch.get_num_threads(), "thread")
+    precision = str(choose_fastest_dtype(device)).removeprefix("torch.")
     return [
-        CheckResult(
-            "PyTorch", f"{torch.__version__}, {format_count(torch.get_num_threads(), 'thread')}"
-        ),
-        CheckResult("device", f"{name} (--device auto)"),
-        CheckResult(
-            "precision",
-            f"{str(choose_fastest_dtype(device)).removeprefix('torch.')} (--precision auto)",
-        ),
+        CheckResult("PyTorch", f"{torch.__version__}, {threads}"),
+        CheckResult("device", f"{name} (auto)"),
+        CheckResult("precision", f"{precision} (auto)"),
+        CheckResult("kernels", describe_kernels(), required=False),
     ]
 
 
@@ -89,67 +100,57 @@ def _check_ffmpeg() -> list[CheckResult]:
 
     path = ffmpeg_path()
     version = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
-    there = list_ffmpeg_encoders()
-    lacking = [name for name in CHECKED_ENCODERS if name not in there]
-    fact = f"{version.split()[2]}, {path}"
-    if lacking:
-        fact += f"; without {', '.join(lacking)}"
-    codecs = [name for name, (_, encoder) in ENCODING_BY_CODEC.items() if encoder in there]
+    encoders = list_ffmpeg_encoders()
+    missing = [name for name in CHECKED_ENCODERS if name not in encoders]
+    detail = f"{version.split()[2]}, {path}"
+    if missing:
+        detail += f"; without {', '.join(missing)}"
+    codecs = [name for name, (_, encoder) in ENCODING_BY_CODEC.items() if encoder in encoders]
     return [
-        CheckResult("ffmpeg", fact, "libx264" not in lacking),
+        CheckResult("ffmpeg", detail, "libx264" not in missing),
         CheckResult("codecs", ", ".join(codecs) or "none", bool(codecs), False),
     ]
-
-
-CLASSIC_NETWORK = "googlenet"
-"""The network whose weights are looked for in any case: that of the first deep dreams."""
 
 
 def _check_weights() -> list[CheckResult]:
     from dreamflow.core.errors import WeightsError
     from dreamflow.networks.catalogue import known_networks
     from dreamflow.networks.loading import find_weights
-    from dreamflow.networks.weights.folders import list_user_weights_folders
+    from dreamflow.networks.weights.cache import list_user_weights_folders
 
-    found = [CheckResult("folder of weights", str(list_user_weights_folders()[0]), required=False)]
+    folder = str(list_user_weights_folders()[0])
+    results = [CheckResult("folder of weights", folder, required=False)]
     for network in known_networks():
-        needed = network == DreamOptions.network
+        name, required = f"weights of {network}", network == DreamOptions.network
         try:
-            found.append(
-                CheckResult(f"weights of {network}", str(find_weights(network)), True, needed)
-            )
+            results.append(CheckResult(name, str(find_weights(network)), True, required))
         except WeightsError as error:
-            if needed or network == CLASSIC_NETWORK:
-                found.append(CheckResult(f"weights of {network}", str(error), False, needed))
-    return found
+            if required or network == CLASSIC_NETWORK:
+                results.append(CheckResult(name, str(error), False, required))
+    return results
 
 
 def _check_torchvision() -> list[CheckResult]:
     from dreamflow.networks.traced.torchvision_import import import_torchvision
 
-    module, mended = import_torchvision()
-    state = "its compiled ops do not fit this PyTorch; DreamFlow does without them"
-    fact = f"{module.__version__}" + (f" ({state})" if mended else "")
-    return [CheckResult("torchvision", fact, required=False)]
+    module, without_operators = import_torchvision()
+    detail = str(module.__version__)
+    if without_operators:
+        detail += " (its compiled operators do not fit this PyTorch; DreamFlow does not need them)"
+    return [CheckResult("torchvision", detail, required=False)]
 
 
 def _check_presets() -> list[CheckResult]:
     from dreamflow.pipelines.settings.presets import list_preset_files
 
-    return [
-        CheckResult(
-            "presets", ", ".join(list_preset_files()) or "none", bool(list_preset_files()), False
-        )
-    ]
+    presets = list_preset_files()
+    return [CheckResult("presets", ", ".join(presets) or "none", bool(presets), False)]
 
 
 def _check_jobs() -> list[CheckResult]:
     from filelock import FileLock
 
-    free = shutil.disk_usage(".").free
+    free_gb = shutil.disk_usage(".").free / 1e9
     with tempfile.TemporaryDirectory(dir=".") as folder, FileLock(os.path.join(folder, "lock")):
-        return [
-            CheckResult(
-                "jobs", f"here they can be locked; {free / 1e9:.1f} GB free", required=False
-            )
-        ]
+        detail = f"can be locked in this folder; {free_gb:.1f} GB free"
+        return [CheckResult("jobs", detail, required=False)]

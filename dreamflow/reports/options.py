@@ -1,4 +1,4 @@
-"""What the guide to the layers and sheets of channels show."""
+"""Settings of the guide to the layers and of sheets of channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 
 @dataclass(frozen=True)
 class GuideDreamOptions(DreamOptions):
-    """The same for the guide to the layers, which shows each layer by itself."""
+    """Settings of the dreams of the guide to the layers, each of one layer."""
 
     layer: tuple[str, ...] = option((), "Only this layer; repeat for several.", metavar="NAME")
     iterations: int = option(5, "Steps per octave.", low=1, high=1000)
@@ -21,13 +21,13 @@ class GuideDreamOptions(DreamOptions):
 
 @dataclass(frozen=True)
 class GuideOptions(Options):
-    """Which picture the guide to the layers shows, at what size, and which layers."""
+    """Which picture the guide to the layers shows, at which size, and which layers."""
 
     layers: str | None = option(None, "Only these layers.", metavar="A,B,C")
     category: tuple[str, ...] = option(
-        (), "Only layers whose category holds this word; repeat for several.", metavar="WORD"
+        (), "Only layers whose category contains this word; repeat for several.", metavar="WORD"
     )
-    at: str = option(
+    at: str = option(  # pyright: ignore[reportIncompatibleMethodOverride]
         DEFAULT_FRAME_TIMECODE, "Which frame of a clip: 48, 2s, 1:02.5 or 40%.", metavar="WHEN"
     )
     size: str | None = option(
@@ -43,7 +43,7 @@ class GuideOptions(Options):
 
 @dataclass(frozen=True)
 class ChannelDreamOptions(DreamOptions):
-    """The same for a sheet of channels, which shows those of one layer."""
+    """Settings of the dreams of a sheet of channels, all of one layer."""
 
     layer: tuple[str, ...] = option(
         ("inception_4c/output",),
@@ -54,19 +54,19 @@ class ChannelDreamOptions(DreamOptions):
 
 @dataclass(frozen=True)
 class ChannelsOptions(Options):
-    """Which channels a sheet shows, in which order, how large."""
+    """Which channels a sheet shows, in which order, and how large."""
 
     PANEL: ClassVar[str] = "Sheet"
     DEFAULT_COUNT: ClassVar[int] = 27
     count: int = option(
         0,
-        f"How many channels; 0 is {DEFAULT_COUNT}, or all that --layer names.",
+        f"Number of channels; 0 is {DEFAULT_COUNT}, or all that --layer names.",
         low=0,
         high=100_000,
     )
     order: str = option(
         "strongest",
-        "What comes first: strongest or weakest response, or number.",
+        "Order: strongest or weakest response first, or by number.",
         choices=("strongest", "weakest", "number"),
     )
     tile: int = option(224, "Side of each picture, in pixels.", low=32, high=2048)

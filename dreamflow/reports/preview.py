@@ -1,9 +1,8 @@
-"""One frame, dreamed as the video would be, or on several layers side by side."""
+"""A preview: one frame dreamed as in the video, or on several layers side by side."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.callbacks import DoneCallback, MessageCallback
-from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.octaves import plan_octaves
@@ -44,73 +43,93 @@ from dreamflow.reports.contact_sheet import draw_contact_sheet
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.plans import plan_refinement
 
+PreviewFrames = tuple[Frame, ...] | Clip
+"""The frames up to the one that is shown: a picture as a single frame, or a part of a clip."""
 
-def get_matte_frames(frames: tuple[Frame, ...] | Clip, source: Path) -> MatteTarget:
-    """Return what a matte goes with: the frames of a clip, or a picture from a file."""
+
+def get_matte_frames(frames: PreviewFrames, source: Path) -> MatteTarget:
+    """Return the frames that a matte is for: those of a clip, or a picture's from its file."""
     if isinstance(frames, Clip):
         return MatteTarget.from_clip(frames)
     height, width = frames[0].picture.shape[:2]
-    whole = read_picture(source, warn_of_alpha=False).shape
-    return MatteTarget(width, height, (whole[1], whole[0]))
+    full_height, full_width = read_picture(source, warn_of_alpha=False).shape[:2]
+    return MatteTarget(width, height, (full_width, full_height))
 
 
 def collect_preview_inputs(source: Path, dream: DreamOptions, matte: Matte | None) -> InputFiles:
-    """Return the files that a preview depends on."""
+    """Return the files that a preview depends on, by the name of the input."""
     inputs = {SOURCE_INPUT: list_source_files(source), **list_reference_files(dream)}
     return inputs | ({MATTE_INPUT: matte.files} if matte else {})
 
 
 def render_preview(
-    frames: tuple[Frame, ...] | Clip,
+    frames: PreviewFrames,
     network: Network,
     dream: DreamOptions,
     carry: CarryOptions,
     progress: DoneCallback = lambda done: None,
     show: ShowOptions | None = None,
     matte: Matte | None = None,
-    say: MessageCallback = lambda line: None,
+    notify: MessageCallback = lambda line: None,
     *,
     gains_path: Path | None = None,
     trace_path: Path | None = None,
 ) -> np.ndarray:
-    """Return the dream of the last of the frames, the others dreamed before it.
+    """Dream frames, and return the dream of the last one.
 
-    Several layers without weights give a labelled contact sheet, one picture each. progress: called
-    with the steps done, of those that `preview_steps` expects. say: called with the channels
-    picked, which are those that the whole clip is dreamed with.
-    uint8 (H, W, 3) RGB. Raises MediaError where the last frame does not decode, and warns of a
-    schedule on a picture, of which the beginning is taken.
+    Several layers without weights give a labelled contact sheet, one picture each. Warns of a
+    schedule on a picture, of which the beginning is used.
+
+    Args:
+        frames: The frame to show, after those that lead up to it.
+        network: Network to dream with.
+        dream: Settings of the dream.
+        carry: Settings of the temporal step.
+        progress: Called with the steps done, out of those that `estimate_preview_steps` expects.
+        show: How much of the dream is shown.
+        matte: Where it is shown.
+        notify: Called with a line on the channels that were picked, the same as for the whole clip.
+        gains_path: A TOML file with constants of the temporal step; None is the defaults.
+        trace_path: A JSONL file for each frame's trace.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        MediaError: The last frame cannot be decoded.
+        SettingsError: A setting does not fit the network or the frames.
     """
     show = show or ShowOptions()
-    still = not isinstance(frames, Clip)
-    if still and (dream.schedules or carry.schedules or show.schedules):
+    is_picture = not isinstance(frames, Clip)
+    if is_picture and (dream.schedules or carry.schedules or show.schedules):
         warnings.warn(
-            "a picture has no time: the beginning of the schedule is taken", DreamFlowWarning, 2
+            "a picture has no time: the beginning of the schedule is used", DreamFlowWarning, 2
         )
         dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
     if has_channel_picks(dream):
         first = frames.first_picture() if isinstance(frames, Clip) else frames[0].picture
-        picked = make_channel_picks(dream, network, first)
-        for line in describe_channel_picks(network, picked):
-            say(line)
-        dream = apply_channel_picks(dream, picked)
+        picks = make_channel_picks(dream, network, first)
+        for line in describe_channel_picks(network, picks):
+            notify(line)
+        dream = apply_channel_picks(dream, picks)
     box = get_matte_box(matte, carry)
-    touch = Compositor(show, None if still else frames.timeline, make_matte_lookup(matte), box)
+    timeline = None if is_picture else frames.timeline
+    compositor = Compositor(show, timeline, make_matte_lookup(matte), box)
     steps = StepCounter(estimate_preview_steps(frames, dream, carry), progress)
     is_sheet = wants_contact_sheet(dream)
     dreams = [replace(dream, layer=(layer,)) for layer in dream.layer] if is_sheet else [dream]
     # Only the run-in is dreamed, not the whole clip that a loop goes through.
     carry = replace(carry, loop=False)
     with open_dreamer_controls(gains_path, trace_path, on_step=steps.step) as controls:
-        pictures = [
-            dream_last_frame(frames, network, one, carry, steps, touch, box, controls)
-            for one in dreams
+        frames_shown = [
+            dream_last_frame(frames, network, one, carry, steps, box, controls) for one in dreams
         ]
+    pictures = [compositor(last).picture for last in frames_shown]
     return draw_contact_sheet(pictures, dream.layer) if is_sheet else pictures[0]
 
 
 def estimate_preview_steps(
-    frames: tuple[Frame, ...] | Clip, dream: DreamOptions, carry: CarryOptions
+    frames: PreviewFrames, dream: DreamOptions, carry: CarryOptions
 ) -> list[int]:
     """Return about how many steps each frame of a preview takes, layer after layer of a sheet."""
     moment = frames.timeline.moment_at(Fraction(0)) if isinstance(frames, Clip) else Moment()
@@ -122,22 +141,18 @@ def estimate_preview_steps(
 def estimate_frame_steps(
     dream: DreamOptions, carry: CarryOptions, moment: Moment
 ) -> tuple[int, int]:
-    """Return about how many steps the first frame takes, and each that comes after it."""
-    now, carried = dream.at(moment), carry.at(moment)
-    first, later = (
-        plan_octaves(now),
-        plan_refinement(now, carried, carried.carry_iterations)
-        if carry.carry
-        else plan_octaves(now),
-    )
-    of_first, of_later = (sum(octave.iterations for octave in plan) for plan in (first, later))
-    return of_first, of_later
+    """Return about how many steps the first frame takes, and each later one."""
+    dream, carry = dream.at(moment), carry.at(moment)
+    first = later = plan_octaves(dream)
+    if carry.carry:
+        later = plan_refinement(dream, carry, carry.carry_iterations)
+    return sum(octave.iterations for octave in first), sum(octave.iterations for octave in later)
 
 
 def add_source_alpha(dreamed: np.ndarray, source: Path) -> np.ndarray:
-    """Return a dream with the transparency of the picture that it is of: uint8 (H, W, 4) RGBA.
+    """Return a dream with the transparency of its source picture: uint8 (H, W, 4) RGBA.
 
-    Where the source is a film, or has none, the dream is returned as it is.
+    A dream of a clip, or of a picture without transparency, is returned as it is.
     """
     alpha = read_alpha(source) if is_still(source) else None
     if alpha is None:
@@ -146,21 +161,33 @@ def add_source_alpha(dreamed: np.ndarray, source: Path) -> np.ndarray:
 
 
 def wants_contact_sheet(dream: DreamOptions) -> bool:
-    """Return whether a contact sheet is drawn: for several layers, none with a weight."""
+    """Return whether a preview is a contact sheet: of several layers, none with a weight."""
     return len(dream.layer) > 1 and not any("=" in layer for layer in dream.layer)
 
 
 def dream_last_frame(
-    frames: Iterable[Frame],
+    frames: PreviewFrames,
     network: Network,
     dream: DreamOptions,
     carry: CarryOptions,
     steps: StepCounter,
-    compositor: Compositor,
-    box: CropBox | None,
-    controls: DreamerControls,
-) -> np.ndarray:
-    """Return the dream of the last frame. Raises MediaError where it does not decode."""
+    box: CropBox | None = None,
+    controls: DreamerControls | None = None,
+) -> Frame:
+    """Return the dream of the last of some frames.
+
+    Args:
+        frames: The frames.
+        network: Network to dream with.
+        dream: Settings of the dream.
+        carry: Settings of the temporal step.
+        steps: Counts the steps, a part for each frame.
+        box: Part of the frames to dream; None is all of them.
+        controls: Gains and callbacks.
+
+    Raises:
+        MediaError: The last frame cannot be decoded.
+    """
     last: Frame | None = None
     done = 0
     timeline = frames.timeline if isinstance(frames, Clip) else None
@@ -171,5 +198,8 @@ def dream_last_frame(
         done, last = done + 1, dreamed
         steps.finish_parts(steps.parts_done + 1)
     if last is None or (isinstance(frames, Clip) and done < len(frames)):
-        raise MediaError("the frame wanted does not decode; choose an earlier one with --at")
-    return compositor(last).picture
+        raise MediaError(
+            f"the frame wanted cannot be decoded: choose an earlier one with {named('at')}",
+            setting="at",
+        )
+    return last

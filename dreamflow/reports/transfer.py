@@ -1,4 +1,4 @@
-"""How well a pocket dreams: its dreams measured by the teacher."""
+"""How well a pocket dreams: its dreams, judged by the teacher."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ TRANSFER_LAYERS = (
     "inception_4c/output",
     "inception_4d/output",
 )
+"""Layers that a pocket is judged on, from the whole range of its depth."""
 
 
 def measure_transfer(
@@ -31,11 +32,21 @@ def measure_transfer(
     layers: Sequence[str] = TRANSFER_LAYERS,
     options: DreamOptions | None = None,
 ) -> Iterator[tuple[str, float]]:
-    """Yield each layer's transfer: how much of the teacher's dream the pocket's is, to the teacher.
+    """Yield each layer's transfer: the share of the teacher's own dream that the pocket's reaches.
 
-    Both dream on the same uint8 (H, W, 3) pictures; the teacher's objective, as log of its rise
-    over the source, is compared: log(pocket's / source) over log(teacher's / source), in the mean
-    over the pictures. 1 is as good as the teacher, 0 is no dream at all.
+    Both networks dream on the same pictures, and the teacher's objective judges both dreams:
+    transfer = log(objective(pocket's dream) / objective(source)) / log(objective(teacher's dream) /
+    objective(source)), in the mean over the pictures. 1 is as good as the teacher, 0 is no dream.
+
+    Args:
+        pocket: The network to judge.
+        teacher: The judge.
+        pictures: uint8 (H, W, 3) RGB each.
+        layers: To judge; those that the pocket lacks are skipped.
+        options: Of the dreams.
+
+    Yields:
+        A layer's name, and its transfer.
     """
     options = options or DreamOptions()
     images = [picture_to_tensor(picture, teacher.device) for picture in pictures]
@@ -47,11 +58,10 @@ def measure_transfer(
         shares: list[float] = []
         for image in images:
             before = judge.value(image)
-            rises = [
-                math.log(
-                    judge.value(dream_octaves(image, objective, plan, options.jitter, key)) / before
-                )
+            dreams = (
+                dream_octaves(image, objective, plan, options.jitter, key)
                 for objective in (student, judge)
-            ]
-            shares.append(rises[0] / rises[1])
+            )
+            students_gain, judges_gain = (math.log(judge.value(d) / before) for d in dreams)
+            shares.append(students_gain / judges_gain)
         yield layer, float(np.mean(shares))

@@ -14,10 +14,12 @@ class CarryOptions(Options):
     """How a dream is carried from frame to frame along optical flow."""
 
     PANEL: ClassVar[str] = "Motion"
-    carry: bool = option(True, "Carry the dream along the motion, or dream each frame anew.")
+    carry: bool = option(
+        True, "Move the dream along with the scene, or dream each frame by itself."
+    )
     stability: FloatOrSchedule = option(
         0.5,
-        "From 0, boiling freely, to 1, locked to the scene.",
+        "From 0, the dream changes freely, to 1, it sticks to the scene.",
         low=0,
         high=1,
         scheduled=True,
@@ -49,7 +51,7 @@ class CarryOptions(Options):
     )
     uncover_iterations: IntOrSchedule = option(
         2,
-        "Large steps where the scene has lately come into view.",
+        "Large steps on areas that have just come into view.",
         low=0,
         high=1000,
         scheduled=True,
@@ -57,7 +59,7 @@ class CarryOptions(Options):
     )
     firmness: FloatOrSchedule = option(
         0.25,
-        "How firmly a dream is kept as strong, sharp and bright as in the first frame of its shot.",
+        "How firmly strength, sharpness and brightness are held as in a shot's first frame.",
         low=0,
         high=1,
         scheduled=True,
@@ -65,25 +67,25 @@ class CarryOptions(Options):
     )
     flow: str = option(
         "dis",
-        "How motion is found: dis, farneback, or a network, raft or raft-small (for a GPU).",
+        "Optical flow: dis, farneback, or a network, raft or raft-small (for a GPU).",
         choices=("dis", "farneback", "raft", "raft-small"),
         needs=("carry", True),
     )
     flow_dir: str | None = option(
         None,
-        "Motion from elsewhere: a folder of backward_12_11.flo and forward_11_12.flo.",
+        "Folder with flow of your own: backward_12_11.flo and forward_11_12.flo.",
         metavar="FOLDER",
         needs=("carry", True),
     )
     passes: int = option(
         1,
-        "2 dreams the beginning of each shot backwards first, so that it starts settled.",
+        "2 first dreams the beginning of each shot backwards, so that it starts fully grown.",
         low=1,
         high=2,
         needs=("carry", True),
     )
     loop: bool = option(
-        False, "Lead the end into the beginning, for clips that loop; takes twice as long."
+        False, "For clips that loop: make the end run into the beginning; takes twice as long."
     )
     cuts: str = option(
         "auto",

@@ -58,8 +58,11 @@ def channels_command(
     """
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
     from dreamflow.media.write.output_path import check_output
-    from dreamflow.reports.channel_sheet import default_sheet_path, make_channel_sheet
-    from dreamflow.reports.channels import parse_single_layer
+    from dreamflow.reports.channel_sheet import (
+        default_sheet_path,
+        make_channel_sheet,
+        parse_single_layer,
+    )
 
     out = out or default_sheet_path(source, dream)
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:

@@ -116,7 +116,7 @@ def train_pocket(
     """Train; save at every checkpoint, and when stopped."""
     import torch
 
-    from dreamflow.networks.distill.photographs import load_photographs
+    from dreamflow.media.read.photographs import load_photographs
     from dreamflow.networks.distill.training import Trainer
 
     torch.set_flush_denormal(True)  # subnormal numbers would slow a CPU down a hundredfold

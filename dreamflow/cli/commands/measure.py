@@ -53,8 +53,7 @@ def measure_command(
     against: Annotated[
         Path | None,
         typer.Option(
-            help="Another dream of it, best one made with --no-carry: the excess flicker is the "
-            "share of its flicker that is left.",
+            help="Another dream of the clip to compare with, best one made with --no-carry.",
             metavar="OTHER",
             show_default=False,
         ),
@@ -62,7 +61,7 @@ def measure_command(
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Layer of the objective; what DREAM was dreamed on, where it says.",
+            help="Layer of the objective; without it, the one that DREAM records.",
             metavar="NAME[=WEIGHT]",
             show_default=False,
         ),
@@ -73,7 +72,9 @@ def measure_command(
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="Draw the figures over time, and x-t slices.", metavar="PNG", show_default=False
+            help="Draw the figures over time, and x-t slices of the films.",
+            metavar="PNG",
+            show_default=False,
         ),
     ] = None,
     trace: Annotated[
@@ -87,29 +88,35 @@ def measure_command(
     table: Annotated[
         Path | None,
         typer.Option(
-            "--csv", help="Write each frame's figures.", metavar="FILE", show_default=False
+            "--csv", help="Write the figures of each frame.", metavar="FILE", show_default=False
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print all figures, of each frame too, as JSON.")
+        bool, typer.Option("--json", help="Print all figures as JSON, those of each frame too.")
     ] = False,
+    overwrite: OverwriteOption = False,
     frames: ClipOptions,
     machine: MachineOptions,
-    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Measure how coherent a dream is: flicker, strength, sharpness, drift of colour.
 
-    E_warp (Lai et al. 2018): mean squared difference between each frame and the one before, which
-    is moved along the source's motion; RGB in 0 to 1. Long-term: the same to the first frame of the
-    shot. 1 to 2 times the source's own is good. Excess flicker: what the dream adds to the
-    source's E_warp, as a share of what --against adds; below 0.03 the eye sees none, 1 is dreaming
-    each frame by itself. Objective: how strongly the layer responds; as strong a dream has as much
-    as --against. Residual: how far the dream is from the source; it should be steady over a shot.
+    E_warp (Lai et al. 2018): mean squared difference between each frame and the one before, moved
+    along the source's motion; RGB in 0 to 1. Long-term: the same to the first frame of the shot.
+    Good: 1 to 2 times the source's own.
+
+    Excess flicker: what the dream adds to the source's E_warp, as a share of what --against adds.
+    Good: below 0.03, where the eye sees none; 1 is dreaming each frame by itself.
+
+    Objective: how strongly the layer responds. Good: as much as --against.
+
+    Residual: how far the dream is from the source. Good: steady over a shot.
+
     Weakest tile: the residual of the weakest tile of a 4x4 grid, as a share of the strong ones, or
-    of the same tile of --against; near 0 a part of the frame is bare. Sharpness: variance of the
-    Laplacian. Colour drift: change of the mean colour within a shot; below 1 level is steady. The
-    verdicts say what is good, fair or poor by these bounds.
+    of the same tile of --against; near 0 a part of the frame is bare.
+
+    Sharpness: variance of the Laplacian. Colour drift: change of the mean colour within a shot.
+    Good: below 1 level.
     """
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.write.metadata import read_record_if_any, read_recorded_settings

@@ -184,7 +184,7 @@ def print_model_path(
 ) -> None:
     """Print where a network's weights are."""
     from dreamflow.networks.loading import find_weights
-    from dreamflow.networks.weights.folders import list_user_weights_folders
+    from dreamflow.networks.weights.cache import list_user_weights_folders
 
     typer.echo(list_user_weights_folders()[0] if network is None else find_weights(network))
 

@@ -24,15 +24,15 @@ class MachineOptions(Options):
     )
     memory: int = option(
         0,
-        "MB that a pass of the network may take, larger pictures go in tiles; 0 is by the machine.",
+        "MB for one pass of the network; larger pictures are dreamed in tiles. 0 chooses.",
         low=0,
         high=10_000_000,
         saved=False,
     )
     precision: str = option(
         "auto",
-        "What a network computes in; auto is bfloat16 for googlenet and pocket on a CPU that has "
-        "it (half as fast again), else float32.",
+        "Number format that the network computes in; auto is bfloat16 for googlenet and pocket "
+        "where the CPU has it (1.5 times as fast), else float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
         saved=False,
     )

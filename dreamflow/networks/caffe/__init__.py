@@ -1,1 +1,1 @@
-"""GoogLeNet as Caffe has it, and its small copy, as graphs of named layers."""
+"""Networks of Caffe's kind: GoogLeNet, its relatives, and the pocket network distilled from it."""

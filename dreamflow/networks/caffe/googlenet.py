@@ -1,38 +1,25 @@
-"""GoogLeNet exactly as Caffe's bvlc_googlenet has it, every blob a layer by its Caffe name.
-
-Szegedy et al. 2014, "Going deeper with convolutions", and BVLC's deploy.prototxt: no batch
-normalisation, two local response norms, true 5x5 convolutions, max pools that round up.
-"""
+"""GoogLeNet as a network: its layers' facts and categories, and how it is built from weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from dreamflow.core.errors import WeightsError
 from dreamflow.core.targets import CLASS_LAYER
-from dreamflow.networks.caffe.graph import INPUT_NODE, GraphNetwork, Node, describe_graph_layers
+from dreamflow.networks.caffe.googlenet_graph import make_googlenet_nodes
+from dreamflow.networks.caffe.graph import GraphNetwork, describe_graph_layers
+from dreamflow.networks.caffe.node import Node
+from dreamflow.networks.kernels.selection import KernelChoice
 from dreamflow.networks.network import Layer
 
 MEAN_BGR = (104.0, 117.0, 123.0)
+"""Mean of ImageNet's blue, green and red channels, 0 to 255, as Caffe subtracts it."""
 
 CLASSIFIER_LAYER = "loss3/classifier"
-"""The layer that names the classes. Caffe gives it the mean over the picture, of 7x7 positions; a
-sum of products it is, so its mean over the positions is the same, for a picture of any size."""
-
-INCEPTION_CHANNELS: dict[str, tuple[int, int, int, int, int, int]] = {
-    # channels of: 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj
-    "inception_3a": (64, 96, 128, 16, 32, 32),
-    "inception_3b": (128, 128, 192, 32, 96, 64),
-    "inception_4a": (192, 96, 208, 16, 48, 64),
-    "inception_4b": (160, 112, 224, 24, 64, 64),
-    "inception_4c": (128, 128, 256, 24, 64, 64),
-    "inception_4d": (112, 144, 288, 32, 64, 64),
-    "inception_4e": (256, 160, 320, 32, 128, 128),
-    "inception_5a": (256, 160, 320, 32, 128, 128),
-    "inception_5b": (384, 192, 384, 48, 128, 128),
-}
+"""The layer whose channels are the classes. Caffe feeds it the mean over 7x7 positions; since it is
+linear, the mean of its outputs over the positions is the same, for an image of any size."""
 
 CONTOUR_CATEGORY = "contour and texture"
 SWIRLS_CATEGORY = "swirls and fur"
@@ -58,72 +45,14 @@ GUIDE_CATEGORIES: dict[str, str] = {
     "inception_4c/1x1": SWIRLS_CATEGORY,
     "inception_3a/3x3_reduce": CELLS_CATEGORY,
 }
-"""Categories of the guide. It calls all from inception_4b up "deeper dreams"; see `category`."""
-
-
-WidthRule = Callable[[str, int], int]
-"""How many channels a convolution gets, from its name and its channels in Caffe."""
-
-
-def keep_full_width(name: str, channels: int) -> int:
-    """Return Caffe's channels."""
-    return channels
-
-
-def make_inception_nodes(name: str, source: str, width: WidthRule) -> list[Node]:
-    """Return the eight layers of an inception module that reads `source`."""
-    branches = ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj")
-    one, three_reduce, three, five_reduce, five, projection = (
-        width(f"{name}/{branch}", channels)
-        for branch, channels in zip(branches, INCEPTION_CHANNELS[name], strict=True)
-    )
-    return [
-        Node(f"{name}/1x1", "conv", (source,), one),
-        Node(f"{name}/3x3_reduce", "conv", (source,), three_reduce),
-        Node(f"{name}/3x3", "conv", (f"{name}/3x3_reduce",), three, kernel=3, pad=1),
-        Node(f"{name}/5x5_reduce", "conv", (source,), five_reduce),
-        Node(f"{name}/5x5", "conv", (f"{name}/5x5_reduce",), five, kernel=5, pad=2),
-        Node(f"{name}/pool", "pool", (source,), kernel=3, pad=1),
-        Node(f"{name}/pool_proj", "conv", (f"{name}/pool",), projection),
-        Node(
-            f"{name}/output",
-            "concat",
-            tuple(f"{name}/{branch}" for branch in ("1x1", "3x3", "5x5", "pool_proj")),
-        ),
-    ]
-
-
-def make_googlenet_nodes(width: WidthRule = keep_full_width) -> list[Node]:
-    """Return the whole graph below the classifier: 81 layers, shallow to deep."""
-    first, reduce, second = (
-        width(name, channels)
-        for name, channels in (("conv1/7x7_s2", 64), ("conv2/3x3_reduce", 64), ("conv2/3x3", 192))
-    )
-    graph = [
-        Node("conv1/7x7_s2", "conv", (INPUT_NODE,), first, kernel=7, stride=2, pad=3),
-        Node("pool1/3x3_s2", "pool", ("conv1/7x7_s2",), kernel=3, stride=2),
-        Node("pool1/norm1", "norm", ("pool1/3x3_s2",)),
-        Node("conv2/3x3_reduce", "conv", ("pool1/norm1",), reduce),
-        Node("conv2/3x3", "conv", ("conv2/3x3_reduce",), second, kernel=3, pad=1),
-        Node("conv2/norm2", "norm", ("conv2/3x3",)),
-        Node("pool2/3x3_s2", "pool", ("conv2/norm2",), kernel=3, stride=2),
-    ]
-    pools_after = {"inception_3b": "pool3/3x3_s2", "inception_4e": "pool4/3x3_s2"}
-    source = graph[-1].name
-    for name in INCEPTION_CHANNELS:
-        graph += make_inception_nodes(name, source, width)
-        source = f"{name}/output"
-        if name in pools_after:
-            graph.append(Node(pools_after[name], "pool", (source,), kernel=3, stride=2))
-            source = pools_after[name]
-    return graph
+"""Categories that the guide names; `find_layer_category` has those of all other layers."""
 
 
 def find_layer_category(layer: str) -> str:
-    """Return a layer's category in the guide.
+    """Return a layer's category in the 2015 guide.
 
-    What the guide does not name was judged by eye on a sky: up to inception_3a contour and
-    texture, inception_3b and 4a swirls and fur, all above the deeper dreams, but for a few.
+    Layers that the guide does not name were judged by eye on a sky: contour and texture up to
+    inception_3a, swirls and fur in inception_3b and 4a, deeper dreams above, with a few exceptions.
     """
     if layer in GUIDE_CATEGORIES:
         return GUIDE_CATEGORIES[layer]
@@ -153,11 +82,23 @@ def build_googlenet(
     weights_hash: str = "",
     name: str = "googlenet",
     mean: Sequence[float] = MEAN_BGR,
+    kernels: KernelChoice = "auto",
 ) -> GraphNetwork:
-    """Build the network from Caffe's weights: `<layer>.weight` (OIHW, BGR in) and `.bias`.
+    """Build the network, or one of the same shape that was trained on other pictures.
 
-    The classifier's may be missing. name, mean: of a network of the same shape that was trained on
-    other pictures.
+    Args:
+        weights: Caffe's, `<layer>.weight` (O, I, kH, kW) over BGR input and `<layer>.bias` (O,);
+            the classifier's may be missing.
+        weights_hash: SHA-256 of the weights file.
+        name: Of the network.
+        mean: Of the blue, green and red channels that it was trained with, 0 to 255.
+        kernels: Which operators to run on.
+
+    Returns:
+        The network on the CPU, in float32.
+
+    Raises:
+        WeightsError: A tensor is missing, of a wrong shape, or not finite.
     """
     graph, weights = make_googlenet_nodes(), dict(weights)
     weight, bias = (weights.get(f"{CLASSIFIER_LAYER}.{part}") for part in ("weight", "bias"))
@@ -172,4 +113,4 @@ def build_googlenet(
         weights[f"{CLASS_LAYER}.weight"] = weight.reshape(count, width, 1, 1)
         weights[f"{CLASS_LAYER}.bias"] = bias.reshape(count)
         graph.append(Node(CLASS_LAYER, "head", (graph[-1].name,), count))
-    return GraphNetwork(name, graph, weights, mean, list_layer_categories(), weights_hash)
+    return GraphNetwork(name, graph, weights, mean, list_layer_categories(), weights_hash, kernels)

@@ -1,10 +1,8 @@
-"""A network as a graph of named layers, of which only what is wanted is ever computed."""
+"""A network as a graph of named layers, of which only those needed are computed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,46 +10,17 @@ from torch import Tensor
 
 from dreamflow.core.errors import WeightsError
 from dreamflow.core.targets import CLASS_LAYER
+from dreamflow.networks.caffe.node import (
+    HIDDEN_PREFIX,
+    INPUT_NODE,
+    WEIGHTED_KINDS,
+    Node,
+    find_min_image_sides,
+)
 from dreamflow.networks.kernels.convolution import FrozenConvolution, max_pool
 from dreamflow.networks.kernels.response_norm import local_response_norm
+from dreamflow.networks.kernels.selection import KernelChoice
 from dreamflow.networks.network import Layer, Network
-
-INPUT_NODE = "data"
-"""Name of the graph's input, as in Caffe."""
-
-HIDDEN_PREFIX = "~"
-"""What the name of a layer begins with that is computed with, but not dreamed on."""
-
-
-WEIGHTED_KINDS = ("conv", "head")
-"""Kinds of layers that have weights."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operation of a network: its output is the layer of the same name.
-
-    A convolution is followed by a ReLU, a head, which names classes, by nothing. `channels` is the
-    number of their output channels; the other kinds derive theirs from their inputs. Pools are max
-    pools with Caffe's `ceil_mode`.
-    """
-
-    name: str
-    kind: Literal["conv", "pool", "norm", "concat", "head"]
-    inputs: tuple[str, ...]
-    channels: int = 0
-    kernel: int = 1
-    stride: int = 1
-    pad: int = 0
-
-    def output_side(self, side: int) -> int:
-        """Return the height or width that comes out for `side` pixels in."""
-        reach = side + 2 * self.pad - self.kernel
-        if self.kind != "pool":
-            return reach // self.stride + 1
-        out = -(-reach // self.stride) + 1
-        # As in Caffe, a last window that would start in the padding is dropped.
-        return out - 1 if (out - 1) * self.stride >= side + self.pad else out
 
 
 class GraphNetwork(Network):
@@ -67,24 +36,39 @@ class GraphNetwork(Network):
         mean: Sequence[float],
         categories: Mapping[str, str] | None = None,
         weights_hash: str = "",
+        kernels: KernelChoice = "auto",
     ) -> None:
         """Build the network from its graph.
 
-        weights: `<layer>.weight` (O, I, kH, kW) over BGR input and `<layer>.bias` (O,) for each
-        convolution. mean: of each of the blue, green and red channels, in 0..255.
-        Raises WeightsError where a tensor is missing or of a wrong shape.
+        Args:
+            name: As `load_network` knows it.
+            nodes: Each behind the nodes that it reads.
+            weights: `<layer>.weight` (O, I, kH, kW) over BGR input and `<layer>.bias` (O,) of each
+                convolution.
+            mean: Of the blue, green and red channels, 0 to 255.
+            categories: Of the layers in the 2015 guide, by name.
+            weights_hash: SHA-256 of the weights file.
+            kernels: Which operators to run on.
+
+        Raises:
+            WeightsError: A tensor is missing, of a wrong shape, or not finite.
         """
         facts = describe_graph_layers(nodes, categories)
-        shown = {name: layer for name, layer in facts.items() if name[0] != HIDDEN_PREFIX}
-        classes = shown.pop(CLASS_LAYER, None)
-        super().__init__(name, shown, weights_hash)
-        self.class_layer = classes
+        visible = {name: layer for name, layer in facts.items() if name[0] != HIDDEN_PREFIX}
+        class_layer = visible.pop(CLASS_LAYER, None)
+        super().__init__(name, visible, weights_hash)
+        self.class_layer = class_layer
+        self.kernels: KernelChoice = kernels
         self.nodes = {node.name: node for node in nodes}
         channels = {INPUT_NODE: 3} | {name: layer.channels for name, layer in facts.items()}
-        checked = self._check_weights(weights, channels)
+        tensors = self._check_weights(weights, channels)
         self._convolutions = {
             node.name: FrozenConvolution(
-                checked[f"{node.name}.weight"], checked[f"{node.name}.bias"], node.stride, node.pad
+                tensors[f"{node.name}.weight"],
+                tensors[f"{node.name}.bias"],
+                node.stride,
+                node.pad,
+                kernels,
             )
             for node in nodes
             if node.kind in WEIGHTED_KINDS
@@ -97,26 +81,33 @@ class GraphNetwork(Network):
     def _check_weights(
         self, weights: Mapping[str, Tensor], channels: Mapping[str, int]
     ) -> dict[str, Tensor]:
-        taken: dict[str, Tensor] = {}
+        """Return the weights of all nodes in float32 over RGB input, or raise WeightsError."""
+        tensors: dict[str, Tensor] = {}
         for node in self.nodes.values():
             if node.kind not in WEIGHTED_KINDS:
                 continue
             shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
             for key, expected in ((f"{node.name}.weight", shape), (f"{node.name}.bias", shape[:1])):
-                if key not in weights:
-                    raise WeightsError(f"these weights do not fit {self.name}: {key} is missing")
-                if tuple(weights[key].shape) != expected:
-                    found = tuple(weights[key].shape)
-                    raise WeightsError(
-                        f"these weights do not fit {self.name}: {key} is {found}, not {expected}"
-                    )
-                tensor = weights[key].detach().float()
-                if not bool(torch.isfinite(tensor).all()):
-                    raise WeightsError(f"these weights are damaged: {key} holds NaN or infinity")
+                tensor = self._check_tensor(weights, key, expected)
                 if node.inputs[0] == INPUT_NODE and key.endswith("weight"):
                     tensor = tensor.flip(1)  # images are RGB, Caffe's networks saw BGR
-                taken[key] = tensor
-        return taken
+                tensors[key] = tensor
+        return tensors
+
+    def _check_tensor(
+        self, weights: Mapping[str, Tensor], key: str, expected: tuple[int, ...]
+    ) -> Tensor:
+        if key not in weights:
+            raise WeightsError(f"these weights do not fit {self.name}: {key} is missing")
+        shape = tuple(weights[key].shape)
+        if shape != expected:
+            raise WeightsError(
+                f"these weights do not fit {self.name}: {key} is {shape}, not {expected}"
+            )
+        tensor = weights[key].detach().float()
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"these weights are damaged: {key} holds NaN or infinity")
+        return tensor
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> GraphNetwork:
         """Move the network to a device, let it compute in a dtype from now on, and return it."""
@@ -128,48 +119,54 @@ class GraphNetwork(Network):
         return self
 
     def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-        """Return the activations of `names`, after the ReLU."""
-        known = {INPUT_NODE: self.preprocess(image)}
-        pooled, done_with = (
-            self.find_pool_only_convolutions(names),
-            self.find_releasable_inputs(names),
-        )
+        """Return the activations of layers, after the ReLU.
+
+        Args:
+            image: (N, 3, H, W) float32, RGB in [0, 1].
+            names: Of known layers that the image is large enough for.
+
+        Returns:
+            (N, C, h, w) by layer, in the network's dtype.
+        """
+        activations = {INPUT_NODE: self.preprocess(image)}
+        pool_only = self.find_pool_only_convolutions(names)
+        releasable = self.find_releasable_inputs(names)
         for name in self.find_required_layers(names):
-            known[name] = self._compute_node(self.nodes[name], known, pooled)
-            for source in done_with[name]:
-                del known[source]
-        return {name: known[name] for name in names}
+            activations[name] = self._compute_node(self.nodes[name], activations, pool_only)
+            for source in releasable[name]:
+                del activations[source]
+        return {name: activations[name] for name in names}
 
     def preprocess(self, image: Tensor) -> Tensor:
         """Return an image (N, 3, H, W), RGB in [0, 1], as the first layer takes it."""
-        seen = (image * 255 - self._mean).to(self.dtype)
-        return seen.contiguous(memory_format=torch.channels_last)
+        centred = (image * 255 - self._mean).to(self.dtype)
+        return centred.contiguous(memory_format=torch.channels_last)
 
     def find_required_layers(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return all layers that `names` need, themselves included, in the order of computing."""
         if names not in self._required_cache:
-            wanted = set(names)
+            required = set(names)
             for name in reversed(self.nodes):
-                if name in wanted:
-                    wanted.update(self.nodes[name].inputs)
-            self._required_cache[names] = tuple(name for name in self.nodes if name in wanted)
+                if name in required:
+                    required.update(self.nodes[name].inputs)
+            self._required_cache[names] = tuple(name for name in self.nodes if name in required)
         return self._required_cache[names]
 
     def find_releasable_inputs(self, names: tuple[str, ...]) -> dict[str, list[str]]:
-        """Return for each layer which ones nothing after it needs, but for `names`."""
+        """Return for each required layer the layers that nothing needs once it is computed."""
         if names not in self._releasable_cache:
-            needed = self.find_required_layers(names)
-            last = {source: name for name in needed for source in self.nodes[name].inputs}
-            done: dict[str, list[str]] = {name: [] for name in needed}
-            for source in last.keys() - set(names):
-                done[last[source]].append(source)
-            self._releasable_cache[names] = done
+            required = self.find_required_layers(names)
+            last_reader = {source: name for name in required for source in self.nodes[name].inputs}
+            releasable: dict[str, list[str]] = {name: [] for name in required}
+            for source in last_reader.keys() - set(names):
+                releasable[last_reader[source]].append(source)
+            self._releasable_cache[names] = releasable
         return self._releasable_cache[names]
 
     def find_pool_only_convolutions(self, names: tuple[str, ...]) -> frozenset[str]:
-        """Return the convolutions of which `names` need nothing but what a pool makes of them."""
+        """Return the convolutions that only pools read, for the wanted layers."""
         if names not in self._pool_only_cache:
-            readers: dict[str, set[str]] = {name: {"wanted"} for name in names}
+            readers: dict[str, set[str]] = {name: {"output"} for name in names}
             for name in self.find_required_layers(names):
                 for source in self.nodes[name].inputs:
                     readers.setdefault(source, set()).add(self.nodes[name].kind)
@@ -181,33 +178,39 @@ class GraphNetwork(Network):
     def _compute_node(
         self, node: Node, activations: Mapping[str, Tensor], pool_only: frozenset[str]
     ) -> Tensor:
-        first = activations[node.inputs[0]]
+        source = activations[node.inputs[0]]
         if node.kind == "conv":
-            return self._convolutions[node.name](first, node.name in pool_only)
+            return self._convolutions[node.name](source, node.name in pool_only)
         if node.kind == "head":
-            return self.convolve(node, first)
+            return self.convolve(node, source)
         if node.kind == "norm":
-            return local_response_norm(first)
+            return local_response_norm(source)
         if node.kind == "pool":
-            masks = node.inputs[0] in pool_only
-            return max_pool(first, node.kernel, node.stride, node.pad, masks)
+            mask_relu_grad = node.inputs[0] in pool_only
+            window = (node.kernel, node.stride, node.pad)
+            return max_pool(source, *window, mask_relu_grad, self.kernels)
         return pool_or_concat(node, activations)
 
-    def convolve(self, node: Node, first: Tensor) -> Tensor:
-        """Return what a convolution makes of its input, before the ReLU."""
-        return self._convolutions[node.name].convolve(first)
+    def convolve(self, node: Node, x: Tensor) -> Tensor:
+        """Return a node's convolution of x (N, I, H, W), before the ReLU."""
+        return self._convolutions[node.name].convolve(x)
 
     def get_weight_and_bias(self, node: Node) -> tuple[Tensor, Tensor]:
-        """Return a convolution's weight (O, I, kH, kW), RGB in, and bias (O,)."""
+        """Return a convolution's weight (O, I, k, k) over RGB input, and its bias (O,)."""
         layer = self._convolutions[node.name]
         return layer.weight, layer.bias
 
 
 def pool_or_concat(node: Node, activations: Mapping[str, Tensor]) -> Tensor:
-    """Return the output of a node that has no weights, from what its inputs gave."""
+    """Return the output of a pool or concatenation, by public operators.
+
+    Args:
+        node: Of kind "pool" or "concat".
+        activations: (N, C, h, w) of its inputs, by name.
+    """
     if node.kind == "pool":
-        first = activations[node.inputs[0]]
-        return F.max_pool2d(first, node.kernel, node.stride, node.pad, ceil_mode=True)
+        source = activations[node.inputs[0]]
+        return F.max_pool2d(source, node.kernel, node.stride, node.pad, ceil_mode=True)
     return torch.cat([activations[name] for name in node.inputs], dim=1)
 
 
@@ -216,19 +219,24 @@ def describe_graph_layers(
 ) -> dict[str, Layer]:
     """Derive the facts of every layer from the graph.
 
-    A layer's receptive field follows from its inputs': field + (kernel - 1) * their stride.
+    A layer's receptive field is that of its input plus (kernel - 1) * the input's stride.
+
+    Args:
+        nodes: Each behind the nodes that it reads.
+        categories: Of the layers in the 2015 guide, by name.
+
+    Returns:
+        The facts by layer, in the order of the nodes.
     """
     facts: dict[str, Layer] = {INPUT_NODE: Layer(INPUT_NODE, 3, 1, 1, 0, 1, "")}
     smallest = find_min_image_sides(nodes)
     for node in nodes:
         inputs = [facts[name] for name in node.inputs]
-        first = inputs[0]
         weighted = node.kind in WEIGHTED_KINDS
-        channels = node.channels if weighted else sum(layer.channels for layer in inputs)
         facts[node.name] = Layer(
             name=node.name,
-            channels=channels,
-            stride=first.stride * node.stride,
+            channels=node.channels if weighted else sum(layer.channels for layer in inputs),
+            stride=inputs[0].stride * node.stride,
             receptive_field=max(
                 (layer.receptive_field or 0) + (node.kernel - 1) * layer.stride for layer in inputs
             ),
@@ -238,18 +246,3 @@ def describe_graph_layers(
         )
     del facts[INPUT_NODE]
     return facts
-
-
-def find_min_image_sides(nodes: Sequence[Node], limit: int = 1024) -> dict[str, int]:
-    """Return for each layer the least picture side at which it has at least one position."""
-    found: dict[str, int] = {}
-    for side in range(1, limit):
-        sides = {INPUT_NODE: side}
-        for node in nodes:
-            inside = min(sides[name] for name in node.inputs)
-            sides[node.name] = node.output_side(inside) if inside > 0 else 0
-            if sides[node.name] > 0:
-                found.setdefault(node.name, side)
-        if len(found) == len(nodes):
-            break
-    return found

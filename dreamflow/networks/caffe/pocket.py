@@ -3,9 +3,9 @@
 It is two graphs in one. The *trunk* is GoogLeNet with fewer channels, as deep as it was trained;
 its layers are hidden. Every layer that can be dreamed on is *read out* of the trunk's layer of the
 same name by a 1x1 convolution with GoogLeNet's own number of channels, so a channel of pocket is
-the same channel of GoogLeNet. A readout costs little, for only the layer dreamed on is read.
+the same channel of GoogLeNet. Readouts cost little: only that of the layer dreamed on is computed.
 
-Widths and depth are those of the weights, so one builder serves every pocket that
+Widths and depth follow from the weights, so one builder serves every pocket that
 `dreamflow distill` makes.
 """
 
@@ -16,33 +16,46 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from dreamflow.core.errors import WeightsError
-from dreamflow.networks.caffe import googlenet
-from dreamflow.networks.caffe.googlenet import WidthRule
-from dreamflow.networks.caffe.graph import HIDDEN_PREFIX, INPUT_NODE, GraphNetwork, Node
+from dreamflow.core.errors import WeightsError, named
+from dreamflow.networks.caffe.googlenet import MEAN_BGR, list_layer_categories
+from dreamflow.networks.caffe.googlenet_graph import WidthRule, make_googlenet_nodes
+from dreamflow.networks.caffe.graph import GraphNetwork
+from dreamflow.networks.caffe.node import HIDDEN_PREFIX, INPUT_NODE, Node
 
 TRUNK_PREFIX = HIDDEN_PREFIX + "trunk/"
-"""What the names of the trunk's layers begin with."""
+"""Prefix of the names of the trunk's layers."""
 
 
 def make_readout_nodes(last: str) -> list[Node]:
-    """Return GoogLeNet's graph up to a layer. Raises WeightsError for an unknown one."""
-    graph = googlenet.make_googlenet_nodes()
+    """Return GoogLeNet's graph up to a layer, the last one included.
+
+    Raises:
+        WeightsError: GoogLeNet has no such layer.
+    """
+    graph = make_googlenet_nodes()
     for number, node in enumerate(graph, start=1):
         if node.name == last:
             return graph[:number]
-    raise WeightsError(f"there is no layer {last!r} to end at")
+    raise WeightsError(f"GoogLeNet has no layer {last!r} for a pocket to end at")
 
 
 def make_pocket_nodes(width: WidthRule, last: str) -> list[Node]:
-    """Return the graph of a pocket: the trunk, then all layers up to `last`."""
+    """Return the graph of a pocket: the trunk, then the readouts.
+
+    Args:
+        width: Channels of the trunk's convolutions.
+        last: The deepest layer.
+
+    Raises:
+        WeightsError: GoogLeNet has no layer `last`.
+    """
     layers = make_readout_nodes(last)
-    deepest = {node.name for node in layers}
+    names = {node.name for node in layers}
     graph: list[Node] = []
-    for node in googlenet.make_googlenet_nodes(width):
-        # The trunk does without the second normalisation: it costs much, and was seen to help
-        # nothing. Without the first one a dream is a third as good.
-        if node.name in deepest and node.name != "conv2/norm2":
+    for node in make_googlenet_nodes(width):
+        # The trunk has no second normalisation: it costs much and improves nothing. Without the
+        # first one a dream is a third as good.
+        if node.name in names and node.name != "conv2/norm2":
             inputs = tuple(_map_trunk_input(name) for name in node.inputs)
             graph.append(replace(node, name=TRUNK_PREFIX + node.name, inputs=inputs))
     for node in layers:
@@ -53,21 +66,21 @@ def make_pocket_nodes(width: WidthRule, last: str) -> list[Node]:
 
 
 def _map_trunk_input(name: str) -> str:
-    """Return which layer of the trunk stands for an input of GoogLeNet's graph."""
+    """Return the trunk's layer for an input in GoogLeNet's graph."""
     if name == INPUT_NODE:
         return INPUT_NODE
     return TRUNK_PREFIX + ("conv2/3x3" if name == "conv2/norm2" else name)
 
 
 def infer_pocket_nodes(weights: Mapping[str, Tensor]) -> list[Node]:
-    """Return the graph that these weights were trained for."""
+    """Return the graph that weights, `<layer>.weight` (O, I, kH, kW), were trained for."""
 
     def width(name: str, channels: int) -> int:
         weight = weights.get(f"{TRUNK_PREFIX}{name}.weight")
         return channels if weight is None else int(weight.shape[0])
 
     last = ""
-    for node in googlenet.make_googlenet_nodes():
+    for node in make_googlenet_nodes():
         if node.kind == "conv" and f"{node.name}.weight" not in weights:
             break
         if not node.name.endswith("/pool"):
@@ -76,14 +89,22 @@ def infer_pocket_nodes(weights: Mapping[str, Tensor]) -> list[Node]:
 
 
 def build_pocket(weights: Mapping[str, Tensor], weights_hash: str = "") -> GraphNetwork:
-    """Build the network from `<layer>.weight` (OIHW, BGR in) and `.bias`. Raises WeightsError."""
+    """Build a pocket.
+
+    Args:
+        weights: `<layer>.weight` (O, I, kH, kW) over BGR input and `<layer>.bias` (O,).
+        weights_hash: SHA-256 of the weights file.
+
+    Raises:
+        WeightsError: The weights are GoogLeNet's, or do not fit.
+    """
     first = f"{TRUNK_PREFIX}conv1/7x7_s2.weight"
     if first not in weights and "inception_5b/1x1.weight" in weights:
-        raise WeightsError("these are GoogLeNet's weights, no pocket's: add --network googlenet")
+        raise WeightsError(
+            f"these are GoogLeNet's weights, not a pocket's: add {named('network')} googlenet",
+            setting="network",
+        )
     if first not in weights:
         raise WeightsError(f"these weights do not fit pocket: {first} is missing")
-    categories = googlenet.list_layer_categories()
-    mean = googlenet.MEAN_BGR
-    return GraphNetwork(
-        "pocket", infer_pocket_nodes(weights), weights, mean, categories, weights_hash
-    )
+    nodes = infer_pocket_nodes(weights)
+    return GraphNetwork("pocket", nodes, weights, MEAN_BGR, list_layer_categories(), weights_hash)

@@ -1,1 +1,1 @@
-"""A small network trained to dream like a large one."""
+"""Distillation: training a small network to dream like a large one."""

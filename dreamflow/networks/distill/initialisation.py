@@ -1,10 +1,10 @@
-"""A student that begins as a thinned-out teacher, instead of as noise.
+"""A student's first weights: the teacher's, fitted to fewer channels.
 
 Layer by layer, as in channel pruning (He, Zhang and Sun 2017, "Channel Pruning for Accelerating
-Very Deep Neural Networks"): the trunk keeps those channels of the teacher's that say most of all,
-its weights are the least-squares fit of what it sees itself to what the kept channels say, and the
-readout is the least-squares fit of the kept channels to all. In half a minute this reaches what
-training from noise took an hour for.
+Very Deep Neural Networks"): the trunk keeps those of the teacher's channels that explain most of
+all its channels; the trunk's weights are the least-squares fit of its own inputs to the kept
+channels; and the readout is the least-squares fit of the kept channels to all. Half a minute of
+this reaches what training from noise takes an hour for.
 """
 
 from __future__ import annotations
@@ -16,24 +16,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.networks.caffe.graph import INPUT_NODE, GraphNetwork, Node, pool_or_concat
+from dreamflow.networks.caffe.graph import GraphNetwork, pool_or_concat
+from dreamflow.networks.caffe.node import INPUT_NODE, Node
 from dreamflow.networks.caffe.pocket import TRUNK_PREFIX
+from dreamflow.networks.kernels.layout import flatten_positions
 from dreamflow.networks.kernels.response_norm import local_response_norm
 
 MAX_FIT_POSITIONS = 40_000
-"""Positions of a layer that its weights are fitted to."""
+"""Positions of a layer that its weights are fitted to, at most."""
 RIDGE_SHARE = 1e-4
+"""Ridge added to the diagonal of a fit's Gram matrix, as a share of the diagonal's mean."""
 SELECTION_POWER_FLOOR_SHARE = 0.3
-"""A channel's say in what is kept: its power over (its own + this share of the mean power)."""
+"""A channel counts in the selection by power / (power + this * the layer's mean power)."""
+MIN_UNEXPLAINED_SHARE = 1e-6
+"""A channel with a smaller share of its power left unexplained is not selected."""
 
 
 @torch.no_grad()
 def fit_student_weights(
     teacher: GraphNetwork, nodes: Sequence[Node], images: Tensor, rng: np.random.Generator
 ) -> dict[str, Tensor]:
-    """Return the weights of a pocket's graph, `<layer>.weight` (OIHW, RGB in) and `.bias`.
+    """Return the first weights of a pocket.
 
-    images: float32 (N, 3, H, W), RGB in [0, 1], of the kinds that will be dreamed on.
+    Args:
+        teacher: That it learns from.
+        nodes: The pocket's graph.
+        images: (N, 3, H, W) float32, RGB in [0, 1], of the kinds that will be dreamed on.
+        rng: Picks the positions that are fitted.
+
+    Returns:
+        `<layer>.weight` (O, I, kH, kW) over RGB input and `<layer>.bias` (O,).
     """
     names = [node.name for node in nodes if node.name in teacher.nodes]
     theirs = {INPUT_NODE: teacher.preprocess(images)} | teacher.activations(images, names)
@@ -42,56 +54,81 @@ def fit_student_weights(
     for node in (node for node in nodes if node.name.startswith(TRUNK_PREFIX)):
         if node.kind == "norm":
             ours[node.name] = local_response_norm(ours[node.inputs[0]])
-            continue
-        if node.kind != "conv":
-            ours[node.name] = pool_or_concat(node, ours)
-            continue
-        name = node.name.removeprefix(TRUNK_PREFIX)
-        original = teacher.nodes[name]
-        wanted = flatten_positions(theirs[name])
-        picked = np.sort(rng.permutation(len(wanted))[:MAX_FIT_POSITIONS])
-        kept = select_teacher_channels(wanted, node.channels)
-        if node.inputs[0] == INPUT_NODE:
-            weight, bias = (part[kept] for part in teacher.get_weight_and_bias(original))
+        elif node.kind == "conv":
+            weights |= _fit_convolution(teacher, node, theirs, ours, rng)
         else:
-            before = flatten_positions(
-                teacher.convolve(original, theirs[original.inputs[0]])[:, kept]
-            )[picked]
-            weight, bias = fit_linear(extract_patches(ours[node.inputs[0]], node, picked), before)
-            weight = weight.view(node.channels, -1, node.kernel, node.kernel)
-        found = F.relu_(F.conv2d(ours[node.inputs[0]], weight, bias, node.stride, node.pad))
-        ours[node.name] = found
-        readout, offset = fit_linear(flatten_positions(found)[picked], wanted[picked])
-        weights |= {f"{node.name}.weight": weight, f"{node.name}.bias": bias}
-        weights |= {f"{name}.weight": readout[:, :, None, None], f"{name}.bias": offset}
+            ours[node.name] = pool_or_concat(node, ours)
     return weights
 
 
-def flatten_positions(x: Tensor) -> Tensor:
-    """Return (N, C, H, W) as (N H W, C)."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+def _fit_convolution(
+    teacher: GraphNetwork,
+    node: Node,
+    theirs: dict[str, Tensor],
+    ours: dict[str, Tensor],
+    rng: np.random.Generator,
+) -> dict[str, Tensor]:
+    """Return the weights of one of the trunk's convolutions and of its readout.
+
+    Args:
+        teacher: That the student learns from.
+        node: The convolution in the trunk.
+        theirs: The teacher's activations, by layer.
+        ours: The student's, by layer; this one's are added.
+        rng: Picks the positions that are fitted.
+    """
+    name = node.name.removeprefix(TRUNK_PREFIX)
+    original = teacher.nodes[name]
+    target = flatten_positions(theirs[name])
+    positions = np.sort(rng.permutation(len(target))[:MAX_FIT_POSITIONS])
+    channels = select_teacher_channels(target, node.channels)
+    source = ours[node.inputs[0]]
+    if node.inputs[0] == INPUT_NODE:
+        weight, bias = (part[channels] for part in teacher.get_weight_and_bias(original))
+    else:
+        before_relu = teacher.convolve(original, theirs[original.inputs[0]])[:, channels]
+        before_relu = flatten_positions(before_relu)[positions]
+        weight, bias = fit_linear(extract_patches(source, node, positions), before_relu)
+        weight = weight.view(node.channels, -1, node.kernel, node.kernel)
+    activation = F.relu_(F.conv2d(source, weight, bias, node.stride, node.pad))
+    ours[node.name] = activation
+    readout, offset = fit_linear(flatten_positions(activation)[positions], target[positions])
+    return {
+        f"{node.name}.weight": weight,
+        f"{node.name}.bias": bias,
+        f"{name}.weight": readout[:, :, None, None],
+        f"{name}.bias": offset,
+    }
 
 
 def select_teacher_channels(values: Tensor, count: int) -> list[int]:
-    """Return which columns of (n, C) tell most of all the others, best first, then in order.
+    """Return the channels that explain most of all channels.
 
-    Each next one is that whose addition explains most of what is not yet explained (pivoted
-    Cholesky on the second moments, with the gain in place of the diagonal).
+    Each next one is that whose addition explains most of what is still unexplained: pivoted
+    Cholesky on the second moments, with the gain in place of the diagonal.
+
+    Args:
+        values: (n, C), a channel in each column.
+        count: Of channels to select.
+
+    Returns:
+        The numbers of the columns, in rising order.
     """
     power = values.square().mean(dim=0)
     scaled = values * (power + SELECTION_POWER_FLOOR_SHARE * power.mean()).clamp_min(1e-20).rsqrt()
-    left = (scaled.T @ scaled / len(scaled)).double()
-    before = left.diagonal().clone()
-    kept: list[int] = []
+    unexplained = (scaled.T @ scaled / len(scaled)).double()
+    before = unexplained.diagonal().clone()
+    selected: list[int] = []
     for _ in range(count):
-        alone = left.diagonal()
-        gain = left.square().sum(dim=0) / alone.clamp_min(1e-12)
-        gain[alone < 1e-6 * before] = 0
-        gain[kept] = -1
+        own = unexplained.diagonal()
+        gain = unexplained.square().sum(dim=0) / own.clamp_min(1e-12)
+        gain[own < MIN_UNEXPLAINED_SHARE * before] = 0
+        gain[selected] = -1
         best = int(gain.argmax())
-        kept.append(best)
-        left = left - torch.outer(left[:, best], left[best]) / left[best, best].clamp_min(1e-12)
-    return sorted(kept)
+        selected.append(best)
+        pivot = unexplained[best, best].clamp_min(1e-12)
+        unexplained = unexplained - torch.outer(unexplained[:, best], unexplained[best]) / pivot
+    return sorted(selected)
 
 
 def fit_linear(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,13 +143,22 @@ def fit_linear(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def extract_patches(x: Tensor, node: Node, positions: np.ndarray) -> Tensor:
-    """Return what a convolution sees at some of its positions, (len(picked), I kH kW)."""
-    size = (x.shape[2] + 2 * node.pad - node.kernel) // node.stride + 1
-    per_picture = size * ((x.shape[3] + 2 * node.pad - node.kernel) // node.stride + 1)
-    found: list[Tensor] = []
-    for number in range(len(x)):  # picture by picture, since all at once would fill the memory
-        inside = positions[positions // per_picture == number] - number * per_picture
+    """Return what a convolution sees at some of its positions.
+
+    Args:
+        x: (N, I, H, W), the convolution's input.
+        node: The convolution.
+        positions: Rising indices into its (N h w) output positions.
+
+    Returns:
+        (len(positions), I kH kW).
+    """
+    height, width = (node.output_side(side) for side in x.shape[2:])
+    per_image = height * width
+    patches: list[Tensor] = []
+    for number in range(len(x)):  # image by image, since all at once would fill the memory
+        inside = positions[positions // per_image == number] - number * per_image
         if len(inside):
             columns = F.unfold(x[number : number + 1], node.kernel, 1, node.pad, node.stride)
-            found.append(columns[0].T[torch.from_numpy(inside).to(x.device)])
-    return torch.cat(found)
+            patches.append(columns[0].T[torch.from_numpy(inside).to(x.device)])
+    return torch.cat(patches)

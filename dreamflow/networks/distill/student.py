@@ -1,4 +1,4 @@
-"""A network that can be trained: a graph whose convolutions are parameters of one common size."""
+"""A network that can be trained: a graph whose convolutions are parameters of about unit size."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamflow.networks.caffe.googlenet import MEAN_BGR
-from dreamflow.networks.caffe.graph import (
-    HIDDEN_PREFIX,
-    INPUT_NODE,
-    Node,
-    describe_graph_layers,
-    pool_or_concat,
-)
+from dreamflow.networks.caffe.graph import describe_graph_layers, pool_or_concat
+from dreamflow.networks.caffe.node import HIDDEN_PREFIX, INPUT_NODE, Node
 from dreamflow.networks.caffe.pocket import TRUNK_PREFIX
 from dreamflow.networks.kernels.response_norm import twice_differentiable_response_norm
 
 BIAS_RMS_SHARE = 0.3
-"""Size of a bias, as a share of its layer's root mean square."""
+"""Scale of a bias, as a share of its layer's root mean square."""
 
 
 class Student(nn.Module):
-    """The trainable form of a graph; `folded` gives the weights of its `GraphNetwork`.
+    """The trainable form of a pocket's graph; `export_weights` returns its `GraphNetwork`'s.
 
-    Each weight is kept as a parameter of about unit size times a fixed scale, so that one learning
-    rate suits them all: activations of GoogLeNet differ in size by a hundred times.
+    Each weight is a parameter of about unit size times a fixed scale, so that one learning rate
+    suits all of them: GoogLeNet's activations differ in size by a factor of a hundred.
     """
 
     def __init__(self, nodes: Sequence[Node]) -> None:
-        """Shape the parameters; `start` or `load_state_dict` fills them."""
+        """Shape the parameters, all 0; `set_weights` or `load_state_dict` fills them.
+
+        Args:
+            nodes: The pocket's graph.
+        """
         super().__init__()
         self.nodes = list(nodes)
-        # Pools and normalisations of what is read out learn nothing of their own.
+        # The readouts' own pools and normalisations have nothing to learn.
         self.layers = [
             node.name
             for node in nodes
@@ -54,14 +53,18 @@ class Student(nn.Module):
 
     def _add_parameter(self, name: str, value: Tensor) -> None:
         layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
-        self.parts[_make_parameter_name(name)] = nn.Parameter(
-            value.contiguous(memory_format=layout)
-        )
+        parameter = nn.Parameter(value.contiguous(memory_format=layout))
+        self.parts[_make_parameter_name(name)] = parameter
         self.register_buffer(f"scale_{_make_parameter_name(name)}", torch.ones(()))
 
     @torch.no_grad()
     def set_weights(self, weights: Mapping[str, Tensor], layer_rms: Mapping[str, float]) -> None:
-        """Take on weights (RGB in). loudness: root mean square of the teacher's layers."""
+        """Set the weights, and their scales.
+
+        Args:
+            weights: `<layer>.weight` (O, I, kH, kW) over RGB input and `<layer>.bias` (O,).
+            layer_rms: Root mean square of the teacher's activations, by layer.
+        """
         for name, value in weights.items():
             if name.endswith(".bias"):
                 layer = name.removesuffix(".bias").removeprefix(TRUNK_PREFIX)
@@ -72,46 +75,43 @@ class Student(nn.Module):
             self.get_buffer(f"scale_{_make_parameter_name(name)}").copy_(scale)
 
     def _get_scaled_parameter(self, name: str) -> Tensor:
-        return self.parts[_make_parameter_name(name)] * self.get_buffer(
-            f"scale_{_make_parameter_name(name)}"
-        )
+        key = _make_parameter_name(name)
+        return self.parts[key] * self.get_buffer(f"scale_{key}")
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Return the activations of `layers` for images (N, 3, H, W), RGB in [0, 1]."""
-        seen = (image * 255 - self.get_buffer("mean")).contiguous(memory_format=torch.channels_last)
-        known = {INPUT_NODE: seen}
+        """Return the activations (N, C, h, w) of `layers` for images (N, 3, H, W) in [0, 1]."""
+        centred = image * 255 - self.get_buffer("mean")
+        activations = {INPUT_NODE: centred.contiguous(memory_format=torch.channels_last)}
         for node in self.nodes:
             if node.name[0] != HIDDEN_PREFIX and node.name not in self.layers:
                 continue
-            first = known[node.inputs[0]]
+            source = activations[node.inputs[0]]
             if node.kind == "conv":
-                weight, bias = (
-                    self._get_scaled_parameter(f"{node.name}.weight"),
-                    self._get_scaled_parameter(f"{node.name}.bias"),
-                )
-                known[node.name] = F.relu(F.conv2d(first, weight, bias, node.stride, node.pad))
+                weight = self._get_scaled_parameter(f"{node.name}.weight")
+                bias = self._get_scaled_parameter(f"{node.name}.bias")
+                maps = F.relu(F.conv2d(source, weight, bias, node.stride, node.pad))
             elif node.kind == "norm":
-                known[node.name] = twice_differentiable_response_norm(first)
+                maps = twice_differentiable_response_norm(source)
             else:
-                known[node.name] = pool_or_concat(node, known)
-        return {name: known[name] for name in self.layers}
+                maps = pool_or_concat(node, activations)
+            activations[node.name] = maps
+        return {name: activations[name] for name in self.layers}
 
     @torch.no_grad()
     def export_weights(self) -> dict[str, Tensor]:
-        """Return `<layer>.weight` (OIHW, BGR in) and `.bias`, scales multiplied in."""
+        """Return `<layer>.weight` (O, I, kH, kW) over BGR input and `<layer>.bias` (O,), scaled."""
         weights: dict[str, Tensor] = {}
         for node in self.nodes:
             if node.kind == "conv":
                 weight = self._get_scaled_parameter(f"{node.name}.weight")
+                bias = self._get_scaled_parameter(f"{node.name}.bias")
                 if node.inputs[0] == INPUT_NODE:
                     weight = weight.flip(1)
                 weights[f"{node.name}.weight"] = weight.float().cpu().contiguous()
-                weights[f"{node.name}.bias"] = (
-                    self._get_scaled_parameter(f"{node.name}.bias").float().cpu()
-                )
+                weights[f"{node.name}.bias"] = bias.float().cpu()
         return weights
 
 
 def _make_parameter_name(name: str) -> str:
-    """Return a name that PyTorch allows for a parameter."""
+    """Return a name without dots, which PyTorch does not allow in a parameter's."""
     return name.replace(".", "_")

@@ -1,4 +1,4 @@
-"""Training a student on a teacher's activations, with checkpoints that resume exactly."""
+"""Training a student on a teacher's activations and gradients, resumable from checkpoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,32 +19,65 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamflow import __version__
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.networks.caffe import pocket
 from dreamflow.networks.caffe.graph import GraphNetwork
+from dreamflow.networks.distill.dream_pool import DreamPool, ascend_gradient
 from dreamflow.networks.distill.initialisation import fit_student_weights
+from dreamflow.networks.distill.losses import (
+    compute_activation_error,
+    compute_channel_power,
+    sum_layer_power,
+    update_running_mean,
+)
 from dreamflow.networks.distill.options import DistillOptions
-from dreamflow.networks.distill.photographs import DreamPool, TrainingPictures, ascend_gradient
 from dreamflow.networks.distill.student import Student
+from dreamflow.networks.distill.training_pictures import TrainingPictures
 
 INITIAL_FIT_BATCHES = 12
 """Batches that the student's first weights are fitted to."""
+INITIAL_FIT_FIRST_PICTURE = 10**9
+"""Number of the first picture of those batches, beyond those of any training."""
+INITIAL_ASCENT_LEVELS = 4.0
+"""Step of the teacher's dreams on every second of those batches, in 8-bit levels."""
+WARMUP_STEPS = 50
+"""Steps over which the learning rate rises from 0."""
+ADAM_BETAS = (0.9, 0.98)
+"""Decay of Adam's running means of the gradient and of its square."""
+MAX_GRADIENT_NORM = 1.0
+"""Norm that the gradient of all parameters is clipped to."""
 WEIGHT_AVERAGE_DECAY = 0.998
-LOSS_POWER_FLOOR_SHARE = 0.1
-"""A channel's error counts against its power, and this share of its layer's mean power."""
+"""Decay a step of the running mean of the weights, which is what is exported."""
 EARLY_LAYERS = ("conv1/7x7_s2", "conv2/3x3_reduce")
+"""Layers whose width is the setting `early_width`."""
+FREE_SETTINGS = ("steps", "minutes")
+"""Settings that may differ between a checkpoint and the training that resumes from it."""
 
 
 class Trainer:
-    """A distillation: step it, save it, go on with it."""
+    """A distillation: `run` it, `save` it, `restore` it, `export` what it has learnt."""
 
     def __init__(
-        self, teacher: GraphNetwork, photographs: list[np.ndarray], options: DistillOptions
-    ):
-        """Raise SettingsError for a layer to end at that the teacher has not."""
+        self, teacher: GraphNetwork, photographs: Sequence[np.ndarray], options: DistillOptions
+    ) -> None:
+        """Prepare a training from its beginning.
+
+        Args:
+            teacher: GoogLeNet; the student is trained on its device.
+            photographs: uint8 (H, W, 3) RGB each.
+            options: How the student is built and trained.
+
+        Raises:
+            SettingsError: The teacher has no layer `options.last`, or is another network.
+        """
         teacher.layer(options.last)
         if teacher.name != "googlenet":
-            raise SettingsError(f"{teacher.name} cannot be a teacher yet: only googlenet can")
+            raise SettingsError(
+                f"{teacher.name} cannot be a {named('teacher')} yet: only googlenet can",
+                setting="teacher",
+                value=teacher.name,
+                allowed="googlenet",
+            )
         self.teacher, self.options, self.device = teacher, options, teacher.device
         self.nodes = pocket.make_pocket_nodes(self._choose_channel_width, options.last)
         self.student = Student(self.nodes).to(self.device)
@@ -53,7 +86,7 @@ class Trainer:
             name for name in self.layers if teacher.nodes[name].kind == "conv"
         ]
         self.average_student = copy.deepcopy(self.student)
-        self.optimizer = torch.optim.Adam(self.student.parameters(), betas=(0.9, 0.98))
+        self.optimizer = torch.optim.Adam(self.student.parameters(), betas=ADAM_BETAS)
         self.pictures = TrainingPictures(photographs, options.crop, options.seed)
         self.pool = DreamPool(
             self.pictures, self.layers, options.batch, options.dreamed, options.seed
@@ -68,7 +101,7 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """How much of the training is done, 0 to 1."""
+        """Share of the training that is done, 0 to 1."""
         if self.options.minutes is not None:
             return min(1.0, self.spent_s / (60 * self.options.minutes))
         return min(1.0, self.step / self.options.steps)
@@ -79,112 +112,107 @@ class Trainer:
         return contextlib.nullcontext()
 
     def initialise_student(self) -> None:
-        """Give the student its first weights, fitted to the teacher's; a restored one has them."""
-        images = [self._make_initial_batch(number) for number in range(INITIAL_FIT_BATCHES)]
-        made = np.random.default_rng((self.options.seed, 4))
-        together = torch.cat(images)
+        """Fit the student's first weights to the teacher's; a restored student has its own."""
+        batches = [self._make_initial_batch(number) for number in range(INITIAL_FIT_BATCHES)]
+        rng = np.random.default_rng((self.options.seed, 4))
         with torch.no_grad():
-            seen = self.teacher.activations(images[0], self.convolution_layers)
-            # Of plain photographs: a dreamed one speaks ten times louder.
+            # Of plain photographs: activations of dreamed ones are ten times as large.
+            theirs = self.teacher.activations(batches[0], self.convolution_layers)
             self.channel_power = {
-                name: compute_channel_power(theirs) for name, theirs in seen.items()
+                name: compute_channel_power(maps) for name, maps in theirs.items()
             }
-        loudness = {
-            name: math.sqrt(float(power.mean())) for name, power in self.channel_power.items()
-        }
-        weights = fit_student_weights(self.teacher, self.nodes, together, made)
-        self.student.set_weights(weights, loudness)
-        self.average_student.set_weights(weights, loudness)
+        layer_rms = {name: math.sqrt(float(p.mean())) for name, p in self.channel_power.items()}
+        weights = fit_student_weights(self.teacher, self.nodes, torch.cat(batches), rng)
+        self.student.set_weights(weights, layer_rms)
+        self.average_student.set_weights(weights, layer_rms)
 
     def _make_initial_batch(self, number: int) -> Tensor:
-        """Return a batch to inherit on: every second one has been dreamed on by the teacher."""
+        """Return a batch for the first weights, every second one dreamed on by the teacher."""
         size = self.options.batch
-        images = self.pictures.stack(10**9 + number * size, size).to(self.device)
-        made = np.random.default_rng((self.options.seed, 5, number))
-        layers = [self.layers[n] for n in made.integers(len(self.layers), size=size)]
-        for _ in range(int(made.integers(1, 5)) if number % 2 else 0):
+        first = INITIAL_FIT_FIRST_PICTURE + number * size
+        images = self.pictures.stack(first, size).to(self.device)
+        rng = np.random.default_rng((self.options.seed, 5, number))
+        layers = [self.layers[n] for n in rng.integers(len(self.layers), size=size)]
+        for _ in range(int(rng.integers(1, 5)) if number % 2 else 0):
             images.requires_grad_(True)
             value = sum_layer_power(self.teacher.activations(images, self.layers), layers)
             (gradient,) = torch.autograd.grad(value, images)
-            images = ascend_gradient(images.detach(), gradient, 4.0)
+            images = ascend_gradient(images.detach(), gradient, INITIAL_ASCENT_LEVELS)
         return images.detach()
 
     def train_step(self) -> float:
-        """Train on one batch; return the loss."""
+        """Train on one batch, and return its loss.
+
+        The loss is the mean of the layers' errors, plus the setting `gradient` times 1 minus the
+        cosine between the student's gradient and the teacher's.
+        """
         if not self.channel_power:
             self.initialise_student()
         started = time.monotonic()
-        for group in self.optimizer.param_groups:
-            warmup = min(1.0, (self.step + 1) / 50)
-            group["lr"] = self.options.rate * warmup * 0.5 * (1 + math.cos(math.pi * self.progress))
-        plain, layers = self.pool.draw_batch(self.step)
-        images = plain.to(self.device, memory_format=torch.channels_last).requires_grad_(True)
+        self._set_learning_rate()
+        batch, layers = self.pool.draw_batch(self.step)
+        images = batch.to(self.device, memory_format=torch.channels_last).requires_grad_(True)
         with self._autocast():
-            seen = self.teacher.activations(images, self.layers)
-        (theirs,) = torch.autograd.grad(sum_layer_power(seen, layers), images)
+            theirs = self.teacher.activations(images, self.layers)
+        (their_gradient,) = torch.autograd.grad(sum_layer_power(theirs, layers), images)
         with self._autocast():
-            found = self.student(images)
-        (ours,) = torch.autograd.grad(sum_layer_power(found, layers), images, create_graph=True)
-        off = 1 - F.cosine_similarity(ours.flatten(1), theirs.flatten(1)).mean()
-        parts = {
-            name: self._compute_activation_error(name, found[name], seen[name].detach())
+            ours = self.student(images)
+        (our_gradient,) = torch.autograd.grad(
+            sum_layer_power(ours, layers), images, create_graph=True
+        )
+        cosine = F.cosine_similarity(our_gradient.flatten(1), their_gradient.flatten(1))
+        direction_error = 1 - cosine.mean()
+        layer_errors = {
+            name: compute_activation_error(ours[name], theirs[name], self.channel_power[name])
             for name in self.convolution_layers
         }
-        loss = torch.stack(list(parts.values())).mean() + self.options.gradient * off
+        loss = torch.stack(list(layer_errors.values())).mean()
+        loss = loss + self.options.gradient * direction_error
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.student.parameters(), MAX_GRADIENT_NORM)
         self.optimizer.step()
-        self.pool.ascend_batch(ours.detach(), theirs, self.step)
-        self._record_losses(parts, off)
+        self.pool.ascend_batch(our_gradient.detach(), their_gradient, self.step)
+        self._record_losses(layer_errors, direction_error)
         self._update_average()
         self.step += 1
         self.spent_s += time.monotonic() - started
         return float(loss.detach())
 
-    def _compute_activation_error(self, name: str, ours: Tensor, theirs: Tensor) -> Tensor:
-        """Return the mean over channels of squared error over the teacher's power.
+    def _set_learning_rate(self) -> None:
+        """Set rate * warm-up * (1 + cos(pi * progress)) / 2."""
+        warmup = min(1.0, (self.step + 1) / WARMUP_STEPS)
+        cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.rate * warmup * cosine
 
-        The power is the batch's own where that is greater: a dreamed batch speaks ten times
-        louder than a photograph, and would drown all others.
-        """
-        theirs = theirs.detach().float()
-        power = torch.maximum(self.channel_power[name], compute_channel_power(theirs))
-        # A channel that hardly ever speaks must not drown the others.
-        power = power + LOSS_POWER_FLOOR_SHARE * power.mean()
-        return ((ours.float() - theirs).square().mean(dim=(0, 2, 3)) / power).mean()
-
-    def _record_losses(self, parts: dict[str, Tensor], direction_error: Tensor) -> None:
+    def _record_losses(self, layer_errors: dict[str, Tensor], direction_error: Tensor) -> None:
         stages: dict[str, list[float]] = {}
-        for name, part in parts.items():
+        for name, error in layer_errors.items():
             stage = name.split("/")[0].replace("inception_", "")
-            stages.setdefault(stage, []).append(float(part.detach()))
+            stages.setdefault(stage, []).append(float(error.detach()))
         stages["direction"] = [float(direction_error.detach())]
         for stage, values in stages.items():
-            self.losses[stage] = update_running_mean(
-                self.losses.get(stage), sum(values) / len(values)
-            )
+            mean = sum(values) / len(values)
+            self.losses[stage] = update_running_mean(self.losses.get(stage), mean)
 
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(WEIGHT_AVERAGE_DECAY, (self.step + 1) / (self.step + 10))
-        for mine, theirs in zip(
-            self.average_student.state_dict().values(),
-            self.student.state_dict().values(),
-            strict=True,
-        ):
-            if mine.dtype.is_floating_point:
-                mine.lerp_(theirs, 1 - decay)
+        averages = self.average_student.state_dict()
+        for name, value in self.student.state_dict().items():
+            if value.dtype.is_floating_point:
+                averages[name].lerp_(value, 1 - decay)
             else:
-                mine.copy_(theirs)
+                averages[name].copy_(value)
 
     def run(self) -> Iterator[float]:
-        """Yield the loss of each step until the training is done."""
+        """Train until `progress` is 1, yielding the loss of each step."""
         while self.progress < 1:
             yield self.train_step()
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
+        """Write a checkpoint, replacing an older one only once it is complete."""
         state = {
             "options": asdict(self.options),
             "teacher": self.teacher.weights_hash,
@@ -202,18 +230,27 @@ class Trainer:
         part.replace(path)
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint. Raises SettingsError for one of other settings or teacher."""
+        """Continue from a checkpoint.
+
+        Raises:
+            SettingsError: It is of other settings, or of another teacher.
+        """
         # weights_only: tensors and plain values, no code.
         state = torch.load(path, map_location=self.device, weights_only=True)
-        mine = asdict(self.options)
-        free = {"steps", "minutes"}
-        changed = [k for k, v in state["options"].items() if k not in free and mine.get(k) != v]
+        own = asdict(self.options)
+        changed = [
+            key
+            for key, value in state["options"].items()
+            if key not in FREE_SETTINGS and own.get(key) != value
+        ]
         if state["teacher"] != self.teacher.weights_hash:
             changed.append("teacher")
         if changed:
             raise SettingsError(
-                f"{path} was trained with another {', '.join(changed)}; use the same settings, or "
-                "--fresh to begin anew"
+                f"{path} was trained with another {', '.join(map(named, changed))}; use the same "
+                f"settings, or {named('fresh')} to start again",
+                setting=changed[0],
+                where=str(path),
             )
         self.step, self.spent_s = state["step"], state["spent_s"]
         self.losses, self.channel_power = state["losses"], state["power"]
@@ -223,9 +260,14 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def export(self, path: Path, data: str = "") -> None:
-        """Write the pocket: one safetensors file in float16, with what it is made from inside."""
-        half = {key: tensor.half() for key, tensor in self.average_student.export_weights().items()}
-        note = {
+        """Write the pocket: one safetensors file in float16, its origin in the metadata.
+
+        Args:
+            path: Of the file.
+            data: What it was trained on, in words.
+        """
+        weights = self.average_student.export_weights()
+        metadata = {
             "made_by": f"dreamflow {__version__}",
             "teacher": self.teacher.name,
             "teacher_sha256": self.teacher.weights_hash,
@@ -237,27 +279,6 @@ class Trainer:
             "licence": "weights derived from the teacher's: its licence applies",
         }
         part = path.with_name(path.name + ".part")
-        safetensors.torch.save_file(half, part, metadata=note)
+        halves = {key: tensor.half() for key, tensor in weights.items()}
+        safetensors.torch.save_file(halves, part, metadata=metadata)
         part.replace(path)
-
-
-def compute_channel_power(activation: Tensor) -> Tensor:
-    """Return the mean square of each channel of (N, C, H, W)."""
-    return activation.float().square().mean(dim=(0, 2, 3))
-
-
-def sum_layer_power(activations: Mapping[str, Tensor], layers: Sequence[str]) -> Tensor:
-    """Return the sum over pictures of the mean square of each one's own layer."""
-    chosen: dict[str, list[int]] = {}
-    for number, layer in enumerate(layers):
-        chosen.setdefault(layer, []).append(number)
-    parts = [
-        activations[layer][numbers].float().square().mean(dim=(1, 2, 3)).sum()
-        for layer, numbers in chosen.items()
-    ]
-    return torch.stack(parts).sum()
-
-
-def update_running_mean(before: float | None, now: float) -> float:
-    """Return a running mean over about a hundred steps."""
-    return now if before is None else 0.99 * before + 0.01 * now

@@ -1,15 +1,14 @@
-"""Convolutions with frozen weights, each followed by its ReLU.
+"""Convolutions with frozen weights, each followed by its ReLU, and max pools.
 
-Only the picture gets a gradient, and with the weights frozen that is a convolution as well: of
-stride 1, with the kernel flipped and its channels exchanged. On a CPU both are given to oneDNN as
-they are. PyTorch itself would hand a 1x1 convolution on one thread to a matrix product of half the
-speed, and take the ReLU as a pass of its own.
+Only the image gets a gradient. With frozen weights that gradient is a convolution as well: of
+stride 1, with the kernel flipped and its channels exchanged. On a CPU both run on oneDNN directly,
+the ReLU fused; PyTorch's own `conv2d` would hand a 1x1 convolution on one thread to a matrix
+product of half the speed, and run the ReLU as a pass of its own.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,36 +16,46 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dreamflow.networks.kernels import stem
-
-
-def find_onednn_convolution() -> Any:
-    """Return oneDNN's convolution with a fused ReLU, or None where this PyTorch has none."""
-    if not torch.backends.mkldnn.is_available():
-        return None
-    return getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
-
-
-@lru_cache(maxsize=1)
-def onednn_dtypes() -> frozenset[torch.dtype]:
-    """Return what oneDNN computes in on this processor, of what a network may compute in."""
-    if not torch.backends.mkldnn.is_available():
-        return frozenset()
-    half = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return frozenset({torch.float32, torch.bfloat16} if half else {torch.float32})
+from dreamflow.networks.kernels.selection import (
+    KernelChoice,
+    PoolWindow,
+    convolve_onednn,
+    pool_gradient_without_input,
+    pool_gradient_without_input_works,
+    reorder_convolution_weight,
+    uses_onednn,
+)
 
 
 class FrozenConvolution:
-    """One convolution and its ReLU."""
+    """One convolution and its ReLU, on the device and in the dtype of its weight."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, stride: int, pad: int) -> None:
-        """weight: (O, I, k, k). bias: (O,). stride, pad: of both sides, in positions."""
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        stride: int,
+        pad: int,
+        kernels: KernelChoice = "auto",
+    ) -> None:
+        """Prepare a convolution.
+
+        Args:
+            weight: (O, I, k, k).
+            bias: (O,).
+            stride: Of both axes, in positions.
+            pad: Zeros on each side of both axes.
+            kernels: Which operators to run on.
+        """
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.stride = stride
         self.pad = pad
+        self.kernels: KernelChoice = kernels
         kernel = weight.shape[2]
         self.is_stem = stem.is_stem_shape(kernel, stride, pad) and weight.shape[1] == 3
-        self.has_onednn_gradient = self.is_stem or (stride == 1 and pad < kernel)
+        has_fast_gradient = self.is_stem or (stride == 1 and pad < kernel)
+        self.uses_onednn = has_fast_gradient and uses_onednn(weight.device, weight.dtype, kernels)
         self._gradient_kernel: Tensor | None = None
         self._forward_convolution = _OneDnnConvolution(stride, pad)
         self._gradient_convolution = _OneDnnConvolution(
@@ -56,69 +65,69 @@ class FrozenConvolution:
     def to(self, device: torch.device, dtype: torch.dtype) -> FrozenConvolution:
         """Return the same convolution on a device, in a dtype."""
         weight, bias = self.weight.to(device, dtype), self.bias.to(device, dtype)
-        return FrozenConvolution(weight, bias, self.stride, self.pad)
+        return FrozenConvolution(weight, bias, self.stride, self.pad, self.kernels)
 
     def __call__(self, x: Tensor, grad_masked: bool = False) -> Tensor:
-        """Return the ReLU of the convolution of x (N, I, H, W).
+        """Return the ReLU of the convolution.
 
-        masked: whether the gradient that will come is 0 already where the ReLU was.
+        Args:
+            x: (N, I, H, W).
+            grad_masked: Whether the gradient to come is already 0 wherever the ReLU's output is 0,
+                as that of `max_pool` with `mask_relu_grad`; then the ReLU need not mask it.
+
+        Returns:
+            (N, O, h, w), channels-last.
         """
-        direct = (
-            find_onednn_convolution()
-            if x.device.type == "cpu" and x.dtype in onednn_dtypes()
-            else None
-        )
-        if direct is None or not self.has_onednn_gradient:
+        if not self.uses_onednn:
             return F.relu_(self.convolve(x))
         out = _OneDnnConvolutionReLU.apply(x, self, grad_masked)
         assert isinstance(out, Tensor)
         return out
 
     def convolve(self, x: Tensor) -> Tensor:
-        """Return the convolution before the ReLU, with PyTorch's own operations."""
+        """Return the convolution of x (N, I, H, W) before the ReLU, by public operators."""
         return F.conv2d(x, self.weight, self.bias, self.stride, self.pad)
 
     def convolve_relu_onednn(self, x: Tensor) -> Tensor:
-        """Return the ReLU of the convolution, computed by oneDNN at once."""
+        """Return the ReLU of the convolution of x (N, I, H, W), computed by oneDNN at once."""
         return self._forward_convolution(x, self.weight, self.bias, "relu")
 
     def compute_input_gradient(self, grad: Tensor, height: int, width: int) -> Tensor:
-        """Return the gradient (N, I, height, width) for one that came to the convolution."""
+        """Return the gradient of the input (N, I, height, width) from that of the output."""
         if self._gradient_kernel is None:
-            turn = stem.make_phase_kernel if self.is_stem else make_gradient_kernel
-            self._gradient_kernel = turn(self.weight)
+            make_kernel = stem.make_phase_kernel if self.is_stem else make_gradient_kernel
+            self._gradient_kernel = make_kernel(self.weight)
         back = self._gradient_convolution(grad, self._gradient_kernel, None, "none")
         return stem.interleave_phases(back, height, width) if self.is_stem else back
 
 
 def make_gradient_kernel(weight: Tensor) -> Tensor:
-    """Return the kernel (I, O, k, k) of the gradient of a convolution of stride 1."""
+    """Return the kernel (I, O, k, k) of the input gradient of a convolution of stride 1."""
     return weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 class _OneDnnConvolution:
-    """oneDNN's convolution with a weight that is laid out as it wants it for the size at hand.
+    """oneDNN's convolution, its weight in the layout that it wants for the size at hand.
 
-    It would lay it out anew at every call. What it wants depends on the size, and a weight laid out
-    for another was seen to cost ten times what it saves; a dream stays at a size for some passes.
+    oneDNN would otherwise reorder the weight at every call. The layout depends on the input's size,
+    and a weight in the layout of another size costs ten times what reordering saves; a dream stays
+    at one size for several passes.
     """
 
     def __init__(self, stride: int, pad: int) -> None:
-        self.strides, self.pads = [stride, stride], [pad, pad]
+        self.stride, self.pad = stride, pad
         self.input_shape: torch.Size | None = None
         self.reordered_weight: Tensor | None = None
 
-    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:
-        """Return the convolution of x (N, I, H, W). then: what follows, "relu" or "none"."""
-        if self.input_shape != x.shape:
-            lay_out = torch.ops.mkldnn._reorder_convolution_weight
-            self.reordered_weight = lay_out(
-                weight, self.pads, self.strides, [1, 1], 1, list(x.shape)
+    def __call__(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, activation: Literal["relu", "none"]
+    ) -> Tensor:
+        if self.input_shape != x.shape or self.reordered_weight is None:
+            self.reordered_weight = reorder_convolution_weight(
+                weight, x.shape, self.stride, self.pad
             )
             self.input_shape = x.shape
-        return find_onednn_convolution()(
-            x, self.reordered_weight, bias, self.pads, self.strides, [1, 1], 1, activation, [], ""
-        )
+        return convolve_onednn(x, self.reordered_weight, bias, self.stride, self.pad, activation)
 
 
 class _OneDnnConvolutionReLU(torch.autograd.Function):
@@ -132,7 +141,9 @@ class _OneDnnConvolutionReLU(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None]:
         (grad,) = grads
         for out in ctx.saved_tensors:
             grad = torch.ops.aten.threshold_backward(grad, out, 0)
@@ -142,38 +153,63 @@ class _OneDnnConvolutionReLU(torch.autograd.Function):
 class _MaxPool(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, kernel: int, stride: int, pad: int, mask_relu_grad: bool
+        ctx: Any,
+        x: Tensor,
+        kernel: int,
+        stride: int,
+        pad: int,
+        mask_relu_grad: bool,
+        keep_input: bool,
     ) -> Tensor:
-        ctx.window = ([kernel, kernel], [stride, stride], [pad, pad], [1, 1], True)
-        out, index = torch.ops.aten.max_pool2d_with_indices(x, *ctx.window)
-        # On a CPU nothing but the shape of x is asked for, and x is the largest of all there is.
-        ctx.shape = x.shape if x.device.type == "cpu" else None
-        ctx.save_for_backward(index, out if mask_relu_grad else None, None if ctx.shape else x)
+        window: PoolWindow = ([kernel, kernel], [stride, stride], [pad, pad], [1, 1], True)
+        ctx.window = window
+        out, index = torch.ops.aten.max_pool2d_with_indices(x, *window)
+        # x is the largest tensor of a pass, and only its shape is needed where it is not kept.
+        ctx.shape = x.shape
+        ctx.save_for_backward(index, out if mask_relu_grad else None, x if keep_input else None)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None, None, None, None]:
         (grad,) = grads
         index, out, x = ctx.saved_tensors
         if out is not None:
             grad = torch.ops.aten.threshold_backward(grad, out, 0)
-        pooled_back = torch.ops.aten.max_pool2d_with_indices_backward
         if x is None:
-            back = torch.empty(ctx.shape, dtype=grad.dtype, memory_format=torch.channels_last)
-            pooled_back.grad_input(grad, back, *ctx.window, index, grad_input=back)
+            back = pool_gradient_without_input(grad, ctx.shape, ctx.window, index)
         else:
-            back = pooled_back(grad, x, *ctx.window, index)
-        return back, None, None, None, None
+            back = torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *ctx.window, index)
+        return back, None, None, None, None, None
 
 
-def max_pool(x: Tensor, kernel: int, stride: int, pad: int, mask_relu_grad: bool = False) -> Tensor:
-    """Max-pool x (N, C, H, W) as Caffe does, rounding up.
+def max_pool(
+    x: Tensor,
+    kernel: int,
+    stride: int,
+    pad: int,
+    mask_relu_grad: bool = False,
+    kernels: KernelChoice = "auto",
+) -> Tensor:
+    """Max-pool as Caffe does, rounding the number of positions up.
 
-    masks: x is the output of a ReLU, and the gradient is that of the pool and of the ReLU before
-    it. A maximum is 0 only where all that it was taken of were, so the mask is applied to the few
-    values behind the pool, and the convolution is spared it (`masked`).
+    Args:
+        x: (N, C, H, W).
+        kernel: Side of the window, in positions.
+        stride: Of both axes, in positions.
+        pad: Positions on each side of both axes.
+        mask_relu_grad: Whether x is the output of a ReLU and the gradient is that of the pool and
+            of the ReLU. A maximum is 0 only where its whole window is 0, so the few values behind
+            the pool are masked instead of the many before it; see `FrozenConvolution.__call__`.
+        kernels: Which operators to run on.
+
+    Returns:
+        (N, C, h, w).
     """
-    out = _MaxPool.apply(x, kernel, stride, pad, mask_relu_grad)
+    on_cpu = x.device.type == "cpu"
+    keep_input = not (kernels == "auto" and on_cpu and pool_gradient_without_input_works())
+    out = _MaxPool.apply(x, kernel, stride, pad, mask_relu_grad, keep_input)
     assert isinstance(out, Tensor)
     return out

@@ -2,12 +2,12 @@
 
     y_i = x_i * s_i^-0.75,   s_i = 1 + (1e-4 / 5) * sum of x_j^2 over the 5 channels around i
 
-These are bvlc_googlenet's constants (Krizhevsky et al. 2012, section 3.3, as Caffe computes it).
-PyTorch's own took over half of a whole pass on a CPU. Here s^-0.25 is two square roots, which the
-pass back needs no more than to multiply, the sum over channels three additions, and all of it is
-done on a few rows at a time, which stay in the processor's cache from the first operation to the
-last. Of a lesser dtype only what comes and goes is: the squares of activations in the hundreds are
-summed in float32.
+The constants are bvlc_googlenet's (Krizhevsky et al. 2012, section 3.3, as Caffe computes it).
+PyTorch's own normalisation takes over half of a whole pass on a CPU. Here the forward pass keeps
+s^-0.25, two square roots, so that the backward pass only multiplies; the sum over channels is three
+additions; and all of it runs on a block of rows at a time, which stays in the processor's cache
+from the first operation to the last. In a lower precision only input and output are of that dtype:
+squares of activations in the hundreds are summed in float32.
 """
 
 from __future__ import annotations
@@ -20,114 +20,108 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from dreamflow.networks.kernels.layout import flatten_positions, unflatten_positions
+
 WINDOW_CHANNELS = 5
-ALPHA = 1e-4
-BETA = 0.75
-BLOCK_VALUES = 2**18
-"""Values worked on at a time on a CPU: a megabyte, so that a block's few copies stay in the
-processor's cache. 2^15 to 2^17 were slower, 2^19 is no faster."""
+"""Channels in a sum."""
 WINDOW_RADIUS = WINDOW_CHANNELS // 2
+"""Channels in a sum on each side of the one that is normalised."""
+ALPHA = 1e-4
+"""Weight of the mean square: s = 1 + ALPHA / WINDOW_CHANNELS * sum."""
+BETA = 0.75
+"""Exponent: y = x * s ** -BETA."""
+BLOCK_VALUES = 2**18
+"""Values in a block on a CPU: one megabyte of float32, so that a block's few copies stay in the
+processor's cache. Measured: 2^15 to 2^17 are slower, 2^19 is no faster."""
 
 
 class _Workspace:
-    """Where a block is worked on; its memory is used again for the next one."""
+    """Scratch tensors for one block of rows, reused for the next block."""
 
     def __init__(self, like: Tensor, count: int) -> None:
-        """like: rows (n, C), of the dtype to work in. count: of rows of a block."""
+        """like: rows (n, C) of the dtype to compute in. count: rows of a block."""
         channels = like.shape[1]
         self.padded = like.new_zeros(count, channels + 2 * WINDOW_RADIUS)
         self.pairs = like.new_empty(count, channels + 2 * WINDOW_RADIUS - 1)
-        self.spare = like.new_empty(count, channels)
-        self.other = like.new_empty(count, channels)
+        self.first = like.new_empty(count, channels)
+        self.second = like.new_empty(count, channels)
 
     def take_rows(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return as many rows of it: padded values, sums of pairs, and two spares."""
-        return self.padded[:count], self.pairs[:count], self.spare[:count], self.other[:count]
+        """Return that many rows of each: zero-padded values, sums of pairs, and two spares."""
+        return self.padded[:count], self.pairs[:count], self.first[:count], self.second[:count]
 
 
-def strip_padding(padded: Tensor) -> Tensor:
-    """Return what is between the zeros."""
+def _strip_padding(padded: Tensor) -> Tensor:
     return padded[:, WINDOW_RADIUS:-WINDOW_RADIUS]
 
 
-def sum_channel_windows(padded: Tensor, pairs: Tensor, out: Tensor) -> None:
+def _sum_channel_windows(padded: Tensor, pairs: Tensor, out: Tensor) -> None:
     """Write to out (n, C) the sum over the five channels around each one of padded (n, C + 4)."""
     torch.add(padded[:, :-1], padded[:, 1:], out=pairs)
     torch.add(pairs[:, : out.shape[1]], pairs[:, WINDOW_CHANNELS - 2 :], out=out)
-    out.add_(strip_padding(padded))
+    out.add_(_strip_padding(padded))
 
 
-def iterate_blocks(*tensors: Tensor) -> Iterator[tuple[_Workspace, tuple[Tensor, ...]]]:
-    """Yield a few rows of each of some tensors (n, C) at a time, and room to work on them.
-
-    The room is of the dtype of the first one.
-    """
+def _iterate_blocks(*tensors: Tensor) -> Iterator[tuple[_Workspace, tuple[Tensor, ...]]]:
+    """Yield a block of rows of each tensor (n, C), and a workspace of the first one's dtype."""
     rows, channels = tensors[0].shape
     on_cpu = tensors[0].device.type == "cpu"
     count = max(1, min(rows, BLOCK_VALUES // channels)) if on_cpu else max(1, rows)
-    room = _Workspace(tensors[0], count)
-    yield from ((room, parts) for parts in zip(*(t.split(count) for t in tensors), strict=True))
-
-
-def as_rows(x: Tensor) -> Tensor:
-    """Return (N, C, H, W) as (N H W, C); no copy where it is channels-last."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-
-
-def as_maps(rows: Tensor, shape: torch.Size) -> Tensor:
-    """Return (N H W, C) as (N, C, H, W), channels-last."""
-    count, channels, height, width = shape
-    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+    workspace = _Workspace(tensors[0], count)
+    for parts in zip(*(tensor.split(count) for tensor in tensors), strict=True):
+        yield workspace, parts
 
 
 class _LocalResponseNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        rows = as_rows(x)
+        rows = flatten_positions(x)
         exact = torch.promote_types(rows.dtype, torch.float32)
         out, roots = torch.empty_like(rows), torch.empty_like(rows, dtype=exact)
-        for room, (root, part, target) in iterate_blocks(roots, rows, out):
+        for workspace, (root, part, target) in _iterate_blocks(roots, rows, out):
             values = part.to(exact)
-            padded, pairs, power, _ = room.take_rows(len(values))
-            torch.mul(values, values, out=strip_padding(padded))
-            sum_channel_windows(padded, pairs, root)
+            padded, pairs, power, _ = workspace.take_rows(len(values))
+            torch.mul(values, values, out=_strip_padding(padded))
+            _sum_channel_windows(padded, pairs, root)
             root.mul_(ALPHA / WINDOW_CHANNELS).add_(1.0).sqrt_().rsqrt_()
             torch.mul(root, root, out=power).mul_(root)
             torch.mul(values, power, out=target)
         ctx.save_for_backward(rows, roots)
         ctx.shape = x.shape
-        return as_maps(out, x.shape)
+        return unflatten_positions(out, x.shape)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> Tensor:
         # dL/dx_i = g_i s_i^-b - 2 b x_i * sum over windows j that hold i of (a/n) g_j x_j s_j^-b-1
         rows, roots = ctx.saved_tensors
         back = torch.empty_like(rows)
-        for room, (root, part, grad, target) in iterate_blocks(
-            roots, rows, as_rows(grads[0]), back
+        for workspace, (root, part, grad, target) in _iterate_blocks(
+            roots, rows, flatten_positions(grads[0]), back
         ):
             values = part.to(roots.dtype)
-            padded, pairs, square, scaled = room.take_rows(len(values))
+            padded, pairs, square, scaled = workspace.take_rows(len(values))
             torch.mul(root, root, out=square)
             torch.mul(square, root, out=scaled).mul_(grad)
-            torch.mul(square.mul_(square).mul_(scaled), values, out=strip_padding(padded))
-            sum_channel_windows(padded, pairs, square)
+            torch.mul(square.mul_(square).mul_(scaled), values, out=_strip_padding(padded))
+            _sum_channel_windows(padded, pairs, square)
             strength = -2 * BETA * ALPHA / WINDOW_CHANNELS
             torch.addcmul(scaled, values, square, value=strength, out=target)
-        return as_maps(back, ctx.shape)
+        return unflatten_positions(back, ctx.shape)
 
 
 def local_response_norm(x: Tensor) -> Tensor:
-    """Normalise each value of x (N, C, H, W) by the power of the five channels around it."""
+    """Normalise x (N, C, H, W) by the power of the five channels around each; same shape."""
     out = _LocalResponseNorm.apply(x)
     assert isinstance(out, Tensor)
     return out
 
 
 def twice_differentiable_response_norm(x: Tensor) -> Tensor:
-    """Do the same with PyTorch's own operations: slower, but it can be differentiated twice."""
-    squares = F.pad(as_rows(x * x), (WINDOW_CHANNELS // 2, WINDOW_CHANNELS // 2))
-    summed = squares.unfold(1, WINDOW_CHANNELS, 1).sum(dim=2)
-    scale = as_maps(summed, x.shape) * (ALPHA / WINDOW_CHANNELS) + 1.0
+    """Compute `local_response_norm` by public operators: slower, but twice differentiable."""
+    squares = F.pad(flatten_positions(x * x), (WINDOW_RADIUS, WINDOW_RADIUS))
+    sums = squares.unfold(1, WINDOW_CHANNELS, 1).sum(dim=2)
+    scale = unflatten_positions(sums, x.shape) * (ALPHA / WINDOW_CHANNELS) + 1.0
     return x * (scale * scale.sqrt()).rsqrt()

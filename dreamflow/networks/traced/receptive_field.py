@@ -1,116 +1,121 @@
-"""What convolutions, pools and pads take in of a picture, along each axis."""
+"""What a node that resamples its input sees: the kernel of a convolution, pool or pad.
+
+Kernels are read from the node, since shapes alone cannot tell a larger kernel from less padding.
+Everything else (padding, rounding, the stride) is PyTorch's own: the node is run on shapes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import fx, nn
-
-WINDOW_PROBE_SIDE_PX = 448
-"""Side, across the axis that is asked about, of what a module is asked with."""
+from torch import Tensor, fx, nn
 
 WINDOWED_MODULES = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 POOL_FUNCTIONS = (F.max_pool2d, F.avg_pool2d, torch.max_pool2d)
-POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
+POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "dilation")
+"""Of `POOL_FUNCTIONS`, in order."""
 CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation")
+"""Of `conv2d`, in order."""
 PAD_MODULES = (nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
 
-
-@dataclass(frozen=True)
-class Window:
-    """What a convolution or pool takes in along one axis. pad: of both sides together."""
-
-    kernel: int
-    stride: int
-    total_pad: int
-    ceil_mode: bool = False
-
-    def output_side(self, side: int) -> int:
-        """Return the positions that come out for `side` in; 0 where it does not fit."""
-        reach = side + self.total_pad - self.kernel
-        if side < 1:
-            return 0
-        out = (-(-reach // self.stride) if self.ceil_mode else reach // self.stride) + 1
-        if self.ceil_mode and (out - 1) * self.stride >= side + self.total_pad // 2:
-            out -= 1
-        return max(0, out)
+Size = tuple[int, int]
+"""Height and width, in positions."""
 
 
-@dataclass(frozen=True)
-class ProbedWindow(Window):
-    """That of a module which is asked what comes out: a pad, or a convolution of its own class."""
+class OutputSize(Protocol):
+    """Returns the size that comes out of a node for the size of its input; (0, 0) where none."""
 
-    module: nn.Module | None = None
-    channels: int = 0
-    axis: int = 0
-
-    def output_side(self, side: int) -> int:
-        """Return the positions that come out for `side` in; 0 where it does not fit."""
-        sides = [WINDOW_PROBE_SIDE_PX, WINDOW_PROBE_SIDE_PX]
-        sides[self.axis] = side
-        try:
-            with torch.no_grad():
-                out = self.module(torch.empty(1, self.channels, *sides, device="meta"))  # type: ignore[misc]
-        except Exception:
-            return 0
-        return int(out.shape[2 + self.axis])
+    def __call__(self, size: Size) -> Size:
+        """Return the output's size."""
+        ...
 
 
-def find_windows(
+def find_kernel(
     node: fx.Node, module: nn.Module | None, shapes: Mapping[fx.Node, tuple[int, ...]]
-) -> tuple[Window, Window] | None:
-    """Return what a node takes in, down and across; None where it is no convolution, pool or pad.
+) -> Size | None:
+    """Return how many positions of its input one position of a node's output spans.
 
-    module: of the node, on the meta device. shapes: of what comes out of the nodes.
+    Args:
+        node: Of a graph.
+        module: That the node calls, if it calls one.
+        shapes: Of the outputs of the graph's nodes.
+
+    Returns:
+        (kernel - 1) * dilation + 1, down and across; None where the node is not a convolution, a
+        pool or a pad of known size.
     """
     function = node.target if node.op == "call_function" else None
     if function is F.pad:
-        return _pad_windows(node.args[1])
-    given: dict[str, Any]
+        padding: Any = node.args[1]
+        is_known = isinstance(padding, (tuple, list)) and len(padding) == 4
+        return (1, 1) if is_known and all(isinstance(side, int) for side in padding) else None
+    arguments: dict[str, Any]
     if isinstance(module, PAD_MODULES):
-        given = {"kernel_size": 1}
-    elif isinstance(module, WINDOWED_MODULES):
-        given = {key: getattr(module, key, None) for key in POOL_ARGUMENTS[1:]}
+        return (1, 1)
+    if isinstance(module, WINDOWED_MODULES):
+        kernel, dilation = module.kernel_size, getattr(module, "dilation", 1)
     elif function in POOL_FUNCTIONS:
-        given = {**dict(zip(POOL_ARGUMENTS, node.args, strict=False)), **node.kwargs}
+        arguments = {**dict(zip(POOL_ARGUMENTS, node.args, strict=False)), **node.kwargs}
+        kernel, dilation = arguments["kernel_size"], arguments.get("dilation", 1)
     elif function is F.conv2d:
-        given = {**dict(zip(CONVOLUTION_ARGUMENTS, node.args, strict=False)), **node.kwargs}
-        given["kernel_size"] = shapes[given["weight"]][2:]
+        arguments = {**dict(zip(CONVOLUTION_ARGUMENTS, node.args, strict=False)), **node.kwargs}
+        kernel, dilation = shapes[arguments["weight"]][2:], arguments.get("dilation", 1)
     else:
         return None
-    kernel = _to_pair(given["kernel_size"])
-    stride = _to_pair(given.get("stride") or (1 if function is F.conv2d else kernel))
-    dilation = _to_pair(given.get("dilation") or 1)
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    padding = given.get("padding") or 0
-    if isinstance(padding, str):
-        pads = [r - 1 if padding == "same" else 0 for r in reach]
-    else:
-        pads = [2 * p for p in _to_pair(padding)]
-    ceil = bool(given.get("ceil_mode"))
-    facts = [(reach[axis], stride[axis], pads[axis], ceil) for axis in (0, 1)]
-    if module is not None and type(module) not in WINDOWED_MODULES:
-        channels = shapes[node.all_input_nodes[0]][1]
-        down, across = (ProbedWindow(*facts[axis], module, channels, axis) for axis in (0, 1))
-    else:
-        down, across = (Window(*facts[axis]) for axis in (0, 1))
+    sides = zip(_to_pair(kernel), _to_pair(dilation), strict=True)
+    down, across = ((k - 1) * d + 1 for k, d in sides)
     return down, across
 
 
-def _pad_windows(padding: Any) -> tuple[Window, Window] | None:
-    """Return the windows of a padding of left, right, top and bottom, or None for another kind."""
-    if not isinstance(padding, (tuple, list)) or len(padding) != 4:
-        return None
-    if not all(isinstance(pad, int) for pad in padding):
-        return None
-    left, right, top, bottom = padding
-    return Window(1, 1, top + bottom), Window(1, 1, left + right)
+def make_output_size(
+    node: fx.Node, module: nn.Module | None, shapes: Mapping[fx.Node, tuple[int, ...]]
+) -> OutputSize:
+    """Return a function that runs a node on shapes alone, for inputs of any size.
+
+    Args:
+        node: One that has a kernel (`find_kernel`).
+        module: That it calls, if it calls one, on the meta device.
+        shapes: Of the outputs of the graph's nodes.
+    """
+    sizes: dict[Size, Size] = {}
+    source = node.all_input_nodes[0]
+    run = module if module is not None else partial(_call_function, node, source, shapes)
+
+    def output_size(size: Size) -> Size:
+        if size not in sizes:
+            sizes[size] = _probe(run, (*shapes[source][:2], *size))
+        return sizes[size]
+
+    return output_size
+
+
+def _probe(run: Any, shape: tuple[int, ...]) -> Size:
+    """Return the height and width that come out for an input of a shape."""
+    try:
+        with torch.no_grad():
+            out: Tensor = run(torch.empty(shape, device="meta"))
+    except Exception:  # operators refuse sizes that they cannot take with errors of many kinds
+        return (0, 0)
+    height, width = out.shape[2:]
+    return int(height), int(width)
+
+
+def _call_function(
+    node: fx.Node, source: fx.Node, shapes: Mapping[fx.Node, tuple[int, ...]], x: Tensor
+) -> Tensor:
+    """Call a node's function on x in place of `source`, its other inputs of their known shapes."""
+
+    def value(other: fx.Node) -> Tensor:
+        return x if other is source else torch.empty(shapes[other], device="meta")
+
+    assert callable(node.target)
+    return node.target(*fx.map_arg(node.args, value), **fx.map_arg(node.kwargs, value))
 
 
 def _to_pair(value: Any) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    return (int(pair[0]), int(pair[-1]))
+    return int(pair[0]), int(pair[-1])

@@ -1,4 +1,4 @@
-"""The graph of any PyTorch module, and the layers in it, found without running it.
+"""The graph of any PyTorch module, and its layers, found without running it on an image.
 
 Layers have the names that torchvision's feature extraction gives them.
 """
@@ -10,7 +10,7 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,14 @@ from dreamflow.networks.traced.torchvision_import import import_torchvision
 
 @dataclass(frozen=True)
 class TracedModule:
-    """A module's graph. names: of its nodes. layers: facts of those that can be dreamed on.
+    """A module's graph and its layers.
 
-    channels_last: the layers whose activations come as (1, h, w, C). classes: of the module's
-    output, where that is (1, classes); it is the node of the name `CLASS`.
+    Attributes:
+        graph: All operations.
+        nodes_by_name: Its nodes, by the names of their layers; `CLASS_LAYER` is the output's.
+        layers: Facts of the layers that can be dreamed on, shallow to deep.
+        channels_last_layers: Layers whose activations are (1, h, w, C).
+        class_layer: Facts of the output where it is (1, classes), else None.
     """
 
     graph: fx.Graph
@@ -44,15 +48,17 @@ class TracedModule:
 
 
 def frozen_copy(module: nn.Module, meta: bool = False) -> nn.Module:
-    """Return a module's copy for dreaming, with the same tensors and not copies of them.
+    """Return a copy of a module in evaluation mode, no weight gradients, nothing in place.
 
-    Weights get no gradient, nothing is done in place, and it is in evaluation mode. meta: on the
-    meta device instead, for shapes alone.
+    Args:
+        module: Any; it stays as it is.
+        meta: Whether the copy's tensors are on the meta device, for shapes alone, instead of being
+            shared with the module.
     """
     shared: dict[int, Any] = {}
     for parameter in module.parameters():
-        kept = parameter.detach().to("meta") if meta else parameter.detach()
-        shared[id(parameter)] = nn.Parameter(kept, requires_grad=False)
+        value = parameter.detach().to("meta") if meta else parameter.detach()
+        shared[id(parameter)] = nn.Parameter(value, requires_grad=False)
     for buffer in module.buffers():
         shared[id(buffer)] = buffer.detach().to("meta") if meta else buffer.detach()
     copied = copy.deepcopy(module, shared).eval()
@@ -63,9 +69,14 @@ def frozen_copy(module: nn.Module, meta: bool = False) -> nn.Module:
 
 
 def trace_module(name: str, module: nn.Module) -> TracedModule:
-    """Return the graph of a module made by `frozen_copy`, and the facts of its layers.
+    """Trace a module, and describe its layers.
 
-    Raises SettingsError where PyTorch cannot trace it, or no layer of it can be dreamed on.
+    Args:
+        name: Of the network, for messages.
+        module: As `frozen_copy` returns it.
+
+    Raises:
+        SettingsError: PyTorch cannot trace it, or no layer of it can be dreamed on.
     """
     tracer = _make_tracer()
     try:
@@ -81,26 +92,28 @@ def trace_module(name: str, module: nn.Module) -> TracedModule:
     layers, channels_last = describe_traced_layers(meta, graph, names, *shapes)
     if not layers:
         raise SettingsError(f"{name} has no layer that grows with the picture: nothing to dream on")
-    classes = None
+    class_layer = None
     output = next(node for node in graph.nodes if node.op == "output").args[0]
-    if isinstance(output, fx.Node) and all(
-        len(found.get(output, ())) == 2 and found[output][0] == 1 for found in shapes
-    ):
+    if isinstance(output, fx.Node) and all(_is_class_scores(known.get(output)) for known in shapes):
         names[CLASS_LAYER] = output
         smallest = max(layer.smallest for layer in layers.values())
-        deepest = max(layer.depth for layer in layers.values())
-        classes = Layer(CLASS_LAYER, shapes[0][output][1], 0, None, deepest + 1, smallest, "")
-    return TracedModule(graph, names, layers, channels_last, classes)
+        depth = max(layer.depth for layer in layers.values()) + 1
+        class_layer = Layer(CLASS_LAYER, shapes[0][output][1], 0, None, depth, smallest, "")
+    return TracedModule(graph, names, layers, channels_last, class_layer)
+
+
+def _is_class_scores(shape: tuple[int, ...] | None) -> bool:
+    return shape is not None and len(shape) == 2 and shape[0] == 1
 
 
 def summarise_error(error: BaseException) -> str:
-    """Return an error's kind and its first line."""
+    """Return an error's type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _make_tracer() -> Any:
-    """Return a tracer that sees into torchvision's blocks, and names them as torchvision does."""
+    """Return a tracer that sees into torchvision's blocks, and names nodes as torchvision does."""
     import_torchvision()
     from torchvision import ops
     from torchvision.models.feature_extraction import NodePathTracer
@@ -110,13 +123,13 @@ def _make_tracer() -> Any:
     class Tracer(NodePathTracer):
         def create_proxy(self, kind: str, target: Any, *more: Any, **named: Any) -> fx.Proxy:
             proxy = super().create_proxy(kind, target, *more, **named)
-            node, taken = proxy.node, self.node_to_qualname
-            taken.pop(node, None)
-            taken[node] = _make_unique_name(self._name(node), set(taken.values()))
+            node, names = proxy.node, self.node_to_qualname
+            names.pop(node, None)
+            names[node] = _make_unique_name(self._name(node), set(names.values()))
             return proxy
 
         def _name(self, node: fx.Node) -> str:
-            # To torchvision relu1_1 is the second call of relu1, even where a module is called so.
+            # torchvision takes relu1_1 for the second call of relu1, even where it is a module.
             if node.op == "call_module":
                 return str(node.target)
             operation = re.sub(r"_[0-9]+$", "", node.name)
@@ -125,30 +138,30 @@ def _make_tracer() -> Any:
         def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
             out = super().call_module(m, forward, args, kwargs)
             if isinstance(m, blocks) and isinstance(out, fx.Proxy):
-                # To torchvision a block is one node: its last one has the block's name.
+                # torchvision takes a block for one node: here its last one gets its name.
                 path = self.path_of_module(m)
                 if path not in self.node_to_qualname.values():
                     self.node_to_qualname[out.node] = path
             return out
 
-        def is_leaf_module(self, m: nn.Module, qualname: str) -> bool:
-            # Convolutions that pad as TensorFlow does, whose padding comes of the picture's size,
-            # or that standardise their weights: to dreams a convolution is a convolution.
-            own = isinstance(m, (*WINDOWED_MODULES, nn.BatchNorm2d))
-            return own or super().is_leaf_module(m, qualname)
+        def is_leaf_module(self, m: nn.Module, module_qualname: str) -> bool:
+            # Subclasses stay whole, too: those that pad by the image's size, as TensorFlow does, or
+            # that standardise their weights.
+            is_layer = isinstance(m, (*WINDOWED_MODULES, nn.BatchNorm2d))
+            return is_layer or super().is_leaf_module(m, module_qualname)
 
     leaves = [ops.StochasticDepth, ops.Permute, ops.FrozenBatchNorm2d]
     return Tracer(leaf_modules=leaves, autowrap_modules=(math, ops))
 
 
 def _make_unique_name(name: str, used_names: Container[str]) -> str:
-    """Return a name, with _1, _2 ... behind it where it is taken."""
-    more = (f"{name}_{number}" for number in itertools.count(1))
-    return next(free for free in itertools.chain([name], more) if free not in used_names)
+    """Return a name, with the first free of _1, _2 ... appended where it is in use."""
+    numbered = (f"{name}_{number}" for number in itertools.count(1))
+    return next(free for free in itertools.chain([name], numbered) if free not in used_names)
 
 
 def _remove_inplace_operations(graph: fx.Graph) -> None:
-    """Let every operation of a graph leave its inputs as they are."""
+    """Replace the operations of a graph that change their inputs by those that do not."""
     inplace = {
         getattr(operator, f"i{name}"): getattr(operator, name)
         for name in ("add", "sub", "mul", "truediv")
@@ -162,8 +175,8 @@ def _remove_inplace_operations(graph: fx.Graph) -> None:
             node.target = node.target.rstrip("_")
 
 
-def find_ancestors(nodes: Iterator[fx.Node] | list[fx.Node]) -> set[fx.Node]:
-    """Return the nodes and all that they need."""
+def find_ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:
+    """Return nodes and all that they need."""
     needed: set[fx.Node] = set()
     waiting = list(nodes)
     while waiting:

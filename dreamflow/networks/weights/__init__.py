@@ -1,1 +1,1 @@
-"""Weights files: where they are published and kept, how they are fetched, read and checked."""
+"""Weights files: where they are published, where they are cached, how they are fetched and read."""

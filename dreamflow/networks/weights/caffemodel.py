@@ -1,8 +1,8 @@
-"""Caffe's weights files, read without Caffe.
+"""Reading Caffe's weights files without Caffe.
 
 A .caffemodel is a NetParameter in protobuf's wire format. Only the fields that hold weights are
-looked at; their numbers are those of caffe.proto, for layers of both the old kind (`layers`, whose
-blobs have the four sides num, channels, height and width) and the new (`layer`).
+read. Their numbers are those of caffe.proto, for layers of both the old kind (`layers`, whose blobs
+have the four sides num, channels, height and width) and the new (`layer`).
 """
 
 from __future__ import annotations
@@ -20,53 +20,65 @@ from torch import Tensor
 from dreamflow.core.errors import WeightsError
 
 V1_LAYER_FIELD, LAYER_FIELD = 2, 100
+"""Fields of NetParameter: layers of the old kind and of the new."""
 V1_LAYER_NAME_FIELD, V1_LAYER_TYPE_FIELD, V1_LAYER_BLOBS_FIELD = 4, 5, 6
+"""Fields of V1LayerParameter."""
 LAYER_NAME_FIELD, LAYER_BLOBS_FIELD = 1, 7
+"""Fields of LayerParameter."""
 V1_INNER_PRODUCT_TYPE = 14
+"""V1LayerParameter.LayerType of an inner product, whose weight has two sides."""
 LEGACY_SHAPE_FIELDS = (1, 2, 3, 4)
+"""Fields of BlobProto: num, channels, height and width."""
 BLOB_DATA_FIELD, BLOB_SHAPE_FIELD, BLOB_DOUBLE_DATA_FIELD = 5, 7, 8
+"""Fields of BlobProto."""
 SHAPE_DIM_FIELD = 1
+"""Field of BlobShape."""
 
 WIRE_VARINT, WIRE_FIXED64, WIRE_LENGTH_DELIMITED, WIRE_FIXED32 = 0, 1, 2, 5
+"""Wire types of protobuf."""
+MAX_VARINT_BYTES = 10
+"""Of a 64-bit number, seven bits a byte."""
 MAX_PROTOBUF_FIELDS = 1_000_000
-"""Fields that are looked at; real files have some thousands."""
+"""Fields that are read; real files have some thousands."""
 MAX_BLOB_AXES = 32
-"""As in Caffe."""
+"""Caffe's own limit (kMaxBlobAxes)."""
+MAX_BLOB_SIDE = 2**40
+"""Largest side of a blob that is taken seriously, so that products of sides stay small."""
 
 
-class _DamagedCaffeModelError(Exception):
-    """What is wrong with the bytes; told with the file's name further up."""
+class DamagedCaffeModelError(Exception):
+    """The bytes are not a Caffe model. `read_caffemodel` adds the file's name."""
 
 
 @dataclass
 class _FieldReader:
-    """Reads fields, and counts them, so that a file of nothing but fields comes to an end."""
+    """Reads fields of messages, `fields_left` of them in all, so that any file comes to an end."""
 
     fields_left: int = MAX_PROTOBUF_FIELDS
 
     def iter_fields(self, data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
         """Yield number, wire type and value of each field of a message.
 
-        Unpacked numbers of the same field that follow each other are yielded at once.
+        Numbers of the same field in a row, not packed, are yielded as the bytes of one value.
         """
         at = 0
         while at < len(data):
             self.fields_left -= 1
             if self.fields_left < 0:
-                raise _DamagedCaffeModelError(f"more than {MAX_PROTOBUF_FIELDS:,} fields")
+                raise DamagedCaffeModelError(f"more than {MAX_PROTOBUF_FIELDS:,} fields")
             start = at
             tag, at = read_varint(data, at)
             number, wire = tag >> 3, tag & 7
             if number == 0:
-                raise _DamagedCaffeModelError("a field without a number")
+                raise DamagedCaffeModelError("a field without a number")
             if wire == WIRE_VARINT:
                 value, at = read_varint(data, at)
                 yield number, wire, value
             elif wire == WIRE_LENGTH_DELIMITED:
                 size, at = read_varint(data, at)
                 if size > len(data) - at:
-                    raise _DamagedCaffeModelError(
-                        f"a field of {size:,} bytes, of which {len(data) - at:,} are there"
+                    raise DamagedCaffeModelError(
+                        f"a field of {size:,} bytes, of which only {len(data) - at:,} exist"
                     )
                 yield number, wire, data[at : at + size]
                 at += size
@@ -74,32 +86,53 @@ class _FieldReader:
                 value, at = read_repeated_fixed(data, start, at, 4 if wire == WIRE_FIXED32 else 8)
                 yield number, wire, value
             else:
-                raise _DamagedCaffeModelError(f"a field of unknown kind {wire}")
+                raise DamagedCaffeModelError(f"a field of unknown wire type {wire}")
 
 
 def read_varint(data: memoryview, offset: int) -> tuple[int, int]:
-    """Return the number that begins at a byte, and where it ends."""
+    """Read a number in protobuf's variable-length format.
+
+    Args:
+        data: A message.
+        offset: Of the number's first byte.
+
+    Returns:
+        The number, and the offset behind it.
+
+    Raises:
+        DamagedCaffeModelError: The message ends first, or the number is too long.
+    """
     value = 0
-    for count in range(10):
+    for count in range(MAX_VARINT_BYTES):
         if offset >= len(data):
-            raise _DamagedCaffeModelError("it ends within a number")
+            raise DamagedCaffeModelError("it ends within a number")
         byte = data[offset]
         offset += 1
         value |= (byte & 0x7F) << (7 * count)
         if byte < 0x80:
             return value, offset
-    raise _DamagedCaffeModelError("a number of more than ten bytes")
+    raise DamagedCaffeModelError("a number of more than ten bytes")
 
 
 def read_repeated_fixed(
     data: memoryview, tag_offset: int, value_offset: int, value_bytes: int
 ) -> tuple[memoryview, int]:
-    """Return the bytes of all numbers with one tag in a row, the tags taken out, and their end.
+    """Read all numbers of fixed size that follow each other with the same tag.
 
-    start: where the first tag begins. at: where its number begins.
+    Args:
+        data: A message.
+        tag_offset: Of the first tag.
+        value_offset: Of the number behind it.
+        value_bytes: Size of a number, 4 or 8.
+
+    Returns:
+        The bytes of the numbers without their tags, and the offset behind the last one.
+
+    Raises:
+        DamagedCaffeModelError: The message ends within the first number.
     """
     if value_offset + value_bytes > len(data):
-        raise _DamagedCaffeModelError("it ends within a number")
+        raise DamagedCaffeModelError("it ends within a number")
     step = value_offset - tag_offset + value_bytes
     count = (len(data) - tag_offset) // step
     rows = np.frombuffer(data[tag_offset : tag_offset + count * step], np.uint8).reshape(
@@ -113,25 +146,38 @@ def read_repeated_fixed(
 
 
 def read_caffemodel(path: Path) -> dict[str, Tensor]:
-    """Return a Caffe model's weights: `<layer>.weight`, `<layer>.bias`, then `<layer>.blob2` ...
+    """Read a Caffe model's weights.
 
-    float32 as in the file: convolutions (O, I, kH, kW), inner products (O, I), biases (O,); the
-    channels of the picture are blue, green, red. The file is mapped, not loaded, and no more is
-    taken up than its weights. Raises WeightsError where it is cut short, damaged, or no such file.
+    The file is mapped into memory, and only its weights are copied.
+
+    Args:
+        path: A .caffemodel.
+
+    Returns:
+        `<layer>.weight`, `<layer>.bias`, then `<layer>.blob2` ... in float32, as in the file:
+        convolutions (O, I, kH, kW), inner products (O, I), biases (O,). Image channels are blue,
+        green, red.
+
+    Raises:
+        WeightsError: The file is cut short, damaged, or not a Caffe model.
     """
     try:
         with path.open("rb") as file:
             if path.stat().st_size == 0:
-                raise _DamagedCaffeModelError("it is empty")
+                raise DamagedCaffeModelError("it is empty")
             return parse_net_parameter(
                 memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
             )
-    except _DamagedCaffeModelError as error:
-        raise WeightsError(f"{path} is no Caffe model, or is damaged: {error}") from None
+    except DamagedCaffeModelError as error:
+        raise WeightsError(f"{path} is not a Caffe model, or is damaged: {error}") from None
 
 
 def parse_net_parameter(data: memoryview) -> dict[str, Tensor]:
-    """Return the weights in a NetParameter's bytes, as `read_caffemodel` does."""
+    """Return the weights in the bytes of a NetParameter, as `read_caffemodel` does.
+
+    Raises:
+        DamagedCaffeModelError: The bytes are not a Caffe model.
+    """
     reader = _FieldReader()
     tensors: dict[str, Tensor] = {}
     for number, wire, value in reader.iter_fields(data):
@@ -141,10 +187,10 @@ def parse_net_parameter(data: memoryview) -> dict[str, Tensor]:
         layer = _parse_layer(reader, value, is_v1=number == V1_LAYER_FIELD)
         for name, tensor in layer.items():
             if name in tensors:
-                raise _DamagedCaffeModelError(f"{name} is there twice")
+                raise DamagedCaffeModelError(f"{name} occurs twice")
             tensors[name] = tensor
     if not tensors:
-        raise _DamagedCaffeModelError("there are no weights in it")
+        raise DamagedCaffeModelError("it holds no weights")
     return tensors
 
 
@@ -161,7 +207,7 @@ def _parse_layer(reader: _FieldReader, data: memoryview, is_v1: bool) -> dict[st
             try:
                 name = bytes(value).decode()
             except UnicodeDecodeError:
-                raise _DamagedCaffeModelError("a layer whose name is no text") from None
+                raise DamagedCaffeModelError("a layer whose name is not text") from None
         elif is_v1 and number == V1_LAYER_TYPE_FIELD and wire == WIRE_VARINT:
             inner_product = value == V1_INNER_PRODUCT_TYPE
         elif number == blobs_field and isinstance(value, memoryview):
@@ -175,7 +221,7 @@ def _parse_layer(reader: _FieldReader, data: memoryview, is_v1: bool) -> dict[st
 
 @dataclass
 class _Blob:
-    """The values of a blob, as they stand in the file, and its shape in either notation."""
+    """The values of a blob as in the file, and its shape in the old notation or the new."""
 
     legacy_shape: dict[int, int] = field(default_factory=dict)
     shape: list[int] | None = None
@@ -183,11 +229,11 @@ class _Blob:
 
     def to_tensor(self, name: str, inner_product: bool, blob_index: int) -> Tensor:
         sides = self._resolve_shape(inner_product, blob_index)
-        there = sum(part.size for part in self.data)
-        if any(side < 0 or side > 2**40 for side in sides) or prod(sides) != there:
+        count = sum(part.size for part in self.data)
+        if any(side < 0 or side > MAX_BLOB_SIDE for side in sides) or prod(sides) != count:
             claimed = " x ".join(map(str, sides))
-            raise _DamagedCaffeModelError(
-                f"{name} claims {claimed} values, and {there:,} are there"
+            raise DamagedCaffeModelError(
+                f"{name} claims {claimed} values, and the file has {count:,}"
             )
         values = np.concatenate([np.zeros(0, np.float32), *self.data]).astype(
             np.float32, copy=False
@@ -218,9 +264,11 @@ def _parse_blob(reader: _FieldReader, data: memoryview) -> _Blob:
                 WIRE_LENGTH_DELIMITED,
                 WIRE_FIXED32 if number == BLOB_DATA_FIELD else WIRE_FIXED64,
             ):
-                raise _DamagedCaffeModelError("values of a wrong kind")
+                raise DamagedCaffeModelError("values of a wrong wire type")
             if len(value) % kind.itemsize:
-                raise _DamagedCaffeModelError(f"{len(value):,} bytes are no whole number of values")
+                raise DamagedCaffeModelError(
+                    f"{len(value):,} bytes are not a whole number of values"
+                )
             blob.data.append(np.frombuffer(value, kind))
     return blob
 
@@ -238,5 +286,5 @@ def _parse_blob_shape(reader: _FieldReader, data: memoryview) -> list[int]:
                 side, at = read_varint(value, at)
                 sides.append(side)
         if len(sides) > MAX_BLOB_AXES:
-            raise _DamagedCaffeModelError(f"a blob of more than {MAX_BLOB_AXES} axes")
+            raise DamagedCaffeModelError(f"a blob of more than {MAX_BLOB_AXES} axes")
     return sides

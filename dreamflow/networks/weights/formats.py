@@ -1,4 +1,4 @@
-"""Weights files of three formats, read without ever running what is in them."""
+"""Reading weights files: safetensors, PyTorch state dicts, Caffe models. No code in them runs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,25 @@ from dreamflow.core.errors import WeightsError
 from dreamflow.networks.weights.caffemodel import read_caffemodel
 
 PICKLE_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin")
+"""Suffixes of the files that PyTorch writes."""
 MAX_PICKLE_SCAN_BYTES = 1 << 20
-"""How far a refused pickle is looked at for what it asked for."""
+"""Bytes of a refused pickle that are scanned for the name of what it imports."""
 STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")
-"""Keys under which training scripts keep the state dict."""
+"""Keys under which training scripts store the state dict in a checkpoint."""
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Return a file's tensors by name, and the file's SHA-256 in hexadecimal.
+    """Read a weights file of any format, which its suffix names.
 
-    By its suffix it is a Caffe model, a PyTorch state dict, or of safetensors' format. Raises
-    WeightsError where it is not, is damaged, or holds more than tensors.
+    Args:
+        path: `.caffemodel` is a Caffe model, `PICKLE_SUFFIXES` are PyTorch state dicts, anything
+            else is safetensors.
+
+    Returns:
+        Its tensors by name, and the file's SHA-256 in hexadecimal.
+
+    Raises:
+        WeightsError: The file cannot be read, is damaged, or holds more than tensors.
     """
     try:
         with path.open("rb") as file:
@@ -48,38 +56,40 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a PyTorch state dict, alone or in a checkpoint around it.
+    """Return the tensors of a PyTorch state dict, alone or inside a checkpoint.
 
-    Nothing but tensors is unpickled: a file that asks for more is refused by the name of what it
-    asks for. Raises WeightsError.
+    Nothing but tensors is unpickled.
+
+    Raises:
+        WeightsError: The file is damaged, holds no tensors, or imports code; the message names it.
     """
     _check_unpacked_size(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that are then refused
-            found: Any = torch.load(path, map_location="cpu", weights_only=True)
+            warnings.simplefilter("ignore")  # about pickles that are refused below
+            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(_explain_refusal(path, str(error))) from error
-    except Exception as error:  # a damaged pickle can end in any of them
+    except Exception as error:  # a damaged pickle can raise anything
         first = (str(error).splitlines() or [""])[0]
-        raise WeightsError(f"{path} is no PyTorch file, or is damaged: {first}") from error
+        raise WeightsError(f"{path} is not a PyTorch file, or is damaged: {first}") from error
     for key in STATE_DICT_KEYS:
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping):
-        raise WeightsError(f"{path} holds no state dict, but a {type(found).__name__}")
-    tensors = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping):
+        raise WeightsError(f"{path} holds no state dict, but a {type(loaded).__name__}")
+    tensors = {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
     if not tensors:
         raise WeightsError(f"{path} holds no tensors")
     for key, tensor in tensors.items():
-        # A view can claim more values than there are: it would grow when it is copied.
+        # A view can claim more values than its storage has: copying it would fill the memory.
         if tensor.is_sparse or tensor.numel() * tensor.element_size() > path.stat().st_size:
             raise WeightsError(f"{path} is damaged: {key} claims more values than the file holds")
     return tensors
 
 
 def _check_unpacked_size(path: Path) -> None:
-    """Raise WeightsError for an archive that would unpack to more than it is."""
+    """Raise WeightsError for an archive whose entries are larger than the archive."""
     if not zipfile.is_zipfile(path):
         return
     try:
@@ -89,15 +99,16 @@ def _check_unpacked_size(path: Path) -> None:
         raise WeightsError(f"{path} is damaged: {error}") from error
     if unpacked > path.stat().st_size:
         raise WeightsError(
-            f"{path} is an archive that would grow to {unpacked:,} bytes; PyTorch writes none such"
+            f"{path} is an archive that would grow to {unpacked:,} bytes, unlike those of PyTorch"
         )
 
 
 def _explain_refusal(path: Path, message: str) -> str:
-    asked = re.search(r"GLOBAL (\S+)", message)
-    name = asked.group(1).strip("`',.") if asked else _find_first_global(path)
+    """Return why PyTorch refuses to unpickle a file, from the message of its error."""
+    imported = re.search(r"GLOBAL (\S+)", message)
+    name = imported.group(1).strip("`',.") if imported else _find_first_global(path)
     if not name:
-        return f"{path} is no PyTorch file of tensors, or is damaged; it was not unpickled"
+        return f"{path} is not a PyTorch file of tensors, or is damaged; it was not unpickled"
     return (
         f"{path} holds code ({name}), not only tensors, and was not run; "
         "save the state_dict() of the model alone"
@@ -105,7 +116,7 @@ def _explain_refusal(path: Path, message: str) -> str:
 
 
 def _find_first_global(path: Path) -> str:
-    """Return what a bare pickle asks for first, such as posix.system; nothing of it is run."""
+    """Return what a pickle imports first, such as posix.system, without running it, or ""."""
     texts: list[str] = []
     try:
         with path.open("rb") as file:
@@ -116,13 +127,13 @@ def _find_first_global(path: Path) -> str:
                     return ".".join(texts[-2:])
                 if isinstance(value, str):
                     texts.append(value)
-    except Exception:  # the bytes are no pickle, or a damaged one
+    except Exception:  # the bytes are not a pickle, or a damaged one
         return ""
     return ""
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of tensors: their names, types, shapes and values."""
+    """Return the SHA-256, in hexadecimal, of tensors' names, types, shapes and values."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

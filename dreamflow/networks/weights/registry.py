@@ -1,6 +1,6 @@
-"""Where the weights of networks are published, and what their files are called.
+"""Where the weights of networks are published, and the names of their files.
 
-Nothing here needs PyTorch, so that what there is can be listed at once.
+Nothing here imports PyTorch, so that networks can be listed at once.
 """
 
 from __future__ import annotations
@@ -9,13 +9,24 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+DEFAULT_NETWORK = "pocket"
+"""The network whose weights come with DreamFlow."""
 TORCHVISION_PREFIX = "torchvision:"
+"""Prefix of the names of torchvision's classifiers."""
 TORCHVISION_DOWNLOAD_URL = "https://download.pytorch.org/models/"
+"""Folder of torchvision's weights files."""
 
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """Where a weights file is published. digest: its checksum, or its first digits; "" for none."""
+    """Where a weights file is published.
+
+    Attributes:
+        url: Of the file, over HTTP.
+        filename: Under which it is stored.
+        algorithm: Of the checksum.
+        digest: The checksum in hexadecimal, or its first digits; "" where none is published.
+    """
 
     url: str
     filename: str
@@ -27,16 +38,23 @@ class WeightsSource:
 class PublishedWeights:
     """The weights of a network.
 
-    filenames: the first one to be found counts; what DreamFlow writes has the first name. source:
-    where they are published, None where they cannot be fetched.
+    Attributes:
+        filenames: Names that their file may have; the first one found is used, and DreamFlow
+            itself writes the first.
+        source: Where they are published; None where they cannot be fetched.
+        shipped_sha256: SHA-256 of the file that comes with DreamFlow; "" where none does.
     """
 
     filenames: tuple[str, ...]
     source: WeightsSource | None = None
+    shipped_sha256: str = ""
 
 
 BUILTIN_NETWORK_WEIGHTS: dict[str, PublishedWeights] = {
-    "pocket": PublishedWeights(("pocket.safetensors",)),
+    "pocket": PublishedWeights(
+        ("pocket.safetensors",),
+        shipped_sha256="64282ff76ceba19d7747474b0fd24d3989c22ef03dd2a76c0ede06eaab13f35d",
+    ),
     # The address and the checksum are those of the Caffe model zoo.
     "googlenet": PublishedWeights(
         ("bvlc_googlenet.safetensors", "bvlc_googlenet.caffemodel"),
@@ -47,8 +65,8 @@ BUILTIN_NETWORK_WEIGHTS: dict[str, PublishedWeights] = {
             "405fc5acd08a3bb12de8ee5e23a96bec22f08204",
         ),
     ),
-    # GoogLeNets that learnt places, by Zhou et al. (2014, 2017). Their address for the second is
-    # in CSAILVision/places365; the first one is published in an archive, so it is imported only.
+    # GoogLeNets trained on places, by Zhou et al. (2014, 2017). The first is published inside an
+    # archive, so it can only be imported; the second's address is that of CSAILVision/places365.
     "places205": PublishedWeights(("googlenet_places205.safetensors",)),
     "places365": PublishedWeights(
         ("googlenet_places365.safetensors", "googlenet_places365.caffemodel"),
@@ -58,21 +76,26 @@ BUILTIN_NETWORK_WEIGHTS: dict[str, PublishedWeights] = {
         ),
     ),
 }
-"""The networks that are not torchvision's, by name."""
+"""Weights of the networks that are not torchvision's, by network."""
 
 
 def parse_torchvision_url(url: str) -> WeightsSource:
-    """Return the source of weights whose name holds the first digits of their SHA-256."""
+    """Return the source of weights whose file name ends in the first digits of their SHA-256."""
     filename = url.rsplit("/", 1)[-1]
     digits = re.search(r"-([0-9a-f]{8,})\.", filename)
     return WeightsSource(url, filename, "sha256", digits.group(1) if digits else "")
 
 
 def make_torchvision_weights(network: str, urls: tuple[str, ...]) -> PublishedWeights:
-    """Return the weights of a classifier. urls: of its weights, the best ones first."""
+    """Return the weights of one of torchvision's classifiers.
+
+    Args:
+        network: `torchvision:NAME`.
+        urls: Of its weights, the best ones first.
+    """
     sources = [parse_torchvision_url(url) for url in urls]
-    own = f"{network.replace(':', '-')}.safetensors"
-    return PublishedWeights((own, *(source.filename for source in sources)), sources[0])
+    imported = f"{network.replace(':', '-')}.safetensors"
+    return PublishedWeights((imported, *(source.filename for source in sources)), sources[0])
 
 
 FEATURED_TORCHVISION_FILES: dict[str, tuple[str, ...]] = {
@@ -89,12 +112,12 @@ FEATURED_TORCHVISION_FILES: dict[str, tuple[str, ...]] = {
     "vgg16": ("vgg16-397923af.pth", "vgg16_features-amdegroot-88682ab5.pth"),
     "vgg19": ("vgg19-dcbb9e9d.pth",),
 }
-"""torchvision's classifiers that lists show first, and their files at `DOWNLOADS`, the best ones
-first; all others of the zoo work as well."""
+"""Files of torchvision's best-known classifiers at `TORCHVISION_DOWNLOAD_URL`, the best ones first.
+They are listed without importing torchvision; all its other classifiers work as well."""
 
 
 def list_featured_torchvision_weights() -> dict[str, PublishedWeights]:
-    """Return the weights of torchvision's well-known classifiers, by the network's name."""
+    """Return the weights of torchvision's best-known classifiers, by network."""
     return {
         TORCHVISION_PREFIX + name: make_torchvision_weights(
             TORCHVISION_PREFIX + name, tuple(TORCHVISION_DOWNLOAD_URL + file for file in files)

@@ -25,7 +25,7 @@ class ShowOptions(Options):
     )
     matte: str | None = option(
         None,
-        "Show it only where this is white: a picture, a clip, or a folder of pictures.",
+        "Show the dream only where this is white: a picture, a clip, or a folder of pictures.",
         metavar="FILE",
     )
     matte_feather: float = option(
@@ -40,7 +40,7 @@ class ShowOptions(Options):
     )
     matte_crop: bool = option(
         False,
-        "Dream only the part of the picture that the matte ever shows: quicker.",
+        "Dream only the part of the picture that the matte ever shows; saves time.",
         needs=("matte", None),
     )
 
@@ -51,28 +51,28 @@ class SweepOptions(Options):
 
     layers: str | None = option(
         None,
-        "Layers to go through, in this order; without them all of the network, shallow to deep.",
+        "Layers to go through, in this order; without it all layers, shallow to deep.",
         metavar="A,B,C",
     )
     category: tuple[str, ...] = option(
-        (), "Only layers whose category holds this word; repeat for several.", metavar="WORD"
+        (), "Only layers whose category contains this word; repeat for several.", metavar="WORD"
     )
     hold: float | None = option(
         None,
-        f"Seconds that a layer stays [{DEFAULT_HOLD_S:g}; or so that a clip is filled].",
+        f"Seconds that a layer stays [{DEFAULT_HOLD_S:g}; for a clip, what fills it].",
         low=0,
         high=86400,
     )
     fade: float | None = option(
         None,
-        f"Seconds from a layer to the next [{DEFAULT_FADE_S:g}; or so that a clip is filled].",
+        f"Seconds of the fade to the next layer [{DEFAULT_FADE_S:g}; for a clip, what fills it].",
         low=0,
         high=86400,
     )
     seconds: float | None = option(
-        None, "Length of all, in which hold and fade keep their ratio.", above=0, high=86400
+        None, "Length of the whole; --hold and --fade keep their ratio.", above=0, high=86400
     )
-    caption: bool = option(False, "Write the layer's name into the picture.")
+    caption: bool = option(False, "Write the name of the layer into the picture.")
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,16 @@ class ZoomOptions(Options):
 
     layers: str | None = option(
         None,
-        "Layers to dream on one after the other, an equal share of the time each.",
+        "Layers to dream on, one after the other, for an equal time each.",
         metavar="A,B,C",
     )
     seconds: float = option(10.0, "Length of the film.", above=0, high=86400)
     fps: float = option(
-        24.0, "Frames per second; the zoom is the same at any rate.", above=0, high=1000
+        24.0, "Frames per second; the zoom looks the same at any rate.", above=0, high=1000
     )
     size: str | None = option(
         None,
-        "WIDTHxHEIGHT, to which the picture is cropped; or N for the longer side [640].",
+        "WIDTHxHEIGHT, and the picture is cropped to it; or N for the longer side [640].",
         metavar="SIZE",
     )
     speed: FloatOrSchedule = option(
@@ -102,43 +102,54 @@ class ZoomOptions(Options):
     )
     rotation: FloatOrSchedule = option(
         0.0,
-        "Degrees a second that the picture turns clockwise.",
+        "Clockwise rotation of the picture, in degrees a second.",
         low=-360,
         high=360,
         scheduled=True,
     )
     centre_x: FloatOrSchedule = option(
-        50.0, "What is moved into, in percent of the width.", low=0, high=100, scheduled=True
+        50.0,
+        "Point that the camera moves towards, in percent of the width.",
+        low=0,
+        high=100,
+        scheduled=True,
     )
     centre_y: FloatOrSchedule = option(
-        50.0, "The same from above, in percent of the height.", low=0, high=100, scheduled=True
+        50.0, "The same, from the top, in percent of the height.", low=0, high=100, scheduled=True
     )
     drift_x: FloatOrSchedule = option(
         0.0,
-        "Percent of the width a second that the camera moves to the right.",
+        "Camera motion to the right, in percent of the width a second.",
         low=-100,
         high=100,
         scheduled=True,
     )
     drift_y: FloatOrSchedule = option(
-        0.0, "The same downwards, in percent of the width.", low=-100, high=100, scheduled=True
+        0.0,
+        "Camera motion downwards, in percent of the width a second.",
+        low=-100,
+        high=100,
+        scheduled=True,
     )
     growth: FloatOrSchedule = option(
         24.0,
-        "How much each octave is dreamed on in a second, in levels of 255.",
+        "How much is dreamed at each size in a second, in levels of 255.",
         low=0,
         high=1000,
         scheduled=True,
     )
     steadiness: FloatOrSchedule = option(
         0.95,
-        "How firmly contrast, sharpness and colour are kept: share led back in a second.",
+        "How firmly contrast, sharpness and colour are held: share corrected in a second.",
         low=0,
         high=1,
         scheduled=True,
     )
     ticks: int = option(
-        12, "Times a second that is dreamed; frames between are views of it.", low=1, high=120
+        12,
+        "How often a second the dream grows; frames between only move the camera.",
+        low=1,
+        high=120,
     )
-    loop: bool = option(False, "Come back to the first frame: it is met again, deep inside.")
+    loop: bool = option(False, "End on the first frame, which is found again deep inside.")
     reverse: bool = option(False, "Zoom out: the same zoom, played backwards.")

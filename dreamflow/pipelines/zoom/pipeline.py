@@ -136,7 +136,8 @@ class ZoomPipeline:
         self._reference_frames = open_reference_frames(network, self.options, self.timeline)
         self.done, self.total = 0, int(self.timeline.length * self.timeline.rate)
         self.path = CameraPath(self.zoom, self.timeline, width, height, self.options.seed)
-        self._initialise(noise_base_of(picture_to_tensor(picture, network.device), self.options))
+        image = picture_to_tensor(picture, network.device)
+        self._initialise(noise_base_of(image, self.options))
 
     def _check(self, height: int, width: int) -> None:
         """Raise SettingsError where schedules, layers and the size of a frame do not fit."""

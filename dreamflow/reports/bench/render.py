@@ -20,7 +20,7 @@ from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.opencv import cv2
-from dreamflow.core.timing import WAITING_STAGE, StageTimes, record_stage_times
+from dreamflow.core.timing import WAITING_STAGE, StageTimes
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 
@@ -100,9 +100,8 @@ def bench_render(
         def report(done: int, total: int, before: int = finished_rounds * len(clip)) -> None:
             progress(before + done)
 
-        started = time.perf_counter()
-        with record_stage_times() as stage_times:
-            render(clip, report, stage_times)
+        stage_times, started = StageTimes(), time.perf_counter()
+        render(clip, report, stage_times)
         timings.round_s.append(time.perf_counter() - started)
         timings.stage_times.append(stage_times)
     return timings

@@ -1,1 +1,1 @@
-"""The guide to the layers: a folder of pictures, and the web page that shows them."""
+"""The guide to a network's layers: a folder of pictures, and the web page that shows them."""

@@ -1,4 +1,4 @@
-"""The guide to the layers, from a picture and a network to a folder."""
+"""Builds the guide to the layers: from a picture and a network to a folder with a web page."""
 
 from __future__ import annotations
 
@@ -56,15 +56,30 @@ def make_guide(
 ) -> Guide:
     """Dream a picture on each layer of a network, and write a web page that shows them.
 
-    source: a picture, or a clip of which the frame at `at` is taken. out: the folder; pictures that
-    are in it already are kept. layers, category: which ones; all where neither is given. options:
-    how hard; its own layers do not count. sheet: a picture of all of them besides. weights: file to
-    name in the commands that the page shows. overwrite: begin the folder anew. progress: called
-    with the number of layers done of those chosen. on_step: called after each step of a dream.
+    A layer that fails is noted on the page, and a DreamFlowWarning reports it at the end.
 
-    A layer that fails is noted on the page, and a DreamFlowWarning says so at the end. Raises
-    OutputError for a folder that holds something else or cannot be written, SettingsError for one
-    that was made with other settings or of another picture.
+    Args:
+        source: A picture, or a clip of which one frame is taken.
+        out: The guide's folder; pictures that are in it already are kept.
+        network: Network to dream with.
+        layers: Layers to show; with no `category` either, all of the network.
+        options: Settings of the dreams; their own layers have no effect. None is the defaults.
+        at: Timecode of the frame of a clip, such as `48`, `2s` or `40%`.
+        size: WIDTHxHEIGHT to fit the picture into, or N for the longer side; None keeps its size.
+        category: Words; layers are shown whose category's name contains one of them.
+        sheet: File of a contact sheet to draw besides.
+        weights: File of weights that the commands on the page name.
+        overwrite: Whether to start the folder over.
+        progress: Called with the number of layers done.
+        on_step: Called after each step of a dream.
+
+    Returns:
+        The guide, with the layers that are done, new and failed.
+
+    Raises:
+        OutputError: The folder holds something else, or cannot be written.
+        SettingsError: The folder's guide has other settings or another picture, or the network does
+            not have a layer.
     """
     source, out = Path(source), Path(out)
     options = options or GuideDreamOptions()
@@ -78,20 +93,20 @@ def make_guide(
     folder.create_or_resume(overwrite)
     guide = folder.load_guide(chosen)
     folder.write_page(guide)
-    todo = [name for name in chosen if name not in guide.done_layers]
-    there = len(chosen) - len(todo)
-    progress(there)
+    missing = [name for name in chosen if name not in guide.done_layers]
+    done = len(chosen) - len(missing)
+    progress(done)
     try:
-        for number, dreamed in enumerate(
-            dream_layers(frame, network, todo, options, on_step), there + 1
-        ):
+        for dreamed in dream_layers(frame, network, missing, options, on_step):
             with defer_interrupt():
                 folder.add_layer(guide, dreamed.layer, dreamed.picture, dreamed.failure)
-            progress(number)
+            done += 1
+            progress(done)
     except BaseException as error:
+        layers_of_guide = format_count(len(guide.layers), "layer")
         error.add_note(
-            f"{len(guide.done_layers)} of {format_count(len(guide.layers), 'layer')} are in {guide.page_path}; "
-            "the same command goes on"
+            f"{len(guide.done_layers)} of {layers_of_guide} are in {guide.page_path}; the same "
+            "command goes on"
         )
         raise
     if sheet is not None:
@@ -104,7 +119,7 @@ def make_guide(
 def build_guide_record(
     source: Path, frame: Frame, network: Network, options: DreamOptions, clip: ClipOptions
 ) -> dict[str, Any]:
-    """Return what is kept with a guide: its settings, and which picture it is of."""
+    """Return the record that is saved with a guide: its settings, and its picture's digest."""
     record = build_settings_record("guide", source, network, options, clip)
     record["settings"].pop("layer")
     height, width = frame.picture.shape[:2]
@@ -114,23 +129,32 @@ def build_guide_record(
 
 
 def check_sheet_path(sheet: Path, overwrite: bool) -> None:
-    """Raise OutputError where a sheet must not be written; one of a guide is written anew."""
+    """Check that a guide's sheet can be written; an existing sheet of a guide is replaced.
+
+    Raises:
+        OutputError: Its suffix is not a picture's, or another file is in the way.
+    """
     if sheet.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
-        raise OutputError(f"{sheet}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
+        suffixes = ", ".join(WRITABLE_PICTURE_SUFFIXES)
+        raise OutputError(
+            f"{sheet}: a sheet is a picture: name it {suffixes}",
+            setting="sheet",
+            value=str(sheet),
+            allowed=suffixes,
+        )
     try:
-        ours = sheet.is_file() and read_record(sheet).get("command") == "guide"
+        is_sheet = sheet.is_file() and read_record(sheet).get("command") == "guide"
     except SettingsError:
-        ours = False
-    check_output(sheet, overwrite or ours)
+        is_sheet = False
+    check_output(sheet, overwrite or is_sheet)
 
 
 def write_guide_sheet(sheet: Path, folder: GuideFolder, guide: Guide) -> None:
-    """Draw the source and the layers that are done on one picture."""
-    files = {"source": SOURCE_PICTURE_FILE} | {
-        n: f for n, f in folder.file_by_layer.items() if n in guide.done_layers
-    }
+    """Draw the source and the layers that are done on one sheet."""
+    done = {n: file for n, file in folder.file_by_layer.items() if n in guide.done_layers}
+    files = {"source": SOURCE_PICTURE_FILE} | done
     height, width = folder.frame.picture.shape[:2]
-    # No larger than a sheet of so many shows them: all are held at once.
+    # No larger than the sheet shows them, since all are in memory at once.
     limit = min(max(width, height), round(MAX_SHEET_WIDTH_PX / math.sqrt(len(files))))
     wide, high = fit_size(str(limit), width, height)
     pictures = [
@@ -148,13 +172,12 @@ def describe_failures(guide: Guide) -> str:
     for name, reason in guide.failure_by_layer.items():
         by_reason.setdefault(reason.replace(name, "it"), []).append(name)
     parts = [f"{join_first_names(names)}: {reason}" for reason, names in by_reason.items()]
-    count = (
-        "one layer" if len(guide.failure_by_layer) == 1 else f"{len(guide.failure_by_layer)} layers"
-    )
+    failed = len(guide.failure_by_layer)
+    count = "one layer" if failed == 1 else f"{failed} layers"
     return f"{count} failed: {'; '.join(parts)}"
 
 
 def join_first_names(names: list[str]) -> str:
-    """Return up to three names, and how many more there are."""
+    """Return the first three names, and the number of the others."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

@@ -1,7 +1,7 @@
-"""The guide to the layers, written as a folder: a web page and its pictures.
+"""The folder of a guide to the layers: a web page, its pictures, and the guide's settings.
 
-A picture's two files say that it is done, so there is no other state that could go wrong: the same
-command goes on where it was stopped, and one for other layers adds them to the page.
+A layer is done when its picture and its thumbnail exist; there is no other state. The same command
+continues a guide that was stopped, and one for other layers adds them to the page.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import OutputError, SettingsError
+from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.options.declaration import flag_of
 from dreamflow.media.atomic_file import temporary_path
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import write_picture
@@ -29,15 +28,21 @@ from dreamflow.reports.guide.page import INDEX_FILE, LayerEntry, render_guide_pa
 PICTURES_FOLDER, THUMBNAILS_FOLDER = "pictures", "thumbnails"
 SOURCE_PICTURE_FILE = "00_source.jpg"
 THUMBNAIL_SIDE_PX = 420
-"""Longer side of a thumbnail: sharp at 210 on a screen with two dots a pixel."""
+"""Longer side of a thumbnail: shown at 210 pixels, it is sharp on a high-density screen."""
 THUMBNAIL_QUALITY = 84
+"""JPEG quality of a thumbnail."""
 
 
 @dataclass
 class Guide:
-    """A guide as it stands: which layers it shows, and what became of them.
+    """A guide and the state of its layers.
 
-    done: layers with a picture. made: those of them that are new. failed: why, by layer.
+    Attributes:
+        folder: The guide's folder.
+        layers: Layers that the page shows, shallow to deep.
+        done_layers: Layers that have a picture.
+        new_layers: Layers of these that were dreamed by this process.
+        failure_by_layer: Reasons of the layers that failed.
     """
 
     folder: Path
@@ -53,7 +58,11 @@ class Guide:
 
 
 def check_guide_folder(out: Path) -> None:
-    """Raise OutputError where a guide cannot be written, or would mix with other files."""
+    """Check that a guide can be written to a folder, new or of a guide.
+
+    Raises:
+        OutputError: It is a file or holds other files, or the folder that it is in does not exist.
+    """
     if out.suffix.lower() in (".html", ".htm"):
         raise OutputError(f"{out}: a guide is a folder; give it a name without suffix")
     if out.exists() and not out.is_dir():
@@ -61,47 +70,61 @@ def check_guide_folder(out: Path) -> None:
     if not out.resolve().parent.is_dir():
         raise OutputError(f"the folder {out.resolve().parent} does not exist; make it first")
     if out.is_dir() and not (out / FOLDER_SETTINGS_FILE).exists():
-        strange = next((path for path in out.iterdir() if not path.name.startswith(".")), None)
-        if strange:
-            raise OutputError(f"{out} holds other files ({strange.name}); name a new folder")
+        foreign = next((path for path in out.iterdir() if not path.name.startswith(".")), None)
+        if foreign:
+            raise OutputError(f"{out} holds other files ({foreign.name}); name a new folder")
     if (out / FOLDER_SETTINGS_FILE).exists():
         read_guide_record(out)
 
 
 def read_guide_record(out: Path) -> dict[str, Any]:
-    """Return the record of the guide in a folder. Raises OutputError where it is none."""
+    """Return the record of the guide in a folder.
+
+    Raises:
+        OutputError: The folder is not a guide's.
+    """
     try:
         record = read_record(out)
     except SettingsError:
         record = {}
     if record.get("command") != "guide":
-        raise OutputError(f"{out} holds something else than a guide; name a new folder")
+        raise OutputError(f"{out} holds an output that is not a guide; name a new folder")
     return record
 
 
 def describe_record_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Return in words what of a guide's record would give other pictures than those there."""
-    found: list[str] = []
+    """Return in words how a guide's record differs where that would give other pictures."""
+    changes: list[str] = []
     if old.get("source") != new["source"]:
-        found.append(f"the picture is {new['source']} (it was {old.get('source')})")
-    before, now = old.get("settings", {}), new["settings"]
-    another = old.get("picture") != new["picture"]
-    for name, was in diff_settings(before, now).items():
-        # The size matters only as far as it gives another picture.
-        if name in now and (another or name != "size"):
-            found.append(f"{flag_of(name)} {now[name]} (it was {was})")
-    if another and old.get("at") != new["at"]:
-        found.append(f"--at {new['at']} (it was {old.get('at')})")
-    weights = (old.get("network", {}), new["network"])
-    if weights[0] != weights[1] and before.get("network") == now["network"]:
-        found.append("the network's weights are others")
-    if another and not found:
-        found.append(f"{new['source']} has changed")
-    return found
+        changes.append(f"the picture is {new['source']} (it was {old.get('source')})")
+    old_settings, new_settings = old.get("settings", {}), new["settings"]
+    picture_differs = old.get("picture") != new["picture"]
+    for name, old_value in diff_settings(old_settings, new_settings).items():
+        # Another size matters only where it gives another picture.
+        if name in new_settings and (picture_differs or name != "size"):
+            changes.append(f"{named(name)} {new_settings[name]} (it was {old_value})")
+    if picture_differs and old.get("at") != new["at"]:
+        changes.append(f"{named('at')} {new['at']} (it was {old.get('at')})")
+    same_network = old_settings.get("network") == new_settings["network"]
+    if old.get("network", {}) != new["network"] and same_network:
+        changes.append("the network's weights are others")
+    if picture_differs and not changes:
+        changes.append(f"{new['source']} has changed")
+    return changes
 
 
 class GuideFolder:
-    """The files of a guide."""
+    """Writes the files of a guide.
+
+    Attributes:
+        source: The picture or clip.
+        out: The guide's folder.
+        frame: The picture that is dreamed on.
+        network: The network.
+        record: The record of the guide's settings.
+        weights: File of weights that the commands on the page name.
+        file_by_layer: Name of the picture of every layer of the network.
+    """
 
     def __init__(
         self,
@@ -122,25 +145,31 @@ class GuideFolder:
         self.file_by_layer = {name: layer_file_name(number, name) for number, name in numbered}
 
     def create_or_resume(self, overwrite: bool) -> None:
-        """Make the folder, or go on with the one that is there.
+        """Make the folder, or continue the guide that is in it.
 
-        Raises SettingsError where that one was made otherwise, OutputError where it is no guide.
+        Args:
+            overwrite: Whether to start that guide over.
+
+        Raises:
+            SettingsError: That guide has other settings or another picture.
+            OutputError: The folder is not a guide's, or cannot be written.
         """
         if (self.out / FOLDER_SETTINGS_FILE).exists():
             old = read_guide_record(self.out)
-            if not overwrite and (differ := describe_record_changes(old, self.record)):
-                raise SettingsError(
-                    f"{self.out} was made otherwise: {', '.join(differ)}; name a new folder, or "
-                    "add --overwrite to begin anew"
-                )
             if overwrite:
                 self._remove_pictures()
+            elif changes := describe_record_changes(old, self.record):
+                raise SettingsError(
+                    f"{self.out} holds a guide with other settings: {', '.join(changes)}; name a "
+                    f"new folder, or add {named('overwrite')} to start over",
+                    setting="overwrite",
+                    where=str(self.out),
+                )
         text = json.dumps(self.record, ensure_ascii=False, indent=2) + "\n"
         try:
             self.out.mkdir(exist_ok=True)
-            write_text_atomically(
-                self.out / FOLDER_SETTINGS_FILE, text
-            )  # first: it says that the folder is ours
+            # First, since this file marks the folder as a guide's.
+            write_text_atomically(self.out / FOLDER_SETTINGS_FILE, text)
             for name in (PICTURES_FOLDER, THUMBNAILS_FOLDER):
                 (self.out / name).mkdir(exist_ok=True)
         except OSError as error:
@@ -154,20 +183,25 @@ class GuideFolder:
         (self.out / INDEX_FILE).unlink(missing_ok=True)
 
     def load_guide(self, chosen: Sequence[str]) -> Guide:
-        """Return the guide to the layers chosen, and to those that are there from before."""
-        there = [
+        """Return the guide with the chosen layers, and those that are in the folder already."""
+        folders = self.out / PICTURES_FOLDER, self.out / THUMBNAILS_FOLDER
+        done = [
             name
             for name, file in self.file_by_layer.items()
-            if all(
-                (self.out / folder / file).exists()
-                for folder in (PICTURES_FOLDER, THUMBNAILS_FOLDER)
-            )
+            if all((folder / file).exists() for folder in folders)
         ]
-        shown = tuple(name for name in self.file_by_layer if name in chosen or name in there)
-        return Guide(self.out, shown, there)
+        layers = tuple(name for name in self.file_by_layer if name in chosen or name in done)
+        return Guide(self.out, layers, done)
 
     def add_layer(self, guide: Guide, layer: str, picture: np.ndarray | None, failure: str) -> None:
-        """Add what became of a layer, and write the page anew."""
+        """Add a layer to the guide, and rewrite the page.
+
+        Args:
+            guide: The guide.
+            layer: Name of the layer.
+            picture: Its dream, uint8 (H, W, 3) RGB; None where it failed.
+            failure: Why it failed, or empty.
+        """
         if picture is None:
             guide.failure_by_layer[layer] = failure
         else:
@@ -185,38 +219,39 @@ class GuideFolder:
         write_picture(self.out / PICTURES_FOLDER / file, picture, comment)
 
     def write_page(self, guide: Guide) -> None:
-        """Write the page as the guide stands."""
-        shown = [
+        """Write the page with the current state of the guide."""
+        entries = [
             LayerEntry(
                 self.network.layers[name],
-                f"{PICTURES_FOLDER}/{self.file_by_layer[name]}"
-                if name in guide.done_layers
-                else "",
-                f"{THUMBNAILS_FOLDER}/{self.file_by_layer[name]}",
+                f"{PICTURES_FOLDER}/{file}" if name in guide.done_layers else "",
+                f"{THUMBNAILS_FOLDER}/{file}",
                 guide.failure_by_layer.get(name, ""),
             )
             for name in guide.layers
+            for file in (self.file_by_layer[name],)
         ]
         source = (
             f"{PICTURES_FOLDER}/{SOURCE_PICTURE_FILE}",
             f"{THUMBNAILS_FOLDER}/{SOURCE_PICTURE_FILE}",
         )
-        write_text_atomically(
-            guide.page_path,
-            render_guide_page(self.record, self.source, shown, source, self.weights),
-        )
+        page = render_guide_page(self.record, self.source, entries, source, self.weights)
+        write_text_atomically(guide.page_path, page)
 
 
 def layer_file_name(number: int, layer: str) -> str:
-    """Return the name of a layer's picture: plain, and sorted shallow to deep."""
+    """Return the file name of a layer's picture, which sorts shallow to deep."""
     return f"{number:02d}_{re.sub(r'[^A-Za-z0-9_.]+', '-', layer)}.jpg"
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all. Raises OutputError."""
+    """Write a text file so that it is complete or not there.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     part = temporary_path(path, "part")
     try:
-        # A name that is not in the system's encoding has no UTF-8.
+        # File names that are not in the system's encoding cannot be written as UTF-8.
         part.write_text(text, encoding="utf-8", errors="replace")
         part.replace(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The guide to the layers: one picture, dreamed on each layer by itself."""
+"""One picture dreamed on each layer by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from dreamflow.pipelines.image import dream_image
 
 @dataclass(frozen=True)
 class LayerDream:
-    """What a layer made of the picture: uint8 (H, W, 3) RGB, or None and why there is none."""
+    """The dream of a picture on one layer.
+
+    Attributes:
+        layer: Name of the layer.
+        picture: uint8 (H, W, 3) RGB; None where it failed.
+        failure: Why it failed, or empty.
+    """
 
     layer: str
     picture: np.ndarray | None
@@ -33,7 +39,14 @@ def dream_layers(
 ) -> Iterator[LayerDream]:
     """Yield the dream of a frame on each layer, as it is finished.
 
-    A layer that fails, such as one that the picture is too small for, does not end the others.
+    A layer that fails, such as one that the picture is too small for, does not stop the others.
+
+    Args:
+        frame: The picture; its index keys the dream's randomness.
+        network: Network to dream with.
+        layers: Names of layers.
+        options: Settings of the dream.
+        on_step: Called after each step.
     """
     for layer in layers:
         try:

@@ -1,4 +1,4 @@
-"""The web page of the guide: one file that asks for nothing outside of its folder."""
+"""The web page of the guide: one HTML file that loads nothing from outside of its folder."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 INDEX_FILE = "index.html"
+"""File name of the page."""
 
 CATEGORY_DESCRIPTIONS = {
     "contour and texture": "Lines, tiles and scales: the drawing of the picture becomes a surface.",
@@ -27,7 +28,7 @@ CATEGORY_DESCRIPTIONS = {
     "deeper dreams": "What the network knows of the world: animals, birds, buildings. "
     "Each layer is more complex than the one before.",
 }
-"""What is seen in each category of the 2015 guide, in its order."""
+"""Descriptions of the categories of the 2015 guide, in its order."""
 
 LAYER_DESCRIPTIONS = {
     "conv1/7x7_s2": "a contour filter for photographs",
@@ -48,15 +49,22 @@ LAYER_DESCRIPTIONS = {
     "inception_4b/pool": "dogs, dog-slugs, birds",
     "inception_4c/1x1": "traces of dogs, fur",
 }
-"""What the author of the 2015 guide saw in his portrait, dreamed on GoogLeNet."""
+"""What the author of the 2015 guide saw in his portrait, by layer of GoogLeNet."""
 
 DEPTH_SECTION_TITLES = ("shallow layers", "middle layers", "deep layers")
-"""Sections of a network whose layers have no categories."""
+"""Titles of the sections of a network whose layers have no categories."""
 
 
 @dataclass(frozen=True)
 class LayerEntry:
-    """A layer on the page. picture, thumbnail: paths from the page; picture is "" where none is."""
+    """A layer on the page.
+
+    Attributes:
+        layer: Facts of the layer.
+        picture: Path of its picture from the page, or empty.
+        thumbnail: Path of its thumbnail from the page.
+        failure: Why it failed, or empty.
+    """
 
     layer: Layer
     picture: str
@@ -64,50 +72,63 @@ class LayerEntry:
     failure: str
 
     @property
-    def words(self) -> str:
-        """What was seen in the layer in 2015, or nothing."""
+    def description(self) -> str:
+        """What the 2015 guide saw in the layer, or an empty string."""
         return LAYER_DESCRIPTIONS.get(self.layer.name, "") if self.layer.category else ""
 
 
 @dataclass(frozen=True)
 class LayerSection:
-    """Layers under one heading."""
+    """Layers under one heading, with a description of them."""
 
     title: str
-    words: str
-    shown: list[LayerEntry]
+    description: str
+    entries: list[LayerEntry]
 
 
 def group_by_category(entries: Sequence[LayerEntry]) -> list[LayerSection]:
-    """Return the layers by category, those of the 2015 guide first; by depth where none has one."""
-    if not any(item.layer.category for item in entries):
+    """Return the layers by category, those of the 2015 guide first; without any, by depth."""
+    if not any(entry.layer.category for entry in entries):
         return group_by_depth(entries)
-    there = dict.fromkeys([*CATEGORY_DESCRIPTIONS, *(item.layer.category for item in entries)])
-    found = {name: [item for item in entries if item.layer.category == name] for name in there}
-    return [
-        LayerSection(name or "other layers", CATEGORY_DESCRIPTIONS.get(name, ""), items)
-        for name, items in found.items()
-        if items
+    categories = dict.fromkeys(
+        [*CATEGORY_DESCRIPTIONS, *(entry.layer.category for entry in entries)]
+    )
+    sections = [
+        LayerSection(
+            category or "other layers",
+            CATEGORY_DESCRIPTIONS.get(category, ""),
+            [entry for entry in entries if entry.layer.category == category],
+        )
+        for category in categories
     ]
+    return [section for section in sections if section.entries]
 
 
 def group_by_depth(entries: Sequence[LayerEntry]) -> list[LayerSection]:
-    """Return the layers in three parts of about as many depths each, shallow to deep."""
-    depths = sorted({item.layer.depth for item in entries})
-    parts: list[LayerSection] = []
+    """Return the layers in three sections with about as many depths each, shallow to deep."""
+    depths = sorted({entry.layer.depth for entry in entries})
+    sections: list[LayerSection] = []
     for number, title in enumerate(DEPTH_SECTION_TITLES):
         third = depths[len(depths) * number // 3 : len(depths) * (number + 1) // 3]
-        items = [item for item in entries if item.layer.depth in third]
-        if items:
-            words = f"Depth {third[0]} to {third[-1]}." if len(third) > 1 else f"Depth {third[0]}."
-            parts.append(LayerSection(title, words, items))
-    return parts
+        members = [entry for entry in entries if entry.layer.depth in third]
+        if members:
+            several = f"Depth {third[0]} to {third[-1]}."
+            description = several if len(third) > 1 else f"Depth {third[0]}."
+            sections.append(LayerSection(title, description, members))
+    return sections
 
 
 def format_reproduce_command(
     record: dict[str, Any], path: Path, layer: str, weights: Path | None = None
 ) -> str:
-    """Return the command that makes one picture of a guide again."""
+    """Return the command line that reproduces one picture of a guide.
+
+    Args:
+        record: Record of the guide.
+        path: The guide's source, as the command is to name it.
+        layer: Name of the layer.
+        weights: File of weights that the command is to name.
+    """
     settings = record["settings"]
     source = str(path)
     words = ["dreamflow", "frame", f"./{source}" if source.startswith("-") else source]
@@ -127,7 +148,7 @@ def format_reproduce_command(
 
 @lru_cache(maxsize=1)
 def load_page_template() -> Template:
-    """Return the page's template; whatever it is given is escaped."""
+    """Return the page's template, which escapes all values."""
     from jinja2 import Environment, StrictUndefined
 
     text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
@@ -146,14 +167,18 @@ def render_guide_page(
 ) -> str:
     """Return the HTML of the page.
 
-    record: of the guide. path: of its source, as the commands name it. source: the source's picture
-    and thumbnail, as paths from the page. weights: file that the commands name.
+    Args:
+        record: Record of the guide.
+        path: The guide's source, as the commands name it.
+        entries: The layers that it shows.
+        source: Paths from the page of the source's picture and thumbnail.
+        weights: File of weights that the commands name.
     """
     commands = {
-        item.layer.name: format_reproduce_command(record, path, item.layer.name, weights)
-        for item in entries
+        entry.layer.name: format_reproduce_command(record, path, entry.layer.name, weights)
+        for entry in entries
     }
-    depths = [item.layer.depth for item in entries]
+    depths = [entry.layer.depth for entry in entries]
     return load_page_template().render(
         record=record,
         settings=record["settings"],
@@ -161,8 +186,8 @@ def render_guide_page(
         commands=commands,
         source=source,
         total=len(entries),
-        done=sum(bool(item.picture) for item in entries),
-        failed=sum(bool(item.failure) for item in entries),
+        done=sum(bool(entry.picture) for entry in entries),
+        failed=sum(bool(entry.failure) for entry in entries),
         shallowest=min(depths),
         deepest=max(depths),
     )

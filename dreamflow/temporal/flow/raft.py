@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamflow.core.errors import DependencyError, WeightsError, named
 from dreamflow.networks.traced.torchvision_import import import_torchvision
-from dreamflow.networks.weights.folders import find_torch_hub_folder, list_user_weights_folders
+from dreamflow.networks.weights.cache import find_torch_hub_folder, list_user_weights_folders
 from dreamflow.networks.weights.formats import read_weights
 from dreamflow.temporal.flow.estimators import reduce_for_flow
 from dreamflow.temporal.motion import FlowPair
