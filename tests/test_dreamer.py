@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def dream_pictures(
     network: Network,
     pictures: list[np.ndarray],
     dream: DreamOptions = SMALL_DREAM,
-    **carry: object,
+    **carry: Any,
 ) -> list[np.ndarray]:
     """Return the dreams of pictures at 24 a second."""
     dreamer = VideoDreamer(network, dream, CarryOptions(**carry))
@@ -131,7 +132,7 @@ def test_more_stability_is_less_flicker(noise_network: Network) -> None:
 
 def test_a_carried_dream_stays_as_strong_as_it_began(noise_network: Network) -> None:
     sources = make_pan(30, -1, 0)
-    few = {"carry_iterations": 1, "carry_step": 0.3}
+    few: dict[str, Any] = {"carry_iterations": 1, "carry_step": 0.3}
     loose, firm = (
         [
             np.abs(dream.astype(int) - source).mean()

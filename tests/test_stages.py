@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -277,7 +278,7 @@ def test_the_objective_is_measured_at_intervals_of_time(noise_network: Network, 
     ],
     ids=["locked", "firmness 0", "cross-fade"],
 )
-def test_nothing_is_measured_that_changes_nothing(values: dict[str, object]) -> None:
+def test_nothing_is_measured_that_changes_nothing(values: dict[str, Any]) -> None:
     state = replace(make_state(make_dream(make_residual(16, 16))), since_measured=10.0)
     frame = torch.zeros(1, 3, 16, 16)
     after, measured = stages.observe(state, frame, frame, make_settings(**values), GAINS)
