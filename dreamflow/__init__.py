@@ -13,8 +13,9 @@ package costs nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from dreamflow._version import __version__
 
 if TYPE_CHECKING:
     from dreamflow.core.errors import DreamFlowError, DreamFlowWarning
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
     from dreamflow.pipelines.zoom.pipeline import dream_zoom
     from dreamflow.reports.guide.build import make_guide
     from dreamflow.temporal.options import CarryOptions
-
-try:
-    __version__ = version("dreamflow")
-except PackageNotFoundError:  # run from a checkout that is not installed
-    __version__ = "0+unknown"
 
 _EXPORT_MODULES = {
     "CarryOptions": "temporal.options",

@@ -18,7 +18,7 @@ from dreamflow.temporal.gains import REFERENCE_S, Gains
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.state import CarriedDream, DreamState
-from dreamflow.temporal.step import StepSettings
+from dreamflow.temporal.step_settings import StepSettings
 
 GAINS = Gains()
 SMALL_DREAM = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)

@@ -21,7 +21,8 @@ from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.state import DreamState, HostFacts, state_from_tree, state_to_tree
-from dreamflow.temporal.step import StepSettings, begin, hold, step
+from dreamflow.temporal.step import begin, hold, step
+from dreamflow.temporal.step_settings import StepSettings
 
 GAINS = Gains()
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=2, jitter=4)

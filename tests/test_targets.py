@@ -793,6 +793,7 @@ def test_a_channel_sheet(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPat
 
 def test_the_strongest_channel_comes_first(noise_network: Network) -> None:
     from dreamflow.reports.channels import crop_centre_tile, select_channels
+
     from dreamflow.reports.options import ChannelsOptions
 
     tile = crop_centre_tile(make_texture(80, 120), 64)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-import dreamflow
+from dreamflow._version import __version__
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.registry import load_commands
 
@@ -34,7 +34,7 @@ app = CommandGroup(
 def print_version(requested: bool) -> None:
     """Print the version and stop, where it is asked for."""
     if requested:
-        typer.echo(f"dreamflow {dreamflow.__version__}")
+        typer.echo(f"dreamflow {__version__}")
         raise typer.Exit
 
 

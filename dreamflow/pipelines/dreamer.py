@@ -29,15 +29,8 @@ from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.shots import Mark
 from dreamflow.temporal.state import DreamState, state_from_tree, state_to_tree
-from dreamflow.temporal.step import (
-    Key,
-    StepResult,
-    StepSettings,
-    begin,
-    dream_fresh,
-    hold,
-    step,
-)
+from dreamflow.temporal.step import StepResult, begin, hold, step
+from dreamflow.temporal.step_settings import Key, StepSettings, dream_fresh
 from dreamflow.temporal.trace import Trace, TraceFile
 
 LAYOUT = 2

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import dreamflow
+from dreamflow._version import __version__
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
@@ -42,7 +42,7 @@ class CheckResult:
 
 def run_checks() -> Iterator[CheckResult]:
     """Run all checks, and yield their results; one that fails is a result, and raises nothing."""
-    yield CheckResult("dreamflow", dreamflow.__version__)
+    yield CheckResult("dreamflow", __version__)
     yield CheckResult("Python", f"{platform.python_version()} on {platform.platform()}")
     yield CheckResult("CPU", format_count(os.cpu_count() or 1, "thread"))
     checks: list[tuple[str, Callable[[], list[CheckResult]]]] = [

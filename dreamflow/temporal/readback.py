@@ -9,7 +9,7 @@ import numpy as np
 from dreamflow.temporal.controller import update_effort
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.state import DreamState, HostFacts, Pending
-from dreamflow.temporal.step import StepSettings
+from dreamflow.temporal.step_settings import StepSettings
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -29,9 +28,7 @@ from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.plans import plan_fill, plan_refinement, plan_regrowth, spread_steps
 from dreamflow.temporal.state import CarriedDream, DreamState, Pending
-
-if TYPE_CHECKING:
-    from dreamflow.temporal.step import Key, StepSettings
+from dreamflow.temporal.step_settings import Key, StepSettings
 
 REGROWTH_KEY = 0
 """Keeps the random shifts of the regrowth apart from those of the crops, which count from 1."""

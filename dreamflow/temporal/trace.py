@@ -9,15 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from dreamflow.core.errors import OutputError
-
-if TYPE_CHECKING:
-    from dreamflow.temporal.motion import Motion
-    from dreamflow.temporal.step import StepSettings
+from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.step_settings import StepSettings
 
 
 class StageClock:

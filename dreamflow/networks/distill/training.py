@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dreamflow import __version__
+from dreamflow._version import __version__
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.networks.caffe import pocket
 from dreamflow.networks.caffe.graph import GraphNetwork

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from dreamflow import __version__
+from dreamflow._version import __version__
 from dreamflow.core.options.declaration import Options
 from dreamflow.media.write.metadata import RECORD_VERSION_KEY
 from dreamflow.networks.network import Network

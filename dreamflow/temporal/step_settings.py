@@ -1,0 +1,70 @@
+"""The settings of one frame's temporal step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dreamflow.dream.gradient_shaping import GradientShaping
+from dreamflow.dream.objective import Objective
+from dreamflow.dream.octaves import dream_octaves, plan_octaves
+from dreamflow.dream.options import DreamOptions
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.options import CarryOptions
+
+Key = tuple[int, int]
+"""(seed, frame index): what all randomness of a frame depends on."""
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """The settings of one frame's step, all plain values.
+
+    Attributes:
+        dream: Settings of the dream at the moment.
+        carry: Settings of the temporal step at the moment.
+        objective: What is maximised at the moment: of all keyframes that are blended.
+        objectives: What is maximised at each keyframe of the layers that is blended.
+        weights: Share of each keyframe, their squares adding up to 1.
+        seconds: Time since the frame before.
+        renew: Whether a fresh dream is made, to see how strong one is now.
+        settings_change: Whether the strength of a fresh dream changes over time.
+        min_effort: Smallest effort; None is that of the gains.
+        on_step: Called after each step of the gradient ascent, for progress.
+    """
+
+    dream: DreamOptions
+    carry: CarryOptions
+    objective: Objective
+    objectives: Mapping[int, Objective]
+    weights: Mapping[int, float]
+    seconds: float
+    renew: bool = False
+    settings_change: bool = False
+    min_effort: float | None = None
+    on_step: Callable[[], None] | None = None
+
+    def dream_fresh(self, keyframe: int, frame: Tensor, key: Key) -> Tensor:
+        """Return the dream of a frame by itself, on the layers of a keyframe: (1, 3, H, W)."""
+        objective = self.objectives[keyframe]
+        return dream_fresh(frame, objective, self.dream, key, self.on_step)
+
+    def smallest_effort(self, gains: Gains) -> float:
+        """Return the smallest effort."""
+        return gains.min_effort if self.min_effort is None else self.min_effort
+
+
+def dream_fresh(
+    frame: Tensor,
+    objective: Objective,
+    options: DreamOptions,
+    key: Key,
+    on_step: Callable[[], None] | None = None,
+) -> Tensor:
+    """Return the dream of a frame by itself, float32 (1, 3, H, W), RGB in [0, 1]."""
+    plan, shaping = plan_octaves(options), GradientShaping.from_options(options)
+    return dream_octaves(
+        frame, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step
+    )
