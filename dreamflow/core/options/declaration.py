@@ -130,8 +130,8 @@ class Options:
     def schedules(self) -> dict[str, Schedule | LayerSchedule]:
         """The settings that change over time, by name."""
         scheduled = (s.name for s in option_fields(type(self)) if s.metadata["scheduled"])
-        found = {name: as_schedule(getattr(self, name)) for name in scheduled}
-        return {name: schedule for name, schedule in found.items() if schedule is not None}
+        by_name = {name: as_schedule(getattr(self, name)) for name in scheduled}
+        return {name: schedule for name, schedule in by_name.items() if schedule is not None}
 
     def at(self, moment: Moment) -> Self:
         """Return the settings of one moment, each schedule replaced by its value then.
