@@ -22,7 +22,8 @@ from dreamflow.temporal.step import StepSettings
 
 GAINS = Gains()
 SMALL_DREAM = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
-FRAME_RATES = (24, 30, 60)
+FRAME_RATES = (30, 60, 120)
+"""Rates whose frames are no longer than `Gains.longest_frame`."""
 
 
 def make_pan(

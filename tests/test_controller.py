@@ -168,8 +168,10 @@ def test_as_much_is_kept_in_equal_times(stability: float, decay: float) -> None:
 
 def test_durations_are_in_frames_of_the_reference_and_bounded() -> None:
     assert duration_in_frames(REFERENCE_S, GAINS) == pytest.approx(1)
-    assert duration_in_frames(1 / 60, GAINS) == pytest.approx(24 / 60)
-    assert duration_in_frames(100.0, GAINS) == pytest.approx(GAINS.longest_frame / REFERENCE_S)
+    assert duration_in_frames(REFERENCE_S / 4, GAINS) == pytest.approx(1 / 4)
+    longest = GAINS.longest_frame / REFERENCE_S
+    for seconds in (GAINS.longest_frame, 1 / 24, 100.0):
+        assert duration_in_frames(seconds, GAINS) == pytest.approx(longest)
 
 
 def test_the_dial_goes_from_boiling_to_locked() -> None:

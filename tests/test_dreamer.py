@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,13 +20,13 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.dreamer import DreamerControls, VideoDreamer, open_dreamer_controls
 from dreamflow.reports.coherence.warp_error import warp_error
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark
 from dreamflow.temporal.state import CarriedDream, state_from_tree, state_to_tree
-from dreamflow.temporal.trace import Trace
+from dreamflow.temporal.trace import Trace, read_traces
 
 FAST_DREAM = replace(SMALL_DREAM, octaves=1, iterations=2)
 CPU = torch.device("cpu")
@@ -35,7 +36,7 @@ def dream_pictures(
     network: Network,
     pictures: list[np.ndarray],
     dream: DreamOptions = SMALL_DREAM,
-    **carry: object,
+    **carry: Any,
 ) -> list[np.ndarray]:
     """Return the dreams of pictures at 24 a second."""
     dreamer = VideoDreamer(network, dream, CarryOptions(**carry))
@@ -131,7 +132,7 @@ def test_more_stability_is_less_flicker(noise_network: Network) -> None:
 
 def test_a_carried_dream_stays_as_strong_as_it_began(noise_network: Network) -> None:
     sources = make_pan(30, -1, 0)
-    few = {"carry_iterations": 1, "carry_step": 0.3}
+    few: dict[str, Any] = {"carry_iterations": 1, "carry_step": 0.3}
     loose, firm = (
         [
             np.abs(dream.astype(int) - source).mean()
@@ -153,7 +154,9 @@ def regrown(network: Network, gains: Gains) -> float:
 
     The controller sees all of the objective gained, and would do nothing by itself.
     """
-    dreamer = VideoDreamer(network, replace(SMALL_DREAM, octaves=4), CarryOptions(), gains=gains)
+    dreamer = VideoDreamer(
+        network, replace(SMALL_DREAM, octaves=4), CarryOptions(), None, DreamerControls(gains)
+    )
     scene = make_texture(96, 96)
     dreamer(Frame(0, Fraction(0), scene))
     dreamer.finish()
@@ -184,17 +187,19 @@ def test_faded_forms_grow_again(noise_network: Network) -> None:
 # --- Measurements
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_a_clip_of_every_second_frame_is_measured_as_any_other(
-    noise_network: Network, first: int
+@pytest.mark.parametrize(("first", "every"), [(0, 1), (0, 2), (1, 2), (0, 5)])
+def test_a_clip_of_some_of_its_frames_is_measured_as_any_other(
+    noise_network: Network, first: int, every: int
 ) -> None:
     dreamer = VideoDreamer(noise_network, FAST_DREAM, CarryOptions())
     known: list[bool] = []
-    for number, picture in enumerate(make_pan(4, 1, 0)):
-        index = first + 2 * number
+    for number, picture in enumerate(make_pan(5, 1, 0, 48, 48)):
+        index = first + every * number
         dreamer(Frame(index, Fraction(index, 24), picture))
         known.append(not np.isnan(carried_of(dreamer).gain_ema))
-    assert known == [False, False, True, True]
+    # A measurement is read back in the frame behind it.
+    measured = round(GAINS.measure_interval / GAINS.longest_frame)
+    assert known == [number > measured for number in range(5)]
 
 
 def test_a_flash_uses_up_no_fresh_dream(noise_network: Network) -> None:
@@ -225,7 +230,8 @@ def test_a_frame_at_a_repeated_time_lasts_as_long_as_any_other(noise_network: Ne
 
 def test_each_frame_is_traced_once_in_order_also_before_a_cut(noise_network: Network) -> None:
     traces: list[Trace] = []
-    dreamer = VideoDreamer(noise_network, FAST_DREAM, CarryOptions(), on_trace=traces.append)
+    controls = DreamerControls(on_trace=traces.append)
+    dreamer = VideoDreamer(noise_network, FAST_DREAM, CarryOptions(), None, controls)
     marks = [Mark.CUT, Mark.SAME, Mark.SAME, Mark.CUT, Mark.SAME]
     for frame, mark in zip(make_frames(make_pan(5, height=48, width=64)), marks, strict=True):
         dreamer(frame, mark)
@@ -236,6 +242,20 @@ def test_each_frame_is_traced_once_in_order_also_before_a_cut(noise_network: Net
     assert [trace.fresh for trace in traces] == [mark is Mark.CUT for mark in marks]
     assert all(trace.numbers and trace.milliseconds for trace in traces)
     assert all(set(trace.controller) == {0} for trace in traces)
+
+
+def test_controls_are_opened_from_files_and_closed(noise_network: Network, tmp_path: Path) -> None:
+    (tmp_path / "gains.toml").write_text('age_time = "0.5 s"')
+    with open_dreamer_controls(tmp_path / "gains.toml", tmp_path / "trace.jsonl") as controls:
+        assert controls.gains == replace(GAINS, age_time=0.5)
+        dreamer = VideoDreamer(noise_network, FAST_DREAM, CarryOptions(), None, controls)
+        for frame in make_frames(make_pan(3, height=48, width=64)):
+            dreamer(frame)
+        dreamer.finish()
+    assert [row["frame"] for row in read_traces(tmp_path / "trace.jsonl")] == [0, 1, 2]
+    with open_dreamer_controls(None, None) as controls:
+        assert controls.gains == GAINS
+        assert controls.on_trace is None
 
 
 # --- Real clips

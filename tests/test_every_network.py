@@ -222,13 +222,20 @@ def test_the_image_gets_a_gradient(network: Network) -> None:
     assert float(gradient.abs().max()) > 0
 
 
-def test_every_network_runs_on_meta_device(network: Network) -> None:
-    moved = BUILDERS[network.name]().to("meta")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pocket", "own", "padded"),
+        *(TORCHVISION_PREFIX + known for known in ("resnet50", "convnext_tiny", "squeezenet1_1")),
+    ],
+)
+def test_networks_run_on_meta_device_forward_and_backward(name: str) -> None:
+    network = BUILDERS[name]().to("meta")
     image = picture().to("meta").requires_grad_(True)
-    for name in pick_layers(moved):
-        activation = moved.activations(image, [name])[name]
+    for layer in pick_layers(network):
+        activation = network.activations(image, [layer])[layer]
         (gradient,) = torch.autograd.grad(activation.square().sum(), image)
-        assert activation.shape[1] == network.layer(name).channels
+        assert activation.shape[1] == network.layer(layer).channels
         assert gradient.is_meta
         assert gradient.shape == image.shape
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def frames() -> list[Frame]:
 
 @pytest.mark.parametrize("flow", [{"flow": "raft"}, {"flow_dir": "nowhere"}])
 def test_flow_that_is_not_there_is_not_missed_where_nothing_is_carried(
-    noise_network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flow: dict[str, str]
+    noise_network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flow: dict[str, Any]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for variable in ("DREAMFLOW_HOME", "TORCH_HOME", "XDG_CACHE_HOME"):

@@ -1,4 +1,4 @@
-"""What `import dreamflow` gives, and that it costs nothing."""
+"""The public surface: what `import dreamflow` offers, and that it loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -35,18 +35,19 @@ SURFACE = {
 }
 
 
-def test_the_public_surface_is_what_it_was() -> None:
+def test_the_public_surface_is_unchanged() -> None:
     assert set(dreamflow.__all__) == SURFACE
     assert set(dir(dreamflow)) == SURFACE
 
 
-def test_every_public_name_is_there_and_documented() -> None:
+def test_every_public_name_is_documented_and_annotated() -> None:
     for name in SURFACE - {"__version__"}:
-        thing = getattr(dreamflow, name)
-        assert inspect.getdoc(thing), name
-        if inspect.isfunction(thing):
-            hints = inspect.get_annotations(thing, eval_str=False)
-            assert "return" in hints and set(inspect.signature(thing).parameters) < set(hints)
+        member = getattr(dreamflow, name)
+        assert inspect.getdoc(member), name
+        if inspect.isfunction(member):
+            hints = inspect.get_annotations(member, eval_str=False)
+            assert "return" in hints
+            assert set(inspect.signature(member).parameters) < set(hints)
 
 
 def test_importing_loads_nothing_heavy() -> None:
@@ -63,7 +64,7 @@ def test_torchvision_is_not_needed_to_dream() -> None:
 
 
 def test_torchvision_works_beside_this_torch() -> None:
-    """Its wheel's compiled ops may not fit: its models must work all the same."""
+    """Its models work even where its compiled operators do not fit this PyTorch."""
     script = (
         "import torch\n"
         "from dreamflow.networks.traced.torchvision_import import import_torchvision\n"
@@ -77,7 +78,7 @@ def test_torchvision_works_beside_this_torch() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
 
 
-def test_a_missing_opencv_says_what_to_do() -> None:
+def test_a_missing_opencv_gives_advice() -> None:
     script = (
         "import sys; sys.modules['cv2'] = None\n"
         "sys.argv = ['dreamflow', 'video', 'a.mp4', 'b.mp4']\n"
@@ -85,4 +86,5 @@ def test_a_missing_opencv_says_what_to_do() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "opencv-python-headless" in done.stderr and "Traceback" not in done.stderr
+    assert "opencv-python-headless" in done.stderr
+    assert "Traceback" not in done.stderr

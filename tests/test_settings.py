@@ -1,4 +1,4 @@
-"""Defaults live once; presets and flags are checked; a flag beats a preset beats a default."""
+"""Settings: defaults, validation, presets, and which of them overrides which."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ PRESETS = list(list_preset_files())
 
 
 def layers_of(settings: dict) -> list[str]:
-    """Return every layer of a preset, on a schedule or not."""
+    """Return all layers of a preset, on a schedule or not."""
     options = DreamOptions(layer=settings.get("layer", DreamOptions.layer))
     return [str(target) for target in options.layers.targets]
 
 
 def differences(settings: dict) -> dict:
-    """Return those settings that are not at their default."""
+    """Return the settings that differ from their defaults."""
     defaults = {f.name: f.default for group in SAVED_OPTION_GROUPS for f in fields(group)}  # type: ignore
     return {name: value for name, value in settings.items() if defaults[name] != value}
 
@@ -59,33 +59,46 @@ def test_every_setting_is_declared_in_full() -> None:
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
-def test_a_step_is_taken_only_in_range(value: float) -> None:
+def test_a_step_must_be_in_range(value: float) -> None:
     if math.isfinite(value) and 0 < value <= 64:
         assert DreamOptions(step=value).step == value
-    else:
-        with pytest.raises(SettingsError, match="--step"):
-            DreamOptions(step=value)
+        return
+    with pytest.raises(SettingsError) as raised:
+        DreamOptions(step=value)
+    assert raised.value.setting == "step"
+    assert raised.value.allowed == "above 0 and at most 64"
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "allowed"),
     [
-        ({"iterations": -1}, "--iterations -1 is out of range"),
-        ({"iterations": 2.5}, "iterations = 2.5 is not a whole number"),
-        ({"octaves": 0}, "--octaves"),
-        ({"octave_scale": 1.0}, "above 1"),
-        ({"octave_scale": "big"}, "is not a number"),
-        ({"layer": 3}, "not a text or a list of texts"),
-        ({"jitter": True}, "not a whole number"),
-        ({"seed": 2**32}, "--seed"),
+        ({"iterations": -1}, "at least 0 and at most 1000"),
+        ({"iterations": 2.5}, "a whole number"),
+        ({"octaves": 0}, "at least 1 and at most 16"),
+        ({"octave_scale": 1.0}, "above 1 and at most 4"),
+        ({"octave_scale": "big"}, "a number"),
+        ({"layer": 3}, "a text or a list of texts"),
+        ({"jitter": True}, "a whole number"),
+        ({"seed": 2**32}, "at least 0 and at most 4.29497e+09"),
     ],
 )
-def test_library_users_meet_the_ranges_too(settings: dict, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+def test_wrong_types_and_ranges_are_refused(settings: dict, allowed: str) -> None:
+    with pytest.raises(SettingsError) as raised:
         DreamOptions(**settings)
+    ((name, value),) = settings.items()
+    assert (raised.value.setting, raised.value.value) == (name, value)
+    assert raised.value.allowed == allowed
 
 
-def test_there_are_presets_for_every_category_of_the_guide() -> None:
+def test_an_error_names_the_setting_without_a_flag_until_it_is_worded() -> None:
+    with pytest.raises(SettingsError) as raised:
+        DreamOptions(octave_scale=1.0)
+    message = "octave_scale 1.0 is out of range: it must be above 1 and at most 4"
+    assert str(raised.value) == message
+    assert raised.value.worded(flag_of) == message.replace("octave_scale", "--octave-scale")
+
+
+def test_presets_cover_every_category_of_the_guide() -> None:
     assert len(PRESETS) >= 8
     layers = network_layers("googlenet")
     categories = {
@@ -115,8 +128,8 @@ def test_a_preset_holds_differences_only(name: str) -> None:
     ("text", "message"),
     [
         ("iteration = 3", "iteration is not a setting; did you mean iterations"),
-        ("iterations = 'ten'", "--iterations 'ten' is not a whole number, nor a schedule"),
-        ("step = 0.0", "--step 0.0 is out of range"),
+        ("iterations = 'ten'", "iterations 'ten' is not a whole number, nor a schedule"),
+        ("step = 0.0", "step 0.0 is out of range"),
         ("step = [1]", "step = .* is not a number"),
         ("weights = 'x'", "weights is not a setting"),
         ("description = 3", "description is not a text"),
@@ -124,7 +137,7 @@ def test_a_preset_holds_differences_only(name: str) -> None:
         ("[dream]\nstep = 1", "dream is not a setting"),
     ],
 )
-def test_a_wrong_preset_is_refused_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+def test_an_error_in_a_preset_names_file_and_key(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=message) as raised:
@@ -132,10 +145,10 @@ def test_a_wrong_preset_is_refused_by_file_and_key(tmp_path: Path, text: str, me
     assert "mine.toml" in str(raised.value)
 
 
-def test_settings_that_hang_together_are_judged_together(
+def test_settings_of_a_preset_are_checked_together_with_flags(
     tmp_path: Path, cli: Callable[..., CommandResult]
 ) -> None:
-    """A preset is told of a value that can never be; how many octaves there are, a flag may say."""
+    """A value that is always wrong is an error of the preset; the octaves may come from a flag."""
     preset = tmp_path / "mine.toml"
     preset.write_text('octave_iterations = "2,1"\n')
     assert load_preset(str(preset))[1] == {"octave_iterations": "2,1"}
@@ -143,11 +156,11 @@ def test_settings_that_hang_together_are_judged_together(
     assert "there are 4: give --octaves 2" in cli(*line).err
     assert cli(*line, "--octaves", "2").code == 0
     preset.write_text('octave_iterations = "2,x"\n')
-    with pytest.raises(SettingsError, match=r"mine\.toml: --octave-iterations '2,x'"):
+    with pytest.raises(SettingsError, match=r"mine\.toml: octave_iterations '2,x'"):
         load_preset(str(preset))
 
 
-def test_unknown_presets_name_the_nearest() -> None:
+def test_an_unknown_preset_suggests_the_nearest() -> None:
     with pytest.raises(SettingsError, match=f"did you mean {PRESETS[0]}"):
         load_preset(PRESETS[0] + "s")
     with pytest.raises(SettingsError, match=f"'nothing'; there are {', '.join(PRESETS)}"):
@@ -165,7 +178,7 @@ def test_settings_survive_json() -> None:
     assert CarryOptions(**{f.name: again[f.name] for f in fields(CarryOptions)}) == CarryOptions()
 
 
-def test_nearest_names() -> None:
+def test_similar_names_are_suggested() -> None:
     assert (
         suggest_similar("4C/OUTPUT", ["inception_4c/output", "x"])
         == "; did you mean inception_4c/output?"
@@ -177,7 +190,7 @@ def settings_of(out: Path) -> dict:
     return json.loads(out.with_name(out.name + ".json").read_text())["settings"]
 
 
-def test_a_flag_beats_a_preset_beats_what_it_is_like(
+def test_flags_override_presets_which_override_like(
     tmp_path: Path, cli: Callable[..., object]
 ) -> None:
     small = ("--size", "64", "--end", "2", "--layer", "conv1/7x7_s2", "--octaves", "1")
@@ -187,15 +200,12 @@ def test_a_flag_beats_a_preset_beats_what_it_is_like(
     cli("video", SAMPLE_CLIP, old, *small, "--iterations", "1", "--seed", "7", "--step", "3")
     assert settings_of(old)["seed"] == 7
     cli("video", SAMPLE_CLIP, new, "--like", old, "--preset", preset, "--step", "4")
-    found = settings_of(new)
-    assert (found["seed"], found["iterations"], found["step"]) == (7, 2, 4.0)
-    assert found["layer"] == ["conv1/7x7_s2"] and found["size"] == "64"
-    assert flag_of("octave_scale") == "--octave-scale"
+    recorded = settings_of(new)
+    assert (recorded["seed"], recorded["iterations"], recorded["step"]) == (7, 2, 4.0)
+    assert (recorded["layer"], recorded["size"]) == (["conv1/7x7_s2"], "64")
 
 
-def test_rendering_like_an_output_gives_it_again(
-    tmp_path: Path, cli: Callable[..., object]
-) -> None:
+def test_rendering_like_an_output_repeats_it(tmp_path: Path, cli: Callable[..., object]) -> None:
     import numpy as np
 
     from dreamflow.media.read.clip import open_clip
@@ -209,7 +219,7 @@ def test_rendering_like_an_output_gives_it_again(
         assert np.array_equal(a.picture, b.picture)
 
 
-def test_a_picture_that_claims_an_absurd_size_holds_no_settings(tmp_path: Path) -> None:
+def test_a_picture_with_an_absurd_size_has_no_settings(tmp_path: Path) -> None:
     head = b"IHDR" + struct.pack(">2I5B", 60000, 60000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)

@@ -99,7 +99,8 @@ def test_a_carried_clip_takes_each_shaping_and_keeps_its_colour(
 ) -> None:
     clip = open_clip(SAMPLE_CLIP, size="80", end="5")
     dreams = list(dream_video(clip, noise_network, None, shaped(**EACH[name])))
-    assert len(dreams) == 5 and not np.array_equal(dreams[4].picture, dreams[4].source)
+    assert len(dreams) == 5
+    assert not np.array_equal(dreams[4].picture, dreams[4].source)
     assert np.abs(colour_change(dreams)).max() < 6, "levels of 255; a network of noise likes green"
 
 
@@ -123,7 +124,9 @@ def test_default_shaping_changes_nothing(noise_network: Network) -> None:
     image = picture_to_tensor(make_texture(64, 80))
     objective = Objective.parse(noise_network, ["conv2/3x3"])
     asked = GradientShaping.from_options(shaped(smoothing=3.0, laplacian_levels=2))
-    assert not asked.changes_gradient and not asked.needs_source and asked.random_affine is None
+    assert not asked.changes_gradient
+    assert not asked.needs_source
+    assert asked.random_affine is None
     none = ascend(image, objective, 3, 1.5, 8, (0,), shaping=asked)
     assert torch.equal(none, ascend(image, objective, 3, 1.5, 8, (0,)))
 
@@ -243,7 +246,8 @@ def test_recolouring_keeps_luma_and_hue(seed: int) -> None:
     torch.testing.assert_close(compute_luma(recoloured), compute_luma(image), rtol=0, atol=1e-5)
     share = (recoloured - compute_luma(recoloured)) * (source - compute_luma(source))
     assert float(share.min()) > -1e-5, "no colour difference changes its sign"
-    assert float(recoloured.min()) >= 0 and float(recoloured.max()) <= 1
+    assert float(recoloured.min()) >= 0
+    assert float(recoloured.max()) <= 1
     torch.testing.assert_close(apply_source_colour(source, source), source, rtol=0, atol=1e-5)
 
 
@@ -281,7 +285,8 @@ def test_octaves_have_their_own_iterations_and_steps() -> None:
     assert [one.iterations for one in plan] == [20, 10, 5, 0]
     assert [one.octave for one in plan] == [3, 2, 1, 0]
     steps = [one.step for one in plan]
-    assert steps == sorted(steps, reverse=True) and steps[0] / steps[-1] == pytest.approx(4)
+    assert steps == sorted(steps, reverse=True)
+    assert steps[0] / steps[-1] == pytest.approx(4)
     assert np.mean(steps) == pytest.approx(options.step)
     assert [octave_tilt_factor(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
     assert [octave_step_factor(DreamOptions(), octave) for octave in range(4)] == [1.0] * 4
@@ -326,7 +331,8 @@ def test_iteration_zoom_scales_the_residual_only() -> None:
     image[..., 40, 50] += 0.3
     flowed = GradientShaping(iteration_zoom=1.1).zoom_residual(image, source, 3)
     at = int((flowed - source).sum(1).argmax())
-    assert divmod(at, 81)[0] == 40 and divmod(at, 81)[1] == pytest.approx(40 + 10 * 1.331, abs=0.7)
+    assert divmod(at, 81)[0] == 40
+    assert divmod(at, 81)[1] == pytest.approx(40 + 10 * 1.331, abs=0.7)
     assert torch.equal(GradientShaping(iteration_zoom=1.1).zoom_residual(source, source, 3), source)
     half = torch.zeros(1, 1, 81, 81)
     assert torch.equal(
@@ -464,7 +470,7 @@ def test_noise_moves_with_the_scene_and_keeps_its_strength() -> None:
     assert np.array_equal(noise_of(again), after)
 
 
-def test_noise_keeps_its_statistics_through_a_long_pan() -> None:
+def test_noise_keeps_its_statistics_through_a_long_pan(noise_network: Network) -> None:
     """Nothing grows that was not there, and what comes into view is no streak."""
     base = NoiseBase(shaped(noise=1.0), torch.device("cpu"), GAINS)
     before = noise_of(base)
@@ -527,7 +533,8 @@ def test_a_zoom_takes_each_shaping(noise_network: Network, name: str) -> None:
             ZoomOptions(seconds=0.25, fps=12.0),
         )
     )
-    assert len(frames) == 3 and frames[-1].picture.std() > 5
+    assert len(frames) == 3
+    assert frames[-1].picture.std() > 5
 
 
 def test_the_gradient_of_a_rotated_image_is_rotated_back(noise_network: Network) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -177,7 +178,7 @@ def test_a_flash_leaves_what_is_carried_alone(noise_network: Network) -> None:
 def test_a_clip_is_dreamed_shot_by_shot(noise_network: Network) -> None:
     frames = numbered(moving(1, 6) + moving(2, 4))
 
-    def dream(part: list[Frame], **values: object) -> list[np.ndarray]:
+    def dream(part: list[Frame], **values: Any) -> list[np.ndarray]:
         carry = CarryOptions(carry_iterations=1, **values)
         dreams = dream_video(part, noise_network, options=FAST_DREAM, carry=carry)
         return [frame.picture for frame in dreams]

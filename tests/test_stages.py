@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from dreamflow.temporal import stages
 from dreamflow.temporal.bands import BandEnergies
 from dreamflow.temporal.controller import mix_residuals, perceived_age
 from dreamflow.temporal.flow.completion import still_motion
+from dreamflow.temporal.gains import REFERENCE_S
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.state import CarriedDream, HostFacts
 
@@ -119,7 +121,17 @@ def test_as_much_of_a_residual_is_kept_in_equal_times(rate: int) -> None:
     state, motion = make_state(make_dream(torch.ones(1, 3, 8, 8))), still_motion(8, 8, GAINS)
     for _ in range(rate // 6):
         state = stages.advect(state, motion, make_settings(seconds=1 / rate), GAINS)
-    assert float(state.dreams[0].residual.mean()) == pytest.approx(CarryOptions.decay**4, rel=1e-4)
+    expected = CarryOptions.decay ** (1 / 6 / REFERENCE_S)
+    assert float(state.dreams[0].residual.mean()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_slow_clip_is_carried_as_one_of_the_longest_frames() -> None:
+    state, motion = make_state(make_dream(make_residual())), make_uniform_motion(1, 0, 64, 96)
+    slow, longest = (
+        stages.advect(state, motion, make_settings(seconds=seconds), GAINS).dreams[0].residual
+        for seconds in (1 / 24, GAINS.longest_frame)
+    )
+    assert torch.equal(slow, longest)
 
 
 # --- Equalise
@@ -240,7 +252,7 @@ def test_weak_areas_take_larger_steps_than_strong_ones() -> None:
 # --- Observe and pack
 
 
-@pytest.mark.parametrize("rate", [10, *FRAME_RATES, 120])
+@pytest.mark.parametrize("rate", [10, 24, *FRAME_RATES, 240])
 def test_the_objective_is_measured_at_intervals_of_time(noise_network: Network, rate: int) -> None:
     objective = Objective.parse(noise_network, SMALL_DREAM.layer)
     frame = picture_to_tensor(make_pan(1, height=32, width=32)[0])
@@ -250,9 +262,10 @@ def test_the_objective_is_measured_at_intervals_of_time(noise_network: Network, 
         state, measured = stages.observe(state, frame, frame, settings, GAINS)
         if measured:
             seconds.append(float(measured["gain_seconds.0"]))
-    every = max(1, int(np.ceil(GAINS.measure_interval * rate - 1e-6)))
+    duration = min(1 / rate, GAINS.longest_frame)
+    every = max(1, int(np.ceil(GAINS.measure_interval / duration - 1e-6)))
     assert len(seconds) == rate // every
-    counted = min(1 / rate, GAINS.longest_frame) * every
+    counted = duration * every
     assert seconds == pytest.approx([counted] * len(seconds))
 
 
@@ -265,7 +278,7 @@ def test_the_objective_is_measured_at_intervals_of_time(noise_network: Network, 
     ],
     ids=["locked", "firmness 0", "cross-fade"],
 )
-def test_nothing_is_measured_that_changes_nothing(values: dict[str, object]) -> None:
+def test_nothing_is_measured_that_changes_nothing(values: dict[str, Any]) -> None:
     state = replace(make_state(make_dream(make_residual(16, 16))), since_measured=10.0)
     frame = torch.zeros(1, 3, 16, 16)
     after, measured = stages.observe(state, frame, frame, make_settings(**values), GAINS)

@@ -1,4 +1,4 @@
-"""Channels, classes and guides: what can be asked of a network besides whole layers."""
+"""Targets: channels, classes, picks and references, from their text to the dream."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.reference import MAX_REFERENCE_VECTORS, ReferenceFeatures
-from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.job import RenderControls
 from dreamflow.jobs.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
@@ -78,12 +78,12 @@ FAST = ("--size", "64", "--octaves", "1", "--iterations", "1")
 
 
 @pytest.fixture(scope="module")
-def knowing() -> Network:
-    """A network of noise with a classifier of noise."""
+def classifying_network() -> Network:
+    """A network of random weights with a classifier of random weights."""
     return googlenet.build_googlenet(random_weights() | random_classifier())
 
 
-# --- how they are written
+# --- text
 
 layers = st.sampled_from(["conv2/3x3", "inception_4c/output", "features.3", "2", "layer1.0.add"])
 channels = st.sets(st.integers(0, 1200), min_size=1, max_size=12)
@@ -102,14 +102,14 @@ targets = st.one_of(
 
 
 @given(targets)
-def test_a_target_comes_back_as_it_was_written(target: Target) -> None:
+def test_a_target_survives_formatting_and_parsing(target: Target) -> None:
     assert parse_target(str(target)) == target
     spaced = str(target).replace(":", " : ")
     assert parse_target(spaced) == target
 
 
 @given(st.lists(targets, min_size=2, max_size=4, unique_by=str), st.data())
-def test_targets_stay_whole_in_schedules_and_blends(
+def test_targets_are_parsed_in_schedules_and_blends(
     found: list[Target], data: st.DataObject
 ) -> None:
     curve = data.draw(st.sampled_from(["", " smooth", " hold"]))
@@ -131,7 +131,7 @@ def test_targets_stay_whole_in_schedules_and_blends(
     assert parse_blend([f"{t}={weight}" for t in found]).targets == tuple(found)
 
 
-def test_what_stands_for_what() -> None:
+def test_channels_ranges_and_classes_are_parsed() -> None:
     assert parse_target("a/b:3:7:10-12").channels == (3, 7, 10, 11, 12)
     assert str(parse_target("a:7:3:4:5:3")) == "a:3-5:7"
     assert parse_target("class:151-153:tiger  cat") == Target(
@@ -155,12 +155,13 @@ def test_what_stands_for_what() -> None:
         ("class:", "is no channel"),
     ],
 )
-def test_what_is_no_target(text: str, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+def test_wrong_targets_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as raised:
         parse_target(text)
+    assert (raised.value.setting, raised.value.value) == ("layer", text)
 
 
-def test_commas_between_channels_are_told_of() -> None:
+def test_errors_explain_how_channels_are_written() -> None:
     with pytest.raises(SettingsError, match="separated by colons, conv2/3x3:3:7:61"):
         DreamOptions(layer=("conv2/3x3:3,7,61",))
     with pytest.raises(SettingsError, match="channels 'best 5': write strongest 5, weakest 5 or"):
@@ -169,7 +170,7 @@ def test_commas_between_channels_are_told_of() -> None:
         parse_blend(["a:3:4", "a:4:3"])
 
 
-# --- what is climbed
+# --- objectives
 
 
 @pytest.fixture(scope="module")
@@ -178,14 +179,14 @@ def pocket() -> Network:
 
 
 def dreamed_on(network: Network, *targets: str, iterations: int = 8) -> tuple[Tensor, Tensor]:
-    """Return a picture, and its dream."""
+    """Return an image and its dream."""
     image = picture_to_tensor(make_texture(96, 96))
     plan = plan_octaves(DreamOptions(octaves=1, iterations=iterations))
     return image, dream_octaves(image, Objective.parse(network, targets), plan, 8, (0, 0))
 
 
 @pytest.mark.parametrize("layer", ["conv2/3x3", "inception_3a/output", LAYER])
-def test_a_channel_rises_more_than_any_other(pocket: Network, layer: str) -> None:
+def test_the_target_channel_rises_most(pocket: Network, layer: str) -> None:
     image = picture_to_tensor(make_texture(96, 96))
     for wanted in pick_channels(pocket, layer, ChannelPick("strongest", 3), image, 0):
         before, after = (
@@ -196,7 +197,7 @@ def test_a_channel_rises_more_than_any_other(pocket: Network, layer: str) -> Non
         assert after[wanted] > 1.5 * before[wanted]
 
 
-def test_all_channels_by_number_are_the_layer(noise_network: Network) -> None:
+def test_all_channels_by_number_equal_the_layer(noise_network: Network) -> None:
     image = picture_to_tensor(make_texture(64, 64))
     count = noise_network.layer("conv2/3x3").channels
     whole = Objective.parse(noise_network, ["conv2/3x3"])
@@ -205,7 +206,7 @@ def test_all_channels_by_number_are_the_layer(noise_network: Network) -> None:
     assert named.value(image) == pytest.approx(whole.value(image))
 
 
-def test_a_channel_dreams_as_strongly_as_a_layer(noise_network: Network) -> None:
+def test_the_gradient_of_a_channel_is_normalised(noise_network: Network) -> None:
     image = picture_to_tensor(make_texture(64, 64))
     for target in ("conv2/3x3", "conv2/3x3:5", "conv2/3x3:5=-0.2"):
         gradient = Objective.parse(noise_network, [target]).gradient(image)
@@ -213,7 +214,7 @@ def test_a_channel_dreams_as_strongly_as_a_layer(noise_network: Network) -> None
 
 
 @pytest.mark.parametrize("carry", [True, False])
-def test_a_channel_that_does_not_respond_is_told_of(carry: bool) -> None:
+def test_a_channel_without_response_is_warned_of_once(carry: bool) -> None:
     weights = random_weights()
     weights["conv2/3x3.bias"][7] = -1e9
     deaf = googlenet.build_googlenet(weights)
@@ -225,11 +226,10 @@ def test_a_channel_that_does_not_respond_is_told_of(carry: bool) -> None:
     frames = [Frame(number, Fraction(number, 8), picture) for number in range(3)]
     with pytest.warns(DreamFlowWarning, match="nothing of conv2/3x3:7 responds") as told:
         list(dream_video(frames, deaf, "conv2/3x3:7", options, CarryOptions(carry=carry)))
-    assert len(told) == 1, "once is enough"
+    assert len(told) == 1
 
 
-def test_channels_of_one_layer_can_work_against_each_other(pocket: Network) -> None:
-    """Both come of one pass, and each has its own weight."""
+def test_channels_of_one_layer_have_their_own_weights(pocket: Network) -> None:
     image = picture_to_tensor(make_texture(96, 96))
     one, other = pick_channels(pocket, LAYER, ChannelPick("strongest", 2), image, 0)
     both = [f"{LAYER}:{one}=1", f"{LAYER}:{other}=-1"]
@@ -237,20 +237,21 @@ def test_channels_of_one_layer_can_work_against_each_other(pocket: Network) -> N
     before, after = (
         measure_channel_responses(pocket, LAYER, seen) for seen in dreamed_on(pocket, *both)
     )
-    assert after[one] > 1.2 * before[one] and after[other] < 0.9 * before[other]
+    assert after[one] > 1.2 * before[one]
+    assert after[other] < 0.9 * before[other]
 
 
-def test_a_class_rises_most_when_it_is_climbed(knowing: Network) -> None:
+def test_the_target_class_rises_most(classifying_network: Network) -> None:
     classes = [281, 605, 7]
     rises: list[Tensor] = []
     for number in classes:
-        image, dreamed = dreamed_on(knowing, f"class:{number}")
+        image, dreamed = dreamed_on(classifying_network, f"class:{number}")
         before, after = (
-            knowing.activations(seen, (CLASS_LAYER,))[CLASS_LAYER].mean((0, 2, 3))
+            classifying_network.activations(seen, (CLASS_LAYER,))[CLASS_LAYER].mean((0, 2, 3))
             for seen in (image, dreamed)
         )
         rises.append((after - before)[classes])
-        objective = Objective.parse(knowing, [f"class:{number}"])
+        objective = Objective.parse(classifying_network, [f"class:{number}"])
         assert objective.value(dreamed) == pytest.approx(float(after[number]), rel=1e-4)
     assert torch.stack(rises).argmax(0).tolist() == [0, 1, 2]
     assert float(torch.stack(rises).diagonal().min()) > 0
@@ -258,7 +259,7 @@ def test_a_class_rises_most_when_it_is_climbed(knowing: Network) -> None:
 
 @pytest.mark.weights
 @pytest.mark.skipif(not (SHARED_DIR / "photos" / "classify").is_dir(), reason="no photographs")
-def test_photographs_are_told_right(real_network: Network) -> None:
+def test_photographs_are_classified_correctly(real_network: Network) -> None:
     """Caffe's classes come in the order of the names, and the mean over any size is right."""
     names = load_class_names("googlenet")
     photographs = sorted((SHARED_DIR / "photos" / "classify").glob("*.jpg"))
@@ -291,7 +292,7 @@ def test_a_real_class_is_dreamed(real_network: Network) -> None:
     assert 281 in logits[1].topk(5)[1]
 
 
-def test_names_of_classes() -> None:
+def test_classes_are_found_by_name() -> None:
     assert len(load_class_names("googlenet")) == 1000
     assert load_class_names("torchvision:vgg16") == load_class_names("googlenet")
     assert find_class_index("googlenet", "EGYPTIAN-cat", 1000) == 285
@@ -312,8 +313,8 @@ def test_names_of_classes() -> None:
         find_class_index("places365", "kitchen", 365)
 
 
-def test_a_common_word_is_for_a_kind() -> None:
-    """Breeds and species do not have it in their names."""
+def test_common_words_name_groups_of_classes() -> None:
+    """Names of breeds and species do not contain them."""
     names = load_class_names("googlenet")
     cats = [names[number] for number in search_classes("cats", names)]
     assert cats == ["tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"]
@@ -334,7 +335,9 @@ def test_a_common_word_is_for_a_kind() -> None:
     )
 
 
-def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:
+def test_missing_layers_channels_and_classes_are_refused(
+    classifying_network: Network, noise_network: Network
+) -> None:
     for target, message in (
         (f"{LAYER}:480", f"{LAYER} has 480 channels, 0 to 479: there is no 480"),
         (f"{LAYER}:strongest 481", "there are no 481 to choose"),
@@ -343,36 +346,44 @@ def test_what_there_is_not(knowing: Network, noise_network: Network) -> None:
         (f"{LAYER}:strongest 5", "pick them first"),
     ):
         with pytest.raises(SettingsError, match=message):
-            Objective.parse(knowing, [target])
+            Objective.parse(classifying_network, [target])
     with pytest.raises(SettingsError, match="has no classifier"):
         Objective.parse(noise_network, ["class:281"])
-    assert CLASS_LAYER not in knowing.layers, "lists, sweeps and guides go by without it"
+    assert CLASS_LAYER not in classifying_network.layers, (
+        "lists, sweeps and guides go by without it"
+    )
 
 
 # --- tiles
 
 
-def test_channels_classes_and_guides_are_the_same_in_tiles(
-    knowing: Network, monkeypatch: pytest.MonkeyPatch
+def test_channels_classes_and_references_are_the_same_in_tiles(
+    classifying_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = picture_to_tensor(make_texture(352, 416))
-    exemplar = ReferenceFeatures(knowing, picture_to_tensor(make_texture(96, 96, seed=3)))
+    exemplar = ReferenceFeatures(
+        classifying_network, picture_to_tensor(make_texture(96, 96, seed=3))
+    )
     for target, guide in (
         (f"{LAYER}:5:90-120", None),
         ("class:281", None),
         (LAYER, exemplar),
         (f"{LAYER}:5:90-120", exemplar),
     ):
-        objective = Objective.parse(knowing, [target], guide)
+        objective = Objective.parse(classifying_network, [target], guide)
         whole = objective.gradient(image)
         with monkeypatch.context() as patch:
-            patch.setattr(knowing, "machine", replace(knowing.machine, memory_limit=30 * MB))
+            patch.setattr(
+                classifying_network,
+                "machine",
+                replace(classifying_network.machine, memory_limit=30 * MB),
+            )
             tiled = objective.gradient(image)
         assert not torch.equal(tiled, whole), "it was taken in tiles"
         assert float((tiled - whole).norm() / whole.norm()) < 0.05, target
 
 
-def test_a_class_that_cannot_be_tiled_says_so() -> None:
+def test_a_class_that_cannot_be_tiled_is_refused_above_the_limit() -> None:
     module = torch.nn.Sequential(
         torch.nn.Conv2d(3, 32, 3, padding=1),
         torch.nn.ReLU(),
@@ -381,7 +392,8 @@ def test_a_class_that_cannot_be_tiled_says_so() -> None:
         torch.nn.Linear(32, 7),
     )
     network = dreamflow.network_of(module)
-    assert network.class_layer and network.class_layer.channels == 7
+    assert network.class_layer
+    assert network.class_layer.channels == 7
     objective = Objective.parse(network, ["class:3"])
     image = picture_to_tensor(make_texture(400, 400))
     logits = network.activations(image, (CLASS_LAYER,))[CLASS_LAYER]
@@ -389,7 +401,7 @@ def test_a_class_that_cannot_be_tiled_says_so() -> None:
     assert logits.shape == (*expected, 1, 1)
     assert float(objective.gradient(image).abs().mean()) == pytest.approx(1, rel=1e-4)
     network.machine = replace(network.machine, memory_limit=10 * MB)
-    with pytest.raises(SettingsError, match="seen in the whole picture at once, and 400x400"):
+    with pytest.raises(SettingsError, match="from the whole picture at once, and 400x400"):
         objective.gradient(image)
 
 
@@ -413,12 +425,12 @@ def test_the_strongest_respond_most(noise_network: Network) -> None:
     assert again in kinds
 
 
-def test_a_picture_as_thin_as_a_line_is_looked_at(noise_network: Network) -> None:
+def test_responses_to_a_one_pixel_high_picture(noise_network: Network) -> None:
     image = torch.zeros(1, 3, 1, 1400)
     assert measure_channel_responses(noise_network, "conv1/7x7_s2", image).shape == (64,)
 
 
-def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
+def test_picks_are_replaced_in_a_schedule(noise_network: Network) -> None:
     picture = make_texture(96, 96)
     text = "0: conv2/3x3 hold, 4s: inception_3a/1x1:weakest 2 + conv2/3x3:7=-1, 8s: conv2/3x3"
     options = DreamOptions(layer=(text,), channels="strongest 3")
@@ -434,8 +446,10 @@ def test_a_pick_is_put_in_its_place(noise_network: Network) -> None:
     assert apply_channel_picks(done, make_channel_picks(done, noise_network, picture)) == done
 
 
-def test_a_piece_of_a_clip_picks_as_the_whole_does(noise_network: Network, tmp_path: Path) -> None:
-    """By its first picture, as a preview of it does."""
+def test_a_part_of_a_clip_picks_by_the_first_frame_of_the_whole(
+    noise_network: Network, tmp_path: Path
+) -> None:
+    """It is the first picture of the whole clip, as in a preview."""
     for number, picture in enumerate((np.zeros((64, 64, 3), np.uint8) + 200, make_texture(64, 64))):
         write_picture(tmp_path / f"{number}.png", picture)
     clip, wanted = Clip(tmp_path), DreamOptions(layer=("conv2/3x3",), channels="strongest 2")
@@ -451,7 +465,7 @@ def test_a_piece_of_a_clip_picks_as_the_whole_does(noise_network: Network, tmp_p
     assert np.array_equal(one.picture, other.picture)
 
 
-def test_a_sweep_picks_too(noise_network: Network) -> None:
+def test_a_sweep_picks_channels(noise_network: Network) -> None:
     picture = make_texture(64, 64)
     dream = DreamOptions(channels="strongest 2", octaves=1, iterations=1)
     sweep = SweepOptions(layers="conv1/7x7_s2,conv2/3x3", hold=0.2, fade=0.5)
@@ -461,10 +475,11 @@ def test_a_sweep_picks_too(noise_network: Network) -> None:
     plain = replace(sweep, layers=",".join(named))
     other = dream_sweep(picture, noise_network, plain, replace(dream, channels=None), fps=4)
     pairs = list(zip(one, other, strict=True))
-    assert pairs and all(np.array_equal(a.picture, b.picture) for a, b in pairs)
+    assert pairs
+    assert all(np.array_equal(a.picture, b.picture) for a, b in pairs)
 
 
-def test_a_preset_holds_them(tmp_path: Path) -> None:
+def test_a_preset_holds_targets_picks_and_a_reference(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(
         'layer = ["inception_4c/output:61:70-75=0.5", "class:Egyptian cat=-1"]\n'
         'channels = "weakest 3"\nguided_by = "meadow.jpg"\nguidance = "0: 0, 100%: 1"\n'
@@ -474,11 +489,12 @@ def test_a_preset_holds_them(tmp_path: Path) -> None:
         "inception_4c/output:61:70-75=0.5",
         "class:Egyptian cat=-1.0",
     )
-    assert options.channels == "weakest 3" and options.guided_by == "meadow.jpg"
+    assert options.channels == "weakest 3"
+    assert options.guided_by == "meadow.jpg"
     assert options.at(Timeline(Fraction(8), Fraction(2)).moment_at(Fraction(1))).guidance == 0.5
 
 
-def test_a_clip_is_dreamed_on_what_its_first_frame_picks(noise_network: Network) -> None:
+def test_a_clip_is_dreamed_on_the_picks_of_its_first_frame(noise_network: Network) -> None:
     frames = [Frame(n, Fraction(n, 8), make_texture(64, 64, seed=n)) for n in range(3)]
     options = DreamOptions(
         layer=(LAYER,), channels="strongest 3", octaves=1, iterations=1, jitter=8
@@ -515,7 +531,7 @@ def rendered(
     return said
 
 
-def test_a_job_holds_to_what_was_picked(
+def test_a_resumed_job_keeps_its_picked_channels(
     tmp_path: Path, noise_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dream = DreamOptions(layer=(LAYER,), channels="strongest 4", octaves=1, iterations=1)
@@ -535,17 +551,17 @@ def test_a_job_holds_to_what_was_picked(
     assert record["settings"]["channels"] is None
 
 
-# --- guided
+# --- references
 
 
-def test_the_best_match_is_taken_whatever_the_chunks(
+def test_best_matches_do_not_depend_on_the_chunk_size(
     noise_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exemplar = ReferenceFeatures(noise_network, picture_to_tensor(make_texture(64, 80, seed=2)))
     activation = noise_network.activations(picture_to_tensor(make_texture(72, 64)), (LAYER,))[LAYER]
     guide = noise_network.activations(exemplar.image, (LAYER,))[LAYER]
     found = exemplar.best_matches(activation, LAYER, None)
-    # As the notebook of 2015 has it.
+    # The computation of Google's 2015 notebook.
     x, y = activation[0].flatten(1).numpy(), guide[0].flatten(1).numpy()
     expected = y[:, x.T.dot(y).argmax(1)]
     np.testing.assert_array_equal(found[0].flatten(1).numpy(), expected)
@@ -555,7 +571,7 @@ def test_the_best_match_is_taken_whatever_the_chunks(
     assert set(some[0].flatten(1).abs().sum(1).nonzero().flatten().tolist()) <= {3, 9}
 
 
-def test_a_large_guide_is_held_within_bounds(noise_network: Network) -> None:
+def test_a_large_reference_is_subsampled(noise_network: Network) -> None:
     exemplar = ReferenceFeatures(noise_network, picture_to_tensor(make_texture(400, 400)))
     vectors = exemplar.feature_vectors("conv2/3x3")
     assert MAX_REFERENCE_VECTORS / 2 < vectors.shape[0] <= MAX_REFERENCE_VECTORS
@@ -566,7 +582,7 @@ def cosine(one: Tensor, other: Tensor) -> float:
 
 
 @pytest.mark.parametrize("layer", ["conv2/3x3", LAYER])
-def test_a_guided_dream_comes_to_resemble_its_guide(pocket: Network, layer: str) -> None:
+def test_a_guided_dream_resembles_its_reference(pocket: Network, layer: str) -> None:
     image, unguided = dreamed_on(pocket, layer)
     exemplar = ReferenceFeatures(pocket, picture_to_tensor(make_texture(96, 96, seed=4)))
     guided, free = Objective.parse(pocket, [layer], exemplar), Objective.parse(pocket, [layer])
@@ -586,12 +602,14 @@ def test_a_guided_dream_comes_to_resemble_its_guide(pocket: Network, layer: str)
     assert cosine(half, whole) > cosine(free.gradient(image), whole)
 
 
-def test_a_guide_that_is_too_small_says_for_what(noise_network: Network, tmp_path: Path) -> None:
+def test_a_reference_that_is_too_small_names_the_layer(
+    noise_network: Network, tmp_path: Path
+) -> None:
     write_picture(tmp_path / "tiny.png", make_texture(8, 8))
     options = DreamOptions(
         layer=("inception_4c/output",), guided_by=str(tmp_path / "tiny.png"), octaves=1
     )
-    with pytest.raises(SettingsError, match=r"the reference tiny.png has 8x8 pixels.*inception_4c"):
+    with pytest.raises(SettingsError, match=r"the guide tiny.png has 8x8 pixels.*inception_4c"):
         dream_image(make_texture(64, 64), noise_network, None, options)
     later = replace(options, layer=("0: conv1/7x7_s2, 1s: inception_4c/output",))
     frames = [Frame(0, Fraction(0), make_texture(64, 64))]
@@ -600,44 +618,42 @@ def test_a_guide_that_is_too_small_says_for_what(noise_network: Network, tmp_pat
         next(dream_video(frames, noise_network, None, later, timeline=timeline))
 
 
-def test_a_guide_is_nothing_to_classes(knowing: Network) -> None:
+def test_a_reference_has_no_effect_on_classes(classifying_network: Network) -> None:
     options = DreamOptions(
         layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
     )
     picture = make_texture(64, 64)
-    with pytest.warns(DreamFlowWarning, match="guided_by. does nothing for classes"):
-        guided = dream_image(picture, knowing, None, options)
-    free = dream_image(picture, knowing, None, replace(options, guided_by=None))
+    with pytest.warns(DreamFlowWarning, match="--guided-by does nothing for classes"):
+        guided = dream_image(picture, classifying_network, None, options)
+    free = dream_image(picture, classifying_network, None, replace(options, guided_by=None))
     assert np.array_equal(guided, free)
 
 
 @pytest.fixture
 def flicker(tmp_path: Path) -> Path:
-    """A guide clip of six pictures, a quarter of a second each."""
+    """A reference clip of six pictures at 24 frames per second."""
     (tmp_path / "flicker").mkdir()
     for number in range(6):
         write_picture(tmp_path / "flicker" / f"{number}.png", make_texture(48, 48, seed=number))
     return tmp_path / "flicker"
 
 
-def test_a_guide_clip_goes_in_step_and_is_held_at_its_end(
+def test_a_reference_clip_follows_the_source_and_holds_its_last_frame(
     flicker: Path, noise_network: Network
 ) -> None:
-    """A folder of pictures has 24 a second: by time, whatever the source's own rate."""
+    """A folder of pictures has 24 frames per second, whatever the rate of the source."""
     shown = ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(6, 24)))
     times = [0, 1.5, 5, 2, 1, 3.9, 5, 40, 0]
     for time in times:
         wanted = picture_to_tensor(make_texture(48, 48, seed=min(5, int(time))))
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
-    with pytest.warns(
-        DreamFlowWarning, match="the reference flicker has 0.25 s, the source 2.00 s"
-    ):
+    with pytest.warns(DreamFlowWarning, match="the guide flicker has 0.25 s, the source 2.00 s"):
         ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
 
 
 @pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
-def test_a_carried_dream_follows_a_guide_that_changes(tmp_path: Path, pocket: Network) -> None:
-    """A carried frame is dreamed on less where its dream has outgrown a new one: one so guided."""
+def test_a_carried_dream_follows_a_changing_reference(tmp_path: Path, pocket: Network) -> None:
+    """The strength of a carried dream is compared with a new dream towards the same reference."""
     for number in range(7):
         seen = make_texture(64, 64, seed=5) if number == 6 else np.full((64, 64, 3), 128, np.uint8)
         write_picture(tmp_path / f"{number}.png", seen)
@@ -648,7 +664,7 @@ def test_a_carried_dream_follows_a_guide_that_changes(tmp_path: Path, pocket: Ne
     dreamer, fresh = (VideoDreamer(pocket, options, CarryOptions(), timeline) for _ in range(2))
     frames = [Frame(number, Fraction(number, 12), picture) for number in range(16)]
     last = [dreamer(frame) for frame in frames][-1]
-    value = fresh.settings_timeline.at(frames[-1].time).objective.value
+    value = fresh.course.at(frames[-1].time).objective.value
     source, carried, new = (
         value(picture_to_tensor(one)) for one in (picture, last.picture, fresh(frames[-1]).picture)
     )
@@ -657,7 +673,7 @@ def test_a_carried_dream_follows_a_guide_that_changes(tmp_path: Path, pocket: Ne
 
 @pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
 @pytest.mark.parametrize("passes", [1, 2])
-def test_a_guided_job_goes_on_and_knows_its_guide(
+def test_a_guided_job_resumes_and_checks_its_reference(
     tmp_path: Path, flicker: Path, noise_network: Network, passes: int
 ) -> None:
     dream = DreamOptions(
@@ -675,7 +691,7 @@ def test_a_guided_job_goes_on_and_knows_its_guide(
     moved = make_texture(48, 48, seed=99)
     kept = (flicker / "3.png").read_bytes()
     write_picture(flicker / "0.png", moved)
-    with pytest.raises(SettingsError, match="begun with another guided_by file"):
+    with pytest.raises(SettingsError, match="begun with another --guided-by file"):
         rendered(tmp_path / "d", noise_network, settings)
     write_picture(flicker / "0.png", make_texture(48, 48, seed=0))
     assert (flicker / "3.png").read_bytes() == kept
@@ -687,8 +703,8 @@ def test_a_guided_job_goes_on_and_knows_its_guide(
 # --- the command line
 
 
-def test_everywhere_a_layer_is(tmp_path: Path, cli: Cli) -> None:
-    """A film, a frame, a sweep and a zoom, on channels, picked, guided and on a schedule."""
+def test_every_command_accepts_targets(tmp_path: Path, cli: Cli) -> None:
+    """Video, frame, sweep and zoom take channels, picks, references and schedules."""
     more = (*FAST, "--guided-by", SAMPLE_STILL, "--jitter", "4")
     targets = "0: conv1/7x7_s2:3:7 smooth, 2: conv2/3x3:10-20=1 + pool1/norm1:1=-0.5"
     runs = [
@@ -709,37 +725,44 @@ def test_everywhere_a_layer_is(tmp_path: Path, cli: Cli) -> None:
     assert "weakest 2 channels of conv2/3x3: " in runs[2].err
     assert "strongest 2 channels of conv1/7x7_s2: " in runs[3].err
     record = read_record(tmp_path / "z")["settings"]
-    assert record["layers"] is None and "conv2/3x3:4" in record["layer"][0]
+    assert record["layers"] is None
+    assert "conv2/3x3:4" in record["layer"][0]
     again = cli("frame", SAMPLE_STILL, tmp_path / "g.png", "--like", tmp_path / "v", "--size", "64")
     assert again.code == 0, again.err
 
 
-def test_a_preview_picks_as_the_film_does(tmp_path: Path, cli: Cli) -> None:
+def test_a_preview_picks_as_the_video_does(tmp_path: Path, cli: Cli) -> None:
     more = (*FAST, "--layer", "conv2/3x3", "--channels", "strongest 2", "--jitter", "4")
     film = cli("video", SAMPLE_CLIP, tmp_path / "v", *more, "--end", "6")
     preview = cli("frame", SAMPLE_CLIP, tmp_path / "f.png", *more, "--at", "5", "--run-in", "5")
-    assert film.err == preview.err and "strongest 2 channels of conv2/3x3: " in film.err
+    assert film.err == preview.err
+    assert "strongest 2 channels of conv2/3x3: " in film.err
     shown = read_picture(tmp_path / "v" / "frame_000005.png")
     assert np.array_equal(read_picture(tmp_path / "f.png"), shown)
 
 
-def test_wrong_targets_are_refused_before_the_work(tmp_path: Path, cli: Cli) -> None:
+def test_wrong_targets_are_refused_before_any_work(tmp_path: Path, cli: Cli) -> None:
     for layer, message in (
         ("conv2/3x3:192", "conv2/3x3 has 192 channels, 0 to 191: there is no 192"),
         ("class:tabby", "pocket, or the file of its weights, has no classifier"),
         ("0: conv2/3x3, 1s: conv2/3x3:500", "keyframe 2 (1s: conv2/3x3:500): conv2/3x3 has 192"),
     ):
         run = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", *FAST, "--layer", layer)
-        assert run.code == 1 and message in run.err and run.err.count("\n") == 1, run.err
+        assert run.code == 1
+        assert message in run.err
+        assert run.err.count("\n") == 1
     tabby = ("--network", "googlenet", "--layer", "class:tabbyy")
     run = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", *FAST, *tabby)
-    assert run.code == 1 and "did you mean tabby" in run.err
+    assert run.code == 1
+    assert "did you mean tabby" in run.err
     run = cli("video", SAMPLE_CLIP, tmp_path / "d.mp4", *FAST, "--guided-by", tmp_path / "none.jpg")
-    assert run.code == 1 and "none.jpg" in run.err and run.err.count("\n") == 1, run.err
+    assert run.code == 1
+    assert "none.jpg" in run.err
+    assert run.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_a_sheet_of_channels(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_sheet(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     fast = ("--octaves", "1", "--iterations", "1", "--tile", "64")
     run = cli("channels", SAMPLE_STILL, *fast, "--layer", "conv2/3x3", "--count", "5")
@@ -754,11 +777,13 @@ def test_a_sheet_of_channels(tmp_path: Path, cli: Cli, monkeypatch: pytest.Monke
         ("class", "has no classifier"),
     ):
         run = cli("channels", SAMPLE_STILL, "no.png", *fast, "--layer", layer)
-        assert run.code == 1 and message in run.err
+        assert run.code == 1
+        assert message in run.err
     small = ("--network", "googlenet", "--layer", "class", "--tile", "32", "--count", "2")
     assert cli("channels", SAMPLE_STILL, "see.png", *fast, *small).code == 0
     run = cli("channels", SAMPLE_STILL, "no.txt", *fast)
-    assert run.code == 1 and "a sheet is written as" in run.err
+    assert run.code == 1
+    assert "a sheet is written as" in run.err
     assert {path.name for path in tmp_path.iterdir()} == {
         "meadow_conv2-3x3.png",
         "see.png",
@@ -767,7 +792,7 @@ def test_a_sheet_of_channels(tmp_path: Path, cli: Cli, monkeypatch: pytest.Monke
 
 
 def test_the_strongest_channel_comes_first(noise_network: Network) -> None:
-    from dreamflow.reports.channel_sheet import crop_centre_tile, select_channels
+    from dreamflow.reports.channels import crop_centre_tile, select_channels
     from dreamflow.reports.options import ChannelsOptions
 
     tile = crop_centre_tile(make_texture(80, 120), 64)
@@ -780,7 +805,8 @@ def test_the_strongest_channel_comes_first(noise_network: Network) -> None:
         for order in ("strongest", "weakest", "number")
     }  # fmt: skip
     assert orders["strongest"] == found.argsort(descending=True, stable=True)[:6].tolist()
-    assert orders["weakest"][0] == int(found.argmin()) and orders["number"] == list(range(6))
+    assert orders["weakest"][0] == int(found.argmin())
+    assert orders["number"] == list(range(6))
     named = select_channels(
         tile, noise_network, Target("conv2/3x3", tuple(range(40))), ChannelsOptions(order="number")
     )
@@ -793,4 +819,5 @@ def test_classes_are_listed(cli: Cli) -> None:
     assert len(cli("classes", "--network", "torchvision:resnet50").out.splitlines()) == 1000
     for arguments in (("--network", "pocket"), ("--network", "places365"), ("gribble",)):
         run = cli("classes", *arguments)
-        assert run.code == 1 and run.err.count("\n") == 1
+        assert run.code == 1
+        assert run.err.count("\n") == 1

@@ -16,12 +16,12 @@ from conftest import SAMPLE_CLIP, make_texture
 import dreamflow
 from dreamflow.core.errors import MediaError
 from dreamflow.core.frames import Frame
-from dreamflow.core.timing import WAITING_STAGE, StageTimes
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.dreamer import DreamerControls, VideoDreamer
 from dreamflow.pipelines.video import VideoPipeline, make_detector
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.flow.source import MotionSource
@@ -56,11 +56,11 @@ def make_pipeline(
     cuts: list[Fraction] | None = None,
     *,
     in_thread: bool = True,
-    times: StageTimes | None = None,
+    times: StageTimes = IGNORED_STAGE_TIMES,
 ) -> VideoPipeline:
     """Return the pipeline of a clip; `cuts` None finds them."""
-    counted = {"times": times} if times else {}
-    dreamer = VideoDreamer(network, FAST_DREAM, carry, clip.timeline, **counted)
+    controls = DreamerControls(stage_times=times)
+    dreamer = VideoDreamer(network, FAST_DREAM, carry, clip.timeline, controls)
     detector = make_detector(carry, cuts)
     return VideoPipeline(clip.frames_from, FRAMES, dreamer, detector, in_thread=in_thread)
 

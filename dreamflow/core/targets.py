@@ -101,6 +101,11 @@ class Blend:
         return tuple(self.weights)
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers of the targets, each once."""
+        return tuple(dict.fromkeys(target.layer for target in self.weights))
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """The `NAME=WEIGHT` texts that `parse_blend` reads."""
         return tuple(f"{target}={weight!r}" for target, weight in self.weights.items())

@@ -196,7 +196,7 @@ def resolve_channels(network: str, layers: Mapping[str, Layer], target: Target) 
     layer = find_layer(network, layers, target.layer)
     if target.layer == CLASS_LAYER and target.is_whole_layer:
         raise SettingsError(
-            "class: name one, as class:tabby or class:281", setting="layer", value=CLASS_LAYER
+            "class: say which one, as class:tabby or class:281", setting="layer", value=CLASS_LAYER
         )
     names = [find_class_index(network, name, layer.channels) for name in target.names]
     channels = tuple(sorted({*target.channels, *names}))

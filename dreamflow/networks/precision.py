@@ -83,8 +83,8 @@ def choose_dtype(
     is_trial_needed = device.type == "cpu" and dtype != torch.float32
     if is_trial_needed and seconds_per_convolution(dtype) > seconds_per_convolution(torch.float32):
         warnings.warn(
-            f"{precision} is slower than float32 on this processor: {named('precision')} auto "
-            "chooses the faster one",
+            f"{precision} is slower than float32 on this processor: give {named('precision')} "
+            "float32 to be faster",
             DreamFlowWarning,
             3,
         )

@@ -11,11 +11,11 @@ import numpy as np
 
 from dreamflow.core.callbacks import ProgressCallback
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
-from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
+from dreamflow.core.targets import CLASS_LAYER, Target
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.channel_picks import measure_channel_responses
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.networks.classes import load_class_names, resolve_channels
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
@@ -98,7 +98,7 @@ def parse_single_layer(options: DreamOptions) -> Target:
             setting="layer",
             value=options.layer,
         )
-    target = parse_target(options.layer[0])
+    (target,) = options.layers.targets
     if target.pick:
         raise SettingsError(
             f"a sheet picks channels with {named('order')} and {named('count')}: leave the pick "

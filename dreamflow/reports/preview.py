@@ -182,6 +182,7 @@ def dream_last_frame(
         dream: Settings of the dream.
         carry: Settings of the temporal step.
         steps: Counts the steps, a part for each frame.
+        controls: Gains, trace and callbacks of the dreamer.
         box: Part of the frames to dream; None is all of them.
         controls: Gains and callbacks.
 

@@ -223,7 +223,7 @@ def time_renders(
 
 
 def make_render(network: Network, settings: VideoSettings, out: Path) -> RenderFunction:
-    """Return the function that the benchmark times: a clip dreamed into a file."""
+    """Return the function that is timed: it dreams a clip into a file."""
     from dreamflow.jobs.controls import RenderControls
     from dreamflow.jobs.render_video import render_video
 

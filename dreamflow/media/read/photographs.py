@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.errors import MediaError
-from dreamflow.media.read.decoders import resize_picture
+from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_picture, read_picture
 
 MAX_PHOTOGRAPH_SIDE_PX = 320

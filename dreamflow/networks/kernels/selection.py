@@ -113,12 +113,12 @@ def onednn_convolution_works(dtype: torch.dtype) -> bool:
     """Return whether oneDNN's fused convolutions pass their self-test in a dtype."""
     if dtype not in SELF_TEST_TOLERANCE:
         return False
-    made = torch.Generator().manual_seed(0)
-    x = torch.randn(1, 8, 12, 10, generator=made).to(dtype)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 8, 12, 10, generator=generator).to(dtype)
     x = x.contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(16, 8, 3, 3, generator=made).to(dtype)
+    weight = torch.randn(16, 8, 3, 3, generator=generator).to(dtype)
     weight = weight.contiguous(memory_format=torch.channels_last)
-    bias = torch.randn(16, generator=made).to(dtype)
+    bias = torch.randn(16, generator=generator).to(dtype)
 
     def fast() -> Tensor:
         if not torch.backends.mkldnn.is_available():

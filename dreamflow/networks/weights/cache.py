@@ -122,7 +122,7 @@ def locate_weights(network: str, weights: PublishedWeights, path: Path | None = 
         hint = f"get the .caffemodel and `dreamflow models import FILE --network {network}`"
     raise WeightsError(
         f"no weights for {network}: looked for {files} in {places}; "
-        f"{hint}, or name a file with {named('weights')}",
+        f"{hint}, or name a file with {named('weights')} FILE",
         setting="weights",
         where=places,
     )
