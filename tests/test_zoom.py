@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.imaging.filters import gaussian_blur
-from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
@@ -263,24 +262,23 @@ def test_appearance_is_steady_over_200_ticks(noise_network: Network) -> None:
 
 def test_every_layer_has_the_same_share_of_the_time() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a, b,c,d"), DREAM)
-    schedule, timeline = LayerSchedule(options.layer[0]), Timeline(Fraction(100), Fraction(8))
+    schedule, timeline = options.layers, Timeline(Fraction(100), Fraction(8))
     seconds: dict[str, float] = dict.fromkeys("abcd", 0.0)
     for moment in timeline.moments():
-        layers = schedule.at(moment)
-        weights = [float(layer.partition("=")[2]) for layer in layers]
-        assert 1 <= len(layers) <= 2
-        assert sum(weight**2 for weight in weights) == pytest.approx(1)
-        for layer, weight in zip(layers, weights, strict=True):
-            seconds[layer[0]] += weight**2 / 100
+        weights = schedule.at(moment).weights
+        assert 1 <= len(weights) <= 2
+        assert sum(weight**2 for weight in weights.values()) == pytest.approx(1)
+        for target, weight in weights.items():
+            seconds[str(target)] += weight**2 / 100
     assert list(seconds.values()) == pytest.approx([2, 2, 2, 2], abs=0.05)
-    assert schedule.at(timeline.moment_at(Fraction(0))) == ("a=1.0",)
-    assert schedule.at(timeline.moment_at(Fraction(8))) == ("d=1.0",)
+    assert [str(target) for target in schedule.at(timeline.moment_at(Fraction(0))).targets] == ["a"]
+    assert [str(target) for target in schedule.at(timeline.moment_at(Fraction(8))).targets] == ["d"]
 
 
 def test_loop_returns_to_its_first_layer() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a,b,c", loop=True), DREAM)
-    schedule, timeline = LayerSchedule(options.layer[0]), Timeline(Fraction(100), Fraction(6))
-    layers = [schedule.at(timeline.moment_at(Fraction(s)))[0][0] for s in (0, 2, 4, 6)]
+    schedule, timeline = options.layers, Timeline(Fraction(100), Fraction(6))
+    layers = [str(schedule.at(timeline.moment_at(Fraction(s))).targets[0]) for s in (0, 2, 4, 6)]
     assert layers == ["a", "b", "c", "a"]
     assert schedule_zoom_layers(ZoomOptions(layers="a"), DREAM).layer == ("0%: a",)
     assert schedule_zoom_layers(ZoomOptions(), DREAM) is DREAM
