@@ -130,19 +130,13 @@ def test_photometric_consistency_scales_with_the_frame(factor: int) -> None:
         // np.uint8(8)
         for seed in (0, 1)
     )
-    sizes = (
-        (before, here),
-        tuple(
-            cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-            for picture in (before, here)
-        ),
-    )
-    large, small = (
-        photometric_consistency(
-            *pair, np.zeros((*pair[0].shape[:2], 2), np.float32), GAINS.photometric_tolerance, GAINS
-        )
-        for pair in sizes
-    )
+    reduced = [
+        cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        for picture in (before, here)
+    ]
+    still, tolerance = np.zeros((*here.shape[:2], 2), np.float32), GAINS.photometric_tolerance
+    large = photometric_consistency(before, here, still, tolerance, GAINS)
+    small = photometric_consistency(reduced[0], reduced[1], STILL, tolerance, GAINS)
     assert 0.05 < small.mean() < 0.95
     assert np.abs(shrunk(large, factor) - small).mean() < 0.08
 

@@ -24,7 +24,8 @@ def shares_of(mask: np.ndarray) -> np.ndarray:
 
 def crops_of(mask: np.ndarray, min_side_px: int = MIN_SIDE_PX) -> list[Crop]:
     """Return the crops of a bool (H, W) mask."""
-    return find_crops(shares_of(mask), *mask.shape, min_side_px, GAINS)
+    height, width = mask.shape
+    return find_crops(shares_of(mask), height, width, min_side_px, GAINS)
 
 
 def cover(crops: list[Crop], height: int, width: int) -> np.ndarray:
