@@ -18,7 +18,7 @@ class StderrLogHandler(logging.Handler):
 
 
 def show_log() -> Callable[[], None]:
-    """Show records of INFO and above of the package's logger, and return the function that ends it."""
+    """Show the package's records of INFO and above; return the function that ends it."""
     logger = logging.getLogger(LOGGER_NAME)
     level_before, handler = logger.level, StderrLogHandler()
     show_logs(handler=handler)
