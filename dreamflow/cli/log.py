@@ -6,10 +6,7 @@ import logging
 from collections.abc import Callable
 
 from dreamflow.cli.terminal import print_note, word_flags
-
-LOGGER_NAME = "dreamflow"
-LOG_LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LOG_TIME_FORMAT = "%H:%M:%S"
+from dreamflow.core.logs import LOGGER_NAME, show_logs
 
 
 class StderrLogHandler(logging.Handler):
@@ -21,13 +18,10 @@ class StderrLogHandler(logging.Handler):
 
 
 def show_log() -> Callable[[], None]:
-    """Show all records of the package's logger, and return the function that ends it."""
+    """Show the package's records of INFO and above; return the function that ends it."""
     logger = logging.getLogger(LOGGER_NAME)
-    level_before = logger.level
-    handler = StderrLogHandler()
-    handler.setFormatter(logging.Formatter(LOG_LINE_FORMAT, LOG_TIME_FORMAT))
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    level_before, handler = logger.level, StderrLogHandler()
+    show_logs(handler=handler)
 
     def hide_log() -> None:
         logger.removeHandler(handler)
