@@ -74,7 +74,7 @@ def test_a_row_says_all_about_a_setting() -> None:
     assert not rows["--seed"].schedulable
     assert rows["--gradient"].values == "plain, smooth, laplacian"
     assert rows["--carry, --no-carry"].default == "on"
-    assert rows["--loop, --no-loop"].absent_from == ("sweep",)
+    assert rows["--loop, --no-loop"].absent_from == ("sweep", "tune")
 
 
 def test_an_unknown_command_has_no_table() -> None:

@@ -22,6 +22,7 @@ from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.imaging.filters import gaussian_blur
 from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.targets import parse_blend
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.options import DreamOptions
@@ -262,24 +263,24 @@ def test_appearance_is_steady_over_200_ticks(noise_network: Network) -> None:
 
 def test_every_layer_has_the_same_share_of_the_time() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a, b,c,d"), DREAM)
-    schedule, timeline = options.layers, Timeline(Fraction(100), Fraction(8))
+    schedule, timeline = LayerSchedule(options.layer), Timeline(Fraction(100), Fraction(8))
     seconds: dict[str, float] = dict.fromkeys("abcd", 0.0)
     for moment in timeline.moments():
-        weights = schedule.at(moment).weights
-        assert 1 <= len(weights) <= 2
-        assert sum(weight**2 for weight in weights.values()) == pytest.approx(1)
-        for target, weight in weights.items():
-            seconds[str(target)] += weight**2 / 100
+        shares = {str(target): weight for target, weight in schedule.at(moment).weights.items()}
+        assert 1 <= len(shares) <= 2
+        assert sum(weight**2 for weight in shares.values()) == pytest.approx(1)
+        for layer, weight in shares.items():
+            seconds[layer] += weight**2 / 100
     assert list(seconds.values()) == pytest.approx([2, 2, 2, 2], abs=0.05)
-    assert [str(target) for target in schedule.at(timeline.moment_at(Fraction(0))).targets] == ["a"]
-    assert [str(target) for target in schedule.at(timeline.moment_at(Fraction(8))).targets] == ["d"]
+    assert schedule.at(timeline.moment_at(Fraction(0))) == parse_blend(["a"])
+    assert schedule.at(timeline.moment_at(Fraction(8))) == parse_blend(["d"])
 
 
 def test_loop_returns_to_its_first_layer() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a,b,c", loop=True), DREAM)
-    schedule, timeline = options.layers, Timeline(Fraction(100), Fraction(6))
-    layers = [str(schedule.at(timeline.moment_at(Fraction(s))).targets[0]) for s in (0, 2, 4, 6)]
-    assert layers == ["a", "b", "c", "a"]
+    schedule, timeline = LayerSchedule(options.layer), Timeline(Fraction(100), Fraction(6))
+    blends = [schedule.at(timeline.moment_at(Fraction(s))) for s in (0, 2, 4, 6)]
+    assert blends == [parse_blend([name]) for name in "abca"]
     assert schedule_zoom_layers(ZoomOptions(layers="a"), DREAM).layer == ("0%: a",)
     assert schedule_zoom_layers(ZoomOptions(), DREAM) is DREAM
 
