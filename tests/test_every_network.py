@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SAMPLE_STILL, CommandResult, random_weights
+from conftest import SAMPLE_STILL, CommandResult, make_texture, random_weights
 from noise_weights import noise_state
 from torch import Tensor, nn
 
@@ -20,6 +20,7 @@ from dreamflow.core.errors import SettingsError, WeightsError
 from dreamflow.dream.ascent import ascend
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.objective_term import vjp
+from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.caffe.graph import GraphNetwork
 from dreamflow.networks.catalogue import GOOGLENET_BY_CLASS_COUNT, find_network_spec
@@ -28,6 +29,7 @@ from dreamflow.networks.network import Network, find_layer
 from dreamflow.networks.traced import torchvision_zoo as zoo
 from dreamflow.networks.traced.network import TracedNetwork, network_of
 from dreamflow.networks.weights.registry import FEATURED_TORCHVISION_FILES, TORCHVISION_PREFIX
+from dreamflow.pipelines.image import dream_image
 from dreamflow.reports.bench.passes import bench_passes
 
 SIDE_PX = 80
@@ -155,7 +157,7 @@ def test_layers_facts_hold_for_their_activations(network: Network) -> None:
 
 def test_a_few_steps_raise_the_objective(network: Network) -> None:
     for name in pick_layers(network):
-        objective = Objective(network, {name: 1.0})
+        objective = Objective.parse(network, [name])
         image = picture()
         dreamed = ascend(image, objective, 3, 1.5, 4, (0,))
         assert objective.value(dreamed) > objective.value(image), name
@@ -283,8 +285,10 @@ def test_activations_too_large_for_float16_are_reported() -> None:
     module = Own().eval()
     module.second.weight.data *= 1e6
     network = network_of(module).to("cpu", torch.float16)
-    with pytest.raises(SettingsError, match="too large for float16"):
-        Objective.parse(network, ["second"]).gradient(picture())
+    options = DreamOptions(layer=("second",), octaves=1, iterations=1)
+    with pytest.raises(SettingsError) as error:
+        dream_image(make_texture(48, 48), network, None, options)
+    assert error.value.setting == "precision"
 
 
 @pytest.mark.parametrize(

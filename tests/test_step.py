@@ -145,7 +145,7 @@ def test_the_trace_tells_what_was_seen_and_done(noise_network: Network) -> None:
 
 
 def on_meta(state: DreamState) -> DreamState:
-    """Return a state with its tensors on the meta device, and host facts that ask for every stage."""
+    """Return a state on the meta device, with host facts that ask for every stage."""
     meta = torch.device("meta")
     tree = state_to_tree(state)
     tree["pending"] = {"names": (), "values": None, "grid": (0, 0)}

@@ -609,7 +609,7 @@ def test_a_reference_that_is_too_small_names_the_layer(
     options = DreamOptions(
         layer=("inception_4c/output",), guided_by=str(tmp_path / "tiny.png"), octaves=1
     )
-    with pytest.raises(SettingsError, match=r"the guide tiny.png has 8x8 pixels.*inception_4c"):
+    with pytest.raises(SettingsError, match=r"tiny.png has 8x8 pixels.*inception_4c"):
         dream_image(make_texture(64, 64), noise_network, None, options)
     later = replace(options, layer=("0: conv1/7x7_s2, 1s: inception_4c/output",))
     frames = [Frame(0, Fraction(0), make_texture(64, 64))]
@@ -623,7 +623,7 @@ def test_a_reference_has_no_effect_on_classes(classifying_network: Network) -> N
         layer=("class:3=1", "class:5=-1"), guided_by=str(SAMPLE_STILL), octaves=1, iterations=1
     )
     picture = make_texture(64, 64)
-    with pytest.warns(DreamFlowWarning, match="--guided-by does nothing for classes"):
+    with pytest.warns(DreamFlowWarning, match="guided_by does nothing for classes"):
         guided = dream_image(picture, classifying_network, None, options)
     free = dream_image(picture, classifying_network, None, replace(options, guided_by=None))
     assert np.array_equal(guided, free)
@@ -647,7 +647,7 @@ def test_a_reference_clip_follows_the_source_and_holds_its_last_frame(
     for time in times:
         wanted = picture_to_tensor(make_texture(48, 48, seed=min(5, int(time))))
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
-    with pytest.warns(DreamFlowWarning, match="the guide flicker has 0.25 s, the source 2.00 s"):
+    with pytest.warns(DreamFlowWarning, match="flicker has 0.25 s, the source 2.00 s"):
         ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
 
 
@@ -664,7 +664,7 @@ def test_a_carried_dream_follows_a_changing_reference(tmp_path: Path, pocket: Ne
     dreamer, fresh = (VideoDreamer(pocket, options, CarryOptions(), timeline) for _ in range(2))
     frames = [Frame(number, Fraction(number, 12), picture) for number in range(16)]
     last = [dreamer(frame) for frame in frames][-1]
-    value = fresh.course.at(frames[-1].time).objective.value
+    value = fresh.settings_timeline.at(frames[-1].time).objective.value
     source, carried, new = (
         value(picture_to_tensor(one)) for one in (picture, last.picture, fresh(frames[-1]).picture)
     )
@@ -691,7 +691,7 @@ def test_a_guided_job_resumes_and_checks_its_reference(
     moved = make_texture(48, 48, seed=99)
     kept = (flicker / "3.png").read_bytes()
     write_picture(flicker / "0.png", moved)
-    with pytest.raises(SettingsError, match="begun with another --guided-by file"):
+    with pytest.raises(SettingsError, match="begun with another guided_by file"):
         rendered(tmp_path / "d", noise_network, settings)
     write_picture(flicker / "0.png", make_texture(48, 48, seed=0))
     assert (flicker / "3.png").read_bytes() == kept
@@ -792,8 +792,7 @@ def test_a_channel_sheet(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_strongest_channel_comes_first(noise_network: Network) -> None:
-    from dreamflow.reports.channels import crop_centre_tile, select_channels
-
+    from dreamflow.reports.channel_sheet import crop_centre_tile, select_channels
     from dreamflow.reports.options import ChannelsOptions
 
     tile = crop_centre_tile(make_texture(80, 120), 64)

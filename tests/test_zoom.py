@@ -263,7 +263,7 @@ def test_appearance_is_steady_over_200_ticks(noise_network: Network) -> None:
 
 def test_every_layer_has_the_same_share_of_the_time() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a, b,c,d"), DREAM)
-    schedule, timeline = LayerSchedule(options.layer), Timeline(Fraction(100), Fraction(8))
+    schedule, timeline = options.layers, Timeline(Fraction(100), Fraction(8))
     seconds: dict[str, float] = dict.fromkeys("abcd", 0.0)
     for moment in timeline.moments():
         shares = {str(target): weight for target, weight in schedule.at(moment).weights.items()}
@@ -278,7 +278,7 @@ def test_every_layer_has_the_same_share_of_the_time() -> None:
 
 def test_loop_returns_to_its_first_layer() -> None:
     options = schedule_zoom_layers(ZoomOptions(layers="a,b,c", loop=True), DREAM)
-    schedule, timeline = LayerSchedule(options.layer), Timeline(Fraction(100), Fraction(6))
+    schedule, timeline = options.layers, Timeline(Fraction(100), Fraction(6))
     blends = [schedule.at(timeline.moment_at(Fraction(s))) for s in (0, 2, 4, 6)]
     assert blends == [parse_blend([name]) for name in "abca"]
     assert schedule_zoom_layers(ZoomOptions(layers="a"), DREAM).layer == ("0%: a",)

@@ -3,7 +3,8 @@
 DreamFlowError            something the user can mend; exit code 1 on the command line
 |- SettingsError          a setting, preset or layer that is unknown, out of range or contradictory
 |- MediaError             a clip or picture that cannot be read
-|- OutputError            a file that cannot be written: exists, no folder, encoder failed, disk full
+|- OutputError            a file that cannot be written: exists, no folder, encoder failed, disk
+full
 |- WeightsError           weights not found, or not of this network
 |- MemoryFullError        the memory of the machine, or of its GPU, does not suffice
 |- DependencyError        a library is missing or broken on this machine

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from dreamflow.core.timing import RECORDED_STAGE_TIMES, WAITING_STAGE, StageTimes
+from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 
 ItemT = TypeVar("ItemT")
 PREFETCH_FRAMES = 3
@@ -17,7 +17,7 @@ PREFETCH_FRAMES = 3
 def prefetch(
     items: Iterable[ItemT],
     depth: int = PREFETCH_FRAMES,
-    times: StageTimes = RECORDED_STAGE_TIMES,
+    times: StageTimes = IGNORED_STAGE_TIMES,
 ) -> Generator[ItemT, None, None]:
     """Yield the items of an iterable while a thread makes the next ones.
 

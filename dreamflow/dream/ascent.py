@@ -8,7 +8,7 @@ from torch import Tensor
 from dreamflow.core.keyed_random import jitter_offset
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
-from dreamflow.dream.progress import StepCallback, tick
+from dreamflow.dream.progress import StepCallback
 
 FULL_SCALE_LEVELS = 255.0
 """8-bit levels of full scale: steps are in levels, images in [0, 1]."""
@@ -70,5 +70,6 @@ def ascend(
         image = (image + gradient * (step / FULL_SCALE_LEVELS)).clamp_(0.0, 1.0)
         if shaping.iteration_zoom != 1:
             image = shaping.zoom_residual(image, source, 1, weight)
-        (on_step or tick)()
+        if on_step is not None:
+            on_step()
     return image

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 StepCallback = Callable[[], None]
@@ -75,24 +73,3 @@ class FrameProgress:
         """Count `done` of `total` frames as done."""
         self._frames_done, self._steps = done, 0
         self._progress(done, total)
-
-
-# To be removed with the rewrite of pipelines/video.py, which does not take an `on_step` yet: what
-# dreams without one calls the hook of its context.
-_step_callback: ContextVar[StepCallback | None] = ContextVar("step_callback", default=None)
-
-
-@contextmanager
-def call_on_step(callback: StepCallback) -> Generator[None, None, None]:
-    """Call a function after each step in a `with` block, where no `on_step` is given."""
-    before = _step_callback.set(callback)
-    try:
-        yield
-    finally:
-        _step_callback.reset(before)
-
-
-def tick() -> None:
-    """Call the function of `call_on_step`."""
-    if (step := _step_callback.get()) is not None:
-        step()

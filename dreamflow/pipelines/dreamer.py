@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
@@ -96,7 +93,8 @@ class VideoDreamer:
     Between two keyframes of a schedule of layers two dreams are carried, each begun from nothing on
     its own layers, and what is shown is a mix of both, one fading into the other. It is dreamed on
     as one picture, on the layers of the moment, so that the two grow together; but the old one
-    leaves, which the dream of one changing objective does not: it would grow on the old one's lines.
+    leaves, which the dream of one changing objective does not: it would grow on the old one's
+    lines.
     """
 
     def __init__(
@@ -315,11 +313,5 @@ class VideoDreamer:
 
     def _warn_if_unchanged(self, source: Tensor, dream: Tensor) -> None:
         """Warn once where a dream is the very picture that it began with."""
-        if not self._warned_unchanged and torch.equal(source, dream):
-            self._warned_unchanged = True
-            targets = " + ".join(map(str, self._now.objective.blend.targets))
-            warnings.warn(
-                f"nothing of {targets} responds to the picture: it stays as it is",
-                DreamFlowWarning,
-                3,
-            )
+        if not self._warned_unchanged:
+            self._warned_unchanged = self._now.objective.warn_if_unchanged(source, dream)

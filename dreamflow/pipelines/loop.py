@@ -28,8 +28,8 @@ class LoopPipeline:
     """Dreams the frames of a clip so that the last one leads into the first.
 
     The clip is dreamed twice round. The second round begins with what the first one ended with, and
-    over its last second cross-fades into the first round: so its very last frame is the one that its
-    first came from. Only the second round is shown.
+    over its last second cross-fades into the first round: so its very last frame is the one that
+    its first came from. Only the second round is shown.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Frames dreamed in order, in one pass or in two: the second begins each shot with a settled dream."""
+"""Frames dreamed in order, in one pass, or in two so that each shot begins with a settled dream."""
 
 from __future__ import annotations
 

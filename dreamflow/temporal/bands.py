@@ -101,9 +101,9 @@ def equalise_bands(
     """Pull the bands of a residual towards the setpoint.
 
     Each band is multiplied by (setpoint / rms) ** share, share = min(1, band_pull * firmness), but
-    by no more than `max_gain` and no less than the inverse of `Gains.max_band_gain`; the finest band
-    with `finest_band_pull`, and its lines once more by themselves. The mean colour goes a share
-    `firmness` of the way.
+    by no more than `max_gain` and no less than the inverse of `Gains.max_band_gain`; the finest
+    band with `finest_band_pull`, and its lines once more by themselves. The mean colour goes a
+    share `firmness` of the way.
 
     Args:
         residual: float32 (1, 3, H, W), in units of full scale.

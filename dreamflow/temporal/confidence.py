@@ -37,7 +37,8 @@ def check_consistency(
     relative: float = RELATIVE_TOLERANCE,
     absolute_px: float = ABSOLUTE_TOLERANCE_PX,
 ) -> np.ndarray:
-    """Return where the backward flow stays in the frame and the forward flow leads back: bool (H, W).
+    """Return where the backward flow stays in the frame and the forward flow leads back: bool (H,
+    W).
 
     True where |b + f(x + b)|^2 <= relative * (|b|^2 + |f|^2) + absolute_px^2.
     """
@@ -49,7 +50,7 @@ def check_consistency(
 
 
 def forward_backward_confidence(flow: FlowPair, gains: Gains) -> np.ndarray:
-    """Return the confidence in a backward flow: float32 (H, W) in [0, 1], 0 where it is occluded."""
+    """Return the confidence in a backward flow: float32 (H, W), 0 where occluded, to 1."""
     longer = max(flow.backward.shape[:2])
     tolerance_px = gains.flow_absolute_tolerance * longer
     consistent = check_consistency(flow, gains.flow_relative_tolerance, tolerance_px)

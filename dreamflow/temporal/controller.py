@@ -2,8 +2,8 @@
 
 A carried dream is worked out ever further where one of a single frame is not: on a panning clip it
 climbed to twice the objective within three seconds. So the controller compares what the dream has
-gained of the objective with what a fresh dream gains, and sets the effort, in units of the steps that
-the settings ask for:
+gained of the objective with what a fresh dream gains, and sets the effort, in units of the steps
+that the settings ask for:
 
     overshoot   = gain_ema / reference_gain / setpoint
     effort      = base_effort * overshoot ** (-p_exponent * firmness)

@@ -1,9 +1,9 @@
 """Every constant of the temporal step, with its unit, its range and the formula it stands in.
 
-Times are in seconds and lengths in shares of the frame's longer side, so that one set of gains holds
-at any frame rate and size. Shares and sizes of steps that are taken once a frame are those of a frame
-of 1/30 s (`REFERENCE_S`), as the settings `decay` and `carry_step` are; `duration_in_frames` of
-`temporal.controller` converts them.
+Times are in seconds and lengths in shares of the frame's longer side, so that one set of gains
+holds at any frame rate and size. Shares and sizes of steps that are taken once a frame are those
+of a frame of 1/30 s (`REFERENCE_S`), as the settings `decay` and `carry_step` are;
+`duration_in_frames` of `temporal.controller` converts them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Gains:
         "s",
         1 / 240,
         10,
-        "frame duration = min(longest_frame, time since the last frame): what a warp takes it takes "
+        "frame duration = min(longest_frame, time since the last frame): a warp takes what it takes "
         "per frame, so slower clips are carried as if at 30 frames a second",
     )
     age_time: float = gain(

@@ -1,4 +1,4 @@
-"""Which steps a carried frame takes in each octave: for the whole, for new areas, for lost forms."""
+"""The steps of a carried frame in each octave: for all of it, for new areas, for lost forms."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.temporal.controller import update_effort
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.state import DreamState, HostFacts, Pending
@@ -28,6 +29,9 @@ def read_back(state: DreamState, settings: StepSettings, gains: Gains) -> ReadBa
         settings: Those of that step.
         gains: The constants.
 
+    Raises:
+        SettingsError: The frame's dream is not finite, as in float16 it may become.
+
     Returns:
         The state, its controllers and `facts` up to date. Without anything pending, the same.
     """
@@ -37,6 +41,12 @@ def read_back(state: DreamState, settings: StepSettings, gains: Gains) -> ReadBa
     values = np.asarray(pending.values.tolist(), np.float32)
     count = len(pending.names)
     numbers = dict(zip(pending.names, values[:count].tolist(), strict=True))
+    if not numbers["finite"]:
+        raise SettingsError(
+            f"the dream of a frame is not finite: what a network computes may be too large for "
+            f"{named('precision')} float16; give bfloat16 or float32",
+            setting="precision",
+        )
     for name, value in numbers.items():
         kind, _, number = name.partition(".")
         if kind == "reference_gain":

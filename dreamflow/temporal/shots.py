@@ -2,9 +2,9 @@
 
 Two frames belong to one shot where optical flow leads from one to the other, or where their fine
 detail agrees along the flow. Brightness does not count, so a fade, a lamp or a flicker is no cut; a
-fast pan is none either, for its detail can be followed even where little of the flow can be believed.
-On 57 real clips true cuts had a consistent share below 0.29 and a correlation of detail below 0.29;
-the nearest frames that were none, 0.14 and 0.87 or 0.40 and 0.29.
+fast pan is none either, for its detail can be followed even where little of the flow can be
+believed. On 57 real clips true cuts had a consistent share below 0.29 and a correlation of detail
+below 0.29; the nearest frames that were none, 0.14 and 0.87 or 0.40 and 0.29.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class ShotFinder:
             yield frame, mark
 
     def _classify_break(self, coming: list[FrameSignature]) -> Mark:
-        """Return what a frame unlike the last is: a flash where one of the next is like the last."""
+        """Return what a frame unlike the last is: a flash if one of the next is like the last."""
         last = self._last
         returns = last is not None and any(is_same_shot(last, k) for k in coming if not k.blank)
         return Mark.FLASH if returns else Mark.CUT

@@ -343,6 +343,7 @@ def pack(
     missing = missing_forms(ratios)
     energies = measure_bands(dreams[0].residual, gains)
     numbers = dict(measured)
+    numbers["finite"] = torch.isfinite(dreams[0].residual).all().float()
     numbers["young_share"] = (age < gains.young_below_age).float().mean()
     numbers["missing"] = (missing * resize_area(1 - new, image_size(missing))).amax()
     numbers["coverage"] = 1 - new.mean()

@@ -54,9 +54,9 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     """Return the motion along which a dream can be carried.
 
     Where nothing tells one place from another, as on snow, flow is arbitrary and changes from frame
-    to frame: it tears what is carried. There the motion around is taken, if the pictures agree along
-    it. What looks alike along the motion is then believed as well, and nothing where it would be
-    drawn out to streaks. Large frames are looked at in the size that flow is estimated at.
+    to frame: it tears what is carried. There the motion around is taken, if the pictures agree
+    along it. What looks alike along the motion is then believed as well, and nothing where it
+    would be drawn out to streaks. Large frames are looked at in the size that flow is estimated at.
 
     Args:
         flow: As it was estimated, of any size.

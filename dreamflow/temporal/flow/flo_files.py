@@ -1,8 +1,8 @@
 """Optical flow from a folder of .flo files.
 
-`backward_12_11.flo` is the flow from frame 12 back to frame 11, and `forward_11_12.flo` that from 11
-to 12, as the scripts around Ruder et al. 2016 name theirs; leading zeros do not matter. Frames are
-numbered from 0, as they are in the source.
+`backward_12_11.flo` is the flow from frame 12 back to frame 11, and `forward_11_12.flo` that from
+11 to 12, as the scripts around Ruder et al. 2016 name theirs; leading zeros do not matter. Frames
+are numbered from 0, as they are in the source.
 """
 
 from __future__ import annotations

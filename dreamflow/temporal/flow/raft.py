@@ -41,8 +41,8 @@ def find_raft(name: str) -> Path:
             if found := sorted(folder.glob(f"{model}*{suffix}")):
                 return found[0]
     raise WeightsError(
-        f"no weights for {named('flow')} {name}: put torchvision's {model} weights as {model}.pth into "
-        f"{' or '.join(map(str, folders))}, or use {named('flow')} dis",
+        f"no weights for {named('flow')} {name}: put torchvision's {model} weights as {model}.pth "
+        f"into {' or '.join(map(str, folders))}, or use {named('flow')} dis",
         setting="flow",
         value=name,
     )

@@ -71,7 +71,7 @@ def open_motion_source(
 
 
 class MotionSource:
-    """Finds and completes the motion between frames, in a thread of its own where it is asked to."""
+    """Finds and completes the motion between frames, ahead in a thread where it is asked to."""
 
     def __init__(
         self,
@@ -108,14 +108,16 @@ class MotionSource:
         """Return the motion between two frames, on the CPU."""
         if not self.prefetches:
             return self._find(before, here)
+        with self._times.stage(WAITING_STAGE):
+            return self._take_future(before, here).result()
+
+    def _take_future(self, before: Frame, here: Frame) -> Future[Motion]:
+        """Return the search for a pair's motion: the one begun ahead, or a new one."""
         for number, (one, other, future) in enumerate(self._coming):
             if _is_same(one, before) and _is_same(other, here):
                 del self._coming[number]
-                break
-        else:
-            future = self._pool.submit(self._find, before, here)
-        with self._times.stage(WAITING_STAGE):
-            return future.result()
+                return future
+        return self._pool.submit(self._find, before, here)
 
     def start_caching(self) -> None:
         """Keep flow from now on, for the frames to be gone through in the opposite direction."""
