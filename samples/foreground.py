@@ -42,6 +42,7 @@ def draw_line(
 
 
 def fill_polygon(canvas: NDArray[np.uint8], corners: list[FloatArray], colour: FloatArray) -> None:
+    """Fill a polygon, its corners in pixels, on an RGBA canvas."""
     ink = [*np.clip(colour, 0, 255).tolist(), 255]
     cv2.fillPoly(canvas, [(np.stack(corners) * 16).astype(np.int32)], ink, cv2.LINE_AA, 4)
 
@@ -49,6 +50,7 @@ def fill_polygon(canvas: NDArray[np.uint8], corners: list[FloatArray], colour: F
 def draw_pine(
     canvas: NDArray[np.uint8], foot: tuple[float, float], height: float, seed: int
 ) -> None:
+    """Draw a pine of a height in pixels on its foot."""
     rng = np.random.default_rng(seed)
     x, y = foot
     draw_line(canvas, vec([x, y], [x, y - height * 0.97]), vec(44, 32, 24), 5)
@@ -76,6 +78,7 @@ def draw_pine(
 def draw_flower(
     canvas: NDArray[np.uint8], tip: FloatArray, scale: float, rng: np.random.Generator
 ) -> None:
+    """Draw a flower of a random kind at the tip of its stem."""
     kinds = [(236, 228, 206), (240, 196, 70), (132, 92, 176), (200, 74, 62)]
     kind = rng.choice(4, p=(0.34, 0.22, 0.34, 0.10))
     colour = vec(*kinds[kind])

@@ -16,6 +16,7 @@ DURATION_S = 4
 
 
 def vec(*values: Any) -> FloatArray:
+    """Return numbers as a float32 array."""
     return np.array(values, np.float32)
 
 
@@ -46,6 +47,7 @@ class View:
 
     @property
     def horizon_px(self) -> float:
+        """Height of the horizon, in pixels from the top."""
         return self.horizon * self.height
 
     @property
@@ -55,11 +57,13 @@ class View:
 
 
 def smoothstep(low: float, high: float, value: FloatArray) -> FloatArray:
+    """Return 0 below `low`, 1 above `high`, and a smooth step between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def mix(a: FloatArray, b: FloatArray, t: FloatArray | float) -> FloatArray:
+    """Return a mix of two values: `a` where t is 0, `b` where it is 1."""
     return a + (b - a) * t
 
 
@@ -78,6 +82,7 @@ def fractal_noise(
 
 
 def bilinear_sample(image: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return an image at positions between its pixels; it is mirrored beyond its edges."""
     x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
@@ -181,6 +186,7 @@ def compute_sun_glow(view: View, x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def render_clear_sky(view: View, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return the colour of the clear sky at positions in pixels: (..., 3)."""
     up = np.clip((view.horizon_px - y) / view.horizon_px, 0, 1)[..., None] ** 0.75
     low, middle, high = vec([0.90, 0.62, 0.40], [0.40, 0.55, 0.66], [0.055, 0.19, 0.42])
     near = compute_sun_glow(view, x, y)[..., None]

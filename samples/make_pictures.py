@@ -48,6 +48,7 @@ STRIP_ROWS_PER_FRAME = 3  # lines of a strip per frame
 
 
 def load_still(name: str, size: tuple[int, int]) -> np.ndarray:
+    """Return a sample picture at (width, height), uint8 (H, W, 3) RGB."""
     from dreamflow.media.resize import resize_picture
 
     return resize_picture(dreamflow.read_picture(SAMPLES_DIR / name), *size)
@@ -79,7 +80,8 @@ def dream_sweep_moments(network: dreamflow.Network, picture: np.ndarray) -> list
 
 def dream_zoom_moments(network: dreamflow.Network, picture: np.ndarray) -> list[dreamflow.Frame]:
     """Return eight moments of a zoom."""
-    options = ZoomOptions(**{**load_preset("descent")[1], "seconds": 20.0, "fps": 12.0})
+    settings: dict[str, Any] = {**load_preset("descent")[1], "seconds": 20.0, "fps": 12.0}
+    options = ZoomOptions(**settings)
     frames = list(dreamflow.dream_zoom(picture, network, zoom=options))
     return [frames[number] for number in (0, 8, 40, 80, 120, 160, 200, 239)]
 
@@ -96,6 +98,7 @@ def draw_shaping_sheet(network: dreamflow.Network, picture: np.ndarray) -> np.nd
 
 
 def format_value(value: object) -> str:
+    """Return a setting's value as a label shows it."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -106,11 +109,13 @@ def draw_moments_sheet(frames: list[dreamflow.Frame]) -> np.ndarray:
 
 
 def build_xt_slice(pictures: list[np.ndarray]) -> np.ndarray:
+    """Return the middle row of each picture, one below the other."""
     rows = np.stack([picture[picture.shape[0] // 2] for picture in pictures])
     return rows.repeat(STRIP_ROWS_PER_FRAME, axis=0)
 
 
 def main() -> None:
+    """Draw the pictures of the README."""
     parser = argparse.ArgumentParser(description="Draw the pictures of the README.")
     parser.add_argument("--out", type=Path, default=SAMPLES_DIR, metavar="FOLDER")
     out: Path = parser.parse_args().out

@@ -100,6 +100,7 @@ def write_sound(path: Path) -> None:
 
 
 def build_encode_command(view: View, audio: Path, target: Path) -> list[str]:
+    """Return the ffmpeg command that encodes raw frames and sound into a film."""
     tags = "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
     colour = f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,setparams={tags}"
     size = f"{view.width // SUPERSAMPLING}x{view.height // SUPERSAMPLING}"
@@ -114,6 +115,7 @@ def build_encode_command(view: View, audio: Path, target: Path) -> list[str]:
 
 
 def make_clip(target: Path, matte: Path) -> None:
+    """Render the sample clip and its matte."""
     view = View(960, 540, 0.56, 864, (0.66, 0.14), 12, 50, 0.32, 7)
     maps, balloon = prepare_maps(view), build_balloon(124)
     bank = build_bank(view, [(0.02, 0.62), (0.10, 0.45), (1.13, 0.48), (1.24, 0.7)], 14000)
@@ -159,6 +161,7 @@ def make_matte(view: View, covers: list[FloatArray], target: Path) -> None:
 
 
 def make_still(target: Path) -> None:
+    """Render the sample picture."""
     view = View(1920, 1280, 0.62, 1500, (0.68, 0.26), 0, 0, 0.7, 23)
     shown = composite_over(
         tone_map(render_scene(view, prepare_maps(view), 0)),
@@ -172,6 +175,7 @@ def make_still(target: Path) -> None:
 
 
 def main() -> None:
+    """Make the sample clip and the sample picture."""
     parser = argparse.ArgumentParser(description="Make the sample clip and the sample picture.")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, metavar="FOLDER")
     out: Path = parser.parse_args().out

@@ -13,7 +13,7 @@ from temporal_scenes import FRAME_RATES, GAINS, make_residual, make_state
 from torch import Tensor
 
 from dreamflow.core.imaging.filters import gaussian_blur
-from dreamflow.temporal.controller import (
+from dreamflow.temporal.effort_controller import (
     choose_effort,
     decay_for,
     duration_in_frames,

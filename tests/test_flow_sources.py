@@ -19,7 +19,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.timing import WAITING_STAGE, StageTimes
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.flow.source import CachedFlow, FlowSource, MotionSource, open_motion_source
 from dreamflow.temporal.motion import FlowPair, Motion

@@ -45,10 +45,10 @@ from dreamflow.core.errors import (
 )
 from dreamflow.core.frames import Frame
 from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
+from dreamflow.media.embedded_settings import sidecar_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
-from dreamflow.media.write.metadata import sidecar_path
 from dreamflow.pipelines.settings.groups import VideoSettings
 
 Cli = Callable[..., CommandResult]
@@ -268,7 +268,7 @@ def test_full_memory_is_reported_and_loses_no_frame(
     render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frames before it are safe, though none was saved since the beginning."""
-    from dreamflow.pipelines.dreamer import VideoDreamer
+    from dreamflow.pipelines.carry_over_frames import VideoDreamer
 
     dream = VideoDreamer.__call__
 

@@ -15,7 +15,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.video import make_detector
 from dreamflow.reports.coherence.warp_error import warp_error

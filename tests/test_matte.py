@@ -457,9 +457,10 @@ def test_a_damaged_matte_film_warns_once() -> None:
     """The frame before one that does not decode stays."""
     path = SHARED_DIR / "hostile" / "byteflips_middle.mp4"
     clip = open_clip(path, size="64")
+    matte = Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(clip))
+    times = [clip.info.frame_time(number) for number in range(clip.info.frames)]
     with pytest.warns(DreamFlowWarning, match="does not decode, and the last before it") as told:
-        matte = Matte(ShowOptions(matte=str(path)), MatteTarget.from_clip(clip))
-        made = [matte.opacity_at(clip.info.frame_time(n)).copy() for n in range(clip.info.frames)]
+        made = [matte.opacity_at(time).copy() for time in times]
     assert len(told) == 1
     changes = [float(np.abs(b - a).mean()) for a, b in pairwise(made)]
     assert 0 < changes.count(0) < len(changes) / 2

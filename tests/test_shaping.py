@@ -26,8 +26,6 @@ from dreamflow.dream import tiles
 from dreamflow.dream.ascent import ascend
 from dreamflow.dream.gradient_shaping import (
     GradientShaping,
-    apply_source_colour,
-    compute_luma,
     forward_differences,
     normalise_laplacian,
     smooth_gradient,
@@ -42,9 +40,10 @@ from dreamflow.dream.octaves import (
 )
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.random_affine import RandomAffine, RandomAffineSampler, magnify
+from dreamflow.dream.source_colour import apply_source_colour, compute_luma
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.video import dream_video

@@ -27,7 +27,7 @@ from dreamflow.dream.objective import Objective
 from dreamflow.networks import Network
 from dreamflow.temporal import stages
 from dreamflow.temporal.bands import BandEnergies
-from dreamflow.temporal.controller import mix_residuals, perceived_age
+from dreamflow.temporal.effort_controller import mix_residuals, perceived_age
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.gains import REFERENCE_S
 from dreamflow.temporal.options import CarryOptions

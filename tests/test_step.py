@@ -82,7 +82,8 @@ def test_a_step_changes_nothing_that_it_is_given(noise_network: Network) -> None
     first = step(state, frame, motion, settings, GAINS, (0, 1))
     second = step(state, frame, motion, settings, GAINS, (0, 1))
     assert torch.equal(first.dream, second.dream)
-    assert torch.equal(state.dreams[0].residual, residual) and torch.equal(frame, before)
+    assert torch.equal(state.dreams[0].residual, residual)
+    assert torch.equal(frame, before)
 
 
 def test_a_restored_state_goes_on_to_the_bit(noise_network: Network) -> None:
@@ -139,7 +140,9 @@ def test_the_trace_tells_what_was_seen_and_done(noise_network: Network) -> None:
     numbers = read_back(result.state, settings, GAINS).numbers
     trace = result.trace.completed(numbers)
     row = trace.as_row()
-    assert row["frame"] == 7 and row["iterations"] >= 1 and 0 < row["confidence"] <= 1
+    assert row["frame"] == 7
+    assert row["iterations"] >= 1
+    assert 0 < row["confidence"] <= 1
     assert {"advect", "equalise", "fill", "regrow", "refine", "observe"} <= set(row["milliseconds"])
     assert {"young_share", "missing", "coverage", "energy.0", "setpoint.0"} <= set(row["numbers"])
 
@@ -170,9 +173,12 @@ def test_meta_device_runs_a_step(
         meta_network, renew=renew, carry=CarryOptions(uncover_iterations=2), seconds=0.2
     )
     result = step(state, frame_at(1, "meta"), motion, settings, GAINS, (0, 1))
-    assert result.dream.device.type == "meta" and result.dream.shape == (1, 3, HEIGHT, WIDTH)
-    assert result.trace.crops == 1 and result.trace.regrow_step > 0
-    assert result.state.pending.values is not None and "gain.0" in result.state.pending.names
+    assert result.dream.device.type == "meta"
+    assert result.dream.shape == (1, 3, HEIGHT, WIDTH)
+    assert result.trace.crops == 1
+    assert result.trace.regrow_step > 0
+    assert result.state.pending.values is not None
+    assert "gain.0" in result.state.pending.names
 
 
 def test_meta_device_begins_and_cross_fades(meta_network: Network) -> None:
@@ -184,4 +190,5 @@ def test_meta_device_begins_and_cross_fades(meta_network: Network) -> None:
     motion = still_motion(HEIGHT, WIDTH, GAINS).to(torch.device("meta"), HEIGHT, WIDTH)
     state = replace(state, facts=HostFacts(0.5, 0.5, None))
     result = step(state, frame_at(1, "meta"), motion, settings, GAINS, (0, 1))
-    assert result.dream.device.type == "meta" and set(result.state.dreams) == {0, 1}
+    assert result.dream.device.type == "meta"
+    assert set(result.state.dreams) == {0, 1}

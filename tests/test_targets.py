@@ -48,10 +48,10 @@ from dreamflow.dream.reference import MAX_REFERENCE_VECTORS, ReferenceFeatures
 from dreamflow.jobs.job import RenderControls
 from dreamflow.jobs.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.media.embedded_settings import read_record
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills import read_picture, write_picture
-from dreamflow.media.write.metadata import read_record
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.classes import (
     IMAGENET_CLASS_GROUPS,

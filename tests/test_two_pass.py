@@ -19,7 +19,7 @@ from dreamflow.jobs.render_video import render_video
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.two_pass import WARM_UP_S, dream_in_passes
 from dreamflow.pipelines.video import dream_video

@@ -7,14 +7,9 @@ from typing import Annotated
 import typer
 
 from dreamflow._version import __version__
+from dreamflow.cli.flag_spelling import to_british_spelling
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.registry import load_commands
-
-
-def to_british_spelling(flag: str) -> str:
-    """Return a flag, given without its dashes, in British spelling: `--color` is `--colour`."""
-    return flag.replace("color", "colour").replace("center", "centre")
-
 
 app = CommandGroup(
     name="dreamflow",

@@ -11,7 +11,8 @@ from typing import Any
 
 from dreamflow.cli import terminal
 from dreamflow.cli.app import app
-from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt, suggest_similar
+from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
 
 ERROR_EXIT_CODE = 1
 SIGINT_EXIT_CODE = 130

@@ -23,7 +23,7 @@ def is_already_done(render: QueuedVideo | QueuedCommand) -> bool:
     from dreamflow.jobs.fingerprints import find_changed_inputs
     from dreamflow.jobs.queue import QueuedCommand
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
-    from dreamflow.media.write.metadata import read_record_if_any
+    from dreamflow.media.embedded_settings import read_record_if_any
 
     if not render.out.exists() or is_job_folder(job_folder_path(render.out)):
         return False
@@ -57,7 +57,7 @@ def record_matches_command(
     entry: QueuedCommand, record: dict[str, Any], settings: dict[str, Any]
 ) -> bool:
     """Return whether a record is that of a command with these settings."""
-    from dreamflow.media.write.metadata import requested_settings
+    from dreamflow.media.embedded_settings import requested_settings
 
     at = entry.settings.get("at", GuideOptions.at)
     return (
@@ -75,7 +75,7 @@ def collect_video_settings(entry: QueuedVideo) -> dict[str, Any]:
 
 def record_matches_video(record: dict[str, Any], settings: dict[str, Any]) -> bool:
     """Return whether a record is that of a video with these settings."""
-    from dreamflow.media.write.metadata import requested_settings
+    from dreamflow.media.embedded_settings import requested_settings
 
     return record.get("command") == "video" and not diff_settings(
         requested_settings(record), settings

@@ -74,7 +74,7 @@ def apply_like(ctx: typer.Context, output: Path | None) -> Path | None:
     """Read the settings of an output before the other options are; the callback of `--like`."""
     if not output or ctx.resilient_parsing:
         return output
-    from dreamflow.media.write.metadata import read_record
+    from dreamflow.media.embedded_settings import read_record
 
     settings = read_record(output).get("settings")
     if not isinstance(settings, dict):

@@ -19,13 +19,9 @@ line words the same message with its flag, `--octave-scale`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from copy import copy
-from difflib import get_close_matches
 from typing import Any, Self
-
-MIN_NAME_SIMILARITY = 0.75
-"""Smallest `difflib` ratio of two names at which one may be a slip of the pen for the other."""
 
 _SETTING_MARK = re.compile("⟦([^⟦⟧]*)⟧")
 
@@ -119,25 +115,3 @@ class DreamFlowWarning(UserWarning):
     def worded(self, word: Callable[[str], str]) -> str:
         """Return the message with each setting worded by a function, such as as a flag."""
         return word_settings(str(self.args[0]) if self.args else "", word)
-
-
-def suggest_similar(name: str, known: Iterable[str], count: int = 3) -> str:
-    """Return `"; did you mean A, B or C?"` for a mistyped name, or an empty string.
-
-    Case does not matter, and a part of a name finds the names that hold it.
-    """
-    names = list(known)
-    folded = {n.casefold(): n for n in reversed(names)}
-    wanted = name.casefold()
-    close = get_close_matches(wanted, folded, n=count, cutoff=MIN_NAME_SIMILARITY)
-    similar = [folded[match] for match in close]
-    if len(similar) < count and len(wanted) >= 2:
-        similar += [n for n in names if wanted in n.casefold() and n not in similar]
-    return did_you_mean(similar[:count])
-
-
-def did_you_mean(names: Sequence[str]) -> str:
-    """Return `"; did you mean A, B or C?"`, or an empty string where there is no name."""
-    if not names:
-        return ""
-    return f"; did you mean {' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))}?"

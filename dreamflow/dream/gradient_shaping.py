@@ -1,4 +1,4 @@
-"""How a gradient is changed before a step along it, and how a dream is recoloured."""
+"""How a gradient is changed before a step along it, and the shaping of a whole dream."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dreamflow.core.imaging.pyramid import join_bands, split_bands
 from dreamflow.dream.objective import normalise_gradient
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.random_affine import RandomAffineSampler, magnify
+from dreamflow.dream.source_colour import apply_source_colour
 
 BLUR_SIGMA_FACTORS = (0.5, 1.0, 2.0)
 """Sigmas of the blurs that `smooth_gradient` averages, in units of the smoothing."""
@@ -21,10 +22,6 @@ MIN_BAND_RMS = 1e-20
 """Floor of the root mean square that a band is divided by."""
 FLAT_STEPS = 4.0
 """Differences below this many steps count as less than an edge in total-variation descent."""
-MIN_COLOUR_RANGE = 1e-6
-"""Floor of a colour difference that is divided by."""
-BT709_LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
-"""Luma weights of R', G' and B' (ITU-R BT.709)."""
 
 
 @dataclass(frozen=True)
@@ -172,31 +169,3 @@ def total_variation_descent(residual: Tensor, step: float) -> Tensor:
     length = (across.square() + down.square() + (FLAT_STEPS * step) ** 2).sqrt()
     across, down = across / length, down / length
     return across - F.pad(across[..., :-1], (1, 0)) + down - F.pad(down[..., :-1, :], (0, 0, 1, 0))
-
-
-def compute_luma(image: Tensor) -> Tensor:
-    """Return the BT.709 luma (1, 1, H, W) of an image (1, 3, H, W) in R'G'B'."""
-    red, green, blue = (
-        weight * channel
-        for weight, channel in zip(BT709_LUMA_WEIGHTS, image.split(1, 1), strict=True)
-    )
-    return red + green + blue
-
-
-def apply_source_colour(image: Tensor, source: Tensor) -> Tensor:
-    """Return the luma of one image with the colour differences of another.
-
-    Where a pixel is too dark or too bright for the source's colour differences they are scaled
-    down: the hue stays, and nothing is clipped.
-
-    Args:
-        image: (1, 3, H, W) in [0, 1].
-        source: (1, 3, H, W) in [0, 1].
-    """
-    luma = compute_luma(image).clamp(0.0, 1.0)
-    colour = source - compute_luma(source)
-    highest, lowest = colour.amax(1, keepdim=True), -colour.amin(1, keepdim=True)
-    scale = torch.minimum(
-        (1 - luma) / highest.clamp_min(MIN_COLOUR_RANGE), luma / lowest.clamp_min(MIN_COLOUR_RANGE)
-    )
-    return (luma + colour * scale.clamp_max(1.0)).clamp_(0.0, 1.0)

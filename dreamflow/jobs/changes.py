@@ -11,7 +11,7 @@ from typing import Any
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import format_setting_value
 from dreamflow.jobs.fingerprints import describe_input, input_setting, is_input_unchanged
-from dreamflow.media.write.metadata import RECORD_VERSION_KEY
+from dreamflow.media.embedded_settings import RECORD_VERSION_KEY
 from dreamflow.pipelines.settings.groups import diff_settings
 
 LEGACY_MACHINE_DEFAULTS = {"precision": "float32"}

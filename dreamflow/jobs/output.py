@@ -25,10 +25,10 @@ from dreamflow.jobs.storage.publish import (
     staged_output_path,
 )
 from dreamflow.media.atomic_file import part_path
+from dreamflow.media.embedded_settings import write_sidecar
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat
-from dreamflow.media.write.metadata import write_sidecar
 from dreamflow.media.write.output_path import check_output
 from dreamflow.media.write.picture_segments import PictureSegmentWriter
 from dreamflow.media.write.residual_plate import DreamAndPlateWriter, plate_format

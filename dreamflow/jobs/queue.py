@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import SettingsError, suggest_similar
+from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, coerce, warn_ineffective_settings
 from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.dream.options import DreamOptions

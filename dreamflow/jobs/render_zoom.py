@@ -16,14 +16,14 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
+from dreamflow.media.embedded_settings import (
+    REQUESTED_SETTINGS_KEY,
+    read_record_if_any,
+)
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills import is_still, read_picture
-from dreamflow.media.write.metadata import (
-    REQUESTED_SETTINGS_KEY,
-    read_record_if_any,
-)
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.inputs import PICTURE_INPUT, InputFiles, list_reference_files

@@ -12,7 +12,7 @@ import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
 from dreamflow.pipelines.pipeline import FramesFrom, PipelineState
 from dreamflow.pipelines.two_pass import dream_frames

@@ -24,6 +24,7 @@ from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.caption import LayerCaptions
+from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
     has_channel_picks,
@@ -35,7 +36,6 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
-from dreamflow.pipelines.dreamer import DreamerControls, VideoDreamer
 from dreamflow.pipelines.inputs import (
     PICTURE_INPUT,
     InputFiles,

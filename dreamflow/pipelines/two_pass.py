@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from dreamflow.core.frames import Frame
-from dreamflow.pipelines.dreamer import VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.marked_frames import MarkedFrame
 from dreamflow.temporal.shots import Mark
 

@@ -18,6 +18,7 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.matte import Matte
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
     has_channel_picks,
@@ -31,7 +32,6 @@ from dreamflow.pipelines.compositor import (
     make_sequential_matte_lookup,
     open_clip_matte,
 )
-from dreamflow.pipelines.dreamer import DreamerControls, VideoDreamer
 from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
 from dreamflow.pipelines.pipeline import FramesFrom, Pipeline, PipelineState

@@ -37,8 +37,7 @@ def check_consistency(
     relative: float = RELATIVE_TOLERANCE,
     absolute_px: float = ABSOLUTE_TOLERANCE_PX,
 ) -> np.ndarray:
-    """Return where the backward flow stays in the frame and the forward flow leads back: bool (H,
-    W).
+    """Return where backward flow stays in the frame and forward flow leads back: bool (H, W).
 
     True where |b + f(x + b)|^2 <= relative * (|b|^2 + |f|^2) + absolute_px^2.
     """

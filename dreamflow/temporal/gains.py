@@ -13,7 +13,8 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import SettingsError, suggest_similar
+from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.errors import SettingsError
 
 REFERENCE_S = 1 / 30
 """Duration of the frame that amounts "per frame" are given for."""
@@ -41,8 +42,8 @@ class Gains:
         "s",
         1 / 240,
         10,
-        "frame duration = min(longest_frame, time since the last frame): a warp takes what it takes "
-        "per frame, so slower clips are carried as if at 30 frames a second",
+        "frame duration = min(longest_frame, time since the last frame); a warp takes its toll per "
+        "frame, so slower clips are carried as if at 30 frames a second",
     )
     age_time: float = gain(
         0.316,

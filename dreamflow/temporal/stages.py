@@ -14,7 +14,8 @@ from dreamflow.core.imaging.warp import warp
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.bands import equalise_bands, measure_bands
-from dreamflow.temporal.controller import (
+from dreamflow.temporal.crops import find_crops
+from dreamflow.temporal.effort_controller import (
     choose_effort,
     decay_for,
     duration_in_frames,
@@ -23,7 +24,6 @@ from dreamflow.temporal.controller import (
     mix_residuals,
     perceived_age,
 )
-from dreamflow.temporal.crops import find_crops
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.plans import plan_fill, plan_refinement, plan_regrowth, spread_steps

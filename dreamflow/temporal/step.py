@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.temporal import stages
-from dreamflow.temporal.controller import equal_power_mix, mix_residuals
+from dreamflow.temporal.effort_controller import equal_power_mix, mix_residuals
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion

@@ -71,8 +71,8 @@ def channels_command(
     # "class" without a class is no objective for a dream, but makes a sheet.
     if parse_single_layer(dream) != Target(CLASS_LAYER):
         check_layers(dream, machine)
+    from dreamflow.media.embedded_settings import format_record_comment
     from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
-    from dreamflow.media.write.metadata import format_record_comment
     from dreamflow.pipelines.settings.record import build_settings_record
 
     frame = decode_first_frame(open_frames_up_to(source, at, 0, None))

@@ -183,8 +183,8 @@ def write_frame(
         at: The frame of a clip; None for a picture.
     """
     from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
+    from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
     from dreamflow.media.stills import write_picture
-    from dreamflow.media.write.metadata import format_record_comment, write_sidecar
     from dreamflow.pipelines.settings.record import build_settings_record
 
     record = build_settings_record("frame", source, network, *groups)

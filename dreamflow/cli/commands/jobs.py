@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +11,7 @@ import typer
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.prepare import format_duration_and_size, stop_on_ctrl_c
 from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.resume_command import format_resume_command
 from dreamflow.cli.shared_options import HiddenDebugOption, OverwriteOption
 from dreamflow.cli.tables import print_table
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
@@ -100,19 +98,6 @@ def list_non_default_settings(record: Mapping[str, Any]) -> list[list[str]]:
         if value not in [plain_value(getattr(group, name)) for group in groups]:
             rows.append([flag_of(name), format_setting_value(value)])
     return rows
-
-
-def format_resume_command(job: Path, job_metadata: Mapping[str, Any]) -> str:
-    """Return the command that resumes a job, on a line that can be pasted into a shell."""
-    join_words = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    command = job_metadata.get("command", {})
-    if not command.get("words"):
-        line = join_words(["dreamflow", "jobs", "finish", str(job)])
-        return f"it was not started by a command; to make an output of its frames:\n{line}"
-    line, folder = join_words(command["words"]), Path(command["folder"])
-    if folder != Path.cwd():
-        line = f"cd {join_words([str(folder)])} && {line}"
-    return f"to go on:\n{line}"
 
 
 @jobs_app.command("finish")

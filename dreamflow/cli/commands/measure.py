@@ -118,8 +118,8 @@ def measure_command(
     Sharpness: variance of the Laplacian. Colour drift: change of the mean colour within a shot.
     Good: below 1 level.
     """
+    from dreamflow.media.embedded_settings import read_record_if_any, read_recorded_settings
     from dreamflow.media.read.clip import Clip
-    from dreamflow.media.write.metadata import read_record_if_any, read_recorded_settings
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.coherence.measurement import measure_coherence
     from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file

@@ -12,7 +12,8 @@ from dreamflow.cli.binding import CommandSettings, panel_title, settings_of
 from dreamflow.cli.registry import Command, Section, load_commands
 from dreamflow.cli.shared_options import HiddenDebugOption
 from dreamflow.cli.tables import Column, print_table
-from dreamflow.core.errors import SettingsError, named, suggest_similar
+from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, flag_of, resolve_field_types
 
 MARKDOWN_HEADINGS = ("option", "meaning", "default", "values", r"\*")

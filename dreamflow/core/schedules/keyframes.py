@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dreamflow.core.errors import SettingsError, suggest_similar
+from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Moment, Timecode, Timeline
 from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
 

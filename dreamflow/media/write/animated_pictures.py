@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.media.atomic_file import part_path
+from dreamflow.media.embedded_settings import format_record_comment
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.picture_comments import add_gif_comment, add_webp_comment
 from dreamflow.media.write import ffmpeg
 from dreamflow.media.write.codecs import x264_crf
-from dreamflow.media.write.metadata import format_record_comment
 from dreamflow.media.write.pixel_aspect import square_pixel_filter
 
 GIF_PALETTE_FILTER = "palettegen=stats_mode=diff"

@@ -10,10 +10,10 @@ from typing import Any
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.media.atomic_file import DISK_FULL_MESSAGE, part_path
+from dreamflow.media.embedded_settings import format_record_comment
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write import ffmpeg
 from dreamflow.media.write.chapters import format_chapters
-from dreamflow.media.write.metadata import format_record_comment
 
 
 def mux_tracks(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dreamflow.core.errors import OutputError, named
-from dreamflow.media.write.metadata import FOLDER_SETTINGS_FILE
+from dreamflow.media.embedded_settings import FOLDER_SETTINGS_FILE
 
 
 def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:

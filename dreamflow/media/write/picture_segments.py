@@ -9,9 +9,9 @@ from typing import Any
 
 from dreamflow.core.frames import Frame
 from dreamflow.media.atomic_file import make_write_error, sync_to_disk
+from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.stills import write_picture
-from dreamflow.media.write.metadata import format_record_comment, write_sidecar
 from dreamflow.media.write.segments import make_missing_frames_error
 
 

@@ -10,7 +10,11 @@ from torch import Tensor, fx, nn
 from dreamflow.core.errors import SettingsError, WeightsError
 from dreamflow.core.targets import CLASS_LAYER
 from dreamflow.networks.network import Network
-from dreamflow.networks.traced.subgraph import cast_graph, extract_subgraph, get_node_attribute
+from dreamflow.networks.traced.batch_norm_folding import (
+    cast_graph,
+    extract_subgraph,
+    get_node_attribute,
+)
 from dreamflow.networks.traced.trace import (
     find_ancestors,
     frozen_copy,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import SettingsError, named, suggest_similar
+from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 

@@ -18,9 +18,13 @@ import numpy as np
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.media.atomic_file import temporary_path
+from dreamflow.media.embedded_settings import (
+    FOLDER_SETTINGS_FILE,
+    format_record_comment,
+    read_record,
+)
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import write_picture
-from dreamflow.media.write.metadata import FOLDER_SETTINGS_FILE, format_record_comment, read_record
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import diff_settings
 from dreamflow.reports.guide.page import INDEX_FILE, LayerEntry, render_guide_page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -18,7 +18,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimeline
-from dreamflow.temporal.controller import overshoot_of
+from dreamflow.temporal.effort_controller import overshoot_of
 from dreamflow.temporal.flow.source import open_motion_source
 from dreamflow.temporal.gains import REFERENCE_S, Gains, load_gains
 from dreamflow.temporal.noise_base import NoiseBase
@@ -64,7 +64,7 @@ def open_dreamer_controls(
     *,
     on_step: Callable[[], None] | None = None,
     stage_times: StageTimes = IGNORED_STAGE_TIMES,
-) -> Iterator[DreamerControls]:
+) -> Generator[DreamerControls]:
     """Load gains and open a trace file for the duration of a render.
 
     Args:
