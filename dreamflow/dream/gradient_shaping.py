@@ -18,7 +18,7 @@ from dreamflow.dream.source_colour import apply_source_colour
 
 BLUR_SIGMA_FACTORS = (0.5, 1.0, 2.0)
 """Sigmas of the blurs that `smooth_gradient` averages, in units of the smoothing."""
-MIN_BAND_RMS = 1e-20
+MIN_GRADIENT_RMS = 1e-20
 """Floor of the root mean square that a band is divided by."""
 FLAT_STEPS = 4.0
 """Differences below this many steps count as less than an edge in total-variation descent."""
@@ -144,7 +144,7 @@ def normalise_laplacian(gradient: Tensor, levels: int) -> Tensor:
     *bands, base = split_bands(gradient, levels)
     bands.append(base - base.mean((2, 3), keepdim=True))
     return join_bands(
-        [band / band.square().mean().sqrt().clamp_min(MIN_BAND_RMS) for band in bands]
+        [band / band.square().mean().sqrt().clamp_min(MIN_GRADIENT_RMS) for band in bands]
     )
 
 
