@@ -48,10 +48,10 @@ from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.video import dream_video
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, dream_zoom
-from dreamflow.temporal import stages
 from dreamflow.temporal.noise_base import BRIGHTNESS, NoiseBase, make_noise
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.plans import plan_refinement
+from dreamflow.temporal.stages.refine import refine
 from dreamflow.temporal.state import CarriedDream, HostFacts
 
 SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=4, jitter=8)
@@ -401,8 +401,8 @@ def test_a_carried_dream_is_zoomed_at_any_effort(
         carry=carry,
         min_effort=least_effort,
     )
-    strength = stages.measure_strength(state, step_settings, GAINS)
-    image, _ = stages.refine(frame + residual, frame, state, strength, step_settings, GAINS, (0, 1))
+    strength = state.strength_by_area(step_settings.weights, GAINS)
+    image, _ = refine(frame + residual, frame, state, strength, step_settings, GAINS, (0, 1))
     change = tensor_to_array(image - frame)
     column = np.clip(change[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
     at = 20 + float((np.arange(len(column)) * column).sum() / column.sum())

@@ -25,12 +25,16 @@ from torch import Tensor
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
 from dreamflow.networks import Network
-from dreamflow.temporal import stages
 from dreamflow.temporal.bands import BandEnergies
 from dreamflow.temporal.effort_controller import mix_residuals, perceived_age
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.gains import REFERENCE_S
 from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.stages.advect import advect, advect_energy
+from dreamflow.temporal.stages.equalise import equalise
+from dreamflow.temporal.stages.observe import observe, pack
+from dreamflow.temporal.stages.refine import refine, step_sizes
+from dreamflow.temporal.stages.settle import settle
 from dreamflow.temporal.state import CarriedDream, HostFacts
 
 HEIGHT, WIDTH = 40, 50
@@ -50,7 +54,7 @@ def test_no_motion_leaves_the_residual_alone() -> None:
     residual = make_residual(HEIGHT, WIDTH)
     state, motion = make_state(make_dream(residual)), still_motion(HEIGHT, WIDTH, GAINS)
     for _ in range(20):
-        state = stages.advect(state, motion, make_settings(carry=NO_DECAY), GAINS)
+        state = advect(state, motion, make_settings(carry=NO_DECAY), GAINS)
     assert torch.equal(state.dreams[0].residual, residual)
 
 
@@ -59,7 +63,7 @@ def test_decay_and_confidence_weigh_what_is_carried() -> None:
     state = make_state(make_dream(torch.ones(1, 3, 8, 8), age=0.5))
     motion = make_uniform_motion(0, 0, 8, 8, confidence)
     decaying = make_settings(carry=CarryOptions(decay=0.8))
-    dream = stages.advect(state, motion, decaying, GAINS).dreams[0]
+    dream = advect(state, motion, decaying, GAINS).dreams[0]
     expected = torch.from_numpy(confidence)
     torch.testing.assert_close(dream.residual[0, 1], 0.8 * expected)
     torch.testing.assert_close(dream.age[0, 0], 0.5 * expected)
@@ -74,7 +78,7 @@ def test_the_reference_energy_moves_with_the_scene() -> None:
     confidence = np.ones((96, 192), np.float32)
     confidence[:, :48] = 0
     motion = make_uniform_motion(-48, 0, 96, 192, confidence)
-    after = stages.advect(make_state(dream), motion, make_settings(carry=NO_DECAY), GAINS).dreams[0]
+    after = advect(make_state(dream), motion, make_settings(carry=NO_DECAY), GAINS).dreams[0]
     columns = dream.reference_energy.shape[3]
     shift = columns // 4
     moved, before = after.reference_energy[..., shift + 1 : -1], dream.reference_energy
@@ -94,7 +98,7 @@ def test_half_confidence_still_carries_most_of_the_reference_energy() -> None:
         make_residual(96, 192) * torch.linspace(0.2, 2, 192), GAINS
     ).reference_energy
     full, half = (
-        stages.advect_energy(energy, make_uniform_motion(0, 0, 96, 192, confidence), GAINS)
+        advect_energy(energy, make_uniform_motion(0, 0, 96, 192, confidence), GAINS)
         for confidence in (1.0, 0.5)
     )
     share = (half - energy.mean()) / (full - energy.mean())
@@ -107,12 +111,12 @@ def test_an_area_without_a_dream_never_has_less_than_none() -> None:
     energy = torch.zeros(1, 1, 4, 13)
     energy[..., 6:] = 0.1
     # At this size a mean of nothing but ones comes to a little more than 1.
-    assert stages.advect_energy(energy, still_motion(48, 160, GAINS), GAINS).min() >= 0
+    assert advect_energy(energy, still_motion(48, 160, GAINS), GAINS).min() >= 0
 
 
 def test_a_dream_of_another_keyframe_is_dropped() -> None:
     state = make_state(make_dream(make_residual(8, 8)), make_dream(make_residual(8, 8)))
-    after = stages.advect(state, still_motion(8, 8, GAINS), make_settings(), GAINS)
+    after = advect(state, still_motion(8, 8, GAINS), make_settings(), GAINS)
     assert set(after.dreams) == {0}
 
 
@@ -120,7 +124,7 @@ def test_a_dream_of_another_keyframe_is_dropped() -> None:
 def test_as_much_of_a_residual_is_kept_in_equal_times(rate: int) -> None:
     state, motion = make_state(make_dream(torch.ones(1, 3, 8, 8))), still_motion(8, 8, GAINS)
     for _ in range(rate // 6):
-        state = stages.advect(state, motion, make_settings(seconds=1 / rate), GAINS)
+        state = advect(state, motion, make_settings(seconds=1 / rate), GAINS)
     expected = CarryOptions.decay ** (1 / 6 / REFERENCE_S)
     assert float(state.dreams[0].residual.mean()) == pytest.approx(expected, rel=1e-4)
 
@@ -128,7 +132,7 @@ def test_as_much_of_a_residual_is_kept_in_equal_times(rate: int) -> None:
 def test_a_slow_clip_is_carried_as_one_of_the_longest_frames() -> None:
     state, motion = make_state(make_dream(make_residual())), make_uniform_motion(1, 0, 64, 96)
     slow, longest = (
-        stages.advect(state, motion, make_settings(seconds=seconds), GAINS).dreams[0].residual
+        advect(state, motion, make_settings(seconds=seconds), GAINS).dreams[0].residual
         for seconds in (1 / 24, GAINS.longest_frame)
     )
     assert torch.equal(slow, longest)
@@ -141,7 +145,7 @@ def test_what_holds_still_does_not_make_up_for_what_moves() -> None:
     fresh = make_residual(96, 192, sigma=0.01)
     halves = torch.where(torch.arange(192) < 96, 0.5, 1.3)
     dream = replace(make_dream(fresh), residual=fresh * halves)
-    after = stages.equalise(make_state(dream), make_settings(), GAINS).dreams[0]
+    after = equalise(make_state(dream), make_settings(), GAINS).dreams[0]
     before_ratio, after_ratio = dream.energy_ratio(GAINS), after.energy_ratio(GAINS)
     assert (after_ratio[..., -3:] < 0.95 * before_ratio[..., -3:]).all()
     # In equal steps at most what decays is given back.
@@ -150,7 +154,7 @@ def test_what_holds_still_does_not_make_up_for_what_moves() -> None:
 
 def test_firmness_0_equalises_nothing() -> None:
     dream = replace(make_dream(make_residual()), residual=make_residual() * 3)
-    after = stages.equalise(make_state(dream), make_settings(carry=CarryOptions(firmness=0)), GAINS)
+    after = equalise(make_state(dream), make_settings(carry=CarryOptions(firmness=0)), GAINS)
     assert torch.equal(after.dreams[0].residual, dream.residual)
 
 
@@ -164,7 +168,7 @@ def test_ages_and_setpoints_approach_alike_in_equal_times(rate: int) -> None:
     low = BandEnergies(0.5 * target.lines, 0.5 * target.bands, 0.5 * target.mean)
     state, residual = make_state(replace(dream, setpoint=low)), make_residual()
     for _ in range(rate // 2):
-        state = stages.settle(state, residual, make_settings(seconds=1 / rate), GAINS)
+        state = settle(state, residual, make_settings(seconds=1 / rate), GAINS)
     after = state.dreams[0]
     expected_age = 1 - np.exp(-0.5 / GAINS.age_time)
     torch.testing.assert_close(after.age, torch.full_like(after.age, expected_age))
@@ -175,7 +179,7 @@ def test_ages_and_setpoints_approach_alike_in_equal_times(rate: int) -> None:
 def test_a_long_pause_ages_a_dream_by_the_longest_frame() -> None:
     state = make_state(make_dream(make_residual(), age=0.0))
     pause, longest = (
-        stages.settle(state, make_residual(), make_settings(seconds=seconds), GAINS).dreams[0].age
+        settle(state, make_residual(), make_settings(seconds=seconds), GAINS).dreams[0].age
         for seconds in (100.0, GAINS.longest_frame)
     )
     assert torch.equal(pause, longest)
@@ -186,7 +190,7 @@ def test_at_firmness_0_the_setpoint_stays() -> None:
     doubled = CarriedDream.begin(2 * make_residual(), GAINS).setpoint
     state = make_state(replace(dream, setpoint_target=doubled))
     loose = make_settings(carry=CarryOptions(firmness=0))
-    after = stages.settle(state, make_residual(), loose, GAINS).dreams[0]
+    after = settle(state, make_residual(), loose, GAINS).dreams[0]
     assert torch.equal(after.setpoint.bands, dream.setpoint.bands)
 
 
@@ -194,7 +198,7 @@ def test_at_firmness_0_the_setpoint_stays() -> None:
 def test_what_two_dreams_show_together_changes_as_it_was_dreamed(age: float) -> None:
     state = make_state(*(make_dream(make_residual(seed=seed), age) for seed in (1, 2)))
     shown = mix_residuals(state.dreams, state.weights) + make_residual(sigma=0.01, seed=3)
-    after = stages.settle(state, shown, make_settings(weights={0: 0.7, 1: 0.7}), GAINS)
+    after = settle(state, shown, make_settings(weights={0: 0.7, 1: 0.7}), GAINS)
     torch.testing.assert_close(mix_residuals(after.dreams, state.weights), shown)
 
 
@@ -213,7 +217,7 @@ def sizes_of(age: Tensor, size: float, iterations: int) -> Tensor:
     """Return the step sizes on a dream that is as strong as a fresh one, of some ages."""
     dream = replace(make_dream(make_residual(*age.shape)), age=age.view(1, 1, *age.shape))
     ratio = [dream.energy_ratio(GAINS)]
-    return stages.step_sizes([dream], ratio, size, iterations, make_settings(), 1.0, GAINS)[0, 0]
+    return step_sizes([dream], ratio, size, iterations, make_settings(), 1.0, GAINS)[0, 0]
 
 
 def test_young_areas_take_larger_steps_than_the_rest() -> None:
@@ -243,7 +247,7 @@ def test_weak_areas_take_larger_steps_than_strong_ones() -> None:
     halves = torch.where(torch.arange(192) < 96, 0.7, 1.4)
     dream = replace(make_dream(fresh), residual=fresh * halves)
     ratio = [dream.energy_ratio(GAINS)]
-    sizes = stages.step_sizes([dream], ratio, 1.0, 3, make_settings(), 1.0, GAINS)
+    sizes = step_sizes([dream], ratio, 1.0, 3, make_settings(), 1.0, GAINS)
     assert sizes[..., :60].min() > 1.2 * sizes[..., -60:].max()
     assert sizes.max() > 1
     assert torch.equal(perceived_age([dream], ratio, 0.0, GAINS), dream.age)
@@ -259,7 +263,7 @@ def test_the_objective_is_measured_at_intervals_of_time(noise_network: Network, 
     state = make_state(make_dream(make_residual(32, 32)))
     settings, seconds = make_settings(objective, seconds=1 / rate), []
     for _ in range(rate):
-        state, measured = stages.observe(state, frame, frame, settings, GAINS)
+        state, measured = observe(state, frame, frame, settings, GAINS)
         if measured:
             seconds.append(float(measured["gain_seconds.0"]))
     duration = min(1 / rate, GAINS.longest_frame)
@@ -281,7 +285,7 @@ def test_the_objective_is_measured_at_intervals_of_time(noise_network: Network, 
 def test_nothing_is_measured_that_changes_nothing(values: dict[str, Any]) -> None:
     state = replace(make_state(make_dream(make_residual(16, 16))), since_measured=10.0)
     frame = torch.zeros(1, 3, 16, 16)
-    after, measured = stages.observe(state, frame, frame, make_settings(**values), GAINS)
+    after, measured = observe(state, frame, frame, make_settings(**values), GAINS)
     assert measured == {}
     assert after.since_measured == 0
 
@@ -294,7 +298,7 @@ def test_nothing_is_measured_that_changes_nothing(values: dict[str, Any]) -> Non
 )
 def test_what_is_packed_are_shares(height: int, width: int, age: float) -> None:
     state = make_state(make_dream(make_residual(height, width), age))
-    pending = stages.pack(state, {}, make_settings(), GAINS)
+    pending = pack(state, {}, make_settings(), GAINS)
     assert pending.values is not None
     values = dict(zip(pending.names, pending.values.tolist(), strict=False))
     blocks = pending.values[len(pending.names) :]
@@ -319,8 +323,8 @@ def refinement(network: Network, effort: float, facts: HostFacts) -> dict[str, f
     dream = replace(make_dream(make_residual(32, 32, sigma=0.01)), base_effort=effort)
     state = replace(make_state(dream), facts=facts)
     settings = make_settings(objective)
-    strength = stages.measure_strength(state, settings, GAINS)
-    _, done = stages.refine(frame, frame, state, strength, settings, GAINS, (0, 1))
+    strength = state.strength_by_area(settings.weights, GAINS)
+    _, done = refine(frame, frame, state, strength, settings, GAINS, (0, 1))
     return done
 
 

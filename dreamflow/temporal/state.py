@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -101,7 +102,7 @@ class DreamState:
     Attributes:
         dreams: The carried dreams by the number of their keyframe of the layers: one, or two within
             a cross-fade.
-        weights: Share of each in what is shown; see `controller.equal_power_mix`.
+        weights: Share of each in what is shown; see `effort_controller.equal_power_mix`.
         since_measured: Seconds of carried frames since the objective was last measured.
         facts: What was read back of the frame before.
         pending: What is yet to be read back.
@@ -116,6 +117,16 @@ class DreamState:
     def with_dream(self, number: int, dream: CarriedDream) -> DreamState:
         """Return the state with one of its dreams replaced."""
         return replace(self, dreams=self.dreams | {number: dream})
+
+    def newness(self, gains: Gains) -> Tensor:
+        """Return where one of the dreams has no coverage yet: (1, 1, H, W) in [0, 1]."""
+        coverages = [dream.coverage(gains) for dream in self.dreams.values()]
+        coverage = torch.stack(coverages).amin(0) if len(coverages) > 1 else coverages[0]
+        return 1 - coverage
+
+    def strength_by_area(self, shown: Iterable[int], gains: Gains) -> list[Tensor]:
+        """Return the energy by area of each shown dream against a fresh one's: (1, 1, h, w)."""
+        return [self.dreams[number].energy_ratio(gains) for number in shown]
 
 
 def state_to_tree(state: DreamState) -> dict[str, Any]:

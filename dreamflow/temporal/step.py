@@ -17,11 +17,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dreamflow.temporal import stages
 from dreamflow.temporal.effort_controller import equal_power_mix, mix_residuals
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.stages.advect import advect
+from dreamflow.temporal.stages.equalise import equalise
+from dreamflow.temporal.stages.fill import fill
+from dreamflow.temporal.stages.observe import observe, pack
+from dreamflow.temporal.stages.reference import measure_reference, renew
+from dreamflow.temporal.stages.refine import refine
+from dreamflow.temporal.stages.regrow import regrow
+from dreamflow.temporal.stages.settle import settle
 from dreamflow.temporal.state import CarriedDream, DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 from dreamflow.temporal.trace import StageClock, Trace
@@ -69,11 +76,11 @@ def begin(
             if number not in dreams:
                 fresh = settings.dream_fresh(number, frame, key)
                 dreams[number] = begin_carrying(fresh, frame, gains)
-                pending |= stages.measure_reference(number, fresh, frame, settings)
+                pending |= measure_reference(number, fresh, frame, settings)
         weights = blend_weights(dreams, settings.weights, frame.device)
         image = frame + mix_residuals(dreams, weights)
     state = DreamState(dreams, weights)
-    state = replace(state, pending=stages.pack(state, pending, settings, gains))
+    state = replace(state, pending=pack(state, pending, settings, gains))
     return StepResult(state, image, Trace.of_fresh_frame(key[1], clock))
 
 
@@ -100,9 +107,9 @@ def step(
     """
     clock = StageClock(frame.device)
     with clock.stage("advect"):
-        state = stages.advect(state, motion, settings, gains)
+        state = advect(state, motion, settings, gains)
     with clock.stage("equalise"):
-        state = stages.equalise(state, settings, gains)
+        state = equalise(state, settings, gains)
     return _dream_on(state, frame, motion, settings, gains, key, clock)
 
 
@@ -138,26 +145,26 @@ def _dream_on(
             if number not in state.dreams:
                 fresh = settings.dream_fresh(number, frame, key)
                 state = state.with_dream(number, begin_carrying(fresh, frame, gains))
-                pending |= stages.measure_reference(number, fresh, frame, settings)
+                pending |= measure_reference(number, fresh, frame, settings)
             elif settings.renew:
                 fresh = settings.dream_fresh(number, frame, key)
-                state = stages.renew(state, number, fresh - frame, gains)
-                pending |= stages.measure_reference(number, fresh, frame, settings)
+                state = renew(state, number, fresh - frame, gains)
+                pending |= measure_reference(number, fresh, frame, settings)
     weights = blend_weights(state.dreams, settings.weights, frame.device)
     state = replace(state, weights=weights)
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
-    strength = stages.measure_strength(state, settings, gains)
+    strength = state.strength_by_area(settings.weights, gains)
     with clock.stage("fill"):
-        image, crops = stages.fill(image, frame, state, motion, settings, gains, key)
+        image, crops = fill(image, frame, state, motion, settings, gains, key)
     with clock.stage("regrow"):
-        image, regrown = stages.regrow(image, frame, state, strength, settings, gains, key)
+        image, regrown = regrow(image, frame, state, strength, settings, gains, key)
     with clock.stage("refine"):
-        image, refined = stages.refine(image, frame, state, strength, settings, gains, key)
+        image, refined = refine(image, frame, state, strength, settings, gains, key)
     with clock.stage("observe"):
-        state = stages.settle(state, image - frame, settings, gains)
-        state, measured = stages.observe(state, image, frame, settings, gains)
+        state = settle(state, image - frame, settings, gains)
+        state, measured = observe(state, image, frame, settings, gains)
         pending |= measured
-        packed = stages.pack(state, pending, settings, gains)
+        packed = pack(state, pending, settings, gains)
         state = replace(state, pending=packed)
     trace = Trace.of_step(key[1], settings, motion, refined, crops, regrown, clock)
     return StepResult(state, image, trace)

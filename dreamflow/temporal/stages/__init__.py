@@ -1,0 +1,1 @@
+"""The stages of the temporal step, each a pure function on the compute device."""

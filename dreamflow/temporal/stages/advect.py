@@ -1,0 +1,55 @@
+"""Warps what is carried into the current frame, as far as the flow is believed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.filters import resize_area
+from dreamflow.core.imaging.warp import warp
+from dreamflow.temporal.effort_controller import (
+    decay_for,
+    duration_in_frames,
+)
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.state import CarriedDream, DreamState
+from dreamflow.temporal.step_settings import StepSettings
+
+
+def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
+    """Warp what is carried into the current frame, as far as the flow is believed.
+
+    residual = decay * confidence * warp(residual), age and reference energy alike. Within a
+    cross-fade each dream decays by its share, since what is dreamed anew is shared between the two.
+    """
+    frames = duration_in_frames(settings.seconds, gains)
+    decay = decay_for(settings.carry, frames, gains)
+    dreams: dict[int, CarriedDream] = {}
+    for number, dream in state.dreams.items():
+        if number not in settings.weights:
+            continue
+        own_decay = 1 - (1 - decay) * settings.weights[number]
+        residual = warp(dream.residual, motion.backward) * (motion.confidence * own_decay)
+        age = warp(dream.age, motion.backward).clamp_(0, 1) * motion.confidence
+        energy = advect_energy(dream.reference_energy, motion, gains)
+        dreams[number] = replace(dream, residual=residual, age=age, reference_energy=energy)
+    return replace(state, dreams=dreams)
+
+
+def advect_energy(energy: Tensor, motion: Motion, gains: Gains) -> Tensor:
+    """Return energy by area (1, 1, h, w) as the current frame has it; where it is new, the mean.
+
+    What moves is believed in part, frame after frame; it is not for that to be held as weak as
+    most. So the warped energy counts by confidence ** reference_confidence_power.
+    """
+    size = image_size(energy)
+    height, width = motion.confidence.shape[2:]
+    scale = energy.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
+    flow = resize_area(motion.backward, size) * scale
+    confidence = resize_area(motion.confidence, size).clamp_max(1)
+    mean = energy.mean()
+    weight = confidence**gains.reference_confidence_power
+    return mean + weight * (warp(energy, flow, "linear") - mean)

@@ -1,0 +1,44 @@
+"""Pulls a carried dream's bands towards their setpoint, and its strong areas down."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.temporal.bands import equalise_bands
+from dreamflow.temporal.effort_controller import (
+    decay_for,
+    duration_in_frames,
+)
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.state import DreamState
+from dreamflow.temporal.step_settings import StepSettings
+
+
+def equalise(state: DreamState, settings: StepSettings, gains: Gains) -> DreamState:
+    """Pull each residual's bands towards their setpoint; areas above a fresh dream come down.
+
+    At most what decays is given back: with more, what survives the warps best, fine lines side by
+    side, would grow by itself and cover everything in time.
+    """
+    firmness = settings.carry.firmness
+    if firmness == 0:
+        return state
+    frames = duration_in_frames(settings.seconds, gains)
+    decay = decay_for(settings.carry, frames, gains)
+    for number, dream in state.dreams.items():
+        own_decay = 1 - (1 - decay) * settings.weights[number]
+        pull, most = firmness, 1 / max(own_decay, 1e-6)
+        if settings.settings_change:
+            pull, most = math.sqrt(firmness) / 2, gains.max_band_gain**frames
+        residual = equalise_bands(
+            dream.residual, dream.setpoint, dream.coverage(gains), pull, most, frames, gains
+        )
+        dream = replace(dream, residual=residual)
+        # Bands are pulled as a whole: what holds still is not to make up for what moves.
+        lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
+        residual = residual * resize_linear(lowered, image_size(residual))
+        state = state.with_dream(number, replace(dream, residual=residual))
+    return state

@@ -1,0 +1,61 @@
+"""Dreams what has just come into view, on crops of the frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from dreamflow.dream.gradient_shaping import GradientShaping
+from dreamflow.dream.octaves import dream_octaves
+from dreamflow.temporal.crops import find_crops
+from dreamflow.temporal.effort_controller import (
+    duration_in_frames,
+)
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.plans import plan_fill
+from dreamflow.temporal.state import DreamState
+from dreamflow.temporal.step_settings import Key, StepSettings
+
+
+def fill(
+    image: Tensor,
+    frame: Tensor,
+    state: DreamState,
+    motion: Motion,
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+) -> tuple[Tensor, int]:
+    """Dream with large steps where the scene came into view, on crops that hold such areas.
+
+    Returns:
+        (image, number of crops).
+    """
+    frames = duration_in_frames(settings.seconds, gains)
+    plan = plan_fill(settings.dream, settings.carry, frames, gains)
+    shares = motion.disoccluded
+    if state.facts.uncovered is not None and state.facts.uncovered.shape == shares.shape:
+        shares = (shares + state.facts.uncovered).clip(0, 1)
+    height, width = image.shape[2:]
+    crops = find_crops(shares, height, width, settings.objective.min_side_px, gains)
+    if not plan or not crops:
+        return image, 0
+    new = state.newness(gains)
+    # The dream's own zoom is about the middle of the frame, not of a crop.
+    shaping = replace(GradientShaping.from_options(settings.dream), iteration_zoom=1.0)
+    image = image.clone()
+    for number, (rows, columns) in enumerate(crops, start=1):
+        image[:, :, rows, columns] = dream_octaves(
+            image[:, :, rows, columns],
+            settings.objective,
+            plan,
+            settings.dream.jitter,
+            (*key, number),
+            new[:, :, rows, columns],
+            shaping,
+            frame[:, :, rows, columns],
+            on_step=settings.on_step,
+        )
+    return image, len(crops)

@@ -1,0 +1,93 @@
+"""Dreams on with small steps on the whole frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from torch import Tensor
+
+from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.dream.gradient_shaping import GradientShaping
+from dreamflow.dream.octaves import dream_octaves
+from dreamflow.temporal.effort_controller import (
+    choose_effort,
+    duration_in_frames,
+    local_gain,
+    perceived_age,
+)
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.plans import plan_refinement, spread_steps
+from dreamflow.temporal.state import CarriedDream, DreamState
+from dreamflow.temporal.step_settings import Key, StepSettings
+
+
+def refine(
+    image: Tensor,
+    frame: Tensor,
+    state: DreamState,
+    strength: list[Tensor],
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+) -> tuple[Tensor, dict[str, float]]:
+    """Dream on with small steps on the whole frame, larger ones where it is young or weak.
+
+    Returns:
+        (image, what was done: effort, iterations at full size, size of their steps in levels).
+    """
+    options, carry = settings.dream, settings.carry
+    frames = duration_in_frames(settings.seconds, gains)
+    dreams = [state.dreams[number] for number in settings.weights]
+    effort = choose_effort(dreams, carry.firmness, settings.smallest_effort(gains), gains)
+    most = carry.carry_iterations
+    iterations, size = spread_steps(most * effort, frames, most)
+    if state.facts.young_share > gains.young_share and most:
+        # One step at full size makes no forms: what moves would go bare beside what holds still.
+        iterations, amount = max(1, math.ceil(most * frames - 1e-6)), iterations * size
+        size = amount / iterations
+    plan = plan_refinement(options, carry, iterations)
+    shaping = GradientShaping.from_options(options)
+    if shaping.iteration_zoom != 1:
+        # However little is dreamed on, all of the dream moves at one speed.
+        full = plan_refinement(options, carry, carry.carry_iterations)
+        steps = sum(part.iterations for part in full) * frames
+        image = shaping.zoom_residual(image, frame, steps) if steps else image
+        shaping = replace(shaping, iteration_zoom=1.0)
+    weight = step_sizes(dreams, strength, size, iterations, settings, frames, gains)
+    image = dream_octaves(
+        image,
+        settings.objective,
+        plan,
+        options.jitter,
+        key,
+        weight,
+        shaping,
+        frame,
+        on_step=settings.on_step,
+    )
+    done = {"effort": effort, "iterations": float(iterations), "step": carry.carry_step * size}
+    return image, done
+
+
+def step_sizes(
+    dreams: list[CarriedDream],
+    strength: list[Tensor],
+    size: float,
+    iterations: int,
+    settings: StepSettings,
+    frames: float,
+    gains: Gains,
+) -> Tensor:
+    """Return the size of the refinement's steps, in those of the plan: (1, 1, H, W).
+
+    size * local_gain, and where the scene is young, by (1 - age)^2, at least young_step.
+    """
+    carry = settings.carry
+    age = perceived_age(dreams, strength, carry.firmness, gains)
+    local = local_gain(strength, carry.firmness, gains)
+    sizes = size * resize_linear(local, image_size(age))
+    # What is young is not to lack the iterations that the whole can do without.
+    young = gains.young_step * min(2.0, carry.carry_iterations * frames / max(1, iterations))
+    return sizes + (young - sizes).clamp_min(0) * (1 - age).square()

@@ -1,0 +1,58 @@
+"""Dreams forms that have faded again, at a smaller size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.dream.gradient_shaping import GradientShaping
+from dreamflow.dream.octaves import dream_octaves
+from dreamflow.temporal.effort_controller import (
+    duration_in_frames,
+    missing_forms,
+)
+from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.plans import plan_regrowth
+from dreamflow.temporal.state import DreamState
+from dreamflow.temporal.step_settings import Key, StepSettings
+
+REGROWTH_KEY = 0
+"""Keeps the random shifts of the regrowth apart from those of the crops, which count from 1."""
+
+
+def regrow(
+    image: Tensor,
+    frame: Tensor,
+    state: DreamState,
+    strength: list[Tensor],
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+) -> tuple[Tensor, float]:
+    """Dream forms that have faded again, at a smaller size.
+
+    Returns:
+        (image, size of the steps in levels; 0 where none were taken).
+    """
+    frames = duration_in_frames(settings.seconds, gains)
+    missing = state.facts.missing
+    plan = plan_regrowth(settings.dream, settings.carry, missing, frames, gains)
+    if not plan:
+        return image, 0.0
+    weight = resize_linear(missing_forms(strength), image_size(image)) * (1 - state.newness(gains))
+    shaping = replace(GradientShaping.from_options(settings.dream), iteration_zoom=1.0)
+    image = dream_octaves(
+        image,
+        settings.objective,
+        plan,
+        settings.dream.jitter,
+        (*key, REGROWTH_KEY),
+        (weight / missing).clamp_max(1),
+        shaping,
+        frame,
+        on_step=settings.on_step,
+    )
+    return image, plan[0].step
