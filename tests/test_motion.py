@@ -24,7 +24,7 @@ def test_backward_flow_points_into_the_previous_frame(dx: int, dy: int) -> None:
     inner = np.s_[16:-16, 16:-16]
     np.testing.assert_allclose(np.median(flow.backward[inner], axis=(0, 1)), (-dx, -dy), atol=0.2)
     assert forward_backward_confidence(flow, GAINS)[inner].mean() > 0.95
-    motion = complete_flow(flow, before, here, GAINS).to(CPU, 96, 96)
+    motion = complete_flow(flow, before, here, GAINS).to(CPU).resized((96, 96))
     warped = warp(picture_to_tensor(before), motion.backward)
     difference = (warped - picture_to_tensor(here)).abs()[..., 16:-16, 16:-16]
     assert float(difference.mean()) < 4 / 255
@@ -47,7 +47,7 @@ def test_no_motion_is_believed_everywhere() -> None:
 
 
 def test_a_motion_of_a_smaller_frame_is_enlarged_with_its_flow() -> None:
-    motion = make_uniform_motion(2, -3, 48, 64, 0.5).to(CPU, 96, 192)
+    motion = make_uniform_motion(2, -3, 48, 64, 0.5).to(CPU).resized((96, 192))
     assert motion.backward.shape == (1, 2, 96, 192)
     assert motion.confidence.shape == (1, 1, 96, 192)
     assert float(motion.backward[:, 0].mean()) == pytest.approx(6)

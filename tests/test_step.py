@@ -57,7 +57,7 @@ def motion_between(one: int, other: int) -> Motion:
     )
     flow = estimate_dis(before, here)
     motion = complete_flow(flow, before, here, GAINS)
-    return motion.to(torch.device("cpu"), HEIGHT, WIDTH)
+    return motion.to(torch.device("cpu"))
 
 
 def carried_frames(network: Network, count: int) -> tuple[DreamState, list[Tensor]]:
@@ -168,7 +168,7 @@ def test_meta_device_runs_a_step(
     still = still_motion(HEIGHT, WIDTH, GAINS)
     uncovered = np.zeros((8, 10), np.float32)
     uncovered[2:5, 2:5] = 1
-    motion = replace(still, disoccluded=uncovered).to(torch.device("meta"), HEIGHT, WIDTH)
+    motion = replace(still, disoccluded=uncovered).to(torch.device("meta"))
     settings = settings_of(
         meta_network, renew=renew, carry=CarryOptions(uncover_iterations=2), seconds=0.2
     )
@@ -187,7 +187,7 @@ def test_meta_device_begins_and_cross_fades(meta_network: Network) -> None:
     more = {"objectives": {0: one, 1: other}, "weights": weights}
     settings = settings_of(meta_network, **more)
     state = begin(frame_at(0, "meta"), settings, GAINS, (0, 0)).state
-    motion = still_motion(HEIGHT, WIDTH, GAINS).to(torch.device("meta"), HEIGHT, WIDTH)
+    motion = still_motion(HEIGHT, WIDTH, GAINS).to(torch.device("meta"))
     state = replace(state, facts=HostFacts(0.5, 0.5, None))
     result = step(state, frame_at(1, "meta"), motion, settings, GAINS, (0, 1))
     assert result.dream.device.type == "meta"

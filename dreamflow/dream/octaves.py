@@ -85,6 +85,12 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False)
 
 
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return an image (1, 3, H, W) in [0, 1] resampled to (height, width), within [0, 1] again."""
+    resized = resize(image, size)
+    return resized if resized is image else resized.clamp_(0.0, 1.0)
+
+
 def dream_octaves(
     image: Tensor,
     objective: Objective,
@@ -119,34 +125,54 @@ def dream_octaves(
     Raises:
         SettingsError: The full size is too small for a layer.
     """
-    height, width = image.shape[2:]
     source = image if source is None else source
     for octave in plan:
-        size = octave.size(height, width)
-        if octave.iterations == 0 or (octave.octave > 0 and min(size) < objective.min_side_px):
+        size = octave.size(*image.shape[2:])
+        if octave.octave > 0 and min(size) < objective.min_side_px:
             continue
-        small = resize(image, size).clamp(0.0, 1.0)
-        small_weight = None if weight is None else resize(weight, size).clamp_min(0.0)
-        small_source = resize(source, size).clamp(0.0, 1.0) if shaping.needs_source else small
-        changed = ascend(
-            small,
-            objective,
-            octave.iterations,
-            octave.step,
-            jitter,
-            (*key, octave.octave),
-            small_weight,
-            shaping,
-            small_source,
-            on_step,
-        )
-        if octave.octave == 0:
-            image = changed
-            continue
-        if shaping.iteration_zoom != 1:
-            # The residual that the image already has is zoomed at full size, so that it is not
-            # resampled through a smaller one.
-            small = shaping.zoom_residual(small, small_source, octave.iterations, small_weight)
-            image = shaping.zoom_residual(image, source, octave.iterations, weight)
-        image = (image + resize(changed - small, (height, width))).clamp_(0.0, 1.0)
+        if octave.iterations:
+            image = _dream_octave(
+                image, objective, octave, jitter, key, weight, shaping, source, on_step
+            )
     return shaping.apply_colour(image, source)
+
+
+def _dream_octave(
+    image: Tensor,
+    objective: Objective,
+    octave: OctavePlan,
+    jitter: int,
+    key: tuple[int, ...],
+    weight: Tensor | None,
+    shaping: GradientShaping,
+    source: Tensor,
+    on_step: StepCallback | None,
+) -> Tensor:
+    """Return an image dreamed on in one octave; the arguments are those of `dream_octaves`."""
+    height, width = image.shape[2:]
+    size = octave.size(height, width)
+    small = resize_image(image, size)
+    small_weight = weight
+    if weight is not None and octave.octave > 0:
+        small_weight = resize(weight, size).clamp_min(0.0)
+    small_source = resize_image(source, size) if shaping.needs_source else small
+    changed = ascend(
+        small,
+        objective,
+        octave.iterations,
+        octave.step,
+        jitter,
+        (*key, octave.octave),
+        small_weight,
+        shaping,
+        small_source,
+        on_step,
+    )
+    if octave.octave == 0:
+        return changed
+    if shaping.iteration_zoom != 1:
+        # The residual that the image already has is zoomed at full size, so that it is not
+        # resampled through a smaller one.
+        small = shaping.zoom_residual(small, small_source, octave.iterations, small_weight)
+        image = shaping.zoom_residual(image, source, octave.iterations, weight)
+    return (image + resize(changed - small, (height, width))).clamp_(0.0, 1.0)

@@ -221,10 +221,10 @@ class VideoDreamer:
     def _carry_on(self, frame: Frame, key: Key) -> Tensor:
         """Return the dream of a frame that follows the last one, or begins a shot."""
         self._read_back()
-        before, height, width = self._before, *frame.picture.shape[:2]
+        before = self._before
         motion = None
         if before is not None and before.picture.shape == frame.picture.shape:
-            motion = self.motion(before, frame).to(self.device, height, width)
+            motion = self.motion(before, frame).to(self.device)
             if motion.mean_confidence < self.gains.lost_confidence:
                 motion = None
                 self._noise_base.reset()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
 
 
@@ -39,6 +40,9 @@ class FlowPair:
 class Motion:
     """Backward flow along which a dream is carried, and how far it may be believed.
 
+    Flow is estimated on a smaller frame where the frames are large, H and W are that one's: only
+    that much is transferred and kept, and `resized` where it is needed.
+
     Attributes:
         backward: float32 (1, 2, H, W) on the compute device, (dx, dy) in pixels, from the current
             frame into the previous one.
@@ -54,16 +58,19 @@ class Motion:
     mean_confidence: float
     disoccluded: np.ndarray
 
-    def to(self, device: torch.device, height: int, width: int) -> Motion:
-        """Return the motion on a device, for frames of a size in pixels.
+    def to(self, device: torch.device) -> Motion:
+        """Return the motion on a device."""
+        return replace(
+            self,
+            backward=self.backward.to(device, non_blocking=True),
+            confidence=self.confidence.to(device, non_blocking=True),
+        )
 
-        Flow is estimated on a smaller frame where the frames are large: only that is transferred.
-        """
-        backward = self.backward.to(device, non_blocking=True)
-        confidence = self.confidence.to(device, non_blocking=True)
-        rows, columns = backward.shape[2:]
-        if (rows, columns) != (height, width):
-            scale = backward.new_tensor([width / columns, height / rows]).view(1, 2, 1, 1)
-            backward = resize_linear(backward, (height, width)) * scale
-            confidence = resize_linear(confidence, (height, width))
-        return Motion(backward, confidence, self.mean_confidence, self.disoccluded)
+    def resized(self, size: tuple[int, int]) -> Motion:
+        """Return the motion for frames of a (height, width) in pixels."""
+        rows, columns = image_size(self.backward)
+        if (rows, columns) == size:
+            return self
+        scale = self.backward.new_tensor([size[1] / columns, size[0] / rows]).view(1, 2, 1, 1)
+        backward = resize_linear(self.backward, size) * scale
+        return replace(self, backward=backward, confidence=resize_linear(self.confidence, size))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import as_tensor
+from dreamflow.core.imaging.arrays import as_tensor, image_size
 from dreamflow.core.imaging.warp import warp
 from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.bands import equalise_bands, measure_bands
@@ -121,10 +121,11 @@ class NoiseBase:
         self._shift = torch.tensor(state["shift"], device=self._device)
 
     def advance(self, motion: Motion) -> None:
-        """Move the noise to the next frame; motion: of the frame's size, on the device."""
+        """Move the noise to the next frame; motion: on the device."""
         if self._noise is None:
             return
-        height, width = self._noise.shape[2:]
+        height, width = image_size(self._noise)
+        motion = motion.resized((height, width))
         self._shift = self._shift + motion.backward.flatten(2)[0].median(1).values
         whole = self._whole_noise(height, width)
         setpoint = measure_bands(whole, self._gains)

@@ -97,7 +97,7 @@ def step(
     Args:
         state: What was carried, its pending numbers read back; see `read_back`.
         frame: float32 (1, 3, H, W), RGB in [0, 1]: what is dreamed on.
-        motion: From the current frame into the previous one, of the frame's size.
+        motion: From the current frame into the previous one, estimated at any size.
         settings: Those of the frame.
         gains: The constants.
         key: Seed and index of the frame.

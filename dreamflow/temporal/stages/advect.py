@@ -27,6 +27,7 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
     """
     frames = duration_in_frames(settings.seconds, gains)
     decay = decay_for(settings.carry, frames, gains)
+    motion = motion.resized(image_size(next(iter(state.dreams.values())).residual))
     dreams: dict[int, CarriedDream] = {}
     for number, dream in state.dreams.items():
         if number not in settings.weights:
