@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,12 @@ WEIGHTS_NAME = "bvlc_googlenet.safetensors"
 WEIGHTS_FILE = SHARED_DIR / "weights" / WEIGHTS_NAME
 SAMPLE_CLIP = REPO_ROOT / "samples" / "valley.mp4"
 SAMPLE_STILL = REPO_ROOT / "samples" / "meadow.jpg"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """Ctrl-C reaches the tests and their processes, also where a shell began them in background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

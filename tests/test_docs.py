@@ -18,7 +18,8 @@ from dreamflow.pipelines.video import dream_video
 from dreamflow.temporal.gains import parse_gains
 from dreamflow.temporal.trace import Trace
 
-PAGE = (REPO_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGE_NAME = "docs/architecture.md"
+PAGE = (REPO_ROOT / PAGE_NAME).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("block", re.findall(r"^```toml\n(.*?)^```", PAGE, re.M | re.S))
@@ -46,8 +47,19 @@ def test_every_quantity_of_a_trace_is_named(noise_network: Network) -> None:
     assert {one.name for one in fields(Trace)} - {"clock"} <= named | {"numbers"}
 
 
-def test_links_of_the_page_and_to_it_lead_somewhere() -> None:
-    readme = (REPO_ROOT / "README.md").read_text(encoding="utf-8")
-    for page, folder in ((PAGE, REPO_ROOT / "docs"), (readme, REPO_ROOT)):
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page):
-            assert (folder / Path(target)).exists(), target
+def headings_of(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    titles = [line.lstrip("# ").lower() for line in lines if line.startswith("#")]
+    return {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", PAGE_NAME])
+def test_every_link_has_a_target(name: str) -> None:
+    page = REPO_ROOT / name
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in headings_of(target), link
