@@ -16,6 +16,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.bands import equalise_bands, measure_bands
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.state import tensor_from_tree
 
 BRIGHTNESS = 0.45
 """Mean of the noise, of full scale."""
@@ -107,18 +108,14 @@ class NoiseBase:
         self._shift = torch.zeros(2, device=self._device)
 
     def state(self) -> dict[str, Any]:
-        """Return what is needed to go on, as arrays."""
-        noise = self._noise
-        return {
-            "noise": None if noise is None else noise[0].permute(1, 2, 0).cpu().numpy().copy(),
-            "shift": self._shift.tolist(),
-        }
+        """Return what is needed to go on, as tensors on the device; see `state_to_tree`."""
+        return {"noise": self._noise, "shift": self._shift}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         noise = state["noise"]
-        self._noise = None if noise is None else as_tensor(noise).to(self._device)
-        self._shift = torch.tensor(state["shift"], device=self._device)
+        self._noise = None if noise is None else tensor_from_tree(noise, self._device)
+        self._shift = tensor_from_tree(state["shift"], self._device)
 
     def advance(self, motion: Motion) -> None:
         """Move the noise to the next frame; motion: on the device."""

@@ -152,10 +152,10 @@ def state_from_tree(tree: dict[str, Any], device: torch.device) -> DreamState:
     """
     pending = dict(tree["pending"])
     if pending["values"] is not None:
-        pending["values"] = _to_tensor(pending["values"], device)
+        pending["values"] = tensor_from_tree(pending["values"], device)
     return DreamState(
         {number: _dream_from_tree(dream, device) for number, dream in tree["dreams"].items()},
-        {number: _to_tensor(weight, device) for number, weight in tree["weights"].items()},
+        {number: tensor_from_tree(weight, device) for number, weight in tree["weights"].items()},
         tree["since_measured"],
         HostFacts(**tree["facts"]),
         Pending(pending["names"], pending["values"], tuple(pending["grid"])),
@@ -172,14 +172,15 @@ def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
 def _dream_from_tree(tree: dict[str, Any], device: torch.device) -> CarriedDream:
     fields = dict(tree)
     for name in ("residual", "age", "reference_energy"):
-        fields[name] = _to_tensor(fields[name], device)
+        fields[name] = tensor_from_tree(fields[name], device)
     for name in ("setpoint", "setpoint_target"):
-        energies = {key: _to_tensor(value, device) for key, value in fields[name].items()}
+        energies = {key: tensor_from_tree(value, device) for key, value in fields[name].items()}
         fields[name] = BandEnergies(**energies)
     return CarriedDream(**fields)
 
 
-def _to_tensor(value: Tensor | np.ndarray, device: torch.device) -> Tensor:
+def tensor_from_tree(value: Tensor | np.ndarray, device: torch.device) -> Tensor:
+    """Return a tensor of a state's tree, or the array that it was written as, on a device."""
     if isinstance(value, Tensor):
         return value.to(device)
     tensor = torch.from_numpy(value)
