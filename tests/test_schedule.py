@@ -14,7 +14,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_texture
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
@@ -105,6 +105,7 @@ def test_arithmetic_with_time() -> None:
         "t > 1", "t and p", "not t", "sin", "sin()", "sin(t, p)", "min(t)", "sin(*t)", "sin(x=1)",
         "open(t)", "eval(t)", "pi()", "f", "True", "None", "1j", "'a'", "b''", "t := 1", "~1",
         "5 % 2", "5 // 2", "1 << 9", "t @ p", "2t", "2(t)", "", "1e999", "1" * 5000,
+        "0o0", "0x1f + t", "t * 0B1", "1_000", "1e1_0",
         "(" * 150 + ")" * 150, "-" * 190 + "x", "\N{GREEK SMALL LETTER PI}", "t\x00",
     ],
 )  # fmt: skip
@@ -114,6 +115,7 @@ def test_only_the_grammar_is_accepted(text: str) -> None:
 
 
 @given(st.text("0123456789.+-*/^(), tpisncoabmx_e", max_size=40))
+@example("0o0")
 @settings(max_examples=300)
 def test_any_text_is_a_number_or_refused(text: str) -> None:
     try:

@@ -15,6 +15,8 @@ from dreamflow.core.errors import SettingsError
 MAX_EXPRESSION_CHARS = 200
 """Longest expression in characters, which bounds its nesting too."""
 ALLOWED_CHARACTERS = re.compile(r"[0-9A-Za-z_.+\-*/^(), \t]*")
+OTHER_NUMERALS = re.compile(r"(?<![\w.])0[box]|\d_\d", re.IGNORECASE)
+"""Numbers that Python would read and people would not expect: `0x1f`, `0o17`, `0b1`, `1_000`."""
 VARIABLES = ("t", "p")
 """Seconds, and the share of the timeline that has passed, 0 to 1."""
 CONSTANTS = {"pi": math.pi}
@@ -81,6 +83,8 @@ def parse_expression(text: str) -> ast.expr:
         raise SettingsError(f"it is longer than {MAX_EXPRESSION_CHARS} characters")
     if others := ALLOWED_CHARACTERS.sub("", text):
         raise SettingsError(f"{others[0]!r} cannot stand in a value")
+    if OTHER_NUMERALS.search(text):
+        raise SettingsError(f"{text.strip()!r} is not in decimal numbers, as 31 and 1000 are")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice on its own style
