@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from dreamflow.core.imaging.filters import grid_size
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.gains import Gains
 
 Crop = tuple[slice, slice]
 """(rows, columns) of a frame, in pixels."""
+
+
+def shares_by_block(mask: np.ndarray, height: int, width: int, gains: Gains) -> np.ndarray:
+    """Return the mean of a mask, float32 (h, w), in each block: float32 (rows, columns).
+
+    height, width: Of the frame, in pixels; the mask may be of another size.
+    """
+    grid = grid_size(height, width, gains.crop_block * max(height, width))
+    grid = min(grid[0], mask.shape[0]), min(grid[1], mask.shape[1])
+    return cv2.resize(mask, grid[::-1], interpolation=cv2.INTER_AREA).reshape(grid)
 
 
 def find_crops(

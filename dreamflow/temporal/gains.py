@@ -174,8 +174,31 @@ class Gains:
     young_share: float = gain(
         0.05, "1", 0, 1, "share of young areas above which all carry_iterations are made"
     )
+    young_below_overshoot: float = gain(
+        1.05, "1", 0, 10, "and only while overshoot is lower: the whole is not to grow for a part"
+    )
     young_step: float = gain(
         1.5, "of carry_step", 0, 16, "step at age 0; it falls with (1 - age) ** 2"
+    )
+
+    # Movers: what moves against the camera, and the ground that it hides.
+    mover_motion: float = gain(
+        0.004, "of longer side", 0, 0.2, "flow against the camera's per frame that makes a mover"
+    )
+    mover_min_size: float = gain(
+        0.009, "of longer side", 0, 0.2, "smaller movers, in width, are left out"
+    )
+    mover_newness: float = gain(
+        0.4, "1", 0, 1, "what moves counts as new by this much: dream forms are lost on it"
+    )
+    mover_hole: float = gain(
+        0.05, "of longer side", 0, 0.5, "holes in what moves are closed up to this width"
+    )
+    mover_margin: float = gain(
+        0.0125, "of longer side", 0, 0.2, "width of the margin around what moves"
+    )
+    mover_border: float = gain(
+        0.004, "of longer side", 0.0001, 0.2, "sigma of the border of what moves"
     )
 
     # Confidence and completion of the flow.

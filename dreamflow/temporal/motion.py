@@ -37,6 +37,43 @@ class FlowPair:
 
 
 @dataclass(frozen=True)
+class MoverMasks:
+    """What moves against the camera between two frames, on the compute device.
+
+    Attributes:
+        here: float32 (1, 1, H, W) in [0, 1], on the current frame: 1 where something moves by
+            itself.
+        before: The same on the previous frame.
+        camera: float32 (1, 2, H, W), the camera's backward flow, (dx, dy) in pixels.
+        shares: float32 (rows, columns) on the host: share of each block of the current frame that
+            moves.
+    """
+
+    here: Tensor
+    before: Tensor
+    camera: Tensor
+    shares: np.ndarray
+
+    def to(self, device: torch.device) -> MoverMasks:
+        """Return the masks on a device."""
+        return replace(
+            self,
+            here=self.here.to(device, non_blocking=True),
+            before=self.before.to(device, non_blocking=True),
+            camera=self.camera.to(device, non_blocking=True),
+        )
+
+    def resized(self, size: tuple[int, int]) -> MoverMasks:
+        """Return the masks for frames of a (height, width) in pixels."""
+        return replace(
+            self,
+            here=resize_linear(self.here, size),
+            before=resize_linear(self.before, size),
+            camera=_resize_flow(self.camera, size),
+        )
+
+
+@dataclass(frozen=True)
 class Motion:
     """Backward flow along which a dream is carried, and how far it may be believed.
 
@@ -51,12 +88,14 @@ class Motion:
         mean_confidence: Mean of the confidence, known to the host.
         disoccluded: float32 (rows, columns) on the host: share of each block of the frame whose
             confidence is too low for a dream to be carried.
+        movers: What moves by itself; None where nothing does.
     """
 
     backward: Tensor
     confidence: Tensor
     mean_confidence: float
     disoccluded: np.ndarray
+    movers: MoverMasks | None = None
 
     def to(self, device: torch.device) -> Motion:
         """Return the motion on a device."""
@@ -64,6 +103,7 @@ class Motion:
             self,
             backward=self.backward.to(device, non_blocking=True),
             confidence=self.confidence.to(device, non_blocking=True),
+            movers=self.movers and self.movers.to(device),
         )
 
     def resized(self, size: tuple[int, int]) -> Motion:
@@ -71,6 +111,15 @@ class Motion:
         rows, columns = image_size(self.backward)
         if (rows, columns) == size:
             return self
-        scale = self.backward.new_tensor([size[1] / columns, size[0] / rows]).view(1, 2, 1, 1)
-        backward = resize_linear(self.backward, size) * scale
-        return replace(self, backward=backward, confidence=resize_linear(self.confidence, size))
+        return replace(
+            self,
+            backward=_resize_flow(self.backward, size),
+            confidence=resize_linear(self.confidence, size),
+            movers=self.movers and self.movers.resized(size),
+        )
+
+
+def _resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    rows, columns = image_size(flow)
+    scale = flow.new_tensor([size[1] / columns, size[0] / rows]).view(1, 2, 1, 1)
+    return resize_linear(flow, size) * scale

@@ -19,6 +19,21 @@ UNKNOWN = math.nan
 
 
 @dataclass(frozen=True)
+class Ground:
+    """The dream of the ground where something that moves hides it now.
+
+    Attributes:
+        residual: (1, 3, H, W), of the whole ground; under what moves, as it was before.
+        age: (1, 1, H, W) in [0, 1], of the ground; 0 where it has not been seen.
+        hidden: (1, 1, H, W) in [0, 1]: where something that moves hides it.
+    """
+
+    residual: Tensor
+    age: Tensor
+    hidden: Tensor
+
+
+@dataclass(frozen=True)
 class CarriedDream:
     """One dream that is carried: of one keyframe of the layers.
 
@@ -35,6 +50,7 @@ class CarriedDream:
         reference_gain: How much of the objective a fresh dream gains over its source.
         gain_ema: Average of how much this dream has gained.
         base_effort: Integral part of the effort, in efforts.
+        ground: The dream of the ground; None where nothing hides any of it.
     """
 
     residual: Tensor
@@ -45,6 +61,7 @@ class CarriedDream:
     reference_gain: float = UNKNOWN
     gain_ema: float = UNKNOWN
     base_effort: float = 0.6
+    ground: Ground | None = None
 
     @classmethod
     def begin(cls, residual: Tensor, gains: Gains) -> CarriedDream:
@@ -166,6 +183,7 @@ def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
     return vars(dream) | {
         "setpoint": vars(dream.setpoint),
         "setpoint_target": vars(dream.setpoint_target),
+        "ground": dream.ground and vars(dream.ground),
     }
 
 
@@ -176,6 +194,8 @@ def _dream_from_tree(tree: dict[str, Any], device: torch.device) -> CarriedDream
     for name in ("setpoint", "setpoint_target"):
         energies = {key: tensor_from_tree(value, device) for key, value in fields[name].items()}
         fields[name] = BandEnergies(**energies)
+    if (ground := fields.get("ground")) is not None:
+        fields["ground"] = Ground(**{k: tensor_from_tree(v, device) for k, v in ground.items()})
     return CarriedDream(**fields)
 
 

@@ -34,6 +34,15 @@ def pixel_positions(height: int, width: int, device: torch.device) -> Tensor:
     return torch.cat([x.expand(1, 1, height, width), y.expand(1, 1, height, width)], 1)
 
 
+def is_inside(flow: Tensor) -> Tensor:
+    """Return 1 where a flow (1, 2, H, W) points into the frame and 0 elsewhere: (1, 1, H, W)."""
+    height, width = flow.shape[2:]
+    x, y = (flow + pixel_positions(height, width, flow.device)).split(1, 1)
+    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    return inside.to(flow.dtype)
+
+
 def warp(
     image: Tensor, flow: Tensor, kernel: Kernel = "lanczos", backend: Backend = "auto"
 ) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from dreamflow.core.imaging.arrays import as_tensor
-from dreamflow.core.imaging.filters import grid_size
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.confidence import (
     flow_positions,
@@ -16,8 +17,10 @@ from dreamflow.temporal.confidence import (
     uncompressed_mask,
 )
 from dreamflow.temporal.flow.estimators import reduce_for_flow, resize_flow
+from dreamflow.temporal.crops import shares_by_block
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import FlowPair, Motion
+from dreamflow.temporal.movers import find_movers
 
 MIN_PYRAMID_SIDE_PX = 8
 
@@ -82,7 +85,8 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     full = flow.backward + resize_flow(delta, height, width)
     # Resized, the change of a flow that points far out is not all there is to it at its border.
     believed = believed * inside_frame(*flow_positions(full))
-    return make_motion(full, believed, here.shape[0], here.shape[1], gains)
+    motion = make_motion(full, believed, here.shape[0], here.shape[1], gains)
+    return replace(motion, movers=find_movers(flow, first, second, here.shape[:2], gains))
 
 
 def flow_delta(
@@ -120,17 +124,14 @@ def make_motion(
     backward: np.ndarray, confidence: np.ndarray, height: int, width: int, gains: Gains
 ) -> Motion:
     """Return a motion of arrays, for frames of (height, width) pixels."""
-    grid = grid_size(height, width, gains.crop_block * max(height, width))
     # Of a scene that has been in view for long, this leaves less coverage than counts as covered.
     lost_below = 1 - (1 - gains.fill_below_coverage) ** (1 / gains.coverage_power)
-    lost = (confidence < lost_below).astype(np.float32)
-    grid = min(grid[0], lost.shape[0]), min(grid[1], lost.shape[1])
-    shares = cv2.resize(lost, grid[::-1], interpolation=cv2.INTER_AREA)
+    shares = shares_by_block((confidence < lost_below).astype(np.float32), height, width, gains)
     tensors = (
         as_tensor(np.ascontiguousarray(backward, np.float32)),
         torch.from_numpy(np.ascontiguousarray(confidence, np.float32))[None, None],
     )
-    return Motion(*tensors, float(confidence.mean()), shares.reshape(grid))
+    return Motion(*tensors, float(confidence.mean()), shares)
 
 
 def still_motion(height: int, width: int, gains: Gains) -> Motion:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_area
-from dreamflow.core.imaging.warp import warp
+from dreamflow.core.imaging.warp import is_inside, warp
 from dreamflow.temporal.effort_controller import (
     decay_for,
     duration_in_frames,
 )
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion
-from dreamflow.temporal.state import CarriedDream, DreamState
+from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 from dreamflow.temporal.step_settings import StepSettings
 
 
@@ -35,9 +36,38 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         own_decay = 1 - (1 - decay) * settings.weights[number]
         residual = warp(dream.residual, motion.backward) * (motion.confidence * own_decay)
         age = warp(dream.age, motion.backward).clamp_(0, 1) * motion.confidence
+        ground, uncovered = advect_ground(dream, motion)
+        if ground is not None and uncovered is not None:
+            residual = torch.lerp(residual, ground.residual, uncovered)
+            age = torch.lerp(age, ground.age, uncovered)
         energy = advect_energy(dream.reference_energy, motion, gains)
-        dreams[number] = replace(dream, residual=residual, age=age, reference_energy=energy)
+        dreams[number] = replace(
+            dream, residual=residual, age=age, reference_energy=energy, ground=ground
+        )
     return replace(state, dreams=dreams)
+
+
+def advect_ground(dream: CarriedDream, motion: Motion) -> tuple[Ground | None, Tensor | None]:
+    """Carry the dream of the ground along the camera's motion, under what moves.
+
+    What began to move only now has been taken for ground so far: the dream there is its own, and of
+    the ground that it hides nothing is known.
+
+    Returns:
+        (the ground in the current frame, or None where nothing moves; (1, 1, H, W) in [0, 1], where
+        something that hid it has just gone).
+    """
+    movers = motion.movers
+    if movers is None:
+        return None, None
+    before = dream.ground or Ground(dream.residual, dream.age, torch.zeros_like(dream.age))
+    known = 1 - movers.before * (1 - before.hidden)
+    residual = warp(before.residual * known, movers.camera)
+    inside = is_inside(movers.camera)
+    age = warp(before.age * known, movers.camera, "linear").clamp_(0, 1) * inside
+    left = warp(movers.before, movers.camera, "linear") * inside
+    uncovered = left * (1 - movers.here) * (1 - motion.confidence)
+    return Ground(residual, age, movers.here), uncovered
 
 
 def advect_energy(energy: Tensor, motion: Motion, gains: Gains) -> Tensor:

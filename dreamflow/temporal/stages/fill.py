@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
+
+from dreamflow.core.imaging.filters import resize_linear
 
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.octaves import dream_octaves
@@ -39,10 +42,14 @@ def fill(
     if state.facts.uncovered is not None and state.facts.uncovered.shape == shares.shape:
         shares = (shares + state.facts.uncovered).clip(0, 1)
     height, width = image.shape[2:]
+    new = state.newness(gains)
+    if motion.movers is not None and gains.mover_newness > 0:
+        moving = resize_linear(motion.movers.here, (height, width))
+        new = torch.maximum(new, moving * gains.mover_newness)
+        shares = (shares + motion.movers.shares).clip(0, 1)
     crops = find_crops(shares, height, width, settings.objective.min_side_px, gains)
     if not plan or not crops:
         return image, 0
-    new = state.newness(gains)
     # The dream's own zoom is about the middle of the frame, not of a crop.
     shaping = replace(GradientShaping.from_options(settings.dream), iteration_zoom=1.0)
     image = image.clone()

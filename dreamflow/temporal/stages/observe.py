@@ -55,7 +55,11 @@ def pack(
     energies = measure_bands(dreams[0].residual, gains)
     numbers = dict(measured)
     numbers["finite"] = torch.isfinite(dreams[0].residual).all().float()
-    numbers["young_share"] = (age < gains.young_below_age).float().mean()
+    young = (age < gains.young_below_age).float()
+    if (ground := dreams[0].ground) is not None:
+        # What moves is dreamed as crops: it needs no iterations of the whole frame.
+        young = young * (1 - ground.hidden)
+    numbers["young_share"] = young.mean()
     numbers["missing"] = (missing * resize_area(1 - new, image_size(missing))).amax()
     numbers["coverage"] = 1 - new.mean()
     for number, band in enumerate(energies.bands):

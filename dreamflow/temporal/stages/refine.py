@@ -15,6 +15,7 @@ from dreamflow.temporal.effort_controller import (
     choose_effort,
     duration_in_frames,
     local_gain,
+    overshoot_of,
     perceived_age,
 )
 from dreamflow.temporal.gains import Gains
@@ -43,8 +44,9 @@ def refine(
     effort = choose_effort(dreams, carry.firmness, settings.smallest_effort(gains), gains)
     most = carry.carry_iterations
     iterations, size = spread_steps(most * effort, frames, most)
-    if state.facts.young_share > gains.young_share and most:
-        # One step at full size makes no forms: what moves would go bare beside what holds still.
+    is_weak = max(overshoot_of(dream, gains) for dream in dreams) < gains.young_below_overshoot
+    if state.facts.young_share > gains.young_share and is_weak and most:
+        # One step at full size makes no forms: what is young would stay bare.
         iterations, amount = max(1, math.ceil(most * frames - 1e-6)), iterations * size
         size = amount / iterations
     plan = plan_refinement(options, carry, iterations)

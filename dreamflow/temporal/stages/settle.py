@@ -12,7 +12,7 @@ from dreamflow.temporal.effort_controller import (
     mix_residuals,
 )
 from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.state import CarriedDream, DreamState
+from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 from dreamflow.temporal.step_settings import StepSettings
 
 
@@ -43,5 +43,17 @@ def settle(state: DreamState, residual: Tensor, settings: StepSettings, gains: G
             dream,
             age=dream.age + ageing * (1 - dream.age),
             setpoint=dream.setpoint.approach(dream.setpoint_target, approach),
+            ground=settle_ground(dream),
         )
     return replace(state, dreams=dreams)
+
+
+def settle_ground(dream: CarriedDream) -> Ground | None:
+    """Return the ground with what has been dreamed where nothing hides it."""
+    if (ground := dream.ground) is None:
+        return None
+    return Ground(
+        torch.lerp(dream.residual, ground.residual, ground.hidden),
+        torch.lerp(dream.age, ground.age, ground.hidden),
+        ground.hidden,
+    )

@@ -1,0 +1,105 @@
+"""The regions that a dream is judged by: what moves by itself, what it has just left, and the rest.
+
+All of them are found in the source alone, so that any dream of it is judged by the same ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from dreamflow.core.opencv import cv2
+from dreamflow.temporal.camera import fit_camera, transform_positions
+from dreamflow.temporal.confidence import inside_frame, sample_linear
+from dreamflow.temporal.flow.estimators import dis_flow, to_gray
+
+MIN_MOTION_PX, MIN_MOTION_SHARE = 1.0, 0.004
+"""A pixel moves by itself where its flow differs from the camera's by more than both: pixels, and
+a share of the frame's width."""
+OPENING_PX, DILATION_PX = 3, 9
+"""Sides of the squares that the mask of what moves is opened and then dilated with."""
+VACATED_AFTER_FRAMES = 8
+"""Ground counts as vacated where something that moves was so many frames ago."""
+MIN_VACATED_LEVELS = 20.0
+"""Mean difference over RGB from which on the source has changed there since."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The regions of a frame, each bool (H, W).
+
+    Attributes:
+        moving: What moves by itself, against the camera.
+        vacated: Ground that something which moves has left within the last frames.
+    """
+
+    moving: np.ndarray
+    vacated: np.ndarray
+
+    @property
+    def rest(self) -> np.ndarray:
+        """All but what moves."""
+        return ~self.moving
+
+
+class RegionFinder:
+    """Finds the regions of a source, frame by frame."""
+
+    def __init__(self) -> None:
+        self._previous: np.ndarray | None = None
+        # Picture, what moves, and the camera's motion into the frame before, (2, 3).
+        self._history: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque(
+            maxlen=VACATED_AFTER_FRAMES + 1
+        )
+
+    def __call__(self, picture: np.ndarray, cut: bool) -> Regions:
+        """Return the regions of the next frame.
+
+        Args:
+            picture: uint8 (H, W, 3) RGB.
+            cut: Whether the frame is the first of a shot: nothing is known to move in it.
+        """
+        if cut:
+            self._previous = None
+            self._history.clear()
+        shape = picture.shape[:2]
+        gray = to_gray(picture)
+        moving, camera = np.zeros(shape, bool), np.eye(2, 3)
+        if self._previous is not None:
+            flow = dis_flow(gray, self._previous)
+            camera = fit_camera(flow)
+            moving = find_moving(flow, camera)
+        self._previous = gray
+        self._history.append((picture, moving, camera))
+        return Regions(moving, self._find_vacated(picture, moving))
+
+    def _find_vacated(self, picture: np.ndarray, moving: np.ndarray) -> np.ndarray:
+        if len(self._history) <= VACATED_AFTER_FRAMES:
+            return np.zeros(moving.shape, bool)
+        before, moved_before, _ = self._history[0]
+        way = np.eye(3)
+        for _, _, camera in reversed(list(self._history)[1:]):
+            way = np.vstack([camera, [0, 0, 1]]) @ way
+        x, y = transform_positions(way[:2], *moving.shape)
+        difference = np.abs(sample_linear(before, x, y).astype(np.float32) - picture).mean(axis=-1)
+        was_moving = sample_linear(moved_before.astype(np.float32), x, y) > 0.5
+        changed = difference > MIN_VACATED_LEVELS
+        return changed & was_moving & ~moving & inside_frame(x, y)
+
+
+def find_moving(flow: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """Return what moves by itself: bool (H, W).
+
+    Args:
+        flow: float32 (H, W, 2), (dx, dy) in pixels.
+        camera: The camera's motion, (2, 3), as `fit_camera` returns it.
+    """
+    height, width = flow.shape[:2]
+    x, y = transform_positions(camera, height, width)
+    own_y, own_x = np.mgrid[0:height, 0:width].astype(np.float32)
+    own = np.hypot(flow[..., 0] - (x - own_x), flow[..., 1] - (y - own_y))
+    mask = (own > max(MIN_MOTION_PX, MIN_MOTION_SHARE * width)).astype(np.uint8)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((OPENING_PX, OPENING_PX), np.uint8))
+    return cv2.dilate(mask, np.ones((DILATION_PX, DILATION_PX), np.uint8)).astype(bool)

@@ -1,0 +1,42 @@
+"""The camera's motion between two frames: one affine motion of all that does not move by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dreamflow.core.opencv import cv2
+
+GRID_STEP_PX = 8
+"""Distance of the pixels whose flow the camera's motion is fitted to."""
+INLIER_PX = 1.0
+"""A pixel moves with the camera where its flow differs by less."""
+
+
+def fit_camera(flow: np.ndarray) -> np.ndarray:
+    """Return the affine motion that most of a flow agrees with: float64 (2, 3).
+
+    It maps a position (x, y, 1) on this frame to one on the other: RANSAC on a grid of pixels.
+
+    Args:
+        flow: float32 (H, W, 2), (dx, dy) in pixels.
+    """
+    height, width = flow.shape[:2]
+    step = max(1, min(GRID_STEP_PX, height // 4, width // 4))
+    y, x = np.mgrid[step // 2 : height : step, step // 2 : width : step]
+    here = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+    there = here + flow[y.ravel(), x.ravel()]
+    if len(here) < 3 or not np.isfinite(there).all():
+        return np.eye(2, 3)
+    camera, _ = cv2.estimateAffine2D(
+        here, there, method=cv2.RANSAC, ransacReprojThreshold=INLIER_PX
+    )
+    return np.eye(2, 3) if camera is None else camera
+
+
+def transform_positions(
+    camera: np.ndarray, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where an affine motion takes each pixel of a frame: float32 x (H, W) and y (H, W)."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    (a, b, c), (d, e, f) = camera.astype(np.float32)
+    return a * x + b * y + c, d * x + e * y + f
