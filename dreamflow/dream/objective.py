@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.filters import resize_area
 from dreamflow.core.targets import Blend, Target, parse_blend
 from dreamflow.dream.objective_term import ObjectiveTerm, vjp
 from dreamflow.dream.reference import ReferenceFeatures
@@ -96,6 +98,26 @@ class Objective:
             values = [self._measure_term(term, activations[term.layer]) for term in terms]
         weights = self.blend.weights.values()
         return torch.stack([w * value for w, value in zip(weights, values, strict=True)]).sum()
+
+    @torch.no_grad()
+    def measure_map(self, image: Tensor) -> Tensor | None:
+        """Return the objective at each position of the coarsest layer, (1, 1, h, w).
+
+        Its mean is that of `measure`. None where one pass would exceed the machine's memory limit.
+
+        Args:
+            image: (1, 3, H, W) float32 RGB in [0, 1].
+        """
+        if self._choose_tiling(image) is not None:
+            return None
+        activations = self.network.activations(image, self.layers)
+        maps = [
+            weight
+            * term.measure_map(activations[term.layer], self.reference, self.guidance).float()
+            for term, weight in zip(self.terms.values(), self.blend.weights.values(), strict=True)
+        ]
+        coarsest = min((image_size(part) for part in maps), key=lambda size: size[0] * size[1])
+        return torch.stack([resize_area(part, coarsest) for part in maps]).sum(0)
 
     def gradient(self, image: Tensor, tile_shift: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """Return the direction of ascent for an image, of mean absolute value 1.

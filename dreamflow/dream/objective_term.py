@@ -101,10 +101,17 @@ class ObjectiveTerm:
         self, activation: Tensor, reference: ReferenceFeatures | None, guidance: float
     ) -> Tensor:
         """Return what is maximised, as a mean over positions and channels: a () tensor."""
-        if self.layer == CLASS_LAYER:
-            return self.select_channels(activation).mean()
-        cotangent = self.cotangent(activation, reference, guidance)
-        return (self.select_channels(activation) * self.select_channels(cotangent)).mean()
+        return self.measure_map(activation, reference, guidance).mean()
+
+    def measure_map(
+        self, activation: Tensor, reference: ReferenceFeatures | None, guidance: float
+    ) -> Tensor:
+        """Return what is maximised at each position, as a mean over channels: (1, 1, h, w)."""
+        values = self.select_channels(activation)
+        if self.layer != CLASS_LAYER:
+            cotangent = self.cotangent(activation, reference, guidance)
+            values = values * self.select_channels(cotangent)
+        return values.mean(1, keepdim=True)
 
     def _channel_index(self, activation: Tensor) -> Tensor:
         """Return the channels as a tensor (c,) on an activation's device."""

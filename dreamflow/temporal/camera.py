@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dreamflow.core.opencv import cv2
@@ -10,6 +12,10 @@ GRID_STEP_PX = 8
 """Distance of the pixels whose flow the camera's motion is fitted to."""
 INLIER_PX = 1.0
 """A pixel moves with the camera where its flow differs by less."""
+REFINEMENTS = 3
+CLOSEST_SHARE, MIN_ERROR_PX = 0.4, 0.02
+"""The motion is refined on this share of the positions, those that it fits best, and on all that it
+fits this well."""
 
 
 def fit_camera(flow: np.ndarray) -> np.ndarray:
@@ -27,10 +33,30 @@ def fit_camera(flow: np.ndarray) -> np.ndarray:
     there = here + flow[y.ravel(), x.ravel()]
     if len(here) < 3 or not np.isfinite(there).all():
         return np.eye(2, 3)
-    camera, _ = cv2.estimateAffine2D(
+    # OpenCV's type stubs do not say that it is None where no motion fits.
+    camera: Any = cv2.estimateAffine2D(
         here, there, method=cv2.RANSAC, ransacReprojThreshold=INLIER_PX
-    )
-    return np.eye(2, 3) if camera is None else camera
+    )[0]
+    return np.eye(2, 3) if camera is None else refine_camera(camera, here, there)
+
+
+def refine_camera(camera: np.ndarray, here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return the least-squares motion of the positions that agree best with another, (2, 3).
+
+    Beside what moves, flow passes evenly from one motion to the other, and some of it agrees within
+    a pixel: along the camera's motion over a second that would add up.
+
+    Args:
+        camera: The motion to begin with.
+        here: float32 (n, 2), positions (x, y).
+        there: The same positions on the other frame.
+    """
+    positions = np.column_stack([here, np.ones(len(here))]).astype(np.float64)
+    for _ in range(REFINEMENTS):
+        errors = np.linalg.norm(positions @ camera.T - there, axis=1)
+        closest = errors <= max(np.quantile(errors, CLOSEST_SHARE), MIN_ERROR_PX)
+        camera = np.linalg.lstsq(positions[closest], there[closest], rcond=None)[0].T
+    return camera
 
 
 def transform_positions(

@@ -41,14 +41,16 @@ class MoverMasks:
     """What moves against the camera between two frames, on the compute device.
 
     Attributes:
-        here: float32 (1, 1, H, W) in [0, 1], on the current frame: 1 where something moves by
+        core: float32 (1, 1, H, W) in [0, 1], on the current frame: 1 where something moves by
             itself.
-        before: The same on the previous frame.
+        here: The same with a margin around it.
+        before: The same on the previous frame, with a margin.
         camera: float32 (1, 2, H, W), the camera's backward flow, (dx, dy) in pixels.
         shares: float32 (rows, columns) on the host: share of each block of the current frame that
             moves.
     """
 
+    core: Tensor
     here: Tensor
     before: Tensor
     camera: Tensor
@@ -58,6 +60,7 @@ class MoverMasks:
         """Return the masks on a device."""
         return replace(
             self,
+            core=self.core.to(device, non_blocking=True),
             here=self.here.to(device, non_blocking=True),
             before=self.before.to(device, non_blocking=True),
             camera=self.camera.to(device, non_blocking=True),
@@ -67,6 +70,7 @@ class MoverMasks:
         """Return the masks for frames of a (height, width) in pixels."""
         return replace(
             self,
+            core=resize_linear(self.core, size),
             here=resize_linear(self.here, size),
             before=resize_linear(self.before, size),
             camera=_resize_flow(self.camera, size),
@@ -108,9 +112,6 @@ class Motion:
 
     def resized(self, size: tuple[int, int]) -> Motion:
         """Return the motion for frames of a (height, width) in pixels."""
-        rows, columns = image_size(self.backward)
-        if (rows, columns) == size:
-            return self
         return replace(
             self,
             backward=_resize_flow(self.backward, size),
@@ -121,5 +122,7 @@ class Motion:
 
 def _resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     rows, columns = image_size(flow)
+    if (rows, columns) == size:
+        return flow
     scale = flow.new_tensor([size[1] / columns, size[0] / rows]).view(1, 2, 1, 1)
     return resize_linear(flow, size) * scale

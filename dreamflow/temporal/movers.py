@@ -2,72 +2,124 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from dreamflow.core.imaging.arrays import as_tensor
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.camera import fit_camera, transform_positions
-from dreamflow.temporal.confidence import photometric_consistency
+from dreamflow.temporal.confidence import (
+    check_consistency,
+    flow_positions,
+    inside_frame,
+    photometric_consistency,
+    sample_linear,
+)
 from dreamflow.temporal.crops import shares_by_block
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import FlowPair, MoverMasks
 
 
-def find_movers(
-    flow: FlowPair,
-    before: np.ndarray,
-    here: np.ndarray,
-    frame_size: tuple[int, int],
-    gains: Gains,
-) -> MoverMasks | None:
-    """Return what moves by itself, or None where nothing does in either frame.
+@dataclass(frozen=True)
+class Movers:
+    """What moves against the camera, on both frames of a pair, as arrays.
+
+    Attributes:
+        here: uint8 (H, W), 1 where something moves by itself, on the current frame.
+        before: The same on the previous frame.
+        camera: float32 (H, W, 2), the camera's backward flow, (dx, dy) in pixels.
+    """
+
+    here: np.ndarray
+    before: np.ndarray
+    camera: np.ndarray
+
+    def contradicted(self, backward: np.ndarray) -> np.ndarray:
+        """Return where ground has its flow from something that moves: float32 (H, W) in [0, 1].
+
+        Flow is smooth: behind a mover some of the ground that it uncovers is given its motion.
+
+        Args:
+            backward: float32 (H, W, 2).
+        """
+        source = sample_linear(self.before.astype(np.float32), *flow_positions(backward))
+        return source * (1 - self.here)
+
+    def to_masks(self, frame_size: tuple[int, int], gains: Gains) -> MoverMasks | None:
+        """Return the masks of the temporal step, on the CPU; None where nothing moves.
+
+        Args:
+            frame_size: (height, width) of the frames that are dreamed, in pixels.
+            gains: The constants.
+        """
+        if self.here.max() == 0 and self.before.max() == 0:
+            return None
+        here, before = (_with_margin(mask, gains) for mask in (self.here, self.before))
+        return MoverMasks(
+            core=torch.from_numpy(self.here.astype(np.float32))[None, None],
+            here=torch.from_numpy(here)[None, None],
+            before=torch.from_numpy(before)[None, None],
+            camera=as_tensor(self.camera),
+            shares=shares_by_block((here > 0.5).astype(np.float32), *frame_size, gains),
+        )
+
+
+def find_movers(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: Gains) -> Movers:
+    """Return what moves by itself.
 
     Args:
         flow: Of two frames, both ways.
         before: The previous frame, uint8 (H, W, 3) RGB, in the size of the flow.
         here: The current frame, alike.
-        frame_size: (height, width) of the frames that are dreamed, in pixels.
         gains: The constants.
     """
-    on_here, camera = find_movers_one_way(flow.backward, here, before, gains)
-    on_before, _ = find_movers_one_way(flow.forward, before, here, gains)
-    if on_here.max() == 0 and on_before.max() == 0:
-        return None
-    masks = (torch.from_numpy(mask)[None, None] for mask in (on_here, on_before))
-    shares = shares_by_block((on_here > 0.5).astype(np.float32), *frame_size, gains)
-    return MoverMasks(*masks, as_tensor(camera), shares)
+    on_here, camera = find_movers_one_way(flow, here, before, gains)
+    on_before, _ = find_movers_one_way(flow.reversed, before, here, gains)
+    return Movers(on_here, on_before, camera)
 
 
 def find_movers_one_way(
-    flow: np.ndarray, here: np.ndarray, there: np.ndarray, gains: Gains
+    flow: FlowPair, here: np.ndarray, there: np.ndarray, gains: Gains
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what moves against the camera: where its flow differs, and the pictures too.
 
     On sky, snow or water flow is arbitrary, and differs from the camera's where nothing moves; but
-    there the camera's motion explains the picture as well.
+    there the camera's motion explains the picture as well. Beside a mover, where it hides or
+    uncovers the ground, the two flows disagree.
 
     Args:
-        flow: float32 (H, W, 2), (dx, dy) in pixels, from `here` to `there`.
+        flow: Backward from `here` into `there`, and forward.
         here: uint8 (H, W, 3).
         there: Alike.
         gains: The constants.
 
     Returns:
-        (float32 (H, W) in [0, 1], 1 where something moves; the camera's flow, float32 (H, W, 2)).
+        (uint8 (H, W), 1 where something moves; the camera's flow, float32 (H, W, 2)).
     """
-    height, width = flow.shape[:2]
+    height, width = flow.backward.shape[:2]
     longer = max(height, width)
-    x, y = transform_positions(fit_camera(flow), height, width)
+    x, y = transform_positions(fit_camera(flow.backward), height, width)
     own_y, own_x = np.mgrid[0:height, 0:width].astype(np.float32)
     camera = np.ascontiguousarray(np.stack([x - own_x, y - own_y], axis=-1))
-    own_motion = np.linalg.norm(flow - camera, axis=-1)
+    own_motion = np.linalg.norm(flow.backward - camera, axis=-1)
+    consistent = check_consistency(
+        flow, gains.flow_relative_tolerance, gains.flow_absolute_tolerance * longer
+    )
     explained = photometric_consistency(there, here, camera, gains.photometric_tolerance, gains)
-    mask = ((own_motion > gains.mover_motion * longer) & (explained < 0.5)).astype(np.uint8)
+    moves = (own_motion > gains.mover_motion * longer) & (explained < 0.5) & consistent
+    mask = (moves & inside_frame(x, y)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(gains.mover_min_size / 2 * longer))
-    closing, margin = gains.mover_hole / 2 * longer, gains.mover_margin * longer
-    mask = cv2.erode(cv2.dilate(mask, _disc(closing + margin)), _disc(closing))
-    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), gains.mover_border * longer), camera
+    closing = _disc(gains.mover_hole / 2 * longer)
+    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, closing), camera
+
+
+def _with_margin(mask: np.ndarray, gains: Gains) -> np.ndarray:
+    """Return a mask (H, W) with a margin and a soft border: float32 (H, W) in [0, 1]."""
+    longer = max(mask.shape)
+    wide = cv2.dilate(mask, _disc(gains.mover_margin * longer)).astype(np.float32)
+    return cv2.GaussianBlur(wide, (0, 0), gains.mover_border * longer)
 
 
 def _disc(radius_px: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +18,12 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.core.wording import format_count
 from dreamflow.dream.objective import Objective
 from dreamflow.media.read.clip import Clip
+from dreamflow.reports.coherence.regional import (
+    MOVING,
+    REST,
+    flatten_regions,
+    with_gains,
+)
 from dreamflow.reports.coherence.warp_error import (
     MIN_DREAM_RESIDUAL_LEVELS,
     CoherenceMeter,
@@ -84,6 +90,11 @@ class Measurement:
         """Return a metric of every frame, float64 (frames,)."""
         return np.array([getattr(metrics, name) for metrics in self.frame_metrics], np.float64)
 
+    def region_series(self, name: str, region: str) -> np.ndarray:
+        """Return a metric of every frame in a region, float64 (frames,); see RegionalMetrics."""
+        values = (getattr(metrics.by_region, name) for metrics in self.frame_metrics)
+        return np.array([by_region.get(region, math.nan) for by_region in values], np.float64)
+
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the metrics of each frame as plain values, None where it has none."""
         rows: list[dict[str, Any]] = []
@@ -91,9 +102,10 @@ class Measurement:
             row: dict[str, Any] = {
                 "frame": self.frame_indices[number],
                 "time_s": round(float(self.frame_times_s[number]), 6),
-                **asdict(metrics),
+                **{name: value for name, value in vars(metrics).items() if name != "by_region"},
             }
             del row["tiles"]
+            row |= flatten_regions(metrics.by_region)
             if self.objective:
                 row["objective"] = self.objective[number]
                 row["source_objective"] = self.source_objective[number]
@@ -143,6 +155,15 @@ class Measurement:
             "mean |residual|, levels": self._mean("residual"),
             RESIDUAL_TREND_METRIC: self.residual_trend(),
             WEAKEST_TILE_METRIC: nan_low_quantile(self.metric_series("weakest")),
+            f"share of {MOVING}": nan_mean(self.region_series("share", MOVING)),
+            f"E_warp on {MOVING}": nan_mean(self.region_series("warp_error", MOVING)),
+            f"E_warp of the source on {MOVING}": nan_mean(
+                self.region_series("source_warp_error", MOVING)
+            ),
+            f"E_warp on {REST}": nan_mean(self.region_series("warp_error", REST)),
+            f"E_warp of the source on {REST}": nan_mean(
+                self.region_series("source_warp_error", REST)
+            ),
             "sharpness / source": self._mean("sharpness")
             / max(MIN_DIVISOR, self._mean("source_sharpness")),
             "colour drift, levels": self.colour_drift(),
@@ -241,20 +262,33 @@ class DreamMeter:
         """
         metrics = self._meter(frame.picture, dreams, cut)
         row = int(SLICE_HEIGHT_SHARE * frame.picture.shape[0])
-        values: list[float] = []
-        if self._objective:
-            objective = self._objective(frame.time)
-            values = [
-                objective.value(picture_to_tensor(picture, objective.device))
-                for picture in (frame.picture, *dreams)
-            ]
-        for number, (measurement, dream) in enumerate(zip(self.measurements, dreams, strict=True)):
+        for measurement, dream, measured in zip(self.measurements, dreams, metrics, strict=True):
             measurement.frame_indices.append(frame.index)
             measurement.frame_times_s.append(frame.time)
-            measurement.frame_metrics.append(metrics[number])
+            measurement.frame_metrics.append(measured)
             measurement.slice_rows.append((frame.picture[row].copy(), dream[row].copy()))
-            measurement.source_objective += values[:1]
-            measurement.objective += values[number + 1 : number + 2]
+        if self._objective:
+            self._add_objective(self._objective(frame.time), frame.picture, dreams)
+
+    def _add_objective(
+        self, objective: Objective, source: np.ndarray, dreams: Sequence[np.ndarray]
+    ) -> None:
+        """Measure the objective of a frame's dreams, of the whole and by region."""
+        images = [picture_to_tensor(picture, objective.device) for picture in (source, *dreams)]
+        maps = [objective.measure_map(image) for image in images]
+        for number, measurement in enumerate(self.measurements, start=1):
+            own, others = maps[number], maps[0]
+            if own is None or others is None:
+                measurement.objective.append(objective.value(images[number]))
+                measurement.source_objective.append(objective.value(images[0]))
+                continue
+            measurement.objective.append(float(own.mean()))
+            measurement.source_objective.append(float(others.mean()))
+            if (regions := self._meter.regions) is not None:
+                gain = (own - others)[0, 0].cpu().numpy()
+                last = measurement.frame_metrics[-1]
+                by_region = with_gains(last.by_region, gain, regions)
+                measurement.frame_metrics[-1] = replace(last, by_region=by_region)
 
 
 def measure_coherence(

@@ -13,7 +13,6 @@ import numpy as np
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.camera import fit_camera, transform_positions
 from dreamflow.temporal.confidence import inside_frame, sample_linear
-from dreamflow.temporal.flow.estimators import dis_flow, to_gray
 
 MIN_MOTION_PX, MIN_MOTION_SHARE = 1.0, 0.004
 """A pixel moves by itself where its flow differs from the camera's by more than both: pixels, and
@@ -48,30 +47,25 @@ class RegionFinder:
     """Finds the regions of a source, frame by frame."""
 
     def __init__(self) -> None:
-        self._previous: np.ndarray | None = None
         # Picture, what moves, and the camera's motion into the frame before, (2, 3).
         self._history: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque(
             maxlen=VACATED_AFTER_FRAMES + 1
         )
 
-    def __call__(self, picture: np.ndarray, cut: bool) -> Regions:
+    def __call__(self, picture: np.ndarray, flow: np.ndarray | None) -> Regions:
         """Return the regions of the next frame.
 
         Args:
             picture: uint8 (H, W, 3) RGB.
-            cut: Whether the frame is the first of a shot: nothing is known to move in it.
+            flow: float32 (H, W, 2), its backward flow, (dx, dy) in pixels; None on the first frame
+                of a shot, where nothing is known to move.
         """
-        if cut:
-            self._previous = None
+        moving, camera = np.zeros(picture.shape[:2], bool), np.eye(2, 3)
+        if flow is None:
             self._history.clear()
-        shape = picture.shape[:2]
-        gray = to_gray(picture)
-        moving, camera = np.zeros(shape, bool), np.eye(2, 3)
-        if self._previous is not None:
-            flow = dis_flow(gray, self._previous)
+        else:
             camera = fit_camera(flow)
             moving = find_moving(flow, camera)
-        self._previous = gray
         self._history.append((picture, moving, camera))
         return Regions(moving, self._find_vacated(picture, moving))
 

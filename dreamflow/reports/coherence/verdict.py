@@ -7,11 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dreamflow.reports.coherence.measurement import (
+    MIN_NAIVE_FLICKER,
     RESIDUAL_TREND_METRIC,
     WEAKEST_TILE_METRIC,
     Measurement,
     compute_excess_flicker,
     find_weakest_tile_ratio,
+    nan_mean,
+)
+from dreamflow.reports.coherence.regional import (
+    MOVING,
+    REST,
+    VACATED,
+    find_weakest_mover,
+    gain_ratio,
 )
 from dreamflow.reports.coherence.warp_error import TILES_PER_SIDE
 
@@ -43,6 +52,9 @@ class MetricBounds:
 NO_LOWER_BOUND, NO_UPPER_BOUND = -math.inf, math.inf
 EXCESS_FLICKER_METRIC, STRENGTH_METRIC, SHARPNESS_METRIC = "excess flicker", "strength", "sharpness"
 EVENNESS_METRIC = "weakest tile"
+MOVING_FLICKER_METRIC, REST_FLICKER_METRIC = f"excess flicker, {MOVING}", f"excess flicker, {REST}"
+MOVING_STRENGTH_METRIC = f"gained objective, {MOVING}"
+VACATED_STRENGTH_METRIC = f"gained objective, {VACATED}"
 BARE_VERDICT = "bare in places"
 BOUNDS_BY_METRIC = {
     "E_warp / source": MetricBounds((NO_LOWER_BOUND, 2), (NO_LOWER_BOUND, 4), "", "it flickers"),
@@ -55,6 +67,18 @@ BOUNDS_BY_METRIC = {
     ),
     EXCESS_FLICKER_METRIC: MetricBounds(
         (NO_LOWER_BOUND, 0.05), (NO_LOWER_BOUND, 0.15), "", "it flickers"
+    ),
+    REST_FLICKER_METRIC: MetricBounds(
+        (NO_LOWER_BOUND, 0.025), (NO_LOWER_BOUND, 0.1), "", "it flickers"
+    ),
+    MOVING_FLICKER_METRIC: MetricBounds(
+        (NO_LOWER_BOUND, 0.06), (NO_LOWER_BOUND, 0.2), "", "it flickers"
+    ),
+    MOVING_STRENGTH_METRIC: MetricBounds(
+        (0.75, NO_UPPER_BOUND), (0.5, NO_UPPER_BOUND), "what moves goes bare", ""
+    ),
+    VACATED_STRENGTH_METRIC: MetricBounds(
+        (0.6, 1.5), (0.35, 2.2), "bare where something was", "what moved left its dream there"
     ),
     STRENGTH_METRIC: MetricBounds((0.85, 1.35), (0.65, 1.8), "weaker", "stronger"),
     SHARPNESS_METRIC: MetricBounds((0.85, 1.25), (0.65, 1.6), "softer", "harsher"),
@@ -86,6 +110,30 @@ def compare_measurements(measurements: Sequence[Measurement]) -> dict[str, float
             shares[name] = summary[metric] / other_summary[metric]
     if (weakest := find_weakest_tile_ratio(measurements[0], measurements[1])) is not None:
         shares[EVENNESS_METRIC] = weakest[0]
+    return shares | compare_regions(measurements[0], measurements[1])
+
+
+def compare_regions(dream: Measurement, other: Measurement) -> dict[str, float]:
+    """Return the metrics of a dream by region, as shares of another's, where they are known."""
+    shares: dict[str, float] = {}
+    for region, name in ((MOVING, MOVING_FLICKER_METRIC), (REST, REST_FLICKER_METRIC)):
+        own, source, others = (
+            nan_mean(measurement.region_series(series, region))
+            for measurement, series in (
+                (dream, "warp_error"),
+                (dream, "source_warp_error"),
+                (other, "warp_error"),
+            )
+        )
+        if others - source > MIN_NAIVE_FLICKER:
+            shares[name] = (own - source) / (others - source)
+    metrics, other_metrics = (
+        [frame.by_region for frame in measurement.frame_metrics] for measurement in (dream, other)
+    )
+    for region, name in ((MOVING, MOVING_STRENGTH_METRIC), (VACATED, VACATED_STRENGTH_METRIC)):
+        ratio = gain_ratio(metrics, other_metrics, region)
+        if ratio is not None:
+            shares[name] = ratio
     return shares
 
 
@@ -115,7 +163,21 @@ def judge_measurements(
     if BARE_VERDICT in verdicts.get(EVENNESS_METRIC, ""):
         place = describe_weakest_tile(measurements[0], measurements[1])
         verdicts[EVENNESS_METRIC] += f", most {place}"
+    if verdicts.get(MOVING_STRENGTH_METRIC, "good") != "good":
+        verdicts[MOVING_STRENGTH_METRIC] += describe_weakest_mover(*measurements[:2])
     return verdicts
+
+
+def describe_weakest_mover(dream: Measurement, other: Measurement) -> str:
+    """Return in words where and when what moves is dreamed weakest against another dream."""
+    metrics, other_metrics = (
+        [frame.by_region for frame in measurement.frame_metrics] for measurement in (dream, other)
+    )
+    weakest = find_weakest_mover(metrics, other_metrics)
+    if weakest is None:
+        return ""
+    time = float(dream.frame_times_s[weakest.frame])
+    return f", most at {time:.2f} s, {weakest.left:.0%} across and {weakest.top:.0%} down"
 
 
 def describe_weakest_tile(dream: Measurement, other: Measurement) -> str:

@@ -17,6 +17,8 @@ import numpy as np
 from dreamflow.core.imaging.arrays import as_array, as_tensor
 from dreamflow.core.imaging.warp import warp
 from dreamflow.core.opencv import cv2
+from dreamflow.reports.coherence.regional import RegionalMetrics, measure_regions
+from dreamflow.reports.coherence.regions import RegionFinder, Regions
 from dreamflow.temporal.confidence import check_consistency
 from dreamflow.temporal.flow.estimators import dis_flow, to_gray
 from dreamflow.temporal.motion import FlowPair
@@ -72,10 +74,18 @@ class MaskedFlow:
         """Return E_warp of two uint8 (H, W, 3) pictures; 0 where nothing can be compared."""
         if not self.mask.any():
             return 0.0
+        return float(self.error_map(before, here)[self.mask].mean())
+
+    def error_map(self, before: np.ndarray, here: np.ndarray) -> np.ndarray:
+        """Return the squared difference of two uint8 (H, W, 3) pictures along the flow.
+
+        Returns:
+            float32 (H, W), the mean over RGB in [0, 1]; NaN where it cannot be compared.
+        """
         image = as_tensor(before.astype(np.float32))
         warped = as_array(warp(image, as_tensor(self.flow), "linear"))
         squared = np.square((here.astype(np.float32) - warped) / 255).mean(axis=-1)
-        return float(squared[self.mask].mean())
+        return np.where(self.mask, squared, np.float32(np.nan))
 
 
 def warp_error(sources: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
@@ -151,6 +161,7 @@ class FrameMetrics:
         red: Mean of dream - source in red, in levels.
         green: The same in green.
         blue: The same in blue.
+        by_region: Metrics of what moves, of the rest, and of vacated ground.
     """
 
     cut: bool
@@ -167,17 +178,23 @@ class FrameMetrics:
     red: float
     green: float
     blue: float
+    by_region: RegionalMetrics
 
 
 class CoherenceMeter:
     """Measures dreams of one source frame by frame, estimating the source's flow only once.
 
     Holds the last frame and the first of the shot, each with its dreams.
+
+    Attributes:
+        regions: The regions of the last frame; None before the first.
     """
 
     def __init__(self) -> None:
         self._first_of_shot: SourceAndDreams | None = None
         self._previous: SourceAndDreams | None = None
+        self.regions: Regions | None = None
+        self._find_regions = RegionFinder()
 
     def __call__(
         self, source: np.ndarray, dreams: Sequence[np.ndarray], cut: bool
@@ -198,8 +215,9 @@ class CoherenceMeter:
         long_flow = flow if cut or is_second else _flow_to(self._first_of_shot, source)
         if long_flow and long_flow.comparable_share < MIN_COMPARABLE_SHARE:
             long_flow = None
-        errors = _warp_errors(flow, self._previous, pictures)
-        long_errors = _warp_errors(long_flow, self._first_of_shot, pictures)
+        errors = _error_maps(flow, self._previous, pictures)
+        long_errors = _error_maps(long_flow, self._first_of_shot, pictures)
+        self.regions = self._find_regions(source, flow.flow if flow else None)
         self._previous = pictures
         if cut:
             self._first_of_shot = pictures
@@ -210,12 +228,13 @@ class CoherenceMeter:
                 source,
                 dream,
                 cut=cut,
-                warp_error=errors[number],
-                source_warp_error=errors[0],
-                long_warp_error=long_errors[number],
-                source_long_warp_error=long_errors[0],
+                warp_error=_mean(errors[number]),
+                source_warp_error=_mean(errors[0]),
+                long_warp_error=_mean(long_errors[number]),
+                source_long_warp_error=_mean(long_errors[0]),
                 compared=compared,
                 source_sharpness=source_sharpness,
+                by_region=measure_regions(errors[number], errors[0], self.regions),
             )
             for number, dream in enumerate(dreams, start=1)
         ]
@@ -233,17 +252,30 @@ def _flow_to(earlier: SourceAndDreams | None, source: np.ndarray) -> MaskedFlow 
     return MaskedFlow.estimate(to_gray(earlier[0]), to_gray(source))
 
 
-def _warp_errors(
+def _error_maps(
     flow: MaskedFlow | None, earlier: SourceAndDreams | None, pictures: SourceAndDreams
-) -> list[float]:
-    """Return E_warp of the source and of each dream along a flow; NaN where there is none."""
+) -> list[np.ndarray | None]:
+    """Return the error of the source and of each dream along a flow; None where there is none."""
     if flow is None or earlier is None:
-        return [math.nan] * len(pictures)
-    return [flow.warp_error(*pair) for pair in zip(earlier, pictures, strict=True)]
+        return [None] * len(pictures)
+    return [flow.error_map(*pair) for pair in zip(earlier, pictures, strict=True)]
+
+
+def _mean(errors: np.ndarray | None) -> float:
+    """Return E_warp of a map of errors: 0 where nothing can be compared, NaN without a map."""
+    if errors is None:
+        return math.nan
+    known = errors[~np.isnan(errors)]
+    return float(known.mean()) if known.size else 0.0
 
 
 def _measure_frame(
-    source: np.ndarray, dream: np.ndarray, *, cut: bool, **metrics: float
+    source: np.ndarray,
+    dream: np.ndarray,
+    *,
+    by_region: RegionalMetrics,
+    cut: bool,
+    **metrics: float,
 ) -> FrameMetrics:
     """Return the metrics of a dream, of which those between frames are given."""
     change = dream.astype(np.float32) - source
@@ -258,5 +290,6 @@ def _measure_frame(
         red=red,
         green=green,
         blue=blue,
+        by_region=by_region,
         **metrics,
     )

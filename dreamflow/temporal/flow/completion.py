@@ -16,8 +16,8 @@ from dreamflow.temporal.confidence import (
     photometric_consistency,
     uncompressed_mask,
 )
-from dreamflow.temporal.flow.estimators import reduce_for_flow, resize_flow
 from dreamflow.temporal.crops import shares_by_block
+from dreamflow.temporal.flow.estimators import reduce_for_flow, resize_flow
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import FlowPair, Motion
 from dreamflow.temporal.movers import find_movers
@@ -72,7 +72,8 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     """
     first, second = reduce_for_flow(before), reduce_for_flow(here)
     size = second.shape[:2]
-    backward = resize_flow(flow.backward, *size)
+    small = FlowPair(resize_flow(flow.backward, *size), resize_flow(flow.forward, *size))
+    backward = small.backward
     confidence = forward_backward_confidence(flow, gains)
     height, width = confidence.shape
     reduced = cv2.resize(confidence, size[::-1], interpolation=cv2.INTER_AREA)
@@ -80,13 +81,15 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     delta, tolerance = flow_delta(backward, known, first, second, gains)
     completed = backward + delta
     alike = photometric_consistency(first, second, completed, tolerance, gains)
+    movers = find_movers(small, first, second, gains)
     believed = np.maximum(reduced, alike) * uncompressed_mask(completed, gains)
+    believed = believed * (1 - movers.contradicted(completed))
     believed = cv2.resize(believed, (width, height), interpolation=cv2.INTER_LINEAR)
     full = flow.backward + resize_flow(delta, height, width)
     # Resized, the change of a flow that points far out is not all there is to it at its border.
     believed = believed * inside_frame(*flow_positions(full))
     motion = make_motion(full, believed, here.shape[0], here.shape[1], gains)
-    return replace(motion, movers=find_movers(flow, first, second, here.shape[:2], gains))
+    return replace(motion, movers=movers.to_masks(here.shape[:2], gains))
 
 
 def flow_delta(

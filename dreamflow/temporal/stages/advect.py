@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import resize_area
+from dreamflow.core.imaging.filters import grid_size, resize_area, resize_linear
 from dreamflow.core.imaging.warp import is_inside, warp
 from dreamflow.temporal.effort_controller import (
     decay_for,
@@ -36,7 +37,7 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         own_decay = 1 - (1 - decay) * settings.weights[number]
         residual = warp(dream.residual, motion.backward) * (motion.confidence * own_decay)
         age = warp(dream.age, motion.backward).clamp_(0, 1) * motion.confidence
-        ground, uncovered = advect_ground(dream, motion)
+        ground, uncovered = advect_ground(dream, motion, gains)
         if ground is not None and uncovered is not None:
             residual = torch.lerp(residual, ground.residual, uncovered)
             age = torch.lerp(age, ground.age, uncovered)
@@ -47,7 +48,9 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
     return replace(state, dreams=dreams)
 
 
-def advect_ground(dream: CarriedDream, motion: Motion) -> tuple[Ground | None, Tensor | None]:
+def advect_ground(
+    dream: CarriedDream, motion: Motion, gains: Gains
+) -> tuple[Ground | None, Tensor | None]:
     """Carry the dream of the ground along the camera's motion, under what moves.
 
     What began to move only now has been taken for ground so far: the dream there is its own, and of
@@ -61,13 +64,24 @@ def advect_ground(dream: CarriedDream, motion: Motion) -> tuple[Ground | None, T
     if movers is None:
         return None, None
     before = dream.ground or Ground(dream.residual, dream.age, torch.zeros_like(dream.age))
-    known = 1 - movers.before * (1 - before.hidden)
+    known = 1 - movers.before * (1 - widen(before.hidden, gains))
     residual = warp(before.residual * known, movers.camera)
     inside = is_inside(movers.camera)
     age = warp(before.age * known, movers.camera, "linear").clamp_(0, 1) * inside
     left = warp(movers.before, movers.camera, "linear") * inside
-    uncovered = left * (1 - movers.here) * (1 - motion.confidence)
+    uncovered = left * (1 - movers.core) * (1 - motion.confidence)
     return Ground(residual, age, movers.here), uncovered
+
+
+def widen(mask: Tensor, gains: Gains) -> Tensor:
+    """Return a mask (1, 1, H, W) that is 1 also beside where it was above 0.
+
+    The masks of one mover in two pairs of frames differ at its border, by less than this.
+    """
+    height, width = image_size(mask)
+    cells = grid_size(height, width, gains.mover_margin * max(height, width))
+    coarse = F.max_pool2d(resize_area(mask, cells), 3, stride=1, padding=1)
+    return resize_linear((coarse > 0.01).to(mask.dtype), (height, width))
 
 
 def advect_energy(energy: Tensor, motion: Motion, gains: Gains) -> Tensor:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.filters import resize_linear
-
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.crops import find_crops

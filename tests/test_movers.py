@@ -1,0 +1,228 @@
+"""What moves by itself: found, dreamed as strongly as the rest, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_texture, random_weights
+from temporal_scenes import (
+    GAINS,
+    SMALL_DREAM,
+    make_frames,
+    make_pan,
+    make_residual,
+    make_settings,
+    make_state,
+    make_uniform_motion,
+)
+from torch import Tensor
+
+from dreamflow.core.imaging.filters import gaussian_blur
+from dreamflow.core.tensors import picture_to_tensor
+from dreamflow.dream.objective import Objective
+from dreamflow.networks.caffe import googlenet
+from dreamflow.networks.network import Network
+from dreamflow.reports.coherence.regions import VACATED_AFTER_FRAMES, RegionFinder
+from dreamflow.temporal.camera import fit_camera, transform_positions
+from dreamflow.temporal.flow.completion import complete_flow
+from dreamflow.temporal.flow.estimators import estimate_dis
+from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.stages.advect import advect
+from dreamflow.temporal.stages.settle import settle
+from dreamflow.temporal.state import CarriedDream, state_from_tree, state_to_tree
+from dreamflow.temporal.step import begin, step
+
+HEIGHT, WIDTH, SIDE = 144, 288, 56
+TOP, FIRST_LEFT, SPEED = 48, 24, 8
+
+
+def mover_box(number: int, speed: int = SPEED) -> tuple[slice, slice]:
+    """Return where the square that moves is in a frame, (rows, columns)."""
+    left = FIRST_LEFT + speed * number
+    return slice(TOP, TOP + SIDE), slice(left, left + SIDE)
+
+
+def make_mover_scene(count: int, pan: int = 0, speed: int = SPEED) -> list[np.ndarray]:
+    """Return pictures of a textured square that crosses a textured ground, which may pan."""
+    ground = make_pan(count, pan or 1, 0, HEIGHT, WIDTH, seed=3)
+    square = 255 - make_texture(SIDE, SIDE, seed=7) // 3
+    pictures = [ground[n if pan else 0].copy() for n in range(count)]
+    for number, picture in enumerate(pictures):
+        picture[mover_box(number, speed)] = square
+    return pictures
+
+
+def motion_between(before: np.ndarray, here: np.ndarray) -> Motion:
+    """Return the motion of two pictures at full size."""
+    motion = complete_flow(estimate_dis(before, here), before, here, GAINS)
+    return motion.resized((HEIGHT, WIDTH))
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return googlenet.build_googlenet(random_weights())
+
+
+@pytest.mark.parametrize("pan", [0, 2])
+def test_what_moves_against_the_camera_is_found_on_both_frames(pan: int) -> None:
+    before, here = make_mover_scene(4, pan)[2:]
+    movers = motion_between(before, here).movers
+    assert movers is not None
+    for mask, box in ((movers.before, mover_box(2)), (movers.here, mover_box(3))):
+        found, square = mask[0, 0].numpy() > 0.5, np.zeros((HEIGHT, WIDTH), bool)
+        square[box] = True
+        assert found[square].mean() > 0.9
+        assert found[~square].mean() < 0.1
+    still = ~(movers.here[0, 0].numpy() > 0.01)
+    camera = movers.camera[0].numpy()[:, still]
+    np.testing.assert_allclose(camera.mean(axis=1), (-pan, 0), atol=0.2)
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0, 0), (3, -2), (7, 0)])
+def test_in_a_pan_nothing_moves_by_itself(dx: int, dy: int) -> None:
+    before, here = make_pan(2, dx, dy, HEIGHT, WIDTH)
+    assert motion_between(before, here).movers is None
+
+
+def test_flow_that_means_nothing_is_no_mover() -> None:
+    rng = np.random.default_rng(0)
+    sky = [np.full((HEIGHT, WIDTH, 3), 180, np.uint8) for _ in range(2)]
+    noisy = [np.clip(s + rng.normal(0, 1.5, s.shape), 0, 255).astype(np.uint8) for s in sky]
+    assert motion_between(*noisy).movers is None
+
+
+def test_the_camera_is_the_motion_of_most() -> None:
+    y, x = np.mgrid[0:90, 0:120].astype(np.float32)
+    flow = np.stack([0.02 * x - 0.01 * y + 1.5, 0.01 * x + 0.02 * y - 2], axis=-1)
+    flow[20:50, 30:70] += 9
+    there_x, there_y = transform_positions(fit_camera(flow), 90, 120)
+    outside = np.ones((90, 120), bool)
+    outside[20:50, 30:70] = False
+    np.testing.assert_allclose((there_x - x)[outside], flow[..., 0][outside], atol=0.05)
+    np.testing.assert_allclose((there_y - y)[outside], flow[..., 1][outside], atol=0.05)
+    assert np.array_equal(fit_camera(np.full((9, 9, 2), np.nan, np.float32)), np.eye(2, 3))
+
+
+def carry_through(pictures: list[np.ndarray], residual: Tensor, with_movers: bool = True) -> Tensor:
+    """Return what becomes of a residual over a scene where nothing is dreamed on."""
+    settings = make_settings(carry=CarryOptions(decay=1, stability=1, firmness=0))
+    state = make_state(CarriedDream.begin(residual, GAINS))
+    for before, here in itertools.pairwise(pictures):
+        motion = motion_between(before, here)
+        motion = motion if with_movers else replace(motion, movers=None)
+        state = advect(state, motion, settings, GAINS)
+        state = settle(state, state.dreams[0].residual, settings, GAINS)
+    return state.dreams[0].residual
+
+
+def test_the_ground_keeps_its_dream_under_what_passes_over_it() -> None:
+    pictures, last = make_mover_scene(19), mover_box(18)[1].start
+    residual = gaussian_blur(make_residual(HEIGHT, WIDTH), 2.0)
+    # In view at first, then hidden, and in view again.
+    passed = np.s_[..., TOP + 8 : TOP + SIDE - 8, mover_box(0)[1].stop + 24 : last - 12]
+    with_memory, without = (
+        float((carry_through(pictures, residual, movers) - residual)[passed].abs().mean())
+        for movers in (True, False)
+    )
+    assert with_memory < 0.75 * without
+
+
+def test_what_a_mover_hid_from_the_start_begins_from_nothing() -> None:
+    pictures = make_mover_scene(16)
+    residual = torch.zeros(1, 3, HEIGHT, WIDTH)
+    residual[..., mover_box(0)[0], mover_box(0)[1]] = 0.3  # the mover's own dream
+    carried = carry_through(pictures, residual)
+    behind = carried[..., TOP + 6 : TOP + SIDE - 6, FIRST_LEFT + 6 : FIRST_LEFT + SIDE - 6]
+    with_it = carried[..., mover_box(15)[0], mover_box(15)[1]]
+    assert float(behind.abs().mean()) < 0.03, "its dream does not stay where it was"
+    assert float(with_it.mean()) > 0.15, "it takes it along"
+
+
+def test_what_stops_keeps_its_dream() -> None:
+    moving, stopped = make_mover_scene(6), make_mover_scene(6)[5]
+    pictures = [*moving, stopped, stopped, stopped]
+    residual = torch.zeros(1, 3, HEIGHT, WIDTH)
+    residual[..., mover_box(0)[0], mover_box(0)[1]] = 0.3
+    carried = carry_through(pictures, residual)
+    assert float(carried[..., mover_box(5)[0], mover_box(5)[1]].mean()) > 0.15
+
+
+def test_what_moves_is_dreamed_on_more_than_without_the_gain(network: Network) -> None:
+    frames = make_frames(make_mover_scene(6))
+    objective = Objective.parse(network, ("conv2/3x3",))
+    settings = make_settings(objective)
+    gained: list[float] = []
+    for newness in (0.0, 1.0):
+        gains = replace(GAINS, mover_newness=newness)
+        state = begin(picture_to_tensor(frames[0].picture), settings, gains, (0, 0)).state
+        dream = torch.zeros(())
+        for before, here in itertools.pairwise(frames):
+            source = picture_to_tensor(here.picture)
+            motion = motion_between(before.picture, here.picture)
+            result = step(state, source, motion, settings, gains, (0, here.index))
+            state, dream = result.state, result.dream
+        box = mover_box(5)
+        energy = objective.measure_map(dream)
+        own = objective.measure_map(picture_to_tensor(frames[5].picture))
+        assert energy is not None
+        assert own is not None
+        scale = energy.shape[3] / WIDTH
+        rows, columns = (slice(round(s.start * scale), round(s.stop * scale)) for s in box)
+        gained.append(float((energy - own)[..., rows, columns].mean()))
+    assert gained[1] > 1.1 * gained[0]
+
+
+def test_meta_device_carries_the_ground(network: Network) -> None:
+    meta = torch.device("meta")
+    on_meta = googlenet.build_googlenet(random_weights()).to(meta, torch.float32)
+    settings = make_settings(Objective.parse(on_meta, ("conv2/3x3",)), dream=SMALL_DREAM)
+    pictures = make_mover_scene(3)
+    state = begin(torch.empty(1, 3, HEIGHT, WIDTH, device=meta), settings, GAINS, (0, 0)).state
+    motion = motion_between(*pictures[:2]).to(meta)
+    result = step(state, torch.empty(1, 3, HEIGHT, WIDTH, device=meta), motion, settings, GAINS,
+                  (0, 1))  # fmt: skip
+    ground = result.state.dreams[0].ground
+    assert ground is not None
+    assert ground.residual.device.type == "meta"
+    assert result.trace.crops == 1
+
+
+def test_a_state_with_a_hidden_ground_is_written_and_read_again() -> None:
+    before, here = make_mover_scene(2)
+    settings = make_settings()
+    state = make_state(CarriedDream.begin(make_residual(HEIGHT, WIDTH), GAINS))
+    state = advect(state, motion_between(before, here), settings, GAINS)
+    again = state_from_tree(state_to_tree(state), torch.device("cpu"))
+    ground, same = state.dreams[0].ground, again.dreams[0].ground
+    assert ground is not None
+    assert same is not None
+    for name in ("residual", "age", "hidden"):
+        assert torch.equal(getattr(ground, name), getattr(same, name))
+    still = advect(again, make_uniform_motion(0, 0, HEIGHT, WIDTH), settings, GAINS)
+    assert still.dreams[0].ground is None, "where nothing moves nothing more is kept"
+
+
+# --- the regions that a dream is judged by
+
+
+def test_regions_of_a_source_are_what_moves_and_what_it_left() -> None:
+    pictures = make_mover_scene(VACATED_AFTER_FRAMES + 2, speed=6)
+    finder, regions = RegionFinder(), None
+    previous: np.ndarray | None = None
+    for picture in pictures:
+        flow = None if previous is None else estimate_dis(previous, picture).backward
+        regions, previous = finder(picture, flow), picture
+    assert regions is not None
+    last = VACATED_AFTER_FRAMES + 1
+    assert regions.moving[mover_box(last, 6)].mean() > 0.9
+    left = np.zeros((HEIGHT, WIDTH), bool)
+    left[TOP + 4 : TOP + SIDE - 4, mover_box(1, 6)[1].start : mover_box(1, 6)[1].stop] = True
+    assert regions.vacated[left].mean() > 0.6
+    assert regions.vacated[~left].mean() < 0.1
+    assert not (regions.vacated & regions.moving).any()
+    assert not finder(pictures[0], None).vacated.any(), "a new shot knows nothing of the last"
