@@ -189,10 +189,17 @@ class Gains:
         0.009, "of longer side", 0, 0.2, "smaller movers, in width, are left out"
     )
     mover_newness: float = gain(
-        0.4, "1", 0, 1, "what moves counts as new by this much: dream forms are lost on it"
+        0.3,
+        "1",
+        0,
+        1,
+        "newness of what moves = mover_newness + (1 - mover_newness) * missing amplitude",
     )
     mover_hole: float = gain(
         0.05, "of longer side", 0, 0.5, "holes in what moves are closed up to this width"
+    )
+    camera_min_share: float = gain(
+        0.55, "1", 0, 1, "the ground is remembered where the camera moves this share of the frame"
     )
     mover_margin: float = gain(
         0.0125, "of longer side", 0, 0.2, "width of the margin around what moves"

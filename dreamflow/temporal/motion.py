@@ -48,6 +48,8 @@ class MoverMasks:
         camera: float32 (1, 2, H, W), the camera's backward flow, (dx, dy) in pixels.
         shares: float32 (rows, columns) on the host: share of each block of the current frame that
             moves.
+        knows_ground: Whether the camera's motion explains enough of the frame to carry the ground
+            along it.
     """
 
     core: Tensor
@@ -55,6 +57,7 @@ class MoverMasks:
     before: Tensor
     camera: Tensor
     shares: np.ndarray
+    knows_ground: bool = True
 
     def to(self, device: torch.device) -> MoverMasks:
         """Return the masks on a device."""

@@ -12,10 +12,8 @@ from dreamflow.core.opencv import cv2
 from dreamflow.temporal.camera import fit_camera, transform_positions
 from dreamflow.temporal.confidence import (
     check_consistency,
-    flow_positions,
     inside_frame,
     photometric_consistency,
-    sample_linear,
 )
 from dreamflow.temporal.crops import shares_by_block
 from dreamflow.temporal.gains import Gains
@@ -30,22 +28,13 @@ class Movers:
         here: uint8 (H, W), 1 where something moves by itself, on the current frame.
         before: The same on the previous frame.
         camera: float32 (H, W, 2), the camera's backward flow, (dx, dy) in pixels.
+        camera_share: Share of the current frame whose flow is the camera's.
     """
 
     here: np.ndarray
     before: np.ndarray
     camera: np.ndarray
-
-    def contradicted(self, backward: np.ndarray) -> np.ndarray:
-        """Return where ground has its flow from something that moves: float32 (H, W) in [0, 1].
-
-        Flow is smooth: behind a mover some of the ground that it uncovers is given its motion.
-
-        Args:
-            backward: float32 (H, W, 2).
-        """
-        source = sample_linear(self.before.astype(np.float32), *flow_positions(backward))
-        return source * (1 - self.here)
+    camera_share: float
 
     def to_masks(self, frame_size: tuple[int, int], gains: Gains) -> MoverMasks | None:
         """Return the masks of the temporal step, on the CPU; None where nothing moves.
@@ -63,6 +52,7 @@ class Movers:
             before=torch.from_numpy(before)[None, None],
             camera=as_tensor(self.camera),
             shares=shares_by_block((here > 0.5).astype(np.float32), *frame_size, gains),
+            knows_ground=self.camera_share >= gains.camera_min_share,
         )
 
 
@@ -77,7 +67,9 @@ def find_movers(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: Gai
     """
     on_here, camera = find_movers_one_way(flow, here, before, gains)
     on_before, _ = find_movers_one_way(flow.reversed, before, here, gains)
-    return Movers(on_here, on_before, camera)
+    own_motion = np.linalg.norm(flow.backward - camera, axis=-1)
+    with_camera = own_motion <= gains.mover_motion * max(own_motion.shape)
+    return Movers(on_here, on_before, camera, float(with_camera.mean()))
 
 
 def find_movers_one_way(

@@ -155,7 +155,7 @@ def _dream_on(
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
     strength = state.strength_by_area(settings.weights, gains)
     with clock.stage("fill"):
-        image, crops = fill(image, frame, state, motion, settings, gains, key)
+        image, crops = fill(image, frame, state, strength, motion, settings, gains, key)
     with clock.stage("regrow"):
         image, regrown = regrow(image, frame, state, strength, settings, gains, key)
     with clock.stage("refine"):

@@ -83,7 +83,6 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     alike = photometric_consistency(first, second, completed, tolerance, gains)
     movers = find_movers(small, first, second, gains)
     believed = np.maximum(reduced, alike) * uncompressed_mask(completed, gains)
-    believed = believed * (1 - movers.contradicted(completed))
     believed = cv2.resize(believed, (width, height), interpolation=cv2.INTER_LINEAR)
     full = flow.backward + resize_flow(delta, height, width)
     # Resized, the change of a flow that points far out is not all there is to it at its border.

@@ -61,7 +61,7 @@ def advect_ground(
         something that hid it has just gone).
     """
     movers = motion.movers
-    if movers is None:
+    if movers is None or not movers.knows_ground:
         return None, None
     before = dream.ground or Ground(dream.residual, dream.age, torch.zeros_like(dream.age))
     known = 1 - movers.before * (1 - widen(before.hidden, gains))

@@ -13,6 +13,7 @@ from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.crops import find_crops
 from dreamflow.temporal.effort_controller import (
     duration_in_frames,
+    missing_forms,
 )
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion
@@ -25,12 +26,15 @@ def fill(
     image: Tensor,
     frame: Tensor,
     state: DreamState,
+    strength: list[Tensor],
     motion: Motion,
     settings: StepSettings,
     gains: Gains,
     key: Key,
 ) -> tuple[Tensor, int]:
     """Dream with large steps where the scene came into view, on crops that hold such areas.
+
+    What moves loses forms in every frame: it counts as new in part, more so where it is weak.
 
     Returns:
         (image, number of crops).
@@ -44,7 +48,9 @@ def fill(
     new = state.newness(gains)
     if motion.movers is not None and gains.mover_newness > 0:
         moving = resize_linear(motion.movers.here, (height, width))
-        new = torch.maximum(new, moving * gains.mover_newness)
+        missing = resize_linear(missing_forms(strength), (height, width))
+        least = gains.mover_newness
+        new = torch.maximum(new, moving * (least + (1 - least) * missing))
         shares = (shares + motion.movers.shares).clip(0, 1)
     crops = find_crops(shares, height, width, settings.objective.min_side_px, gains)
     if not plan or not crops:
