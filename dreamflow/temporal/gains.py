@@ -175,7 +175,7 @@ class Gains:
         0.05, "1", 0, 1, "share of young areas above which all carry_iterations are made"
     )
     young_below_overshoot: float = gain(
-        1.05, "1", 0, 10, "and only while overshoot is lower: the whole is not to grow for a part"
+        1.25, "1", 0, 10, "and only while overshoot is lower: the whole is not to grow for a part"
     )
     young_step: float = gain(
         1.5, "of carry_step", 0, 16, "step at age 0; it falls with (1 - age) ** 2"
