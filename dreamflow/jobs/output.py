@@ -94,7 +94,7 @@ def open_segment_writer(
         folder: Path, container: ContainerFormat | None, encode: EncodeOptions
     ) -> SegmentWriter:
         if container is None:
-            return PictureSegmentWriter(folder, metadata["record"])
+            return PictureSegmentWriter(folder, spec, metadata["record"])
         return VideoSegmentWriter(folder, container, spec, encode, metadata["chunk"], times)
 
     segments = open_writer_in(folder, container, encode)

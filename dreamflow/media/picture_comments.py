@@ -14,6 +14,8 @@ IMAGE_DESCRIPTION_TAG = 270
 """Tag number of ImageDescription in EXIF and TIFF."""
 VP8X_EXIF_FLAG = 0x08
 """Bit of the VP8X chunk's flags that says that a WebP holds EXIF data (RFC 9649, 2.7.1)."""
+RIFF_HEADER_BYTES = 12
+"""Bytes of a WebP file before its first chunk."""
 GIF_EXTENSION, GIF_COMMENT_LABEL = b"\x21", b"\xfe"
 """First bytes of a comment extension (GIF89a specification, section 24)."""
 GIF_HEADER_BYTES = 13
@@ -68,8 +70,15 @@ def add_gif_comment(path: Path, text: str) -> None:
 
 
 def add_webp_comment(path: Path, text: str) -> None:
-    """Append a comment to an animated WebP file, as an EXIF chunk (RFC 9649, 2.7)."""
+    """Append a comment to a WebP file without transparency, as an EXIF chunk (RFC 9649, 2.7)."""
     content, exif = bytearray(path.read_bytes()), _exif_description(text)
+    if not content.startswith(
+        b"VP8X", RIFF_HEADER_BYTES
+    ):  # a file of one frame lacks the header of extended ones
+        with Image.open(path) as image:
+            sides = [(side - 1).to_bytes(3, "little") for side in image.size]
+        header = b"VP8X" + (10).to_bytes(4, "little") + bytes(4) + b"".join(sides)
+        content[RIFF_HEADER_BYTES:RIFF_HEADER_BYTES] = header
     exif += b"\0" * (len(exif) % 2)
     content[20] |= VP8X_EXIF_FLAG
     content += b"EXIF" + len(exif).to_bytes(4, "little") + exif

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
+from dreamflow.core.errors import DreamFlowWarning, named
 from dreamflow.core.frames import Frame
 from dreamflow.media.atomic_file import make_write_error, sync_to_disk
 from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
@@ -28,8 +30,9 @@ class PictureSegmentWriter:
         pictures_folder: The folder of the PNGs.
     """
 
-    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
         self.frames = 0
+        self._spec = output_spec
         self.pictures_folder = folder / "frames"
         self._comment = format_record_comment(record) if record else ""
         self._synced_frames = 0
@@ -89,7 +92,17 @@ class PictureSegmentWriter:
         return number
 
     def warn_of_changes(self) -> None:
-        """Warn of nothing: PNGs hold frames as they are."""
+        """Warn of frames that come unevenly, or are held at the end: PNGs have no times."""
+        spec = self._spec
+        is_held = spec.length >= (spec.frames + 1) / spec.rate
+        if is_held or not spec.constant_rate:
+            what = "how long its last frame is held" if spec.constant_rate else "the frames' times"
+            warnings.warn(
+                f"a folder of PNGs does not keep {what}; set {named('fps')} to repeat frames "
+                "instead",
+                DreamFlowWarning,
+                2,
+            )
 
     def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
         """Make a folder of the pictures, with the settings in it.

@@ -15,7 +15,7 @@ from dreamflow.core.errors import MediaError
 from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.output_spec import Chapter
-from dreamflow.media.read.frame_rate import detect_frame_rate
+from dreamflow.media.read.frame_rate import detect_frame_rate, find_length
 from dreamflow.media.read.video.orientation import read_orientation
 from dreamflow.media.read.video.packet_scan import declared_frame_count, scan_packets
 from dreamflow.media.read.video.video_info import VideoInfo, transparency_note
@@ -58,9 +58,7 @@ def _probe_container(path: Path, container: av.container.InputContainer) -> Vide
     rate, constant = detect_frame_rate(
         timestamps, time_base, _declared_rates(stream), scan.last_duration
     )
-    length = int(timestamps[-1]) * time_base + (scan.last_duration * time_base or 1 / rate)
-    if constant:
-        length = len(timestamps) / rate
+    length = find_length(timestamps, time_base, rate, constant, scan.last_duration)
     container_start = (container.start_time or 0) * CONTAINER_TIME_BASE
     missing = max(0, round(scan.missing_s * rate)) if scan.missing_s > MIN_MISSING_S else 0
     start = max(Fraction(0), int(scan.timestamps[0]) * time_base - container_start)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 
-from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.output_spec import Chapter
 
 CHAPTER_UNITS_PER_S = 1000
 
 
-def format_chapters(output_spec: OutputSpec, frames: int, start_offset: Fraction) -> str:
+def format_chapters(chapters: Iterable[Chapter], end: Fraction, start_offset: Fraction) -> str:
     """Return the chapters of an output as a file of FFmpeg's metadata format.
 
     Args:
-        output_spec: The output, with its chapters.
-        frames: Number of frames that it has; chapters behind them are left out.
+        chapters: The chapters.
+        end: Seconds from the first frame to the end of the last; chapters behind are left out.
         start_offset: Seconds from the start of the file to its first frame.
     """
-    end = output_spec.duration_of(frames)
     lines = [";FFMETADATA1"]
-    for chapter in output_spec.chapters:
+    for chapter in chapters:
         if chapter.begin < end:
             span = (chapter.begin, min(chapter.end, end))
             start, stop = (round(CHAPTER_UNITS_PER_S * (time + start_offset)) for time in span)

@@ -13,12 +13,16 @@ from dreamflow.media.atomic_file import DISK_FULL_MESSAGE, part_path
 from dreamflow.media.embedded_settings import format_record_comment
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write import ffmpeg
-from dreamflow.media.write.chapters import format_chapters
+from dreamflow.media.write.frame_times import FrameTimes
+from dreamflow.media.write.tracks.chapters import format_chapters
+
+TIMESTAMP_TOLERANCE_S = Fraction(1, 2000)
+"""Seconds by which a frame's time stamp may differ from its time: half of Matroska's unit."""
 
 
 def mux_tracks(
     joined: Path,
-    frames: int,
+    times: FrameTimes,
     target: Path,
     muxer_options: Sequence[str],
     output_spec: OutputSpec,
@@ -32,7 +36,7 @@ def mux_tracks(
 
     Args:
         joined: The video stream.
-        frames: Number of its frames.
+        times: When its frames are shown.
         target: The file to write.
         muxer_options: ffmpeg's options of the file.
         output_spec: Timing, source of the sound, and chapters.
@@ -51,7 +55,7 @@ def mux_tracks(
         for number, (track_options, _) in enumerate(attempts, start=1):
             try:
                 arguments = mux_arguments(
-                    joined, frames, chapters, output_spec, record, track_options
+                    joined, times, chapters, output_spec, record, track_options
                 )
                 ffmpeg.run_ffmpeg_command(
                     [*arguments, *muxer_options, str(target.absolute())], f"finishing {target.name}"
@@ -67,7 +71,7 @@ def mux_tracks(
 
 def mux_arguments(
     joined: Path,
-    frames: int,
+    times: FrameTimes,
     chapters: Path,
     output_spec: OutputSpec,
     record: dict[str, Any],
@@ -77,16 +81,16 @@ def mux_arguments(
 
     Args:
         joined: The video stream.
-        frames: Number of its frames.
+        times: When its frames are shown.
         chapters: A file to write the chapters to, where there are any.
         output_spec: Timing, source of the sound, and chapters.
         record: Settings to embed; {} for none.
         track_options: Options that map sound and subtitles; none leaves them out.
     """
     sound = output_spec.sound if track_options else None
-    cuts_tracks = sound is not None and (sound.ends_early or frames < output_spec.frames)
+    cuts_tracks = sound is not None and (sound.ends_early or len(times.starts) < output_spec.frames)
     start_offset = sound.start if sound and sound.begin == 0 else Fraction(0)
-    duration = ("-t", format_seconds(output_spec.duration_of(frames) + start_offset))
+    duration = ("-t", format_seconds(times.end + start_offset))
     arguments: list[str] = []
     if start_offset:
         arguments += ["-itsoffset", format_seconds(start_offset)]
@@ -99,11 +103,14 @@ def mux_arguments(
         arguments += ["-i", str(sound.path.absolute())]
     chapters_input = "-1"
     if output_spec.chapters:
-        chapters.write_text(format_chapters(output_spec, frames, start_offset), encoding="utf-8")
+        chapters.write_text(
+            format_chapters(output_spec.chapters, times.end, start_offset), encoding="utf-8"
+        )
         arguments += ["-f", "ffmetadata", "-i", str(chapters.absolute())]
         chapters_input = "2" if sound else "1"
     # Sound from before the first frame would delay the picture.
     arguments += ["-map", "0:v", *track_options, "-copypriorss:a", "0", "-c:v", "copy"]
+    arguments += ["-bsf:v", _hold_last_frame(times, start_offset)]
     arguments += ["-map_metadata:g", "-1", "-map_chapters", chapters_input, "-strict", "-1"]
     if sound and sound.subtitle_codecs and cuts_tracks:
         arguments += duration
@@ -115,3 +122,14 @@ def mux_arguments(
 def format_seconds(time: Fraction) -> str:
     """Return a time as ffmpeg reads it, to the microsecond."""
     return f"{float(time):.6f}"
+
+
+def _hold_last_frame(times: FrameTimes, start_offset: Fraction) -> str:
+    """Return the bitstream filter that lets the last frame last to the end.
+
+    MP4 keeps durations in decoding order, so there the last packet must last as long.
+    """
+    last_start = format_seconds(times.starts[-1] + start_offset - TIMESTAMP_TOLERANCE_S)
+    end = format_seconds(times.end + start_offset)
+    is_last = f"gte(PTS*TB\\,{last_start})+eq(N\\,{len(times.starts) - 1})"
+    return f"setts=pts=PTS:dts=DTS:duration=if({is_last}\\,{end}/TB-PTS\\,DURATION)"
