@@ -185,8 +185,9 @@ def test_an_unfinished_film_lasts_as_long_as_its_frames(tmp_path: Path, uneven_f
 
     with pytest.raises(ZeroDivisionError):
         write_video(tmp_path / "out.mp4", stop_after_70(), clip)
-    out, frames = finish_job(job_folder_path(tmp_path / "out.mp4"))
-    assert frames == 70
+    out = tmp_path / "out.mp4"
+    finish_job(job_folder_path(out))
+    assert len(open_clip(out)) == 70
     assert shown_length(out) == pytest.approx(float(clip.info.frame_time(69) + 1 / clip.rate))
 
 

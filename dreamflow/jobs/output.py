@@ -19,6 +19,7 @@ from dreamflow.jobs.storage.folder import (
 )
 from dreamflow.jobs.storage.publish import (
     PLATE_FOLDER,
+    check_unclaimed,
     count_published_frames,
     is_plate_published,
     publish_output,
@@ -141,6 +142,8 @@ def finish_output(
     spec: OutputSpec,
     record: dict[str, Any],
     ends_job: bool = True,
+    *,
+    overwrite: bool,
 ) -> None:
     """Make the output of a job's frames and publish it, with its settings beside it.
 
@@ -151,6 +154,7 @@ def finish_output(
         spec: Size, timing and sound of the frames.
         record: The settings.
         ends_job: Whether the job's folder is removed afterwards.
+        overwrite: Whether an output that exists by now may be replaced.
 
     Raises:
         OutputError: It cannot be made or published; nothing outside of the folder has changed then.
@@ -173,10 +177,12 @@ def finish_output(
         part.replace(staged)
         if ends_job:
             folder.mark_publishing(segments.frames)
+    complete = {path: output for path, output in output_by_staged.items() if path.exists()}
+    for path, output in complete.items():
+        check_unclaimed(path, output, overwrite)
     with defer_interrupt(raise_after=False):
-        for path, output in output_by_staged.items():
-            if path.exists():
-                publish_output(path, output)
+        for path, output in complete.items():
+            publish_output(path, output, overwrite)
         add_sidecar(out, record)
         if ends_job:
             folder.remove()
