@@ -36,7 +36,7 @@ def count_published_frames(out: Path) -> int:
         OutputError: The job cannot be read.
     """
     folder = job_folder_path(out)
-    is_published = not staged_output_path(folder, out).exists() and out.exists()
+    is_published = _is_published(staged_output_path(folder, out), out)
     return read_publishing_frames(folder) if is_published else 0
 
 
@@ -44,7 +44,12 @@ def is_plate_published(plate: Path, out: Path) -> bool:
     """Return whether the plate of an output is published while its job's folder remains."""
     folder = job_folder_path(out)
     staged = staged_output_path(folder / PLATE_FOLDER, plate)
-    return not staged.exists() and plate.exists() and read_publishing_frames(folder) > 0
+    return _is_published(staged, plate) and read_publishing_frames(folder) > 0
+
+
+def _is_published(staged: Path, target: Path) -> bool:
+    """Return whether an output has its name; a kill may have left its other one too."""
+    return target.exists() and (not staged.exists() or target.samefile(staged))
 
 
 def check_unclaimed(staged: Path, target: Path, overwrite: bool) -> None:
@@ -56,8 +61,12 @@ def check_unclaimed(staged: Path, target: Path, overwrite: bool) -> None:
         overwrite: Whether what has the name may be replaced.
 
     Raises:
-        OutputError: Something has it that may not be replaced.
+        OutputError: Something has it that may not be replaced, or a folder of that name holds other
+            files.
     """
+    if target.is_dir():
+        # Files that were put there while the render ran are not deleted.
+        check_only_output_files(target)
     if overwrite or not target.exists():
         return
     if target.is_dir() and staged.is_dir() and not any(target.iterdir()):
@@ -80,9 +89,6 @@ def publish_output(staged: Path, target: Path, overwrite: bool) -> None:
     """
     near_target = target.with_name(f"{PART_PREFIX}{target.name}")
     try:
-        if target.is_dir():
-            # Files that were put there while the render ran are not deleted.
-            check_only_output_files(target)
         check_unclaimed(staged, target, overwrite)
         try:
             _place(staged, target, overwrite)
