@@ -234,8 +234,8 @@ def test_a_span_has_its_own_subtitles_and_chapters(
     out = copy_clip(clip, tmp_path / f"out{suffix}")
     assert read_tracks(out)[2] == [(0, 2, "Noon = #2; 3\\4"), (2, 2.48, "Dusk")]
     subtitles = read_subtitles(out)
-    assert [text for _, text in subtitles] == ["two", "three"]
-    assert [at for at, _ in subtitles] == pytest.approx([0.5, 1.5], abs=0.02)
+    assert [text for _, text in subtitles] == ["one", "two", "three"], "one is shown until 1.3 s"
+    assert [at for at, _ in subtitles] == pytest.approx([0, 0.5, 1.5], abs=0.02)
 
 
 def test_subtitles_without_sound(tmp_path: Path, tracks_video: Path) -> None:
@@ -251,7 +251,7 @@ def test_unsupported_subtitles_are_left_out_with_a_warning(
 ) -> None:
     clip = open_clip(tracks_video, end="2")
     sound = Sound(tracks_video, (), ends_early=True, subtitle_codecs=("hdmv_pgs_subtitle",))
-    spec = replace(clip.output_spec, sound=sound)
+    spec = replace(clip.output_spec, sound=sound, chapters=())
     with pytest.warns(DreamFlowWarning, match=r"cannot hold hdmv_pgs_subtitle subtitles: left out"):
         write_video(tmp_path / "out.mp4", clip, spec)
     assert probe_video(tmp_path / "out.mp4").subtitle_codecs == ()

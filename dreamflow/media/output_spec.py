@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from dreamflow.media.source_extras import SourceExtras
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -54,6 +56,7 @@ class OutputSpec:
         sound: Sound and subtitles, or None.
         sources: Files and folders that the output must not replace.
         chapters: Chapters of the frames that are written.
+        extras: What else of the source goes with the frames, or None.
     """
 
     width: int
@@ -66,6 +69,7 @@ class OutputSpec:
     sound: Sound | None = None
     sources: tuple[Path, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    extras: SourceExtras | None = None
 
     @classmethod
     def at_constant_rate(
@@ -96,7 +100,8 @@ class OutputSpec:
         chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
         sources = [str(path.absolute()) for path in self.sources]
         plain |= {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
-        return plain | {"chapters": chapters}
+        extras = self.extras and self.extras.to_dict()
+        return plain | {"chapters": chapters, "extras": extras}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> OutputSpec:
@@ -115,6 +120,8 @@ class OutputSpec:
                 Chapter(Fraction(begin), Fraction(end), title)
                 for begin, end, title in plain["chapters"]
             ),
+            # Jobs of older versions lack them.
+            extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
         )
 
 

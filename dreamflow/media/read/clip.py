@@ -6,6 +6,7 @@ import copy
 import itertools
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,7 +26,10 @@ from dreamflow.media.read.picture_folder import PictureFolderInfo, read_picture_
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.resample import resample_frames
 from dreamflow.media.read.video.decoder_choice import read_video
+from dreamflow.media.read.video.extras import read_source_extras
 from dreamflow.media.resize import resize_picture
+from dreamflow.media.source_extras import SourceExtras
+from dreamflow.media.timecode_track import shift_timecode
 
 
 class Clip:
@@ -159,7 +163,16 @@ class Clip:
             sound,
             tuple(self.source_paths),
             self._trim_chapters(),
+            self._shift_extras(),
         )
+
+    def _shift_extras(self) -> SourceExtras | None:
+        """Return the extras of a film, with the time code of the first frame taken."""
+        if isinstance(self.info, PictureFolderInfo):
+            return None
+        extras = read_source_extras(self.path)
+        timecode = shift_timecode(extras.timecode, self.info.rate, self.start_time, self.rate)
+        return replace(extras, timecode=timecode)
 
     def _trim_chapters(self) -> tuple[Chapter, ...]:
         """Return the chapters of the frames taken, cut to them, in time from the first."""

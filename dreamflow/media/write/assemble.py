@@ -13,7 +13,7 @@ from dreamflow.media.write.animation.encode_animation import make_gif, make_webp
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.frame_times import find_frame_times
 from dreamflow.media.write.join_segments import join_segments
-from dreamflow.media.write.tracks.mux import mux_tracks
+from dreamflow.media.write.tracks.mux import MuxedOutput, mux_tracks
 from dreamflow.media.write.tracks.sound import sound_options
 from dreamflow.media.write.tracks.subtitles import subtitle_options
 from dreamflow.media.write.verify_output import verify_animation, verify_video
@@ -47,8 +47,10 @@ def assemble_output(
     joined = part_path(target.with_name(f"joined{segments[0].suffix}"))
     try:
         times = find_frame_times(join_segments(segments, joined), output_spec)
-        sound = sound_options(container_format, output_spec)
-        subtitles = subtitle_options(container_format, output_spec)
+        if not container_format.codecs:
+            # They warn of what an animated picture lacks.
+            sound_options(container_format, output_spec)
+            subtitle_options(container_format, output_spec)
         if container_format.suffix == ".gif":
             verify_video(target, make_gif(joined, times, target, output_spec, record))
         elif container_format.suffix == ".webp":
@@ -57,7 +59,8 @@ def assemble_output(
         else:
             codec_options = container_format.video_encoding(encode).muxer_options
             muxer_options = [*codec_options, *container_format.muxer_options]
-            mux_tracks(joined, times, target, muxer_options, output_spec, record, sound, subtitles)
+            output = MuxedOutput(joined, times, container_format, output_spec, record)
+            mux_tracks(output, target, muxer_options)
             verify_video(target, frames)
         sync_to_disk(target)
     finally:

@@ -15,6 +15,7 @@ from dreamflow.media.embedded_settings import format_record_comment, write_sidec
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.stills import write_picture
 from dreamflow.media.write.segments import make_missing_frames_error
+from dreamflow.media.write.tracks.extras import warn_of_lost_extras
 
 
 def frame_file_name(number: int) -> str:
@@ -92,8 +93,9 @@ class PictureSegmentWriter:
         return number
 
     def warn_of_changes(self) -> None:
-        """Warn of frames that come unevenly, or are held at the end: PNGs have no times."""
+        """Warn of what PNGs do not hold: tags, frames that come unevenly or are held at the end."""
         spec = self._spec
+        warn_of_lost_extras("", "a folder of PNGs", spec)
         is_held = spec.length >= (spec.frames + 1) / spec.rate
         if is_held or not spec.constant_rate:
             what = "how long its last frame is held" if spec.constant_rate else "the frames' times"

@@ -28,6 +28,7 @@ from dreamflow.media.write.encode_segment import encode_segment
 from dreamflow.media.write.even_sides import round_up_to_even
 from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE
 from dreamflow.media.write.raw_frames import RawFrameFile
+from dreamflow.media.write.tracks.extras import warn_of_lost_extras
 
 MAX_SEGMENT_FRAMES = 240
 """Frames of a segment. Each begins with a key frame, which shows as a slight pulse in still scenes
@@ -133,8 +134,10 @@ class VideoSegmentWriter:
         self._is_cancelled = False
 
     def warn_of_changes(self) -> None:
-        """Warn of padded sides, and of an animated picture that is too fast."""
+        """Warn of what is left out, of padded sides, and of an animation that is too fast."""
         spec, encoding = self._spec, self._video_encoding
+        suffix = self._container_format.suffix
+        warn_of_lost_extras(suffix, f"a {suffix}", spec)
         width, height = round_up_to_even(spec.width, spec.height)
         if encoding.needs_even_sides and (width, height) != (spec.width, spec.height):
             warnings.warn(
