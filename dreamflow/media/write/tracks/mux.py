@@ -19,11 +19,9 @@ from dreamflow.media.write.frame_times import FrameTimes
 from dreamflow.media.write.tracks.extras import extra_track_options, kept_tags
 from dreamflow.media.write.tracks.inputs import METADATA_INPUT, SOURCE_INPUT
 from dreamflow.media.write.tracks.metadata_file import format_metadata_file
-from dreamflow.media.write.tracks.sound import keep_preroll, sound_options
+from dreamflow.media.write.tracks.sound import TIMESTAMP_TOLERANCE_S, keep_preroll, sound_options
 from dreamflow.media.write.tracks.subtitles import subtitle_options, trim_subtitles
 
-TIMESTAMP_TOLERANCE_S = Fraction(1, 2000)
-"""Seconds by which a frame's time stamp may differ from its time: half of Matroska's unit."""
 MOV_MAX_COMMENT_BYTES = 65_535
 """Bytes of a comment in QuickTime's classic user data, whose lengths have 16 bits."""
 MOV_CLASSIC_TAGS = frozenset(
@@ -152,7 +150,7 @@ def _mux_arguments(output: MuxedOutput, metadata: Path, tracks: _Tracks) -> list
         arguments += _source_arguments(output, end)
     options = ["-map", "0:v", *tracks.sound, *tracks.subtitles, *tracks.extras, "-c:v", "copy"]
     options += ["-bsf:v:0", _hold_last_frame(times, start_offset)]
-    if tracks.sound and spec.sound:
+    if spec.sound and "copy" in tracks.sound:
         options += keep_preroll(output.container_format.suffix, spec.sound)
     if tracks.subtitles:
         options += ["-bsf:s", trim_subtitles(format_seconds(end))]
