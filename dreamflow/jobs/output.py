@@ -90,12 +90,13 @@ def open_segment_writer(
         metadata: The job's metadata.
         times: Counts the time that encoding takes.
     """
+    start_number = encode.start_number  # a plate in PNGs is numbered as the dream is
 
     def open_writer_in(
         folder: Path, container: ContainerFormat | None, encode: EncodeOptions
     ) -> SegmentWriter:
         if container is None:
-            return PictureSegmentWriter(folder, spec, metadata["record"])
+            return PictureSegmentWriter(folder, spec, metadata["record"], start_number)
         return VideoSegmentWriter(folder, container, spec, encode, metadata["chunk"], times)
 
     segments = open_writer_in(folder, container, encode)

@@ -171,7 +171,17 @@ class Clip:
             tuple(self.source_paths),
             self._trim_chapters(),
             self._shift_extras(),
+            self._number_output_frames(),
         )
+
+    def _number_output_frames(self) -> tuple[int, ...] | range:
+        """Return the number of each frame in the source, from 0 in a film; () where it has none."""
+        if self.is_resampled:
+            first = round(self.start_time * self.rate)
+            return range(first, first + len(self))
+        if isinstance(self.info, PictureFolderInfo):
+            return self.frame_numbers or ()
+        return range(self.first_frame, self.stop_frame, self.options.every)
 
     def _shift_extras(self) -> SourceExtras | None:
         """Return the extras of a film, with the time code of the first frame taken."""
