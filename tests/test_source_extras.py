@@ -11,15 +11,16 @@ from pathlib import Path
 import av
 import pytest
 from av.stream import Disposition
-from conftest import SHARED_DIR, make_film, run_ffmpeg
+from conftest import SHARED_DIR, make_film, make_texture, run_ffmpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.jobs.output_writer import write_video
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.media.embedded_settings import RECORD_VERSION_KEY, read_record, sidecar_path
 from dreamflow.media.output_spec import Chapter, OutputSpec
 from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.media.timecode_track import shift_timecode
 
 RECORD = {RECORD_VERSION_KEY: "1.2.3", "settings": {"layer": ["conv2/3x3"]}}
@@ -99,6 +100,26 @@ def test_settings_longer_than_a_command_line_are_embedded(tmp_path: Path, suffix
     if suffix:
         sidecar_path(out).unlink()
     assert read_record(out) == LONG_RECORD
+
+
+def test_settings_that_no_film_can_hold_are_refused_before_the_first_frame(tmp_path: Path) -> None:
+    clip = open_clip(make_film(tmp_path / "in.mp4", frames=2))
+    record = RECORD | {"settings": {"step": "0: 1, " * 3_000_000}}
+    with pytest.raises(SettingsError):
+        open_writer(tmp_path / "out.mkv", clip.output_spec, record=record)
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4"}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_a_picture_with_settings_that_are_too_long_says_so(tmp_path: Path, suffix: str) -> None:
+    path, comment = tmp_path / f"out{suffix}", json.dumps(LONG_RECORD)
+    if suffix == ".jpg":
+        with pytest.warns(DreamFlowWarning):
+            write_picture(path, make_texture(8, 8), comment)
+    else:
+        write_picture(path, make_texture(8, 8), comment)
+        assert read_record(path) == LONG_RECORD
+    assert read_picture(path).shape == (8, 8, 3)
 
 
 # --- attached files, covers and other tracks

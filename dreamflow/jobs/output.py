@@ -26,7 +26,7 @@ from dreamflow.jobs.storage.publish import (
     staged_output_path,
 )
 from dreamflow.media.atomic_file import part_path
-from dreamflow.media.embedded_settings import write_sidecar
+from dreamflow.media.embedded_settings import check_record_length, write_sidecar
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat
@@ -125,7 +125,11 @@ def make_job_metadata(
         record: The settings, which are kept with the output.
         segment_frames: Frames of a segment; None chooses by the frames' size.
         plate: The plate, if there is one.
+
+    Raises:
+        SettingsError: The settings are too long to be kept with the output.
     """
+    check_record_length(record)
     return {
         "out": out.name,
         "record": record,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.media.pillow import PILLOW_READ_ERRORS
 
 IMAGE_DESCRIPTION_TAG = 270
@@ -21,10 +23,12 @@ GIF_EXTENSION, GIF_COMMENT_LABEL = b"\x21", b"\xfe"
 GIF_HEADER_BYTES = 13
 """Bytes of a GIF's header and logical screen descriptor; the flags are byte 10."""
 GIF_MAX_BLOCK_BYTES = 255
+JPEG_MAX_COMMENT_BYTES = 65_533
+"""Bytes of a JPEG's comment: the length of its segment, which counts itself, has 16 bits."""
 
 
 def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
-    """Return Pillow's options that save a comment in a picture.
+    """Return Pillow's options that save a comment in a picture; warns where it is too long.
 
     PNG keeps it as international text, JPEG as a comment, WebP and TIFF as ImageDescription
     (TIFF in ASCII).
@@ -40,6 +44,14 @@ def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
         text_chunks.add_itxt("Comment", comment)
         return {"pnginfo": text_chunks}
     if suffix in (".jpg", ".jpeg"):
+        if len(comment.encode()) > JPEG_MAX_COMMENT_BYTES:
+            warnings.warn(
+                "the settings are too long for the comment of a JPEG, and are left out of it: a "
+                ".png holds them",
+                DreamFlowWarning,
+                2,
+            )
+            return {}
         return {"comment": comment.encode()}
     if suffix == ".webp":
         return {"exif": _exif_description(comment)}
