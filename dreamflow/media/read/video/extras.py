@@ -118,7 +118,7 @@ def read_source_extras(path: Path) -> SourceExtras:
                 tuple(covers),
                 tuple(others),
             )
-    except (av.error.FFmpegError, ValueError):
+    except (av.error.FFmpegError, MemoryError, ValueError, OverflowError):
         return SourceExtras(path)
 
 
