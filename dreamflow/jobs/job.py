@@ -203,7 +203,14 @@ def _run(
             if segments.frames < spec.frames:
                 check_inputs_intact(metadata["inputs"], job.inputs)
             with controls.stage_times.stage("encode"):
-                finish_output(folder, segments, job.output_path, spec, metadata["record"])
+                finish_output(
+                    folder,
+                    segments,
+                    job.output_path,
+                    spec,
+                    metadata["record"],
+                    overwrite=controls.overwrite,
+                )
     except BaseException as error:
         run.add_resume_note(error)
         raise

@@ -145,7 +145,8 @@ def finish_job(
         segments = _open_job_segments(folder, metadata)
         try:
             segments.resume(job.frames)
-            finish_output(held, segments, out, spec, record, ends_job=output_path is None)
+            ends_job = output_path is None
+            finish_output(held, segments, out, spec, record, ends_job, overwrite=overwrite)
         finally:
             segments.close()
     return out, job.frames

@@ -19,13 +19,14 @@ from dreamflow.jobs.storage.folder import (
 )
 from dreamflow.jobs.storage.publish import (
     PLATE_FOLDER,
+    check_unclaimed,
     count_published_frames,
     is_plate_published,
     publish_output,
     staged_output_path,
 )
 from dreamflow.media.atomic_file import part_path
-from dreamflow.media.embedded_settings import write_sidecar
+from dreamflow.media.embedded_settings import check_record_length, write_sidecar
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat
@@ -89,12 +90,13 @@ def open_segment_writer(
         metadata: The job's metadata.
         times: Counts the time that encoding takes.
     """
+    start_number = encode.start_number  # a plate in PNGs is numbered as the dream is
 
     def open_writer_in(
         folder: Path, container: ContainerFormat | None, encode: EncodeOptions
     ) -> SegmentWriter:
         if container is None:
-            return PictureSegmentWriter(folder, metadata["record"])
+            return PictureSegmentWriter(folder, spec, metadata["record"], start_number)
         return VideoSegmentWriter(folder, container, spec, encode, metadata["chunk"], times)
 
     segments = open_writer_in(folder, container, encode)
@@ -123,7 +125,11 @@ def make_job_metadata(
         record: The settings, which are kept with the output.
         segment_frames: Frames of a segment; None chooses by the frames' size.
         plate: The plate, if there is one.
+
+    Raises:
+        SettingsError: The settings are too long to be kept with the output.
     """
+    check_record_length(record)
     return {
         "out": out.name,
         "record": record,
@@ -141,6 +147,8 @@ def finish_output(
     spec: OutputSpec,
     record: dict[str, Any],
     ends_job: bool = True,
+    *,
+    overwrite: bool,
 ) -> None:
     """Make the output of a job's frames and publish it, with its settings beside it.
 
@@ -151,6 +159,7 @@ def finish_output(
         spec: Size, timing and sound of the frames.
         record: The settings.
         ends_job: Whether the job's folder is removed afterwards.
+        overwrite: Whether an output that exists by now may be replaced.
 
     Raises:
         OutputError: It cannot be made or published; nothing outside of the folder has changed then.
@@ -173,10 +182,12 @@ def finish_output(
         part.replace(staged)
         if ends_job:
             folder.mark_publishing(segments.frames)
+    complete = {path: output for path, output in output_by_staged.items() if path.exists()}
+    for path, output in complete.items():
+        check_unclaimed(path, output, overwrite)
     with defer_interrupt(raise_after=False):
-        for path, output in output_by_staged.items():
-            if path.exists():
-                publish_output(path, output)
+        for path, output in complete.items():
+            publish_output(path, output, overwrite)
         add_sidecar(out, record)
         if ends_job:
             folder.remove()

@@ -20,7 +20,7 @@ from dreamflow.media.embedded_settings import (
     REQUESTED_SETTINGS_KEY,
     read_record_if_any,
 )
-from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FIRST_NUMBER
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills import is_still, read_picture
@@ -138,7 +138,12 @@ def _render_reversed(
         or not has_all_frames(folder, job.record, count)
         or is_job_folder(job_folder_path(folder))
     ):
-        forward_job = replace(job, pipeline=build_forward(), output_path=folder)
+        forward_job = replace(
+            job,
+            pipeline=build_forward(),
+            output_path=folder,
+            encode=replace(job.encode, start_number=FIRST_NUMBER),
+        )
         forward_controls = replace(
             controls,
             progress=lambda done, total: controls.progress(done, 2 * count),

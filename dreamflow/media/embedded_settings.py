@@ -17,6 +17,8 @@ RECORD_VERSION_KEY = "dreamflow"
 """Key of the version that wrote a record; it tells records from other comments."""
 REQUESTED_SETTINGS_KEY = "asked"
 """Key of the settings as they were given, where a record's own differ from them."""
+MAX_RECORD_BYTES = 15 * 2**20
+"""Bytes of a record: FFmpeg reads texts of up to 16 MiB from Matroska."""
 FOLDER_SETTINGS_FILE = "settings.json"
 """Name of the record in a folder of pictures."""
 
@@ -31,6 +33,22 @@ def sidecar_path(output: Path) -> Path:
 def format_record_comment(record: dict[str, Any], ascii_only: bool = False) -> str:
     """Return a record as one line of JSON, to be embedded in a file."""
     return json.dumps(record, ensure_ascii=ascii_only, separators=(",", ":"))
+
+
+def check_record_length(record: dict[str, Any]) -> None:
+    """Check that every format can hold a record.
+
+    Raises:
+        SettingsError: It is too long.
+    """
+    length = len(format_record_comment(record, ascii_only=True))
+    if length > MAX_RECORD_BYTES:
+        raise SettingsError(
+            f"the settings have {length / 2**20:.0f} MB, and an output holds at most "
+            f"{MAX_RECORD_BYTES / 2**20:.0f} MB of them: use fewer keyframes",
+            value=length,
+            allowed=f"at most {MAX_RECORD_BYTES} bytes",
+        )
 
 
 def write_sidecar(output: Path, record: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from dreamflow.media.source_extras import SourceExtras
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -54,6 +56,8 @@ class OutputSpec:
         sound: Sound and subtitles, or None.
         sources: Files and folders that the output must not replace.
         chapters: Chapters of the frames that are written.
+        extras: What else of the source goes with the frames, or None.
+        frame_numbers: Number of each frame in the source; empty where it has none.
     """
 
     width: int
@@ -66,6 +70,8 @@ class OutputSpec:
     sound: Sound | None = None
     sources: tuple[Path, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    extras: SourceExtras | None = None
+    frame_numbers: tuple[int, ...] | range = ()
 
     @classmethod
     def at_constant_rate(
@@ -96,7 +102,12 @@ class OutputSpec:
         chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
         sources = [str(path.absolute()) for path in self.sources]
         plain |= {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
-        return plain | {"chapters": chapters}
+        extras = self.extras and self.extras.to_dict()
+        return plain | {
+            "chapters": chapters,
+            "extras": extras,
+            "frame_numbers": _numbers_to_dict(self.frame_numbers),
+        }
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> OutputSpec:
@@ -115,7 +126,23 @@ class OutputSpec:
                 Chapter(Fraction(begin), Fraction(end), title)
                 for begin, end, title in plain["chapters"]
             ),
+            # Jobs of older versions lack what follows.
+            extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
+            frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
         )
+
+
+def _numbers_to_dict(numbers: tuple[int, ...] | range) -> dict[str, list[int]]:
+    if isinstance(numbers, range):  # a long film has many
+        return {"range": [numbers.start, numbers.stop, numbers.step]}
+    return {"numbers": list(numbers)}
+
+
+def _numbers_from_dict(plain: dict[str, list[int]]) -> tuple[int, ...] | range:
+    if "range" in plain:
+        start, stop, step = plain["range"]
+        return range(start, stop, step)
+    return tuple(plain["numbers"])
 
 
 def _sound_from_dict(plain: dict[str, Any]) -> Sound:

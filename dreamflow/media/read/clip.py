@@ -6,6 +6,7 @@ import copy
 import itertools
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,14 +19,17 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.wording import format_count
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
-from dreamflow.media.read.decoder_choice import read_video
 from dreamflow.media.read.frame_number import parse_frame_number
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.read.missing_frames import fill_missing_frames
 from dreamflow.media.read.picture_folder import PictureFolderInfo, read_picture_folder
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.resample import resample_frames
+from dreamflow.media.read.video.decoder_choice import read_video
+from dreamflow.media.read.video.extras import read_source_extras
 from dreamflow.media.resize import resize_picture
+from dreamflow.media.source_extras import SourceExtras
+from dreamflow.media.timecode_track import shift_timecode
 
 
 class Clip:
@@ -121,6 +125,13 @@ class Clip:
         return list(self.info.files) if isinstance(self.info, PictureFolderInfo) else [self.path]
 
     @property
+    def frame_numbers(self) -> tuple[int, ...] | None:
+        """Number of each frame taken in the names of a folder's pictures; None without numbers."""
+        if not isinstance(self.info, PictureFolderInfo) or self.info.numbers is None:
+            return None
+        return self.info.numbers[self.first_frame : self.stop_frame : self.options.every]
+
+    @property
     def constant_rate(self) -> bool:
         """Whether the frames come evenly; otherwise each frame's time counts."""
         return self.info.constant_rate or self.is_resampled
@@ -159,7 +170,26 @@ class Clip:
             sound,
             tuple(self.source_paths),
             self._trim_chapters(),
+            self._shift_extras(),
+            self._number_output_frames(),
         )
+
+    def _number_output_frames(self) -> tuple[int, ...] | range:
+        """Return the number of each frame in the source, from 0 in a film; () where it has none."""
+        if self.is_resampled:
+            first = round(self.start_time * self.rate)
+            return range(first, first + len(self))
+        if isinstance(self.info, PictureFolderInfo):
+            return self.frame_numbers or ()
+        return range(self.first_frame, self.stop_frame, self.options.every)
+
+    def _shift_extras(self) -> SourceExtras | None:
+        """Return the extras of a film, with the time code of the first frame taken."""
+        if isinstance(self.info, PictureFolderInfo):
+            return None
+        extras = read_source_extras(self.path)
+        timecode = shift_timecode(extras.timecode, self.info.rate, self.start_time, self.rate)
+        return replace(extras, timecode=timecode)
 
     def _trim_chapters(self) -> tuple[Chapter, ...]:
         """Return the chapters of the frames taken, cut to them, in time from the first."""

@@ -79,3 +79,27 @@ def detect_frame_rate(
             return rate, True
     last = float(last_duration * time_base) or float(np.median(steps))
     return Fraction(len(timestamps) / (seconds[-1] + last)).limit_denominator(100_000), False
+
+
+def find_length(
+    timestamps: np.ndarray,
+    time_base: Fraction,
+    rate: Fraction,
+    constant_rate: bool,
+    last_duration: int,
+) -> Fraction:
+    """Return the seconds from the first frame to the end of the last, which may be held.
+
+    Args:
+        timestamps: (frames,) int64, sorted, from 0, in units of `time_base`.
+        time_base: Seconds of one unit.
+        rate: Frames per second; the mean where they come unevenly.
+        constant_rate: Whether frames come evenly.
+        last_duration: Duration of the last frame in units of `time_base`; 0 where unknown.
+    """
+    frame_s = 1 / rate
+    last_s = last_duration * time_base or frame_s
+    if not constant_rate:
+        return int(timestamps[-1]) * time_base + last_s
+    is_held = last_s > frame_s + Fraction(2 * TIMING_TOLERANCE_S).limit_denominator(1000)
+    return (len(timestamps) - 1) / rate + (last_s if is_held else frame_s)

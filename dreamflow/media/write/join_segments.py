@@ -12,12 +12,16 @@ import av.error
 from dreamflow.core.errors import OutputError
 
 
-def join_segments(segments: Sequence[Path], target: Path) -> None:
+def join_segments(segments: Sequence[Path], target: Path) -> list[Fraction]:
     """Write the packets of all segments into one file, each frame at its exact time.
+
+    Returns:
+        Seconds at which each frame is shown, rising.
 
     Raises:
         OutputError: A segment cannot be read, or the file cannot be written.
     """
+    unit = Fraction(1)
     try:
         display_times = _display_times_in_decode_order(segments)
         times = zip(display_times, _decode_times(display_times), strict=True)
@@ -29,6 +33,7 @@ def join_segments(segments: Sequence[Path], target: Path) -> None:
                     if stream is None:
                         stream = output.add_stream_from_template(video, opaque=True)
                         stream.time_base = video.time_base
+                        unit = Fraction(video.time_base or 1)
                     for packet in container.demux(video):
                         if packet.size:
                             packet.pts, packet.dts = next(times)
@@ -39,6 +44,7 @@ def join_segments(segments: Sequence[Path], target: Path) -> None:
         raise OutputError(
             f"joining the segments in {target.parent} failed: {why}", where=str(target.parent)
         ) from error
+    return [time * unit for time in sorted(display_times)]
 
 
 def _display_times_in_decode_order(segments: Sequence[Path]) -> list[int]:

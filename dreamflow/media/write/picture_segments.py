@@ -4,20 +4,50 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
+from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.media.atomic_file import make_write_error, sync_to_disk
 from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
+from dreamflow.media.options import FIRST_NUMBER, NUMBERED_AS_SOURCE
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.stills import write_picture
 from dreamflow.media.write.segments import make_missing_frames_error
+from dreamflow.media.write.tracks.extras import warn_of_lost_extras
 
 
 def frame_file_name(number: int) -> str:
     """Return the name of frame `number`, from 0, in a folder of PNGs."""
     return f"frame_{number:06d}.png"
+
+
+def choose_file_numbers(start_number: str, output_spec: OutputSpec) -> Iterator[int]:
+    """Return the numbers in the names of an output's PNGs, without end.
+
+    Args:
+        start_number: Number of the first one, or "source".
+        output_spec: The frames' numbers in the source.
+
+    Raises:
+        SettingsError: The source's frames have no numbers.
+    """
+    if start_number != NUMBERED_AS_SOURCE:
+        return count(int(start_number))
+    if not output_spec.frame_numbers:
+        raise SettingsError(
+            f"{named('start_number')} {start_number}: the source's frames are not numbered; give "
+            "the number of the first one",
+            setting="start_number",
+            value=start_number,
+            allowed="a number",
+        )
+    numbers = output_spec.frame_numbers
+    return chain(numbers, count(numbers[-1] + 1))
 
 
 class PictureSegmentWriter:
@@ -28,8 +58,28 @@ class PictureSegmentWriter:
         pictures_folder: The folder of the PNGs.
     """
 
-    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        output_spec: OutputSpec,
+        record: dict[str, Any],
+        start_number: str = FIRST_NUMBER,
+    ) -> None:
+        """Use an empty folder, or that of an interrupted render.
+
+        Args:
+            folder: The folder, which exists by the first frame.
+            output_spec: Timing of the frames, and their numbers in the source.
+            record: Settings to embed; {} for none.
+            start_number: Number of the first PNG of the output, or "source".
+
+        Raises:
+            SettingsError: The source's frames have no numbers.
+        """
         self.frames = 0
+        self._spec = output_spec
+        self._start_number = start_number
+        choose_file_numbers(start_number, output_spec)  # refuses a source without numbers
         self.pictures_folder = folder / "frames"
         self._comment = format_record_comment(record) if record else ""
         self._synced_frames = 0
@@ -89,7 +139,18 @@ class PictureSegmentWriter:
         return number
 
     def warn_of_changes(self) -> None:
-        """Warn of nothing: PNGs hold frames as they are."""
+        """Warn of what PNGs do not hold: tags, frames that come unevenly or are held at the end."""
+        spec = self._spec
+        warn_of_lost_extras("", "a folder of PNGs", spec)
+        is_held = spec.length >= (spec.frames + 1) / spec.rate
+        if is_held or not spec.constant_rate:
+            what = "how long its last frame is held" if spec.constant_rate else "the frames' times"
+            warnings.warn(
+                f"a folder of PNGs does not keep {what}; set {named('fps')} to repeat frames "
+                "instead",
+                DreamFlowWarning,
+                2,
+            )
 
     def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
         """Make a folder of the pictures, with the settings in it.
@@ -104,14 +165,17 @@ class PictureSegmentWriter:
         """
         shutil.rmtree(part, ignore_errors=True)
         try:
-            shutil.copytree(self.pictures_folder, part, copy_function=_link_or_copy)
+            part.mkdir()
+            names = map(frame_file_name, choose_file_numbers(self._start_number, self._spec))
+            for number, name in zip(range(self.frames), names, strict=False):
+                _link_or_copy(self.picture_path(number), part / name)
         except OSError as error:
             raise make_write_error(part, error) from error
         if record:
             write_sidecar(part, record)
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     """Make a hard link to a file, or a copy where the file system has no links."""
     try:
         os.link(source, target)

@@ -21,12 +21,14 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.write.animation.frame_delays import ANIMATION_TIMING_BY_SUFFIX
 from dreamflow.media.write.assemble import assemble_output
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.encode_segment import encode_segment
 from dreamflow.media.write.even_sides import round_up_to_even
 from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE
 from dreamflow.media.write.raw_frames import RawFrameFile
+from dreamflow.media.write.tracks.extras import warn_of_lost_extras
 
 MAX_SEGMENT_FRAMES = 240
 """Frames of a segment. Each begins with a key frame, which shows as a slight pulse in still scenes
@@ -36,8 +38,6 @@ MIN_SEGMENT_FRAMES = 12
 """Frames of a segment at least, however large they are."""
 MAX_RAW_SEGMENT_BYTES = 512 * 2**20
 """Bytes of a segment's raw frames at most: 86 frames of 1920x1080. Two segments may be raw."""
-GIF_MAX_FPS = 50
-"""Frames per second of a GIF at most: browsers show each for at least 0.02 s."""
 
 
 class SegmentWriter(Protocol):
@@ -134,8 +134,10 @@ class VideoSegmentWriter:
         self._is_cancelled = False
 
     def warn_of_changes(self) -> None:
-        """Warn of padded sides, and of a GIF that is too fast."""
+        """Warn of what is left out, of padded sides, and of an animation that is too fast."""
         spec, encoding = self._spec, self._video_encoding
+        suffix = self._container_format.suffix
+        warn_of_lost_extras(suffix, f"a {suffix}", spec)
         width, height = round_up_to_even(spec.width, spec.height)
         if encoding.needs_even_sides and (width, height) != (spec.width, spec.height):
             warnings.warn(
@@ -144,10 +146,12 @@ class VideoSegmentWriter:
                 DreamFlowWarning,
                 2,
             )
-        if self._container_format.suffix == ".gif" and spec.rate > GIF_MAX_FPS:
+        timing = ANIMATION_TIMING_BY_SUFFIX.get(self._container_format.suffix)
+        if timing and spec.constant_rate and spec.rate > timing.max_rate:
             warnings.warn(
-                f"a GIF shows at most {GIF_MAX_FPS} frames a second: this one will run slow; set "
-                f"{named('fps')} to 25",
+                f"browsers show at most {float(timing.max_rate):.0f} frames a second of a "
+                f"{self._container_format.suffix}, and this one has {float(spec.rate):g}: the "
+                "others are left out; the length stays",
                 DreamFlowWarning,
                 2,
             )

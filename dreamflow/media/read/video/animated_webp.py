@@ -10,9 +10,9 @@ import numpy as np
 from dreamflow.core.errors import MediaError
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.pillow import PILLOW_READ_ERRORS, is_animated, open_image
-from dreamflow.media.read.frame_rate import detect_frame_rate
-from dreamflow.media.read.orientation import UPRIGHT
-from dreamflow.media.read.video_info import IndexedPictures, VideoInfo, transparency_note
+from dreamflow.media.read.frame_rate import detect_frame_rate, find_length
+from dreamflow.media.read.video.orientation import UPRIGHT
+from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo, transparency_note
 
 WEBP_CODEC = "webp"
 WEBP_SUFFIX = ".webp"
@@ -45,7 +45,7 @@ def probe_webp(path: Path) -> VideoInfo | None:
         raise MediaError(f"{path} holds no frame that decodes", where=str(path))
     timestamps = np.cumsum([0, *durations[:-1]], dtype=np.int64)
     rate, constant = detect_frame_rate(timestamps, WEBP_TIME_BASE, [], durations[-1])
-    length = len(timestamps) / rate if constant else sum(durations) * WEBP_TIME_BASE
+    length = find_length(timestamps, WEBP_TIME_BASE, rate, constant, durations[-1])
     has_alpha = bool(first[..., 3].min() < 255)
     return VideoInfo(
         path=path,
@@ -72,18 +72,25 @@ def probe_webp(path: Path) -> VideoInfo | None:
     )
 
 
-def read_frame_durations(data: bytes) -> list[int]:
-    """Return the milliseconds that each frame of a WebP file is shown (RFC 9649, 2.7)."""
-    durations: list[int] = []
+def find_frame_chunks(data: bytes) -> list[int]:
+    """Return where each frame's ANMF chunk begins in a WebP file (RFC 9649, 2.7)."""
+    chunks: list[int] = []
     position = RIFF_HEADER_BYTES
     while position + 24 <= len(data):
-        chunk = data[position : position + 24]
-        size = int.from_bytes(chunk[4:8], "little")
-        if chunk[:4] == b"ANMF":
-            duration = int.from_bytes(chunk[ANMF_DURATION_BYTES], "little")
-            durations.append(duration or DEFAULT_FRAME_DURATION_MS)
+        if data[position : position + 4] == b"ANMF":
+            chunks.append(position)
+        size = int.from_bytes(data[position + 4 : position + CHUNK_HEADER_BYTES], "little")
         position += CHUNK_HEADER_BYTES + size + size % 2
-    return durations
+    return chunks
+
+
+def read_frame_durations(data: bytes) -> list[int]:
+    """Return the milliseconds that each frame of a WebP file is shown."""
+    durations = (
+        int.from_bytes(data[chunk : chunk + 24][ANMF_DURATION_BYTES], "little")
+        for chunk in find_frame_chunks(data)
+    )
+    return [duration or DEFAULT_FRAME_DURATION_MS for duration in durations]
 
 
 def read_webp(info: VideoInfo, first: int = 0) -> IndexedPictures:

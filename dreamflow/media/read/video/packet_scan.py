@@ -62,6 +62,11 @@ def scan_packets(container: av.container.InputContainer, stream: av.VideoStream)
     declared_s = (container.duration or 0) / 1e6
     ordered = np.array(sorted(duration_by_time), np.int64)
     last = duration_by_time[int(ordered[-1])] if len(ordered) else 0
+    if stream.frames and stream.duration and stream.frames == len(ordered) + discarded:
+        # All frames are there, so a longer stream than its packets is a last frame that is held.
+        held_to = (stream.start_time or 0) + stream.duration
+        last = max(last, held_to - int(ordered[-1]))
+        end_s = max(end_s, float(held_to * (stream.time_base or 0)))
     return PacketScan(_drop_hidden_frames(stream, ordered), last, discarded, declared_s - end_s)
 
 
