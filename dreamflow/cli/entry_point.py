@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 an error, 2 a command line that cannot be parsed, 130 stop
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Any
@@ -13,6 +14,7 @@ from dreamflow.cli import terminal
 from dreamflow.cli.app import app
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
+from dreamflow.media.container_policy import OPENCV_CAPTURE_VARIABLE, opencv_capture_options
 
 ERROR_EXIT_CODE = 1
 SIGINT_EXIT_CODE = 130
@@ -20,6 +22,7 @@ SIGINT_EXIT_CODE = 130
 
 def main() -> None:
     """Run the command line `sys.argv`, and exit."""
+    os.environ.setdefault(OPENCV_CAPTURE_VARIABLE, opencv_capture_options())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", DreamFlowWarning)

@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import av.container
 import av.error
 import av.logging
@@ -16,6 +15,7 @@ from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_hig
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.animated_webp import probe_webp
+from dreamflow.media.read.film_file import open_film
 from dreamflow.media.read.frame_rate import (
     DEFAULT_PICTURE_FOLDER_FPS,
     detect_frame_rate,
@@ -68,7 +68,7 @@ def probe_video(path: Path) -> VideoInfo:
         MediaError: The file is not a video, has no picture, or nothing in it decodes.
     """
     try:
-        with av.open(str(path.absolute())) as container:
+        with open_film(path) as container:
             return _probe_container(path, container)
     except (av.error.FFmpegError, MemoryError, ValueError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
@@ -157,7 +157,7 @@ def _read_chapters(
 
 
 def _decode_first_frame(path: Path, stream: av.VideoStream) -> av.VideoFrame | None:
-    with av.open(str(path.absolute())) as container:
+    with open_film(path) as container:
         try:
             return next(
                 container.decode(container.streams.video[_video_stream_index(stream)]), None

@@ -10,6 +10,7 @@ from typing import Any
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.media.atomic_file import DISK_FULL_MESSAGE, part_path
+from dreamflow.media.container_policy import ffmpeg_input_arguments
 from dreamflow.media.embedded_settings import format_record_comment
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write import ffmpeg
@@ -96,7 +97,7 @@ def mux_arguments(
             arguments += ["-ss", format_seconds(sound.start + sound.begin)]
         if cuts_tracks:
             arguments += duration
-        arguments += ["-i", str(sound.path.absolute())]
+        arguments += [*ffmpeg_input_arguments(), "-i", str(sound.path.absolute())]
     chapters_input = "-1"
     if output_spec.chapters:
         chapters.write_text(format_chapters(output_spec, frames, start_offset), encoding="utf-8")
