@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from dreamflow.cli.escaping import escape_line, escape_text
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, word_settings
 from dreamflow.core.options.declaration import flag_of
 
@@ -28,7 +32,7 @@ def print_labelled(label: str, style: str, message: str) -> None:
     """Print `label: message` on one line of stderr, the label in a style of rich's."""
     from rich.text import Text
 
-    stderr_console().print(Text.assemble((f"{label}: ", style), message))
+    stderr_console().print(Text.assemble((f"{label}: ", style), escape_line(message)))
 
 
 def print_error(message: str) -> None:
@@ -45,7 +49,17 @@ def print_note(message: str) -> None:
     """Print a line on stderr that says how the work goes."""
     from rich.text import Text
 
-    stderr_console().print(Text(message))
+    stderr_console().print(Text(escape_line(message)))
+
+
+def print_line(message: str) -> None:
+    """Print a line of a result on stdout."""
+    typer.echo(escape_line(message))
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Print an error with its traceback on stderr; stands in for `sys.excepthook`."""
+    print(escape_text("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
 
 
 def word_flags(message: str) -> str:

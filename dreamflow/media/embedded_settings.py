@@ -31,7 +31,9 @@ def sidecar_path(output: Path) -> Path:
 
 def format_record_comment(record: dict[str, Any], ascii_only: bool = False) -> str:
     """Return a record as one line of JSON, to be embedded in a file."""
-    return json.dumps(record, ensure_ascii=ascii_only, separators=(",", ":"))
+    text = json.dumps(record, ensure_ascii=ascii_only, separators=(",", ":"))
+    # The halves that stand for bytes of a name that is not UTF-8 are escaped, as JSON does it.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def write_sidecar(output: Path, record: dict[str, Any]) -> None:
@@ -42,7 +44,8 @@ def write_sidecar(output: Path, record: dict[str, Any]) -> None:
     """
     path = sidecar_path(output)
     try:
-        path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}", where=str(path)) from error
 

@@ -62,6 +62,7 @@ def format_cut_list(source_name: str, shots: Sequence[tuple[int, Fraction]]) -> 
         source_name: Name of the source, for the first line.
         shots: Frame number and time in seconds of each shot's first frame.
     """
-    lines = [f"# shots of {source_name}: the first frame of each, and when it is shown"]
+    name = " ".join(source_name.splitlines())
+    lines = [f"# shots of {name}: the first frame of each, and when it is shown"]
     lines += [f"{index}\t{float(time):.3f}s" for index, time in shots]
     return "\n".join(lines) + "\n"

@@ -30,7 +30,7 @@ def open_film(path: Path) -> av.container.InputContainer:
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
     try:
-        return av.open(str(path.absolute()), options=input_options())
+        return av.open(str(path.absolute()), options=input_options(), metadata_errors="replace")
     except (av.error.ArgumentError, av.error.InvalidDataError) as error:
         if names_other_files(path):
             raise MediaError(
