@@ -7,12 +7,13 @@ All errors are OSErrors whose `strerror` says what is wrong.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
 import tomllib
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 MAX_TEXT_BYTES = 16 << 20
 """Largest text file of settings that is read: a preset, a queue, a record, a list of cuts."""
@@ -22,7 +23,7 @@ MAX_BINARY_BYTES = 1 << 30
 """Largest file that is read whole: the flow of 11,000 x 11,000 pixels, an animated WebP."""
 
 
-def open_regular_file(path: Path) -> IO[bytes]:
+def open_regular_file(path: Path) -> io.BufferedReader:
     """Open a regular file for reading, without waiting where it is a named pipe.
 
     Raises:

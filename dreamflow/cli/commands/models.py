@@ -104,6 +104,7 @@ def pull_network(network: str, mirror: str | None, overwrite: bool, offline: boo
         find_network_spec,
         find_weights_or_none,
         pull_weights,
+        read_source_sha256,
     )
 
     path = find_weights_or_none(network)
@@ -118,7 +119,10 @@ def pull_network(network: str, mirror: str | None, overwrite: bool, offline: boo
         path = pull_weights(network, mirror, progress, overwrite)
     source = find_network_spec(network).weights.source
     if source and not source.digest:
-        print_warning(f"{network}: no checksum is published; the file fits the network")
+        print_warning(
+            f"{network}: no checksum is published; the file fits the network, and later downloads "
+            f"must be the same (its SHA256 is {read_source_sha256(path)})"
+        )
     checked = "its checksum is right" if source and source.digest else "it fits"
     print_line(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")
 
