@@ -55,9 +55,6 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, DreamFlowError):
         terminal.print_error(terminal.format_error(error))
         return ERROR_EXIT_CODE
-    if isinstance(error, MemoryError):
-        terminal.print_error("not enough memory: give a smaller --size")
-        return ERROR_EXIT_CODE
     if hasattr(error, "format_message"):  # typer's: a missing argument, an unknown option
         return report_usage_error(error)
     terminal.print_error(terminal.format_internal_error(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
 import warnings
@@ -11,12 +13,21 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dreamflow.cli.escaping import escape_line, escape_text
+from dreamflow.cli.fault_report import write_fault_report
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, word_settings
+from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.options.declaration import flag_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+SYSTEM_ERRNOS = frozenset(
+    [
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EIO, errno.ELOOP),
+        *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+    ]
+)
+"""What the system refuses a file or folder for, which its user can mend."""
 _python_showwarning = warnings.showwarning
 
 
@@ -90,9 +101,20 @@ def format_error(error: BaseException, fallback: str = "") -> str:
 
 
 def format_internal_error(error: BaseException) -> str:
-    """Return an error that DreamFlow did not foresee on one line, and how to see its traceback."""
+    """Return an error that DreamFlow did not foresee on one line, and write a report of it.
+
+    A full memory, and a file or folder that the system refuses, are none of DreamFlow's faults.
+    """
+    if is_out_of_memory(error):
+        return word_flags(explain_out_of_memory(error))
+    if isinstance(error, OSError) and error.filename and error.errno in SYSTEM_ERRNOS:
+        return "; ".join(
+            [f"{os.fsdecode(error.filename)}: {error.strerror}", *get_worded_notes(error)]
+        )
     kind, first = type(error).__name__, (str(error).splitlines() or [""])[0]
     line = f"a fault in DreamFlow: {kind}: {first} (run again with --debug for the whole)"
+    if report := write_fault_report(error, sys.argv[1:]):
+        line += f"; please report it with {report}"
     return "; ".join([line, *get_worded_notes(error)])
 
 
