@@ -184,3 +184,38 @@ def test_a_picture_that_would_run_another_program_is_not_opened(tmp_path: Path) 
     with pytest.raises(MediaError) as raised:
         read_picture(path)
     assert "known format" in str(raised.value)
+
+
+def test_files_that_a_preset_names_are_shown_before_they_are_opened(
+    cli: Callable[..., CommandResult], tmp_path: Path, film: Path
+) -> None:
+    preset, out = tmp_path / "a.toml", tmp_path / "out.mp4"
+    preset.write_text('matte = "/dev/zero"\ncuts = "/some/cuts.txt"\n')
+    run = cli("video", film, out, "--preset", preset)
+    assert run.code == 1
+    shown, error = run.err.splitlines()
+    assert "/dev/zero" in shown
+    assert "/some/cuts.txt" in shown
+    assert error.startswith("error: ")
+    assert not out.exists()
+    preset.write_text('cuts = "none"\n')
+    assert "cuts" not in cli("video", film, out, "--preset", preset, "--iterations", "0").err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("setting", ["matte", "cuts", "guided-by", "flow-dir"])
+@pytest.mark.parametrize("device", ["pipe", "/dev/zero"])
+def test_a_device_that_a_preset_names_is_refused(
+    setting: str, device: str, cli: Callable[..., CommandResult], tmp_path: Path, film: Path
+) -> None:
+    path = tmp_path / "file.png"
+    if device == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(device)
+    preset = tmp_path / "a.toml"
+    preset.write_text(f"{setting} = '{path}'\n")
+    run = cli("video", film, tmp_path / "out.mp4", "--preset", preset, "--size", "32")
+    assert run.code == 1
+    assert "fault" not in run.err
+    assert not (tmp_path / "out.mp4").exists()
