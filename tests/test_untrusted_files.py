@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -219,3 +220,20 @@ def test_a_device_that_a_preset_names_is_refused(
     assert run.code == 1
     assert "fault" not in run.err
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("opening", "home"),
+    [
+        (r"av\.open\((?!.*\"w\")", "media/read/film_file.py"),
+        (r"Image\.open\(", "media/pillow.py"),
+    ],
+)
+def test_files_are_opened_in_one_place_each(opening: str, home: str) -> None:
+    package = REPO_ROOT / "dreamflow"
+    places = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(opening, path.read_text(encoding="utf-8"))
+    }
+    assert places == {home}

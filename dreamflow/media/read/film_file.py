@@ -18,8 +18,12 @@ PLAYLIST_HEAD_BYTES = 64
 """Bytes from a file's start in which PLAYLIST_BEGINNINGS are looked for, behind white space."""
 
 
-def open_film(path: Path) -> av.container.InputContainer:
+def open_film(path: Path, film_format: str | None = None) -> av.container.InputContainer:
     """Open a film's container.
+
+    Args:
+        path: The file.
+        film_format: FFmpeg's name of its format; None finds it out.
 
     Raises:
         MediaError: It is no regular file, or names other files.
@@ -30,7 +34,12 @@ def open_film(path: Path) -> av.container.InputContainer:
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
     try:
-        return av.open(str(path.absolute()), options=input_options(), metadata_errors="replace")
+        return av.open(
+            str(path.absolute()),
+            format=film_format,
+            options=input_options(),
+            metadata_errors="replace",
+        )
     except (av.error.ArgumentError, av.error.InvalidDataError) as error:
         if names_other_files(path):
             raise MediaError(
