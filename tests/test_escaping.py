@@ -115,6 +115,8 @@ def test_a_film_whose_name_is_no_text_is_dreamed(tmp_path: Path) -> None:
         assert code == 0, errors
         assert not find_controls(SGR.sub("", printed + errors))
     assert read_record(tmp_path / out)["settings"]["size"] == "32"
+    assert "\x1b[2K" in runs[1][2], "the progress bar clears its line"
+    assert "\\x1b[2K" not in runs[1][2]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are not bytes")

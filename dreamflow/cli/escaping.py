@@ -75,6 +75,19 @@ class EscapingStream:
         return getattr(self.rich_proxied_file, name)
 
 
+class UnescapedStderr:
+    """What stderr writes to in the end; for a Rich console, whose control sequences must arrive.
+
+    While Rich shows a progress bar, a stream of its own stands before that of `escaped_output`.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        stream: Any = sys.stderr
+        while (inner := getattr(stream, "rich_proxied_file", None)) is not None:
+            stream = inner
+        return getattr(stream, name)
+
+
 @contextmanager
 def escaped_output() -> Generator[None]:
     """Escape all that is written to stdout and stderr while the block runs.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dreamflow.cli.escaping import escape_line, escape_text
+from dreamflow.cli.escaping import UnescapedStderr, escape_line, escape_text
 from dreamflow.cli.fault_report import write_fault_report
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, word_settings
 from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
@@ -36,7 +36,8 @@ def stderr_console() -> Console:
     """Return the console on stderr, which the progress bar and all messages share."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    stderr: Any = UnescapedStderr()
+    return Console(file=stderr, highlight=False, soft_wrap=True)
 
 
 def print_labelled(label: str, style: str, message: str) -> None:
