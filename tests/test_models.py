@@ -398,6 +398,9 @@ def test_a_flipped_bit_is_detected(home: Path, tmp_path: Path) -> None:
     path.write_bytes(body)
     with pytest.raises(WeightsError, match="is damaged"):
         verify_weights(SQUEEZENET)
+    with pytest.raises(WeightsError) as raised:
+        load_network(SQUEEZENET, device="cpu")
+    assert raised.value.where == str(path)
     assert remove_weights(SQUEEZENET) == [path]
     with pytest.raises(WeightsError, match="there are no weights"):
         remove_weights(SQUEEZENET)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -25,6 +26,10 @@ PICKLE_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin")
 """Suffixes of the files that PyTorch writes."""
 MAX_PICKLE_SCAN_BYTES = 1 << 20
 """Bytes of a refused pickle that are scanned for the name of what it imports."""
+SOURCE_HASH_KEY = "source_sha256"
+"""Key of an imported file's metadata: the SHA-256 of the file that it was imported from."""
+CONTENT_HASH_KEY = "content_sha256"
+"""Key of an imported file's metadata: the hash of its tensors (`hash_tensors`)."""
 STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts store the state dict in a checkpoint."""
 
@@ -147,3 +152,38 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return what a .safetensors file records beside its tensors; {} for another format.
+
+    Raises:
+        WeightsError: The file is damaged.
+    """
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is damaged: {error}", where=str(path)) from error
+
+
+def check_imported_values(path: Path, tensors: Mapping[str, Tensor]) -> bool:
+    """Check the values of imported weights against the hash that was recorded with them.
+
+    Returns:
+        Whether there is a record.
+
+    Raises:
+        WeightsError: The values are not those that were imported.
+    """
+    expected = read_metadata(path).get(CONTENT_HASH_KEY)
+    if expected is None:
+        return False
+    if hash_tensors(tensors) != expected:
+        raise WeightsError(
+            f"{path} is damaged: its values are not those that were imported; import them again",
+            where=str(path),
+        )
+    return True

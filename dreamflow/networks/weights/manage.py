@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -24,7 +23,14 @@ from dreamflow.networks.weights.cache import (
 from dreamflow.networks.weights.checksums import compute_checksum, matches_checksum
 from dreamflow.networks.weights.download import download_file
 from dreamflow.networks.weights.file_download import DownloadProgressCallback
-from dreamflow.networks.weights.formats import hash_tensors, read_weights
+from dreamflow.networks.weights.formats import (
+    CONTENT_HASH_KEY,
+    SOURCE_HASH_KEY,
+    check_imported_values,
+    hash_tensors,
+    read_metadata,
+    read_weights,
+)
 from dreamflow.networks.weights.registry import (
     DEFAULT_NETWORK,
     TORCHVISION_PREFIX,
@@ -33,10 +39,6 @@ from dreamflow.networks.weights.registry import (
 
 OFFLINE_VARIABLE = "DREAMFLOW_OFFLINE"
 """Environment variable that forbids downloads, unless it is empty, 0, false or no."""
-SOURCE_HASH_KEY = "source_sha256"
-"""Key of an imported file's metadata: the SHA-256 of the file that it was imported from."""
-CONTENT_HASH_KEY = "content_sha256"
-"""Key of an imported file's metadata: the hash of its tensors (`hash_tensors`)."""
 
 
 def is_offline() -> bool:
@@ -107,21 +109,6 @@ def read_source_sha256(path: Path) -> str:
     it. "" where there is no record.
     """
     return read_metadata(path).get(SOURCE_HASH_KEY, "")
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return what a .safetensors file records beside its tensors; {} for another format.
-
-    Raises:
-        WeightsError: The file is damaged.
-    """
-    if path.suffix != ".safetensors":
-        return {}
-    try:
-        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-            return dict(file.metadata() or {})
-    except (safetensors.SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is damaged: {error}", where=str(path)) from error
 
 
 def check_weights_fit(path: Path, network: str, tensors: Mapping[str, Tensor], digest: str) -> None:
@@ -242,13 +229,8 @@ def verify_weights(
             f"{path} is damaged: its SHA256 is {digest}, not {published.shipped_sha256}; install "
             "DreamFlow again"
         )
-    expected = read_metadata(path).get(CONTENT_HASH_KEY)
-    if expected is not None:
-        if hash_tensors(tensors) == expected:
-            return "its values are those that were imported"
-        raise WeightsError(
-            f"{path} is damaged: its values are not those that were imported; import them again"
-        )
+    if check_imported_values(path, tensors):
+        return "its values are those that were imported"
     return "it is readable and fits; there is no checksum to compare with"
 
 
