@@ -85,7 +85,7 @@ def show_job(job: JobArgument, debug: HiddenDebugOption = False) -> None:
     print_table(str(job), [("", "left"), ("", "left")], rows)
     typer.echo("all other settings have their defaults")
     if not info.is_running:
-        print_line(format_resume_command(job, info.job_metadata))
+        typer.echo(format_resume_command(job, info.job_metadata))
 
 
 def list_non_default_settings(record: Mapping[str, Any]) -> list[list[str]]:
