@@ -6,13 +6,13 @@ Flags beat a preset, a preset beats `--like`, and that beats the defaults.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from dreamflow.cli.terminal import print_note
+from dreamflow.cli.terminal import print_note, word_flags
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.media.options import ClipOptions, EncodeOptions
@@ -20,6 +20,10 @@ from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 
+FILE_SETTINGS = ("matte", "cuts", "guided_by", "flow_dir")
+"""Settings that name files to be read."""
+CUTS_WITHOUT_FILE = ("auto", "none")
+"""Values of `cuts` that name no file."""
 LIKE_SETTINGS_KEY = "dreamflow.like"
 """Key of typer's `ctx.meta`: settings from `--like` that no preset overrides."""
 SETTINGS_OF_ONE_COMMAND = (ShowOptions, SweepOptions, ZoomOptions)
@@ -48,6 +52,7 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
     if not name or ctx.resilient_parsing:
         return name
     settings = load_preset(name)[1]
+    report_named_files(name, settings)
     add_default_settings(ctx, settings)
     ctx.meta[LIKE_SETTINGS_KEY] = {
         key: value for key, value in get_like_settings(ctx).items() if key not in settings
@@ -68,6 +73,17 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
             2,
         )
     return name
+
+
+def report_named_files(preset: str, settings: Mapping[str, Any]) -> None:
+    """Print which files a preset names, before one of them is opened."""
+    named_files = [
+        f"{flag_of(setting)} {settings[setting]}"
+        for setting in FILE_SETTINGS
+        if settings.get(setting) and settings[setting] not in CUTS_WITHOUT_FILE
+    ]
+    if named_files:
+        print_note(word_flags(f"{named('preset')} {preset} names files: {', '.join(named_files)}"))
 
 
 def apply_like(ctx: typer.Context, output: Path | None) -> Path | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from dreamflow.cli.escaping import escape_line
 from dreamflow.cli.terminal import stderr_console
 
 LOG_INTERVAL_S = 60.0
@@ -82,7 +83,7 @@ def make_progress_logger(title: str, total: int, unit: str) -> Callable[..., Non
         hours, seconds = divmod(round(each_s * (whole - done)), 3600)
         left = f"{hours}:{seconds // 60:02d}:{seconds % 60:02d}"
         line = f"{title}: {int(done)}/{whole} {unit}s, {each_s:.2f} s each, {left} left"
-        stderr_console().print(line, markup=False, emoji=False)
+        stderr_console().print(escape_line(line), markup=False, emoji=False)
 
     return log_progress
 
@@ -152,7 +153,7 @@ def make_bar(*columns: Any) -> Any:
 
 
 def escape_title(title: str) -> str:
-    """Return a title in which rich sees no markup."""
+    """Return a title in which rich sees no markup, and the terminal no controls."""
     from rich.markup import escape
 
-    return escape(title)
+    return escape(escape_line(title))

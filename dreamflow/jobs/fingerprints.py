@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.errors import MediaError, named
+from dreamflow.core.regular_file import open_regular_file
 from dreamflow.media.read.picture_folder import list_source_files
 from dreamflow.pipelines.inputs import (
     CUTS_INPUT,
@@ -161,7 +162,7 @@ def _fingerprint_file(path: Path, is_single_file: bool) -> FileFingerprint:
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             if size <= max_full_hash_bytes:
                 digest.update(file.read())
             else:

@@ -11,10 +11,10 @@ from collections.abc import Generator
 from dreamflow.core.errors import MemoryFullError, OutputError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
+from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.wording import format_count
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.storage.folder import JOB_STATE_FILE, JobFolder
-from dreamflow.jobs.storage.resources import explain_out_of_memory, is_out_of_memory
 from dreamflow.jobs.storage.state_file import write_state
 from dreamflow.jobs.watch import LatestFrameWriter
 from dreamflow.media.write.segments import SegmentWriter

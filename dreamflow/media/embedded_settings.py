@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import av
 import av.error
 
-from dreamflow.core.errors import OutputError, SettingsError, named
+from dreamflow.core.errors import MediaError, OutputError, SettingsError, named
+from dreamflow.core.regular_file import parse_json, read_file_text
 from dreamflow.media.picture_comments import read_comment
+from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.stills import is_picture
 
 RECORD_VERSION_KEY = "dreamflow"
@@ -32,7 +33,9 @@ def sidecar_path(output: Path) -> Path:
 
 def format_record_comment(record: dict[str, Any], ascii_only: bool = False) -> str:
     """Return a record as one line of JSON, to be embedded in a file."""
-    return json.dumps(record, ensure_ascii=ascii_only, separators=(",", ":"))
+    text = json.dumps(record, ensure_ascii=ascii_only, separators=(",", ":"))
+    # The halves that stand for bytes of a name that is not UTF-8 are escaped, as JSON does it.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def check_record_length(record: dict[str, Any]) -> None:
@@ -59,7 +62,8 @@ def write_sidecar(output: Path, record: dict[str, Any]) -> None:
     """
     path = sidecar_path(output)
     try:
-        path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}", where=str(path)) from error
 
@@ -85,10 +89,10 @@ def read_record(output: Path) -> dict[str, Any]:
     if output != sidecar and not output.is_dir():
         texts.append(read_embedded_comment(output))
     if sidecar.is_file():
-        texts.append(sidecar.read_text(encoding="utf-8", errors="replace"))
+        texts.append(_read_sidecar(sidecar))
     for text in texts:
         try:
-            record = json.loads(text)
+            record = parse_json(text)
         except ValueError:
             continue
         if isinstance(record, dict) and RECORD_VERSION_KEY in record:
@@ -100,6 +104,15 @@ def read_record(output: Path) -> dict[str, Any]:
         value=str(output),
         where=str(output),
     )
+
+
+def _read_sidecar(path: Path) -> str:
+    try:
+        return read_file_text(path, errors="replace")
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}", setting="like", where=str(path)
+        ) from error
 
 
 def read_record_if_any(output: Path) -> dict[str, Any]:
@@ -126,8 +139,8 @@ def read_embedded_comment(output: Path) -> str:
     if is_picture(output) or output.suffix.lower() == ".gif":
         return read_comment(output)
     try:
-        with av.open(str(output.absolute())) as container:
+        with open_film(output) as container:
             tags = {key.lower(): value for key, value in container.metadata.items()}
-    except (av.error.FFmpegError, ValueError):
+    except (av.error.FFmpegError, MediaError, ValueError):
         return ""
     return tags.get("comment", "")

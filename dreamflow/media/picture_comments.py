@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.media.pillow import PILLOW_READ_ERRORS
+from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image
 
 IMAGE_DESCRIPTION_TAG = 270
 """Tag number of ImageDescription in EXIF and TIFF."""
@@ -61,7 +61,7 @@ def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
 def read_comment(path: Path) -> str:
     """Return the comment in a picture file, or "" where there is none or it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             text = image.info.get("Comment") or image.info.get("comment") or ""
             text = text or image.getexif().get(IMAGE_DESCRIPTION_TAG, "")
     except PILLOW_READ_ERRORS:
@@ -87,7 +87,7 @@ def add_webp_comment(path: Path, text: str) -> None:
     if not content.startswith(
         b"VP8X", RIFF_HEADER_BYTES
     ):  # a file of one frame lacks the header of extended ones
-        with Image.open(path) as image:
+        with open_image(path) as image:
             sides = [(side - 1).to_bytes(3, "little") for side in image.size]
         header = b"VP8X" + (10).to_bytes(4, "little") + bytes(4) + b"".join(sides)
         content[RIFF_HEADER_BYTES:RIFF_HEADER_BYTES] = header

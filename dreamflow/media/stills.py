@@ -16,6 +16,7 @@ from dreamflow.media.picture_comments import comment_save_options
 from dreamflow.media.pillow import (
     PILLOW_READ_ERRORS,
     allow_large_pictures,
+    check_picture_file,
     is_animated,
     open_image,
 )
@@ -64,6 +65,7 @@ def read_picture(path: str | Path, warn_of_alpha: bool = True) -> np.ndarray:
     """
     path = Path(path)
     try:
+        check_picture_file(path)
         with allow_large_pictures():
             properties = iio.immeta(path, plugin="pillow", exclude_applied=False)
             mode = properties.get("mode", "RGB")
@@ -89,6 +91,9 @@ def _make_read_error(path: Path, error: BaseException) -> MediaError:
     why = (str(error).splitlines() or [type(error).__name__])[0]
     if isinstance(error, Image.DecompressionBombError):
         return MediaError(f"{path} cannot be read as a picture: {why}", where=str(path))
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{path} cannot be read: {error.strerror}"
+        return MediaError(message, where=str(path))
     if not _is_known_format(path):
         message = f"{path} cannot be read as a picture: it is not in a known format"
         return MediaError(message, where=str(path))
@@ -98,7 +103,7 @@ def _make_read_error(path: Path, error: BaseException) -> MediaError:
 def _is_known_format(path: Path) -> bool:
     """Return whether Pillow recognises the first bytes of a file."""
     try:
-        with Image.open(path):
+        with open_image(path):
             return True
     except UnidentifiedImageError:
         return False

@@ -12,7 +12,7 @@ from dreamflow.networks.catalogue import find_network_spec
 from dreamflow.networks.network import Layer, Network
 from dreamflow.networks.precision import choose_dtype
 from dreamflow.networks.weights.cache import locate_weights
-from dreamflow.networks.weights.formats import read_weights
+from dreamflow.networks.weights.formats import check_imported_values, read_weights
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 
 _logger = get_logger(__name__)
@@ -77,6 +77,7 @@ def load_network(
     """
     path = find_weights(name, Path(weights) if weights is not None else None)
     tensors, digest = read_weights(path)
+    check_imported_values(path, tensors)
     try:
         network = find_network_spec(name).build(tensors, digest)
     except WeightsError as error:

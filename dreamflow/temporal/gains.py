@@ -8,13 +8,13 @@ of a frame of 1/30 s (`REFERENCE_S`), as the settings `decay` and `carry_step` a
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError
+from dreamflow.core.regular_file import parse_toml, read_file_text
 
 REFERENCE_S = 1 / 30
 """Duration of the frame that amounts "per frame" are given for."""
@@ -249,9 +249,8 @@ def load_gains(path: Path) -> Gains:
             in another unit.
     """
     try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = parse_toml(read_file_text(path))
+    except ValueError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from dreamflow.core.errors import OutputError
+from dreamflow.core.regular_file import MAX_TRACE_BYTES, parse_json, read_file_text
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.step_settings import StepSettings
 
@@ -166,8 +167,8 @@ def read_traces(path: Path) -> list[dict[str, Any]]:
     """
     rows: dict[int, dict[str, Any]] = {}
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            row = json.loads(line)
+        for number, line in enumerate(read_file_text(path, MAX_TRACE_BYTES).splitlines(), start=1):
+            row = parse_json(line)
             if not isinstance(row, dict) or "frame" not in row:
                 raise ValueError(f"line {number} is no trace of a frame")
             rows[row["frame"]] = row

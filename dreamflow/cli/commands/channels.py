@@ -13,6 +13,7 @@ from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, OverwriteOption, PresetOption
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target
@@ -81,7 +82,7 @@ def channels_command(
         picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
         record = build_settings_record("channels", source, network, dream)
         write_picture(out, picture, format_record_comment(record))
-    typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+    print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
 CHANNELS = Command(

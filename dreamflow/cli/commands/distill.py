@@ -16,7 +16,7 @@ from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
 from dreamflow.cli.progress import training_bar
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption
-from dreamflow.cli.terminal import print_labelled
+from dreamflow.cli.terminal import print_labelled, print_line
 from dreamflow.core.errors import MediaError, OutputError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -140,7 +140,7 @@ def train_pocket(
     finally:
         torch.set_flush_denormal(False)
         save_checkpoint_and_pocket(trainer, checkpoint, out, description)
-    typer.echo(f"{out}: {format_training_state(trainer)}")
+    print_line(f"{out}: {format_training_state(trainer)}")
 
 
 def save_checkpoint_and_pocket(

@@ -29,7 +29,7 @@ from dreamflow.cli.shared_options import (
     PresetOption,
     TraceOption,
 )
-from dreamflow.cli.terminal import print_note
+from dreamflow.cli.terminal import print_line, print_note
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -126,7 +126,7 @@ def frame_command(
         inputs = collect_preview_inputs(source, dream, matte)
         frame_time = None if isinstance(frames, tuple) else at
         write_frame(out, picture, source, network, groups, inputs, frame_time)
-    typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+    print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
 FRAME = Command(

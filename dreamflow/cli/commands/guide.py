@@ -22,6 +22,7 @@ from dreamflow.cli.shared_options import (
     OverwriteOption,
     PresetOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
@@ -108,7 +109,7 @@ def guide_command(
             progress=counter.finish_parts,
             on_step=counter.step,
         )
-    typer.echo(format_guide_summary(guide, time.monotonic() - started_s))
+    print_line(format_guide_summary(guide, time.monotonic() - started_s))
     if show:
         typer.launch(guide.page_path.resolve().as_uri())
     if guide.failure_by_layer:

@@ -14,7 +14,7 @@ from dreamflow.cli.progress import download_bar
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import HiddenDebugOption, JsonOption
 from dreamflow.cli.tables import print_table
-from dreamflow.cli.terminal import format_error, print_error, print_warning
+from dreamflow.cli.terminal import format_error, print_error, print_line, print_warning
 from dreamflow.core.errors import SettingsError, WeightsError, named
 
 models_app = CommandGroup(
@@ -104,11 +104,12 @@ def pull_network(network: str, mirror: str | None, overwrite: bool, offline: boo
         find_network_spec,
         find_weights_or_none,
         pull_weights,
+        read_source_sha256,
     )
 
     path = find_weights_or_none(network)
     if path is not None and not overwrite:
-        typer.echo(f"{network}: {path} is there already")
+        print_line(f"{network}: {path} is there already")
         return
     if offline:
         raise WeightsError(
@@ -118,9 +119,12 @@ def pull_network(network: str, mirror: str | None, overwrite: bool, offline: boo
         path = pull_weights(network, mirror, progress, overwrite)
     source = find_network_spec(network).weights.source
     if source and not source.digest:
-        print_warning(f"{network}: no checksum is published; the file fits the network")
+        print_warning(
+            f"{network}: no checksum is published; the file fits the network, and later downloads "
+            f"must be the same (its SHA256 is {read_source_sha256(path)})"
+        )
     checked = "its checksum is right" if source and source.digest else "it fits"
-    typer.echo(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")
+    print_line(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")
 
 
 @models_app.command("import", epilog="Example: dreamflow models import bvlc_googlenet.caffemodel")
@@ -147,7 +151,7 @@ def import_model(
 
     with stop_on_ctrl_c():
         path = import_weights(file, network, overwrite)
-    typer.echo(f"{path} ({format_file_size_mb(path)} MB)")
+    print_line(f"{path} ({format_file_size_mb(path)} MB)")
 
 
 @models_app.command("verify")
@@ -166,7 +170,7 @@ def verify_models(
     failures = 0
     for network in names:
         try:
-            typer.echo(f"{network}: {verify_weights(network)}")
+            print_line(f"{network}: {verify_weights(network)}")
         except WeightsError as error:
             print_error(format_error(error))
             failures += 1
@@ -186,7 +190,7 @@ def print_model_path(
     from dreamflow.networks.loading import find_weights
     from dreamflow.networks.weights.cache import list_user_weights_folders
 
-    typer.echo(list_user_weights_folders()[0] if network is None else find_weights(network))
+    print_line(str(list_user_weights_folders()[0] if network is None else find_weights(network)))
 
 
 @models_app.command("remove")
@@ -196,4 +200,4 @@ def remove_models(networks: NetworksArgument, debug: HiddenDebugOption = False) 
 
     for network in networks:
         for path in remove_weights(network):
-            typer.echo(f"removed {path}")
+            print_line(f"removed {path}")

@@ -61,6 +61,7 @@ def shots_command(
     debug: DebugOption = False,
 ) -> None:
     """List the shots of a clip. Flashes, fades and fast pans are not taken for cuts."""
+    from dreamflow.media.atomic_file import atomic_write
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.cut_list import format_cut_list
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
@@ -75,7 +76,9 @@ def shots_command(
     first_frames, rows = find_shot_rows(source, keep_pictures=sheet is not None)
     if out:
         cuts = [(frame.index, frame.time) for frame in first_frames]
-        out.write_text(format_cut_list(clip.name, cuts), encoding="utf-8")
+        text = format_cut_list(clip.name, cuts)
+        with atomic_write(out) as part:
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
     if sheet:
         labels = [f"{row.shot}: frame {row.frame}, {row.time_s:.2f} s" for row in rows]
         write_picture(sheet, draw_contact_sheet([frame.picture for frame in first_frames], labels))

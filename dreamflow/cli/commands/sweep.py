@@ -29,6 +29,7 @@ from dreamflow.cli.shared_options import (
     TraceOption,
     WatchOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
@@ -88,7 +89,7 @@ def sweep_command(
     with track_render(out, plan.source.output_spec.frames, flags) as controls:
         result = render_sweep(plan, source, out, network, settings, layers, controls, matte)
     summary = format_render_summary(result, plan.source.output_spec, time.monotonic() - started_s)
-    typer.echo(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
+    print_line(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
 
 
 SWEEP = Command(

@@ -33,6 +33,7 @@ from dreamflow.cli.shared_options import (
     TraceOption,
     WatchOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
@@ -86,7 +87,7 @@ def video_command(
     settings = VideoSettings(dream, carry, frames, encode, show)
     flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace)
     with stop_on_ctrl_c():
-        typer.echo(render_clip(clip, out, settings, machine, flags))
+        print_line(render_clip(clip, out, settings, machine, flags))
 
 
 VIDEO = Command(

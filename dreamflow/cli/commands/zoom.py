@@ -29,6 +29,7 @@ from dreamflow.cli.shared_options import (
     PresetOption,
     WatchOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -98,7 +99,7 @@ def zoom_command(
     with track_render(out, total, flags) as controls:
         result = render_zoom(source, picture, out, network, settings, controls, at)
     summary = format_render_summary(result, output_spec, time.monotonic() - started_s)
-    typer.echo(f"{out}: {summary}")
+    print_line(f"{out}: {summary}")
 
 
 ZOOM = Command(

@@ -180,7 +180,8 @@ class JobFolder:
         """
         text = json.dumps({"job": JOB_FORMAT_VERSION, **job_metadata}, ensure_ascii=False, indent=2)
         with atomic_write(self.path / JOB_FILE) as part:
-            part.write_text(text + "\n", encoding="utf-8")
+            # In JSON the halves that stand for bytes of a name that is not UTF-8 are "\\udc80" ...
+            part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
     def mark_publishing(self, frames: int) -> None:
         """Mark the job as publishing an output of so many frames; 0 unmarks it.

@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import av.error
 
-from dreamflow.core.errors import OutputError
+from dreamflow.core.errors import MediaError, OutputError
+from dreamflow.media.read.video.film_file import open_film
 
 
 def join_segments(segments: Sequence[Path], target: Path) -> list[Fraction]:
@@ -28,7 +29,7 @@ def join_segments(segments: Sequence[Path], target: Path) -> list[Fraction]:
         with av.open(str(target.absolute()), "w") as output:
             stream = None
             for segment in segments:
-                with av.open(str(segment.absolute())) as container:
+                with open_film(segment) as container:
                     video = container.streams.video[0]
                     if stream is None:
                         stream = output.add_stream_from_template(video, opaque=True)
@@ -39,7 +40,7 @@ def join_segments(segments: Sequence[Path], target: Path) -> list[Fraction]:
                             packet.pts, packet.dts = next(times)
                             packet.stream = stream
                             output.mux(packet)
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, MediaError, OSError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise OutputError(
             f"joining the segments in {target.parent} failed: {why}", where=str(target.parent)
@@ -51,7 +52,7 @@ def _display_times_in_decode_order(segments: Sequence[Path]) -> list[int]:
     """Return when each frame is shown, in time base units; a segment's comment has its start."""
     times: list[int] = []
     for segment in segments:
-        with av.open(str(segment.absolute())) as container:
+        with open_film(segment) as container:
             video = container.streams.video[0]
             start = round(Fraction(container.metadata["comment"]) / (video.time_base or 1))
             times += [start + (p.pts or 0) for p in container.demux(video) if p.size]

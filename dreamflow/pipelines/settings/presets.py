@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options
+from dreamflow.core.regular_file import parse_toml, read_file_text
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
@@ -63,9 +63,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         SettingsError: It is not TOML, or cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(read_file_text(path))
+    except ValueError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.errors import MediaError
+from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.pillow import PILLOW_READ_ERRORS, is_animated, open_image
 from dreamflow.media.read.frame_rate import detect_frame_rate, find_length
@@ -38,7 +39,7 @@ def probe_webp(path: Path) -> VideoInfo | None:
             if not is_animated(image):
                 return None
             size, first = image.size, np.asarray(image.convert("RGBA"))
-        durations = read_frame_durations(path.read_bytes())
+        durations = read_frame_durations(read_file_bytes(path))
     except PILLOW_READ_ERRORS as error:
         raise MediaError(f"{path} is damaged or cut short", where=str(path)) from error
     if not durations:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import av
 import av.error
 from av.stream import Disposition
 
+from dreamflow.core.errors import MediaError
+from dreamflow.core.regular_file import parse_json
 from dreamflow.media.embedded_settings import RECORD_VERSION_KEY
+from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.source_extras import SourceExtras
 
 APPLE_PREFIX = "com.apple.quicktime."
@@ -95,7 +96,7 @@ LANGUAGE_SUFFIX = re.compile(r"(.+)-[a-z]{3}")
 def read_source_extras(path: Path) -> SourceExtras:
     """Return a film's extras; none where it cannot be read as one."""
     try:
-        with av.open(str(path.absolute()), metadata_errors="replace") as container:
+        with open_film(path) as container:
             main = container.streams.best("video")
             covers: list[int] = []
             attachments: list[str] = []
@@ -118,7 +119,7 @@ def read_source_extras(path: Path) -> SourceExtras:
                 tuple(covers),
                 tuple(others),
             )
-    except (av.error.FFmpegError, MemoryError, ValueError, OverflowError):
+    except (av.error.FFmpegError, MediaError, MemoryError, ValueError, OverflowError):
         return SourceExtras(path)
 
 
@@ -163,7 +164,7 @@ def _select_tags(tags: dict[str, str]) -> tuple[tuple[str, str], ...]:
 def _is_record(comment: str) -> bool:
     """Return whether a comment holds DreamFlow's settings."""
     try:
-        record = json.loads(comment)
-    except (ValueError, RecursionError):
+        record = parse_json(comment)
+    except ValueError:
         return False
     return isinstance(record, dict) and RECORD_VERSION_KEY in record

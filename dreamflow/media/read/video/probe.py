@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import av.container
 import av.error
 import av.logging
@@ -16,6 +15,7 @@ from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_hig
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.frame_rate import detect_frame_rate, find_length
+from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.read.video.orientation import read_orientation
 from dreamflow.media.read.video.packet_scan import declared_frame_count, scan_packets
 from dreamflow.media.read.video.video_info import VideoInfo, transparency_note
@@ -35,7 +35,7 @@ def probe_video(path: Path) -> VideoInfo:
         MediaError: The file is not a video, has no picture, or nothing in it decodes.
     """
     try:
-        with av.open(str(path.absolute())) as container:
+        with open_film(path) as container:
             return _probe_container(path, container)
     except (av.error.FFmpegError, MemoryError, ValueError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
@@ -122,7 +122,7 @@ def _read_chapters(
 
 
 def _decode_first_frame(path: Path, stream: av.VideoStream) -> av.VideoFrame | None:
-    with av.open(str(path.absolute())) as container:
+    with open_film(path) as container:
         try:
             return next(
                 container.decode(container.streams.video[_video_stream_index(stream)]), None

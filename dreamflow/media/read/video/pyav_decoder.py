@@ -17,6 +17,7 @@ from dreamflow.media.read.video.deinterlace import (
     DecodedFrame,
     deinterlace_frames,
 )
+from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.read.video.orientation import apply_orientation
 from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
 from dreamflow.media.resize import letterbox
@@ -62,7 +63,7 @@ def _decode_from(info: VideoInfo, first: int) -> Iterator[tuple[int, av.VideoFra
 
 def _decode_frames(info: VideoInfo, seek_to: int) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yield (index, frame) from a key frame before `seek_to` on, from the start where it is 0."""
-    with av.open(str(info.path.absolute())) as container:
+    with open_film(info.path) as container:
         stream = container.streams.best("video")
         assert isinstance(stream, av.VideoStream)
         stream.thread_type = "AUTO"

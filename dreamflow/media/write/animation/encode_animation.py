@@ -9,7 +9,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
@@ -19,6 +18,7 @@ from dreamflow.media.embedded_settings import format_record_comment
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.picture_comments import add_gif_comment, add_webp_comment
+from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.write.animation.frame_delays import (
     ANIMATION_TIMING_BY_SUFFIX,
     AnimationTiming,
@@ -167,7 +167,7 @@ def _read_shown_frames(
     joined: Path, shown: ShownFrames, unit: Fraction
 ) -> Iterator[tuple[Fraction, np.ndarray]]:
     """Yield the time in seconds and the picture of each frame that is shown."""
-    with av.open(str(joined.absolute())) as container:
+    with open_film(joined) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number in shown.starts:
                 yield shown.starts[number] * unit, frame.to_ndarray(format="rgb24")

@@ -11,6 +11,7 @@ from typing import Any
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.media.atomic_file import DISK_FULL_MESSAGE, part_path
+from dreamflow.media.container_policy import ffmpeg_input_arguments
 from dreamflow.media.embedded_settings import format_record_comment
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write import ffmpeg
@@ -170,9 +171,10 @@ def _source_arguments(output: MuxedOutput, end: Fraction) -> list[str]:
         arguments += ["-t", format_seconds(end)]
     path = sound.path if sound else spec.extras.path if spec.extras else None
     assert path is not None
-    arguments += ["-i", str(path.absolute())]
+    source = [*ffmpeg_input_arguments(), "-i", str(path.absolute())]
+    arguments += source
     if sound and sound.subtitle_codecs:
-        arguments += ["-itsoffset", format_seconds(-begin), "-i", str(path.absolute())]
+        arguments += ["-itsoffset", format_seconds(-begin), *source]
     return arguments
 
 

@@ -6,10 +6,9 @@ import warnings
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.media.output_spec import OutputSpec, Sound
+from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.tracks.inputs import SOURCE_INPUT
 
@@ -69,7 +68,7 @@ def _drop_before(preroll: Fraction) -> str:
 def _read_priming(path: Path) -> list[Fraction]:
     """Return by how many seconds each sound track's first packet comes before its beginning."""
     first: dict[int, Fraction] = {}
-    with av.open(str(path.absolute()), metadata_errors="replace") as container:
+    with open_film(path) as container:
         tracks = [stream.index for stream in container.streams.audio]
         for packet in container.demux(list(container.streams.audio)):
             if packet.pts is not None and packet.time_base:
