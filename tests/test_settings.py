@@ -200,7 +200,7 @@ def test_flags_override_presets_which_override_like(
     preset.write_text("iterations = 2\nstep = 2.5\n")
     cli("video", SAMPLE_CLIP, old, *small, "--iterations", "1", "--seed", "7", "--step", "3")
     assert settings_of(old)["seed"] == 7
-    cli("video", SAMPLE_CLIP, new, "--like", old, "--preset", preset, "--step", "4")
+    cli("video", SAMPLE_CLIP, new, "--like-all", old, "--preset", preset, "--step", "4")
     recorded = settings_of(new)
     assert (recorded["seed"], recorded["iterations"], recorded["step"]) == (7, 2, 4.0)
     assert (recorded["layer"], recorded["size"]) == (["conv1/7x7_s2"], "64")
@@ -215,7 +215,7 @@ def test_rendering_like_an_output_repeats_it(tmp_path: Path, cli: Callable[..., 
     first, again = tmp_path / "a.mp4", tmp_path / "b.mp4"
     cli("video", SAMPLE_CLIP, first, *small, "--octaves", "2", "--octave-iterations", "2,1")
     first.with_name("a.mp4.json").unlink()  # what is inside the file is enough
-    cli("video", SAMPLE_CLIP, again, "--like", first)
+    cli("video", SAMPLE_CLIP, again, "--like-all", first)
     for a, b in zip(open_clip(first), open_clip(again), strict=True):
         assert np.array_equal(a.picture, b.picture)
 

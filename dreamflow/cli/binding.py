@@ -15,7 +15,7 @@ import typer
 from dreamflow.cli.inherited import (
     drop_unusable_encode_settings,
     is_given,
-    report_inherited_clip_settings,
+    report_inherited,
 )
 from dreamflow.core.options.declaration import (
     Options,
@@ -101,7 +101,7 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
         context: typer.Context | None = take(CONTEXT_PARAMETER, None)
         flags = {name for name in given if context and is_given(context, name)}
         if context:
-            report_inherited_clip_settings(context, flags)
+            report_inherited(context, flags)
         for parameter, group in groups.items():
             own = {name: given.pop(name) for name in settings.names_in(group) if name in given}
             if context and group is EncodeOptions:

@@ -45,6 +45,7 @@ class DreamOptions(Options):
         None,
         "Picture or clip whose features are dreamed into yours; a clip frame by frame.",
         metavar="FILE",
+        is_path=True,
     )
     guidance: FloatOrSchedule = option(
         1.0,

@@ -34,6 +34,7 @@ from dreamflow.media.write.picture_segments import PictureSegmentWriter
 from dreamflow.media.write.residual_plate import DreamAndPlateWriter, plate_format
 from dreamflow.media.write.segments import SegmentWriter, VideoSegmentWriter, choose_segment_frames
 from dreamflow.pipelines.settings.groups import saved_settings_dict
+from dreamflow.pipelines.settings.paths import publish_record
 
 JobMetadata = dict[str, Any]
 """What a job's job.json holds. Of any job: `out` (the output's name), `record`, `outline` (the
@@ -89,12 +90,14 @@ def open_segment_writer(
         metadata: The job's metadata.
         times: Counts the time that encoding takes.
     """
+    # Pictures hold it, and become the output as they are.
+    record = publish_record(metadata["record"], folder)
 
     def open_writer_in(
         folder: Path, container: ContainerFormat | None, encode: EncodeOptions
     ) -> SegmentWriter:
         if container is None:
-            return PictureSegmentWriter(folder, metadata["record"])
+            return PictureSegmentWriter(folder, record)
         return VideoSegmentWriter(folder, container, spec, encode, metadata["chunk"], times)
 
     segments = open_writer_in(folder, container, encode)
@@ -167,7 +170,7 @@ def finish_output(
     if not (is_complete and is_marked):
         folder.mark_publishing(0)
         part = part_path(staged)
-        segments.write_output(part, spec, record)
+        segments.write_output(part, spec, publish_record(record, out))
         if staged.is_dir():
             shutil.rmtree(staged)
         part.replace(staged)
@@ -186,7 +189,7 @@ def add_sidecar(out: Path, record: dict[str, Any]) -> None:
     """Write an output's settings beside it; a folder of PNGs has them in it already."""
     if record and out.suffix:
         try:
-            write_sidecar(out, record)
+            write_sidecar(out, publish_record(record, out))
         except OutputError as error:
             warnings.warn(
                 f"{error.message}; the settings are in the output alone", DreamFlowWarning, 2

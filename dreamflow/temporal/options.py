@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, Options, option
 
 
@@ -75,6 +75,7 @@ class CarryOptions(Options):
         None,
         "Folder with flow of your own: backward_12_11.flo and forward_11_12.flo.",
         metavar="FOLDER",
+        is_path=True,
         needs=("carry", True),
     )
     passes: int = option(
@@ -91,9 +92,14 @@ class CarryOptions(Options):
         "auto",
         "Where a new shot begins: auto, none, or a file that `dreamflow shots` wrote.",
         metavar="auto|none|FILE",
+        is_path=True,
         needs=("carry", True),
     )
 
     def _check_combination(self) -> None:
         if self.loop and self.passes > 1:
-            raise SettingsError("--loop dreams the clip twice round already: leave out --passes")
+            raise SettingsError(
+                f"{named('loop')} dreams the clip twice round already: leave out {named('passes')}",
+                setting="passes",
+                value=self.passes,
+            )

@@ -22,6 +22,7 @@ from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
@@ -87,6 +88,7 @@ def batch_command(
     ] = ".mp4",
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     show: ShowOptions,
@@ -171,6 +173,7 @@ def check_queue_alone(
     if len(sources) > 1:
         raise SettingsError(f"{queue} is a queue: give it without other clips", value=queue)
     flags = {"folder": "--out", "suffix": "--suffix", "preset": "--preset", "like": "--like"}
+    flags["like_all"] = "--like-all"
     flags |= {name: flag_of(name) for name in saved_settings_dict(*vars(settings).values())}
     given = next((name for name in flags if is_given(ctx, name)), None)
     if given:

@@ -73,6 +73,7 @@ def channels_command(
         check_layers(dream, machine)
     from dreamflow.media.embedded_settings import format_record_comment
     from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+    from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
     frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
@@ -80,7 +81,7 @@ def channels_command(
     with stop_on_ctrl_c(), progress_bar(out.name, 1, "channel") as progress:
         picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
         record = build_settings_record("channels", source, network, dream)
-        write_picture(out, picture, format_record_comment(record))
+        write_picture(out, picture, format_record_comment(publish_record(record, out)))
     typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 

@@ -24,6 +24,7 @@ from dreamflow.cli.shared_options import (
     AtOption,
     DebugOption,
     GainsOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
@@ -77,6 +78,7 @@ def frame_command(
     ] = None,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     gains: GainsOption = None,
@@ -185,11 +187,13 @@ def write_frame(
     from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
     from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
     from dreamflow.media.stills import write_picture
+    from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
     record = build_settings_record("frame", source, network, *groups)
     if at is not None:
         record["at"] = at
     record[INPUTS_KEY] = hash_fingerprints(fingerprint_inputs(inputs))
+    record = publish_record(record, out)
     write_picture(out, picture, format_record_comment(record))
     write_sidecar(out, record)

@@ -18,6 +18,7 @@ from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     OUTPUT_PANEL,
     DebugOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
@@ -48,6 +49,7 @@ def guide_command(
     options: GuideOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: GuideDreamOptions,
     machine: MachineOptions,
     sheet: Annotated[

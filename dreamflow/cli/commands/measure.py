@@ -121,11 +121,13 @@ def measure_command(
     from dreamflow.media.embedded_settings import read_record_if_any, read_recorded_settings
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.write.output_path import check_output
+    from dreamflow.pipelines.settings.paths import locate_settings
     from dreamflow.reports.coherence.measurement import measure_coherence
     from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
     from dreamflow.reports.coherence.verdict import judge_measurements
 
-    record, settings = read_record_if_any(dream), read_recorded_settings(dream)
+    record = read_record_if_any(dream)
+    settings = locate_settings(read_recorded_settings(dream), dream)
     recorded_source = record.get("source")
     if recorded_source and recorded_source != source.name:
         print_warning(f"{dream.name} was made from {recorded_source}, not from {source.name}")

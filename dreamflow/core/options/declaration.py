@@ -42,6 +42,8 @@ def option(
     metavar: str | None = None,
     panel: str | None = None,
     needs: tuple[str, Any] | None = None,
+    is_path: bool = False,
+    is_list: bool = False,
 ) -> DefaultT:
     """Declare a setting as a field of an `Options` dataclass.
 
@@ -58,6 +60,8 @@ def option(
         panel: Heading that it is listed under, if not that of its group.
         needs: Name of another setting of the group and the value that it must have for this one to
             have an effect; None stands for any value.
+        is_path: Whether its value names a file or folder.
+        is_list: Whether its value is a text with commas, for which a list may be given.
     """
     metadata = {
         "help": help,
@@ -70,6 +74,8 @@ def option(
         "metavar": metavar,
         "panel": panel,
         "needs": needs,
+        "is_path": is_path,
+        "is_list": is_list,
     }
     return field(default=default, metadata=metadata)
 

@@ -27,6 +27,7 @@ class ShowOptions(Options):
         None,
         "Show the dream only where this is white: a picture, a clip, or a folder of pictures.",
         metavar="FILE",
+        is_path=True,
     )
     matte_feather: float = option(
         0.0,
