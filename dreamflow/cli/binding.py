@@ -25,6 +25,7 @@ from dreamflow.core.options.declaration import (
     resolve_field_types,
     warn_ineffective_settings,
 )
+from dreamflow.core.options.validation import read_setting_text
 from dreamflow.media.options import EncodeOptions
 
 CONTEXT_PARAMETER = "ctx"
@@ -103,7 +104,12 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
         if context:
             report_inherited(context, flags)
         for parameter, group in groups.items():
-            own = {name: given.pop(name) for name in settings.names_in(group) if name in given}
+            types = resolve_field_types(group)
+            own = {
+                name: read_setting_text(given.pop(name), types[name])
+                for name in settings.names_in(group)
+                if name in given
+            }
             if context and group is EncodeOptions:
                 own = drop_unusable_encode_settings(context, find_output_path(given), own, flags)
             given[parameter] = options = group(**own)

@@ -15,6 +15,7 @@ from dreamflow.core.options.validation import (
     clamp_to_range,
     coerce,
     in_range,
+    join_list,
     out_of_range_error,
 )
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule, as_schedule
@@ -97,7 +98,9 @@ class Options:
         """Convert each setting to its type, or raise SettingsError for one that cannot be right."""
         types = resolve_field_types(type(self))
         for setting in option_fields(type(self)):
-            value = coerce(setting.name, getattr(self, setting.name), types[setting.name])
+            hint, value = types[setting.name], getattr(self, setting.name)
+            value = join_list(value) if setting.metadata["is_list"] else value
+            value = coerce(setting.name, value, hint, setting)
             object.__setattr__(self, setting.name, value)
             check_range(setting, value)
 

@@ -54,6 +54,7 @@ class SweepOptions(Options):
         None,
         "Layers to go through, in this order; without it all layers, shallow to deep.",
         metavar="A,B,C",
+        is_list=True,
     )
     category: tuple[str, ...] = option(
         (), "Only layers whose category contains this word; repeat for several.", metavar="WORD"
@@ -84,6 +85,7 @@ class ZoomOptions(Options):
         None,
         "Layers to dream on, one after the other, for an equal time each.",
         metavar="A,B,C",
+        is_list=True,
     )
     seconds: float = option(10.0, "Length of the film.", above=0, high=86400)
     fps: float = option(

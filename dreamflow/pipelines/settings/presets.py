@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any
 
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.options.declaration import Options
+from dreamflow.core.options.declaration import Options, resolve_field_types
+from dreamflow.core.options.validation import read_setting_text
+from dreamflow.core.spelling import to_british_spelling
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
 """Key of a preset's one-line description."""
+MAX_QUOTED_CHARS = 60
+"""Most characters of a line that an error shows."""
 PACKAGE_FOLDER = Path(__file__).parents[2]
 PRESET_FOLDERS = (PACKAGE_FOLDER / "shipped_presets", PACKAGE_FOLDER.parent / "presets")
 """Where the presets are in an installed package, and in a checkout."""
@@ -65,10 +70,28 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{path} is not valid TOML: {error}{_quote_line(path, str(error))}; texts stand in "
+            'quotation marks (layer = "conv2/3x3"), switches are true or false, decimals have a '
+            "point",
+            where=str(path),
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path} is not valid TOML: it is not in UTF-8", where=str(path)
+        ) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _quote_line(path: Path, message: str) -> str:
+    """Return the line of a file that an error message names, as its end; "" where it names none."""
+    found = re.search(r"line (\d+)", message)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if found is None or int(found[1]) > len(lines):
+        return ""
+    return f": {lines[int(found[1]) - 1].strip()[:MAX_QUOTED_CHARS]}"
 
 
 def load_preset(name: str) -> tuple[str, dict[str, Any]]:
@@ -102,7 +125,9 @@ def validate_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]
     known = groups_by_saved_setting()
     checked: dict[str, Any] = {}
     for key, value in settings.items():
-        name = key.replace("-", "_")
+        name = to_british_spelling(key.replace("-", "_"))
+        if name in checked:
+            raise SettingsError(f"{where}: {name} is given twice", setting=name, where=where)
         if name not in known:
             hint = suggest_similar(name, known) or "; `dreamflow video --help` lists all settings"
             raise SettingsError(
@@ -126,7 +151,8 @@ def parse_setting_value(name: str, value: Any, groups: tuple[type[Options], ...]
     first_error: SettingsError | None = None
     for group in groups:
         try:
-            return group.validate_value(name, value)
+            given = read_setting_text(value, resolve_field_types(group)[name])
+            return group.validate_value(name, given)
         except SettingsError as error:
             first_error = first_error or error
     assert first_error is not None
