@@ -56,10 +56,10 @@ def tune_command(
     machine: MachineOptions,
     debug: DebugOption = False,
 ) -> None:
-    """Compare gains of the temporal step: flicker, strength, sharpness and time of each.
+    """Compare gains of the temporal step: flicker, intensity, sharpness and time of each.
 
     A few seconds of a clip are dreamed frame by frame, and then once with each combination of the
-    gains, all in memory. Excess flicker, strength and sharpness are shares of the frame-by-frame
+    gains, all in memory. Excess flicker, intensity and sharpness are shares of the frame-by-frame
     dream (see `dreamflow measure`); time is the median of a carried frame.
     """
     from dreamflow.media.read.clip import Clip
@@ -116,13 +116,13 @@ def print_results(title: str, results: list[TuningResult]) -> None:
         return "-" if value is None else f"{value:.3f}"
 
     names = list(results[0].point)
-    metrics = ("excess flicker", "strength", "sharpness", "s a frame")
+    metrics = ("excess flicker", "intensity", "sharpness", "s a frame")
     columns: list[Column] = [(name, "right") for name in (*names, *metrics)]
     rows = [
         [
             *(str(result.point[name]) for name in names),
             cell(result.excess_flicker),
-            cell(result.strength),
+            cell(result.intensity),
             cell(result.sharpness),
             cell(result.seconds),
         ]

@@ -151,7 +151,9 @@ def _parse_schedule(
     except SettingsError as error:
         located = error.located(named(name), ", ")
         if not has_keyframes(text):
+            is_arithmetic = "(" in text
             write = f"; write {describe_form(setting, hint)}" if setting else ""
+            write = "" if is_arithmetic else write
             reason = error.message.removeprefix(f"{value_label(text)}: ")
             located = SettingsError(
                 f"{named(name)} {text!r} is not {kind}, nor a schedule: {reason}{write}"

@@ -154,5 +154,7 @@ class ZoomOptions(Options):
         low=1,
         high=120,
     )
-    loop: bool = option(False, "End on the first frame, which is found again deep inside.")
+    loop: bool = option(
+        False, "Let the film repeat without a jump: it ends on the picture that it began with."
+    )
     reverse: bool = option(False, "Zoom out: the same zoom, played backwards.")

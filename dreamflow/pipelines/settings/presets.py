@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, resolve_field_types
 from dreamflow.core.options.validation import read_setting_text
@@ -17,6 +17,10 @@ from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
 """Key of a preset's one-line description."""
+MIN_PRESET_SIMILARITY = 0.5
+"""Smallest `difflib` ratio of a suggested preset: names are short, and there are few."""
+MIN_WORD_CHARS = 3
+"""Shortest word that is looked for in descriptions of presets."""
 MAX_QUOTED_CHARS = 60
 """Most characters of a line that an error shows."""
 PACKAGE_FOLDER = Path(__file__).parents[2]
@@ -31,6 +35,22 @@ def list_preset_files() -> dict[str, Path]:
         if files:
             return files
     return {}
+
+
+def find_presets(word: str) -> list[str]:
+    """Return the names of the presets whose descriptions have a word.
+
+    Args:
+        word: Such as `dogs`; a final s does not matter.
+    """
+    stem = word.casefold().rstrip("s")
+    if len(stem) < MIN_WORD_CHARS:
+        return []
+    return [
+        name
+        for name, path in list_preset_files().items()
+        if re.search(rf"\b{re.escape(stem)}", read_toml(path).get(DESCRIPTION_KEY, "").casefold())
+    ]
 
 
 def find_preset_file(name: str) -> Path:
@@ -51,7 +71,10 @@ def find_preset_file(name: str) -> Path:
         return path
     files = list_preset_files()
     if name not in files:
-        hint = suggest_similar(name, files) or f"; there are {', '.join(files)}"
+        hint = did_you_mean(find_presets(name)) or suggest_similar(
+            name, files, min_similarity=MIN_PRESET_SIMILARITY
+        )
+        hint = hint or f"; there are {', '.join(files)}"
         raise SettingsError(
             f"there is no preset {name!r}{hint}",
             setting="preset",
