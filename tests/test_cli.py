@@ -19,7 +19,6 @@ from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_t
 from PIL import Image
 
 import dreamflow
-from dreamflow.cli.progress import make_progress_logger
 from dreamflow.cli.registry import load_commands
 from dreamflow.cli.terminal import format_error
 from dreamflow.core.errors import SettingsError, named
@@ -324,17 +323,6 @@ def test_the_log_is_shown_with_verbose_only(cli: Cli, monkeypatch: pytest.Monkey
     )
     assert "checks begin" in cli("--verbose", "doctor").err
     assert cli("doctor").err == ""
-
-
-def test_progress_is_logged_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    times = iter([0.0, 10.0, 30.0, 80.0, 90.0])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("time.monotonic", lambda: next(times))
-        log_progress = make_progress_logger("dream.mp4", 100, "frame")
-        for done in (1, 2, 8, 9):
-            log_progress(done)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == ["dream.mp4: 8/100 frames, 10.00 s each, 0:15:20 left"]
 
 
 # --- errors: one line on stderr, an exit code, nothing written

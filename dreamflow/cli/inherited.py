@@ -158,11 +158,11 @@ def report_inherited(ctx: typer.Context, flags: Container[str]) -> None:
         ctx: The context of the command.
         flags: Names of the settings that the command line gives; these are not printed.
     """
-    from dreamflow.pipelines.settings.paths import path_settings
-
     inherited = get_inherited(ctx)
     if inherited.path is None:
         return
+    from dreamflow.pipelines.settings.paths import path_settings  # loads the readers of media
+
     own = {parameter.name for parameter in ctx.command.params}
     noteworthy = {*CLIP_SETTINGS, *path_settings()}
 

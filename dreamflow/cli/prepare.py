@@ -37,6 +37,7 @@ class RenderFlags:
         plate: The file of the residual plate.
         gains: A TOML file with constants of the controller.
         trace: A JSONL file for what the controller measured and did in each frame.
+        progress_kind: How progress is shown; see `ProgressOptions.kind`.
     """
 
     overwrite: bool = False
@@ -45,6 +46,7 @@ class RenderFlags:
     plate: Path | None = None
     gains: Path | None = None
     trace: Path | None = None
+    progress_kind: str = "none"
 
 
 @contextmanager
@@ -75,7 +77,8 @@ def track_render(
     from dreamflow.dream.progress import FrameProgress
     from dreamflow.jobs.controls import RenderControls
 
-    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total) as progress:
+    title = f"dreaming {out.name}"
+    with stop_on_ctrl_c(), progress_bar(title, total, kind=flags.progress_kind) as progress:
         frame_progress = FrameProgress(progress, *(steps or (1, 1)))
         yield RenderControls(
             frame_progress.finish_frames,

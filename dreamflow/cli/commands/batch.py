@@ -18,6 +18,7 @@ from dreamflow.cli.commands.zoom import zoom_command
 from dreamflow.cli.finished_outputs import is_already_done
 from dreamflow.cli.inherited import is_given
 from dreamflow.cli.prepare import RenderFlags, stop_on_ctrl_c
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
@@ -95,6 +96,7 @@ def batch_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
@@ -108,7 +110,7 @@ def batch_command(
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
     warn_of_missing_sources(renders)
-    flags = RenderFlags(overwrite, fresh, watch)
+    flags = RenderFlags(overwrite, fresh, watch, progress_kind=reporting.kind)
     rows: list[list[str]] = []
     try:
         for number, render in enumerate(renders, start=1):
@@ -229,6 +231,7 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
         FRAME_COMMAND: frame_command,
     }
     given = {**entry.settings, **vars(machine), "overwrite": flags.overwrite}
+    given["progress"] = flags.progress_kind
     if entry.command != FRAME_COMMAND:
         given |= {"fresh": flags.fresh, "watch": flags.watch}
     sources = [entry.source] if entry.source else []

@@ -18,6 +18,7 @@ from dreamflow.cli.prepare import (
     stop_on_ctrl_c,
 )
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     FRAMES_PANEL,
@@ -84,6 +85,7 @@ def frame_command(
     gains: GainsOption = None,
     show: ShowOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     trace: TraceOption = None,
     debug: DebugOption = False,
@@ -116,7 +118,10 @@ def frame_command(
     check_output(out, overwrite, matte.source_paths if matte else ())
     network = prepare_network(dream.network, machine)
     total = sum(estimate_preview_steps(frames, dream, carry))
-    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total, "step") as progress:
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"dreaming {out.name}", total, "step", kind=reporting.kind) as progress,
+    ):
         picture = render_preview(
             *(frames, network, dream, carry, progress, show, matte, print_note),
             gains_path=gains,

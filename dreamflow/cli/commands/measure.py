@@ -13,6 +13,7 @@ from dreamflow.cli.binding import with_options
 from dreamflow.cli.measure_figures import figures_to_json, print_figures, write_figures_csv
 from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, OverwriteOption
 from dreamflow.cli.terminal import print_note, print_warning
@@ -97,6 +98,7 @@ def measure_command(
     overwrite: OverwriteOption = False,
     frames: ClipOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
     """Measure how steady a dream is, and rate it: does it flicker, fade, blur or change colour?
@@ -153,7 +155,7 @@ def measure_command(
         layer, network, settings, recorded_network, machine, used, original.timeline
     )
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
-    with stop_on_ctrl_c(), progress_bar(title, len(original)) as progress:
+    with stop_on_ctrl_c(), progress_bar(title, len(original), kind=reporting.kind) as progress:
         measurements = measure_coherence(original, dreams, objective, progress=progress)
     if table:
         write_figures_csv(table, measurements[0])

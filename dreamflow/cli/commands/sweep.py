@@ -17,6 +17,7 @@ from dreamflow.cli.prepare import (
     prepare_network,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
@@ -66,6 +67,7 @@ def sweep_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
@@ -79,7 +81,7 @@ def sweep_command(
     whole length, and keeps its sound.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace)
+    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace, reporting.kind)
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
     from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_sweep import render_sweep

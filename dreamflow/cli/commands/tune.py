@@ -13,6 +13,7 @@ import typer
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, JsonOption
 from dreamflow.cli.tables import Column, print_table
@@ -54,6 +55,7 @@ def tune_command(
     carry: CarryOptions,
     frames: ClipOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
     """Compare gains of the temporal step: flicker, intensity, sharpness and time of each.
@@ -83,7 +85,7 @@ def tune_command(
         tuner = GainTuner(source, network, dream, carry, base)
         total = tuner.frame_count * (1 + len(points))
         results: list[TuningResult] = []
-        with progress_bar(f"dreaming {clip.name}", total) as progress:
+        with progress_bar(f"dreaming {clip.name}", total, kind=reporting.kind) as progress:
             tuner.dream_naive(progress)
             for number, point in enumerate(points, start=1):
                 offset = number * tuner.frame_count

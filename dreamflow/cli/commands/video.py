@@ -20,6 +20,7 @@ from dreamflow.cli.prepare import (
     stop_on_ctrl_c,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
@@ -70,6 +71,7 @@ def video_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
@@ -86,7 +88,7 @@ def video_command(
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace)
+    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace, reporting.kind)
     with stop_on_ctrl_c():
         typer.echo(render_clip(clip, out, settings, machine, flags))
 

@@ -19,6 +19,7 @@ from dreamflow.cli.prepare import (
     prepare_network,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     AtOption,
@@ -66,6 +67,7 @@ def zoom_command(
     zoom: ZoomOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
@@ -80,7 +82,7 @@ def zoom_command(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    flags = RenderFlags(overwrite, fresh, watch)
+    flags = RenderFlags(overwrite, fresh, watch, progress_kind=reporting.kind)
     check_zoom(source, out, dream, zoom, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom
