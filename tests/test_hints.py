@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE_CLIP, CommandResult
+from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult
 
 from dreamflow.cli.registry import load_commands
 from dreamflow.core.errors import SettingsError
@@ -32,7 +32,10 @@ def test_a_list_of_classes_says_which_network_dreams_them(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("word", "preset"),
-    [("dogs", "animals"), ("eyes", "fur"), ("towers", "temples"), ("scales", "scales")],
+    [
+        *[("dogs", "animals"), ("eyes", "fur"), ("only eyes", "whirl"), ("scales", "scales")],
+        *[("towers", "temples"), ("architecture", "temples")],
+    ],
 )
 def test_an_unknown_layer_points_to_presets_and_channels(
     tmp_path: Path, cli: Cli, word: str, preset: str
@@ -94,3 +97,12 @@ def test_strength_means_one_thing() -> None:
             assert is_it or "strength" not in setting.metadata["help"], setting.name
     for command in load_commands():
         assert "strength" not in (getattr(command.run, "__doc__", "") or ""), command.name
+
+
+def test_a_picture_that_is_no_dream_points_to_guiding(tmp_path: Path, cli: Cli) -> None:
+    run = cli("video", SAMPLE_CLIP, tmp_path / "x.mp4", "--like", SAMPLE_STILL)
+    assert run.code == 1
+    (line,) = run.err.strip().splitlines()
+    assert f"--guided-by {SAMPLE_STILL}" in line
+    run = cli("video", SAMPLE_CLIP, tmp_path / "x.mp4", "--like", tmp_path / "nowhere.mp4")
+    assert "--guided-by" not in run.err

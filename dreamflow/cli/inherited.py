@@ -131,7 +131,14 @@ def inherit(ctx: typer.Context, output: Path | None, option: str) -> Path | None
             setting=option,
             value=output,
         )
-    settings = read_record(output).get("settings")
+    try:
+        settings = read_record(output).get("settings")
+    except SettingsError as error:
+        if output.exists():
+            error.add_note(
+                f"to dream what is in a picture into yours: {named('guided_by')} {output}"
+            )
+        raise
     if not isinstance(settings, dict):
         raise SettingsError(
             f"{named(option)} {output}: the file holds no DreamFlow settings",

@@ -41,15 +41,18 @@ def find_presets(word: str) -> list[str]:
     """Return the names of the presets whose descriptions have a word.
 
     Args:
-        word: Such as `dogs`; a final s does not matter.
+        word: Such as `dogs`, or several; of these any will do. A final s does not matter.
     """
-    stem = word.casefold().rstrip("s")
-    if len(stem) < MIN_WORD_CHARS:
+    stems = [part.removesuffix("s") for part in re.findall(r"[a-z]+", word.casefold())]
+    stems = [re.escape(stem) for stem in stems if len(stem) >= MIN_WORD_CHARS]
+    if not stems:
         return []
     return [
         name
         for name, path in list_preset_files().items()
-        if re.search(rf"\b{re.escape(stem)}", read_toml(path).get(DESCRIPTION_KEY, "").casefold())
+        if re.search(
+            rf"\b({'|'.join(stems)})s?\b", read_toml(path).get(DESCRIPTION_KEY, "").casefold()
+        )
     ]
 
 
