@@ -55,6 +55,7 @@ def hermetic_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         "XDG_CONFIG_HOME": home / "config",
         "XDG_DATA_HOME": home / "data",
         "XDG_STATE_HOME": home / "state",
+        "DREAMFLOW_PROGRESS": "none",  # what tests read from stderr are messages
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, folder in folders.items():

@@ -784,7 +784,7 @@ def test_like_renders_the_same_with_a_matte(tmp_path: Path, film: Path, cli: Cli
     matte = grey(tmp_path / "m.png", halves(48, 64))
     line = (*FAST, "--matte", matte, "--matte-feather", "5", "--strength", "0: 0, 100%: 1")
     assert cli("video", film, tmp_path / "one.mkv", *line, "--lossless").code == 0
-    run = cli("video", film, tmp_path / "two.mkv", "--like", tmp_path / "one.mkv")
+    run = cli("video", film, tmp_path / "two.mkv", "--like-all", tmp_path / "one.mkv")
     assert run.code == 0, run.err
     assert decode_output(tmp_path / "one.mkv") == decode_output(tmp_path / "two.mkv")
 

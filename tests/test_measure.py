@@ -134,13 +134,13 @@ def test_verdicts_say_good_fair_or_poor(tmp_path: Path) -> None:
     assert judge_measurements([calm, naive])["excess flicker"] == "good"
     assert judge_measurements([naive, calm])["excess flicker"] == "poor: it flickers"
     assert judge_measurements([naive])["E_warp / source"] == "poor: it flickers"
-    assert "strength" not in compare_measurements([calm, naive]), "without an objective"
+    assert "intensity" not in compare_measurements([calm, naive]), "without an objective"
     calm.objective, naive.objective = [80.0] * 6, [100.0] * 6
     calm.source_objective = naive.source_objective = [1.0] * 6
-    assert compare_measurements([calm, naive])["strength"] == pytest.approx(0.8)
-    assert judge_measurements([calm, naive])["strength"] == "fair: weaker"
+    assert compare_measurements([calm, naive])["intensity"] == pytest.approx(0.8)
+    assert judge_measurements([calm, naive])["intensity"] == "fair: weaker"
     naive.objective = [10.0] * 6
-    assert judge_measurements([calm, naive])["strength"] == "poor: stronger"
+    assert judge_measurements([calm, naive])["intensity"] == "poor: stronger"
 
 
 def test_good_values_are_within_the_fair_ones() -> None:
@@ -238,7 +238,7 @@ def test_guided_dream_is_measured_towards_its_reference(tmp_path: Path, cli: Cli
     assert str(pattern) in cli("measure", film, tmp_path / "globbed.mkv", "--json").err
     guide.unlink()
     run = cli(*line, "--json")
-    assert f"guided by {guide}" in run.err
+    assert f"guided by {guide.name}" in run.err
     assert run.err.startswith("warning: ")
     without = [dream["whole"]["objective"] for dream in json.loads(run.out)["dreams"]]
     assert guided / plain > without[0] / without[1], "it climbed towards the reference"
@@ -264,7 +264,7 @@ def test_command_prints_writes_and_plots(tmp_path: Path, cli: Cli) -> None:
     line = ("measure", film, tmp_path / "d.mp4", "--against", tmp_path / "n.mp4")
     run = cli(*line, "--plot", tmp_path / "p.png", "--csv", tmp_path / "t.csv")
     assert run.code == 0, run.err
-    for word in ("E_warp", "objective / source", "excess flicker", "strength / n.mp4"):
+    for word in ("E_warp", "objective / source", "excess flicker", "intensity / n.mp4"):
         assert word in run.out
     assert "verdict on d.mp4" in run.out
     assert " good" in run.out

@@ -43,7 +43,9 @@ def print_figures(
     verdict = f"verdict on {measurements[0].name}" if is_compared else "verdict"
     print_table(f"dreams of {source.name}", [*columns, (verdict, "left")], rows)
     if not is_compared:
-        typer.echo("for excess flicker, strength and sharpness: --against one made with --no-carry")
+        typer.echo(
+            "for excess flicker, intensity and sharpness: --against one made with --no-carry"
+        )
 
 
 def figures_to_json(measurements: list[Measurement], verdict_by_figure: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.terminal import print_note
 from dreamflow.core.errors import OutputError, SettingsError, UserInterrupt, named
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.targets import CLASS_LAYER
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
@@ -36,6 +37,7 @@ class RenderFlags:
         plate: The file of the residual plate.
         gains: A TOML file with constants of the controller.
         trace: A JSONL file for what the controller measured and did in each frame.
+        progress_kind: How progress is shown; see `ProgressOptions.kind`.
     """
 
     overwrite: bool = False
@@ -44,6 +46,7 @@ class RenderFlags:
     plate: Path | None = None
     gains: Path | None = None
     trace: Path | None = None
+    progress_kind: str = "none"
 
 
 @contextmanager
@@ -74,7 +77,8 @@ def track_render(
     from dreamflow.dream.progress import FrameProgress
     from dreamflow.jobs.controls import RenderControls
 
-    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total) as progress:
+    title = f"dreaming {out.name}"
+    with stop_on_ctrl_c(), progress_bar(title, total, kind=flags.progress_kind) as progress:
         frame_progress = FrameProgress(progress, *(steps or (1, 1)))
         yield RenderControls(
             frame_progress.finish_frames,
@@ -175,12 +179,15 @@ def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Raise SettingsError for an unknown network or layer, before weights are loaded."""
     from dreamflow.networks.classes import check_network_has_target
     from dreamflow.networks.loading import network_layers
+    from dreamflow.pipelines.settings.presets import find_presets
 
     known = network_layers(dream.network, machine.weights)
     for target, keyframe in dream.layers.first_keyframe_by_target.items():
         try:
             check_network_has_target(dream.network, known, target)
         except SettingsError as error:
+            if target.layer != CLASS_LAYER and (presets := find_presets(target.layer)):
+                error.add_note(f"looks of that kind: {named('preset')} {' or '.join(presets)}")
             if dream.layers.is_constant:
                 raise
             raise error.located(f"{named('layer')}, {keyframe}") from None

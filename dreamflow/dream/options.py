@@ -45,6 +45,7 @@ class DreamOptions(Options):
         None,
         "Picture or clip whose features are dreamed into yours; a clip frame by frame.",
         metavar="FILE",
+        is_path=True,
     )
     guidance: FloatOrSchedule = option(
         1.0,
@@ -94,6 +95,7 @@ class DreamOptions(Options):
         None,
         "Steps in each octave, coarse to fine, instead of --iterations: 20,10,5,2.",
         metavar="N,N,...",
+        is_list=True,
         panel=SHAPING_PANEL,
     )
     octave_tilt: FloatOrSchedule = option(

@@ -35,6 +35,7 @@ from dreamflow.media.write.picture_segments import PictureSegmentWriter
 from dreamflow.media.write.residual_plate import DreamAndPlateWriter, plate_format
 from dreamflow.media.write.segments import SegmentWriter, VideoSegmentWriter, choose_segment_frames
 from dreamflow.pipelines.settings.groups import saved_settings_dict
+from dreamflow.pipelines.settings.paths import publish_record
 
 JobMetadata = dict[str, Any]
 """What a job's job.json holds. Of any job: `out` (the output's name), `record`, `outline` (the
@@ -91,12 +92,14 @@ def open_segment_writer(
         times: Counts the time that encoding takes.
     """
     start_number = encode.start_number  # a plate in PNGs is numbered as the dream is
+    # Pictures hold it, and become the output as they are.
+    record = publish_record(metadata["record"], folder)
 
     def open_writer_in(
         folder: Path, container: ContainerFormat | None, encode: EncodeOptions
     ) -> SegmentWriter:
         if container is None:
-            return PictureSegmentWriter(folder, spec, metadata["record"], start_number)
+            return PictureSegmentWriter(folder, spec, record, start_number)
         return VideoSegmentWriter(folder, container, spec, encode, metadata["chunk"], times)
 
     segments = open_writer_in(folder, container, encode)
@@ -176,7 +179,7 @@ def finish_output(
     if not (is_complete and is_marked):
         folder.mark_publishing(0)
         part = part_path(staged)
-        segments.write_output(part, spec, record)
+        segments.write_output(part, spec, publish_record(record, out))
         if staged.is_dir():
             shutil.rmtree(staged)
         part.replace(staged)
@@ -197,7 +200,7 @@ def add_sidecar(out: Path, record: dict[str, Any]) -> None:
     """Write an output's settings beside it; a folder of PNGs has them in it already."""
     if record and out.suffix:
         try:
-            write_sidecar(out, record)
+            write_sidecar(out, publish_record(record, out))
         except OutputError as error:
             warnings.warn(
                 f"{error.message}; the settings are in the output alone", DreamFlowWarning, 2

@@ -13,17 +13,15 @@ from dreamflow.core.options.declaration import Options, coerce, warn_ineffective
 from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.media.read.cut_list import CUTS_KEYWORDS
 from dreamflow.media.read.picture_folder import is_glob
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
+from dreamflow.pipelines.settings.paths import given_paths
 from dreamflow.pipelines.settings.presets import load_preset, read_toml, validate_settings
 from dreamflow.temporal.options import CarryOptions
 
 NON_SETTING_KEYS = ("source", "out", "preset", "command")
 """Keys of a [[render]] that are no settings."""
-PATH_SETTINGS = ("flow_dir", "matte", "guided_by")
-"""Settings that name a file or folder, which is looked for from the queue's folder."""
 VIDEO_COMMAND, SWEEP_COMMAND, ZOOM_COMMAND, FRAME_COMMAND = "video", "sweep", "zoom", "frame"
 VIDEO_OPTION_GROUPS: dict[str, type[Options]] = {
     "dream": DreamOptions,
@@ -286,12 +284,8 @@ def resolve_table_settings(table: Mapping[str, Any], where: str, folder: Path) -
         beside = folder / preset
         _, settings = load_preset(str(beside) if beside.suffix == ".toml" else preset)
     settings |= validate_settings(given, where)
-    if settings.get("cuts", CUTS_KEYWORDS[0]) not in CUTS_KEYWORDS:
-        settings["cuts"] = str((folder / settings["cuts"]).absolute())
-    for key in PATH_SETTINGS:
-        if settings.get(key) is not None:
-            settings[key] = str((folder / settings[key]).absolute())
-    return settings
+    paths = {name: str((folder / path).absolute()) for name, path in given_paths(settings).items()}
+    return settings | paths
 
 
 def build_video_settings(settings: Mapping[str, Any]) -> VideoSettings:

@@ -28,6 +28,7 @@ from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.inputs import PICTURE_INPUT, InputFiles, list_reference_files
 from dreamflow.pipelines.settings.groups import diff_settings
+from dreamflow.pipelines.settings.paths import publish_record, publish_settings
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, schedule_zoom_layers
 from dreamflow.pipelines.zoom.reversed import ReversedPlayback
@@ -168,8 +169,9 @@ def has_all_frames(folder: Path, record: dict[str, Any], count: int) -> bool:
     """
     if not folder.exists():
         return False
-    found = read_record_if_any(folder)
-    has_other_settings = diff_settings(found.get("settings", {}), record["settings"])
+    found = publish_record(read_record_if_any(folder), folder)
+    settings = publish_settings(record["settings"], folder)
+    has_other_settings = diff_settings(found.get("settings", {}), settings)
     if has_other_settings or any(found.get(key) != record[key] for key in COMPARED_RECORD_KEYS):
         raise SettingsError(
             f"{folder} holds other frames: remove it, or dream this zoom anew with "

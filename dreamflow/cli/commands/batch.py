@@ -18,10 +18,12 @@ from dreamflow.cli.commands.zoom import zoom_command
 from dreamflow.cli.finished_outputs import is_already_done
 from dreamflow.cli.inherited import is_given
 from dreamflow.cli.prepare import RenderFlags, stop_on_ctrl_c
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
@@ -87,12 +89,14 @@ def batch_command(
     ] = ".mp4",
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     show: ShowOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
@@ -106,7 +110,7 @@ def batch_command(
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
     warn_of_missing_sources(renders)
-    flags = RenderFlags(overwrite, fresh, watch)
+    flags = RenderFlags(overwrite, fresh, watch, progress_kind=reporting.kind)
     rows: list[list[str]] = []
     try:
         for number, render in enumerate(renders, start=1):
@@ -171,6 +175,7 @@ def check_queue_alone(
     if len(sources) > 1:
         raise SettingsError(f"{queue} is a queue: give it without other clips", value=queue)
     flags = {"folder": "--out", "suffix": "--suffix", "preset": "--preset", "like": "--like"}
+    flags["like_all"] = "--like-all"
     flags |= {name: flag_of(name) for name in saved_settings_dict(*vars(settings).values())}
     given = next((name for name in flags if is_given(ctx, name)), None)
     if given:
@@ -226,6 +231,7 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
         FRAME_COMMAND: frame_command,
     }
     given = {**entry.settings, **vars(machine), "overwrite": flags.overwrite}
+    given["progress"] = flags.progress_kind
     if entry.command != FRAME_COMMAND:
         given |= {"fresh": flags.fresh, "watch": flags.watch}
     sources = [entry.source] if entry.source else []

@@ -11,6 +11,7 @@ import typer
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, OverwriteOption, PresetOption
 from dreamflow.cli.terminal import print_line
@@ -47,6 +48,7 @@ def channels_command(
     preset: PresetOption = None,
     dream: ChannelDreamOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -74,14 +76,18 @@ def channels_command(
         check_layers(dream, machine)
     from dreamflow.media.embedded_settings import format_record_comment
     from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+    from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
     frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
     network = prepare_network(dream.network, machine)
-    with stop_on_ctrl_c(), progress_bar(out.name, 1, "channel") as progress:
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"drawing {out.name}", 1, "channel", kind=reporting.kind) as progress,
+    ):
         picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
         record = build_settings_record("channels", source, network, dream)
-        write_picture(out, picture, format_record_comment(record))
+        write_picture(out, picture, format_record_comment(publish_record(record, out)))
     print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 

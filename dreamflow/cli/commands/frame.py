@@ -18,12 +18,14 @@ from dreamflow.cli.prepare import (
     stop_on_ctrl_c,
 )
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     FRAMES_PANEL,
     AtOption,
     DebugOption,
     GainsOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
@@ -77,11 +79,13 @@ def frame_command(
     ] = None,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     gains: GainsOption = None,
     show: ShowOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     trace: TraceOption = None,
     debug: DebugOption = False,
@@ -114,7 +118,10 @@ def frame_command(
     check_output(out, overwrite, matte.source_paths if matte else ())
     network = prepare_network(dream.network, machine)
     total = sum(estimate_preview_steps(frames, dream, carry))
-    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total, "step") as progress:
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"dreaming {out.name}", total, "step", kind=reporting.kind) as progress,
+    ):
         picture = render_preview(
             *(frames, network, dream, carry, progress, show, matte, print_note),
             gains_path=gains,
@@ -185,11 +192,13 @@ def write_frame(
     from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
     from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
     from dreamflow.media.stills import write_picture
+    from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
     record = build_settings_record("frame", source, network, *groups)
     if at is not None:
         record["at"] = at
     record[INPUTS_KEY] = hash_fingerprints(fingerprint_inputs(inputs))
+    record = publish_record(record, out)
     write_picture(out, picture, format_record_comment(record))
     write_sidecar(out, record)

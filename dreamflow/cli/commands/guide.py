@@ -14,10 +14,12 @@ from dreamflow.cli.binding import with_options
 from dreamflow.cli.inherited import is_given
 from dreamflow.cli.prepare import prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     OUTPUT_PANEL,
     DebugOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
@@ -49,8 +51,10 @@ def guide_command(
     options: GuideOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: GuideDreamOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -95,7 +99,10 @@ def guide_command(
     network = prepare_network(dream.network, machine)
     started_s = time.monotonic()
     layer_steps = max(1, sum(octave.iterations for octave in plan_octaves(dream)))
-    with stop_on_ctrl_c(), progress_bar(out.name, len(layers), "layer") as progress:
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"dreaming {out.name}", len(layers), "layer", kind=reporting.kind) as progress,
+    ):
         counter = StepCounter(
             [layer_steps] * len(layers), lambda steps: progress(steps / layer_steps)
         )

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from dreamflow.cli.binding import with_options
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.prepare import stop_on_ctrl_c
 from dreamflow.cli.progress import download_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import HiddenDebugOption, JsonOption
 from dreamflow.cli.tables import print_table
@@ -63,8 +65,10 @@ def format_file_size_mb(path: Path | None) -> str:
 
 
 @models_app.command("pull", epilog="Example: dreamflow models pull torchvision:vgg16")
+@with_options
 def pull_models(
     networks: NetworksArgument,
+    *,
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +84,7 @@ def pull_models(
         bool,
         typer.Option("--offline", help="Download nothing (as DREAMFLOW_OFFLINE=1 does)."),
     ] = False,
+    reporting: ProgressOptions,
     debug: HiddenDebugOption = False,
 ) -> None:
     """Download weights from where they are published, and check them.
@@ -95,10 +100,12 @@ def pull_models(
             value=mirror,
         )
     for network in networks:
-        pull_network(network, mirror, overwrite, offline)
+        pull_network(network, mirror, overwrite, offline, reporting.kind)
 
 
-def pull_network(network: str, mirror: str | None, overwrite: bool, offline: bool) -> None:
+def pull_network(
+    network: str, mirror: str | None, overwrite: bool, offline: bool, progress_kind: str
+) -> None:
     """Download the weights of one network, and print where they are."""
     from dreamflow.networks.weights.manage import (
         find_network_spec,
@@ -115,7 +122,7 @@ def pull_network(network: str, mirror: str | None, overwrite: bool, offline: boo
         raise WeightsError(
             f"{network} must be downloaded, but {named('offline')} is given", setting="offline"
         )
-    with stop_on_ctrl_c(), download_bar(network) as progress:
+    with stop_on_ctrl_c(), download_bar(network, kind=progress_kind) as progress:
         path = pull_weights(network, mirror, progress, overwrite)
     source = find_network_spec(network).weights.source
     if source and not source.digest:

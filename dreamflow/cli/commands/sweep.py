@@ -17,11 +17,13 @@ from dreamflow.cli.prepare import (
     prepare_network,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
     GainsOption,
+    LikeAllOption,
     LikeOption,
     OutArgument,
     OverwriteOption,
@@ -57,6 +59,7 @@ def sweep_command(
     *,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     layers: SweepOptions,
     dream: DreamOptions,
     carry: CarryOptions,
@@ -65,6 +68,7 @@ def sweep_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
@@ -78,7 +82,7 @@ def sweep_command(
     whole length, and keeps its sound.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace)
+    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace, reporting.kind)
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
     from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_sweep import render_sweep

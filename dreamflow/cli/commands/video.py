@@ -20,11 +20,13 @@ from dreamflow.cli.prepare import (
     stop_on_ctrl_c,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
     GainsOption,
+    LikeAllOption,
     LikeOption,
     OutArgument,
     OverwriteOption,
@@ -62,6 +64,7 @@ def video_command(
     *,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     gains: GainsOption = None,
@@ -69,6 +72,7 @@ def video_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
     watch: WatchOption = None,
@@ -85,7 +89,7 @@ def video_command(
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace)
+    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace, reporting.kind)
     with stop_on_ctrl_c():
         print_line(render_clip(clip, out, settings, machine, flags))
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.options.declaration import Options
+from dreamflow.core.options.declaration import Options, resolve_field_types
+from dreamflow.core.options.validation import read_setting_text
 from dreamflow.core.regular_file import parse_toml, read_file_text
+from dreamflow.core.spelling import to_british_spelling
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
 """Key of a preset's one-line description."""
+MIN_PRESET_SIMILARITY = 0.5
+"""Smallest `difflib` ratio of a suggested preset: names are short, and there are few."""
+MIN_WORD_CHARS = 3
+"""Shortest word that is looked for in descriptions of presets."""
+MAX_QUOTED_CHARS = 60
+"""Most characters of a line that an error shows."""
 PACKAGE_FOLDER = Path(__file__).parents[2]
 PRESET_FOLDERS = (PACKAGE_FOLDER / "shipped_presets", PACKAGE_FOLDER.parent / "presets")
 """Where the presets are in an installed package, and in a checkout."""
@@ -26,6 +35,25 @@ def list_preset_files() -> dict[str, Path]:
         if files:
             return files
     return {}
+
+
+def find_presets(word: str) -> list[str]:
+    """Return the names of the presets whose descriptions have a word.
+
+    Args:
+        word: Such as `dogs`, or several; of these any will do. A final s does not matter.
+    """
+    stems = [part.removesuffix("s") for part in re.findall(r"[a-z]+", word.casefold())]
+    stems = [re.escape(stem) for stem in stems if len(stem) >= MIN_WORD_CHARS]
+    if not stems:
+        return []
+    return [
+        name
+        for name, path in list_preset_files().items()
+        if re.search(
+            rf"\b({'|'.join(stems)})s?\b", read_toml(path).get(DESCRIPTION_KEY, "").casefold()
+        )
+    ]
 
 
 def find_preset_file(name: str) -> Path:
@@ -46,7 +74,10 @@ def find_preset_file(name: str) -> Path:
         return path
     files = list_preset_files()
     if name not in files:
-        hint = suggest_similar(name, files) or f"; there are {', '.join(files)}"
+        hint = did_you_mean(find_presets(name)) or suggest_similar(
+            name, files, min_similarity=MIN_PRESET_SIMILARITY
+        )
+        hint = hint or f"; there are {', '.join(files)}"
         raise SettingsError(
             f"there is no preset {name!r}{hint}",
             setting="preset",
@@ -63,11 +94,31 @@ def read_toml(path: Path) -> dict[str, Any]:
         SettingsError: It is not TOML, or cannot be read.
     """
     try:
-        return parse_toml(read_file_text(path))
-    except ValueError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
+        text = read_file_text(path)
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path} is not valid TOML: it is not in UTF-8", where=str(path)
+        ) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
+    try:
+        return parse_toml(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"{path} is not valid TOML: {error}{_quote_line(text, str(error))}; texts stand in "
+            'quotation marks (layer = "conv2/3x3"), switches are true or false, decimals have a '
+            "point",
+            where=str(path),
+        ) from error
+
+
+def _quote_line(text: str, message: str) -> str:
+    """Return the line of a text that an error message names, as its end; "" where it names none."""
+    found = re.search(r"line (\d+)", message)
+    lines = text.splitlines()
+    if found is None or int(found[1]) > len(lines):
+        return ""
+    return f": {lines[int(found[1]) - 1].strip()[:MAX_QUOTED_CHARS]}"
 
 
 def load_preset(name: str) -> tuple[str, dict[str, Any]]:
@@ -101,7 +152,9 @@ def validate_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]
     known = groups_by_saved_setting()
     checked: dict[str, Any] = {}
     for key, value in settings.items():
-        name = key.replace("-", "_")
+        name = to_british_spelling(key.replace("-", "_"))
+        if name in checked:
+            raise SettingsError(f"{where}: {name} is given twice", setting=name, where=where)
         if name not in known:
             hint = suggest_similar(name, known) or "; `dreamflow video --help` lists all settings"
             raise SettingsError(
@@ -125,7 +178,8 @@ def parse_setting_value(name: str, value: Any, groups: tuple[type[Options], ...]
     first_error: SettingsError | None = None
     for group in groups:
         try:
-            return group.validate_value(name, value)
+            given = read_setting_text(value, resolve_field_types(group)[name])
+            return group.validate_value(name, given)
         except SettingsError as error:
             first_error = first_error or error
     assert first_error is not None

@@ -41,7 +41,8 @@ class MetricBounds:
 
 
 NO_LOWER_BOUND, NO_UPPER_BOUND = -math.inf, math.inf
-EXCESS_FLICKER_METRIC, STRENGTH_METRIC, SHARPNESS_METRIC = "excess flicker", "strength", "sharpness"
+EXCESS_FLICKER_METRIC, INTENSITY_METRIC = "excess flicker", "intensity"
+SHARPNESS_METRIC = "sharpness"
 EVENNESS_METRIC = "weakest tile"
 BARE_VERDICT = "bare in places"
 BOUNDS_BY_METRIC = {
@@ -56,7 +57,7 @@ BOUNDS_BY_METRIC = {
     EXCESS_FLICKER_METRIC: MetricBounds(
         (NO_LOWER_BOUND, 0.05), (NO_LOWER_BOUND, 0.15), "", "it flickers"
     ),
-    STRENGTH_METRIC: MetricBounds((0.85, 1.35), (0.65, 1.8), "weaker", "stronger"),
+    INTENSITY_METRIC: MetricBounds((0.85, 1.35), (0.65, 1.8), "weaker", "stronger"),
     SHARPNESS_METRIC: MetricBounds((0.85, 1.25), (0.65, 1.6), "softer", "harsher"),
     EVENNESS_METRIC: MetricBounds((0.7, NO_UPPER_BOUND), (0.4, NO_UPPER_BOUND), BARE_VERDICT, ""),
 }
@@ -81,7 +82,7 @@ def compare_measurements(measurements: Sequence[Measurement]) -> dict[str, float
     shares: dict[str, float] = {}
     if (excess := compute_excess_flicker(measurements[0], measurements[1])) is not None:
         shares[EXCESS_FLICKER_METRIC] = excess
-    for name, metric in ((STRENGTH_METRIC, "objective"), (SHARPNESS_METRIC, "sharpness / source")):
+    for name, metric in ((INTENSITY_METRIC, "objective"), (SHARPNESS_METRIC, "sharpness / source")):
         if other_summary.get(metric, 0.0) > 0 and metric in summary:
             shares[name] = summary[metric] / other_summary[metric]
     if (weakest := find_weakest_tile_ratio(measurements[0], measurements[1])) is not None:

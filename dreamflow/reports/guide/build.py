@@ -25,6 +25,7 @@ from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, writ
 from dreamflow.media.write.output_path import check_output
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.layer_choice import select_layers
+from dreamflow.pipelines.settings.paths import publish_record
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.reports.contact_sheet import MAX_SHEET_WIDTH_PX, draw_contact_sheet
 from dreamflow.reports.guide.folder import (
@@ -89,6 +90,7 @@ def make_guide(
     frame = decode_first_frame(frames)
     record = build_guide_record(source, frame, network, options, ClipOptions(size=size))
     record["at"] = None if isinstance(frames, tuple) else at
+    record = publish_record(record, out)
     folder = GuideFolder(source, out, frame, network, record, weights)
     folder.create_or_resume(overwrite)
     guide = folder.load_guide(chosen)

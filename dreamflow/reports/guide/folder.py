@@ -27,6 +27,7 @@ from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import diff_settings
+from dreamflow.pipelines.settings.paths import publish_path, publish_record
 from dreamflow.reports.guide.page import INDEX_FILE, LayerEntry, render_guide_page
 
 PICTURES_FOLDER, THUMBNAILS_FOLDER = "pictures", "thumbnails"
@@ -159,7 +160,7 @@ class GuideFolder:
             OutputError: The folder is not a guide's, or cannot be written.
         """
         if (self.out / FOLDER_SETTINGS_FILE).exists():
-            old = read_guide_record(self.out)
+            old = publish_record(read_guide_record(self.out), self.out)
             if overwrite:
                 self._remove_pictures()
             elif changes := describe_record_changes(old, self.record):
@@ -238,7 +239,9 @@ class GuideFolder:
             f"{PICTURES_FOLDER}/{SOURCE_PICTURE_FILE}",
             f"{THUMBNAILS_FOLDER}/{SOURCE_PICTURE_FILE}",
         )
-        page = render_guide_page(self.record, self.source, entries, source, self.weights)
+        named_source = publish_path(self.source, self.out)
+        weights = None if self.weights is None else publish_path(self.weights, self.out)
+        page = render_guide_page(self.record, named_source, entries, source, weights)
         write_text_atomically(guide.page_path, page)
 
 
