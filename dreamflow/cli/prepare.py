@@ -32,6 +32,7 @@ class RenderFlags:
     Attributes:
         overwrite: Replace an output that exists.
         fresh: Start over where a render was interrupted.
+        repair: Dream damaged pieces of an interrupted render again.
         watch: A picture file that holds the latest frame.
         plate: The file of the residual plate.
         gains: A TOML file with constants of the controller.
@@ -44,6 +45,7 @@ class RenderFlags:
     plate: Path | None = None
     gains: Path | None = None
     trace: Path | None = None
+    repair: bool = False
 
 
 @contextmanager
@@ -82,6 +84,7 @@ def track_render(
             watch_path=flags.watch,
             overwrite=flags.overwrite,
             fresh=flags.fresh,
+            repair=flags.repair,
             plate_path=flags.plate,
             resume_command=read_command_line(),
             on_step=frame_progress.step if steps else None,
@@ -92,8 +95,9 @@ def track_render(
 
 def read_command_line() -> list[str]:
     """Return the words of this command line; given again, they resume the render."""
-    # --fresh would start over. A word that the system's encoding cannot hold is kept as "?".
-    words = [word for word in sys.argv[1:] if word != "--fresh"]
+    # --fresh would start over, and --repair was for then. A word that the system's encoding cannot
+    # hold is kept as "?".
+    words = [word for word in sys.argv[1:] if word not in ("--fresh", "--repair")]
     return ["dreamflow", *(word.encode(errors="replace").decode() for word in words)]
 
 

@@ -90,7 +90,7 @@ class OutputWriter:
         """Make the output, or keep the frames where the block failed."""
         try:
             if kind is None:
-                finish_output(self.folder, self._segments, self.path, self._spec, self._record)
+                finish_output(self.folder, self._segments, self.path, self._spec, self._metadata)
             elif not self.frames:
                 self.folder.remove()
             else:

@@ -94,14 +94,16 @@ def render_zoom(
     def build_forward() -> ZoomPipeline:
         return ZoomPipeline(picture, network, settings.dream, settings.zoom)
 
+    build = (lambda: _play_reversed(out, spec)) if settings.zoom.reverse else build_forward
     job = JobSpec(
-        pipeline=_play_reversed(out, spec) if settings.zoom.reverse else build_forward(),
+        pipeline=build(),
         output_path=out,
         output_spec=spec,
         encode=settings.encode,
         record=record | picks | ({"at": at} if is_clip else {}),
         inputs=_list_zoom_files(source, settings, at),
         machine=network.machine,
+        rebuild=build,
     )
     if not settings.zoom.reverse:
         return render_job(job, controls)
@@ -138,7 +140,9 @@ def _render_reversed(
         or not has_all_frames(folder, job.record, count)
         or is_job_folder(job_folder_path(folder))
     ):
-        forward_job = replace(job, pipeline=build_forward(), output_path=folder)
+        forward_job = replace(
+            job, pipeline=build_forward(), output_path=folder, rebuild=build_forward
+        )
         forward_controls = replace(
             controls,
             progress=lambda done, total: controls.progress(done, 2 * count),

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import av
 import av.error
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from dreamflow.core.documents import (
+    Count,
+    DocumentError,
+    Hash,
+    ShortText,
+    fit_schema,
+    parse_json,
+    read_document,
+)
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.media.picture_comments import read_comment
 from dreamflow.media.stills import is_picture
@@ -19,6 +29,49 @@ REQUESTED_SETTINGS_KEY = "asked"
 """Key of the settings as they were given, where a record's own differ from them."""
 FOLDER_SETTINGS_FILE = "settings.json"
 """Name of the record in a folder of pictures."""
+MAX_RECORD_BYTES = 16 * 2**20
+"""Bytes of a record beside an output at most."""
+
+SettingText = Annotated[str, Meta(max_length=MAX_RECORD_BYTES)]
+SettingValue = bool | int | float | SettingText | list[SettingText] | None
+"""A setting as a document holds it; `core.options` knows what each may be."""
+Settings = dict[ShortText, SettingValue]
+
+
+class NetworkDocument(Struct):
+    """The network of a record."""
+
+    name: ShortText
+    weights_sha256: Hash | None = None
+
+
+class PictureDocument(Struct):
+    """The picture of a guide's record."""
+
+    width: Count
+    height: Count
+    frame: int
+    sha256: Hash
+
+
+class RecordDocument(Struct):
+    """A record. Keys that it has besides are another version's, and are left alone."""
+
+    dreamflow: ShortText
+    command: ShortText = ""
+    settings: Settings = field(default_factory=dict)
+    asked: Settings = field(default_factory=dict)
+    network: NetworkDocument | UnsetType = UNSET
+    source: Annotated[str, Meta(max_length=4096)] = ""
+    torch: ShortText = ""
+    device: ShortText = ""
+    threads: Count = 0
+    precision: ShortText = ""
+    at: Annotated[str, Meta(max_length=64)] | None = None
+    picked: dict[str, list[Count]] = field(default_factory=dict)
+    inputs: dict[ShortText, Hash] = field(default_factory=dict)
+    picture: PictureDocument | UnsetType = UNSET
+    picture_sha256: Hash = ""
 
 
 def sidecar_path(output: Path) -> Path:
@@ -53,7 +106,7 @@ def read_record(output: Path) -> dict[str, Any]:
         output: A video, picture, folder of pictures, or the .json itself.
 
     Raises:
-        SettingsError: There is no such file, or no record.
+        SettingsError: There is no such file, or no record, or one that is damaged.
     """
     if not output.exists():
         raise SettingsError(
@@ -63,18 +116,36 @@ def read_record(output: Path) -> dict[str, Any]:
             where=str(output),
         )
     sidecar = output if output.suffix.lower() == ".json" else sidecar_path(output)
-    texts: list[str] = []
+    documents: list[bytes | str] = []
+    problem = ""
     if output != sidecar and not output.is_dir():
-        texts.append(read_embedded_comment(output))
-    if sidecar.is_file():
-        texts.append(sidecar.read_text(encoding="utf-8", errors="replace"))
-    for text in texts:
+        documents.append(read_embedded_comment(output))
+    try:
+        if sidecar.exists():
+            documents.append(read_document(sidecar, MAX_RECORD_BYTES))
+    except OSError as error:
+        problem = f"{sidecar.name} cannot be read: {error.strerror or error}"
+    except DocumentError as error:
+        problem = f"{sidecar.name}: {error}"
+    for document in documents:
         try:
-            record = json.loads(text)
-        except ValueError:
+            record = parse_json(document)
+        except DocumentError:
             continue
         if isinstance(record, dict) and RECORD_VERSION_KEY in record:
+            try:
+                fit_schema(record, RecordDocument)
+            except DocumentError as error:
+                problem = f"its settings are damaged: {error}"
+                continue
             return record
+    if problem:
+        raise SettingsError(
+            f"{named('like')} {output}: {problem}",
+            setting="like",
+            value=str(output),
+            where=str(output),
+        )
     raise SettingsError(
         f"{named('like')} {output}: it holds no DreamFlow settings, and neither does "
         f"{sidecar.name} beside it",
@@ -99,8 +170,7 @@ def requested_settings(record: dict[str, Any]) -> dict[str, Any]:
 
 def read_recorded_settings(output: Path) -> dict[str, Any]:
     """Return the settings in the record of an output, or {} where it has none."""
-    settings = read_record_if_any(output).get("settings")
-    return settings if isinstance(settings, dict) else {}
+    return read_record_if_any(output).get("settings", {})
 
 
 def read_embedded_comment(output: Path) -> str:

@@ -25,6 +25,7 @@ from dreamflow.cli.shared_options import (
     LikeOption,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     WatchOption,
 )
 from dreamflow.cli.tables import print_table
@@ -95,6 +96,7 @@ def batch_command(
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -106,7 +108,7 @@ def batch_command(
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
     warn_of_missing_sources(renders)
-    flags = RenderFlags(overwrite, fresh, watch)
+    flags = RenderFlags(overwrite, fresh, watch, repair=repair)
     rows: list[list[str]] = []
     try:
         for number, render in enumerate(renders, start=1):
@@ -227,7 +229,7 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
     }
     given = {**entry.settings, **vars(machine), "overwrite": flags.overwrite}
     if entry.command != FRAME_COMMAND:
-        given |= {"fresh": flags.fresh, "watch": flags.watch}
+        given |= {"fresh": flags.fresh, "watch": flags.watch, "repair": flags.repair}
     sources = [entry.source] if entry.source else []
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         commands[entry.command](*sources, entry.out, **given)

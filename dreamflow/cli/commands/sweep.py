@@ -26,6 +26,7 @@ from dreamflow.cli.shared_options import (
     OutArgument,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     TraceOption,
     WatchOption,
 )
@@ -66,6 +67,7 @@ def sweep_command(
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     trace: TraceOption = None,
     debug: DebugOption = False,
@@ -77,7 +79,7 @@ def sweep_command(
     whole length, and keeps its sound.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace)
+    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace, repair)
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
     from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_sweep import render_sweep

@@ -30,6 +30,7 @@ from dreamflow.cli.shared_options import (
     OverwriteOption,
     PlateOption,
     PresetOption,
+    RepairOption,
     TraceOption,
     WatchOption,
 )
@@ -70,6 +71,7 @@ def video_command(
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     plate: PlateOption = None,
     trace: TraceOption = None,
@@ -84,7 +86,7 @@ def video_command(
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace)
+    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace, repair)
     with stop_on_ctrl_c():
         typer.echo(render_clip(clip, out, settings, machine, flags))
 

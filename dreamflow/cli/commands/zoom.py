@@ -27,6 +27,7 @@ from dreamflow.cli.shared_options import (
     LikeOption,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     WatchOption,
 )
 from dreamflow.core.errors import SettingsError, named
@@ -66,6 +67,7 @@ def zoom_command(
     machine: MachineOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -78,7 +80,7 @@ def zoom_command(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    flags = RenderFlags(overwrite, fresh, watch)
+    flags = RenderFlags(overwrite, fresh, watch, repair=repair)
     check_zoom(source, out, dream, zoom, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom
