@@ -14,6 +14,7 @@ from dreamflow.pipelines.inputs import (
     CUTS_INPUT,
     FIXED_MATTE_INPUT,
     FLOW_INPUT,
+    FORWARD_FRAMES_INPUT,
     GAINS_INPUT,
     MATTE_INPUT,
     REFERENCE_INPUT,
@@ -80,10 +81,11 @@ def fingerprint_inputs(inputs: InputFiles) -> dict[str, list[FileFingerprint]]:
 
 
 def hash_fingerprints(fingerprints: Mapping[str, list[FileFingerprint]]) -> dict[str, str]:
-    """Return a hash of each fingerprint, by the input's name: 32 hex digits."""
+    """Return a hash of each input's fingerprint, for a record: 32 hex digits, by its name."""
     return {
         name: hashlib.sha256(json.dumps(files).encode()).hexdigest()[:32]
         for name, files in fingerprints.items()
+        if name != FORWARD_FRAMES_INPUT
     }
 
 
@@ -130,7 +132,7 @@ def is_input_unchanged(
     """
     if name == FLOW_INPUT:
         return {tuple(file) for file in before} <= {tuple(file) for file in now}
-    if name == FIXED_MATTE_INPUT:
+    if name in (FIXED_MATTE_INPUT, FORWARD_FRAMES_INPUT):
         return before == now
     same_names = [file[0] for file in before] == [file[0] for file in now]
     compared = max(1, files_read)

@@ -32,6 +32,7 @@ from dreamflow.jobs.changes import LEGACY_MACHINE_DEFAULTS, check_job_unchanged
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.fingerprints import (
     INPUTS_KEY,
+    UNLIMITED_FILES,
     check_inputs_intact,
     fingerprint_inputs,
     hash_fingerprints,
@@ -148,7 +149,7 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
             folder.start_over(metadata)
             return _run(job, folder, metadata, None, controls, watcher)
         state = _read_state(job, folder, begun, controls)
-        files_read = state[PIPELINE_KEY].get("read", 0) if state else 0
+        files_read = state[PIPELINE_KEY].get("read", UNLIMITED_FILES) if state else 0
         check_job_unchanged(folder.path, begun, metadata, files_read)
         record = begun["record"] | {INPUTS_KEY: metadata["record"][INPUTS_KEY]}
         if published_frames:

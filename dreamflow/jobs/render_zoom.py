@@ -26,7 +26,12 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.inputs import PICTURE_INPUT, InputFiles, list_reference_files
+from dreamflow.pipelines.inputs import (
+    FORWARD_FRAMES_INPUT,
+    PICTURE_INPUT,
+    InputFiles,
+    list_reference_files,
+)
 from dreamflow.pipelines.settings.groups import diff_settings
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, schedule_zoom_layers
@@ -154,6 +159,8 @@ def _render_reversed(
         progress=lambda done, total: controls.progress(count + done, 2 * count),
         watch_path=None,
     )
+    frames = [folder / frame_file_name(number) for number in range(count)]
+    job = replace(job, inputs={**job.inputs, FORWARD_FRAMES_INPUT: frames})
     result = render_job(job, reversed_controls)
     shutil.rmtree(folder, ignore_errors=True)
     return replace(result, dreamed_frames=dreamed_frames)
