@@ -21,10 +21,11 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Meta
 
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.options.validation import MAX_INTEGER_BITS
+
 MAX_DOCUMENT_DEPTH = 24
 """Dicts and lists within each other at most; DreamFlow's own documents have 6."""
-MAX_INTEGER_BITS = 64
-"""Bits of a whole number at most."""
 MAX_TOML_BYTES = 4 * 2**20
 """Bytes of a preset, of gains or of a queue at most."""
 FILE_URI_PREFIX = "file:///"
@@ -78,18 +79,23 @@ def parse_json(content: bytes | str, max_depth: int = MAX_DOCUMENT_DEPTH) -> Any
     return value
 
 
-def parse_toml(content: bytes) -> dict[str, Any]:
-    """Return a TOML document as plain values, bounded.
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file as plain values, bounded as JSON is.
 
     Raises:
-        DocumentError: It is not TOML, or out of bounds.
+        SettingsError: It is not TOML, is out of bounds, or cannot be read.
     """
     try:
-        value = tomllib.loads(content.decode())
+        content = tomllib.loads(read_document(path, MAX_TOML_BYTES).decode())
+        check_bounds(content)
+        return content
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise SettingsError(f"{path} cannot be read: {why}", where=str(path)) from error
     except (ValueError, RecursionError) as error:
-        raise DocumentError(_explain(error)) from error
-    check_bounds(value)
-    return value
+        raise SettingsError(
+            f"{path} is not valid TOML: {_explain(error)}", where=str(path)
+        ) from error
 
 
 def fit_schema(value: Any, schema: type[DocumentT]) -> DocumentT:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import av
 import av.error
-from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from dreamflow.core.documents import (
-    Count,
-    DocumentError,
-    Hash,
-    ShortText,
-    fit_schema,
-    parse_json,
-    read_document,
-)
+from dreamflow.core.documents import DocumentError, fit_schema, parse_json, read_document
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.media.picture_comments import read_comment
+from dreamflow.media.record_schema import MAX_RECORD_BYTES, RecordDocument
 from dreamflow.media.stills import is_picture
 
 RECORD_VERSION_KEY = "dreamflow"
@@ -29,49 +21,6 @@ REQUESTED_SETTINGS_KEY = "asked"
 """Key of the settings as they were given, where a record's own differ from them."""
 FOLDER_SETTINGS_FILE = "settings.json"
 """Name of the record in a folder of pictures."""
-MAX_RECORD_BYTES = 16 * 2**20
-"""Bytes of a record beside an output at most."""
-
-SettingText = Annotated[str, Meta(max_length=MAX_RECORD_BYTES)]
-SettingValue = bool | int | float | SettingText | list[SettingText] | None
-"""A setting as a document holds it; `core.options` knows what each may be."""
-Settings = dict[ShortText, SettingValue]
-
-
-class NetworkDocument(Struct):
-    """The network of a record."""
-
-    name: ShortText
-    weights_sha256: Hash | None = None
-
-
-class PictureDocument(Struct):
-    """The picture of a guide's record."""
-
-    width: Count
-    height: Count
-    frame: int
-    sha256: Hash
-
-
-class RecordDocument(Struct):
-    """A record. Keys that it has besides are another version's, and are left alone."""
-
-    dreamflow: ShortText
-    command: ShortText = ""
-    settings: Settings = field(default_factory=dict)
-    asked: Settings = field(default_factory=dict)
-    network: NetworkDocument | UnsetType = UNSET
-    source: Annotated[str, Meta(max_length=4096)] = ""
-    torch: ShortText = ""
-    device: ShortText = ""
-    threads: Count = 0
-    precision: ShortText = ""
-    at: Annotated[str, Meta(max_length=64)] | None = None
-    picked: dict[str, list[Count]] = field(default_factory=dict)
-    inputs: dict[ShortText, Hash] = field(default_factory=dict)
-    picture: PictureDocument | UnsetType = UNSET
-    picture_sha256: Hash = ""
 
 
 def sidecar_path(output: Path) -> Path:

@@ -11,6 +11,10 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.keyframes import has_keyframes, value_label
 from dreamflow.core.schedules.schedule import Schedule, parse_layer_schedule
 from dreamflow.core.schedules.timecode import Moment
+from dreamflow.core.wording import shorten_repr
+
+MAX_INTEGER_BITS = 64
+"""Bits of a whole number at most."""
 
 
 def coerce(name: str, value: Any, hint: Any) -> Any:
@@ -41,7 +45,7 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     elif bool in allowed:
         if isinstance(value, bool):
             return value
-    elif isinstance(value, bool):
+    elif isinstance(value, bool) or _has_too_many_digits(value):
         pass
     elif int in allowed and isinstance(value, int):
         return value
@@ -53,8 +57,12 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         return str(value)
     kind = describe_type(hint)
     raise SettingsError(
-        f"{name} = {value!r} is not {kind}", setting=name, value=value, allowed=kind
+        f"{name} = {shorten_repr(value)} is not {kind}", setting=name, value=value, allowed=kind
     )
+
+
+def _has_too_many_digits(value: Any) -> bool:
+    return isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS
 
 
 def _check_layer_schedule(name: str, layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -72,9 +80,15 @@ def _parse_number_or_schedule(name: str, text: str, hint: Any) -> float | Schedu
     """Return the number or the schedule that a text is, or raise SettingsError for neither."""
     is_integer, kind = int in get_args(hint), describe_type(hint)
     try:
-        return int(text) if is_integer else float(text)
+        number = int(text) if is_integer else float(text)
     except ValueError:
-        pass
+        number = None
+    if number is not None:
+        if _has_too_many_digits(number):
+            raise SettingsError(
+                f"{named(name)} has too many digits", setting=name, value=text, allowed=kind
+            )
+        return number
     try:
         schedule = Schedule(text)
     except SettingsError as error:
@@ -82,7 +96,7 @@ def _parse_number_or_schedule(name: str, text: str, hint: Any) -> float | Schedu
         if not has_keyframes(text):
             reason = error.message.removeprefix(f"{value_label(text)}: ")
             located = SettingsError(
-                f"{named(name)} {text!r} is not {kind}, nor a schedule: {reason}"
+                f"{named(name)} {shorten_repr(text)} is not {kind}, nor a schedule: {reason}"
             )
         located.setting, located.value, located.allowed = name, text, kind
         raise located from None
@@ -91,11 +105,16 @@ def _parse_number_or_schedule(name: str, text: str, hint: Any) -> float | Schedu
     value = schedule.at(Moment())
     if math.isnan(value):
         raise SettingsError(
-            f"{named(name)} {text!r} has no value, or too large a one", setting=name, value=text
+            f"{named(name)} {shorten_repr(text)} has no value, or too large a one",
+            setting=name,
+            value=text,
         )
     if is_integer and not value.is_integer():
         raise SettingsError(
-            f"{named(name)} {text!r} is not {kind}", setting=name, value=text, allowed=kind
+            f"{named(name)} {shorten_repr(text)} is not {kind}",
+            setting=name,
+            value=text,
+            allowed=kind,
         )
     return int(value) if is_integer else value
 
@@ -126,7 +145,7 @@ def check_range(setting: Field[Any], value: Any) -> None:
     choices = setting.metadata.get("choices")
     if choices and value not in choices:
         raise SettingsError(
-            f"{named(setting.name)} {value!r} is unknown; choose {', '.join(choices)}",
+            f"{named(setting.name)} {shorten_repr(value)} is unknown; choose {', '.join(choices)}",
             setting=setting.name,
             value=value,
             allowed=", ".join(choices),

@@ -8,10 +8,11 @@ import re
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options
 from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Timecode
+from dreamflow.core.wording import shorten_repr
 
 MAX_OCTAVE_ITERATIONS = 1000
 SIZE_SYNTAX = "640x360, or 640 for the longer side"
-_SIZE_PATTERN = re.compile(r"(\d+)(?:\s*[xX]\s*(\d+))?$")
+_SIZE_PATTERN = re.compile(r"([0-9]{1,9})(?:\s*[xX]\s*([0-9]{1,9}))?$")
 
 
 def check_timecodes(options: Options, *names: str) -> None:
@@ -60,7 +61,7 @@ def parse_size(size: str) -> tuple[int, int] | None:
     match = _SIZE_PATTERN.match(size.strip())
     if not match or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
         raise SettingsError(
-            f"{named('size')} {size!r} is not a size: write {SIZE_SYNTAX}",
+            f"{named('size')} {shorten_repr(size)} is not a size: write {SIZE_SYNTAX}",
             setting="size",
             value=size,
             allowed=SIZE_SYNTAX,

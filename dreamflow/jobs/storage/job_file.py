@@ -29,9 +29,9 @@ from dreamflow.core.documents import (
 )
 from dreamflow.core.errors import DreamFlowError, OutputError, named
 from dreamflow.media.atomic_file import atomic_write
-from dreamflow.media.embedded_settings import RecordDocument, SettingValue
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.record_schema import RecordDocument, SettingValue
 from dreamflow.media.write.containers import container_format_for
 
 JobMetadata = dict[str, Any]

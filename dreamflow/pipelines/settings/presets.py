@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options
+from dreamflow.core.wording import MAX_SHOWN_CHARS
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
@@ -56,21 +57,6 @@ def find_preset_file(name: str) -> Path:
     return files[name]
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
-
-    Raises:
-        SettingsError: It is not TOML, or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
-
-
 def load_preset(name: str) -> tuple[str, dict[str, Any]]:
     """Return a preset's description and its settings.
 
@@ -106,7 +92,10 @@ def validate_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]
         if name not in known:
             hint = suggest_similar(name, known) or "; `dreamflow video --help` lists all settings"
             raise SettingsError(
-                f"{where}: {key} is not a setting{hint}", setting=key, value=value, where=where
+                f"{where}: {key[:MAX_SHOWN_CHARS]} is not a setting{hint}",
+                setting=key,
+                value=value,
+                where=where,
             )
         try:
             checked[name] = parse_setting_value(name, value, known[name])
