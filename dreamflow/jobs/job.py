@@ -17,7 +17,7 @@ command is given again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.fingerprints import (
     INPUTS_KEY,
     UNLIMITED_FILES,
+    FileFingerprint,
     check_inputs_intact,
     fingerprint_inputs,
     hash_fingerprints,
@@ -84,6 +85,7 @@ class JobSpec:
         inputs: The files that the frames depend on; a job resumes only with the same ones.
         machine: The machine that the network computes on.
         rebuild: Makes the pipeline anew, to dream a damaged piece again; None where that cannot be.
+        intermediates: Folders of DreamFlow's that only this job reads: they go when it is done.
     """
 
     pipeline: Pipeline
@@ -94,6 +96,7 @@ class JobSpec:
     inputs: InputFiles
     machine: Machine
     rebuild: Callable[[], Pipeline] | None = None
+    intermediates: Sequence[Path] = ()
 
 
 def restore_machine_options(out: Path, machine: MachineOptions) -> MachineOptions:
@@ -142,19 +145,23 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
     watcher = (
         LatestFrameWriter(controls.watch_path, [out, *sources]) if controls.watch_path else None
     )
-    metadata = _describe_job(job, controls)
+    # Of an output that is published, nothing is read any more: its inputs may be gone.
+    published = read_job_file(job_folder_path(out)) if published_frames else None
+    metadata = _describe_job(
+        job, controls, fingerprint_inputs(job.inputs) if published is None else published["inputs"]
+    )
     with JobFolder(job_folder_path(out)) as folder:
         begun = None if controls.fresh else read_job_file(folder.path)
         if begun is None:
             folder.start_over(metadata)
             return _run(job, folder, metadata, None, controls, watcher)
-        state = _read_state(job, folder, begun, controls)
+        state = None if published_frames else _read_state(job, folder, begun, controls)
         files_read = state[PIPELINE_KEY].get("read", UNLIMITED_FILES) if state else 0
         check_job_unchanged(folder.path, begun, metadata, files_read)
         record = begun["record"] | {INPUTS_KEY: metadata["record"][INPUTS_KEY]}
         if published_frames:
             controls.notify(f"{describe_all_done(published_frames)}: clearing away")
-            close_published_job(folder, out, record)
+            close_published_job(folder, out, record, job.intermediates)
             return RenderResult(published_frames, 0)
         if state is None:
             controls.notify("killed before it was first saved: from the beginning")
@@ -169,9 +176,10 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
         return _run(job, folder, metadata, state, controls, watcher)
 
 
-def _describe_job(job: JobSpec, controls: RenderControls) -> dict[str, Any]:
+def _describe_job(
+    job: JobSpec, controls: RenderControls, fingerprints: Mapping[str, list[FileFingerprint]]
+) -> JobMetadata:
     """Return a job's metadata, ready for JSON."""
-    fingerprints = fingerprint_inputs(job.inputs)
     record = job.record | {INPUTS_KEY: hash_fingerprints(fingerprints)}
     return make_job_metadata(
         job.output_path,
@@ -257,7 +265,14 @@ def _run(
             # Sound is taken from the source only now, and frames may have been read of another.
             check_inputs_intact(metadata["inputs"], job.inputs)
             with controls.stage_times.stage("encode"):
-                finish_output(folder, segments, job.output_path, spec, metadata)
+                finish_output(
+                    folder,
+                    segments,
+                    job.output_path,
+                    spec,
+                    metadata,
+                    intermediates=job.intermediates,
+                )
     except BaseException as error:
         run.add_resume_note(error)
         raise

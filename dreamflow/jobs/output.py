@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +196,7 @@ def finish_output(
     spec: OutputSpec,
     metadata: JobMetadata,
     ends_job: bool = True,
+    intermediates: Sequence[Path] = (),
 ) -> None:
     """Make the output of a job's frames and publish it, with its settings beside it.
 
@@ -206,6 +207,7 @@ def finish_output(
         spec: Size, timing and sound of the frames.
         metadata: The job's metadata.
         ends_job: Whether the job's folder is removed afterwards.
+        intermediates: Folders that are removed before it.
 
     Raises:
         DamagedPiecesError: A piece is not what was written.
@@ -242,7 +244,7 @@ def finish_output(
                 publish_output(path, output)
         add_sidecar(out, record)
         if ends_job:
-            folder.remove()
+            _end_job(folder, intermediates)
 
 
 def add_sidecar(out: Path, record: dict[str, Any]) -> None:
@@ -256,8 +258,16 @@ def add_sidecar(out: Path, record: dict[str, Any]) -> None:
             )
 
 
-def close_published_job(folder: JobFolder, out: Path, record: dict[str, Any]) -> None:
-    """End a job whose output is published already."""
+def close_published_job(
+    folder: JobFolder, out: Path, record: dict[str, Any], intermediates: Sequence[Path] = ()
+) -> None:
+    """End a job whose output is published already; see `finish_output`."""
     with defer_interrupt(raise_after=False):
         add_sidecar(out, record)
-        folder.remove()
+        _end_job(folder, intermediates)
+
+
+def _end_job(folder: JobFolder, intermediates: Sequence[Path]) -> None:
+    for path in intermediates:
+        shutil.rmtree(path, ignore_errors=True)
+    folder.remove()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
+from dreamflow.jobs.storage.publish import count_published_frames
 from dreamflow.media.embedded_settings import (
     REQUESTED_SETTINGS_KEY,
     read_record_if_any,
@@ -139,8 +139,15 @@ def _render_reversed(
     """Dream a zoom into a folder of frames, then render the job that shows them reversed."""
     folder, count = forward_frames_folder(job.output_path), job.output_spec.frames
     dreamed_frames = 0
-    # A forward job that was killed while its frames were published is cleared away by resuming it.
+    is_published = not controls.fresh and count_published_frames(job.output_path) > 0
     if (
+        not is_published
+        and folder.exists()
+        and read_record_if_any(folder).get("command") != job.record["command"]
+    ):
+        raise _make_other_frames_error(folder)
+    # A forward job that was killed while its frames were published is cleared away by resuming it.
+    if not is_published and (
         controls.fresh
         or not has_all_frames(folder, job.record, count)
         or is_job_folder(job_folder_path(folder))
@@ -160,10 +167,17 @@ def _render_reversed(
         watch_path=None,
     )
     frames = [folder / frame_file_name(number) for number in range(count)]
-    job = replace(job, inputs={**job.inputs, FORWARD_FRAMES_INPUT: frames})
+    job = replace(job, inputs={**job.inputs, FORWARD_FRAMES_INPUT: frames}, intermediates=[folder])
     result = render_job(job, reversed_controls)
-    shutil.rmtree(folder, ignore_errors=True)
     return replace(result, dreamed_frames=dreamed_frames)
+
+
+def _make_other_frames_error(folder: Path) -> SettingsError:
+    return SettingsError(
+        f"{folder} holds other frames: remove it, or dream this zoom anew with {named('fresh')}",
+        setting="fresh",
+        where=str(folder),
+    )
 
 
 def has_all_frames(folder: Path, record: dict[str, Any], count: int) -> bool:
@@ -177,10 +191,5 @@ def has_all_frames(folder: Path, record: dict[str, Any], count: int) -> bool:
     found = read_record_if_any(folder)
     has_other_settings = diff_settings(found.get("settings", {}), record["settings"])
     if has_other_settings or any(found.get(key) != record[key] for key in COMPARED_RECORD_KEYS):
-        raise SettingsError(
-            f"{folder} holds other frames: remove it, or dream this zoom anew with "
-            f"{named('fresh')}",
-            setting="fresh",
-            where=str(folder),
-        )
+        raise _make_other_frames_error(folder)
     return all((folder / frame_file_name(number)).exists() for number in range(count))

@@ -87,7 +87,7 @@ def read_state(path: Path, job_id: str) -> PipelineState:
         *(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile),
         *(NotImplementedError, RuntimeError, zlib.error),
     ) as error:
-        why = (error.strerror if isinstance(error, OSError) else str(error)) or "it cannot be read"
+        why = str(getattr(error, "strerror", None) or error) or "it cannot be read"
         raise DamagedStateError(
             f"{path} is damaged: {why}: add {named('repair')} to dream on from the last state "
             f"that is whole, or start over with {named('fresh')}",
