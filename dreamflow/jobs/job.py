@@ -65,6 +65,7 @@ from dreamflow.jobs.storage.state_file import (
     read_state,
 )
 from dreamflow.jobs.watch import LatestFrameWriter
+from dreamflow.media.embedded_settings import sidecar_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import container_format_for
@@ -139,12 +140,13 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
     controls = controls or RenderControls()
     if container_format_for(job.output_path) is None:
         job = replace(job, output_path=job.output_path.resolve())
-    out, sources = job.output_path, job.output_spec.sources
+    out = job.output_path
+    sources = [*job.output_spec.sources, *(path for files in job.inputs.values() for path in files)]
     published_frames = 0 if controls.fresh else count_published_frames(out)
     check_output_and_plate(out, controls.overwrite, controls.fresh, sources, controls.plate_path)
-    watcher = (
-        LatestFrameWriter(controls.watch_path, [out, *sources]) if controls.watch_path else None
-    )
+    others = [out, sidecar_path(out), controls.plate_path, controls.trace_path]
+    reserved = [*filter(None, others), *sources]
+    watcher = LatestFrameWriter(controls.watch_path, reserved) if controls.watch_path else None
     # Of an output that is published, nothing is read any more: its inputs may be gone.
     published = read_job_file(job_folder_path(out)) if published_frames else None
     metadata = _describe_job(

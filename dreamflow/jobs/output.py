@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dreamflow.core.documents import path_from_text, path_to_text
-from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.core.errors import OutputError
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.wording import format_count
@@ -35,11 +34,11 @@ from dreamflow.jobs.storage.state_file import (
     read_state,
 )
 from dreamflow.media.atomic_file import part_path
-from dreamflow.media.embedded_settings import write_sidecar
+from dreamflow.media.embedded_settings import add_sidecar
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
-from dreamflow.media.write.output_path import check_output
+from dreamflow.media.write.output_path import check_output, find_same_file
 from dreamflow.media.write.picture_segments import PictureSegmentWriter
 from dreamflow.media.write.piece_ledger import Damage, PieceLedger
 from dreamflow.media.write.residual_plate import DreamAndPlateWriter, plate_format
@@ -73,7 +72,7 @@ def check_output_and_plate(
     plate_format(plate)
     is_published = not fresh and is_plate_published(plate, out)
     check_output(plate, overwrite or is_published, sources)
-    if plate.absolute() == out.absolute():
+    if find_same_file(plate, [out]) is not None:
         raise OutputError(f"{plate} is the dream itself; give the plate another name")
 
 
@@ -242,20 +241,10 @@ def finish_output(
         for path, output in output_by_staged.items():
             if path.exists():
                 publish_output(path, output)
-        add_sidecar(out, record)
+        if record and out.suffix:  # a folder of PNGs has them in it already
+            add_sidecar(out, record, folder.path)
         if ends_job:
             _end_job(folder, intermediates)
-
-
-def add_sidecar(out: Path, record: dict[str, Any]) -> None:
-    """Write an output's settings beside it; a folder of PNGs has them in it already."""
-    if record and out.suffix:
-        try:
-            write_sidecar(out, record)
-        except OutputError as error:
-            warnings.warn(
-                f"{error.message}; the settings are in the output alone", DreamFlowWarning, 2
-            )
 
 
 def close_published_job(
@@ -263,7 +252,8 @@ def close_published_job(
 ) -> None:
     """End a job whose output is published already; see `finish_output`."""
     with defer_interrupt(raise_after=False):
-        add_sidecar(out, record)
+        if record and out.suffix:
+            add_sidecar(out, record, folder.path)
         _end_job(folder, intermediates)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import av
 import av.error
 
 from dreamflow.core.documents import DocumentError, fit_schema, parse_json, read_document
-from dreamflow.core.errors import OutputError, SettingsError, named
+from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError, named
+from dreamflow.media.atomic_file import make_write_error, part_path, sync_to_disk
 from dreamflow.media.picture_comments import read_comment
 from dreamflow.media.record_schema import MAX_RECORD_BYTES, RecordDocument
 from dreamflow.media.stills import is_picture
@@ -35,17 +38,50 @@ def format_record_comment(record: dict[str, Any], ascii_only: bool = False) -> s
     return json.dumps(record, ensure_ascii=ascii_only, separators=(",", ":"))
 
 
-def write_sidecar(output: Path, record: dict[str, Any]) -> None:
-    """Write the record into the .json beside an output.
+def write_sidecar(output: Path, record: dict[str, Any], part_folder: Path | None = None) -> None:
+    """Write the record into the .json beside an output, completely or not at all.
+
+    Args:
+        output: The output.
+        record: The record.
+        part_folder: Where the unfinished file lies, on the same drive; None is beside the output.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or another file of that name is there.
     """
     path = sidecar_path(output)
+    if os.path.lexists(path) and not is_record_file(path):
+        raise OutputError(
+            f"{path} is not of DreamFlow's making, and is left as it is", where=str(path)
+        )
+    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    part = part_path(path if part_folder is None else part_folder / path.name)
     try:
-        path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="replace")
+        sync_to_disk(part)
+        part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}", where=str(path)) from error
+        raise make_write_error(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def is_record_file(path: Path) -> bool:
+    """Return whether a .json file is a record that DreamFlow wrote, or an empty file."""
+    try:
+        content = read_document(path, MAX_RECORD_BYTES)
+        record = parse_json(content) if content else {RECORD_VERSION_KEY: ""}
+    except (OSError, DocumentError):
+        return False
+    return isinstance(record, dict) and (RECORD_VERSION_KEY in record or not record)
+
+
+def add_sidecar(output: Path, record: dict[str, Any], part_folder: Path | None = None) -> None:
+    """Write the record beside an output; warns where that cannot be, since it is in it too."""
+    try:
+        write_sidecar(output, record, part_folder)
+    except OutputError as error:
+        warnings.warn(f"{error.message}; the settings are in the output alone", DreamFlowWarning, 2)
 
 
 def read_record(output: Path) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from dreamflow.core.errors import OutputError
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.step_settings import StepSettings
 
+MAX_TRACE_LINE_BYTES = 2**20
+"""Bytes of a line of a trace file at most."""
+
 
 class StageClock:
     """Times the stages of a frame, on the device's own clock where it has one.
@@ -189,6 +192,20 @@ class TraceFile:
             setting="trace",
             where=str(self.path),
         )
+
+
+def is_trace_file(path: Path) -> bool:
+    """Return whether a file is empty, or begins with the trace of a frame."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(MAX_TRACE_LINE_BYTES)
+    except OSError:
+        return False
+    try:
+        row = json.loads(first) if first else {"frame": 0}
+    except (ValueError, RecursionError):
+        return not first.endswith(b"\n") and first.startswith(b'{"frame":')
+    return isinstance(row, dict) and "frame" in row
 
 
 def read_traces(path: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from dreamflow.cli.commands.video import render_clip
 from dreamflow.cli.commands.zoom import zoom_command
 from dreamflow.cli.finished_outputs import is_already_done
 from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import RenderFlags, stop_on_ctrl_c
+from dreamflow.cli.prepare import RenderFlags, list_input_paths, stop_on_ctrl_c
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
@@ -108,7 +108,8 @@ def batch_command(
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
     warn_of_missing_sources(renders)
-    flags = RenderFlags(overwrite, fresh, watch, repair=repair)
+    inputs = list_input_paths(sources, dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(overwrite, fresh, watch, repair=repair, inputs=inputs)
     rows: list[list[str]] = []
     try:
         for number, render in enumerate(renders, start=1):

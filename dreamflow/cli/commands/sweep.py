@@ -14,6 +14,7 @@ from dreamflow.cli.prepare import (
     RenderFlags,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     track_render,
 )
@@ -79,7 +80,8 @@ def sweep_command(
     whole length, and keeps its sound.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace, repair)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace, repair, inputs)
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
     from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_sweep import render_sweep

@@ -16,6 +16,7 @@ from dreamflow.cli.prepare import (
     check_layers,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
     track_render,
@@ -86,7 +87,8 @@ def video_command(
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace, repair)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace, repair, inputs)
     with stop_on_ctrl_c():
         typer.echo(render_clip(clip, out, settings, machine, flags))
 
