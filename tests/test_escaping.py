@@ -14,6 +14,7 @@ import pytest
 from conftest import REPO_ROOT, SAMPLE_STILL, CommandResult, make_film
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dreamflow.cli.escaping import EscapingStream, escape_line, escape_text
 from dreamflow.media.embedded_settings import read_record
@@ -137,3 +138,16 @@ def test_a_traceback_is_escaped(tmp_path: Path) -> None:
     assert code == 1
     assert "Traceback" in errors
     assert not find_controls(printed + errors)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are not bytes")
+def test_settings_that_name_files_whose_names_are_no_text_are_kept(tmp_path: Path) -> None:
+    make_film(tmp_path / "film.mp4", frames=2, size="32x32")
+    matte, gains = os.fsdecode(b"m\xe9.png"), os.fsdecode(b"g\xe9.toml")
+    Image.new("L", (32, 32), 255).save(tmp_path / matte)
+    (tmp_path / gains).write_text("", encoding="utf-8")
+    options = ("--network", "pocket", "--iterations", "0", "--size", "32", "--threads", "1")
+    files = ("--matte", matte, "--gains", gains)
+    code, _, errors = run_dreamflow("video", "film.mp4", "o.mp4", *options, *files, cwd=tmp_path)
+    assert code == 0, errors
+    assert read_record(tmp_path / "o.mp4")["settings"]["size"] == "32"

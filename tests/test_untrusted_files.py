@@ -13,7 +13,7 @@ import pytest
 from conftest import REPO_ROOT, CommandResult, make_film, run_ffmpeg
 
 from dreamflow.core.errors import DreamFlowError, MediaError, SettingsError
-from dreamflow.core.regular_file import parse_json, parse_toml, read_file_bytes
+from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.container_policy import (
     OPENCV_CAPTURE_VARIABLE,
     ffmpeg_input_arguments,
@@ -86,12 +86,6 @@ def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
     assert read_file_bytes(path, 10) == b"x" * 10
     with pytest.raises(OSError, match="larger"):
         read_file_bytes(path, 9)
-
-
-@pytest.mark.parametrize("parse", [parse_json, parse_toml])
-def test_deep_nesting_is_an_error_of_the_text(parse: Callable[[str], object]) -> None:
-    with pytest.raises(ValueError, match="deep"):
-        parse(("a = " if parse is parse_toml else "") + "[" * 100_000)
 
 
 def test_a_deeply_nested_preset_and_record_are_refused(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import typer
 
 from dreamflow.cli.tables import Column, print_table
+from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.regular_file import parse_json, read_file_text
+from dreamflow.core.regular_file import read_file_text
 from dreamflow.core.wording import format_count
 
 MIN_COMPARABLE_S = 1e-4

@@ -85,6 +85,14 @@ FreshOption = Annotated[
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
+RepairOption = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Where an interrupted render is damaged, dream those pieces again.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
 WatchOption = Annotated[
     Path | None,
     typer.Option(

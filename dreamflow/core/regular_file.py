@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import stat
-import tomllib
 from pathlib import Path
-from typing import Any
 
 MAX_TEXT_BYTES = 16 << 20
 """Largest text file of settings that is read: a preset, a queue, a record, a list of cuts."""
@@ -80,19 +77,3 @@ def read_file_text(
         UnicodeDecodeError: It is not text in this encoding.
     """
     return read_file_bytes(path, max_bytes).decode(encoding, errors)
-
-
-def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text. Raises ValueError, also where it is nested too deeply."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """Return the table of a TOML text. Raises ValueError, also where it is nested too deeply."""
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None

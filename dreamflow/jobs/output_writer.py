@@ -96,7 +96,7 @@ class OutputWriter:
                     self._segments,
                     self.path,
                     self._spec,
-                    self._record,
+                    self._metadata,
                     overwrite=self._overwrite,
                 )
             elif not self.frames:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, coerce, warn_ineffective_settings
 from dreamflow.core.schedules.timecode import Timecode
@@ -17,7 +18,7 @@ from dreamflow.media.read.picture_folder import is_glob
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.paths import given_paths
-from dreamflow.pipelines.settings.presets import load_preset, read_toml, validate_settings
+from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 from dreamflow.temporal.options import CarryOptions
 
 NON_SETTING_KEYS = ("source", "out", "preset", "command")

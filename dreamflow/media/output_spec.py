@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from dreamflow.core.documents import path_from_text, path_to_text
 from dreamflow.media.source_extras import SourceExtras
 
 
@@ -94,13 +95,13 @@ class OutputSpec:
         plain |= {name: getattr(self, name) for name in ("width", "height", "frames")}
         sound = self.sound and {
             **{name: str(getattr(self.sound, name)) for name in ("start", "begin")},
-            "path": str(self.sound.path.absolute()),
+            "path": path_to_text(self.sound.path.absolute()),
             "codecs": list(self.sound.codecs),
             "cut": self.sound.ends_early,
             "subtitles": list(self.sound.subtitle_codecs),
         }
         chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
-        sources = [str(path.absolute()) for path in self.sources]
+        sources = [path_to_text(path.absolute()) for path in self.sources]
         plain |= {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
         extras = self.extras and self.extras.to_dict()
         return plain | {
@@ -121,14 +122,14 @@ class OutputSpec:
             constant_rate=plain["constant_rate"],
             pixel_aspect=Fraction(plain["pixel_aspect"]),
             sound=_sound_from_dict(plain["sound"]) if plain["sound"] else None,
-            sources=tuple(Path(path) for path in plain["sources"]),
+            sources=tuple(path_from_text(path) for path in plain["sources"]),
             chapters=tuple(
                 Chapter(Fraction(begin), Fraction(end), title)
                 for begin, end, title in plain["chapters"]
             ),
             # Jobs of older versions lack what follows.
-            extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
-            frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
+            extras=SourceExtras.from_dict(plain["extras"]) if plain["extras"] else None,
+            frame_numbers=_numbers_from_dict(plain["frame_numbers"]),
         )
 
 
@@ -147,7 +148,7 @@ def _numbers_from_dict(plain: dict[str, list[int]]) -> tuple[int, ...] | range:
 
 def _sound_from_dict(plain: dict[str, Any]) -> Sound:
     return Sound(
-        Path(plain["path"]),
+        path_from_text(plain["path"]),
         tuple(plain["codecs"]),
         Fraction(plain["start"]),
         Fraction(plain["begin"]),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dreamflow.core.documents import path_from_text, path_to_text
+
 
 @dataclass(frozen=True)
 class SourceExtras:
@@ -31,7 +33,7 @@ class SourceExtras:
     def to_dict(self) -> dict[str, Any]:
         """Return the extras as values that JSON can hold."""
         return {
-            "path": str(self.path.absolute()),
+            "path": path_to_text(self.path.absolute()),
             "tags": [list(tag) for tag in self.tags],
             "timecode": self.timecode,
             "attachments": list(self.attachments),
@@ -43,7 +45,7 @@ class SourceExtras:
     def from_dict(cls, plain: dict[str, Any]) -> SourceExtras:
         """Return the extras whose `to_dict` gave these values."""
         return cls(
-            Path(plain["path"]),
+            path_from_text(plain["path"]),
             tuple((name, text) for name, text in plain["tags"]),
             plain["timecode"],
             tuple(plain["attachments"]),

@@ -26,6 +26,8 @@ FIXED_MATTE_INPUT = "--matte files"
 """A matte of which every file must stay as it was."""
 REFERENCE_INPUT = "--guided-by file"
 GAINS_INPUT = "--gains file"
+FORWARD_FRAMES_INPUT = "frames of the zoom"
+"""Pictures that a reversed zoom has dreamed forwards; they go when the output is done."""
 
 InputFiles = Mapping[str, Sequence[Path]]
 """The files of each input, by the input's name. Files of a clip of pictures that were not read yet

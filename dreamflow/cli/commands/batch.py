@@ -17,7 +17,7 @@ from dreamflow.cli.commands.video import render_clip
 from dreamflow.cli.commands.zoom import zoom_command
 from dreamflow.cli.finished_outputs import is_already_done
 from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import RenderFlags, stop_on_ctrl_c
+from dreamflow.cli.prepare import RenderFlags, list_input_paths, stop_on_ctrl_c
 from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
@@ -27,6 +27,7 @@ from dreamflow.cli.shared_options import (
     LikeOption,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     WatchOption,
 )
 from dreamflow.cli.tables import print_table
@@ -99,6 +100,7 @@ def batch_command(
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -110,7 +112,10 @@ def batch_command(
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
     warn_of_missing_sources(renders)
-    flags = RenderFlags(overwrite, fresh, watch, progress_kind=reporting.kind)
+    inputs = list_input_paths(sources, dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(
+        overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
+    )
     rows: list[list[str]] = []
     try:
         for number, render in enumerate(renders, start=1):
@@ -233,7 +238,7 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
     given = {**entry.settings, **vars(machine), "overwrite": flags.overwrite}
     given["progress"] = flags.progress_kind
     if entry.command != FRAME_COMMAND:
-        given |= {"fresh": flags.fresh, "watch": flags.watch}
+        given |= {"fresh": flags.fresh, "watch": flags.watch, "repair": flags.repair}
     sources = [entry.source] if entry.source else []
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         commands[entry.command](*sources, entry.out, **given)

@@ -9,7 +9,12 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
+from dreamflow.cli.prepare import (
+    check_layers,
+    list_input_paths,
+    prepare_network,
+    stop_on_ctrl_c,
+)
 from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
@@ -70,7 +75,7 @@ def channels_command(
     out = out or default_sheet_path(source, dream)
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         raise OutputError(f"{out}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
-    check_output(out, overwrite, [source])
+    check_output(out, overwrite, list_input_paths([source], dream, machine, preset=preset))
     # "class" without a class is no objective for a dream, but makes a sheet.
     if parse_single_layer(dream) != Target(CLASS_LAYER):
         check_layers(dream, machine)

@@ -14,6 +14,7 @@ from dreamflow.cli.prepare import (
     RenderFlags,
     check_gains_and_trace,
     check_layers,
+    list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
 )
@@ -97,7 +98,8 @@ def frame_command(
 
     Schedules (`dreamflow video --help`) are those of the whole clip, at the time of the frame.
     """
-    flags = RenderFlags(overwrite, gains=gains, trace=trace)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(overwrite, gains=gains, trace=trace, inputs=inputs)
     check_frame(source, out, dream, machine, flags)
     from dreamflow.media.read.mattes.matte import open_matte
     from dreamflow.media.read.single_frame import open_frames_up_to
@@ -115,7 +117,7 @@ def frame_command(
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
     frames = open_frames_up_to(source, at, run_in, size, warn_of_alpha=not keeps_alpha)
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
-    check_output(out, overwrite, matte.source_paths if matte else ())
+    check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
     network = prepare_network(dream.network, machine)
     total = sum(estimate_preview_steps(frames, dream, carry))
     with (
@@ -130,9 +132,9 @@ def frame_command(
         if keeps_alpha:
             picture = add_source_alpha(picture, source)
         groups = (dream, carry, show, ClipOptions(size=size))
-        inputs = collect_preview_inputs(source, dream, matte)
+        files = collect_preview_inputs(source, dream, matte)
         frame_time = None if isinstance(frames, tuple) else at
-        write_frame(out, picture, source, network, groups, inputs, frame_time)
+        write_frame(out, picture, source, network, groups, files, frame_time)
     print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
@@ -156,8 +158,9 @@ def check_frame(
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         allowed = ", ".join(WRITABLE_PICTURE_SUFFIXES)
         raise SettingsError(f"{out}: a frame is written as {allowed}", value=out, allowed=allowed)
-    check_output(out, flags.overwrite, [source])
-    check_gains_and_trace(flags, [source], [out])
+    inputs = [source, *flags.inputs]
+    check_output(out, flags.overwrite, inputs)
+    check_gains_and_trace(flags, inputs, [out])
     given = [named(name) for name in ("gains", "trace") if getattr(flags, name)]
     if given and is_still(source):
         do = "does" if len(given) == 1 else "do"
@@ -190,7 +193,7 @@ def write_frame(
         at: The frame of a clip; None for a picture.
     """
     from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
-    from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
+    from dreamflow.media.embedded_settings import add_sidecar, format_record_comment
     from dreamflow.media.stills import write_picture
     from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
@@ -201,4 +204,4 @@ def write_frame(
     record[INPUTS_KEY] = hash_fingerprints(fingerprint_inputs(inputs))
     record = publish_record(record, out)
     write_picture(out, picture, format_record_comment(record))
-    write_sidecar(out, record)
+    add_sidecar(out, record)

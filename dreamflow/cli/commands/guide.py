@@ -12,7 +12,7 @@ import typer
 
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import prepare_network, stop_on_ctrl_c
+from dreamflow.cli.prepare import list_input_paths, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
@@ -95,7 +95,9 @@ def guide_command(
     layers = select_layers(dream.network, known, names, options.category)
     check_guide_folder(out)
     if sheet:
-        check_sheet_path(sheet, overwrite)
+        check_sheet_path(
+            sheet, overwrite, list_input_paths([source], dream, machine, preset=preset)
+        )
     network = prepare_network(dream.network, machine)
     started_s = time.monotonic()
     layer_steps = max(1, sum(octave.iterations for octave in plan_octaves(dream)))

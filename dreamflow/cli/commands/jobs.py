@@ -114,6 +114,12 @@ def finish_job_command(
     ] = None,
     *,
     overwrite: OverwriteOption = False,
+    silent: Annotated[
+        bool,
+        typer.Option(
+            "--silent", help="Leave the source's sound out, also where the source is gone."
+        ),
+    ] = False,
     debug: HiddenDebugOption = False,
 ) -> None:
     """Make an output of the frames that are done, with their sound, and end the job."""
@@ -122,7 +128,7 @@ def finish_job_command(
 
     output_spec = OutputSpec.from_dict(inspect_job(job).job_metadata["outline"])
     with stop_on_ctrl_c():
-        output_path, frames = finish_job(job, out, overwrite)
+        output_path, frames = finish_job(job, out, overwrite, silent)
     part = f"{frames} of " if frames < output_spec.frames else ""
     whole = format_count(output_spec.frames, "frame")
     print_line(f"{output_path}: {part}{whole}, {format_duration_and_size(frames, output_spec)}")

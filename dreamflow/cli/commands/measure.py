@@ -11,7 +11,7 @@ import typer
 
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.measure_figures import figures_to_json, print_figures, write_figures_csv
-from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
+from dreamflow.cli.prepare import apply_machine_options, list_input_paths, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
@@ -138,7 +138,7 @@ def measure_command(
         print_warning(f"{dream.name} was made from {recorded_source}, not from {source.name}")
     dreams = [Clip(path, ClipOptions()) for path in (dream, against) if path]
     for path in (path for path in (plot, table) if path):
-        check_output(path, overwrite, [source, dream])
+        check_output(path, overwrite, list_input_paths([source, dream, against, trace], machine))
     if plot and plot.suffix.lower() != ".png":
         raise OutputError(f"{plot}: a plot is a .png file", setting="plot", value=plot)
     if trace and not plot:

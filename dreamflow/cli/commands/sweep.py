@@ -14,6 +14,7 @@ from dreamflow.cli.prepare import (
     RenderFlags,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     track_render,
 )
@@ -28,6 +29,7 @@ from dreamflow.cli.shared_options import (
     OutArgument,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     TraceOption,
     WatchOption,
 )
@@ -71,6 +73,7 @@ def sweep_command(
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     trace: TraceOption = None,
     debug: DebugOption = False,
@@ -82,7 +85,12 @@ def sweep_command(
     whole length, and keeps its sound.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace, reporting.kind)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(
+        *(overwrite, fresh, watch, None, gains, trace, reporting.kind),
+        repair=repair,
+        inputs=inputs,
+    )
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
     from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_sweep import render_sweep

@@ -16,6 +16,7 @@ from dreamflow.cli.prepare import (
     check_layers,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
     track_render,
@@ -32,6 +33,7 @@ from dreamflow.cli.shared_options import (
     OverwriteOption,
     PlateOption,
     PresetOption,
+    RepairOption,
     TraceOption,
     WatchOption,
 )
@@ -75,6 +77,7 @@ def video_command(
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     plate: PlateOption = None,
     trace: TraceOption = None,
@@ -89,7 +92,12 @@ def video_command(
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace, reporting.kind)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(
+        *(overwrite, fresh, watch, plate, gains, trace, reporting.kind),
+        repair=repair,
+        inputs=inputs,
+    )
     with stop_on_ctrl_c():
         print_line(render_clip(clip, out, settings, machine, flags))
 

@@ -16,6 +16,7 @@ from dreamflow.cli.prepare import (
     check_layers,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     track_render,
 )
@@ -29,6 +30,7 @@ from dreamflow.cli.shared_options import (
     LikeOption,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     WatchOption,
 )
 from dreamflow.cli.terminal import print_line
@@ -71,6 +73,7 @@ def zoom_command(
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -83,7 +86,10 @@ def zoom_command(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    flags = RenderFlags(overwrite, fresh, watch, progress_kind=reporting.kind)
+    inputs = list_input_paths([], dream, machine, preset=preset)
+    flags = RenderFlags(
+        overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
+    )
     check_zoom(source, out, dream, zoom, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom

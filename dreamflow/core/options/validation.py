@@ -11,6 +11,10 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.keyframes import has_keyframes, value_label
 from dreamflow.core.schedules.schedule import Schedule, parse_layer_schedule
 from dreamflow.core.schedules.timecode import Moment
+from dreamflow.core.wording import MAX_SHOWN_CHARS, shorten_repr
+
+MAX_INTEGER_BITS = 64
+"""Bits of a whole number at most."""
 
 
 def read_setting_text(value: Any, hint: Any) -> Any:
@@ -76,7 +80,7 @@ def coerce(name: str, value: Any, hint: Any, setting: Field[Any] | None = None) 
     elif bool in allowed:
         if isinstance(value, bool):
             return value
-    elif isinstance(value, bool):
+    elif isinstance(value, bool) or _has_too_many_digits(value):
         pass
     elif int in allowed and isinstance(value, int):
         return value
@@ -89,7 +93,10 @@ def coerce(name: str, value: Any, hint: Any, setting: Field[Any] | None = None) 
     kind = describe_type(hint)
     write = f": write {describe_form(setting, hint)}" if setting else ""
     raise SettingsError(
-        f"{name} = {value!r} is not {kind}{write}", setting=name, value=value, allowed=kind
+        f"{name} = {shorten_repr(value)} is not {kind}{write}",
+        setting=name,
+        value=value,
+        allowed=kind,
     )
 
 
@@ -119,6 +126,10 @@ def describe_form(setting: Field[Any], hint: Any) -> str:
     return " or ".join(values)
 
 
+def _has_too_many_digits(value: Any) -> bool:
+    return isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS
+
+
 def _check_layer_schedule(name: str, layers: tuple[str, ...]) -> tuple[str, ...]:
     """Return the texts of layers, or raise SettingsError for a schedule that cannot be read."""
     try:
@@ -141,7 +152,8 @@ def _parse_schedule(
     is_integer, kind = int in get_args(hint), describe_type(hint)
     if read_setting_text(text, hint) is not text:
         raise SettingsError(
-            f"{named(name)} {text!r} is a text: write {text.strip()}, without quotation marks",
+            f"{named(name)} {shorten_repr(text)} is a text: write "
+            f"{text.strip()[:MAX_SHOWN_CHARS]}, without quotation marks",
             setting=name,
             value=text,
             allowed=kind,
@@ -156,7 +168,7 @@ def _parse_schedule(
             write = "" if is_arithmetic else write
             reason = error.message.removeprefix(f"{value_label(text)}: ")
             located = SettingsError(
-                f"{named(name)} {text!r} is not {kind}, nor a schedule: {reason}{write}"
+                f"{named(name)} {shorten_repr(text)} is not {kind}, nor a schedule: {reason}{write}"
             )
         located.setting, located.value, located.allowed = name, text, kind
         raise located from None
@@ -165,11 +177,16 @@ def _parse_schedule(
     value = schedule.at(Moment())
     if math.isnan(value):
         raise SettingsError(
-            f"{named(name)} {text!r} has no value, or too large a one", setting=name, value=text
+            f"{named(name)} {shorten_repr(text)} has no value, or too large a one",
+            setting=name,
+            value=text,
         )
     if is_integer and not value.is_integer():
         raise SettingsError(
-            f"{named(name)} {text!r} is not {kind}", setting=name, value=text, allowed=kind
+            f"{named(name)} {shorten_repr(text)} is not {kind}",
+            setting=name,
+            value=text,
+            allowed=kind,
         )
     return int(value) if is_integer else value
 
@@ -200,7 +217,7 @@ def check_range(setting: Field[Any], value: Any) -> None:
     choices = setting.metadata.get("choices")
     if choices and value not in choices:
         raise SettingsError(
-            f"{named(setting.name)} {value!r} is unknown; choose {', '.join(choices)}",
+            f"{named(setting.name)} {shorten_repr(value)} is unknown; choose {', '.join(choices)}",
             setting=setting.name,
             value=value,
             allowed=", ".join(choices),

@@ -8,6 +8,7 @@ import re
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options
 from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Timecode
+from dreamflow.core.wording import shorten_repr
 
 MAX_OCTAVE_ITERATIONS = 1000
 SIZE_SYNTAX = "640x360, or 640 for the longer side, up to 32766"
@@ -63,7 +64,7 @@ def parse_size(size: str) -> tuple[int, int] | None:
     sides = [int(side) for side in match.groups() if side] if match else []
     if not match or min(sides) == 0 or max(sides) > MAX_SIDE_PX:
         raise SettingsError(
-            f"{named('size')} {size!r} is not a size: write {SIZE_SYNTAX}",
+            f"{named('size')} {shorten_repr(size)} is not a size: write {SIZE_SYNTAX}",
             setting="size",
             value=size,
             allowed=SIZE_SYNTAX,

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
+from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, resolve_field_types
 from dreamflow.core.options.validation import read_setting_text
-from dreamflow.core.regular_file import parse_toml, read_file_text
 from dreamflow.core.spelling import to_british_spelling
+from dreamflow.core.wording import MAX_SHOWN_CHARS
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
@@ -87,40 +88,6 @@ def find_preset_file(name: str) -> Path:
     return files[name]
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
-
-    Raises:
-        SettingsError: It is not TOML, or cannot be read.
-    """
-    try:
-        text = read_file_text(path)
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"{path} is not valid TOML: it is not in UTF-8", where=str(path)
-        ) from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
-    try:
-        return parse_toml(text)
-    except ValueError as error:
-        raise SettingsError(
-            f"{path} is not valid TOML: {error}{_quote_line(text, str(error))}; texts stand in "
-            'quotation marks (layer = "conv2/3x3"), switches are true or false, decimals have a '
-            "point",
-            where=str(path),
-        ) from error
-
-
-def _quote_line(text: str, message: str) -> str:
-    """Return the line of a text that an error message names, as its end; "" where it names none."""
-    found = re.search(r"line (\d+)", message)
-    lines = text.splitlines()
-    if found is None or int(found[1]) > len(lines):
-        return ""
-    return f": {lines[int(found[1]) - 1].strip()[:MAX_QUOTED_CHARS]}"
-
-
 def load_preset(name: str) -> tuple[str, dict[str, Any]]:
     """Return a preset's description and its settings.
 
@@ -158,7 +125,10 @@ def validate_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]
         if name not in known:
             hint = suggest_similar(name, known) or "; `dreamflow video --help` lists all settings"
             raise SettingsError(
-                f"{where}: {key} is not a setting{hint}", setting=key, value=value, where=where
+                f"{where}: {key[:MAX_SHOWN_CHARS]} is not a setting{hint}",
+                setting=key,
+                value=value,
+                where=where,
             )
         try:
             checked[name] = parse_setting_value(name, value, known[name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,13 @@ def build_guide_record(
     return record
 
 
-def check_sheet_path(sheet: Path, overwrite: bool) -> None:
+def check_sheet_path(sheet: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
     """Check that a guide's sheet can be written; an existing sheet of a guide is replaced.
+
+    Args:
+        sheet: The file.
+        overwrite: Whether any other picture may be replaced.
+        sources: Files that must not be.
 
     Raises:
         OutputError: Its suffix is not a picture's, or another file is in the way.
@@ -148,7 +153,7 @@ def check_sheet_path(sheet: Path, overwrite: bool) -> None:
         is_sheet = sheet.is_file() and read_record(sheet).get("command") == "guide"
     except SettingsError:
         is_sheet = False
-    check_output(sheet, overwrite or is_sheet)
+    check_output(sheet, overwrite or is_sheet, sources)
 
 
 def write_guide_sheet(sheet: Path, folder: GuideFolder, guide: Guide) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import av.error
 from av.stream import Disposition
 
+from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import MediaError
-from dreamflow.core.regular_file import parse_json
 from dreamflow.media.embedded_settings import RECORD_VERSION_KEY
 from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.source_extras import SourceExtras
