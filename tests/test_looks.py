@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
 
 from dreamflow.media.embedded_settings import read_embedded_comment, read_record
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.pipelines.settings.paths import publish_path
 
 Cli = Callable[..., CommandResult]
 QUICK = ("--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1", "--threads", "1")
@@ -213,10 +216,40 @@ def test_a_measurement_finds_the_guide_of_a_dream(
     assert json.loads(run.out)
 
 
-def test_a_picture_far_away_is_named_alone(tmp_path: Path, cli: Cli) -> None:
-    far = tmp_path / "a" / "b" / "c"
-    far.mkdir(parents=True)
-    out = far / "d.png"
-    run = cli("frame", SAMPLE_STILL, out, *QUICK, "--size", "48", "--guided-by", SAMPLE_STILL)
+def test_a_picture_far_away_is_named_alone_and_asked_for(tmp_path: Path, cli: Cli) -> None:
+    out = tmp_path / "d.png"
+    far = Path(os.path.abspath(SAMPLE_STILL))
+    if far.parts[:3] == out.parts[:3]:
+        pytest.skip("the samples are near the folder of the tests")
+    line = (*QUICK, "--size", "48")
+    run = cli("frame", SAMPLE_STILL, out, *line, "--guided-by", far)
     assert run.code == 0, run.err
     assert settings_of(out)["guided_by"] == SAMPLE_STILL.name
+    run = cli("frame", SAMPLE_STILL, tmp_path / "e.png", "--size", "48", "--like", out)
+    assert run.code == 1
+    assert "--guided-by" in run.err
+    given = ("--like", out, "--guided-by", far)
+    run = cli("frame", SAMPLE_STILL, tmp_path / "e.png", "--size", "48", *given)
+    assert run.code == 0, run.err
+    assert np.array_equal(read_picture(out), read_picture(tmp_path / "e.png"))
+
+
+@pytest.mark.parametrize(
+    ("path", "output", "published"),
+    [
+        ("/home/ann/film/m.png", "/home/ann/film/d.mp4", "m.png"),
+        ("/home/ann/mattes/m.png", "/home/ann/film/d.mp4", "../mattes/m.png"),
+        ("/home/ann/m.png", "/home/ann/a/b/c/d.mp4", "../../../m.png"),
+        ("/home/bob/m.png", "/home/ann/d.mp4", "m.png"),
+        ("/tmp/mattes/m.png", "/tmp/d.mp4", "mattes/m.png"),
+        ("/tmp/mattes/m.png", "/tmp/out/d.mp4", "m.png"),
+        ("/mnt/disk/m.png", "/home/ann/d.mp4", "m.png"),
+        ("m.png", "/home/ann/d.mp4", "m.png"),
+        ("../mattes/m.png", "/home/ann/d.mp4", "../mattes/m.png"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
+def test_a_published_path_leads_through_no_folder_that_is_not_shared(
+    path: str, output: str, published: str
+) -> None:
+    assert publish_path(path, Path(output)) == published

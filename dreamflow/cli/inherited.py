@@ -174,11 +174,17 @@ def report_inherited(ctx: typer.Context, flags: Container[str]) -> None:
     Args:
         ctx: The context of the command.
         flags: Names of the settings that the command line gives; these are not printed.
+
+    Raises:
+        SettingsError: A file that the earlier dream was made with is not found.
     """
     inherited = get_inherited(ctx)
     if inherited.path is None:
         return
-    from dreamflow.pipelines.settings.paths import path_settings  # loads the readers of media
+    from dreamflow.pipelines.settings.paths import (  # loads the readers of media
+        find_missing,
+        path_settings,
+    )
 
     own = {parameter.name for parameter in ctx.command.params}
     noteworthy = {*CLIP_SETTINGS, *path_settings()}
@@ -190,6 +196,15 @@ def report_inherited(ctx: typer.Context, flags: Container[str]) -> None:
             if name in own and name not in flags and value not in defaults_of(name)
         )
 
+    for name, path in find_missing(inherited.settings).items():
+        if name in own and name not in flags:
+            raise SettingsError(
+                f"{inherited.path.name} was made with {named(name)} {path}, which is neither here "
+                f"nor beside it: give {named(name)} with its path",
+                setting=name,
+                value=path,
+                where=str(inherited.path),
+            )
     also = words({name: v for name, v in inherited.settings.items() if name in noteworthy})
     if also:
         print_note(f"from {inherited.path.name} also: {also}")

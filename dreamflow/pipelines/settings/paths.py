@@ -17,8 +17,9 @@ from dreamflow.media.read.cut_list import CUTS_KEYWORDS
 from dreamflow.media.read.picture_folder import glob_pictures, is_glob
 from dreamflow.pipelines.settings.groups import SAVED_OPTION_GROUPS
 
-MAX_FOLDERS_UP = 2
-"""Folders that a published path goes up at most; a file further away is named without a folder."""
+MIN_SHARED_FOLDERS = 2
+"""Folders from the root, such as /home/ann, that a file must share with the output to be named
+relative to it; others are named without a folder."""
 MAX_SEARCHED_FOLDERS = 3
 """Folders above an output in which the files of its record are looked for."""
 
@@ -42,7 +43,7 @@ def publish_path(path: str | Path, output: Path) -> str:
 
     Returns:
         An absolute path relative to the folder that holds the output; only the file's name where
-        that would lead through more than `MAX_FOLDERS_UP` folders, or the root.
+        it lies elsewhere, and the two share fewer than `MIN_SHARED_FOLDERS` folders.
     """
     if not Path(path).is_absolute():
         return str(path)
@@ -51,8 +52,9 @@ def publish_path(path: str | Path, output: Path) -> str:
         relative = Path(os.path.relpath(path, folder))
     except ValueError:  # on another drive
         return Path(path).name
-    ups = relative.parts.count(os.pardir)
-    is_near = ups <= MAX_FOLDERS_UP and ups < len(folder.parts) - 1
+    folders_up = relative.parts.count(os.pardir)
+    shared = len(folder.parts) - 1 - folders_up
+    is_near = folders_up == 0 or shared >= MIN_SHARED_FOLDERS
     return str(relative) if is_near else Path(path).name
 
 
@@ -84,6 +86,11 @@ def locate_settings(settings: Mapping[str, Any], output: Path) -> dict[str, Any]
     return dict(settings) | {
         name: _locate(value, output) for name, value in given_paths(settings).items()
     }
+
+
+def find_missing(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of some settings that name a file or folder that is not there, by name."""
+    return {n: path for n, path in given_paths(settings).items() if not _exists(Path(path))}
 
 
 def given_paths(settings: Mapping[str, Any]) -> dict[str, str]:
