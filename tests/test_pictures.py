@@ -17,6 +17,7 @@ from PIL import Image
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.numbered_files import find_frame_numbers, find_gaps
 from dreamflow.media.read.picture_folder import natural_sort_key
 from dreamflow.media.stills import read_picture, write_picture
 
@@ -47,6 +48,52 @@ def test_pictures_of_two_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"12x8, but a\.png is 10x8") as raised:
         list(open_clip(tmp_path))
     assert raised.value.where == str(tmp_path / "b.png")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        ([1, 2, 3, 6, 7, 8], [4, 5]),
+        ([0, 10, 20, 40, 50], [30]),
+        ([3], []),
+        ([5, 9], []),
+        ([1, 2, 3, 5, 6, 9], [4, 7, 8]),
+    ],
+)
+def test_missing_numbers_are_those_of_a_sequence(numbers: list[int], missing: list[int]) -> None:
+    assert [number for gap in find_gaps(numbers) for number in gap] == missing
+
+
+@given(st.sets(st.integers(0, 10**15)))
+def test_no_number_is_both_there_and_missing(numbers: set[int]) -> None:
+    assert not any(number in gap for gap in find_gaps(sorted(numbers)) for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (["shot_0001.png", "shot_0002.png", "shot_0010.png"], (1, 2, 10)),
+        (["2k_f99_v2.exr", "2k_f100_v2.exr"], (99, 100)),
+        (["7.png"], (7,)),
+        (["sea.png", "sky.png"], None),
+        (["a1.png", "b2.png"], None),
+        (["20260101_235959.jpg", "20260102_000000.jpg"], None),
+        (["a01.png", "a1.png"], None),
+    ],
+)
+def test_frame_numbers_are_read_from_names(
+    names: list[str], numbers: tuple[int, ...] | None
+) -> None:
+    assert find_frame_numbers([Path(name) for name in names]) == numbers
+
+
+def test_a_clip_knows_the_frame_numbers_of_its_pictures(tmp_path: Path) -> None:
+    for number in (101, 102, 104, 105):
+        write_picture(tmp_path / f"v2_{number}.png", np.zeros((8, 10, 3), np.uint8))
+    assert open_clip(tmp_path).frame_numbers == (101, 102, 104, 105)
+    assert open_clip(tmp_path, start="1", every=2).frame_numbers == (102, 105)
+    film = make_film(tmp_path / "film.mp4", frames=2)
+    assert open_clip(film).frame_numbers is None
 
 
 # --- stills

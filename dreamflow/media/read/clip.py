@@ -121,6 +121,13 @@ class Clip:
         return list(self.info.files) if isinstance(self.info, PictureFolderInfo) else [self.path]
 
     @property
+    def frame_numbers(self) -> tuple[int, ...] | None:
+        """Number of each frame taken in the names of a folder's pictures; None without numbers."""
+        if not isinstance(self.info, PictureFolderInfo) or self.info.numbers is None:
+            return None
+        return self.info.numbers[self.first_frame : self.stop_frame : self.options.every]
+
+    @property
     def constant_rate(self) -> bool:
         """Whether the frames come evenly; otherwise each frame's time counts."""
         return self.info.constant_rate or self.is_resampled

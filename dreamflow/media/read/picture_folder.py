@@ -29,6 +29,8 @@ class PictureFolderInfo:
         width: Of every picture, in pixels.
         height: Of every picture, in pixels.
         rate: Frames per second.
+        numbers: Frame number in the name of each picture, rising, such as 12 of `shot_0012.png`;
+            None where the names are not numbered.
         pixel_aspect: Pixels are square.
         constant_rate: Frames come evenly.
         start_offset: Seconds before the first frame.
@@ -43,6 +45,7 @@ class PictureFolderInfo:
     width: int
     height: int
     rate: Fraction
+    numbers: tuple[int, ...] | None = None
     pixel_aspect: Fraction = Fraction(1)
     constant_rate: bool = True
     start_offset: Fraction = Fraction(0)

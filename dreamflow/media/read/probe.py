@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dreamflow.core.errors import MediaError
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
+from dreamflow.media.read.numbered_files import find_frame_numbers
 from dreamflow.media.read.picture_folder import PictureFolderInfo, list_pictures
 from dreamflow.media.read.video.animated_webp import probe_webp
 from dreamflow.media.read.video.probe import probe_video
@@ -27,7 +28,7 @@ def probe_source(source: Path, fps: float | None = None) -> VideoInfo | PictureF
     if files is not None:
         height, width = read_picture(files[0]).shape[:2]
         rate = to_exact_rate(fps) if fps else DEFAULT_PICTURE_FOLDER_FPS
-        return PictureFolderInfo(source, files, width, height, rate)
+        return PictureFolderInfo(source, files, width, height, rate, find_frame_numbers(files))
     if not source.exists():
         raise MediaError(f"{source} does not exist", where=str(source))
     if info := probe_webp(source):
