@@ -9,9 +9,10 @@ from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
+from dreamflow.core.wording import format_count
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills import is_still, read_fitted_picture
+from dreamflow.media.stills import is_picture, is_still, read_fitted_picture
 
 
 def open_frames_up_to(
@@ -19,7 +20,8 @@ def open_frames_up_to(
 ) -> tuple[Frame, ...] | Clip:
     """Open one frame of a clip and some frames before it; of a picture, just the picture.
 
-    Warns where `at` or `run_in` is given for a picture, and where the clip's pixels are not square.
+    Warns where `at` or `run_in` is given for a picture, where a picture is animated, and where the
+    clip's pixels are not square.
 
     Args:
         source: A clip or a picture.
@@ -55,6 +57,13 @@ def open_frames_up_to(
             2,
         )
     number = clip.parse_frame_number(at)
+    if is_picture(source) and at == DEFAULT_FRAME_TIMECODE:
+        warnings.warn(
+            f"{source.name} is an animation of {format_count(clip.info.frames, 'frame')}: frame "
+            f"{number} is taken; choose another with {named('at')}",
+            DreamFlowWarning,
+            2,
+        )
     return clip.subclip(max(0, number - run_in), number + 1)
 
 

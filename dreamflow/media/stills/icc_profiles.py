@@ -51,7 +51,9 @@ def _apply(
     image: Image.Image, mode: str, transform: ImageCms.ImageCmsTransform | None
 ) -> Image.Image:
     colours = image if image.mode == mode else image.convert(mode)
-    return colours.convert("RGB") if transform is None else transform.apply(colours)
+    if transform is not None:
+        return transform.apply(colours)
+    return colours if mode == "RGB" else colours.convert("RGB")
 
 
 def _colour_space(profile: ImageCms.ImageCmsProfile) -> str:

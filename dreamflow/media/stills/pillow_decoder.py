@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,8 @@ def decode_with_pillow(path: Path, at_least: tuple[int, int] | None = None) -> D
         animated = image.format in ANIMATION_FORMATS and is_animated(image)
         profile = image.info.get("icc_profile")
         image.load()
-        picture = decode_image(_turn_upright(image), profile)
+        _turn_upright(image)
+        picture = decode_image(image, profile)
     if not animated:
         return picture
     return DecodedPicture(picture.pixels, picture.alpha, notes=(*picture.notes, ANIMATION_NOTE))
@@ -104,9 +106,7 @@ def _lies_on_its_side(image: Image.Image) -> bool:
         return False
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
-    """Return a picture turned as its EXIF data says; damaged EXIF data is ignored."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except PILLOW_READ_ERRORS:
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    """Turn a loaded picture as its EXIF data says; damaged EXIF data is ignored."""
+    with contextlib.suppress(*PILLOW_READ_ERRORS):
+        ImageOps.exif_transpose(image, in_place=True)
