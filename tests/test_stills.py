@@ -25,7 +25,10 @@ from PIL import Image, ImageCms
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.core.opencv import cv2
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.mattes.matte_files import MatteTarget, open_matte_pictures
+from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.stills import (
     is_still,
     read_alpha,
@@ -292,11 +295,22 @@ def test_what_is_no_picture_is_refused_by_its_name(tmp_path: Path, content: byte
         open_clip(path)
 
 
-def test_a_camera_raw_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "raw.dng"
-    Image.fromarray(PATCHES).save(path, format="TIFF", tiffinfo={50706: bytes((1, 4, 0, 0))})
-    with pytest.raises(MediaError):
-        read_picture(path)
+@pytest.mark.parametrize("name", ["raw.dng", "raw.NEF", "dng.tif"])
+def test_a_camera_raw_is_refused_rather_than_its_thumbnail(tmp_path: Path, name: str) -> None:
+    tags = {50706: bytes((1, 4, 0, 0))} if "dng" in name else {}
+    path = tmp_path / name
+    Image.fromarray(PATCHES).save(path, format="TIFF", tiffinfo=tags)
+    for read in (read_picture, read_picture_size):
+        with pytest.raises(MediaError):
+            read(path)
+
+
+def test_a_photoshop_picture_by_any_name_is_read(tmp_path: Path) -> None:
+    height, width = PATCHES.shape[:2]
+    header = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, height, width, 8, 3)
+    planes = PATCHES.transpose(2, 0, 1).tobytes()
+    (tmp_path / "p.png").write_bytes(header + bytes(12) + bytes(2) + planes)
+    assert differs(read_picture(tmp_path / "p.png"), PATCHES) == 0
 
 
 # --- scene-linear pictures
@@ -576,6 +590,17 @@ def test_an_animated_png_by_any_name_is_a_clip(tmp_path: Path, default_image: bo
     assert not clip.constant_rate
 
 
+def test_a_frame_of_an_animated_picture_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "moving.png"
+    first, *others = [Image.fromarray(make_texture(24, 32, seed)) for seed in range(4)]
+    first.save(path, save_all=True, append_images=others, duration=100)
+    with pytest.warns(DreamFlowWarning):
+        frames = open_frames_up_to(path, DEFAULT_FRAME_TIMECODE, 0, None)
+    assert np.array_equal(decode_first_frame(frames).picture, make_texture(24, 32, 2))
+    frames = open_frames_up_to(path, "3", 0, None)
+    assert np.array_equal(decode_first_frame(frames).picture, make_texture(24, 32, 3))
+
+
 @pytest.mark.clips
 def test_an_animated_png_with_a_profile_is_read() -> None:
     path = FAULTS / "t_icc.apng"
@@ -586,3 +611,61 @@ def test_an_animated_png_with_a_profile_is_read() -> None:
         for number, frame in enumerate(frames):
             image.seek(number)
             assert differs(frame.picture, np.asarray(image.convert("RGB"))) <= 1
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize("name", ["t_icc.apng", "alpha.avif", "icc_only.webp", "still_exif.avif"])
+def test_pictures_with_odd_side_data_are_mattes(name: str) -> None:
+    size = (192, 144)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DreamFlowWarning)
+        matte = open_matte_pictures(FAULTS / name, MatteTarget(*size, size))
+    grey = matte.read_grey(0)
+    assert grey.shape == matte.size[::-1]
+    assert grey.std() > 10
+
+
+def test_a_matte_of_linear_numbers_is_taken_as_it_stands(tmp_path: Path) -> None:
+    shares = np.tile(np.linspace(0, 1.5, 32, dtype=np.float32), (24, 1))
+    path = write_exr(tmp_path / "m.exr", {"Y": shares})
+    matte = open_matte_pictures(path, MatteTarget(32, 24, (32, 24)))
+    assert differs(matte.read_grey(0), 255 * np.minimum(shares, 1)) <= 1
+
+
+# --- folders that failed
+
+
+@pytest.mark.clips
+def test_real_folders_are_looked_at_before_their_first_frame() -> None:
+    with pytest.raises(MediaError) as raised:
+        open_clip(FAULTS / "seqmix")
+    assert raised.value.where == str(FAULTS / "seqmix" / "3.png")
+    damaged = open_clip(FAULTS / "seqcorrupt")
+    with pytest.warns(DreamFlowWarning, match=r"7\.png") as said:
+        frames = list(damaged)
+    assert (len(frames), len(said)) == (12, 1)
+    assert np.array_equal(frames[6].picture, read_picture(FAULTS / "seqcorrupt" / "6.png"))
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize(
+    ("missing", "files"),
+    [("close", (1, 2, 3, 6, 7, 8)), ("hold", (1, 2, 3, 3, 3, 6, 7, 8)), ("black", (1, 2, 3, 0, 0))],
+)
+def test_the_gap_of_a_real_folder_is_said_and_filled(missing: str, files: tuple[int, ...]) -> None:
+    with pytest.warns(DreamFlowWarning, match="4, 5"):
+        clip = open_clip(FAULTS / "seqgap", missing=missing)
+    for number, frame in zip(files, clip, strict=missing != "black"):
+        path = FAULTS / "seqgap" / f"f_{number:04d}.png"
+        expected = read_picture(path) if number else np.zeros((64, 96, 3))
+        assert differs(frame.picture, expected) == 0
+
+
+@pytest.mark.clips
+def test_the_colours_under_transparency_of_a_real_folder_are_hidden() -> None:
+    with pytest.warns(DreamFlowWarning) as said:
+        frames = list(open_clip(FAULTS / "seqalpha"))
+    assert (len(frames), len(said)) == (4, 1)
+    for number, frame in enumerate(frames):
+        stored = np.asarray(Image.open(FAULTS / "seqalpha" / f"{number:04d}.png")).astype(float)
+        assert differs(frame.picture, stored[..., :3] * stored[..., 3:] / 255) <= 1

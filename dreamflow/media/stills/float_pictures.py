@@ -12,6 +12,7 @@ from dreamflow.core.errors import MediaError
 from dreamflow.core.opencv import cv2
 from dreamflow.media.pillow import pillow_unlimited
 from dreamflow.media.stills.decoded_picture import DecodedPicture, grey_to_rgb
+from dreamflow.media.stills.formats import CAMERA_RAW
 from dreamflow.media.stills.memory import check_picture_memory
 
 HEADER_BYTES = 8192
@@ -80,7 +81,7 @@ def read_float_tiff_size(path: Path) -> tuple[int, int] | None:
         tags.load(file)
     if DNG_VERSION_TAG in tags:
         raise MediaError(
-            f"{path} is a camera's raw picture (DNG): develop it, and take the TIFF or JPEG",
+            f"{path} is {CAMERA_RAW.name}, which is not read: convert it to PNG, TIFF or JPEG",
             where=str(path),
         )
     if TIFF_FLOAT not in np.atleast_1d(tags.get(SAMPLE_FORMAT_TAG, 1)):

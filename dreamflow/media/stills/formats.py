@@ -98,6 +98,12 @@ FILE_KINDS = (
 """Kinds that their first bytes tell, and TGA."""
 ISO_FILM = _kind("an MP4 or MOV film", Content.FILM, ".mp4 .mov .m4v")
 CANON_RAW = _kind("a Canon raw picture", Content.UNREADABLE, ".cr3")
+CAMERA_RAW = _kind(
+    "a camera's raw picture",
+    Content.UNREADABLE,
+    ".dng .cr2 .nef .nrw .arw .srf .sr2 .pef .srw .3fr .fff .iiq .erf .dcr .kdc .mos .mef .rwl",
+)
+"""TIFF files whose first picture is a thumbnail."""
 PICTURE_SUFFIXES = frozenset().union(
     *(
         kind.suffixes
@@ -125,7 +131,7 @@ def read_file_kind(path: Path) -> FileKind | None:
         return _iso_kind(data)
     for kind in FILE_KINDS:
         if kind.signature and kind.signature.match(data):
-            return kind
+            return CAMERA_RAW if kind is TIFF and suffix in CAMERA_RAW.suffixes else kind
     return TGA if suffix in TGA.suffixes and data else None
 
 

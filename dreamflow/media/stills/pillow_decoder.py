@@ -48,6 +48,16 @@ def is_animated_picture(path: Path) -> bool:
         return image.format in ANIMATION_FORMATS and is_animated(image)
 
 
+def may_be_transparent(path: Path) -> bool:
+    """Return whether a picture file has a channel or colour for transparency, by its header.
+
+    Raises:
+        PILLOW_READ_ERRORS: It cannot be read.
+    """
+    with open_image(path) as image:
+        return image.mode in ALPHA_MODES or image.mode == "P" or "transparency" in image.info
+
+
 def decode_with_pillow(path: Path, at_least: tuple[int, int] | None = None) -> DecodedPicture:
     """Decode a picture file, upright and in sRGB.
 

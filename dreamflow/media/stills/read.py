@@ -32,6 +32,7 @@ from dreamflow.media.stills.heif import decode_heif, read_heif_size
 from dreamflow.media.stills.pillow_decoder import (
     decode_with_pillow,
     is_animated_picture,
+    may_be_transparent,
     read_pillow_size,
 )
 
@@ -148,7 +149,15 @@ def read_alpha(path: Path) -> np.ndarray | None:
         MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
         DependencyError: The library that reads its format is not installed.
     """
-    return decode_picture(path).alpha8()
+    try:
+        kind = _picture_kind(path)
+        if kind.content is Content.PILLOW and not may_be_transparent(path):
+            return None
+        return _decode(path, kind, None).alpha8()
+    except DreamFlowError:
+        raise
+    except PILLOW_READ_ERRORS as error:
+        raise _make_read_error(path, error) from error
 
 
 def _picture_kind(path: Path) -> FileKind:
@@ -168,7 +177,7 @@ def _picture_kind(path: Path) -> FileKind:
         raise MediaError(f"{path} is {kind.name}, not a still picture", where=str(path))
     if kind.content is Content.UNREADABLE:
         raise MediaError(
-            f"{path} is {kind.name}, which is not read here: convert it to PNG, TIFF or JPEG",
+            f"{path} is {kind.name}, which is not read: convert it to PNG, TIFF or JPEG",
             where=str(path),
         )
     return kind
