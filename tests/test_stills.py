@@ -240,6 +240,41 @@ def test_code_points_of_an_avif_are_converted(
     assert differs(shown, plain) > 30
 
 
+def tag_png(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
+    """Write a PNG of PATCHES with chunks after its header."""
+    write_picture(path, PATCHES)
+    data = path.read_bytes()
+    tags = b"".join(png_chunk(kind, content) for kind, content in chunks)
+    path.write_bytes(data[:33] + tags + data[33:])
+    return path
+
+
+P3_CHRM = struct.pack(">8I", *(31270, 32900), *(68000, 32000), *(26500, 69000), *(15000, 6000))
+
+
+def test_the_tags_of_a_png_are_followed_in_their_order(tmp_path: Path) -> None:
+    p3 = through_matrix(PATCHES, gamma=1 / 0.5)
+    gama, srgb = (b"gAMA", struct.pack(">I", 50000)), (b"sRGB", b"\0")
+    read = read_picture(tag_png(tmp_path / "a.png", gama, (b"cHRM", P3_CHRM)))
+    assert differs(read, p3) <= 2
+    assert differs(read_picture(tag_png(tmp_path / "b.png", srgb, gama)), PATCHES) == 0
+    usual = (b"gAMA", struct.pack(">I", 45455))
+    assert differs(read_picture(tag_png(tmp_path / "c.png", usual)), PATCHES) == 0
+    linear = (b"gAMA", struct.pack(">I", 100000))
+    assert differs(read_picture(tag_png(tmp_path / "d.png", linear)), LIGHT_CODES) <= 1
+    empty = tag_png(tmp_path / "g.png", usual, (b"cHRM", bytes(32)))
+    assert differs(read_picture(empty), PATCHES) == 0
+    tagged = tag_png(tmp_path / "e.png", (b"cICP", bytes((12, 13, 0, 1))), gama)
+    light = np.where(PATCHES <= 10, LIGHT / 12.92, ((LIGHT + 0.055) / 1.055) ** 2.4)
+    matrix = np.array(
+        [[1.22494, -0.22494, 0], [-0.04206, 1.04206, 0], [-0.01964, -0.07864, 1.09827]]
+    )
+    assert differs(read_picture(tagged), srgb_codes(light @ matrix.T)) <= 1
+    with pytest.warns(DreamFlowWarning):
+        hdr = read_picture(tag_png(tmp_path / "f.png", (b"cICP", bytes((9, 16, 0, 1)))))
+    assert differs(hdr, PATCHES) > 20
+
+
 # --- what a file is, whatever its name
 
 

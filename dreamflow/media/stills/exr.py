@@ -14,7 +14,7 @@ import numpy as np
 
 from dreamflow.core.errors import DependencyError, MediaError
 from dreamflow.core.opencv import cv2
-from dreamflow.media.colour.primaries import BT709_PRIMARIES_XY, primaries_to_bt709_matrix
+from dreamflow.media.colour.primaries import find_matrix_to_bt709
 from dreamflow.media.stills.decoded_picture import DecodedPicture, grey_to_rgb
 from dreamflow.media.stills.memory import check_picture_memory
 
@@ -22,8 +22,6 @@ FLOAT_BYTES_PER_PIXEL = 64
 """Memory that reading takes for each pixel: float colours and alpha, converted and displayed."""
 MAIN_LAYERS = ("rgba", "rgb", "beauty", "combined", "color", "colour", "left")
 """Names of the layer that is shown where no channels stand outside of layers."""
-PRIMARIES_TOLERANCE = 1e-3
-"""Difference of chromaticities up to which primaries count as BT.709's."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +191,4 @@ def _find_matrix(header: dict[str, Any]) -> np.ndarray | None:
     if numbers is None:
         return None
     pairs = [(float(x), float(y)) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
-    primaries, white = tuple(pairs[:3]), pairs[3]
-    if np.allclose(primaries, BT709_PRIMARIES_XY, atol=PRIMARIES_TOLERANCE):
-        return None
-    return primaries_to_bt709_matrix(primaries, white)
+    return find_matrix_to_bt709(tuple(pairs[:3]), pairs[3])

@@ -22,6 +22,7 @@ from dreamflow.media.stills.float_pictures import (
 )
 from dreamflow.media.stills.formats import (
     AVIF,
+    PNG,
     TIFF,
     Content,
     FileKind,
@@ -35,6 +36,7 @@ from dreamflow.media.stills.pillow_decoder import (
     may_be_transparent,
     read_pillow_size,
 )
+from dreamflow.media.stills.png import decode_png
 
 
 def is_picture(path: Path) -> bool:
@@ -208,7 +210,9 @@ def _decode(path: Path, kind: FileKind, at_least: tuple[int, int] | None) -> Dec
         return decode_exr(path)
     if kind.content is Content.DPX:
         return decode_dpx(path)
-    return decode_avif(path) if kind is AVIF else decode_with_pillow(path, at_least)
+    if kind is AVIF:
+        return decode_avif(path)
+    return decode_png(path) if kind is PNG else decode_with_pillow(path, at_least)
 
 
 def _make_read_error(path: Path, error: BaseException) -> MediaError:

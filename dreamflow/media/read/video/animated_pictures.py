@@ -7,6 +7,7 @@ and hold PNG's colour profiles where PyAV cannot look at them.
 from __future__ import annotations
 
 import math
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from dreamflow.media.read.video.orientation import UPRIGHT
 from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo, transparency_note
 from dreamflow.media.stills.formats import AVIF, PNG, WEBP, read_file_kind
 from dreamflow.media.stills.pillow_decoder import decode_image
+from dreamflow.media.stills.png import read_png_chunks
 
 CODEC_BY_KIND = {PNG: "apng", WEBP: "webp", AVIF: "avif-alpha"}
 """What VideoInfo.codec is for a file that is decoded here."""
@@ -34,9 +36,7 @@ MAX_TICKS_PER_SECOND = 10**6
 RIFF_HEADER_BYTES, CHUNK_HEADER_BYTES = 12, 8
 ANMF_DURATION_BYTES = slice(20, 23)
 """Place of a frame's duration in an ANMF chunk, header included (RFC 9649, 2.7.1.1)."""
-PNG_SIGNATURE_BYTES = 8
-PNG_CHUNK_BYTES = 12
-"""Bytes of a chunk beside its data: length, type and checksum."""
+FCTL_BYTES = 26
 FCTL_DELAY_BYTES = slice(20, 24)
 """Place of a frame's delay, two 16-bit numbers, in the data of an fcTL chunk (PNG, 11.3.6.2)."""
 DEFAULT_DELAY_DENOMINATOR = 100
@@ -148,17 +148,12 @@ def _read_webp_durations(path: Path) -> list[Fraction]:
 
 def _read_png_durations(path: Path) -> list[Fraction]:
     """Return the seconds that each frame of an animated PNG is shown (PNG, 11.3.6.2)."""
-    data = path.read_bytes()
     durations: list[Fraction] = []
-    position = PNG_SIGNATURE_BYTES
-    while position + PNG_CHUNK_BYTES <= len(data):
-        size = int.from_bytes(data[position : position + 4])
-        if data[position + 4 : position + 8] == b"fcTL":
-            delay = data[position + 8 :][FCTL_DELAY_BYTES]
-            numerator, denominator = int.from_bytes(delay[:2]), int.from_bytes(delay[2:])
+    for kind, data in read_png_chunks(path):
+        if kind == b"fcTL" and len(data) == FCTL_BYTES:
+            numerator, denominator = struct.unpack(">HH", data[FCTL_DELAY_BYTES])
             duration = Fraction(numerator, denominator or DEFAULT_DELAY_DENOMINATOR)
             durations.append(duration or DEFAULT_FRAME_DURATION)
-        position += PNG_CHUNK_BYTES + size
     return durations
 
 
