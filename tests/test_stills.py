@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -623,6 +625,22 @@ def test_an_animated_png_by_any_name_is_a_clip(tmp_path: Path, default_image: bo
         assert np.array_equal(frame.picture, picture)
     assert float(clip.length) == pytest.approx(sum(durations) / 1000)
     assert not clip.constant_rate
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_the_last_frame_of_an_animated_picture_is_held(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"moving{suffix}"
+    first, *others = [Image.fromarray(make_texture(24, 32, seed)) for seed in range(4)]
+    first.save(path, save_all=True, append_images=others, duration=[100, 100, 100, 2000])
+    assert open_clip(path).length == Fraction(23, 10)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_no_picture(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "p.png"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(MediaError):
+        read_picture(path)
 
 
 def test_a_frame_of_an_animated_picture_is_said(tmp_path: Path) -> None:

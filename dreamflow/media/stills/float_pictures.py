@@ -22,6 +22,8 @@ HDR_SIZE = re.compile(rb"\n[-+](?:Y (?P<high>\d+) [-+]X|X (?P<wide>\d+) [-+]Y) (
 PFM_SIZE = re.compile(rb"P[Ff]\s+(?P<other>\d+)\s+(?P<high>\d+)\s")
 FLOAT_BYTES_PER_PIXEL = 48
 """Memory that reading takes for each pixel."""
+MAX_METADATA_BYTES = 64 << 20
+"""Bytes of a file that are read beside what its pixels can take."""
 WIDTH_TAG, HEIGHT_TAG, SAMPLE_FORMAT_TAG, DNG_VERSION_TAG = 256, 257, 339, 50706
 """Tags of TIFF 6.0 and of DNG."""
 TIFF_FLOAT = 3
@@ -55,7 +57,8 @@ def decode_float_picture(path: Path, size: tuple[int, int]) -> DecodedPicture:
     check_picture_memory(path, *size, FLOAT_BYTES_PER_PIXEL)
     try:
         # From memory: OpenCV opens no path with letters beyond ASCII on some systems.
-        data = np.fromfile(path, np.uint8)
+        most = size[0] * size[1] * FLOAT_BYTES_PER_PIXEL + MAX_METADATA_BYTES
+        data = np.fromfile(path, np.uint8, count=min(path.stat().st_size, most))
         picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise ValueError(error.err) from error

@@ -171,6 +171,9 @@ def _picture_kind(path: Path) -> FileKind:
     """
     if not path.exists():
         raise MediaError(f"{path} does not exist", where=str(path))
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "a device or a pipe"
+        raise MediaError(f"{path} is {what}, not a picture", where=str(path))
     kind = read_file_kind(path)
     if kind is None:
         what = "it is not in a known format" if path.stat().st_size else "it is empty"

@@ -34,6 +34,8 @@ DEFAULT_FRAME_DURATION = Fraction(1, 10)
 MAX_TICKS_PER_SECOND = 10**6
 """Finest time base; durations that need a finer one are rounded."""
 RIFF_HEADER_BYTES, CHUNK_HEADER_BYTES = 12, 8
+ANMF_HEADER_BYTES = 24
+"""Bytes of an ANMF chunk before its frame."""
 ANMF_DURATION_BYTES = slice(20, 23)
 """Place of a frame's duration in an ANMF chunk, header included (RFC 9649, 2.7.1.1)."""
 FCTL_BYTES = 26
@@ -111,7 +113,7 @@ def _make_info(
         time_base=time_base,
         timestamps=timestamps,
         first_timestamp=0,
-        length=len(timestamps) / rate if constant else sum(lengths) * time_base,
+        length=_find_length(sum(lengths) * time_base, len(timestamps), rate, constant),
         frames=len(timestamps),
         start_offset=Fraction(0),
         orientation=UPRIGHT,
@@ -126,6 +128,12 @@ def _make_info(
     )
 
 
+def _find_length(total: Fraction, frames: int, rate: Fraction, constant: bool) -> Fraction:
+    """Return the duration: exact where frames come evenly, unless the last one is held."""
+    even = frames / rate
+    return even if constant and abs(even - total) < 1 / rate / 2 else total
+
+
 def _first_frame(image: Image.Image) -> int:
     """Return the number of an animation's first frame: 1 after a PNG's picture for old viewers."""
     return int(bool(getattr(image, "default_image", False)))
@@ -133,16 +141,17 @@ def _first_frame(image: Image.Image) -> int:
 
 def _read_webp_durations(path: Path) -> list[Fraction]:
     """Return the seconds that each frame of a WebP file is shown (RFC 9649, 2.7)."""
-    data = path.read_bytes()
     durations: list[Fraction] = []
     position = RIFF_HEADER_BYTES
-    while position + 24 <= len(data):
-        chunk = data[position : position + 24]
-        size = int.from_bytes(chunk[4:8], "little")
-        if chunk[:4] == b"ANMF":
-            milliseconds = int.from_bytes(chunk[ANMF_DURATION_BYTES], "little")
-            durations.append(Fraction(milliseconds, 1000) or DEFAULT_FRAME_DURATION)
-        position += CHUNK_HEADER_BYTES + size + size % 2
+    with path.open("rb") as file:
+        file.seek(position)
+        while len(chunk := file.read(ANMF_HEADER_BYTES)) == ANMF_HEADER_BYTES:
+            size = int.from_bytes(chunk[4:8], "little")
+            if chunk[:4] == b"ANMF":
+                milliseconds = int.from_bytes(chunk[ANMF_DURATION_BYTES], "little")
+                durations.append(Fraction(milliseconds, 1000) or DEFAULT_FRAME_DURATION)
+            position += CHUNK_HEADER_BYTES + size + size % 2
+            file.seek(position)
     return durations
 
 
