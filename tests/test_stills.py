@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from icc_profiles import (
 )
 from PIL import Image, ImageCms
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.errors import DependencyError, DreamFlowWarning, MediaError
 from dreamflow.core.opencv import cv2
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 from dreamflow.media.read.clip import open_clip
@@ -683,6 +684,21 @@ def test_a_matte_of_linear_numbers_is_taken_as_it_stands(tmp_path: Path) -> None
     path = write_exr(tmp_path / "m.exr", {"Y": shares})
     matte = open_matte_pictures(path, MatteTarget(32, 24, (32, 24)))
     assert differs(matte.read_grey(0), 255 * np.minimum(shares, 1)) <= 1
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize(
+    ("name", "library"), [("example.heic", "pi_heif"), ("beachball.0001.exr", "OpenEXR")]
+)
+def test_a_library_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, library: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    for read in (read_picture, read_picture_size):
+        with pytest.raises(DependencyError) as raised:
+            read(FAULTS / name)
+        assert raised.value.where == str(FAULTS / name)
+    assert read_picture(FAULTS / "still_exif.avif").shape == (512, 512, 3)
 
 
 # --- folders that failed

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamflow.core.errors import DependencyError
 from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image
 from dreamflow.media.stills.coding_points import convert_code_points, converts_colours
 from dreamflow.media.stills.decoded_picture import DecodedPicture
@@ -28,7 +29,7 @@ def decode_avif(path: Path) -> DecodedPicture:
             return picture
     try:
         primaries, transfer = read_code_points(open_primary(path))
-    except PILLOW_READ_ERRORS:
+    except (DependencyError, *PILLOW_READ_ERRORS):
         return picture  # a sequence's first picture is not one that libheif finds
     if not converts_colours(primaries, transfer):
         return picture

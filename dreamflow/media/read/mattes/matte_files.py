@@ -124,7 +124,7 @@ class StillMattePictures:
         self.files, self._target = files, frames
         self.size = check_one_size(files)
         self._pictures = PictureSequence(files, decode_picture)
-        self._damaged_said = 0
+        self._has_warned = False
         first = self._pictures.read(0)
         # Decided once: a transparent shape may grow to cover the whole picture later.
         self._uses_alpha = first.alpha is not None
@@ -146,10 +146,11 @@ class StillMattePictures:
             MediaError: None can be read, or its size is not what its header says.
         """
         path, picture = self.files[number], self._pictures.read(number)
-        if len(self._pictures.damaged) > self._damaged_said:
-            self._damaged_said = len(self._pictures.damaged)
+        if self._pictures.damaged and not self._has_warned:
+            self._has_warned = True
             warnings.warn(
-                f"{named('matte')} {path} is damaged: the picture before it stays",
+                f"{named('matte')} {path} is damaged: the one before it stays, as for every "
+                "damaged picture",
                 DreamFlowWarning,
                 4,
             )
