@@ -639,7 +639,12 @@ def test_the_last_frame_of_an_animated_picture_is_held(tmp_path: Path, suffix: s
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
 def test_what_is_no_file_is_no_picture(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "p.png"
-    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    if kind == "folder":
+        path.mkdir()
+    elif hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+    else:
+        pytest.skip("no pipes with names here")
     with pytest.raises(MediaError):
         read_picture(path)
 

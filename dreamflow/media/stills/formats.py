@@ -67,7 +67,7 @@ FILE_KINDS = (
     WEBP,
     TIFF,
     EXR,
-    _kind("a BMP picture", Content.PILLOW, ".bmp", rb"BM.{4}\0\0\0\0"),
+    _kind("a BMP picture", Content.PILLOW, ".bmp", rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"),
     _kind("a PNM picture", Content.PILLOW, ".ppm .pgm .pbm .pnm", rb"P[1-6]\s"),
     _kind(
         "a JPEG 2000 picture",

@@ -18,6 +18,8 @@ TRANSPOSING_ORIENTATIONS = frozenset({5, 6, 7, 8})
 """EXIF orientations that turn a picture on its side."""
 GREY_16_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+STRAIGHT_MODES = {"RGBa": "RGBA", "La": "LA"}
+"""What modes of colours laid over black are converted to, as others are not made of them."""
 ANIMATION_FORMATS = frozenset({"PNG", "WEBP", "AVIF"})
 """Formats whose further frames are an animation's; those of MPO and TIFF are other pictures."""
 ANIMATION_NOTE = "it is an animation, of which the first frame is taken"
@@ -90,6 +92,8 @@ def decode_image(image: Image.Image, profile: bytes | None) -> DecodedPicture:
     """Return an open picture's pixels in sRGB."""
     if image.mode in GREY_16_BIT_MODES:
         image = _reduce_to_8_bits(image)
+    if image.mode in STRAIGHT_MODES:
+        image = image.convert(STRAIGHT_MODES[image.mode])
     alpha = _read_alpha(image)
     colours, profile_was_used = convert_to_srgb(image, profile)
     notes = () if profile_was_used else (BAD_PROFILE_NOTE,)
