@@ -219,7 +219,7 @@ def _describe_gaps(source: Path, gaps: list[range], missing: str) -> str:
             allowed="close",
             where=str(source),
         )
-    advice = f"; set {named('missing')} to hold or black to fill it" if missing == "close" else ""
+    advice = f"; in a video {named('missing')} can fill it" if missing == "close" else ""
     return f"{source.name}: {words} missing: {WORDS_BY_MISSING[missing]}{advice}"
 
 
