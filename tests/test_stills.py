@@ -56,14 +56,11 @@ def differs(picture: np.ndarray, expected: np.ndarray) -> float:
 # --- colour profiles
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jp2"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
 def test_a_profile_is_converted_to_srgb(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"p3{suffix}"
     options = {"lossless": True} if suffix == ".webp" else {}
     Image.fromarray(PATCHES).save(path, icc_profile=matrix_profile(), **options)
-    if suffix == ".jp2":  # Pillow keeps no profile in it
-        assert differs(read_picture(path), PATCHES) == 0
-        return
     assert differs(read_picture(path), through_matrix(PATCHES)) <= 2
 
 
