@@ -446,10 +446,23 @@ def test_invalid_mattes_are_refused(tmp_path: Path, film: Path) -> None:
         tried("torn.png")
     folder = counting(tmp_path / "mattes", 12)
     grey(folder / "003.png", halves(24, 32))
-    matte = Matte(ShowOptions(matte=str(folder)), frames)
-    with pytest.raises(MediaError, match=r"003\.png is 32x24"):
-        matte.opacity_at(Fraction(3, 24))
+    with pytest.raises(MediaError) as raised:
+        Matte(ShowOptions(matte=str(folder)), frames)
+    assert raised.value.where == str(folder / "003.png")
     assert open_matte(ShowOptions(), frames) is None
+
+
+def test_a_damaged_picture_of_a_matte_keeps_the_one_before(tmp_path: Path, film: Path) -> None:
+    folder = tmp_path / "mattes"
+    folder.mkdir()
+    for number in range(4):
+        grey(folder / f"{number}.png", np.full((48, 64), 60 * number, np.uint8))
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:50])
+    matte = Matte(ShowOptions(matte=str(folder)), MatteTarget.from_clip(open_clip(film, end="4")))
+    with pytest.warns(DreamFlowWarning) as said:
+        shown = [matte.opacity_at(Fraction(number, 24))[0, 0] for number in range(4)]
+    assert np.allclose(shown, np.array([0, 60, 60, 180]) / 255)
+    assert len(said) == 1
 
 
 @pytest.mark.clips

@@ -377,7 +377,7 @@ def test_command_plots_a_trace(tmp_path: Path, cli: Cli) -> None:
     line = ("measure", film, film, "--layer", "conv2/3x3")
     run = cli(*line, "--plot", tmp_path / "traced.png", "--trace", trace)
     assert run.code == 0, run.err
-    assert read_picture(tmp_path / "traced.png", warn_of_alpha=False).shape[0] > 2000, (
+    assert read_picture(tmp_path / "traced.png", flatten_alpha=False).shape[0] > 2000, (
         "five panels more"
     )
     for arguments in (("--trace", trace), ("--trace", film, "--plot", tmp_path / "p.png")):

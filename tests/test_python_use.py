@@ -160,7 +160,8 @@ def test_a_rotated_image_is_turned(noise_network: Network) -> None:
 
 
 def test_transparency_of_an_image_is_warned_of(noise_network: Network) -> None:
-    image = Image.fromarray(make_texture(32, 48)).convert("RGBA")
+    image = Image.fromarray(make_texture(32, 48))
+    image.putalpha(100)
     with pytest.warns(DreamFlowWarning, match="transparency"):
         dreamflow.dream_image(image, noise_network, iterations=0)
 

@@ -24,6 +24,8 @@ from dreamflow.media.stills import read_picture
 from dreamflow.media.write.containers import check_encode_options
 from dreamflow.pipelines.settings.groups import VideoSettings
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* are missing")
+
 PLAIN = ("--iterations", "0", "--no-carry", "--size", "32", "--threads", "1")
 GAPPED = (7, 8, 11, 12, 30)
 """Numbers of a folder's pictures, of which some are missing."""

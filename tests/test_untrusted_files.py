@@ -21,6 +21,7 @@ from dreamflow.media.container_policy import (
 )
 from dreamflow.media.embedded_settings import read_record
 from dreamflow.media.options import ClipOptions
+from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.probe import probe_source
@@ -178,7 +179,9 @@ def test_a_picture_that_would_run_another_program_is_not_opened(tmp_path: Path) 
     path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
     with pytest.raises(MediaError) as raised:
         read_picture(path)
-    assert "known format" in str(raised.value)
+    assert raised.value.where == str(path)
+    with pytest.raises(PILLOW_READ_ERRORS), open_image(path):
+        pass
 
 
 def test_files_that_a_preset_names_are_shown_before_they_are_opened(
@@ -219,7 +222,7 @@ def test_a_device_that_a_preset_names_is_refused(
 @pytest.mark.parametrize(
     ("opening", "home"),
     [
-        (r"av\.open\((?!.*\"w\")", "media/read/video/film_file.py"),
+        (r"av\.open\((?!.*\"w\")", "media/film_file.py"),
         (r"Image\.open\(", "media/pillow.py"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from dreamflow.core.errors import MediaError, named
 from dreamflow.core.regular_file import open_regular_file
-from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.read.picture_files import list_source_files
 from dreamflow.pipelines.inputs import (
     CUTS_INPUT,
     FIXED_MATTE_INPUT,

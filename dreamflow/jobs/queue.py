@@ -14,7 +14,7 @@ from dreamflow.core.options.declaration import Options, coerce, warn_ineffective
 from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.media.read.picture_folder import is_glob
+from dreamflow.media.read.picture_files import is_file_pattern
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.paths import given_paths
@@ -255,7 +255,7 @@ def queue_clips(
     suffix = f".{suffix.lstrip('.')}" if suffix else ""
     renders: dict[Path, QueuedVideo] = {}
     for clip in clips:
-        name = clip.parent.resolve().name if is_glob(clip) else clip.stem
+        name = clip.parent.resolve().name if is_file_pattern(clip) else clip.stem
         out = folder / f"{clip.resolve().name if clip.is_dir() else name}{suffix}"
         if out in renders:
             raise SettingsError(

@@ -20,8 +20,8 @@ from dreamflow.core.errors import (
 )
 from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.atomic_file import make_write_error, part_path, sync_to_disk
+from dreamflow.media.film_file import open_film
 from dreamflow.media.picture_comments import read_comment
-from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.record_schema import MAX_RECORD_BYTES, RecordDocument
 from dreamflow.media.stills import is_picture
 

@@ -39,6 +39,13 @@ class ClipOptions(Options):
         choices=("auto", "opencv", "pyav"),
     )
 
+    missing: str = option(
+        "close",
+        "Numbers missing in a folder of pictures: close the gap, hold the one before, black, or "
+        "stop.",
+        choices=("close", "hold", "black", "stop"),
+    )
+
     def _check_fields(self) -> None:
         super()._check_fields()
         check_timecodes(self, "start", "end")

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image
+from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image, pillow_unlimited
 
 IMAGE_DESCRIPTION_TAG = 270
 """Tag number of ImageDescription in EXIF and TIFF."""
@@ -61,7 +61,7 @@ def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
 def read_comment(path: Path) -> str:
     """Return the comment in a picture file, or "" where there is none or it cannot be read."""
     try:
-        with open_image(path) as image:
+        with open_image(path) as image, pillow_unlimited():
             text = image.info.get("Comment") or image.info.get("comment") or ""
             text = text or image.getexif().get(IMAGE_DESCRIPTION_TAG, "")
     except PILLOW_READ_ERRORS:

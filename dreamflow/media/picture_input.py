@@ -10,12 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
-from dreamflow.media.stills import (
-    LEVELS_16_PER_8_BIT,
-    PILLOW_16_BIT_MODES,
-    PILLOW_ALPHA_MODES,
-    read_picture,
-)
+from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.pillow_decoder import decode_image
 
 PictureInput = np.ndarray | Image.Image | str | Path
 """An array, uint8 (H, W, 3) RGB; an image of Pillow's; or the path of a picture."""
@@ -26,8 +22,8 @@ def as_picture(source: PictureInput) -> np.ndarray:
 
     Args:
         source: An array of this kind, which is copied where it cannot be written to. An image is
-            rotated as its EXIF data says, and loses its transparency, with a warning. A path is
-            read.
+            read as a file is: upright, in sRGB, its transparency laid over black with a warning.
+            A path is read.
 
     Raises:
         MediaError: The file cannot be read.
@@ -52,13 +48,12 @@ def as_picture(source: PictureInput) -> np.ndarray:
 
 
 def _from_image(image: Image.Image) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
-    if image.mode in PILLOW_16_BIT_MODES:
-        levels = np.asarray(image).astype(np.float64) / LEVELS_16_PER_8_BIT
-        return np.repeat(levels.clip(0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode in PILLOW_ALPHA_MODES or "transparency" in image.info:
-        warnings.warn("the image has transparency, which is not kept", DreamFlowWarning, 3)
-    return np.array(image.convert("RGB"))
+    upright = ImageOps.exif_transpose(image)
+    decoded = decode_image(upright, image.info.get("icc_profile")).over_black()
+    picture, notes = decoded.to_rgb8()
+    for note in notes:
+        warnings.warn(f"the image: {note}", DreamFlowWarning, 3)
+    return picture
 
 
 def _describe(value: Any) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.options.values import fit_size
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
@@ -22,8 +21,7 @@ from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
-from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import is_still, read_picture
+from dreamflow.media.stills import is_still, read_fitted_picture, read_picture_size
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.caption import LayerCaptions
 from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
@@ -131,10 +129,9 @@ def open_sweep(
             where=str(path),
         )
     rate = to_exact_rate(options.fps) if options.fps else DEFAULT_PICTURE_FOLDER_FPS
-    picture = read_picture(path)
-    height, width = picture.shape[:2]
+    width, height = read_picture_size(path)
     size = options.size or str(min(max(width, height), MAX_SWEEP_SIDE_PX))
-    picture = resize_picture(picture, *fit_size(size, width, height))
+    picture = read_fitted_picture(path, size)
     plan = plan_sweep(picture, layers, sweep, rate)
     assert isinstance(plan.source, StillClip)
     return replace(plan, source=replace(plan.source, path=path, file_size=(width, height)))

@@ -115,7 +115,7 @@ def frame_command(
     )
 
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
-    frames = open_frames_up_to(source, at, run_in, size, warn_of_alpha=not keeps_alpha)
+    frames = open_frames_up_to(source, at, run_in, size, flatten_alpha=not keeps_alpha)
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
     check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
     network = prepare_network(dream.network, machine)

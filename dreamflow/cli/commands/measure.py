@@ -282,12 +282,12 @@ def load_and_check_network(
 
 def read_reference_settings(dream_settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of the picture that guided a dream; none where it is gone. Print both."""
-    from dreamflow.media.read.picture_folder import glob_pictures
+    from dreamflow.media.read.picture_files import match_pictures
 
     reference = dream_settings.get("guided_by")
     if reference is None:
         return {}
-    if not Path(reference).exists() and not glob_pictures(Path(reference)):
+    if not Path(reference).exists() and not match_pictures(Path(reference)):
         print_warning(
             f"the dream was guided by {reference}, which is gone: it is measured without it"
         )

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 ClipArgument = Annotated[
     Path,
     typer.Argument(
-        help="A film, a GIF, a folder of pictures, or a glob such as 'shots/*.png'.",
+        help="A film, a GIF, a folder of pictures, or names: 'shots/*.png', shot_####.exr.",
         metavar="CLIP",
         show_default=False,
     ),

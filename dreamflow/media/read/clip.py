@@ -27,6 +27,7 @@ from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.resample import resample_frames
 from dreamflow.media.read.video.decoder_choice import read_video
 from dreamflow.media.read.video.extras import read_source_extras
+from dreamflow.media.read.video.video_info import IndexedPictures
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.source_extras import SourceExtras
 from dreamflow.media.timecode_track import shift_timecode
@@ -39,7 +40,7 @@ class Clip:
     frames; a damaged file may give fewer, with a DreamFlowWarning.
 
     Attributes:
-        path: The source: a file, folder or glob.
+        path: The source: a file, folder or pattern.
         options: The settings that it was opened with.
         info: The facts of the source.
         width: Of the frames, in pixels.
@@ -59,7 +60,7 @@ class Clip:
         """
         self.path = Path(source)
         self.options = options or ClipOptions()
-        self.info = probe_source(self.path, self.options.fps)
+        self.info = probe_source(self.path, self.options.fps, self.options.missing)
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
@@ -243,16 +244,17 @@ class Clip:
 
     def _decode_frames(self) -> Iterator[Frame]:
         """Yield every frame of the span, missing ones repeated from the one before."""
+        first, stop = self.first_frame, self.stop_frame
         if isinstance(self.info, PictureFolderInfo):
-            decoded = read_picture_folder(self.info, self.first_frame)
+            pictures = self._resize(read_picture_folder(self.info, first, stop))
         else:
-            decoded = read_video(self.info, self.first_frame, self.options.decoder)
-        resized = (
-            (index, resize_picture(picture, self.width, self.height)) for index, picture in decoded
-        )
-        filled = fill_missing_frames(resized, self.path, self.first_frame, self.stop_frame)
-        for index, picture in filled:
+            decoded = self._resize(read_video(self.info, first, self.options.decoder))
+            pictures = fill_missing_frames(decoded, self.path, first, stop)
+        for index, picture in pictures:
             yield Frame(index, self.info.frame_time(index) - self.start_time, picture)
+
+    def _resize(self, decoded: IndexedPictures) -> IndexedPictures:
+        return ((index, resize_picture(one, self.width, self.height)) for index, one in decoded)
 
     def _end_of(self, frame: Frame) -> Fraction:
         """Return when a frame ends, in seconds from the first one taken, at most the clip's end."""
@@ -290,17 +292,20 @@ def open_clip(
     every: int = ClipOptions.every,
     fps: float | None = None,
     decoder: str = ClipOptions.decoder,
+    missing: str = ClipOptions.missing,
 ) -> Clip:
-    """Open a video, an animated picture, or a folder or glob of pictures.
+    """Open a video, an animated picture, or a folder or pattern of pictures.
 
     Args:
-        source: The file, folder or glob.
+        source: The file, folder, glob, or pattern such as `shot_%04d.png`.
         size: `640x360` to fit into that box, `640` for the longer side; None keeps the size.
         start: First frame: text as in ClipOptions, a whole number of frames, or float seconds.
         end: Frame after the last one, likewise.
         every: Take every Nth frame.
         fps: Resample to this many frames per second; of a folder of pictures, its rate.
         decoder: "auto", "opencv" or "pyav".
+        missing: What happens where numbers of a folder's pictures are missing: "close" (nothing),
+            "hold" (the one before is shown), "black" or "stop" (an error).
 
     Raises:
         MediaError: The source cannot be read.
@@ -314,5 +319,6 @@ def open_clip(
         every=every,
         fps=fps,
         decoder=decoder,
+        missing=missing,
     )
     return Clip(source, options)

@@ -1,4 +1,4 @@
-"""Probing a source: the facts of a video file, or of a folder or glob of pictures."""
+"""Probing a source: the facts of a video file, or of a folder or pattern of pictures."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ from pathlib import Path
 
 from dreamflow.core.errors import MediaError
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
-from dreamflow.media.read.numbered_files import find_frame_numbers
-from dreamflow.media.read.picture_folder import PictureFolderInfo, list_pictures
-from dreamflow.media.read.video.animated_webp import probe_webp
+from dreamflow.media.read.picture_files import list_pictures
+from dreamflow.media.read.picture_folder import PictureFolderInfo, probe_picture_folder
+from dreamflow.media.read.video.animated_pictures import probe_animated_picture
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.read.video.video_info import VideoInfo
-from dreamflow.media.stills import is_picture, read_picture
+from dreamflow.media.stills import is_still, read_picture_size
 
 
-def probe_source(source: Path, fps: float | None = None) -> VideoInfo | PictureFolderInfo:
-    """Return the facts of a video file, an animated picture, or a folder or glob of pictures.
+def probe_source(
+    source: Path, fps: float | None = None, missing: str = "close"
+) -> VideoInfo | PictureFolderInfo:
+    """Return the facts of a video file, an animated picture, or a folder or pattern of pictures.
 
     Args:
         source: The file, folder or glob.
         fps: Frames per second of a folder of pictures; None is 24.
+        missing: What happens where numbers of a folder's pictures are missing.
 
     Raises:
         MediaError: The source is missing, cannot be read, or is a single picture.
     """
     files = list_pictures(source)
     if files is not None:
-        height, width = read_picture(files[0]).shape[:2]
         rate = to_exact_rate(fps) if fps else DEFAULT_PICTURE_FOLDER_FPS
-        return PictureFolderInfo(source, files, width, height, rate, find_frame_numbers(files))
+        return probe_picture_folder(source, files, rate, missing)
     if not source.exists():
         raise MediaError(f"{source} does not exist", where=str(source))
-    if info := probe_webp(source):
-        return info
-    if is_picture(source):
+    if is_still(source):
+        read_picture_size(source)  # raises where it is damaged, or no picture that is read
         raise MediaError(
             f"{source} is a single picture: `dreamflow frame` dreams it", where=str(source)
         )
-    return probe_video(source)
+    return probe_animated_picture(source) or probe_video(source)

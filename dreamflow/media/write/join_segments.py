@@ -10,7 +10,7 @@ import av
 import av.error
 
 from dreamflow.core.errors import MediaError, OutputError
-from dreamflow.media.read.video.film_file import open_film
+from dreamflow.media.film_file import open_film
 
 
 def join_segments(segments: Sequence[Path], target: Path) -> list[Fraction]:

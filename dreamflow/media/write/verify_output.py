@@ -9,7 +9,7 @@ import imageio.v3 as iio
 
 from dreamflow.core.errors import OutputError
 from dreamflow.core.wording import format_count
-from dreamflow.media.read.video.film_file import open_film
+from dreamflow.media.film_file import open_film
 
 
 def verify_video(path: Path, frames: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from dreamflow.media.embedded_settings import REQUESTED_SETTINGS_KEY
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
-from dreamflow.media.read.picture_folder import glob_pictures, is_glob
+from dreamflow.media.read.picture_files import is_file_pattern, match_pictures
 from dreamflow.pipelines.settings.groups import SAVED_OPTION_GROUPS
 
 MIN_SHARED_FOLDERS = 2
@@ -111,4 +111,4 @@ def _locate(text: str, output: Path) -> str:
 
 
 def _exists(path: Path) -> bool:
-    return bool(glob_pictures(path)) if is_glob(path) else path.exists()
+    return bool(match_pictures(path)) if is_file_pattern(path) else path.exists()

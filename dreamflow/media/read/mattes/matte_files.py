@@ -21,12 +21,14 @@ from dreamflow.media.colour.rgb_conversion import AlphaConversion
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.frame_number import frame_number_at
 from dreamflow.media.read.mattes.matte_fitting import matte_grey
-from dreamflow.media.read.picture_folder import list_pictures
-from dreamflow.media.read.video.animated_webp import probe_webp
+from dreamflow.media.read.picture_files import list_pictures
+from dreamflow.media.read.picture_folder import check_one_size
+from dreamflow.media.read.picture_stand_ins import PictureSequence
+from dreamflow.media.read.video.animated_pictures import probe_animated_picture
 from dreamflow.media.read.video.decoder_choice import read_video
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
-from dreamflow.media.stills import is_still, read_alpha, read_picture
+from dreamflow.media.stills import decode_picture, is_still
 
 MATTE_LATENESS_TOLERANCE_S = Fraction(2, 1000)
 """Seconds by which a matte's frame may come after the source's frame that it belongs to: Matroska
@@ -120,11 +122,12 @@ class StillMattePictures:
 
     def __init__(self, files: tuple[Path, ...], frames: MatteTarget) -> None:
         self.files, self._target = files, frames
-        first = read_picture(files[0], warn_of_alpha=False)
-        self.size = first.shape[1], first.shape[0]
+        self.size = check_one_size(files)
+        self._pictures = PictureSequence(files, decode_picture)
+        self._has_warned = False
+        first = self._pictures.read(0)
         # Decided once: a transparent shape may grow to cover the whole picture later.
-        alpha = read_alpha(files[0])
-        self._uses_alpha = alpha is not None and bool((alpha < 255).any())
+        self._uses_alpha = first.alpha is not None
         last = frames.source_frame_at(
             frames.start_time + max(Fraction(0), frames.length - MATTE_LATENESS_TOLERANCE_S)
         )
@@ -137,23 +140,31 @@ class StillMattePictures:
         return min(self._target.source_frame_at(seconds), len(self.files) - 1)
 
     def read_grey(self, number: int) -> np.ndarray:
-        """Return a picture as grey, (H, W) uint8.
+        """Return a picture as grey, (H, W) uint8; a damaged one is replaced by the one before.
 
         Raises:
-            MediaError: It cannot be read, or its size differs from the first one's.
+            MediaError: None can be read, or its size is not what its header says.
         """
-        path = self.files[number]
-        picture = read_picture(path, warn_of_alpha=False)
-        if (picture.shape[1], picture.shape[0]) != self.size:
+        path, picture = self.files[number], self._pictures.read(number)
+        if self._pictures.damaged and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"{named('matte')} {path} is damaged: the one before it stays, as for every "
+                "damaged picture",
+                DreamFlowWarning,
+                4,
+            )
+        height, width = picture.pixels.shape[:2]
+        if (width, height) != self.size:
             raise MediaError(
-                f"{path} is {picture.shape[1]}x{picture.shape[0]}, but {self.files[0].name} is "
+                f"{path} is {width}x{height}, but {self.files[0].name} is "
                 f"{self.size[0]}x{self.size[1]}: all pictures of a matte must be of one size",
                 where=str(path),
             )
         if self._uses_alpha:
-            alpha = read_alpha(path)
-            return np.full(picture.shape[:2], 255, np.uint8) if alpha is None else alpha
-        return matte_grey(picture)
+            alpha = picture.alpha8()
+            return np.full((height, width), 255, np.uint8) if alpha is None else alpha
+        return matte_grey(picture.levels8())
 
     def read_all_grey(self) -> Iterator[np.ndarray]:
         """Yield every picture as grey, (H, W) uint8."""
@@ -165,7 +176,7 @@ class VideoMattePictures:
 
     def __init__(self, path: Path, frames: MatteTarget) -> None:
         self.files = (path,)
-        self._info = _use_alpha_if_any(probe_webp(path) or probe_video(path))
+        self._info = _use_alpha_if_any(probe_animated_picture(path) or probe_video(path))
         self.size = self._info.width, self._info.height
         self._lateness_tolerance_s = min(MATTE_LATENESS_TOLERANCE_S, 1 / (4 * self._info.rate))
         # Decoding always starts here, so that a resumed render gets the same pictures as one from

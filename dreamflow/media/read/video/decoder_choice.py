@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from dreamflow.core.errors import MediaError, named
-from dreamflow.media.read.video.animated_webp import WEBP_CODEC, read_webp
+from dreamflow.media.read.video.animated_pictures import PILLOW_CODECS, read_animated_picture
 from dreamflow.media.read.video.opencv_decoder import read_with_opencv
 from dreamflow.media.read.video.pyav_decoder import read_with_pyav
 from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
@@ -34,8 +34,8 @@ def read_video(info: VideoInfo, first: int = 0, decoder: str = "auto") -> Indexe
     Raises:
         MediaError: OpenCV is asked for a raw video, on which it aborts.
     """
-    if info.codec == WEBP_CODEC:
-        return read_webp(info, first)
+    if info.codec in PILLOW_CODECS:
+        return read_animated_picture(info, first)
     if decoder == "opencv" and info.codec == "rawvideo":
         raise MediaError(
             f"{info.path} is raw video, on which OpenCV aborts; set {named('decoder')} to auto",

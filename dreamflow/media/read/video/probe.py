@@ -13,9 +13,9 @@ import av.logging
 from dreamflow.core.errors import MediaError
 from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
 from dreamflow.media.colour.rgb_conversion import ColourConversion
+from dreamflow.media.film_file import open_film
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.frame_rate import detect_frame_rate, find_length
-from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.read.video.orientation import read_orientation
 from dreamflow.media.read.video.packet_scan import declared_frame_count, scan_packets
 from dreamflow.media.read.video.video_info import VideoInfo, transparency_note

@@ -12,12 +12,12 @@ import av.error
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.media.film_file import open_film
 from dreamflow.media.read.video.deinterlace import (
     BWDIF_LOOKBACK_FRAMES,
     DecodedFrame,
     deinterlace_frames,
 )
-from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.read.video.orientation import apply_orientation
 from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
 from dreamflow.media.resize import letterbox

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dreamflow.media.read.video.animated_webp import (
-    ANMF_DURATION_BYTES,
-    find_frame_chunks,
-    read_frame_durations,
-)
+from dreamflow.media.webp_frames import ANMF_DURATION_BYTES, find_webp_frames
 
 
 def set_webp_length(path: Path, length_ms: int) -> None:
@@ -24,13 +20,12 @@ def set_webp_length(path: Path, length_ms: int) -> None:
         length_ms: Milliseconds from the first frame to the end of the last, more than the frames
             before the last take.
     """
-    content = bytearray(path.read_bytes())
-    chunks = find_frame_chunks(bytes(content))
-    if not chunks:
+    frames = find_webp_frames(path)
+    if not frames:
         return
-    held_ms = length_ms - sum(read_frame_durations(bytes(content))[:-1])
+    held_ms = length_ms - sum(frame.duration_ms for frame in frames[:-1])
     size = ANMF_DURATION_BYTES.stop - ANMF_DURATION_BYTES.start
-    begin = chunks[-1] + ANMF_DURATION_BYTES.start
     held = min(max(1, held_ms), 256**size - 1)
-    content[begin : begin + size] = held.to_bytes(size, "little")
-    path.write_bytes(content)
+    with path.open("r+b") as file:
+        file.seek(frames[-1].position + ANMF_DURATION_BYTES.start)
+        file.write(held.to_bytes(size, "little"))

@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.media.film_file import open_film
 from dreamflow.media.output_spec import OutputSpec, Sound
-from dreamflow.media.read.video.film_file import open_film
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.tracks.inputs import SOURCE_INPUT
 
