@@ -12,12 +12,12 @@ from conftest import make_film, run_ffmpeg
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.decoder_choice import read_video
-from dreamflow.media.read.opencv_decoder import read_with_opencv
-from dreamflow.media.read.orientation import Orientation, apply_orientation
-from dreamflow.media.read.probe import probe_video
-from dreamflow.media.read.pyav_decoder import read_with_pyav
-from dreamflow.media.read.video_info import IndexedPictures, VideoInfo
+from dreamflow.media.read.video.decoder_choice import read_video
+from dreamflow.media.read.video.opencv_decoder import read_with_opencv
+from dreamflow.media.read.video.orientation import Orientation, apply_orientation
+from dreamflow.media.read.video.probe import probe_video
+from dreamflow.media.read.video.pyav_decoder import read_with_pyav
+from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
 
 Decoder = Callable[[VideoInfo, int], IndexedPictures]
 DECODERS: list[Decoder] = [read_with_opencv, read_with_pyav]

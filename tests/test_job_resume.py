@@ -29,7 +29,7 @@ from dreamflow.jobs.job import restore_machine_options
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.probe import probe_video
+from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.temporal.options import CarryOptions

@@ -38,11 +38,11 @@ from dreamflow.jobs.render_video import build_video_pipeline
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.matte import Matte, open_matte
-from dreamflow.media.read.matte_crop import MIN_CROP_SIDE_PX, padded_crop_span
-from dreamflow.media.read.matte_feather import feather_edges
-from dreamflow.media.read.matte_files import MatteTarget
-from dreamflow.media.read.matte_fitting import fit_matte_array, is_same_aspect
+from dreamflow.media.read.mattes.matte import Matte, open_matte
+from dreamflow.media.read.mattes.matte_crop import MIN_CROP_SIDE_PX, padded_crop_span
+from dreamflow.media.read.mattes.matte_feather import feather_edges
+from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte_fitting import fit_matte_array, is_same_aspect
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.media.write.residual_plate import make_plate
 from dreamflow.networks.network import Network

@@ -16,7 +16,7 @@ from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.output_spec import Sound
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.read.probe import probe_video
+from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 
 SAMPLE_RATE_HZ = 48000

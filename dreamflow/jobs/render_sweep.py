@@ -8,7 +8,7 @@ from pathlib import Path
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
-from dreamflow.media.read.matte import Matte
+from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.inputs import list_gains_files
 from dreamflow.pipelines.settings.groups import VideoSettings

@@ -9,8 +9,8 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.matte import Matte, open_matte
-from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte import Matte, open_matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
 from dreamflow.pipelines.settings.groups import VideoSettings

@@ -15,7 +15,7 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
-from dreamflow.media.read.matte_fitting import fit_matte_array
+from dreamflow.media.read.mattes.matte_fitting import fit_matte_array
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite

@@ -8,7 +8,7 @@ from pathlib import Path
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
-from dreamflow.media.read.matte import Matte
+from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.read.picture_folder import list_source_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 

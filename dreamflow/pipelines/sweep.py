@@ -18,8 +18,8 @@ from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
-from dreamflow.media.read.matte import Matte, open_matte
-from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte import Matte, open_matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.networks.network import Layer, Network

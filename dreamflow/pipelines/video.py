@@ -16,7 +16,7 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
-from dreamflow.media.read.matte import Matte
+from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
 from dreamflow.pipelines.channel_choice import (

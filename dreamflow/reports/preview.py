@@ -17,8 +17,8 @@ from dreamflow.dream.octaves import plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCounter
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.matte import CropBox, Matte
-from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte import CropBox, Matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.picture_folder import list_source_files
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_alpha, read_picture

@@ -95,7 +95,7 @@ def frame_command(
     """
     flags = RenderFlags(overwrite, gains=gains, trace=trace)
     check_frame(source, out, dream, machine, flags)
-    from dreamflow.media.read.matte import open_matte
+    from dreamflow.media.read.mattes.matte import open_matte
     from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output

@@ -38,7 +38,7 @@ from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
-    from dreamflow.media.read.matte import Matte
+    from dreamflow.media.read.mattes.matte import Matte
     from dreamflow.pipelines.sweep import SweepPlan
 
 

@@ -42,7 +42,7 @@ from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
     from dreamflow.media.read.clip import Clip
-    from dreamflow.media.read.matte import Matte
+    from dreamflow.media.read.mattes.matte import Matte
 
 ClipArgument = Annotated[
     Path,
@@ -127,8 +127,8 @@ def open_and_check(
 ) -> tuple[Clip, Matte | None]:
     """Open a clip and its matte, and check all that can be checked without loading PyTorch."""
     from dreamflow.media.read.clip import Clip
-    from dreamflow.media.read.matte import open_matte
-    from dreamflow.media.read.matte_files import MatteTarget
+    from dreamflow.media.read.mattes.matte import open_matte
+    from dreamflow.media.read.mattes.matte_files import MatteTarget
     from dreamflow.media.write.containers import check_encode_options
 
     check_encode_options(out, settings.encode)

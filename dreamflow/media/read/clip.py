@@ -18,13 +18,13 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.wording import format_count
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
-from dreamflow.media.read.decoder_choice import read_video
 from dreamflow.media.read.frame_number import parse_frame_number
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.read.missing_frames import fill_missing_frames
 from dreamflow.media.read.picture_folder import PictureFolderInfo, read_picture_folder
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.resample import resample_frames
+from dreamflow.media.read.video.decoder_choice import read_video
 from dreamflow.media.resize import resize_picture
 
 

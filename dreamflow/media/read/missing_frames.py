@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
-from dreamflow.media.read.video_info import IndexedPictures
+from dreamflow.media.read.video.video_info import IndexedPictures
 
 
 def fill_missing_frames(

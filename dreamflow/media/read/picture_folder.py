@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dreamflow.core.errors import MediaError
 from dreamflow.media.output_spec import Chapter
-from dreamflow.media.read.video_info import IndexedPictures
+from dreamflow.media.read.video.video_info import IndexedPictures
 from dreamflow.media.stills import is_picture, read_picture
 
 

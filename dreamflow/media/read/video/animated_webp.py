@@ -11,8 +11,8 @@ from dreamflow.core.errors import MediaError
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.pillow import PILLOW_READ_ERRORS, is_animated, open_image
 from dreamflow.media.read.frame_rate import detect_frame_rate
-from dreamflow.media.read.orientation import UPRIGHT
-from dreamflow.media.read.video_info import IndexedPictures, VideoInfo, transparency_note
+from dreamflow.media.read.video.orientation import UPRIGHT
+from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo, transparency_note
 
 WEBP_CODEC = "webp"
 WEBP_SUFFIX = ".webp"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dreamflow.core.errors import MediaError
 from dreamflow.core.opencv import cv2
-from dreamflow.media.read.video_info import IndexedPictures, VideoInfo
+from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
 from dreamflow.media.resize import resize_picture
 
 

@@ -7,10 +7,10 @@ import re
 import numpy as np
 
 from dreamflow.core.errors import MediaError, named
-from dreamflow.media.read.animated_webp import WEBP_CODEC, read_webp
-from dreamflow.media.read.opencv_decoder import read_with_opencv
-from dreamflow.media.read.pyav_decoder import read_with_pyav
-from dreamflow.media.read.video_info import IndexedPictures, VideoInfo
+from dreamflow.media.read.video.animated_webp import WEBP_CODEC, read_webp
+from dreamflow.media.read.video.opencv_decoder import read_with_opencv
+from dreamflow.media.read.video.pyav_decoder import read_with_pyav
+from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
 
 OPENCV_MAX_SKIPPED_FRAMES = 240
 """First frame up to which OpenCV, which must decode all before it, is not slower than PyAV, which

@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
-from dreamflow.media.read.matte_crop import CropBox, choose_crop_box, find_visible_sides
-from dreamflow.media.read.matte_feather import feather_edges, feather_sigma_px
-from dreamflow.media.read.matte_files import MattePictures, MatteTarget, open_matte_pictures
-from dreamflow.media.read.matte_fitting import fit_matte, is_same_aspect
+from dreamflow.media.read.mattes.matte_crop import CropBox, choose_crop_box, find_visible_sides
+from dreamflow.media.read.mattes.matte_feather import feather_edges, feather_sigma_px
+from dreamflow.media.read.mattes.matte_files import MattePictures, MatteTarget, open_matte_pictures
+from dreamflow.media.read.mattes.matte_fitting import fit_matte, is_same_aspect
 
 
 class MatteSettings(Protocol):

@@ -18,14 +18,14 @@ import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.media.colour.rgb_conversion import AlphaConversion
-from dreamflow.media.read.animated_webp import probe_webp
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.decoder_choice import read_video
 from dreamflow.media.read.frame_number import frame_number_at
-from dreamflow.media.read.matte_fitting import matte_grey
+from dreamflow.media.read.mattes.matte_fitting import matte_grey
 from dreamflow.media.read.picture_folder import list_pictures
-from dreamflow.media.read.probe import probe_video
-from dreamflow.media.read.video_info import IndexedPictures, VideoInfo
+from dreamflow.media.read.video.animated_webp import probe_webp
+from dreamflow.media.read.video.decoder_choice import read_video
+from dreamflow.media.read.video.probe import probe_video
+from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
 from dreamflow.media.stills import is_still, read_alpha, read_picture
 
 MATTE_LATENESS_TOLERANCE_S = Fraction(2, 1000)

@@ -12,9 +12,13 @@ import av.error
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.media.read.deinterlace import BWDIF_LOOKBACK_FRAMES, DecodedFrame, deinterlace_frames
-from dreamflow.media.read.orientation import apply_orientation
-from dreamflow.media.read.video_info import IndexedPictures, VideoInfo
+from dreamflow.media.read.video.deinterlace import (
+    BWDIF_LOOKBACK_FRAMES,
+    DecodedFrame,
+    deinterlace_frames,
+)
+from dreamflow.media.read.video.orientation import apply_orientation
+from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
 from dreamflow.media.resize import letterbox
 
 LIBVPX_BY_CODEC = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
