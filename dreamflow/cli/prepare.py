@@ -202,7 +202,7 @@ def apply_machine_options(options: MachineOptions) -> Machine:
 
 def format_duration_and_size(frames: int, output_spec: OutputSpec) -> str:
     """Return how long and how large a film of some frames is: `4.00 s of 640x360`."""
-    seconds = frames / float(output_spec.rate)
+    seconds = float(output_spec.duration_of(frames))
     return f"{seconds:.2f} s of {output_spec.width}x{output_spec.height}"
 
 

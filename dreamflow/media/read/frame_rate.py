@@ -23,6 +23,10 @@ RATE_ROUNDING_TOLERANCE = 5e-6
 TIMING_TOLERANCE_S = 1 / 400
 """Seconds that a time stamp may differ from an even grid's: Matroska rounds them to 1 ms."""
 MAX_RATE_DENOMINATOR = 1_000_000
+MIN_HOLD_FRAMES = 2
+"""Frames that a last frame must last for to be one that is held."""
+MAX_ODD_DURATION_S = Fraction(1)
+"""Seconds from which on a single frame's declared duration is meant."""
 FALLBACK_FPS, PLAUSIBLE_FPS = Fraction(25), (1, 240)
 """Rate of a single frame whose declared rates are all outside of the plausible range."""
 
@@ -39,6 +43,27 @@ def snap_to_standard_rate(rate: Fraction) -> Fraction:
         if abs(rate / standard - 1) < RATE_ROUNDING_TOLERANCE:
             return standard
     return rate
+
+
+def find_length(
+    timestamps: np.ndarray,
+    time_base: Fraction,
+    rate: Fraction,
+    is_constant: bool,
+    last_duration: int,
+) -> Fraction:
+    """Return the seconds from the first frame to the end of the last.
+
+    Args:
+        timestamps: (frames,) int64, rising, from 0, in units of `time_base`.
+        time_base: Seconds of one unit.
+        rate: Frames per second.
+        is_constant: Whether frames come evenly.
+        last_duration: Duration of the last frame in units of `time_base`; 0 where unknown.
+    """
+    if is_constant:
+        return len(timestamps) / rate
+    return int(timestamps[-1]) * time_base + (last_duration * time_base or 1 / rate)
 
 
 def detect_frame_rate(
@@ -59,10 +84,12 @@ def detect_frame_rate(
         last_duration: Duration of the last frame in units of `time_base`; 0 where unknown.
 
     Returns:
-        Frames per second, and whether frames come evenly.
+        Frames per second, and whether frames come evenly. They do not where the last one is held.
     """
     if len(timestamps) == 1:
         low, high = PLAUSIBLE_FPS
+        if last_duration * time_base > MAX_ODD_DURATION_S:
+            return 1 / (last_duration * time_base), True
         likely = [rate for rate in declared_rates if low <= rate <= high]
         return (likely[0] if likely else FALLBACK_FPS), True
     seconds = timestamps.astype(np.float64) * float(time_base)
@@ -73,7 +100,10 @@ def detect_frame_rate(
         STANDARD_FRAME_RATES, key=lambda rate: round(float(abs(rate - measured)), 1)
     )
     candidates = [*map(snap_to_standard_rate, declared_rates), *by_distance[:2]]
+    held = last_duration * time_base
     for rate in [*candidates, measured.limit_denominator(1001)]:
+        if held * rate >= MIN_HOLD_FRAMES:
+            continue
         drift = seconds - np.arange(len(timestamps)) / float(rate)
         if float(drift.max() - drift.min()) <= 2 * TIMING_TOLERANCE_S:
             return rate, True

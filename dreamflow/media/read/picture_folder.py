@@ -36,6 +36,8 @@ class PictureFolderInfo:
         subtitle_codecs: None.
         chapters: None.
         notes: None.
+        sound_track: None.
+        is_interlaced: Pictures are whole.
     """
 
     path: Path
@@ -50,6 +52,8 @@ class PictureFolderInfo:
     subtitle_codecs: tuple[str, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     notes: tuple[str, ...] = ()
+    sound_track: int | None = None
+    is_interlaced: bool = False
 
     @property
     def frames(self) -> int:

@@ -21,13 +21,14 @@ def sound_options(container_format: ContainerFormat, output_spec: OutputSpec) ->
         warnings.warn(f"a {container_format.suffix} has no sound", DreamFlowWarning, 2)
         return []
     options, codec_name = fallback
+    mapped = "1:a" if sound.track is None else f"1:a:{sound.track}"
     unsupported = sorted(set(sound.codecs) - container_format.sound_codecs)
     if not unsupported:
-        return ["-map", "1:a", "-c:a", "copy"]
+        return ["-map", mapped, "-c:a", "copy"]
     warnings.warn(
         f"{container_format.suffix} cannot hold {', '.join(unsupported)} sound: encoded anew as "
         f"{codec_name}",
         DreamFlowWarning,
         2,
     )
-    return ["-map", "1:a", *options]
+    return ["-map", mapped, *options]

@@ -1,0 +1,107 @@
+"""Opening a video file with FFmpeg's libraries, and choosing its video track."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+
+from dreamflow.core.errors import MediaError, SettingsError, named
+
+APNG_FORMAT, SINGLE_PNG_FORMAT = "apng", "png_pipe"
+"""FFmpeg's demuxers of animated and of single PNGs."""
+APNG_MARK = b"acTL"
+"""Chunk before the pictures of an animated PNG."""
+APNG_MARK_SEARCH_BYTES = 1 << 22
+"""Bytes within which an animated PNG has its mark; a colour profile may come before it."""
+
+
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a video file for reading.
+
+    Tags that are not UTF-8 are read with replacement characters. An animated PNG is opened as one
+    also where a colour profile before its mark hides that from FFmpeg.
+
+    Raises:
+        av.error.FFmpegError: FFmpeg cannot open it.
+    """
+    container = av.open(str(path.absolute()), metadata_errors="replace")
+    if container.format.name != SINGLE_PNG_FORMAT or not _is_animated_png(path):
+        return container
+    container.close()
+    return av.open(str(path.absolute()), format=APNG_FORMAT, metadata_errors="replace")
+
+
+def _is_animated_png(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(APNG_MARK_SEARCH_BYTES)
+    return APNG_MARK in head.partition(b"IDAT")[0]
+
+
+def find_video_track(
+    path: Path, container: av.container.InputContainer, wanted: str | None = None
+) -> av.VideoStream:
+    """Return a container's main video track, or the one that is asked for.
+
+    Args:
+        path: The file, for messages.
+        container: The file, opened.
+        wanted: Number of a video track, from 0, or its language, such as "ger".
+
+    Raises:
+        MediaError: There is no video, or its codec is unknown.
+        SettingsError: There is no such track.
+    """
+    if wanted is not None:
+        stream = container.streams.video[
+            find_track(path, list(container.streams.video), "video_track", wanted)
+        ]
+    else:
+        stream = container.streams.best("video")
+    if stream is None:
+        content = "only sound" if container.streams.audio else "no video"
+        raise MediaError(f"{path} holds {content}: there is nothing to dream on", where=str(path))
+    assert isinstance(stream, av.VideoStream)
+    decoder: Any = stream.codec_context  # PyAV's stubs leave out that it may be None
+    if decoder is None:
+        raise MediaError(
+            f"{path} is damaged, or in a codec that FFmpeg does not know", where=str(path)
+        )
+    return stream
+
+
+def find_track(path: Path, tracks: list[Any], setting: str, wanted: str) -> int:
+    """Return the number, among tracks of one kind, of the track that a setting asks for.
+
+    Args:
+        path: The file, for messages.
+        tracks: PyAV's streams of one kind, in order.
+        setting: "video_track" or "audio_track".
+        wanted: Number from 0, or language.
+
+    Raises:
+        SettingsError: There is no such track; the message lists those that there are.
+    """
+    languages = [(track.language or "").lower() for track in tracks]
+    if wanted.isdecimal() and int(wanted) < len(tracks):
+        return int(wanted)
+    if wanted.lower() in languages:
+        return languages.index(wanted.lower())
+    allowed = ", ".join(describe_track(n, track) for n, track in enumerate(tracks)) or "none"
+    raise SettingsError(
+        f"{named(setting)} {wanted}: {path} has no such track; it has {allowed}",
+        setting=setting,
+        value=wanted,
+        allowed=allowed,
+        where=str(path),
+    )
+
+
+def describe_track(number: int, track: Any) -> str:
+    """Return a track in words: `1 (ger, aac, "Commentary")`."""
+    decoder = track.codec_context
+    facts = [track.language, decoder and decoder.name]
+    facts += [f'"{track.metadata["title"]}"'] if track.metadata.get("title") else []
+    return f"{number} ({', '.join(str(fact) for fact in facts if fact)})"
