@@ -62,6 +62,14 @@ class OwnMatrix:
             return self._non_constant_luminance(ycc)
         return self._ictcp(ycc) if self.code == ICTCP else self._constant_luminance(ycc)
 
+    @property
+    def limited_chroma_span(self) -> int:
+        """8-bit levels from the lowest to the highest colour difference in limited range.
+
+        YCgCo is computed from RGB that is already in limited range, 219 levels.
+        """
+        return 219 if self.code == YCGCO else 224
+
     @cached_property
     def _luma_weights(self) -> tuple[float, float, float]:
         """Share of red, green and blue in the luminance of white."""

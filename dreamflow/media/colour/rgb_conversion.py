@@ -63,7 +63,8 @@ class ColourConversion:
         full = _is_full_range(frame)
         bits = frame.format.components[0].bits
         unit = (65535 / (2**bits - 1) if full else 2.0 ** (16 - bits)) * 2.0 ** (bits - 8)
-        luma_low, luma_span, chroma_span = (0, 255, 255) if full else (16, 219, 224)
+        luma_low, luma_span = (0, 255) if full else (16, 219)
+        chroma_span = 255 if full else matrix.limited_chroma_span
         ycc = codes / unit - np.array([luma_low, 128, 128], np.float32)
         ycc /= np.array([luma_span, chroma_span, chroma_span], np.float32)
         rgb = np.clip(matrix.to_rgb(ycc), 0, 1)
