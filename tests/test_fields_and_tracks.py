@@ -100,7 +100,8 @@ def many_tracks(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("track", "width", "frames"), [(None, 64, 10), ("0", 64, 10), (1, 32, 5), ("ger", 32, 5)]
+    ("track", "width", "frames"),
+    [(None, 64, 10), ("0", 64, 10), (1, 32, 5), ("ger", 32, 5), ("DEU", 32, 5)],
 )
 def test_a_video_track_is_chosen_by_number_or_language(
     many_tracks: Path, track: str | int | None, width: int, frames: int

@@ -16,6 +16,12 @@ APNG_MARK = b"acTL"
 """Chunk before the pictures of an animated PNG."""
 APNG_MARK_SEARCH_BYTES = 1 << 22
 """Bytes within which an animated PNG has its mark; a colour profile may come before it."""
+LANGUAGE_CODE_PAIRS = (
+    "alb=sqi arm=hye baq=eus bur=mya chi=zho cze=ces dut=nld fre=fra geo=kat ger=deu gre=ell "
+    "ice=isl mac=mkd mao=mri may=msa per=fas rum=ron slo=slk tib=bod wel=cym"
+)
+"""Languages with two codes in ISO 639-2: the bibliographic one, and the terminological one."""
+TERMINOLOGICAL_CODE = {pair[:3]: pair[4:] for pair in LANGUAGE_CODE_PAIRS.split()}
 
 
 def open_container(path: Path) -> av.container.InputContainer:
@@ -84,11 +90,11 @@ def find_track(path: Path, tracks: list[Any], setting: str, wanted: str) -> int:
     Raises:
         SettingsError: There is no such track; the message lists those that there are.
     """
-    languages = [(track.language or "").lower() for track in tracks]
     if wanted.isdecimal() and int(wanted) < len(tracks):
         return int(wanted)
-    if wanted.lower() in languages:
-        return languages.index(wanted.lower())
+    languages = [_canonical_language(track.language or "") for track in tracks]
+    if _canonical_language(wanted) in languages:
+        return languages.index(_canonical_language(wanted))
     allowed = ", ".join(describe_track(n, track) for n, track in enumerate(tracks)) or "none"
     raise SettingsError(
         f"{named(setting)} {wanted}: {path} has no such track; it has {allowed}",
@@ -97,6 +103,11 @@ def find_track(path: Path, tracks: list[Any], setting: str, wanted: str) -> int:
         allowed=allowed,
         where=str(path),
     )
+
+
+def _canonical_language(code: str) -> str:
+    """Return the one code of a language, "deu" for "GER"."""
+    return TERMINOLOGICAL_CODE.get(code.lower(), code.lower())
 
 
 def describe_track(number: int, track: Any) -> str:
