@@ -5,10 +5,8 @@ Only the first frames are decoded, and all packets are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,51 +21,25 @@ from dreamflow.core.errors import MediaError
 from dreamflow.core.wording import format_count
 from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
 from dreamflow.media.colour.rgb_conversion import ColourConversion
-from dreamflow.media.colour.side_data import SideData, read_side_data
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.frame_rate import FALLBACK_FPS, detect_frame_rate, find_length
+from dreamflow.media.read.probing.beginning import Beginning, decode_beginning
 from dreamflow.media.read.probing.frame_order import FrameOrder, order_frames
 from dreamflow.media.read.probing.packet_scan import Packets, scan_packets
 from dreamflow.media.read.video.container import find_track, find_video_track, open_container
 from dreamflow.media.read.video.orientation import parse_display_matrix
-from dreamflow.media.read.video.packet_decoding import (
-    DecodedFrame,
-    decode_packets,
-    demux_from_start,
-)
 from dreamflow.media.read.video.video_info import PacketTable, VideoInfo, transparency_note
 
 av.logging.set_level(None)
 
 MIN_MISSING_S = 0.5
 """Seconds from which on a header's longer duration means that the file is cut short."""
-PROBED_FRAMES = 4
-"""Frames that are decoded to know a file."""
-MAX_DAMAGED_FRAMES = 600
-"""Frames among which a whole one is looked for where the first is damaged."""
 DOLBY_VISION_TAGS = frozenset({"dvh1", "dvhe", "dav1"})
 """Codec tags of Dolby Vision whose pictures may not be seen without it."""
 NEVER_REPEATING = frozenset({"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9"})
 """Decoders without reordering whose packets without a frame are damaged ones."""
 H273_UNSPECIFIED = 2
 """Code for "unspecified" of matrices in ITU-T H.273."""
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """What the first frames that decode tell.
-
-    Attributes:
-        frame: The first frame.
-        number: Its number among all frames; those before it do not decode.
-        side_data: Of that frame.
-        is_interlaced: Whether one of the first frames consists of two fields.
-    """
-
-    frame: av.VideoFrame
-    number: int
-    side_data: SideData
-    is_interlaced: bool
 
 
 @dataclass(frozen=True)
@@ -115,7 +87,7 @@ def _read_container(
     has_clock_jumps = bool(container.format.flags & Flags.ts_discont.value)
     order = order_frames(packets, time_base, has_clock_jumps)
     table = _make_packet_table(container, stream, packets, order)
-    begin = _decode_beginning(path, stream.index, table)
+    begin = decode_beginning(path, stream.index, table)
     if begin is None:
         raise MediaError(f"{path} holds no frame that decodes", where=str(path))
     left_out = max(0, begin.number)
@@ -148,33 +120,6 @@ def _make_packet_table(
         not is_counted and not order.has_jumps,
         not (stream.codec_context.codec.reorder or stream.codec_context.name in NEVER_REPEATING),
     )
-
-
-def _decode_beginning(path: Path, stream_index: int, table: PacketTable) -> Beginning | None:
-    """Return what the first frames that decode tell, or None where none does."""
-    with open_container(path) as container:
-        stream = container.streams[stream_index]
-        assert isinstance(stream, av.VideoStream)
-        packets = demux_from_start(container, stream)
-        decoded = decode_packets(packets, stream.codec_context, table)
-        shown = (item for item in decoded if item.number >= 0)
-        first = _find_first_whole(shown)
-        if first is None:
-            return None
-        interlaced = [first.frame.interlaced_frame]
-        interlaced += [item.frame.interlaced_frame for item in islice(shown, PROBED_FRAMES - 1)]
-        return Beginning(first.frame, first.number, read_side_data(first.frame), any(interlaced))
-
-
-def _find_first_whole(frames: Iterator[DecodedFrame]) -> DecodedFrame | None:
-    """Return the first frame, or, where that is damaged, the next whole one that needs no other."""
-    first: DecodedFrame | None = None
-    for item in islice(frames, MAX_DAMAGED_FRAMES):
-        is_whole = not item.frame.is_corrupt
-        if is_whole and (first is None or item.frame.key_frame):
-            return item
-        first = first or item
-    return first
 
 
 def _collect_facts(
