@@ -179,13 +179,13 @@ def test_only_the_large_network_is_missing_without_weights(monkeypatch: pytest.M
 
 
 def test_doctor_prints_each_line_before_the_next_check(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     printed: list[str] = []
 
     def run_checks() -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(name="first", passed=True, required=True, detail="here")
-        printed.append(capsys.readouterr().out)
+        printed.append(capfd.readouterr().out)
         yield SimpleNamespace(name="second", passed=False, required=True, detail="gone")
 
     monkeypatch.setattr("dreamflow.reports.doctor.run_checks", run_checks)

@@ -23,6 +23,7 @@ from dreamflow.pipelines.settings.groups import (
     defaults_of,
     groups_by_saved_setting,
     is_of_the_look,
+    path_settings,
 )
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
@@ -96,6 +97,8 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
 
 def report_named_files(preset: str, settings: Mapping[str, Any]) -> None:
     """Print which files a preset names, before one of them is opened."""
+    if not path_settings() & settings.keys():
+        return
     from dreamflow.pipelines.settings.paths import given_paths  # loads the readers of media
 
     named_files = [f"{flag_of(name)} {path}" for name, path in given_paths(settings).items()]
@@ -181,10 +184,7 @@ def report_inherited(ctx: typer.Context, flags: Container[str]) -> None:
     inherited = get_inherited(ctx)
     if inherited.path is None:
         return
-    from dreamflow.pipelines.settings.paths import (  # loads the readers of media
-        find_missing,
-        path_settings,
-    )
+    from dreamflow.pipelines.settings.paths import find_missing  # loads the readers of media
 
     own = {parameter.name for parameter in ctx.command.params}
     noteworthy = {*CLIP_SETTINGS, *path_settings()}

@@ -35,8 +35,23 @@ class ClipOptions(Options):
     )
     decoder: str = option(
         "auto",
-        "opencv, pyav, or auto: OpenCV if its colours are right for the file.",
+        "opencv, pyav, or auto, which is pyav: its times and colours are exact.",
         choices=("auto", "opencv", "pyav"),
+    )
+    deinterlace: str = option(
+        "auto",
+        "auto: frames that are marked as interlaced; on: all frames; off: none.",
+        choices=("auto", "on", "off"),
+    )
+    video_track: str | None = option(
+        None,
+        "Video track: its number from 0, or its language (ger); else the main one.",
+        metavar="TRACK",
+    )
+    audio_track: str | None = option(
+        None,
+        "Sound track: its number from 0, or its language (ger); else all of them.",
+        metavar="TRACK",
     )
 
     missing: str = option(

@@ -23,6 +23,7 @@ class Sound:
         begin: Seconds from the file's first frame to the first frame of the output.
         ends_early: Whether the output ends before the file does, so that the tracks are cut.
         subtitle_codecs: Codec of each subtitle track.
+        track: Number of the sound track to take; None for all, which `codecs` lists.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Sound:
     begin: Fraction = Fraction(0)
     ends_early: bool = False
     subtitle_codecs: tuple[str, ...] = ()
+    track: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class OutputSpec:
             "codecs": list(self.sound.codecs),
             "cut": self.sound.ends_early,
             "subtitles": list(self.sound.subtitle_codecs),
+            "track": self.sound.track,
         }
         chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
         sources = [path_to_text(path.absolute()) for path in self.sources]
@@ -154,4 +157,5 @@ def _sound_from_dict(plain: dict[str, Any]) -> Sound:
         Fraction(plain["begin"]),
         plain["cut"],
         tuple(plain["subtitles"]),
+        plain["track"],
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamflow.cli.batch_worker import FAILED, RenderWorker
 from dreamflow.cli.binding import MOST_USED_PANEL, escape_markup, with_options
 from dreamflow.cli.commands.frame import frame_command
 from dreamflow.cli.commands.sweep import sweep_command
@@ -107,7 +109,8 @@ def batch_command(
     """Dream many clips, one after the other. One that fails does not stop the rest.
 
     Each is a job of its own: the same command, given again, resumes those that were interrupted and
-    leaves out those that are done. The exit code is 0 if all are done.
+    leaves out those that are done. A render that crashes does not stop the rest either. The exit
+    code is 0 if all are done.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
@@ -117,20 +120,23 @@ def batch_command(
         overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
     )
     rows: list[list[str]] = []
+    run_one = partial(run_render, machine=machine, flags=flags, debug=debug)
+    worker = RenderWorker(run_one)
     try:
         for number, render in enumerate(renders, start=1):
             source = render.source or "noise"
             print_note(f"{number} of {len(renders)}: {source} to {render.out}")
-            state, summary = run_render(render, machine, flags, debug)
+            state, summary = run_one(render) if debug else worker.run(render)
             rows.append([state, str(render.out), summary])
     finally:
+        worker.close()
         rows += [
             ["not done", str(render.out), "the same command goes on"]
             for render in renders[len(rows) :]
         ]
         title = sources[0].name if folder is None else str(folder)
         print_table(title, [("", "left"), ("output", "left"), ("", "left")], rows)
-    failures = sum(state == "FAILED" for state, *_ in rows)
+    failures = sum(state == FAILED for state, *_ in rows)
     if failures:
         print_error(f"{failures} of {len(renders)} renders failed")
         raise typer.Exit(1)
@@ -223,7 +229,7 @@ def run_render(
         is_known = isinstance(error, DreamFlowError)
         message = format_error(error) if is_known else format_internal_error(error)
         print_error(message)
-        return "FAILED", message
+        return FAILED, message
 
 
 def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: RenderFlags) -> str:

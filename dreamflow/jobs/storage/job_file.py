@@ -60,6 +60,7 @@ class SoundDocument(Struct, forbid_unknown_fields=True):
     begin: FractionText
     cut: bool
     subtitles: list[ShortText]
+    track: Count | None
 
 
 class ExtrasDocument(Struct, forbid_unknown_fields=True):

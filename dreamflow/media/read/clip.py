@@ -24,6 +24,7 @@ from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.read.missing_frames import fill_missing_frames
 from dreamflow.media.read.picture_folder import PictureFolderInfo, read_picture_folder
 from dreamflow.media.read.probe import probe_source
+from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
 from dreamflow.media.read.video.decoder_choice import read_video
 from dreamflow.media.read.video.extras import read_source_extras
@@ -60,16 +61,28 @@ class Clip:
         """
         self.path = Path(source)
         self.options = options or ClipOptions()
-        self.info = probe_source(self.path, self.options.fps, self.options.missing)
+        tracks = WantedTracks(self.options.video_track, self.options.audio_track)
+        self.info = probe_source(self.path, self.options.fps, self.options.missing, tracks)
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
-        self.rate = self.info.rate / self.options.every
-        if self.options.fps and self.is_resampled:
-            self.rate = to_exact_rate(self.options.fps)
-        for note in self.info.notes:
+        self.rate = self._find_rate()
+        notes = list(self.info.notes)
+        if self.info.is_interlaced and self.options.deinterlace == "auto":
+            notes.append(
+                f"{self.path.name} is interlaced: it is deinterlaced, at the same frame rate"
+            )
+        for note in notes:
             warnings.warn(note, DreamFlowWarning, 2)
+
+    def _find_rate(self) -> Fraction:
+        """Return the frames per second; of a part of an uneven source, the mean over the part."""
+        if self.options.fps and self.is_resampled:
+            return to_exact_rate(self.options.fps)
+        if self.info.constant_rate:
+            return self.info.rate / self.options.every
+        return (self.stop_frame - self.first_frame) / self.length / self.options.every
 
     def subclip(self, first: int, stop: int) -> Clip:
         """Return the frames from number `first` of the source up to, not including, `stop`.
@@ -159,6 +172,7 @@ class Clip:
                 self.start_time,
                 ends_early=self.stop_frame < info.frames,
                 subtitle_codecs=info.subtitle_codecs,
+                track=info.sound_track,
             )
         return OutputSpec(
             self.width,
@@ -188,7 +202,7 @@ class Clip:
         """Return the extras of a film, with the time code of the first frame taken."""
         if isinstance(self.info, PictureFolderInfo):
             return None
-        extras = read_source_extras(self.path)
+        extras = read_source_extras(self.path, self.info.track)
         timecode = shift_timecode(extras.timecode, self.info.rate, self.start_time, self.rate)
         return replace(extras, timecode=timecode)
 
@@ -248,8 +262,9 @@ class Clip:
         if isinstance(self.info, PictureFolderInfo):
             pictures = self._resize(read_picture_folder(self.info, first, stop))
         else:
-            decoded = self._resize(read_video(self.info, first, self.options.decoder))
-            pictures = fill_missing_frames(decoded, self.path, first, stop)
+            options = self.options
+            decoded = read_video(self.info, first, options.decoder, options.deinterlace)
+            pictures = fill_missing_frames(self._resize(decoded), self.path, first, stop)
         for index, picture in pictures:
             yield Frame(index, self.info.frame_time(index) - self.start_time, picture)
 
@@ -293,6 +308,9 @@ def open_clip(
     fps: float | None = None,
     decoder: str = ClipOptions.decoder,
     missing: str = ClipOptions.missing,
+    deinterlace: str = ClipOptions.deinterlace,
+    video_track: str | int | None = None,
+    audio_track: str | int | None = None,
 ) -> Clip:
     """Open a video, an animated picture, or a folder or pattern of pictures.
 
@@ -306,6 +324,9 @@ def open_clip(
         decoder: "auto", "opencv" or "pyav".
         missing: What happens where numbers of a folder's pictures are missing: "close" (nothing),
             "hold" (the one before is shown), "black" or "stop" (an error).
+        deinterlace: "auto" for frames that are marked as interlaced, "on" for all, or "off".
+        video_track: Number from 0 or language of the video track; None for the main one.
+        audio_track: Number from 0 or language of the sound track; None for all.
 
     Raises:
         MediaError: The source cannot be read.
@@ -320,5 +341,8 @@ def open_clip(
         fps=fps,
         decoder=decoder,
         missing=missing,
+        deinterlace=deinterlace,
+        video_track=None if video_track is None else str(video_track),
+        audio_track=None if audio_track is None else str(audio_track),
     )
     return Clip(source, options)

@@ -23,6 +23,8 @@ RATE_ROUNDING_TOLERANCE = 5e-6
 TIMING_TOLERANCE_S = 1 / 400
 """Seconds that a time stamp may differ from an even grid's: Matroska rounds them to 1 ms."""
 MAX_RATE_DENOMINATOR = 1_000_000
+MAX_ODD_DURATION_S = Fraction(1)
+"""Seconds from which on a single frame's declared duration is meant."""
 FALLBACK_FPS, PLAUSIBLE_FPS = Fraction(25), (1, 240)
 """Rate of a single frame whose declared rates are all outside of the plausible range."""
 
@@ -63,6 +65,8 @@ def detect_frame_rate(
     """
     if len(timestamps) == 1:
         low, high = PLAUSIBLE_FPS
+        if last_duration * time_base > MAX_ODD_DURATION_S:
+            return 1 / (last_duration * time_base), True
         likely = [rate for rate in declared_rates if low <= rate <= high]
         return (likely[0] if likely else FALLBACK_FPS), True
     seconds = timestamps.astype(np.float64) * float(time_base)

@@ -50,6 +50,8 @@ class PictureFolderInfo:
         subtitle_codecs: None.
         chapters: None.
         notes: Warnings of missing numbers, and of what reading the first picture loses.
+        sound_track: None.
+        is_interlaced: Pictures are whole.
     """
 
     path: Path
@@ -66,6 +68,8 @@ class PictureFolderInfo:
     subtitle_codecs: tuple[str, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     notes: tuple[str, ...] = ()
+    sound_track: int | None = None
+    is_interlaced: bool = False
 
     @property
     def frames(self) -> int:

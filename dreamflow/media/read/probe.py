@@ -8,6 +8,7 @@ from dreamflow.core.errors import MediaError
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.picture_files import list_pictures
 from dreamflow.media.read.picture_folder import PictureFolderInfo, probe_picture_folder
+from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.video.animated_pictures import probe_animated_picture
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.read.video.video_info import VideoInfo
@@ -15,7 +16,10 @@ from dreamflow.media.stills import is_still, read_picture_size
 
 
 def probe_source(
-    source: Path, fps: float | None = None, missing: str = "close"
+    source: Path,
+    fps: float | None = None,
+    missing: str = "close",
+    tracks: WantedTracks | None = None,
 ) -> VideoInfo | PictureFolderInfo:
     """Return the facts of a video file, an animated picture, or a folder or pattern of pictures.
 
@@ -23,6 +27,7 @@ def probe_source(
         source: The file, folder or glob.
         fps: Frames per second of a folder of pictures; None is 24.
         missing: What happens where numbers of a folder's pictures are missing.
+        tracks: Tracks of a video file that are asked for.
 
     Raises:
         MediaError: The source is missing, cannot be read, or is a single picture.
@@ -38,4 +43,4 @@ def probe_source(
         raise MediaError(
             f"{source} is a single picture: `dreamflow frame` dreams it", where=str(source)
         )
-    return probe_animated_picture(source) or probe_video(source)
+    return probe_animated_picture(source) or probe_video(source, tracks)

@@ -68,14 +68,14 @@ def open_frames_up_to(
 
 
 def decode_first_frame(frames: Iterable[Frame]) -> Frame:
-    """Return the first of some frames.
+    """Return the first of a few frames.
 
     Raises:
         MediaError: It cannot be decoded.
     """
-    frame = next(iter(frames), None)
-    if frame is None:
+    decoded = list(frames)  # to the end, where a warning of what does not decode comes
+    if not decoded:
         raise MediaError(
             f"the frame wanted cannot be decoded: choose an earlier one with {named('at')}"
         )
-    return frame
+    return decoded[0]

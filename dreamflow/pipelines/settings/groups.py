@@ -70,6 +70,16 @@ def saved_settings_dict(*groups: Options) -> dict[str, Any]:
     }
 
 
+def path_settings() -> frozenset[str]:
+    """Return the names of the settings that name a file or folder."""
+    return frozenset(
+        setting.name
+        for group in SAVED_OPTION_GROUPS
+        for setting in fields(group)  # type: ignore[arg-type]
+        if setting.metadata["is_path"]
+    )
+
+
 def defaults_of(name: str) -> list[Any]:
     """Return the defaults of a saved setting as plain values, one for each group that has it."""
     return [plain_value(getattr(group, name)) for group in groups_by_saved_setting().get(name, ())]

@@ -8,30 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from dreamflow.media.embedded_settings import REQUESTED_SETTINGS_KEY
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
 from dreamflow.media.read.picture_files import is_file_pattern, match_pictures
-from dreamflow.pipelines.settings.groups import SAVED_OPTION_GROUPS
+from dreamflow.pipelines.settings.groups import path_settings
 
 MIN_SHARED_FOLDERS = 2
 """Folders from the root, such as /home/ann, that a file must share with the output to be named
 relative to it; others are named without a folder."""
 MAX_SEARCHED_FOLDERS = 3
 """Folders above an output in which the files of its record are looked for."""
-
-
-def path_settings() -> frozenset[str]:
-    """Return the names of the settings that name a file or folder."""
-    return frozenset(
-        setting.name
-        for group in SAVED_OPTION_GROUPS
-        for setting in fields(group)  # type: ignore[arg-type]
-        if setting.metadata["is_path"]
-    )
 
 
 def publish_path(path: str | Path, output: Path) -> str:

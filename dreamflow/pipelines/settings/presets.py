@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 DESCRIPTION_KEY = "description"
 """Key of a preset's one-line description."""
 MIN_PRESET_SIMILARITY = 0.5
-"""Smallest `difflib` ratio of a suggested preset: names are short, and there are few."""
+"""Smallest `difflib` ratio of a suggested preset of the same first letter: names are short."""
+MISSPELT_SIMILARITY = 0.85
+"""`difflib` ratio from which on a name is a slip, rather than a word for a look."""
 MIN_WORD_CHARS = 3
 """Shortest word that is looked for in descriptions of presets."""
 MAX_QUOTED_CHARS = 60
@@ -75,8 +78,10 @@ def find_preset_file(name: str) -> Path:
         return path
     files = list_preset_files()
     if name not in files:
-        hint = did_you_mean(find_presets(name)) or suggest_similar(
-            name, files, min_similarity=MIN_PRESET_SIMILARITY
+        misspelt = get_close_matches(name.casefold(), files, cutoff=MISSPELT_SIMILARITY)
+        like = [file for file in files if file[0] == name[:1].casefold()]
+        hint = did_you_mean(misspelt or find_presets(name)) or suggest_similar(
+            name, like, min_similarity=MIN_PRESET_SIMILARITY
         )
         hint = hint or f"; there are {', '.join(files)}"
         raise SettingsError(

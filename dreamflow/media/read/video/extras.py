@@ -93,11 +93,15 @@ LANGUAGE_SUFFIX = re.compile(r"(.+)-[a-z]{3}")
 """FFmpeg names a tag twice where it has a language: `location` and `location-eng`."""
 
 
-def read_source_extras(path: Path) -> SourceExtras:
-    """Return a film's extras; none where it cannot be read as one."""
+def read_source_extras(path: Path, track: int) -> SourceExtras:
+    """Return a film's extras; none where it cannot be read as one.
+
+    Args:
+        path: The film.
+        track: Number of its video track among all streams.
+    """
     try:
         with open_film(path) as container:
-            main = container.streams.best("video")
             covers: list[int] = []
             attachments: list[str] = []
             others: list[str] = []
@@ -107,7 +111,7 @@ def read_source_extras(path: Path) -> SourceExtras:
                     attachments.append(tags.get("filename", "a file"))
                 elif stream.disposition & Disposition.attached_pic:
                     covers.append(stream.index)
-                elif stream.type == "video" and main is not None and stream.index != main.index:
+                elif stream.type == "video" and stream.index != track:
                     others.append("another film track")
                 elif stream.type == "data" and "timecode" not in tags:
                     others.append("a data track")

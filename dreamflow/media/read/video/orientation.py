@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import av
 import numpy as np
 
 Orientation = tuple[int, int, int, int]
@@ -13,17 +10,16 @@ Orientation = tuple[int, int, int, int]
 UPRIGHT: Orientation = (1, 0, 0, 1)
 FIXED_POINT_16_16 = 65536
 """Unit of the matrix's cells, which are 16.16 fixed-point numbers."""
+DISPLAY_MATRIX_BYTES = 36
 
 
-def read_orientation(frame: av.VideoFrame) -> Orientation:
-    """Return the orientation in a frame's display matrix; UPRIGHT where it has none."""
-    entries: Any = frame.side_data  # PyAV's stubs take it for a plain mapping
-    for side_data in entries:
-        if side_data.type.name == "DISPLAYMATRIX":
-            cells = np.frombuffer(bytes(side_data)[:36], np.int32)
-            a, b, c, d = (round(int(cells[i]) / FIXED_POINT_16_16) for i in (0, 1, 3, 4))
-            if (abs(a), abs(b), abs(c), abs(d)) in {(1, 0, 0, 1), (0, 1, 1, 0)}:
-                return a, b, c, d
+def parse_display_matrix(data: bytes) -> Orientation:
+    """Return the orientation in a display matrix, 9 int32 in order of rows; else UPRIGHT."""
+    if len(data) >= DISPLAY_MATRIX_BYTES:
+        cells = np.frombuffer(data[:DISPLAY_MATRIX_BYTES], np.int32)
+        a, b, c, d = (round(int(cells[i]) / FIXED_POINT_16_16) for i in (0, 1, 3, 4))
+        if (abs(a), abs(b), abs(c), abs(d)) in {(1, 0, 0, 1), (0, 1, 1, 0)}:
+            return a, b, c, d
     return UPRIGHT
 
 

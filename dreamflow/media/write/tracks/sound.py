@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from fractions import Fraction
-from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.media.film_file import open_film
@@ -31,16 +30,17 @@ def sound_options(container_format: ContainerFormat, output_spec: OutputSpec) ->
         warnings.warn(f"a {container_format.suffix} has no sound", DreamFlowWarning, 2)
         return []
     options, codec_name = fallback
+    mapped = f"{SOURCE_INPUT}:a" if sound.track is None else f"{SOURCE_INPUT}:a:{sound.track}"
     unsupported = sorted(set(sound.codecs) - container_format.sound_codecs)
     if not unsupported:
-        return ["-map", f"{SOURCE_INPUT}:a", "-c:a", "copy"]
+        return ["-map", mapped, "-c:a", "copy"]
     warnings.warn(
         f"{container_format.suffix} cannot hold {', '.join(unsupported)} sound: encoded anew as "
         f"{codec_name}",
         DreamFlowWarning,
         2,
     )
-    return ["-map", f"{SOURCE_INPUT}:a", *options]
+    return ["-map", mapped, *options]
 
 
 def keep_preroll(suffix: str, sound: Sound) -> list[str]:
@@ -55,7 +55,7 @@ def keep_preroll(suffix: str, sound: Sound) -> list[str]:
     if suffix in EDIT_LIST_SUFFIXES:
         return ["-bsf:a", _drop_before(EDIT_LIST_PREROLL_S)]
     options: list[str] = []
-    for number, priming in enumerate(_read_priming(sound.path)):
+    for number, priming in enumerate(_read_priming(sound)):
         options += [f"-bsf:a:{number}", _drop_before(priming)]
     return options
 
@@ -65,12 +65,14 @@ def _drop_before(preroll: Fraction) -> str:
     return f"noise=drop=lt(pts*tb\\,{-float(preroll + TIMESTAMP_TOLERANCE_S):.6f})"
 
 
-def _read_priming(path: Path) -> list[Fraction]:
-    """Return by how many seconds each sound track's first packet comes before its beginning."""
+def _read_priming(sound: Sound) -> list[Fraction]:
+    """Return by how many seconds each wanted track's first packet comes before its beginning."""
     first: dict[int, Fraction] = {}
-    with open_film(path) as container:
-        tracks = [stream.index for stream in container.streams.audio]
-        for packet in container.demux(list(container.streams.audio)):
+    with open_film(sound.path) as container:
+        streams = list(container.streams.audio)
+        streams = streams if sound.track is None else [streams[sound.track]]
+        tracks = [stream.index for stream in streams]
+        for packet in container.demux(streams):
             if packet.pts is not None and packet.time_base:
                 first.setdefault(packet.stream.index, packet.pts * packet.time_base)
             if len(first) == len(tracks):
