@@ -15,9 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dreamflow._version import __version__
-
 if TYPE_CHECKING:
+    from dreamflow._version import __version__
     from dreamflow.core.errors import DreamFlowError, DreamFlowWarning
     from dreamflow.core.frames import Frame
     from dreamflow.dream.options import DreamOptions
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
 _EXPORT_MODULES = {
     "CarryOptions": "temporal.options",
+    "__version__": "_version",
     "Clip": "media.read.clip",
     "ClipOptions": "media.options",
     "DreamFlowError": "core.errors",

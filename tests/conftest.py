@@ -55,6 +55,7 @@ def hermetic_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         "XDG_CONFIG_HOME": home / "config",
         "XDG_DATA_HOME": home / "data",
         "XDG_STATE_HOME": home / "state",
+        "DREAMFLOW_PROGRESS": "none",  # what tests read from stderr are messages
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, folder in folders.items():
@@ -160,7 +161,7 @@ class CommandResult(NamedTuple):
 
 @pytest.fixture
 def cli(
-    noise_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    noise_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., CommandResult]:
     """Run the command line in this process, on weights of noise."""
     from dreamflow.cli import main
@@ -169,10 +170,10 @@ def cli(
 
     def run(*arguments: str | Path) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["dreamflow", *map(str, arguments)])
-        capsys.readouterr()
+        capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
             main()
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         return CommandResult(int(stop.value.code or 0), captured.out, captured.err)
 
     return run

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.jobs.storage.job_file import read_job_file, write_job_file
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.networks.network import Network
@@ -37,6 +40,19 @@ def decode_output(out: Path) -> list[tuple[int | None, bytes]]:
         return [(n, path.read_bytes()) for n, path in enumerate(sorted(out.glob("*.png")))]
     with av.open(str(out)) as film:
         return [(f.pts, f.to_ndarray(format="rgb24").tobytes()) for f in film.decode(video=0)]
+
+
+def edit_job_file(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a job's job.json holds, and seal it as DreamFlow does."""
+    metadata = read_job_file(folder)
+    assert metadata is not None
+    change(metadata)
+    write_job_file(folder, metadata)
+
+
+def job_id(folder: Path) -> str:
+    """Return a job's identity."""
+    return json.loads((folder / "job.json").read_text())["id"]
 
 
 def kill_ffmpeg() -> None:

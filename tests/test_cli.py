@@ -19,7 +19,6 @@ from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_t
 from PIL import Image
 
 import dreamflow
-from dreamflow.cli.progress import make_progress_logger
 from dreamflow.cli.registry import load_commands
 from dreamflow.cli.terminal import format_error
 from dreamflow.core.errors import SettingsError, named
@@ -180,13 +179,13 @@ def test_only_the_large_network_is_missing_without_weights(monkeypatch: pytest.M
 
 
 def test_doctor_prints_each_line_before_the_next_check(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     printed: list[str] = []
 
     def run_checks() -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(name="first", passed=True, required=True, detail="here")
-        printed.append(capsys.readouterr().out)
+        printed.append(capfd.readouterr().out)
         yield SimpleNamespace(name="second", passed=False, required=True, detail="gone")
 
     monkeypatch.setattr("dreamflow.reports.doctor.run_checks", run_checks)
@@ -267,10 +266,10 @@ def test_a_preset_for_another_command_is_warned_of(tmp_path: Path, cli: Cli) -> 
 def test_frames_and_size_taken_from_another_dream_are_printed(tmp_path: Path, cli: Cli) -> None:
     part = tmp_path / "part.mp4"
     assert cli("video", SAMPLE_CLIP, part, *FAST, "--end", "3").code == 0
-    run = cli("video", SAMPLE_CLIP, tmp_path / "same.mp4", "--like", part)
+    run = cli("video", SAMPLE_CLIP, tmp_path / "same.mp4", "--like-all", part)
     assert run.code == 0
     assert run.err == "from part.mp4 also: --size 64, --end 3\n"
-    run = cli("video", SAMPLE_CLIP, tmp_path / "longer.mp4", "--end", "4", "--like", part)
+    run = cli("video", SAMPLE_CLIP, tmp_path / "longer.mp4", "--end", "4", "--like-all", part)
     assert run.err == "from part.mp4 also: --size 64\n", "a flag overrides it"
 
 
@@ -294,13 +293,13 @@ def test_encoding_settings_of_another_dream_are_dropped_where_unusable(
         ("l.mkv", "c.mp4", ("--crf", "20"), ["--lossless"]),
         ("m.mp4", "p.mov", ("--codec", "prores"), ["--crf 20"]),
     ):
-        line = ("video", SAMPLE_CLIP, tmp_path / out, "--like", tmp_path / like, "--overwrite")
+        line = ("video", SAMPLE_CLIP, tmp_path / out, "--like-all", tmp_path / like, "--overwrite")
         run = cli(*line, *given, "--threads", "1")
         notes = lines_about(run.err, " also: ", "no sound")
         assert run.code == 0
         begin = f"from {like} without "
         assert [note.removeprefix(begin).split(":")[0] for note in notes] == dropped
-    given = ("--like", tmp_path / "l.mkv")
+    given = ("--like-all", tmp_path / "l.mkv")
     run = cli("batch", SAMPLE_CLIP, "--out", tmp_path / "many", *given, "--suffix", ".gif")
     assert run.code == 0
     assert "from l.mkv without --lossless" in run.err
@@ -310,7 +309,9 @@ def test_encoding_settings_of_another_dream_are_dropped_where_unusable(
     run = cli("zoom", SAMPLE_STILL, *given)
     assert run.code == 1
     assert "name the film, too" in run.err
-    run = cli("video", SAMPLE_CLIP, tmp_path / "g.gif", "--like", tmp_path / "f.mkv", "--lossless")
+    run = cli(
+        "video", SAMPLE_CLIP, tmp_path / "g.gif", "--like-all", tmp_path / "f.mkv", "--lossless"
+    )
     assert run.code == 1, "what the command line gives is not dropped"
     assert "error: a .gif has 256 colours" in run.err
 
@@ -322,17 +323,6 @@ def test_the_log_is_shown_with_verbose_only(cli: Cli, monkeypatch: pytest.Monkey
     )
     assert "checks begin" in cli("--verbose", "doctor").err
     assert cli("doctor").err == ""
-
-
-def test_progress_is_logged_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    times = iter([0.0, 10.0, 30.0, 80.0, 90.0])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("time.monotonic", lambda: next(times))
-        log_progress = make_progress_logger("dream.mp4", 100, "frame")
-        for done in (1, 2, 8, 9):
-            log_progress(done)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == ["dream.mp4: 8/100 frames, 10.00 s each, 0:15:20 left"]
 
 
 # --- errors: one line on stderr, an exit code, nothing written

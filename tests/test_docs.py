@@ -54,7 +54,10 @@ def headings_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", PAGE_NAME])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", PAGE_NAME, "docs/security.md"],
+)
 def test_every_link_has_a_target(name: str) -> None:
     page = REPO_ROOT / name
     text = page.read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +18,16 @@ from conftest import (
     random_weights,
     refused,
 )
-from job_rendering import CARRY, DREAM, SETTINGS, Interruption, Rendering, decode_output
+from job_rendering import (
+    CARRY,
+    DREAM,
+    SETTINGS,
+    Interruption,
+    Rendering,
+    decode_output,
+    edit_job_file,
+    job_id,
+)
 
 from dreamflow.core.errors import (
     DreamFlowWarning,
@@ -69,10 +77,12 @@ def test_a_job_without_newer_settings_is_resumed(render: Rendering) -> None:
     """A setting that an older version did not have counts as being at its default."""
     whole = decode_output(render("whole.mp4"))
     folder = render.interrupt("d.mp4")
-    metadata = json.loads((folder / "job.json").read_text())
-    for younger in ("strength", "matte", "noise", "octave_iterations"):
-        del metadata["record"]["settings"][younger]
-    (folder / "job.json").write_text(json.dumps(metadata))
+
+    def drop_younger(metadata: dict[str, Any]) -> None:
+        for younger in ("strength", "matte", "noise", "octave_iterations"):
+            del metadata["record"]["settings"][younger]
+
+    edit_job_file(folder, drop_younger)
     with refused("strength", "d.mp4.job"):
         render("d.mp4", replace(SETTINGS, show=ShowOptions(strength=0.5)))
     assert decode_output(render("d.mp4")) == whole
@@ -107,7 +117,7 @@ def test_a_job_of_the_old_state_layout_is_refused_and_can_be_finished(
     render: Rendering, cli: Cli
 ) -> None:
     folder = render.interrupt("d.mp4")
-    write_state(folder / "state.npz", old_layout_state())
+    write_state(folder / "state.npz", old_layout_state(), job_id(folder))
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(OutputError, match="another version of DreamFlow") as error:
         render("d.mp4")
@@ -123,7 +133,7 @@ def test_a_job_of_the_old_state_layout_is_refused_and_can_be_finished(
 
 def test_a_job_of_the_old_state_layout_can_be_started_over(render: Rendering) -> None:
     folder = render.interrupt("d.mp4")
-    write_state(folder / "state.npz", old_layout_state())
+    write_state(folder / "state.npz", old_layout_state(), job_id(folder))
     assert len(decode_output(render("d.mp4", fresh=True))) == 20
 
 
@@ -246,9 +256,7 @@ def test_a_job_is_resumed_in_its_precision(render: Rendering) -> None:
     with refused("precision"):
         render("e.mp4")
     # One that was begun before there was a choice.
-    metadata = json.loads((folder / "job.json").read_text())
-    del metadata["machine"]["precision"]
-    (folder / "job.json").write_text(json.dumps(metadata))
+    edit_job_file(folder, lambda metadata: metadata["machine"].pop("precision"))
     assert restore_machine_options(render.folder / "e.mp4", MachineOptions()).precision == "float32"
     asked = MachineOptions(precision="bfloat16")
     assert restore_machine_options(render.folder / "e.mp4", asked).precision == "bfloat16"
@@ -259,8 +267,6 @@ def test_a_job_is_resumed_in_its_precision(render: Rendering) -> None:
 
 def test_another_version_of_pytorch_resumes_with_a_warning(render: Rendering) -> None:
     folder = render.interrupt("d.mp4")
-    metadata = json.loads((folder / "job.json").read_text())
-    metadata["record"]["torch"] = "1.0"
-    (folder / "job.json").write_text(json.dumps(metadata))
+    edit_job_file(folder, lambda metadata: metadata["record"].update(torch="1.0"))
     with pytest.warns(DreamFlowWarning, match="begun with PyTorch 1.0, this is"):
         render("d.mp4")

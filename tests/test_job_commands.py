@@ -22,7 +22,7 @@ from dreamflow.core.errors import (
 )
 from dreamflow.jobs.listing import inspect_job
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.probe import probe_video
+from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.stills import read_picture, write_picture
 
 Cli = Callable[..., CommandResult]

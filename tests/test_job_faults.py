@@ -165,10 +165,10 @@ def test_an_interrupt_while_publishing_is_ignored(
     """The render is as good as done then, and ends as such."""
     move = dreamflow.jobs.output.publish_output
 
-    def pressed(part: Path, target: Path) -> None:
+    def pressed(part: Path, target: Path, overwrite: bool) -> None:
         if target.name == "p.mkv":
             os.kill(os.getpid(), signal.SIGINT)
-        move(part, target)
+        move(part, target, overwrite)
 
     monkeypatch.setattr(dreamflow.jobs.output, "publish_output", pressed)
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)

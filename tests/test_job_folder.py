@@ -24,6 +24,7 @@ from dreamflow.jobs.listing import list_jobs_in
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.state_file import read_state, write_state
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
+from dreamflow.media.write.piece_ledger import DamagedPiecesError
 
 Cli = Callable[..., CommandResult]
 
@@ -61,8 +62,9 @@ def test_missing_frames_are_reported(render: Rendering) -> None:
     folder = render.interrupt("d.mp4", at=15)
     (folder / "chunk_000001.mp4").unlink()
     (folder / "pending_000001.rgb").unlink(missing_ok=True)
-    with pytest.raises(OutputError, match="frames from 6 on are missing"):
+    with pytest.raises(DamagedPiecesError) as damaged:
         render("d.mp4")
+    assert [(d.first, d.stop) for d in damaged.value.damages] == [(6, 12)]
     assert (folder / "chunk_000000.mp4").exists(), "what there is, is kept"
 
 
@@ -72,8 +74,8 @@ def test_a_state_file_returns_the_state(tmp_path: Path) -> None:
         "none": None,
         "deep": {3: [(1.5, Fraction(1, 3)), np.zeros((0, 2), np.uint8), "ü", True], "dict": {}},
     }
-    write_state(tmp_path / "s.npz", state)
-    back = read_state(tmp_path / "s.npz")
+    write_state(tmp_path / "s.npz", state, "a" * 32)
+    back = read_state(tmp_path / "s.npz", "a" * 32)
     assert np.array_equal(back["array"], state["array"])
     assert back["array"].dtype == np.float32
     assert back["deep"][3][0] == (1.5, Fraction(1, 3))
@@ -82,7 +84,7 @@ def test_a_state_file_returns_the_state(tmp_path: Path) -> None:
     assert back["none"] is None
     (tmp_path / "s.npz").write_bytes(b"PK half of it")
     with pytest.raises(OutputError, match="damaged"):
-        read_state(tmp_path / "s.npz")
+        read_state(tmp_path / "s.npz", "a" * 32)
 
 
 def test_an_output_spec_survives_json() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ from dreamflow.jobs.job import restore_machine_options
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.probe import probe_video
+from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.temporal.options import CarryOptions
@@ -201,3 +203,57 @@ def test_a_tiled_job_is_resumed_in_the_same_tiles(
     monkeypatch.setattr(network, "machine", small)
     assert choose_tiling(network, DREAM.layer, 54, 96, MB)
     assert decode_output(render("d.mp4", settings)) == whole
+
+
+TRACED = {
+    "a film": SETTINGS,
+    "each frame anew": replace(SETTINGS, carry=CarryOptions(carry=False)),
+    "two passes": replace(SETTINGS, carry=CarryOptions(carry_iterations=1, passes=2)),
+    "a loop": replace(
+        SETTINGS,
+        carry=CarryOptions(loop=True, carry_iterations=1),
+        clip=ClipOptions(size="64", end="10"),
+    ),
+    "nothing dreamed": replace(SETTINGS, dream=DreamOptions(iterations=0)),
+}
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a trace file in order, but for how long things took."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "milliseconds"} for row in rows]
+
+
+@pytest.mark.parametrize("kind", TRACED)
+def test_a_resumed_trace_has_the_lines_of_an_uninterrupted_one(
+    kind: str, render: Rendering
+) -> None:
+    settings, trace = TRACED[kind], render.folder / "t.jsonl"
+    render("whole.mp4", settings, trace_path=render.folder / "whole.jsonl")
+    whole = read_rows(render.folder / "whole.jsonl")
+    shown = 10 if kind == "a loop" else 20
+    assert {row["frame"] for row in whole} == set(range(shown))
+    for at in (3, 6, 13):
+        render.interrupt("d.mp4", settings, at, trace_path=trace)
+    render("d.mp4", settings, trace_path=trace)
+    assert read_rows(trace) == whole
+
+
+def test_a_flash_has_its_line_in_the_trace_also_where_it_is_interrupted(render: Rendering) -> None:
+    source = render.folder / "shots"
+    source.mkdir()
+    for number in range(16):
+        picture = make_texture(64, 96, seed=0)
+        if number == 7:
+            picture = np.full_like(picture, 250)
+        write_picture(source / f"{number:02}.png", picture)
+    settings = VideoSettings(DREAM, CARRY, ClipOptions())
+    render("whole.mp4", settings, source=source, trace_path=render.folder / "whole.jsonl")
+    whole = read_rows(render.folder / "whole.jsonl")
+    assert [row["frame"] for row in whole] == list(range(16))
+    assert [row["fresh"] for row in whole] == [True] + 15 * [False]
+    trace = render.folder / "t.jsonl"
+    for at in (7, 8, 9):
+        render.interrupt("d.mp4", settings, at, source=source, trace_path=trace)
+    render("d.mp4", settings, source=source, trace_path=trace)
+    assert read_rows(trace) == whole

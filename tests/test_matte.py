@@ -38,11 +38,11 @@ from dreamflow.jobs.render_video import build_video_pipeline
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.read.matte import Matte, open_matte
-from dreamflow.media.read.matte_crop import MIN_CROP_SIDE_PX, padded_crop_span
-from dreamflow.media.read.matte_feather import feather_edges
-from dreamflow.media.read.matte_files import MatteTarget
-from dreamflow.media.read.matte_fitting import fit_matte_array, is_same_aspect
+from dreamflow.media.read.mattes.matte import Matte, open_matte
+from dreamflow.media.read.mattes.matte_crop import MIN_CROP_SIDE_PX, padded_crop_span
+from dreamflow.media.read.mattes.matte_feather import feather_edges
+from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte_fitting import fit_matte_array, is_same_aspect
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.media.write.residual_plate import make_plate
 from dreamflow.networks.network import Network
@@ -446,10 +446,23 @@ def test_invalid_mattes_are_refused(tmp_path: Path, film: Path) -> None:
         tried("torn.png")
     folder = counting(tmp_path / "mattes", 12)
     grey(folder / "003.png", halves(24, 32))
-    matte = Matte(ShowOptions(matte=str(folder)), frames)
-    with pytest.raises(MediaError, match=r"003\.png is 32x24"):
-        matte.opacity_at(Fraction(3, 24))
+    with pytest.raises(MediaError) as raised:
+        Matte(ShowOptions(matte=str(folder)), frames)
+    assert raised.value.where == str(folder / "003.png")
     assert open_matte(ShowOptions(), frames) is None
+
+
+def test_a_damaged_picture_of_a_matte_keeps_the_one_before(tmp_path: Path, film: Path) -> None:
+    folder = tmp_path / "mattes"
+    folder.mkdir()
+    for number in range(4):
+        grey(folder / f"{number}.png", np.full((48, 64), 60 * number, np.uint8))
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:50])
+    matte = Matte(ShowOptions(matte=str(folder)), MatteTarget.from_clip(open_clip(film, end="4")))
+    with pytest.warns(DreamFlowWarning) as said:
+        shown = [matte.opacity_at(Fraction(number, 24))[0, 0] for number in range(4)]
+    assert np.allclose(shown, np.array([0, 60, 60, 180]) / 255)
+    assert len(said) == 1
 
 
 @pytest.mark.clips
@@ -784,7 +797,7 @@ def test_like_renders_the_same_with_a_matte(tmp_path: Path, film: Path, cli: Cli
     matte = grey(tmp_path / "m.png", halves(48, 64))
     line = (*FAST, "--matte", matte, "--matte-feather", "5", "--strength", "0: 0, 100%: 1")
     assert cli("video", film, tmp_path / "one.mkv", *line, "--lossless").code == 0
-    run = cli("video", film, tmp_path / "two.mkv", "--like", tmp_path / "one.mkv")
+    run = cli("video", film, tmp_path / "two.mkv", "--like-all", tmp_path / "one.mkv")
     assert run.code == 0, run.err
     assert decode_output(tmp_path / "one.mkv") == decode_output(tmp_path / "two.mkv")
 

@@ -48,14 +48,15 @@ def meta_network() -> Network:
 def test_an_image_is_dreamed_on_the_meta_device(meta_network: Network, settings: dict) -> None:
     options = DreamOptions(**{"layer": (LAYER,), "octaves": 2, "iterations": 2} | settings)
     image = torch.empty(1, 3, 72, 96, device=META)
+    objective = Objective.parse(meta_network, options.layer)
     dreamed = dream_octaves(
         image,
-        Objective.parse(meta_network, options.layer),
+        objective,
         plan_octaves(options),
         options.jitter,
         (0, 0),
         weight=torch.empty(1, 1, 72, 96, device=META),
-        shaping=GradientShaping.from_options(options),
+        shaping=GradientShaping.from_options(options, objective.stride),
     )
     assert dreamed.device.type == "meta"
     assert dreamed.shape == image.shape

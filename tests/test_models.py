@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pickle
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -274,6 +277,62 @@ def test_archives_larger_than_their_file_are_refused(tmp_path: Path) -> None:
         read_weights(path)
 
 
+@pytest.fixture(scope="module")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Weights of each format that is read."""
+    folder = tmp_path_factory.mktemp("small")
+    tensors = {"a.weight": torch.ones(4, 3, 3, 3), "a.bias": torch.zeros(4)}
+    torch.save(tensors, folder / "zip.pth")
+    torch.save({"state_dict": tensors, "epoch": 3}, folder / "checkpoint.ckpt")
+    torch.save(tensors, folder / "old.pt", _use_new_zipfile_serialization=False)
+    safetensors.torch.save_file(tensors, folder / "a.safetensors")
+    np.savez(folder / "arrays.bin", a=np.ones(4))
+    return sorted(folder.iterdir())
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_damaged_weights_are_read_or_refused_in_one_line(
+    data: st.DataObject, small_weights: list[Path], tmp_path: Path
+) -> None:
+    original = data.draw(st.sampled_from(small_weights))
+    content = bytearray(original.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        # The directory of an archive is at its end.
+        at = data.draw(
+            st.integers(0, len(content) - 1) | st.integers(len(content) - 200, len(content) - 1)
+        )
+        content[at] = data.draw(st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]) | st.integers(0, 255))
+    damaged = tmp_path / original.name
+    damaged.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            assert read_weights(damaged)[0]
+        except WeightsError as error:
+            refusal = str(error)
+            assert "\n" not in refusal
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(b"PK\x06\x07", 16), (b"PK\x01\x02", 46), (b"PK\x06\x06", 40)],
+)
+def test_an_archive_with_a_damaged_directory_is_refused(
+    field: bytes, value: int, small_weights: list[Path], tmp_path: Path
+) -> None:
+    content = bytearray((small_weights[0].parent / "zip.pth").read_bytes())
+    at = content.rfind(field) + value
+    content[at : at + 4] = b"\xff\xfe\x80\xff"
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(WeightsError):
+        read_weights(tmp_path / "a.pth")
+
+
 def test_cut_pytorch_and_safetensors_files_are_refused_in_one_line(tmp_path: Path) -> None:
     torch.save(SMALL, tmp_path / "a.pth")
     torch.save(SMALL, tmp_path / "b.pth", _use_new_zipfile_serialization=False)
@@ -341,6 +400,9 @@ def test_a_flipped_bit_is_detected(home: Path, tmp_path: Path) -> None:
     path.write_bytes(body)
     with pytest.raises(WeightsError, match="is damaged"):
         verify_weights(SQUEEZENET)
+    with pytest.raises(WeightsError) as raised:
+        load_network(SQUEEZENET, device="cpu")
+    assert raised.value.where == str(path)
     assert remove_weights(SQUEEZENET) == [path]
     with pytest.raises(WeightsError, match="there are no weights"):
         remove_weights(SQUEEZENET)
@@ -433,9 +495,30 @@ def test_pull_from_a_mirror_verifies_and_imports(
     file_server.files["/googlenet_places365.caffemodel"] = b"<html>moved</html>"
     run = empty_cli("models", "pull", "places365", "--mirror", mirror, "--overwrite")
     assert run.code == 1
-    assert "not a Caffe model" in run.err
     assert run.err.count("\n") == 1
     assert [path.name for path in home.iterdir()] == ["googlenet_places365.safetensors"]
+
+
+def test_without_a_published_checksum_the_first_download_is_the_measure(
+    empty_cli: Callable[..., CommandResult],
+    file_server: FileServer,
+    home: Path,
+    googlenet_weights: dict[str, Tensor],
+) -> None:
+    places = {k: v[:365] if "classifier" in k else v for k, v in googlenet_weights.items()}
+    served = write_caffemodel(places, old=False)
+    file_server.files = {"/googlenet_places365.caffemodel": served}
+    pull = ("models", "pull", "places365", "--mirror", file_server.url)
+    assert empty_cli(*pull).code == 0
+    before = next(home.iterdir()).read_bytes()
+    changed = {name: tensor + 1 for name, tensor in places.items()}
+    file_server.files = {"/googlenet_places365.caffemodel": write_caffemodel(changed, old=False)}
+    run = empty_cli(*pull, "--overwrite")
+    assert run.code == 1
+    assert hashlib.sha256(served).hexdigest() in run.err
+    assert [path.read_bytes() for path in home.iterdir()] == [before]
+    file_server.files = {"/googlenet_places365.caffemodel": served}
+    assert empty_cli(*pull, "--overwrite").code == 0
 
 
 def test_the_published_sources_are_the_official_ones() -> None:

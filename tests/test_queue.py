@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import (
+    REPO_ROOT,
     CommandResult,
     make_film,
     make_texture,
@@ -337,3 +343,30 @@ def test_a_queue_finds_its_files_beside_it(tmp_path: Path) -> None:
     assert first.settings.dream.guided_by == str(night / "guide.png")
     assert second.settings.carry.cuts == "none"
     assert second.settings.carry.flow_dir is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the process in /proc")
+def test_a_crash_of_one_render_does_not_stop_the_batch(
+    tmp_path: Path, noise_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a decoder library crashes in the middle of a film: here by a signal."""
+    monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
+    sources = [make_film(tmp_path / f"{n}.mp4", frames=frames) for n, frames in ((0, 90), (1, 3))]
+    out = tmp_path / "dreams"
+    line = [sys.executable, "-m", "dreamflow", "batch", *sources, "--out", out, *FAST]
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPO_ROOT
+    ) as batch:
+        children = Path(f"/proc/{batch.pid}/task/{batch.pid}/children")
+        while not (out / "0.mp4.job" / "state.npz").exists():
+            assert batch.poll() is None
+            time.sleep(0.05)
+        for child in children.read_text().split():
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGSEGV)
+        assert batch.stdout
+        printed = batch.stdout.read()
+    assert batch.returncode == 1
+    assert [row.split()[0] for row in printed.splitlines()[2:]] == ["FAILED", "done"]
+    assert len(decode_output(out / "1.mp4")) == 3
+    assert (out / "0.mp4.job").is_dir()

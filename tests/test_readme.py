@@ -124,11 +124,14 @@ def test_every_command_runs(desk: Path, cli: Callable[..., CommandResult], group
 
 def test_every_python_block_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [body for kind, body in BLOCKS if kind == "python"]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     monkeypatch.setattr(
         dreamflow, "open_clip", partial(open_small_clip, dreamflow.open_clip), raising=False
     )
     monkeypatch.setattr(dreamflow, "read_picture", lambda path: make_texture(48, 56), raising=False)
+    monkeypatch.setattr(
+        "dreamflow.media.picture_input.read_picture", lambda path: make_texture(48, 56)
+    )
     for name, substitute in make_efficientnet_substitutes().items():
         module = ModuleType(name)
         setattr(module, substitute.__name__, substitute)
@@ -137,6 +140,8 @@ def test_every_python_block_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) ->
         exec(compile(body, "README.md", "exec"), {})
     assert (desk / "dream.mp4").exists()
     assert read_picture(desk / "lite.png").shape == (48, 56, 3)
+    assert read_picture(desk / "fur.png").shape == (48, 56, 3)
+    assert (desk / "fur_2.png").exists()
 
 
 def make_efficientnet_substitutes() -> dict[str, type]:

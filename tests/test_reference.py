@@ -72,7 +72,7 @@ def test_a_row_says_all_about_a_setting() -> None:
     assert rows["--step"].default == "1.5"
     assert rows["--step"].schedulable
     assert not rows["--seed"].schedulable
-    assert rows["--gradient"].values == "plain, smooth, laplacian"
+    assert rows["--gradient"].values == "auto, plain, smooth, laplacian"
     assert rows["--carry, --no-carry"].default == "on"
     assert rows["--loop, --no-loop"].absent_from == ("sweep", "tune")
 

@@ -379,7 +379,7 @@ def test_preview_and_like_follow_schedules_as_the_video_does(tmp_path: Path, cli
     assert cli("frame", clip, tmp_path / "f.png", *FAST, *MOVING, *preview).code == 0
     shown = read_picture(tmp_path / "a" / "frame_000005.png")
     assert np.array_equal(read_picture(tmp_path / "f.png"), shown)
-    assert cli("video", clip, tmp_path / "b.mkv", "--like", tmp_path / "a").code == 0
+    assert cli("video", clip, tmp_path / "b.mkv", "--like-all", tmp_path / "a").code == 0
     record = json.loads((tmp_path / "b.mkv.json").read_text())["settings"]
     assert record["iterations"] == "0: 2, 100%: 5"
     assert record["decay"] == "0.9 - 0.1*p"

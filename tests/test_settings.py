@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE_CLIP, CommandResult
+from conftest import SAMPLE_CLIP, CommandResult, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,7 +200,7 @@ def test_flags_override_presets_which_override_like(
     preset.write_text("iterations = 2\nstep = 2.5\n")
     cli("video", SAMPLE_CLIP, old, *small, "--iterations", "1", "--seed", "7", "--step", "3")
     assert settings_of(old)["seed"] == 7
-    cli("video", SAMPLE_CLIP, new, "--like", old, "--preset", preset, "--step", "4")
+    cli("video", SAMPLE_CLIP, new, "--like-all", old, "--preset", preset, "--step", "4")
     recorded = settings_of(new)
     assert (recorded["seed"], recorded["iterations"], recorded["step"]) == (7, 2, 4.0)
     assert (recorded["layer"], recorded["size"]) == (["conv1/7x7_s2"], "64")
@@ -215,7 +215,7 @@ def test_rendering_like_an_output_repeats_it(tmp_path: Path, cli: Callable[..., 
     first, again = tmp_path / "a.mp4", tmp_path / "b.mp4"
     cli("video", SAMPLE_CLIP, first, *small, "--octaves", "2", "--octave-iterations", "2,1")
     first.with_name("a.mp4.json").unlink()  # what is inside the file is enough
-    cli("video", SAMPLE_CLIP, again, "--like", first)
+    cli("video", SAMPLE_CLIP, again, "--like-all", first)
     for a, b in zip(open_clip(first), open_clip(again), strict=True):
         assert np.array_equal(a.picture, b.picture)
 
@@ -227,3 +227,78 @@ def test_a_picture_with_an_absurd_size_has_no_settings(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no DreamFlow settings"):
         metadata.read_record(tmp_path / "huge.png")
     assert metadata.read_recorded_settings(tmp_path / "huge.png") == {}
+
+
+# --- settings in TOML, as people write them
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "octaves = 5\noctave_iterations = [30, 20, 10, 3, 0]",
+            {"octave_iterations": "30,20,10,3,0"},
+        ),
+        ('octave-iterations = "4, 3, 2, 1"', {"octave_iterations": "4, 3, 2, 1"}),
+        ('color = "luminance"', {"colour": "luminance"}),
+        ("center_x = 40\ncenter-y = 60.5", {"centre_x": 40.0, "centre_y": 60.5}),
+        ('size = 640\nstart = 48\nend = "3s"', {"size": "640", "start": "48", "end": "3s"}),
+        ("step = 2\ncrf = 18\nseed = 7", {"step": 2.0, "crf": 18, "seed": 7}),
+        ('octaves = "5"\nseed = "3"\nstep = "2.5"', {"octaves": 5, "seed": 3, "step": 2.5}),
+        ('carry = false\nloop = true\ncaption = "on"', {"carry": False, "caption": True}),
+        ('layers = ["conv2/3x3", "conv2/norm2"]', {"layers": "conv2/3x3,conv2/norm2"}),
+        ('layer = "conv2/3x3"\ncategory = "fur"', {"layer": ("conv2/3x3",), "category": ("fur",)}),
+    ],
+)
+def test_settings_are_read_as_people_write_them(tmp_path: Path, text: str, expected: dict) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    settings = load_preset(str(tmp_path / "mine.toml"))[1]
+    assert {name: settings[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "form"),
+    [
+        ('octaves = "five"', "octaves", "4"),
+        ("start = 2.5", "start", '"2s"'),
+        ("size = [640, 360]", "size", '"640x360"'),
+        ('seed = "x"', "seed", "0"),
+        ('carry = "maybe"', "carry", "false"),
+        ("loop = 1", "loop", "true"),
+        ("colour = 3.5", "colour", '"free"'),
+        ("octave_iterations = [1.5, 2]", "octave_iterations", "[20, 10, 5, 2]"),
+        ("layers = [1.5]", "layers", '["A", "B"]'),
+        ("layer = 3", "layer", '["A", "B"]'),
+        ("step = [1, 2]", "step", '"0: 1.5, 4s: 1.5"'),
+    ],
+)
+def test_an_error_shows_the_right_form(tmp_path: Path, text: str, setting: str, form: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(SettingsError) as error:
+        load_preset(str(tmp_path / "mine.toml"))
+    assert error.value.setting == setting
+    assert form in str(error.value)
+
+
+@pytest.mark.parametrize("line", ["carry = off", "step = 1,5", "layer = conv2/3x3", "size = 64x36"])
+def test_a_line_that_is_not_toml_is_shown(tmp_path: Path, line: str) -> None:
+    (tmp_path / "mine.toml").write_text(f'description = "x"\n{line}\n')
+    with pytest.raises(SettingsError) as error:
+        load_preset(str(tmp_path / "mine.toml"))
+    assert line in str(error.value)
+
+
+def test_a_setting_in_both_spellings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('color = "free"\ncolour = "free"\n')
+    with refused("colour"):
+        load_preset(str(tmp_path / "mine.toml"))
+
+
+def test_numbers_on_the_command_line_are_texts(
+    tmp_path: Path, cli: Callable[..., CommandResult]
+) -> None:
+    line = ("--octaves", "2", "--iterations", "1", "--step", "2", "--size", "48", "--end", "2")
+    run = cli("video", SAMPLE_CLIP, tmp_path / "n.mp4", *line, "--threads", "1")
+    assert run.code == 0, run.err
+    recorded = settings_of(tmp_path / "n.mp4")
+    assert (recorded["octaves"], recorded["step"]) == (2, 2.0)

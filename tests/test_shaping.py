@@ -85,7 +85,7 @@ def test_a_shaped_dream_raises_the_objective(noise_network: Network, name: str) 
         plan_octaves(options),
         8,
         (0,),
-        shaping=GradientShaping.from_options(options),
+        shaping=GradientShaping.from_options(options, objective.stride),
     )
     assert objective.value(dreamed) > 1.1 * objective.value(image)
     plain = dream_octaves(image, objective, plan_octaves(SMALL), 8, (0,))
@@ -122,7 +122,9 @@ def test_a_real_clip_keeps_its_colour(real_network: Network, clips: Path, name: 
 def test_default_shaping_changes_nothing(noise_network: Network) -> None:
     image = picture_to_tensor(make_texture(64, 80))
     objective = Objective.parse(noise_network, ["conv2/3x3"])
-    asked = GradientShaping.from_options(shaped(smoothing=3.0, laplacian_levels=2))
+    asked = GradientShaping.from_options(
+        shaped(smoothing=3.0, laplacian_levels=2), objective.stride
+    )
     assert not asked.changes_gradient
     assert not asked.needs_source
     assert asked.random_affine is None
@@ -306,7 +308,7 @@ def test_octaves_have_their_own_iterations_and_steps() -> None:
         ({"octave_iterations": "3,2,1,1001"}, "octave_iterations", "a whole number up to 1000"),
         ({"octave_iterations": "0,0,0,0"}, "octave_iterations", "not all 0"),
         ({"octave_iterations": "1,2", "octaves": "0: 2, 1s: 3"}, "octave_iterations", None),
-        ({"gradient": "soft"}, "gradient", "plain, smooth, laplacian"),
+        ({"gradient": "soft"}, "gradient", "auto, plain, smooth, laplacian"),
         ({"colour": "blue"}, "colour", "free, luminance, source"),
         ({"noise": 1.5}, "noise", "at least 0 and at most 1"),
         ({"octave_tilt": "0: 2"}, "octave_tilt", "at least -1 and at most 1"),

@@ -192,7 +192,7 @@ def test_sweep_of_a_picture(tmp_path: Path, cli: Cli) -> None:
     record = json.loads((tmp_path / "s.mp4.json").read_text())
     assert record["command"] == "sweep"
     assert record["settings"]["hold"] == 0.25
-    again = cli("sweep", SAMPLE_STILL, tmp_path / "t.mp4", "--like", out)
+    again = cli("sweep", SAMPLE_STILL, tmp_path / "t.mp4", "--like-all", out)
     assert again.code == 0, again.err
     for one, other in zip(clip, open_clip(tmp_path / "t.mp4"), strict=True):
         assert np.array_equal(one.picture, other.picture)

@@ -727,7 +727,8 @@ def test_every_command_accepts_targets(tmp_path: Path, cli: Cli) -> None:
     record = read_record(tmp_path / "z")["settings"]
     assert record["layers"] is None
     assert "conv2/3x3:4" in record["layer"][0]
-    again = cli("frame", SAMPLE_STILL, tmp_path / "g.png", "--like", tmp_path / "v", "--size", "64")
+    like = ("--like", tmp_path / "v", "--guided-by", SAMPLE_STILL)
+    again = cli("frame", SAMPLE_STILL, tmp_path / "g.png", *like, "--size", "64")
     assert again.code == 0, again.err
 
 

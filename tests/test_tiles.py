@@ -170,7 +170,9 @@ def test_borders_are_shifted_from_step_to_step(
 ) -> None:
     seen: list[tuple[float, float]] = []
 
-    def watched(self: Objective, image: Tensor, moved: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+    def watched(
+        self: Objective, image: Tensor, moved: tuple[float, float], step: float | None = None
+    ) -> Tensor:
         seen.append(moved)
         return torch.zeros_like(image)
 

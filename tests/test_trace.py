@@ -54,11 +54,17 @@ def test_a_file_of_traces_is_read_back(
 
 def test_a_frame_that_was_traced_again_has_its_last_row(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
-    write_traces(path, Trace(0), Trace(1, effort=0.5), Trace(2))
-    write_traces(path, Trace(1, effort=0.25))
+    write_traces(path, Trace(0), Trace(1, effort=0.5), Trace(2), Trace(1, effort=0.25))
     rows = read_traces(path)
     assert [row["frame"] for row in rows] == [0, 1, 2]
     assert rows[1]["effort"] == 0.25
+
+
+def test_a_new_render_begins_a_new_trace(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    write_traces(path, Trace(0), Trace(1), Trace(2))
+    write_traces(path, Trace(5))
+    assert [row["frame"] for row in read_traces(path)] == [5]
 
 
 def test_a_row_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:
@@ -81,12 +87,21 @@ def test_what_is_not_known_yet_is_valid_json(tmp_path: Path) -> None:
     assert row["controller"] == {"0": {"gain_ema": None, "base_effort": 0.6}}
 
 
-def test_a_line_that_was_broken_off_is_made_good_by_the_next_render(tmp_path: Path) -> None:
+@pytest.mark.parametrize("passed", [0, 1, 2, 9])
+@pytest.mark.parametrize("broken_off", [0, 20])
+def test_a_resumed_render_goes_on_in_its_trace(
+    tmp_path: Path, passed: int, broken_off: int
+) -> None:
+    """Lines behind the state are written again; what a kill left of the last one is dropped."""
     path = tmp_path / "trace.jsonl"
     write_traces(path, Trace(0), Trace(1))
-    path.write_text(path.read_text()[:-20])
-    write_traces(path, Trace(1), Trace(2))
-    assert [row["frame"] for row in read_traces(path)] == [0, 1, 2]
+    path.write_text(path.read_text()[: len(path.read_text()) - broken_off])
+    there = 1 if broken_off else 2
+    file = TraceFile(path)
+    file.rewind(passed)
+    file.write(Trace(7))
+    file.close()
+    assert [row["frame"] for row in read_traces(path)] == [*[0, 1][: min(passed, there)], 7]
 
 
 @pytest.mark.parametrize("content", ["no json", "[1, 2]", '{"effort": 1}', "3"])

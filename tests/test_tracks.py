@@ -10,13 +10,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import SAMPLE_CLIP, make_film, run_ffmpeg
+from conftest import SAMPLE_CLIP, SHARED_DIR, make_film, run_ffmpeg
 
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.output_spec import Sound
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.read.probe import probe_video
+from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 
 SAMPLE_RATE_HZ = 48000
@@ -129,6 +129,54 @@ def test_aac_is_less_than_a_frame_off(
     check_sync(aac_video, clip, tmp_path / f"out{suffix}")
 
 
+ONSET = slice(0, round(0.03 * SAMPLE_RATE_HZ))
+"""The first 30 ms of a sound."""
+
+
+@pytest.mark.parametrize("source_suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.filterwarnings("ignore:.*cannot hold aac")
+def test_the_beginning_of_aac_is_as_loud_as_in_the_source(
+    tmp_path: Path, aac_video: Path, source_suffix: str, suffix: str
+) -> None:
+    """The first packet primes the decoder: without it the next one is faded in."""
+    source = tmp_path / f"source{source_suffix}"
+    run_ffmpeg("-i", aac_video, "-c", "copy", source)
+    out = copy_clip(open_clip(source), tmp_path / f"out{suffix}")
+    expected, copied = read_sound(source), read_sound(out)
+    assert abs(measure_delay(copied, expected)) < 1e-3
+    energy = np.square(copied[ONSET]).sum() / np.square(expected[ONSET]).sum()
+    assert energy == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("start", ["1.3s", "31"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_the_beginning_of_a_part_is_as_loud_as_in_the_source(
+    tmp_path: Path, aac_video: Path, suffix: str, start: str
+) -> None:
+    clip = open_clip(aac_video, start=start)
+    copied = read_sound(copy_clip(clip, tmp_path / f"out{suffix}"))
+    expected = read_sound(aac_video)[round(float(clip.start_time) * SAMPLE_RATE_HZ) :]
+    assert abs(measure_delay(copied, expected)) < 1e-3
+    energy = np.square(copied[ONSET]).sum() / np.square(expected[ONSET]).sum()
+    assert energy == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("start", ["1.3s", "31"])
+def test_a_part_in_matroska_lacks_less_than_a_packet_of_sound(
+    tmp_path: Path, aac_video: Path, start: str
+) -> None:
+    """Matroska hides no sound from before the first frame but the encoder's priming."""
+    clip = open_clip(aac_video, start=start)
+    out = copy_clip(clip, tmp_path / "out.mkv")
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].start_time == 0
+    copied = read_sound(out)
+    expected = read_sound(aac_video)[round(float(clip.start_time) * SAMPLE_RATE_HZ) :]
+    assert abs(measure_delay(copied, expected)) < 2e-3
+    assert np.flatnonzero(copied)[0] < 1024
+
+
 @pytest.mark.parametrize(
     ("start", "end"), [(None, None), ("1s", "3s"), ("33", "90"), ("1.7s", None)]
 )
@@ -199,16 +247,73 @@ def read_tracks(path: Path) -> tuple[list[str], list[str], list[tuple[float, flo
 
 
 def read_subtitles(path: Path) -> list[tuple[float, str]]:
-    """Return when each subtitle is shown, in seconds, and its text, by the ffmpeg binary."""
+    """Return when each subtitle begins, in seconds, and its text, by the ffmpeg binary."""
+    return [(begin, text) for begin, _, text in read_subtitle_spans(path)]
+
+
+def read_subtitle_spans(path: Path) -> list[tuple[float, float, str]]:
+    """Return the begin and end of each subtitle in seconds, and its text."""
     command = [ffmpeg_path(), "-v", "error", "-i", str(path), "-map", "0:s:0", "-f", "srt", "-"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    subtitles: list[tuple[float, str]] = []
+    subtitles: list[tuple[float, float, str]] = []
     for block in text.strip().split("\n\n"):
         _, times, *lines = block.splitlines()
-        hours, minutes, seconds = times.split(" --> ")[0].replace(",", ".").split(":")
-        at = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        subtitles.append((at, " ".join(lines)))
+        begin, end = (
+            int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            for hours, minutes, seconds in (
+                time.replace(",", ".").split(":") for time in times.split(" --> ")
+            )
+        )
+        subtitles.append((begin, end, " ".join(lines)))
     return subtitles
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "spans"),
+    [
+        (None, "2s", [(0.5, 1.3), (1.5, 2)]),
+        (None, "1s", [(0.5, 1)]),
+        ("0.6s", "1s", [(0, 0.4)]),
+        ("1s", "3s", [(0, 0.3), (0.5, 1.3), (1.5, 2)]),
+        ("1.4s", None, [(0.1, 0.9), (1.1, 1.9)]),
+        ("1.32s", "1.48s", []),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.filterwarnings("ignore:.*cannot hold flac")
+def test_subtitles_are_cut_to_a_part(
+    tmp_path: Path,
+    tracks_video: Path,
+    suffix: str,
+    start: str | None,
+    end: str | None,
+    spans: list[tuple[float, float]],
+) -> None:
+    clip = open_clip(tracks_video, start=start, end=end)
+    out = copy_clip(clip, tmp_path / f"out{suffix}")
+    found = read_subtitle_spans(out) if spans else []
+    assert len(found) == len(spans)
+    for (begin, until, _), span in zip(found, spans, strict=True):
+        assert (begin, until) == pytest.approx(span, abs=0.021)
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_tracks_of_the_given_film_are_cut(tmp_path: Path, suffix: str) -> None:
+    clip = open_clip(SHARED_DIR / "faults" / "tracks.mkv", size="64", end="2s")
+    out = copy_clip(clip, tmp_path / f"out{suffix}")
+    (span,) = read_subtitle_spans(out)
+    assert span[:2] == pytest.approx((0.21, float(clip.length)), abs=0.01)
+    with av.open(str(out)) as container:
+        assert len(container.streams.audio) == 2
+        for track in container.streams.audio:
+            container.seek(0)
+            ends = [
+                (packet.pts + (packet.duration or 0)) * packet.time_base
+                for packet in container.demux(track)
+                if packet.pts is not None and packet.size
+            ]
+            assert 0 <= float(max(ends) - clip.length) < 0.13, "less than a packet longer"
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm"])
@@ -234,8 +339,8 @@ def test_a_span_has_its_own_subtitles_and_chapters(
     out = copy_clip(clip, tmp_path / f"out{suffix}")
     assert read_tracks(out)[2] == [(0, 2, "Noon = #2; 3\\4"), (2, 2.48, "Dusk")]
     subtitles = read_subtitles(out)
-    assert [text for _, text in subtitles] == ["two", "three"]
-    assert [at for at, _ in subtitles] == pytest.approx([0.5, 1.5], abs=0.02)
+    assert [text for _, text in subtitles] == ["one", "two", "three"], "one is shown until 1.3 s"
+    assert [at for at, _ in subtitles] == pytest.approx([0, 0.5, 1.5], abs=0.02)
 
 
 def test_subtitles_without_sound(tmp_path: Path, tracks_video: Path) -> None:
@@ -251,7 +356,7 @@ def test_unsupported_subtitles_are_left_out_with_a_warning(
 ) -> None:
     clip = open_clip(tracks_video, end="2")
     sound = Sound(tracks_video, (), ends_early=True, subtitle_codecs=("hdmv_pgs_subtitle",))
-    spec = replace(clip.output_spec, sound=sound)
+    spec = replace(clip.output_spec, sound=sound, chapters=())
     with pytest.warns(DreamFlowWarning, match=r"cannot hold hdmv_pgs_subtitle subtitles: left out"):
         write_video(tmp_path / "out.mp4", clip, spec)
     assert probe_video(tmp_path / "out.mp4").subtitle_codecs == ()

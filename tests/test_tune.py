@@ -62,9 +62,9 @@ def test_points_are_measured_against_the_naive_dream(
     assert done == [1, 2, 3, 4, 5] * 2
     for result in results:
         assert result.excess_flicker is not None
-        assert result.strength is not None
+        assert result.intensity is not None
         assert result.excess_flicker < 0.9
-        assert 0.2 < result.strength < 2
+        assert 0.2 < result.intensity < 2
         assert result.seconds > 0
 
 
@@ -86,7 +86,7 @@ def test_command_prints_a_table_or_json(tmp_path: Path, cli: Cli) -> None:
     assert (report["frames"], report["size"]) == (4, "64x48")
     (point,) = report["points"]
     assert point["gains"] == {}
-    assert set(point) > {"excess_flicker", "strength", "sharpness", "seconds_per_carried_frame"}
+    assert set(point) > {"excess_flicker", "intensity", "sharpness", "seconds_per_carried_frame"}
 
 
 @pytest.mark.parametrize(

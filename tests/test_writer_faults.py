@@ -27,7 +27,7 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import write_picture
-from dreamflow.media.write import ffmpeg, segments
+from dreamflow.media.write import assemble, segments
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
 from dreamflow.media.write.segments import VideoSegmentWriter
 
@@ -203,12 +203,12 @@ def test_a_fault_while_finishing_loses_no_frame(
 ) -> None:
     """Ctrl-C, a full disk or odd sound in the last second."""
 
-    def fail(arguments: list[str], purpose: str) -> None:
+    def fail(path: Path, frames: int) -> None:
         raise fault("ours")
 
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=5))
     with monkeypatch.context() as patched:
-        patched.setattr(ffmpeg, "run_ffmpeg_command", fail)
+        patched.setattr(assemble, "verify_video", fail)
         with pytest.raises(fault) as raised:
             write_video(tmp_path / name, clip, clip)
     job = job_of(raised.value)

@@ -366,7 +366,7 @@ def test_command_zooms_into_a_picture(tmp_path: Path, cli: Cli) -> None:
 def test_command_repeats_a_zoom_into_noise_from_its_record(tmp_path: Path, cli: Cli) -> None:
     one, again = tmp_path / "one", tmp_path / "again"
     assert cli("zoom", one, *SMALL, "--seconds", "0.25", "--seed", "3").code == 0
-    assert cli("zoom", again, "--like", one).code == 0
+    assert cli("zoom", again, "--like-all", one).code == 0
     assert json.loads((one / "settings.json").read_text())["source"] == "noise"
     for number in range(6):
         name = f"frame_{number:06d}.png"
@@ -480,7 +480,7 @@ def test_like_takes_settings_of_a_video_that_mean_the_same(tmp_path: Path, cli: 
     record = {"dreamflow": "1", "settings": {"fps": None, "size": "64", "every": 2, "decay": 0.5}}
     (tmp_path / "clip.json").write_text(json.dumps({**record, "command": "video"}))
     run = cli(
-        "zoom", tmp_path / "z", *SMALL[2:], "--like", tmp_path / "clip.json", "--seconds", ".1"
+        "zoom", tmp_path / "z", *SMALL[2:], "--like-all", tmp_path / "clip.json", "--seconds", ".1"
     )
     assert run.code == 0, run.err
     assert json.loads((tmp_path / "z" / "settings.json").read_text())["settings"]["fps"] == 24.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +9,9 @@ from typing import Any, Literal
 import typer
 
 from dreamflow.cli.tables import Column, print_table
+from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.regular_file import read_file_text
 from dreamflow.core.wording import format_count
 
 MIN_COMPARABLE_S = 1e-4
@@ -25,7 +26,7 @@ def load_earlier_times(path: Path, kind: Literal["passes", "render"]) -> dict[st
         SettingsError: The file cannot be read, or is not of this kind.
     """
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))[kind]
+        result = parse_json(read_file_text(path))[kind]
         if kind == "passes":
             return {str(row["layer"]): float(row["ms"]) for row in result}
         times = {str(name): float(row["s"]) for name, row in result["stages"].items()}

@@ -15,8 +15,10 @@ import typer
 from dreamflow.cli.inherited import (
     drop_unusable_encode_settings,
     is_given,
-    report_inherited_clip_settings,
+    report_inherited,
 )
+from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.terminal import print_note
 from dreamflow.core.options.declaration import (
     Options,
     flag_of,
@@ -25,6 +27,7 @@ from dreamflow.core.options.declaration import (
     resolve_field_types,
     warn_ineffective_settings,
 )
+from dreamflow.core.options.validation import read_setting_text
 from dreamflow.media.options import EncodeOptions
 
 CONTEXT_PARAMETER = "ctx"
@@ -100,14 +103,22 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
         take = given.get if takes_context else given.pop
         context: typer.Context | None = take(CONTEXT_PARAMETER, None)
         flags = {name for name in given if context and is_given(context, name)}
-        if context:
-            report_inherited_clip_settings(context, flags)
-        for parameter, group in groups.items():
-            own = {name: given.pop(name) for name in settings.names_in(group) if name in given}
+        # Progress first: it says what is being done, before anything that takes time.
+        for parameter, group in sorted(groups.items(), key=lambda g: g[1] is not ProgressOptions):
+            types = resolve_field_types(group)
+            own = {
+                name: read_setting_text(given.pop(name), types[name])
+                for name in settings.names_in(group)
+                if name in given
+            }
             if context and group is EncodeOptions:
                 own = drop_unusable_encode_settings(context, find_output_path(given), own, flags)
             given[parameter] = options = group(**own)
             warn_ineffective_settings(flags, options)
+            if context and isinstance(options, ProgressOptions) and options.kind == "bar":
+                announce(context)
+        if context:
+            report_inherited(context, flags)
         return command(*positional, **given)
 
     parameters = build_parameters(command, hints, settings)
@@ -115,6 +126,19 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     run.command_settings = settings  # type: ignore[attr-defined]
     return run
+
+
+def announce(context: typer.Context) -> None:
+    """Print what is being done, before the libraries for it are loaded, which takes seconds."""
+    names = [p.name for p in context.command.params if p.param_type_name == "argument"]
+    values = (context.params.get(name or "") for name in names)
+    words = [
+        str(word)
+        for value in values
+        for word in (value if isinstance(value, list) else [value])
+        if word is not None
+    ]
+    print_note(f"getting ready: {context.info_name} {' '.join(words)}".rstrip())
 
 
 def is_options_class(hint: Any) -> bool:

@@ -5,14 +5,17 @@ Exit codes: 0 done, 1 an error, 2 a command line that cannot be parsed, 130 stop
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Any
 
 from dreamflow.cli import terminal
 from dreamflow.cli.app import app
+from dreamflow.cli.escaping import escaped_output
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
+from dreamflow.media.container_policy import OPENCV_CAPTURE_VARIABLE, opencv_capture_options
 
 ERROR_EXIT_CODE = 1
 SIGINT_EXIT_CODE = 130
@@ -20,6 +23,14 @@ SIGINT_EXIT_CODE = 130
 
 def main() -> None:
     """Run the command line `sys.argv`, and exit."""
+    os.environ.setdefault(OPENCV_CAPTURE_VARIABLE, opencv_capture_options())
+    with escaped_output():
+        code = run_command()
+    sys.exit(code)
+
+
+def run_command() -> int:
+    """Run the command line `sys.argv`, and return the exit code; with `--debug`, errors raise."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", DreamFlowWarning)
@@ -30,9 +41,10 @@ def main() -> None:
     except (Exception, KeyboardInterrupt) as error:
         if "--debug" in sys.argv:
             terminal.word_notes(error)
+            sys.excepthook = terminal.print_traceback
             raise
-        code = report_error(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        return report_error(error)
+    return code if isinstance(code, int) else 0
 
 
 def report_error(error: BaseException) -> int:
@@ -42,9 +54,6 @@ def report_error(error: BaseException) -> int:
         return SIGINT_EXIT_CODE
     if isinstance(error, DreamFlowError):
         terminal.print_error(terminal.format_error(error))
-        return ERROR_EXIT_CODE
-    if isinstance(error, MemoryError):
-        terminal.print_error("not enough memory: give a smaller --size")
         return ERROR_EXIT_CODE
     if hasattr(error, "format_message"):  # typer's: a missing argument, an unknown option
         return report_usage_error(error)

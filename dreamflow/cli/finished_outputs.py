@@ -24,16 +24,18 @@ def is_already_done(render: QueuedVideo | QueuedCommand) -> bool:
     from dreamflow.jobs.queue import QueuedCommand
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
     from dreamflow.media.embedded_settings import read_record_if_any
+    from dreamflow.pipelines.settings.paths import publish_record, publish_settings
 
     if not render.out.exists() or is_job_folder(job_folder_path(render.out)):
         return False
-    record = read_record_if_any(render.out)
+    record = publish_record(read_record_if_any(render.out), render.out)
     if isinstance(render, QueuedCommand):
         settings = collect_queued_settings(render)
-        is_same = record_matches_command(render, record, settings)
+        published = publish_settings(settings, render.out)
+        is_same = record_matches_command(render, record, published)
     else:
         settings = collect_video_settings(render)
-        is_same = record_matches_video(record, settings)
+        is_same = record_matches_video(record, publish_settings(settings, render.out))
     if is_same and (changed := find_changed_inputs(record, render.source, settings)):
         raise OutputError(
             f"{render.out} was made from another {' and another '.join(changed)} than there is "

@@ -8,8 +8,14 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from dreamflow.core.errors import SettingsError, named
+
 MACHINE_PANEL = "Machine"
 """The heading that `--help` is listed under, in commands that have it."""
+
+
+GIVEN_ONCE = ("preset", "like", "like_all")
+"""Options that stand for many settings: a second one would replace the first as a whole."""
 
 
 class CompactHelpCommand(TyperCommand):
@@ -20,6 +26,23 @@ class CompactHelpCommand(TyperCommand):
         paragraphs = (help or "").split("\n\n")
         flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
         super().__init__(*arguments, help=flowing or None, **more)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line.
+
+        Raises:
+            SettingsError: An option of `GIVEN_ONCE` is given twice; the last would win silently.
+        """
+        if args and not ctx.resilient_parsing:
+            *_, given = self.make_parser(ctx).parse_args(list(args))
+            names = [parameter.name for parameter in given if parameter.name in GIVEN_ONCE]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise SettingsError(
+                    f"{named(twice)} is given twice, and only one can count: give one, and the "
+                    "settings that differ as options",
+                    setting=twice,
+                )
+        return super().parse_args(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return `--help`, moved to the last panel."""

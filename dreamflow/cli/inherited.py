@@ -1,29 +1,54 @@
-"""Settings that a command takes from a preset (`--preset`) or from an earlier dream (`--like`).
+"""Settings that a command takes from a preset, or from an earlier dream.
 
-Flags beat a preset, a preset beats `--like`, and that beats the defaults.
+`--like` takes the look of a dream: what is dreamed, and how it moves. `--like-all` takes all of its
+settings, those of that one film too: its size, its part of the clip, its matte. Flags beat a
+preset, a preset beats an earlier dream, and that beats the defaults.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from dreamflow.cli.terminal import print_note
+from dreamflow.cli.terminal import print_note, word_flags
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
-from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.pipelines.settings.groups import groups_by_saved_setting
+from dreamflow.media.options import EncodeOptions
+from dreamflow.pipelines.settings.groups import (
+    defaults_of,
+    groups_by_saved_setting,
+    is_of_the_look,
+    path_settings,
+)
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 
-LIKE_SETTINGS_KEY = "dreamflow.like"
-"""Key of typer's `ctx.meta`: settings from `--like` that no preset overrides."""
+INHERITED_KEY = "dreamflow.inherited"
+"""Key of typer's `ctx.meta`: the `InheritedSettings`."""
+CLIP_SETTINGS = ("size", "start", "end", "every", "fps")
+"""Settings of an earlier dream that a line names where they are taken over."""
 SETTINGS_OF_ONE_COMMAND = (ShowOptions, SweepOptions, ZoomOptions)
 """Classes whose settings only some commands take; in a preset they are for these."""
+
+
+@dataclass(frozen=True)
+class InheritedSettings:
+    """What a command takes from an earlier dream.
+
+    Attributes:
+        path: The dream; None where there is none.
+        settings: What is taken and not overridden by a preset, as plain values.
+        left_out: Settings of the dream that are not taken, as they belong to its film.
+    """
+
+    path: Path | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    left_out: dict[str, Any] = field(default_factory=dict)
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:
@@ -32,9 +57,9 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def get_like_settings(ctx: typer.Context) -> dict[str, Any]:
-    """Return the settings from `--like` that no preset overrides, as plain values."""
-    return ctx.meta.get(LIKE_SETTINGS_KEY, {})
+def get_inherited(ctx: typer.Context) -> InheritedSettings:
+    """Return what the command takes from an earlier dream."""
+    return ctx.meta.get(INHERITED_KEY, InheritedSettings())
 
 
 def add_default_settings(ctx: typer.Context, settings: dict[str, Any]) -> None:
@@ -48,10 +73,10 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
     if not name or ctx.resilient_parsing:
         return name
     settings = load_preset(name)[1]
+    report_named_files(name, settings)
     add_default_settings(ctx, settings)
-    ctx.meta[LIKE_SETTINGS_KEY] = {
-        key: value for key, value in get_like_settings(ctx).items() if key not in settings
-    }
+    inherited = get_inherited(ctx)
+    ctx.meta[INHERITED_KEY] = replace(inherited, settings=without(inherited.settings, settings))
     own = {parameter.name for parameter in ctx.command.params}
     groups = groups_by_saved_setting()
     foreign = [
@@ -70,50 +95,129 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
     return name
 
 
+def report_named_files(preset: str, settings: Mapping[str, Any]) -> None:
+    """Print which files a preset names, before one of them is opened."""
+    if not path_settings() & settings.keys():
+        return
+    from dreamflow.pipelines.settings.paths import given_paths  # loads the readers of media
+
+    named_files = [f"{flag_of(name)} {path}" for name, path in given_paths(settings).items()]
+    if named_files:
+        print_note(word_flags(f"{named('preset')} {preset} names files: {', '.join(named_files)}"))
+
+
+def without(settings: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
+    """Return those of some settings that are not among the given names."""
+    return {name: value for name, value in settings.items() if name not in names}
+
+
 def apply_like(ctx: typer.Context, output: Path | None) -> Path | None:
-    """Read the settings of an output before the other options are; the callback of `--like`."""
-    if not output or ctx.resilient_parsing:
-        return output
-    from dreamflow.media.embedded_settings import read_record
-
-    settings = read_record(output).get("settings")
-    if not isinstance(settings, dict):
-        raise SettingsError(
-            f"{named('like')} {output}: the file holds no DreamFlow settings",
-            setting="like",
-            value=output,
-            where=str(output),
-        )
-    from_preset = dict(ctx.default_map or {})
-    add_default_settings(ctx, validate_settings(settings, str(output)))
-    add_default_settings(ctx, from_preset)
-    ctx.meta[LIKE_SETTINGS_KEY] = {
-        name: value for name, value in settings.items() if name not in from_preset
-    }
-    return output
+    """Read the look of an output before the other options are; the callback of `--like`."""
+    return inherit(ctx, output, "like")
 
 
-def report_inherited_clip_settings(ctx: typer.Context, flags: Container[str]) -> None:
-    """Print which size and which frames `--like` brings along, unless a flag overrides them.
+def apply_like_all(ctx: typer.Context, output: Path | None) -> Path | None:
+    """Read all settings of an output before the other options are; that of `--like-all`."""
+    return inherit(ctx, output, "like_all")
+
+
+def inherit(ctx: typer.Context, output: Path | None, option: str) -> Path | None:
+    """Make settings of an output the defaults of the options that the command line does not give.
 
     Args:
         ctx: The context of the command.
-        flags: Names of the settings that the command line gives.
+        output: The output; None where the option is not given.
+        option: `like` or `like_all`.
+
+    Raises:
+        SettingsError: The output records no settings, or both options are given.
     """
-    settings = get_like_settings(ctx)
-    inherited = [
-        f"{flag_of(name)} {settings[name]}"
-        for name in ("size", "start", "end", "every", "fps")
-        if name in settings and settings[name] != getattr(ClipOptions, name) and name not in flags
-    ]
-    if inherited:
-        print_note(f"from {ctx.params['like'].name} also: {', '.join(inherited)}")
+    if not output or ctx.resilient_parsing:
+        return output
+    from dreamflow.media.embedded_settings import read_record
+    from dreamflow.pipelines.settings.paths import locate_settings
+
+    if get_inherited(ctx).path:
+        raise SettingsError(
+            f"give {named('like')}, for the look of a dream, or {named('like_all')}, for all of "
+            "its settings, not both",
+            setting=option,
+            value=output,
+        )
+    try:
+        settings = read_record(output).get("settings")
+    except SettingsError as error:
+        if output.exists():
+            error.add_note(
+                f"to dream what is in a picture into yours: {named('guided_by')} {output}"
+            )
+        raise
+    if not isinstance(settings, dict):
+        raise SettingsError(
+            f"{named(option)} {output}: the file holds no DreamFlow settings",
+            setting=option,
+            value=output,
+            where=str(output),
+        )
+    settings = locate_settings(validate_settings(settings, str(output)), output)
+    settings = {name: plain_value(value) for name, value in settings.items()}
+    taken = {name: v for name, v in settings.items() if option != "like" or is_of_the_look(name)}
+    from_preset = dict(ctx.default_map or {})
+    add_default_settings(ctx, taken)
+    add_default_settings(ctx, from_preset)
+    ctx.meta[INHERITED_KEY] = InheritedSettings(
+        output, without(taken, from_preset), without(settings, {*taken, *from_preset})
+    )
+    return output
+
+
+def report_inherited(ctx: typer.Context, flags: Container[str]) -> None:
+    """Print what an earlier dream brings along besides its look, and what of it is left out.
+
+    Args:
+        ctx: The context of the command.
+        flags: Names of the settings that the command line gives; these are not printed.
+
+    Raises:
+        SettingsError: A file that the earlier dream was made with is not found.
+    """
+    inherited = get_inherited(ctx)
+    if inherited.path is None:
+        return
+    from dreamflow.pipelines.settings.paths import find_missing  # loads the readers of media
+
+    own = {parameter.name for parameter in ctx.command.params}
+    noteworthy = {*CLIP_SETTINGS, *path_settings()}
+
+    def words(settings: Mapping[str, Any]) -> str:
+        return ", ".join(
+            f"{flag_of(name)} {format_setting_value(value)}"
+            for name, value in settings.items()
+            if name in own and name not in flags and value not in defaults_of(name)
+        )
+
+    for name, path in find_missing(inherited.settings).items():
+        if name in own and name not in flags:
+            raise SettingsError(
+                f"{inherited.path.name} was made with {named(name)} {path}, which is neither here "
+                f"nor beside it: give {named(name)} with its path",
+                setting=name,
+                value=path,
+                where=str(inherited.path),
+            )
+    also = words({name: v for name, v in inherited.settings.items() if name in noteworthy})
+    if also:
+        print_note(f"from {inherited.path.name} also: {also}")
+    if left_out := words(inherited.left_out):
+        print_note(
+            f"from {inherited.path.name} only the look, without {left_out}: --like-all takes all"
+        )
 
 
 def drop_unusable_encode_settings(
     ctx: typer.Context, out: Path | None, encode: dict[str, Any], flags: Container[str]
 ) -> dict[str, Any]:
-    """Return settings of `EncodeOptions` without those from `--like` that an output cannot use.
+    """Return settings of `EncodeOptions` without inherited ones that an output cannot use.
 
     Each that is left out is printed, with the reason.
 
@@ -123,14 +227,15 @@ def drop_unusable_encode_settings(
         encode: Settings of `EncodeOptions`, by name.
         flags: Names of the settings that the command line gives; these stay.
     """
-    loose = {name for name in get_like_settings(ctx) if name in encode and name not in flags}
-    if out is None or not loose:
+    inherited = get_inherited(ctx)
+    loose = {name for name in inherited.settings if name in encode and name not in flags}
+    if out is None or inherited.path is None or not loose:
         return encode
     from dreamflow.media.write.containers import find_unusable_settings
 
     dropped = find_unusable_settings(out, encode, loose)
     for name, (value, reason) in dropped.items():
         shown = "" if value is True else f" {format_setting_value(value)}"
-        source, why = ctx.params["like"].name, reason.worded(flag_of)
-        print_note(f"from {source} without {flag_of(name)}{shown}: {why}")
+        why = reason.worded(flag_of)
+        print_note(f"from {inherited.path.name} without {flag_of(name)}{shown}: {why}")
     return encode | {name: getattr(EncodeOptions, name) for name in dropped}

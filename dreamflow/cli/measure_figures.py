@@ -20,7 +20,11 @@ def print_figures(
     source: Path, measurements: list[Measurement], verdict_by_figure: dict[str, str]
 ) -> None:
     """Print the figures of whole dreams side by side, and the verdicts on the first."""
-    from dreamflow.reports.coherence.verdict import EXCESS_FLICKER_METRIC, compare_measurements
+    from dreamflow.reports.coherence.verdict import (
+        EXCESS_FLICKER_METRIC,
+        compare_measurements,
+        summarise_flicker,
+    )
 
     summaries = [measurement.summarise() for measurement in measurements]
     rows = [
@@ -32,6 +36,8 @@ def print_figures(
         for name in summaries[0]
     ]
     is_compared = len(measurements) > 1
+    if (sentence := summarise_flicker(measurements, verdict_by_figure)) is not None:
+        typer.echo(sentence)
     if is_compared:
         ratios = {EXCESS_FLICKER_METRIC: math.nan} | compare_measurements(measurements)
         for name, ratio in ratios.items():
@@ -43,7 +49,9 @@ def print_figures(
     verdict = f"verdict on {measurements[0].name}" if is_compared else "verdict"
     print_table(f"dreams of {source.name}", [*columns, (verdict, "left")], rows)
     if not is_compared:
-        typer.echo("for excess flicker, strength and sharpness: --against one made with --no-carry")
+        typer.echo(
+            "for excess flicker, intensity and sharpness: --against one made with --no-carry"
+        )
 
 
 def figures_to_json(measurements: list[Measurement], verdict_by_figure: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ from dreamflow.cli.progress import progress_bar
 from dreamflow.cli.terminal import print_note
 from dreamflow.core.errors import OutputError, SettingsError, UserInterrupt, named
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.options.declaration import Options
+from dreamflow.core.targets import CLASS_LAYER
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
@@ -32,10 +34,13 @@ class RenderFlags:
     Attributes:
         overwrite: Replace an output that exists.
         fresh: Start over where a render was interrupted.
+        repair: Dream damaged pieces of an interrupted render again.
         watch: A picture file that holds the latest frame.
         plate: The file of the residual plate.
         gains: A TOML file with constants of the controller.
         trace: A JSONL file for what the controller measured and did in each frame.
+        progress_kind: How progress is shown; see `ProgressOptions.kind`.
+        inputs: Files besides the sources that the command reads, such as a preset.
     """
 
     overwrite: bool = False
@@ -44,6 +49,9 @@ class RenderFlags:
     plate: Path | None = None
     gains: Path | None = None
     trace: Path | None = None
+    progress_kind: str = "none"
+    repair: bool = False
+    inputs: Sequence[Path] = ()
 
 
 @contextmanager
@@ -74,7 +82,8 @@ def track_render(
     from dreamflow.dream.progress import FrameProgress
     from dreamflow.jobs.controls import RenderControls
 
-    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total) as progress:
+    title = f"dreaming {out.name}"
+    with stop_on_ctrl_c(), progress_bar(title, total, kind=flags.progress_kind) as progress:
         frame_progress = FrameProgress(progress, *(steps or (1, 1)))
         yield RenderControls(
             frame_progress.finish_frames,
@@ -82,6 +91,7 @@ def track_render(
             watch_path=flags.watch,
             overwrite=flags.overwrite,
             fresh=flags.fresh,
+            repair=flags.repair,
             plate_path=flags.plate,
             resume_command=read_command_line(),
             on_step=frame_progress.step if steps else None,
@@ -92,9 +102,29 @@ def track_render(
 
 def read_command_line() -> list[str]:
     """Return the words of this command line; given again, they resume the render."""
-    # --fresh would start over. A word that the system's encoding cannot hold is kept as "?".
-    words = [word for word in sys.argv[1:] if word != "--fresh"]
+    # --fresh would start over, and --repair was for then. A word that the system's encoding cannot
+    # hold is kept as "?".
+    words = [word for word in sys.argv[1:] if word not in ("--fresh", "--repair")]
     return ["dreamflow", *(word.encode(errors="replace").decode() for word in words)]
+
+
+INPUT_SETTINGS = ("weights", "matte", "cuts", "guided_by", "flow_dir")
+"""Settings that may name a file or folder that a command reads."""
+
+
+def list_input_paths(
+    sources: Iterable[Path | None], *groups: Options, preset: str | None = None
+) -> list[Path]:
+    """Return the files and folders that a command reads, and must not write to.
+
+    Args:
+        sources: What it reads whatever its settings are; None is left out.
+        *groups: Its settings.
+        preset: The preset; one that is known by name is no file of the user's.
+    """
+    values = [getattr(group, name, None) for group in groups for name in INPUT_SETTINGS]
+    named_paths = [Path(value) for value in (*values, preset) if value]
+    return [*filter(None, sources), *(path for path in named_paths if path.exists())]
 
 
 def check_render_files(out: Path, flags: RenderFlags, sources: Sequence[Path]) -> None:
@@ -112,11 +142,17 @@ def check_render_files(out: Path, flags: RenderFlags, sources: Sequence[Path]) -
     from dreamflow.jobs.output import check_output_and_plate
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
     from dreamflow.jobs.storage.publish import count_published_frames
+    from dreamflow.jobs.watch import LatestFrameWriter
+    from dreamflow.media.embedded_settings import sidecar_path
 
+    sources = [*sources, *flags.inputs]
     check_output_and_plate(out, flags.overwrite, flags.fresh, sources, flags.plate)
     begun = is_job_folder(job_folder_path(out)) or count_published_frames(out) > 0
-    outputs = [path for path in (out, flags.plate, flags.watch) if path]
-    check_gains_and_trace(flags, sources, outputs, resumes=begun and not flags.fresh)
+    outputs = [path for path in (out, sidecar_path(out), flags.plate) if path]
+    also_watched = [*outputs, flags.watch] if flags.watch else outputs
+    check_gains_and_trace(flags, sources, also_watched, resumes=begun and not flags.fresh)
+    if flags.watch:
+        LatestFrameWriter(flags.watch, [*outputs, *sources])
 
 
 def check_gains_and_trace(
@@ -138,7 +174,8 @@ def check_gains_and_trace(
         check_gains_file(flags.gains)
     if flags.trace is None:
         return
-    from dreamflow.media.write.output_path import check_output
+    from dreamflow.media.write.output_path import check_output, find_same_file
+    from dreamflow.temporal.trace import is_trace_file
 
     trace = f"{named('trace')} {flags.trace}"
     if flags.trace.suffix.lower() != TRACE_SUFFIX:
@@ -148,7 +185,7 @@ def check_gains_and_trace(
             value=flags.trace,
             allowed=TRACE_SUFFIX,
         )
-    if any(flags.trace.absolute() == path.absolute() for path in outputs):
+    if find_same_file(flags.trace, outputs) is not None:
         raise OutputError(
             f"{trace}: this is another file of the render; give the trace a name of its own",
             setting="trace",
@@ -156,7 +193,8 @@ def check_gains_and_trace(
         )
     inputs = [*sources, *([flags.gains] if flags.gains else [])]
     try:
-        check_output(flags.trace, flags.overwrite or resumes, inputs)
+        is_own = flags.trace.exists() and is_trace_file(flags.trace)
+        check_output(flags.trace, flags.overwrite or (resumes and is_own), inputs)
     except OutputError as error:
         raise error.located(named("trace"), " ") from None
 
@@ -175,12 +213,15 @@ def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Raise SettingsError for an unknown network or layer, before weights are loaded."""
     from dreamflow.networks.classes import check_network_has_target
     from dreamflow.networks.loading import network_layers
+    from dreamflow.pipelines.settings.presets import find_presets
 
     known = network_layers(dream.network, machine.weights)
     for target, keyframe in dream.layers.first_keyframe_by_target.items():
         try:
             check_network_has_target(dream.network, known, target)
         except SettingsError as error:
+            if target.layer != CLASS_LAYER and (presets := find_presets(target.layer)):
+                error.add_note(f"looks of that kind: {named('preset')} {' or '.join(presets)}")
             if dream.layers.is_constant:
                 raise
             raise error.located(f"{named('layer')}, {keyframe}") from None
@@ -202,7 +243,7 @@ def apply_machine_options(options: MachineOptions) -> Machine:
 
 def format_duration_and_size(frames: int, output_spec: OutputSpec) -> str:
     """Return how long and how large a film of some frames is: `4.00 s of 640x360`."""
-    seconds = frames / float(output_spec.rate)
+    seconds = float(output_spec.duration_of(frames))
     return f"{seconds:.2f} s of {output_spec.width}x{output_spec.height}"
 
 

@@ -1,35 +1,38 @@
-"""Progress bars; where stderr is no terminal, a line a minute instead."""
+"""Progress on stderr: a bar, lines, JSON, or nothing, as `--progress` says."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from dreamflow.cli.terminal import stderr_console
+from dreamflow.cli.escaping import escape_line
+from dreamflow.cli.progress_lines import ProgressLines, progress_lines
+from dreamflow.cli.terminal import print_note, stderr_console
 
-LOG_INTERVAL_S = 60.0
-"""Seconds between two lines of progress where stderr is no terminal."""
 SPEED_WINDOW_S = 60.0
 """Seconds of work that a progress bar's speed is averaged over."""
 
 
 @contextmanager
-def progress_bar(title: str, total: int, unit: str = "frame") -> Generator[Callable[..., None]]:
+def progress_bar(
+    title: str, total: int, unit: str = "frame", *, kind: str
+) -> Generator[Callable[..., None]]:
     """Show how much is done, the speed and the time left.
 
     Args:
         title: What is done, such as `dreaming dream.mp4`.
         total: How many units there are.
         unit: What is counted, in the singular.
+        kind: How it is shown; see `ProgressOptions.kind`.
 
     Yields:
         A function to call with the number of units done, fractions included, and optionally a new
         total.
     """
-    if not stderr_console().is_terminal:
-        yield make_progress_logger(title, total, unit)
+    if kind != "bar":
+        with _report(kind, title, total, unit) as update:
+            yield update
         return
     from rich import progress as bars
 
@@ -62,40 +65,20 @@ def progress_bar(title: str, total: int, unit: str = "frame") -> Generator[Calla
         yield show
 
 
-def make_progress_logger(title: str, total: int, unit: str) -> Callable[..., None]:
-    """Return a function that prints a line of progress a minute, from the first minute on.
-
-    It takes the number of units done and optionally a new total.
-    """
-    first_call: tuple[float, float] | None = None
-    last_line_s = time.monotonic()
-
-    def log_progress(done: float, new_total: int | None = None) -> None:
-        nonlocal first_call, last_line_s
-        now, whole = time.monotonic(), new_total or total
-        first_call = first_call or (now, done)
-        started_s, done_before = first_call
-        if now - last_line_s < LOG_INTERVAL_S or done == done_before:
-            return
-        last_line_s = now
-        each_s = (now - started_s) / (done - done_before)
-        hours, seconds = divmod(round(each_s * (whole - done)), 3600)
-        left = f"{hours}:{seconds // 60:02d}:{seconds % 60:02d}"
-        line = f"{title}: {int(done)}/{whole} {unit}s, {each_s:.2f} s each, {left} left"
-        stderr_console().print(line, markup=False, emoji=False)
-
-    return log_progress
-
-
 @contextmanager
-def download_bar(title: str) -> Generator[Callable[[int, int | None], None]]:
-    """Show bytes received, speed and time left; nothing where stderr is no terminal.
+def download_bar(title: str, *, kind: str) -> Generator[Callable[[int, int | None], None]]:
+    """Show how much of a file is received, the speed and the time left.
+
+    Args:
+        title: What is downloaded.
+        kind: How it is shown; see `ProgressOptions.kind`.
 
     Yields:
         A function to call with the bytes received, and the bytes of the whole where known.
     """
-    if not stderr_console().is_terminal:
-        yield lambda done, total: None
+    if kind != "bar":
+        with _report(kind, f"downloading {title}", None, "MB") as update:
+            yield lambda done, total: update(done / 1e6, total and total / 1e6)
         return
     from rich import progress as bars
 
@@ -111,22 +94,19 @@ def download_bar(title: str) -> Generator[Callable[[int, int | None], None]]:
 
 
 @contextmanager
-def training_bar(title: str) -> Generator[Callable[[float, str], None]]:
+def training_bar(title: str, *, kind: str) -> Generator[Callable[[float, str], None]]:
     """Show the share of the training that is done, and a line of state.
+
+    Args:
+        title: What is trained.
+        kind: How it is shown; see `ProgressOptions.kind`.
 
     Yields:
         A function to call with the share done, 0 to 1, and the state in words.
     """
-    if not stderr_console().is_terminal:
-        last_line_s = -LOG_INTERVAL_S
-
-        def log_state(done: float, state: str) -> None:
-            nonlocal last_line_s
-            if time.monotonic() - last_line_s >= LOG_INTERVAL_S:
-                last_line_s = time.monotonic()
-                stderr_console().print(f"{done:.1%} {state}", markup=False, emoji=False)
-
-        yield log_state
+    if kind != "bar":
+        with _report(kind, title, 100, "percent") as update:
+            yield lambda done, state: update(100 * done, None, state)
         return
     from rich import progress as bars
 
@@ -141,6 +121,18 @@ def training_bar(title: str) -> Generator[Callable[[float, str], None]]:
         yield lambda done, state: bar.update(task, completed=done, state=state)
 
 
+@contextmanager
+def _report(
+    kind: str, title: str, total: float | None, unit: str
+) -> Generator[Callable[..., None]]:
+    """Yield a function that prints lines of progress as `ProgressLines.update` does, or nothing."""
+    if kind == "none":
+        yield lambda *done: None
+        return
+    with progress_lines(ProgressLines(title, total, unit, print_note, kind == "json")) as lines:
+        yield lines.update
+
+
 def make_bar(*columns: Any) -> Any:
     """Return a rich progress bar on stderr: the title, then these columns."""
     from rich import progress as bars
@@ -152,7 +144,7 @@ def make_bar(*columns: Any) -> Any:
 
 
 def escape_title(title: str) -> str:
-    """Return a title in which rich sees no markup."""
+    """Return a title in which rich sees no markup, and the terminal no controls."""
     from rich.markup import escape
 
-    return escape(title)
+    return escape(escape_line(title))

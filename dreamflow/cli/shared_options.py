@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli.help import MACHINE_PANEL
-from dreamflow.cli.inherited import apply_like, apply_preset
+from dreamflow.cli.inherited import apply_like, apply_like_all, apply_preset
 
 FRAMES_PANEL = "Which frames"
 OUTPUT_PANEL = "Output"
@@ -53,10 +53,21 @@ LikeOption = Annotated[
     Path | None,
     typer.Option(
         "--like",
-        help="Take all settings from a dream made before.",
+        help="Take the look of a dream made before: what is dreamed, and how it moves.",
         metavar="FILE",
         is_eager=True,
         callback=apply_like,
+        rich_help_panel="Dream",
+    ),
+]
+LikeAllOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--like-all",
+        help="Take all settings of a dream made before, its size, times and matte too.",
+        metavar="FILE",
+        is_eager=True,
+        callback=apply_like_all,
         rich_help_panel="Dream",
     ),
 ]
@@ -71,6 +82,14 @@ FreshOption = Annotated[
     typer.Option(
         "--fresh",
         help="Start over where a render was interrupted, instead of resuming it.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+RepairOption = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Where an interrupted render is damaged, dream those pieces again.",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from dreamflow.cli.escaping import escape_line
+
 Column = tuple[str, Literal["left", "right"]]
 """A heading, and the side that its cells are aligned to."""
 PIPED_TABLE_WIDTH = 200
@@ -18,16 +20,17 @@ def print_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[s
     from rich.table import Table
 
     table = Table(
-        title=escape(title),
+        title=escape(escape_line(title)),
         title_justify="left",
         box=None,
         pad_edge=False,
         header_style="bold",
     )
     for number, (heading, side) in enumerate(columns, start=1):
+        heading = escape(escape_line(heading))
         table.add_column(heading, justify=side, no_wrap=number < len(columns), overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(escape_line(cell)) for cell in row))
     # Without emoji=False, `:100:` in the name of a channel would become one.
     out = Console(highlight=False, emoji=False)
     if not out.is_terminal:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+import traceback
 import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from dreamflow.cli.escaping import UnescapedStderr, escape_line, escape_text
+from dreamflow.cli.fault_report import write_fault_report
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, word_settings
+from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.options.declaration import flag_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+SYSTEM_ERRNOS = frozenset(
+    [
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EIO, errno.ELOOP),
+        *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+    ]
+)
+"""What the system refuses a file or folder for, which its user can mend."""
 _python_showwarning = warnings.showwarning
 
 
@@ -21,14 +36,15 @@ def stderr_console() -> Console:
     """Return the console on stderr, which the progress bar and all messages share."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    stderr: Any = UnescapedStderr()
+    return Console(file=stderr, highlight=False, soft_wrap=True)
 
 
 def print_labelled(label: str, style: str, message: str) -> None:
     """Print `label: message` on one line of stderr, the label in a style of rich's."""
     from rich.text import Text
 
-    stderr_console().print(Text.assemble((f"{label}: ", style), message))
+    stderr_console().print(Text.assemble((f"{label}: ", style), escape_line(message)))
 
 
 def print_error(message: str) -> None:
@@ -45,7 +61,17 @@ def print_note(message: str) -> None:
     """Print a line on stderr that says how the work goes."""
     from rich.text import Text
 
-    stderr_console().print(Text(message))
+    stderr_console().print(Text(escape_line(message)))
+
+
+def print_line(message: str) -> None:
+    """Print a line of a result on stdout."""
+    typer.echo(escape_line(message))
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Print an error with its traceback on stderr; stands in for `sys.excepthook`."""
+    print(escape_text("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
 
 
 def word_flags(message: str) -> str:
@@ -76,9 +102,20 @@ def format_error(error: BaseException, fallback: str = "") -> str:
 
 
 def format_internal_error(error: BaseException) -> str:
-    """Return an error that DreamFlow did not foresee on one line, and how to see its traceback."""
+    """Return an error that DreamFlow did not foresee on one line, and write a report of it.
+
+    A full memory, and a file or folder that the system refuses, are none of DreamFlow's faults.
+    """
+    if is_out_of_memory(error):
+        return word_flags(explain_out_of_memory(error))
+    if isinstance(error, OSError) and error.filename and error.errno in SYSTEM_ERRNOS:
+        return "; ".join(
+            [f"{os.fsdecode(error.filename)}: {error.strerror}", *get_worded_notes(error)]
+        )
     kind, first = type(error).__name__, (str(error).splitlines() or [""])[0]
     line = f"a fault in DreamFlow: {kind}: {first} (run again with --debug for the whole)"
+    if report := write_fault_report(error, sys.argv[1:]):
+        line += f"; please report it with {report}"
     return "; ".join([line, *get_worded_notes(error)])
 
 

@@ -58,10 +58,13 @@ def ascend(
         tile_shift = (down / TILE_SHIFT_POSITIONS, across / TILE_SHIFT_POSITIONS)
         shifted = torch.roll(image, shift, dims)
         if shaping.random_affine is None:
-            gradient = objective.gradient(shifted, tile_shift)
+            gradient = objective.gradient(shifted, tile_shift, step / FULL_SCALE_LEVELS)
         else:
             affine = shaping.random_affine.sample((*key, iteration, AFFINE_RANDOM_KEY))
-            gradient = affine.inverse(objective.gradient(affine.apply(shifted), tile_shift))
+            turned = affine.apply(shifted)
+            gradient = affine.inverse(
+                objective.gradient(turned, tile_shift, step / FULL_SCALE_LEVELS)
+            )
         gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims)
         if shaping.changes_gradient or shaping.random_affine is not None:
             gradient = shaping.shape_gradient(gradient, image - source, step / FULL_SCALE_LEVELS)

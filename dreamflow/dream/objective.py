@@ -12,11 +12,14 @@ from torch import Tensor
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_area
-from dreamflow.core.targets import Blend, Target, parse_blend
+from dreamflow.core.targets import CLASS_LAYER, Blend, Target, parse_blend
 from dreamflow.dream.objective_term import ObjectiveTerm, vjp
 from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
 from dreamflow.networks.network import Network
+
+MIN_GRADIENT_NORM = 1e-12
+"""Floor of the norm of a gradient that is divided by: below it nothing responds."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Objective:
     """The weighted mean squares of some activations of a network.
 
     Google's 2015 notebook maximises the L2 norm of a layer; taken as a mean, its value does not
-    depend on the size of the picture. Negative weights minimise. See `ObjectiveTerm` for channels,
-    classes and references.
+    depend on the size of the picture. Negative weights minimise, down to a response of 0 (see
+    `gradient`). See `ObjectiveTerm` for channels, classes and references.
 
     Attributes:
         network: The network, on the device where images are.
@@ -70,6 +73,11 @@ class Objective:
     def layers(self) -> tuple[str, ...]:
         """The layers of all terms, each once."""
         return tuple(dict.fromkeys(term.layer for term in self.terms.values()))
+
+    @property
+    def stride(self) -> int:
+        """Image pixels per position of the coarsest layer; 0 where there is one for all."""
+        return max(self.network.layer(name).stride for name in self.layers)
 
     @property
     def min_side_px(self) -> int:
@@ -119,27 +127,55 @@ class Objective:
         coarsest = min((image_size(part) for part in maps), key=lambda size: size[0] * size[1])
         return torch.stack([resize_area(part, coarsest) for part in maps]).sum(0)
 
-    def gradient(self, image: Tensor, tile_shift: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+    def gradient(
+        self,
+        image: Tensor,
+        tile_shift: tuple[float, float] = (0.0, 0.0),
+        step: float | None = None,
+    ) -> Tensor:
         """Return the direction of ascent for an image, of mean absolute value 1.
 
         The gradient of each term is scaled to mean absolute value 1 before it is weighted, because
         the scales of layers differ by orders of magnitude; so is the sum. It is zero where nothing
         responds.
 
+        A response that is minimised ends at 0, and its gradient with it: at full size, what is left
+        of that gradient is noise in a few places. With a `step` the part of a negative weight is no
+        larger than the step that brings the response to 0 if it is linear (Polyak 1963),
+        E / |g|^2 * g for E = sum(a^2) / 2; the mean absolute value is then below 1.
+
         Args:
             image: (1, 3, H, W) float32 RGB in [0, 1].
             tile_shift: Shift of the tiles' borders (down, across), from -1 to 1, where the image is
                 taken in tiles; see `Tiling.tiles`.
+            step: Mean absolute change that the direction is multiplied by, of full scale; None
+                leaves negative weights unbounded.
 
         Returns:
             (1, 3, H, W) float32.
         """
-        parts = [normalise_gradient(part) for part in self._term_gradients(image, tile_shift)]
+        energies = [torch.zeros((), device=image.device) for _ in self.terms]
+        gradients = self._term_gradients(image, tile_shift, energies)
+        parts = [normalise_gradient(gradient) for gradient in gradients]
         weights = list(self.blend.weights.values())
-        if len(parts) == 1:
+        if len(parts) == 1 and (weights[0] > 0 or step is None):
             return parts[0] if weights[0] > 0 else -parts[0]
         weighted = [w * part for w, part in zip(weights, parts, strict=True)]
-        return normalise_gradient(torch.stack(weighted).sum(0))
+        total = torch.stack(weighted).sum(0)
+        if step is None or min(weights) > 0:
+            return normalise_gradient(total)
+        scale = 1 / total.abs().mean().clamp_min(torch.finfo(total.dtype).tiny)
+        for number, term in enumerate(self.terms.values()):
+            if weights[number] < 0 and self._ends_at_zero(term):
+                planned = weighted[number] * (scale * step)
+                limit = energies[number] / gradients[number].norm().clamp_min(MIN_GRADIENT_NORM)
+                share = limit / planned.norm().clamp_min(MIN_GRADIENT_NORM)
+                weighted[number] = weighted[number] * share.clamp_max(1.0)
+        return scale * torch.stack(weighted).sum(0)
+
+    def _ends_at_zero(self, term: ObjectiveTerm) -> bool:
+        """Return whether a term is a mean square; values of classes and products have no end."""
+        return term.layer != CLASS_LAYER and (self.reference is None or self.guidance == 0)
 
     def warn_if_unchanged(self, image: Tensor, dreamed: Tensor) -> bool:
         """Warn if a dream equals the image that it started from, and return whether it does.
@@ -176,23 +212,34 @@ class Objective:
         max_bytes = self.network.machine.memory_limit
         return choose_tiling(self.network, self.layers, height, width, max_bytes)
 
-    def _term_gradients(self, image: Tensor, tile_shift: tuple[float, float]) -> list[Tensor]:
-        """Return the gradient of each term's sum over positions, (1, 3, H, W) each."""
+    def _term_gradients(
+        self, image: Tensor, tile_shift: tuple[float, float], energies: list[Tensor]
+    ) -> list[Tensor]:
+        """Return the gradient of each term's sum over positions, (1, 3, H, W) each.
+
+        Args:
+            image: (1, 3, H, W) float32 RGB in [0, 1].
+            tile_shift: Shift of the tiles' borders.
+            energies: A () tensor for each term, to which half the sum of its squares is added.
+        """
         terms, tiling = list(self.terms.values()), self._choose_tiling(image)
+
+        def cotangent_of(term: ObjectiveTerm, activation: Tensor) -> Tensor:
+            cotangent = term.cotangent(activation, self.reference, self.guidance)
+            energies[terms.index(term)] += cotangent.square().sum() / 2
+            return cotangent
+
         if tiling is not None:
-            return tiled_gradients(self.network, terms, image, tiling, tile_shift, self._cotangent)
+            return tiled_gradients(self.network, terms, image, tiling, tile_shift, cotangent_of)
         image = image.detach().requires_grad_(True)
         activations = self.network.activations(image, self.layers)
         rescale = self.network.dtype == torch.float16
         gradients: list[Tensor] = []
         for number, term in enumerate(terms, start=1):
             activation, is_last = activations[term.layer], number == len(terms)
-            cotangent = self._cotangent(term, activation)
+            cotangent = cotangent_of(term, activation)
             gradients.append(vjp(activation, cotangent, image, not is_last, rescale))
         return gradients
-
-    def _cotangent(self, term: ObjectiveTerm, activation: Tensor) -> Tensor:
-        return term.cotangent(activation, self.reference, self.guidance)
 
     def _measure_term(self, term: ObjectiveTerm, activation: Tensor) -> Tensor:
         return term.measure(activation, self.reference, self.guidance)

@@ -45,6 +45,7 @@ class DreamOptions(Options):
         None,
         "Picture or clip whose features are dreamed into yours; a clip frame by frame.",
         metavar="FILE",
+        is_path=True,
     )
     guidance: FloatOrSchedule = option(
         1.0,
@@ -94,6 +95,7 @@ class DreamOptions(Options):
         None,
         "Steps in each octave, coarse to fine, instead of --iterations: 20,10,5,2.",
         metavar="N,N,...",
+        is_list=True,
         panel=SHAPING_PANEL,
     )
     octave_tilt: FloatOrSchedule = option(
@@ -105,9 +107,10 @@ class DreamOptions(Options):
         panel=SHAPING_PANEL,
     )
     gradient: str = option(
-        "plain",
-        "plain; smooth: blurred, for soft forms; laplacian: fine and coarse detail alike.",
-        choices=("plain", "smooth", "laplacian"),
+        "auto",
+        "plain; smooth: blurred, for soft forms; laplacian: fine and coarse detail alike; auto: "
+        "smooth by 1 pixel on deep layers, plain on shallow ones.",
+        choices=("auto", "plain", "smooth", "laplacian"),
         panel=SHAPING_PANEL,
     )
     smoothing: FloatOrSchedule = option(

@@ -26,6 +26,7 @@ class RenderControls:
         watch_path: A picture file that is kept up to date with the latest frame.
         overwrite: Whether an output that exists may be replaced.
         fresh: Whether an interrupted render of the same output is started over.
+        repair: Whether pieces of an interrupted render that are damaged are dreamed again.
         plate_path: A second output, of what the dream changed (`media.write.residual_plate`).
         resume_command: The words of the command that resumes the job, for `jobs show`.
         on_step: Called after each step of gradient ascent.
@@ -42,6 +43,7 @@ class RenderControls:
     watch_path: Path | None = None
     overwrite: bool = False
     fresh: bool = False
+    repair: bool = False
     plate_path: Path | None = None
     resume_command: Sequence[str] = ()
     on_step: StepCallback | None = None

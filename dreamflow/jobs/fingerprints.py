@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.errors import MediaError, named
-from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.core.regular_file import open_regular_file
+from dreamflow.media.read.picture_files import list_source_files
 from dreamflow.pipelines.inputs import (
     CUTS_INPUT,
     FIXED_MATTE_INPUT,
     FLOW_INPUT,
+    FORWARD_FRAMES_INPUT,
     GAINS_INPUT,
     MATTE_INPUT,
     REFERENCE_INPUT,
@@ -29,6 +31,8 @@ HASHED_END_PARTS = 2
 """Parts hashed of each of several files: its start and its end."""
 HASHED_PART_BYTES = 64 * 2**10
 
+UNLIMITED_FILES = 2**53
+"""More files than there are: all of an input's files count."""
 INPUTS_KEY = "inputs"
 """Key of a record: a hash of each input's fingerprint, by the input's name."""
 
@@ -78,10 +82,11 @@ def fingerprint_inputs(inputs: InputFiles) -> dict[str, list[FileFingerprint]]:
 
 
 def hash_fingerprints(fingerprints: Mapping[str, list[FileFingerprint]]) -> dict[str, str]:
-    """Return a hash of each fingerprint, by the input's name: 32 hex digits."""
+    """Return a hash of each input's fingerprint, for a record: 32 hex digits, by its name."""
     return {
         name: hashlib.sha256(json.dumps(files).encode()).hexdigest()[:32]
         for name, files in fingerprints.items()
+        if name != FORWARD_FRAMES_INPUT
     }
 
 
@@ -128,7 +133,7 @@ def is_input_unchanged(
     """
     if name == FLOW_INPUT:
         return {tuple(file) for file in before} <= {tuple(file) for file in now}
-    if name == FIXED_MATTE_INPUT:
+    if name in (FIXED_MATTE_INPUT, FORWARD_FRAMES_INPUT):
         return before == now
     same_names = [file[0] for file in before] == [file[0] for file in now]
     compared = max(1, files_read)
@@ -136,22 +141,35 @@ def is_input_unchanged(
 
 
 def check_inputs_intact(
-    initial_fingerprints: Mapping[str, list[FileFingerprint]], inputs: InputFiles
+    initial_fingerprints: Mapping[str, Sequence[FileFingerprint]],
+    inputs: InputFiles,
+    files_read: int = UNLIMITED_FILES,
 ) -> None:
-    """Check that the inputs are still what they were, after one of them gave too few frames.
+    """Check that the inputs are still what they were when they were read.
+
+    Args:
+        initial_fingerprints: Their fingerprints then.
+        inputs: Their files.
+        files_read: How many files of a clip of pictures were read; those behind may change.
 
     Raises:
         MediaError: An input is gone, or has changed.
     """
     for name, files in inputs.items():
+        what, setting = describe_input(name), input_setting(name)
+        before = [list(fingerprint) for fingerprint in initial_fingerprints[name]]
         try:
-            is_same = fingerprint_input(name, files) == initial_fingerprints[name]
+            is_same = is_input_unchanged(name, before, fingerprint_input(name, files), files_read)
         except MediaError as error:
-            raise error.located(f"the {describe_input(name)} is gone") from error
+            gone = error.located(f"the {what} is gone: bring it back, and give the command again")
+            gone.setting = setting
+            raise gone from error
         if not is_same:
             raise MediaError(
-                f"the {describe_input(name)} has changed while it was read: the same command "
-                "says what can be done"
+                f"the {what} has changed since it was read: bring back what it was, and give the "
+                "command again",
+                setting=setting,
+                where=str(files[0]) if files else None,
             )
 
 
@@ -161,7 +179,7 @@ def _fingerprint_file(path: Path, is_single_file: bool) -> FileFingerprint:
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             if size <= max_full_hash_bytes:
                 digest.update(file.read())
             else:

@@ -4,7 +4,9 @@ A job lives in a folder beside its output, `dream.mp4.job`:
 
     job.json      the settings, inputs and machine; at the end, that the output is being published
     state.npz     how many frames are written, and the pipeline's state after them
+    state_*.npz   a few earlier states, from which a damaged piece can be dreamed again
     chunk_*       encoded segments, joined at the end; pending_*.rgb: frames not encoded yet
+    pieces.jsonl  sizes and hashes of the segments
     whole*        the complete output, until it is published; see `jobs.storage.publish`
     lock          held by the process at work
 
@@ -15,12 +17,14 @@ command is given again.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dreamflow.core.documents import path_to_text
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
@@ -28,6 +32,8 @@ from dreamflow.jobs.changes import LEGACY_MACHINE_DEFAULTS, check_job_unchanged
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.fingerprints import (
     INPUTS_KEY,
+    UNLIMITED_FILES,
+    FileFingerprint,
     check_inputs_intact,
     fingerprint_inputs,
     hash_fingerprints,
@@ -35,16 +41,31 @@ from dreamflow.jobs.fingerprints import (
 from dreamflow.jobs.output import (
     check_output_and_plate,
     close_published_job,
+    describe_whole_frames,
     finish_output,
     make_job_metadata,
     open_segment_writer,
 )
-from dreamflow.jobs.runner import PIPELINE_KEY, JobRun, describe_all_done, restore_pipeline
-from dreamflow.jobs.storage.folder import JOB_STATE_FILE, JobFolder, job_folder_path, read_job_file
+from dreamflow.jobs.repair import repair_pieces
+from dreamflow.jobs.runner import (
+    JobRun,
+    describe_all_done,
+    restore_pipeline,
+)
+from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
+from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata, read_job_file
+from dreamflow.jobs.storage.kept_states import list_kept_states, read_kept_state
 from dreamflow.jobs.storage.publish import count_published_frames
 from dreamflow.jobs.storage.resources import warn_if_disk_low
-from dreamflow.jobs.storage.state_file import read_state
+from dreamflow.jobs.storage.state_file import (
+    FRAMES_KEY,
+    JOB_STATE_FILE,
+    PIPELINE_KEY,
+    DamagedStateError,
+    read_state,
+)
 from dreamflow.jobs.watch import LatestFrameWriter
+from dreamflow.media.embedded_settings import sidecar_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import container_format_for
@@ -64,6 +85,8 @@ class JobSpec:
         record: The settings, kept with the output; a job resumes only with the same ones.
         inputs: The files that the frames depend on; a job resumes only with the same ones.
         machine: The machine that the network computes on.
+        rebuild: Makes the pipeline anew, to dream a damaged piece again; None where that cannot be.
+        intermediates: Folders of DreamFlow's that only this job reads: they go when it is done.
     """
 
     pipeline: Pipeline
@@ -73,6 +96,8 @@ class JobSpec:
     record: dict[str, Any]
     inputs: InputFiles
     machine: Machine
+    rebuild: Callable[[], Pipeline] | None = None
+    intermediates: Sequence[Path] = ()
 
 
 def restore_machine_options(out: Path, machine: MachineOptions) -> MachineOptions:
@@ -115,43 +140,48 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
     controls = controls or RenderControls()
     if container_format_for(job.output_path) is None:
         job = replace(job, output_path=job.output_path.resolve())
-    out, sources = job.output_path, job.output_spec.sources
+    out = job.output_path
+    sources = [*job.output_spec.sources, *(path for files in job.inputs.values() for path in files)]
     published_frames = 0 if controls.fresh else count_published_frames(out)
     check_output_and_plate(out, controls.overwrite, controls.fresh, sources, controls.plate_path)
-    watcher = (
-        LatestFrameWriter(controls.watch_path, [out, *sources]) if controls.watch_path else None
+    others = [out, sidecar_path(out), controls.plate_path, controls.trace_path]
+    reserved = [*filter(None, others), *sources]
+    watcher = LatestFrameWriter(controls.watch_path, reserved) if controls.watch_path else None
+    # Of an output that is published, nothing is read any more: its inputs may be gone.
+    published = read_job_file(job_folder_path(out)) if published_frames else None
+    metadata = _describe_job(
+        job, controls, fingerprint_inputs(job.inputs) if published is None else published["inputs"]
     )
-    metadata = _describe_job(job, controls)
     with JobFolder(job_folder_path(out)) as folder:
         begun = None if controls.fresh else read_job_file(folder.path)
         if begun is None:
             folder.start_over(metadata)
             return _run(job, folder, metadata, None, controls, watcher)
-        state = _read_state(folder)
-        files_read = state[PIPELINE_KEY].get("read", 0) if state else 0
+        state = None if published_frames else _read_state(job, folder, begun, controls)
+        files_read = state[PIPELINE_KEY].get("read", UNLIMITED_FILES) if state else 0
         check_job_unchanged(folder.path, begun, metadata, files_read)
         record = begun["record"] | {INPUTS_KEY: metadata["record"][INPUTS_KEY]}
         if published_frames:
             controls.notify(f"{describe_all_done(published_frames)}: clearing away")
-            close_published_job(folder, out, record)
+            close_published_job(folder, out, record, job.intermediates)
             return RenderResult(published_frames, 0)
         if state is None:
             controls.notify("killed before it was first saved: from the beginning")
         else:
-            restore_pipeline(job.pipeline, state, folder)
-        metadata = begun | {"inputs": metadata["inputs"], "record": record}
+            restore_pipeline(job.pipeline, state, folder.path)
+        metadata = begun | {
+            "inputs": metadata["inputs"],
+            "input_files": metadata["input_files"],
+            "record": record,
+        }
         folder.write_job_file(metadata)
         return _run(job, folder, metadata, state, controls, watcher)
 
 
-def path_to_text(path: Path) -> str:
-    """Return a path as text that can be stored, whatever its encoding."""
-    return str(path).encode(errors="replace").decode()
-
-
-def _describe_job(job: JobSpec, controls: RenderControls) -> dict[str, Any]:
+def _describe_job(
+    job: JobSpec, controls: RenderControls, fingerprints: Mapping[str, list[FileFingerprint]]
+) -> JobMetadata:
     """Return a job's metadata, ready for JSON."""
-    fingerprints = fingerprint_inputs(job.inputs)
     record = job.record | {INPUTS_KEY: hash_fingerprints(fingerprints)}
     return make_job_metadata(
         job.output_path,
@@ -162,6 +192,10 @@ def _describe_job(job: JobSpec, controls: RenderControls) -> dict[str, Any]:
         controls.plate_path,
     ) | {
         "inputs": fingerprints,
+        "input_files": {
+            name: [path_to_text(path.absolute()) for path in files]
+            for name, files in job.inputs.items()
+        },
         "machine": {
             "device": str(job.machine.device).removesuffix(":0"),
             "threads": torch.get_num_threads(),
@@ -172,9 +206,29 @@ def _describe_job(job: JobSpec, controls: RenderControls) -> dict[str, Any]:
     }
 
 
-def _read_state(folder: JobFolder) -> PipelineState | None:
+def _read_state(
+    job: JobSpec, folder: JobFolder, metadata: JobMetadata, controls: RenderControls
+) -> PipelineState | None:
+    """Return the state that a job goes on from; None where it was never saved.
+
+    Of a state that is damaged, the last kept one takes the place, where that is asked for.
+    """
     path = folder.path / JOB_STATE_FILE
-    return read_state(path) if path.exists() else None
+    if not path.exists() and not list_kept_states(folder.path):
+        return None
+    try:
+        return read_state(path, metadata[ID_KEY])
+    except DamagedStateError as error:
+        if not controls.repair:
+            raise DamagedStateError(
+                f"{error.message}; {describe_whole_frames(folder.path, metadata)}",
+                setting=error.setting,
+                where=error.where,
+            ) from error
+        state = read_kept_state(folder.path, metadata[ID_KEY], job.output_spec.frames)
+        frames = 0 if state is None else state[FRAMES_KEY]
+        controls.notify(f"{JOB_STATE_FILE} is damaged: dreaming on from frame {frames}")
+        return state
 
 
 def _run(
@@ -190,20 +244,38 @@ def _run(
     segments = open_segment_writer(
         folder.path, container, spec, job.encode, metadata, controls.stage_times
     )
-    run = JobRun(job.pipeline, segments, folder, controls, watcher)
+    run = JobRun(job.pipeline, segments, folder, metadata, controls, watcher)
     try:
         # The writer is closed before a note is added, which may remove the folder.
         with contextlib.closing(segments):
+            if controls.repair and state is not None:
+                repair_pieces(
+                    folder.path,
+                    metadata[ID_KEY],
+                    segments,
+                    state[FRAMES_KEY],
+                    metadata["chunk"],
+                    job.rebuild,
+                    controls,
+                )
             run.resume(state)
             segments.warn_of_changes()
             remaining_frames = spec.frames - segments.frames
             warn_if_disk_low(folder.path, spec, remaining_frames, is_video=container is not None)
             done_before = job.pipeline.done
             run.run()
-            if segments.frames < spec.frames:
-                check_inputs_intact(metadata["inputs"], job.inputs)
+            # Sound is taken from the source only now, and frames may have been read of another.
+            check_inputs_intact(metadata["inputs"], job.inputs)
             with controls.stage_times.stage("encode"):
-                finish_output(folder, segments, job.output_path, spec, metadata["record"])
+                finish_output(
+                    folder,
+                    segments,
+                    job.output_path,
+                    spec,
+                    metadata,
+                    intermediates=job.intermediates,
+                    overwrite=controls.overwrite,
+                )
     except BaseException as error:
         run.add_resume_note(error)
         raise

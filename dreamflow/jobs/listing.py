@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.core.documents import path_from_text
+from dreamflow.core.errors import (
+    DreamFlowError,
+    DreamFlowWarning,
+    MediaError,
+    OutputError,
+    named,
+)
+from dreamflow.jobs.fingerprints import UNLIMITED_FILES, check_inputs_intact
 from dreamflow.jobs.output import (
-    JobMetadata,
     check_output_and_plate,
     close_published_job,
+    count_whole_frames,
     finish_output,
-    open_segment_writer,
+    open_job_segments,
 )
 from dreamflow.jobs.storage.folder import (
-    JOB_FOLDER_SUFFIX,
-    JOB_STATE_FILE,
     JobFolder,
     is_job_folder,
     is_job_locked,
-    read_job_file,
     remove_job_leftovers,
 )
+from dreamflow.jobs.storage.job_file import (
+    ID_KEY,
+    JOB_FOLDER_SUFFIX,
+    JobMetadata,
+    job_output_path,
+    read_job_file,
+)
 from dreamflow.jobs.storage.publish import count_published_frames
-from dreamflow.media.options import EncodeOptions
+from dreamflow.jobs.storage.state_file import (
+    JOB_STATE_FILE,
+    PIPELINE_KEY,
+    DamagedStateError,
+    read_state,
+)
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.write.containers import container_format_for
 from dreamflow.media.write.output_path import check_output
-from dreamflow.media.write.segments import SegmentWriter
+from dreamflow.media.write.piece_ledger import DamagedPiecesError
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,7 @@ class JobInfo:
     @property
     def output_path(self) -> Path:
         """The job's output."""
-        return self.folder.with_name(self.job_metadata["out"])
+        return job_output_path(self.folder, self.job_metadata)
 
     @property
     def output_spec(self) -> OutputSpec:
@@ -85,7 +102,8 @@ def inspect_job(folder: Path) -> JobInfo:
     if metadata is None:
         raise OutputError(f"{folder} is no job of DreamFlow's: `dreamflow jobs list` shows them")
     expected_frames = OutputSpec.from_dict(metadata["outline"]).frames
-    segments = _open_job_segments(folder, metadata)
+    segments = open_job_segments(folder, metadata)
+    segments.close()
     return JobInfo(folder, metadata, segments.count(), expected_frames, is_job_locked(folder))
 
 
@@ -96,33 +114,37 @@ def list_jobs_in(folder: Path) -> list[JobInfo]:
         try:
             if path.is_dir() and read_job_file(path) is not None:
                 jobs.append(inspect_job(path))
-        except OutputError as error:
-            warnings.warn(
-                f"{error.message}; `dreamflow jobs remove` removes it", DreamFlowWarning, 2
-            )
+        except (DreamFlowError, OSError) as error:
+            message = error.message if isinstance(error, DreamFlowError) else f"{path}: {error}"
+            warnings.warn(f"{message}; `dreamflow jobs remove` removes it", DreamFlowWarning, 2)
     return jobs
 
 
 def finish_job(
-    folder: Path, output_path: Path | None = None, overwrite: bool = False
+    folder: Path, output_path: Path | None = None, overwrite: bool = False, silent: bool = False
 ) -> tuple[Path, int]:
     """Make an output of the frames that a job has.
+
+    Where a piece is damaged, the output ends before it, and the job stays.
 
     Args:
         folder: The job's folder.
         output_path: Another output than the job's own, of the same suffix: then the job stays, and
             can be resumed. None makes the job's output and its plate, and ends the job.
         overwrite: Whether an output that exists may be replaced.
+        silent: Whether the source is left out: the output has no sound, and it does not matter
+            whether the source is there and unchanged.
 
     Returns:
         The output, and the number of its frames.
 
     Raises:
-        OutputError: The folder is not a job's, has no frame yet, or is being worked on; or the
-            output cannot be written.
+        OutputError: The folder is not a job's, has no whole frame yet, or is being worked on; or
+            the output cannot be written.
+        MediaError: An input of the job is gone or has changed.
     """
     job = inspect_job(folder)
-    out, spec, record = output_path or job.output_path, job.output_spec, job.job_metadata["record"]
+    out, spec = output_path or job.output_path, job.output_spec
     if out.suffix.lower() != job.output_path.suffix.lower():
         raise OutputError(
             f"{out}: the frames are encoded for {job.output_path.suffix or 'a folder of PNGs'}; "
@@ -132,23 +154,66 @@ def finish_job(
     if not job.frames and not published_frames:
         raise OutputError(f"{folder} has no frame yet")
     metadata = job.job_metadata
+    reserved = [*spec.sources, *list_input_files(metadata)]
     if output_path is None:
-        plate = metadata.get("plate")
-        check_output_and_plate(out, overwrite, False, spec.sources, Path(plate) if plate else None)
+        plate = metadata["plate"]
+        check_output_and_plate(
+            out, overwrite, False, reserved, path_from_text(plate) if plate else None
+        )
     else:
-        check_output(out, overwrite, spec.sources)
+        check_output(out, overwrite, reserved)
         metadata = metadata | {"plate": None}
     with JobFolder(folder) as held:
         if published_frames:
-            close_published_job(held, out, record)
+            close_published_job(held, out, job.job_metadata["record"])
             return out, published_frames
-        segments = _open_job_segments(folder, metadata)
+        frames, damages = count_whole_frames(folder, metadata)
+        if not frames:
+            raise DamagedPiecesError(folder, damages, job.frames)
+        if damages:
+            warnings.warn(
+                f"{folder} is damaged from frame {frames} on: the output ends there, and the job "
+                f"stays; the command that began it dreams the rest again with {named('repair')}",
+                DreamFlowWarning,
+                2,
+            )
+        if silent:
+            spec = replace(spec, sound=None)
+        else:
+            _check_job_inputs(folder, metadata)
+        ends_job = output_path is None and not damages
+        segments = open_job_segments(folder, metadata)
         try:
-            segments.resume(job.frames)
-            finish_output(held, segments, out, spec, record, ends_job=output_path is None)
+            segments.resume(frames, keep_rest=True)
+            finish_output(held, segments, out, spec, metadata, ends_job, overwrite=overwrite)
         finally:
             segments.close()
-    return out, job.frames
+    return out, frames
+
+
+def list_input_files(metadata: JobMetadata) -> list[Path]:
+    """Return the files that a job reads; none of a job that a program began."""
+    files = (metadata.get("input_files") or {}).values()
+    return [path_from_text(text) for paths in files for text in paths]
+
+
+def _check_job_inputs(folder: Path, metadata: JobMetadata) -> None:
+    """Check that the inputs of a job are what they were. Raises MediaError."""
+    if not metadata.get("inputs"):
+        return
+    files_read = UNLIMITED_FILES
+    with contextlib.suppress(DamagedStateError):
+        state = read_state(folder / JOB_STATE_FILE, metadata[ID_KEY])
+        files_read = state[PIPELINE_KEY].get("read", files_read)
+    files = {
+        name: [path_from_text(text) for text in paths]
+        for name, paths in metadata["input_files"].items()
+    }
+    try:
+        check_inputs_intact(metadata["inputs"], files, files_read)
+    except MediaError as error:
+        error.add_note(f"with {named('silent')} the output is made without the source's sound")
+        raise
 
 
 def remove_job(folder: Path) -> None:
@@ -163,10 +228,3 @@ def remove_job(folder: Path) -> None:
         inspect_job(folder)
     with JobFolder(folder) as held:
         held.remove()
-
-
-def _open_job_segments(folder: Path, metadata: JobMetadata) -> SegmentWriter:
-    container = container_format_for(Path(metadata["out"]))
-    spec = OutputSpec.from_dict(metadata["outline"])
-    encode = EncodeOptions(**metadata["encode"])
-    return open_segment_writer(folder, container, spec, encode, metadata)

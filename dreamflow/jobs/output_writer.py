@@ -38,10 +38,11 @@ class OutputWriter:
         spec: OutputSpec,
         encode: EncodeOptions,
         record: dict[str, Any],
+        overwrite: bool = False,
     ) -> None:
         self.path = path
         self.folder = JobFolder(job_folder_path(path))
-        self._spec, self._record = spec, record
+        self._spec, self._record, self._overwrite = spec, record, overwrite
         self._metadata = make_job_metadata(path, spec, encode, record)
         self._segments = open_segment_writer(
             self.folder.path, container, spec, encode, self._metadata
@@ -90,7 +91,14 @@ class OutputWriter:
         """Make the output, or keep the frames where the block failed."""
         try:
             if kind is None:
-                finish_output(self.folder, self._segments, self.path, self._spec, self._record)
+                finish_output(
+                    self.folder,
+                    self._segments,
+                    self.path,
+                    self._spec,
+                    self._metadata,
+                    overwrite=self._overwrite,
+                )
             elif not self.frames:
                 self.folder.remove()
             else:
@@ -143,6 +151,7 @@ def open_writer(
         output_spec,
         encode or EncodeOptions(),
         record or {},
+        overwrite,
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.storage.folder import job_folder_path, read_job_file
+from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.jobs.storage.job_file import read_job_file
 from dreamflow.media.embedded_settings import REQUESTED_SETTINGS_KEY
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (

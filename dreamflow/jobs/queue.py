@@ -8,22 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, coerce, warn_ineffective_settings
 from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.media.read.cut_list import CUTS_KEYWORDS
-from dreamflow.media.read.picture_folder import is_glob
+from dreamflow.media.read.picture_files import is_file_pattern
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
-from dreamflow.pipelines.settings.presets import load_preset, read_toml, validate_settings
+from dreamflow.pipelines.settings.paths import given_paths
+from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 from dreamflow.temporal.options import CarryOptions
 
 NON_SETTING_KEYS = ("source", "out", "preset", "command")
 """Keys of a [[render]] that are no settings."""
-PATH_SETTINGS = ("flow_dir", "matte", "guided_by")
-"""Settings that name a file or folder, which is looked for from the queue's folder."""
 VIDEO_COMMAND, SWEEP_COMMAND, ZOOM_COMMAND, FRAME_COMMAND = "video", "sweep", "zoom", "frame"
 VIDEO_OPTION_GROUPS: dict[str, type[Options]] = {
     "dream": DreamOptions,
@@ -256,7 +255,7 @@ def queue_clips(
     suffix = f".{suffix.lstrip('.')}" if suffix else ""
     renders: dict[Path, QueuedVideo] = {}
     for clip in clips:
-        name = clip.parent.resolve().name if is_glob(clip) else clip.stem
+        name = clip.parent.resolve().name if is_file_pattern(clip) else clip.stem
         out = folder / f"{clip.resolve().name if clip.is_dir() else name}{suffix}"
         if out in renders:
             raise SettingsError(
@@ -286,12 +285,8 @@ def resolve_table_settings(table: Mapping[str, Any], where: str, folder: Path) -
         beside = folder / preset
         _, settings = load_preset(str(beside) if beside.suffix == ".toml" else preset)
     settings |= validate_settings(given, where)
-    if settings.get("cuts", CUTS_KEYWORDS[0]) not in CUTS_KEYWORDS:
-        settings["cuts"] = str((folder / settings["cuts"]).absolute())
-    for key in PATH_SETTINGS:
-        if settings.get(key) is not None:
-            settings[key] = str((folder / settings[key]).absolute())
-    return settings
+    paths = {name: str((folder / path).absolute()) for name, path in given_paths(settings).items()}
+    return settings | paths
 
 
 def build_video_settings(settings: Mapping[str, Any]) -> VideoSettings:

@@ -8,9 +8,11 @@ from pathlib import Path
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
-from dreamflow.media.read.matte import Matte
+from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.carry_over_frames import DreamerControls
 from dreamflow.pipelines.inputs import list_gains_files
+from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.record import build_settings_record
@@ -56,21 +58,20 @@ def render_sweep(
     spec = plan.source.output_spec
     inputs = list_sweep_files(plan, settings, matte)
     with controls.open_dreamer_controls() as dreamer_controls:
-        pipeline = build_sweep_pipeline(
-            plan,
-            network,
-            settings,
-            caption=sweep.caption,
-            matte=matte,
-            controls=dreamer_controls,
-        )
+
+        def build(controls: DreamerControls) -> Pipeline:
+            return build_sweep_pipeline(
+                plan, network, settings, caption=sweep.caption, matte=matte, controls=controls
+            )
+
         job = JobSpec(
-            pipeline=pipeline,
+            pipeline=build(dreamer_controls),
             output_path=out,
             output_spec=spec.with_sources(matte.source_paths if matte else ()),
             encode=settings.encode,
             record=build_settings_record("sweep", source_path, network, *groups) | picks,
             inputs={**inputs, **list_gains_files(controls.gains_path)},
             machine=network.machine,
+            rebuild=lambda: build(dreamer_controls.without_trace()),
         )
         return render_job(job, controls)

@@ -9,10 +9,12 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.matte import Matte, open_matte
-from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte import Matte, open_matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.carry_over_frames import DreamerControls
 from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
+from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.pipelines.video import build_video_pipeline
@@ -48,14 +50,19 @@ def render_video(
     record = build_settings_record("video", clip.path, network, *vars(settings).values())
     inputs = list_clip_files(clip, settings, matte)
     with controls.open_dreamer_controls() as dreamer_controls:
+
+        def build(controls: DreamerControls) -> Pipeline:
+            return build_video_pipeline(clip, network, settings, matte, controls)
+
         job = JobSpec(
-            pipeline=build_video_pipeline(clip, network, settings, matte, dreamer_controls),
+            pipeline=build(dreamer_controls),
             output_path=out,
             output_spec=clip.output_spec.with_sources(matte.source_paths if matte else ()),
             encode=settings.encode,
             record=record | picks,
             inputs={**inputs, **list_gains_files(controls.gains_path)},
             machine=network.machine,
+            rebuild=lambda: build(dreamer_controls.without_trace()),
         )
         return render_job(job, controls)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +15,25 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
+from dreamflow.jobs.storage.publish import count_published_frames
 from dreamflow.media.embedded_settings import (
     REQUESTED_SETTINGS_KEY,
     read_record_if_any,
 )
-from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FIRST_NUMBER
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.inputs import PICTURE_INPUT, InputFiles, list_reference_files
+from dreamflow.pipelines.inputs import (
+    FORWARD_FRAMES_INPUT,
+    PICTURE_INPUT,
+    InputFiles,
+    list_reference_files,
+)
 from dreamflow.pipelines.settings.groups import diff_settings
+from dreamflow.pipelines.settings.paths import publish_record, publish_settings
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, schedule_zoom_layers
 from dreamflow.pipelines.zoom.reversed import ReversedPlayback
@@ -94,14 +100,16 @@ def render_zoom(
     def build_forward() -> ZoomPipeline:
         return ZoomPipeline(picture, network, settings.dream, settings.zoom)
 
+    build = (lambda: _play_reversed(out, spec)) if settings.zoom.reverse else build_forward
     job = JobSpec(
-        pipeline=_play_reversed(out, spec) if settings.zoom.reverse else build_forward(),
+        pipeline=build(),
         output_path=out,
         output_spec=spec,
         encode=settings.encode,
         record=record | picks | ({"at": at} if is_clip else {}),
         inputs=_list_zoom_files(source, settings, at),
         machine=network.machine,
+        rebuild=build,
     )
     if not settings.zoom.reverse:
         return render_job(job, controls)
@@ -132,13 +140,26 @@ def _render_reversed(
     """Dream a zoom into a folder of frames, then render the job that shows them reversed."""
     folder, count = forward_frames_folder(job.output_path), job.output_spec.frames
     dreamed_frames = 0
-    # A forward job that was killed while its frames were published is cleared away by resuming it.
+    is_published = not controls.fresh and count_published_frames(job.output_path) > 0
     if (
+        not is_published
+        and folder.exists()
+        and read_record_if_any(folder).get("command") != job.record["command"]
+    ):
+        raise _make_other_frames_error(folder)
+    # A forward job that was killed while its frames were published is cleared away by resuming it.
+    if not is_published and (
         controls.fresh
         or not has_all_frames(folder, job.record, count)
         or is_job_folder(job_folder_path(folder))
     ):
-        forward_job = replace(job, pipeline=build_forward(), output_path=folder)
+        forward_job = replace(
+            job,
+            pipeline=build_forward(),
+            output_path=folder,
+            encode=replace(job.encode, start_number=FIRST_NUMBER),
+            rebuild=build_forward,
+        )
         forward_controls = replace(
             controls,
             progress=lambda done, total: controls.progress(done, 2 * count),
@@ -150,9 +171,18 @@ def _render_reversed(
         progress=lambda done, total: controls.progress(count + done, 2 * count),
         watch_path=None,
     )
+    frames = [folder / frame_file_name(number) for number in range(count)]
+    job = replace(job, inputs={**job.inputs, FORWARD_FRAMES_INPUT: frames}, intermediates=[folder])
     result = render_job(job, reversed_controls)
-    shutil.rmtree(folder, ignore_errors=True)
     return replace(result, dreamed_frames=dreamed_frames)
+
+
+def _make_other_frames_error(folder: Path) -> SettingsError:
+    return SettingsError(
+        f"{folder} holds other frames: remove it, or dream this zoom anew with {named('fresh')}",
+        setting="fresh",
+        where=str(folder),
+    )
 
 
 def has_all_frames(folder: Path, record: dict[str, Any], count: int) -> bool:
@@ -163,13 +193,9 @@ def has_all_frames(folder: Path, record: dict[str, Any], count: int) -> bool:
     """
     if not folder.exists():
         return False
-    found = read_record_if_any(folder)
-    has_other_settings = diff_settings(found.get("settings", {}), record["settings"])
+    found = publish_record(read_record_if_any(folder), folder)
+    settings = publish_settings(record["settings"], folder)
+    has_other_settings = diff_settings(found.get("settings", {}), settings)
     if has_other_settings or any(found.get(key) != record[key] for key in COMPARED_RECORD_KEYS):
-        raise SettingsError(
-            f"{folder} holds other frames: remove it, or dream this zoom anew with "
-            f"{named('fresh')}",
-            setting="fresh",
-            where=str(folder),
-        )
+        raise _make_other_frames_error(folder)
     return all((folder / frame_file_name(number)).exists() for number in range(count))

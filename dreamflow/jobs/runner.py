@@ -7,27 +7,34 @@ import itertools
 import shlex
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 from dreamflow.core.errors import MemoryFullError, OutputError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
+from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.wording import format_count
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.storage.folder import JOB_STATE_FILE, JobFolder
-from dreamflow.jobs.storage.resources import explain_out_of_memory, is_out_of_memory
-from dreamflow.jobs.storage.state_file import write_state
+from dreamflow.jobs.storage.folder import JobFolder
+from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata
+from dreamflow.jobs.storage.kept_states import keep_state
+from dreamflow.jobs.storage.state_file import (
+    FRAMES_KEY,
+    JOB_STATE_FILE,
+    PIPELINE_KEY,
+    read_state,
+    write_state,
+)
 from dreamflow.jobs.watch import LatestFrameWriter
+from dreamflow.media.write.piece_ledger import DamagedPiecesError
 from dreamflow.media.write.segments import SegmentWriter
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState, list_state_layouts
 
 MAX_CHECKPOINT_TIME_SHARE = 0.03
 """Largest share of a render's time that checkpoints take: a slow disk gets fewer of them."""
 
-FRAMES_KEY, PIPELINE_KEY = "frames", "journey"
-"""Keys of a job's state: frames written, and the pipeline's state after them."""
 
-
-def restore_pipeline(pipeline: Pipeline, state: PipelineState, folder: JobFolder) -> None:
+def restore_pipeline(pipeline: Pipeline, state: PipelineState, folder: Path) -> None:
     """Restore a pipeline from a job's state.
 
     Raises:
@@ -35,12 +42,12 @@ def restore_pipeline(pipeline: Pipeline, state: PipelineState, folder: JobFolder
             wrote it.
     """
     other_version = OutputError(
-        f"the job {folder.path.name} was begun by another version of DreamFlow, and this one "
+        f"the job {folder.name} was begun by another version of DreamFlow, and this one "
         f"cannot resume it: make an output of its {format_count(state[FRAMES_KEY], 'frame')} with "
-        f"`dreamflow jobs finish {shlex.quote(str(folder.path))}`, or start over with "
+        f"`dreamflow jobs finish {shlex.quote(str(folder))}`, or start over with "
         f"{named('fresh')}",
         setting="fresh",
-        where=folder.path.name,
+        where=folder.name,
     )
     if list_state_layouts(state[PIPELINE_KEY]) != list_state_layouts(pipeline.state()):
         raise other_version
@@ -67,11 +74,13 @@ class JobRun:
         pipeline: Pipeline,
         segments: SegmentWriter,
         folder: JobFolder,
+        metadata: JobMetadata,
         controls: RenderControls,
         watcher: LatestFrameWriter | None,
     ) -> None:
         self._pipeline, self._segments, self._folder = pipeline, segments, folder
         self._controls, self._watcher = controls, watcher
+        self._job_id, self._segment_frames = metadata[ID_KEY], metadata["chunk"]
         self._state_path = folder.path / JOB_STATE_FILE
         self._saved_frames = 0
         self._state: PipelineState | None = None
@@ -134,9 +143,20 @@ class JobRun:
             return
         verb = "is" if self._saved_frames == 1 else "are"
         note = f"{self._saved_frames} of {format_count(self._pipeline.total, 'frame')} {verb} done"
+        if isinstance(error, DamagedPiecesError):
+            return  # which says what is whole, and what to do
         if not isinstance(error, KeyboardInterrupt):
-            note = f"{note} and safe in {self._folder.path.name}"
+            state = "safe" if self._is_whole() else "saved, but not whole,"
+            note = f"{note} and {state} in {self._folder.path.name}"
         error.add_note(f"{note}: the same command goes on")
+
+    def _is_whole(self) -> bool:
+        """Return whether what is on the disk is what was written: only then it is called safe."""
+        try:
+            state = read_state(self._state_path, self._job_id)
+            return not self._segments.find_damages(state[FRAMES_KEY])
+        except (OSError, OutputError):
+            return False
 
     def _iterate_frames(self) -> Generator[Frame | None, None, None]:
         # A generator of its own: closing it closes the pipeline's iterator and its threads.
@@ -162,6 +182,7 @@ class JobRun:
         started_s = time.monotonic()
         self._segments.flush()
         self._write_state(state)
+        keep_state(self._folder.path, state[FRAMES_KEY], self._segment_frames)
         self._segments.prune(state[FRAMES_KEY])
         finished_s = time.monotonic()
         self._next_checkpoint_s = finished_s + max(
@@ -177,5 +198,5 @@ class JobRun:
 
     def _write_state(self, state: PipelineState) -> None:
         if state[PIPELINE_KEY]["done"]:
-            write_state(self._state_path, state)
+            write_state(self._state_path, state, self._job_id)
             self._saved_frames = state[PIPELINE_KEY]["done"]

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from dreamflow._version import __version__
 from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
+from dreamflow.media.embedded_settings import (
+    RECORD_VERSION_KEY,
+    format_record_comment,
+    read_record_if_any,
+)
 from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
+from dreamflow.media.write.output_path import find_same_file
 
+WATCH_RECORD = {RECORD_VERSION_KEY: __version__, "command": "watch"}
+"""What is embedded in the picture: it tells it from pictures that must not be replaced."""
 MAX_WATCH_TIME_SHARE = 0.05
 """Largest share of a render's time that goes into writing the latest frame."""
+
+
+def _is_watch_file(path: Path) -> bool:
+    """Return whether a picture is one that an earlier render kept up to date, or an empty file."""
+    try:
+        is_empty = path.is_file() and path.stat().st_size == 0
+        return is_empty or read_record_if_any(path).get("command") == WATCH_RECORD["command"]
+    except OSError:
+        return False
 
 
 class LatestFrameWriter:
@@ -32,16 +51,18 @@ class LatestFrameWriter:
             reserved_paths: Other files of the render.
 
         Raises:
-            SettingsError: It has another suffix than a picture's, its folder is missing, or it is
-                one of the reserved files.
+            SettingsError: It has another suffix than a picture's, its folder is missing, it is
+                one of the reserved files, or a picture that no render kept up to date.
         """
         problem = None
         if path.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
             problem = f"the picture is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}"
         elif not path.absolute().parent.is_dir():
             problem = "the folder does not exist; make it first"
-        elif any(path.absolute() == reserved.absolute() for reserved in reserved_paths):
+        elif find_same_file(path, reserved_paths) is not None:
             problem = "this is another file of the render"
+        elif os.path.lexists(path) and not _is_watch_file(path):
+            problem = "it exists already, and is no picture that was watched; give another name"
         if problem:
             raise SettingsError(f"{named('watch')} {path}: {problem}", setting="watch", value=path)
         self.path = path
@@ -60,7 +81,7 @@ class LatestFrameWriter:
             return
         started_s = time.monotonic()
         try:
-            write_picture(self.path, self._latest.picture)
+            write_picture(self.path, self._latest.picture, format_record_comment(WATCH_RECORD))
         except OutputError as error:
             warnings.warn(f"{named('watch')}: {error.message}", DreamFlowWarning, 2)
         self._latest = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,8 @@ from dreamflow.core.options.values import check_timecodes
 
 DEFAULT_FRAME_TIMECODE = "50%"
 """The frame of a clip that stands for it where none is named."""
+FIRST_NUMBER, NUMBERED_AS_SOURCE = "0", "source"
+"""Values of `start_number`: the default, and that which takes over the source's numbers."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,30 @@ class ClipOptions(Options):
     )
     decoder: str = option(
         "auto",
-        "opencv, pyav, or auto: OpenCV if its colours are right for the file.",
+        "opencv, pyav, or auto, which is pyav: its times and colours are exact.",
         choices=("auto", "opencv", "pyav"),
+    )
+    deinterlace: str = option(
+        "auto",
+        "auto: frames that are marked as interlaced; on: all frames; off: none.",
+        choices=("auto", "on", "off"),
+    )
+    video_track: str | None = option(
+        None,
+        "Video track: its number from 0, or its language (ger); else the main one.",
+        metavar="TRACK",
+    )
+    audio_track: str | None = option(
+        None,
+        "Sound track: its number from 0, or its language (ger); else all of them.",
+        metavar="TRACK",
+    )
+
+    missing: str = option(
+        "close",
+        "Numbers missing in a folder of pictures: close the gap, hold the one before, black, or "
+        "stop.",
+        choices=("close", "hold", "black", "stop"),
     )
 
     def _check_fields(self) -> None:
@@ -60,6 +85,22 @@ class EncodeOptions(Options):
         None, "Quality by number: 17 is good, 26 draft, 11 master.", low=0, high=51
     )
     lossless: bool = option(False, "Keep every pixel exactly as dreamed; large files.")
+    start_number: str = option(
+        FIRST_NUMBER,
+        "Number of a folder's first PNG, such as 1001; or source: each as its source frame.",
+        metavar="N|source",
+    )
+
+    def _check_fields(self) -> None:
+        super()._check_fields()
+        if not re.fullmatch(rf"[0-9]{{1,9}}|{NUMBERED_AS_SOURCE}", self.start_number):
+            raise SettingsError(
+                f"{named('start_number')} {self.start_number!r} is neither a number nor "
+                f"{NUMBERED_AS_SOURCE}",
+                setting="start_number",
+                value=self.start_number,
+                allowed=f"0 to 999999999, or {NUMBERED_AS_SOURCE}",
+            )
 
     def _check_combination(self) -> None:
         if self.lossless and self.crf is not None:

@@ -8,6 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from dreamflow.core.documents import path_from_text, path_to_text
+from dreamflow.media.source_extras import SourceExtras
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -20,6 +23,7 @@ class Sound:
         begin: Seconds from the file's first frame to the first frame of the output.
         ends_early: Whether the output ends before the file does, so that the tracks are cut.
         subtitle_codecs: Codec of each subtitle track.
+        track: Number of the sound track to take; None for all, which `codecs` lists.
     """
 
     path: Path
@@ -28,6 +32,7 @@ class Sound:
     begin: Fraction = Fraction(0)
     ends_early: bool = False
     subtitle_codecs: tuple[str, ...] = ()
+    track: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class OutputSpec:
         sound: Sound and subtitles, or None.
         sources: Files and folders that the output must not replace.
         chapters: Chapters of the frames that are written.
+        extras: What else of the source goes with the frames, or None.
+        frame_numbers: Number of each frame in the source; empty where it has none.
     """
 
     width: int
@@ -66,6 +73,8 @@ class OutputSpec:
     sound: Sound | None = None
     sources: tuple[Path, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    extras: SourceExtras | None = None
+    frame_numbers: tuple[int, ...] | range = ()
 
     @classmethod
     def at_constant_rate(
@@ -88,15 +97,21 @@ class OutputSpec:
         plain |= {name: getattr(self, name) for name in ("width", "height", "frames")}
         sound = self.sound and {
             **{name: str(getattr(self.sound, name)) for name in ("start", "begin")},
-            "path": str(self.sound.path.absolute()),
+            "path": path_to_text(self.sound.path.absolute()),
             "codecs": list(self.sound.codecs),
             "cut": self.sound.ends_early,
             "subtitles": list(self.sound.subtitle_codecs),
+            "track": self.sound.track,
         }
         chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
-        sources = [str(path.absolute()) for path in self.sources]
+        sources = [path_to_text(path.absolute()) for path in self.sources]
         plain |= {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
-        return plain | {"chapters": chapters}
+        extras = self.extras and self.extras.to_dict()
+        return plain | {
+            "chapters": chapters,
+            "extras": extras,
+            "frame_numbers": _numbers_to_dict(self.frame_numbers),
+        }
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> OutputSpec:
@@ -110,20 +125,37 @@ class OutputSpec:
             constant_rate=plain["constant_rate"],
             pixel_aspect=Fraction(plain["pixel_aspect"]),
             sound=_sound_from_dict(plain["sound"]) if plain["sound"] else None,
-            sources=tuple(Path(path) for path in plain["sources"]),
+            sources=tuple(path_from_text(path) for path in plain["sources"]),
             chapters=tuple(
                 Chapter(Fraction(begin), Fraction(end), title)
                 for begin, end, title in plain["chapters"]
             ),
+            # Jobs of older versions lack what follows.
+            extras=SourceExtras.from_dict(plain["extras"]) if plain["extras"] else None,
+            frame_numbers=_numbers_from_dict(plain["frame_numbers"]),
         )
+
+
+def _numbers_to_dict(numbers: tuple[int, ...] | range) -> dict[str, list[int]]:
+    if isinstance(numbers, range):  # a long film has many
+        return {"range": [numbers.start, numbers.stop, numbers.step]}
+    return {"numbers": list(numbers)}
+
+
+def _numbers_from_dict(plain: dict[str, list[int]]) -> tuple[int, ...] | range:
+    if "range" in plain:
+        start, stop, step = plain["range"]
+        return range(start, stop, step)
+    return tuple(plain["numbers"])
 
 
 def _sound_from_dict(plain: dict[str, Any]) -> Sound:
     return Sound(
-        Path(plain["path"]),
+        path_from_text(plain["path"]),
         tuple(plain["codecs"]),
         Fraction(plain["start"]),
         Fraction(plain["begin"]),
         plain["cut"],
         tuple(plain["subtitles"]),
+        plain["track"],
     )

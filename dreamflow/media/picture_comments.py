@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dreamflow.media.pillow import PILLOW_READ_ERRORS
+from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image, pillow_unlimited
 
 IMAGE_DESCRIPTION_TAG = 270
 """Tag number of ImageDescription in EXIF and TIFF."""
 VP8X_EXIF_FLAG = 0x08
 """Bit of the VP8X chunk's flags that says that a WebP holds EXIF data (RFC 9649, 2.7.1)."""
+RIFF_HEADER_BYTES = 12
+"""Bytes of a WebP file before its first chunk."""
 GIF_EXTENSION, GIF_COMMENT_LABEL = b"\x21", b"\xfe"
 """First bytes of a comment extension (GIF89a specification, section 24)."""
 GIF_HEADER_BYTES = 13
 """Bytes of a GIF's header and logical screen descriptor; the flags are byte 10."""
 GIF_MAX_BLOCK_BYTES = 255
+JPEG_MAX_COMMENT_BYTES = 65_533
+"""Bytes of a JPEG's comment: the length of its segment, which counts itself, has 16 bits."""
 
 
 def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
-    """Return Pillow's options that save a comment in a picture.
+    """Return Pillow's options that save a comment in a picture; warns where it is too long.
 
     PNG keeps it as international text, JPEG as a comment, WebP and TIFF as ImageDescription
     (TIFF in ASCII).
@@ -38,6 +44,14 @@ def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
         text_chunks.add_itxt("Comment", comment)
         return {"pnginfo": text_chunks}
     if suffix in (".jpg", ".jpeg"):
+        if len(comment.encode()) > JPEG_MAX_COMMENT_BYTES:
+            warnings.warn(
+                "the settings are too long for the comment of a JPEG, and are left out of it: a "
+                ".png holds them",
+                DreamFlowWarning,
+                2,
+            )
+            return {}
         return {"comment": comment.encode()}
     if suffix == ".webp":
         return {"exif": _exif_description(comment)}
@@ -47,7 +61,7 @@ def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
 def read_comment(path: Path) -> str:
     """Return the comment in a picture file, or "" where there is none or it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image, pillow_unlimited():
             text = image.info.get("Comment") or image.info.get("comment") or ""
             text = text or image.getexif().get(IMAGE_DESCRIPTION_TAG, "")
     except PILLOW_READ_ERRORS:
@@ -68,8 +82,15 @@ def add_gif_comment(path: Path, text: str) -> None:
 
 
 def add_webp_comment(path: Path, text: str) -> None:
-    """Append a comment to an animated WebP file, as an EXIF chunk (RFC 9649, 2.7)."""
+    """Append a comment to a WebP file without transparency, as an EXIF chunk (RFC 9649, 2.7)."""
     content, exif = bytearray(path.read_bytes()), _exif_description(text)
+    if not content.startswith(
+        b"VP8X", RIFF_HEADER_BYTES
+    ):  # a file of one frame lacks the header of extended ones
+        with open_image(path) as image:
+            sides = [(side - 1).to_bytes(3, "little") for side in image.size]
+        header = b"VP8X" + (10).to_bytes(4, "little") + bytes(4) + b"".join(sides)
+        content[RIFF_HEADER_BYTES:RIFF_HEADER_BYTES] = header
     exif += b"\0" * (len(exif) % 2)
     content[20] |= VP8X_EXIF_FLAG
     content += b"EXIF" + len(exif).to_bytes(4, "little") + exif

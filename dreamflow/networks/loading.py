@@ -12,7 +12,7 @@ from dreamflow.networks.catalogue import find_network_spec
 from dreamflow.networks.network import Layer, Network
 from dreamflow.networks.precision import choose_dtype
 from dreamflow.networks.weights.cache import locate_weights
-from dreamflow.networks.weights.formats import read_weights
+from dreamflow.networks.weights.formats import check_imported_values, read_weights
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 
 _logger = get_logger(__name__)
@@ -55,6 +55,7 @@ def load_network(
     device: str = MachineOptions.device,
     precision: str = MachineOptions.precision,
     *,
+    threads: int = MachineOptions.threads,
     machine: Machine | None = None,
 ) -> Network:
     """Load a network with its weights.
@@ -65,7 +66,9 @@ def load_network(
             `$DREAMFLOW_HOME/weights`, the user's cache folder and the package.
         device: As `choose_device` takes it.
         precision: What it computes in; see `dreamflow.networks.precision`.
-        machine: Replaces both device and precision.
+        threads: CPU threads of PyTorch and OpenCV, for the whole process; 0 measures how many are
+            fastest now, as the command line does.
+        machine: Replaces device, precision and threads.
 
     Returns:
         The network, ready for images on its device.
@@ -75,13 +78,15 @@ def load_network(
         WeightsError: Weights are not found, or do not fit.
         DependencyError: torchvision is needed, and cannot be imported.
     """
+    options = MachineOptions(device=device, precision=precision, threads=threads)
     path = find_weights(name, Path(weights) if weights is not None else None)
     tensors, digest = read_weights(path)
+    check_imported_values(path, tensors)
     try:
         network = find_network_spec(name).build(tensors, digest)
     except WeightsError as error:
         raise error.located(str(path)) from error
-    machine = machine or Machine.default(device, precision)
+    machine = machine or Machine.with_fastest_threads(options)
     dtype = choose_dtype(machine.precision, machine.device, network.bfloat16_validated)
     network.machine = machine
     network.to(machine.device, dtype)

@@ -156,7 +156,7 @@ def find_layer(network: str, layers: Mapping[str, Layer], name: str) -> Layer:
     if name == CLASS_LAYER:
         raise SettingsError(
             f"{network}, or the file of its weights, has no classifier: there are no classes to "
-            "dream on; googlenet and torchvision's networks have one",
+            f"dream on; give {named('network')} googlenet or one of torchvision's",
             setting="layer",
             value=name,
         )
@@ -178,4 +178,7 @@ def _suggest_layer(network: str, layers: Mapping[str, Layer], name: str) -> str:
     ordered = sorted(layers, key=lambda known: not known.endswith("/output"))
     parts = [known for known in ordered if known.casefold().startswith(f"{name.casefold()}/")]
     hint = did_you_mean(parts[:3]) or suggest_similar(name, ordered)
-    return hint or f"; `dreamflow layers --network {network}` lists them"
+    return hint or (
+        f"; `dreamflow layers --network {network}` lists them, `dreamflow presets list` has "
+        "ready-made looks, and `dreamflow channels IMAGE` draws what single channels dream"
+    )

@@ -28,9 +28,9 @@ from dreamflow.temporal.shots import Mark
 from dreamflow.temporal.state import DreamState, state_from_tree, state_to_tree
 from dreamflow.temporal.step import StepResult, begin, hold, step
 from dreamflow.temporal.step_settings import Key, StepSettings, dream_fresh
-from dreamflow.temporal.trace import Trace, TraceFile
+from dreamflow.temporal.trace import StageClock, Trace, TraceFile
 
-LAYOUT = 2
+LAYOUT = 3
 """Layout of the state; version 0.1.0 wrote one without a number."""
 NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
@@ -46,6 +46,8 @@ class DreamerControls:
         gains: Constants of the temporal step.
         min_effort: Smallest effort on a carried frame; None is that of the gains.
         on_trace: Called with each frame's trace.
+        on_trace_resumed: Called where a state is restored, with the number of traces that were
+            passed on before it.
         on_step: Called after each step of the gradient ascent.
         stage_times: Counts the time that decoding, flow and dreaming take.
     """
@@ -53,8 +55,13 @@ class DreamerControls:
     gains: Gains = field(default_factory=Gains)
     min_effort: float | None = None
     on_trace: TraceCallback | None = None
+    on_trace_resumed: Callable[[int], None] | None = None
     on_step: Callable[[], None] | None = None
     stage_times: StageTimes = IGNORED_STAGE_TIMES
+
+    def without_trace(self) -> DreamerControls:
+        """Return the controls of a dreamer whose frames are not traced."""
+        return replace(self, on_trace=None, on_trace_resumed=None)
 
 
 @contextmanager
@@ -69,7 +76,8 @@ def open_dreamer_controls(
 
     Args:
         gains_path: A TOML file of gains; None is the defaults.
-        trace_path: A JSONL file that each frame's trace is appended to, if any.
+        trace_path: A JSONL file for each frame's trace, if any; a render that is resumed goes on
+            in it.
         on_step: Called after each step of the gradient ascent.
         stage_times: Counts the time of each stage.
 
@@ -80,8 +88,13 @@ def open_dreamer_controls(
     gains = load_gains(gains_path) if gains_path else Gains()
     file = TraceFile(trace_path) if trace_path else None
     try:
-        on_trace = file.write if file else None
-        yield DreamerControls(gains, None, on_trace, on_step, stage_times)
+        yield DreamerControls(
+            gains,
+            on_trace=file.write if file else None,
+            on_trace_resumed=file.rewind if file else None,
+            on_step=on_step,
+            stage_times=stage_times,
+        )
     finally:
         if file:
             file.close()
@@ -138,6 +151,10 @@ class VideoDreamer:
         self._renewed: tuple[DreamOptions, Fraction] | None = None
         self._step_settings: StepSettings | None = None
         self._trace: Trace | None = None
+        """Trace of the frame carried last, until its numbers are read back."""
+        self._held_traces: list[Trace] = []
+        """Complete traces of frames behind that one: those of a flash."""
+        self._passed_traces = 0
         self._warned_unchanged = False
 
     def reset(self) -> None:
@@ -156,6 +173,9 @@ class VideoDreamer:
             "time": None if self._before is None else self._before.time,
             "renewed": self._renewed and self._renewed[1],
             "noise": self._noise_base.state(),
+            "trace": self._trace and self._trace.as_pending_row(),
+            "held_traces": [trace.as_pending_row() for trace in self._held_traces],
+            "passed_traces": self._passed_traces,
         }
 
     def restore(self, state: PipelineState) -> None:
@@ -169,6 +189,11 @@ class VideoDreamer:
         if self._before is not None and self._state.dreams:
             self._now = self.settings_timeline.at(self._before.time)
             self._step_settings = self._settings_for(self._now, self._frame_s)
+        self._trace = state["trace"] and Trace(**state["trace"])
+        self._held_traces = [Trace(**row) for row in state["held_traces"]]
+        self._passed_traces = state["passed_traces"]
+        if self.controls.on_trace_resumed is not None:
+            self.controls.on_trace_resumed(self._passed_traces)
 
     def __call__(self, frame: Frame, mark: Mark = Mark.SAME) -> Frame:
         """Return the dream of the next frame: the same index and time, another picture.
@@ -183,6 +208,7 @@ class VideoDreamer:
         self.settings_timeline.check_size(*frame.picture.shape[:2])
         if self._now.options.iterations == 0:
             self.reset()
+            self._pass_on(Trace(frame.index))
             return replace(frame, source=frame.picture)
         if mark is Mark.CUT:
             self.reset()
@@ -203,10 +229,13 @@ class VideoDreamer:
     def _dream_alone(self, frame: Frame, key: Key) -> Tensor:
         """Return the dream of a frame by itself."""
         source = self._source_of(frame)
-        dream = dream_fresh(
-            source, self._now.objective, self._now.options, key, self.controls.on_step
-        )
+        clock = StageClock(self.device)
+        with clock.stage("fresh"):
+            dream = dream_fresh(
+                source, self._now.objective, self._now.options, key, self.controls.on_step
+            )
         self._warn_if_unchanged(source, dream)
+        self._pass_on(Trace.of_fresh_frame(frame.index, clock))
         return dream
 
     def _hold(self, frame: Frame, key: Key) -> Tensor:
@@ -216,6 +245,9 @@ class VideoDreamer:
         result = hold(self._state, self._source_of(frame), settings, self.gains, key, height, width)
         if self._before is not None:
             self._before = replace(self._before, index=NO_NEIGHBOUR)
+        if self.controls.on_trace is not None:
+            numbers = read_back(result.state, settings, self.gains).numbers
+            self._held_traces.append(result.trace.completed(numbers))
         return result.dream
 
     def _carry_on(self, frame: Frame, key: Key) -> Tensor:
@@ -264,9 +296,19 @@ class VideoDreamer:
             return
         result = read_back(self._state, self._step_settings, self.gains)
         self._state = result.state
-        if self._trace is not None and self.controls.on_trace is not None:
-            self.controls.on_trace(self._trace.completed(result.numbers))
-        self._trace = None
+        if self._trace is not None:
+            self._pass_on(self._trace.completed(result.numbers))
+        for trace in self._held_traces:
+            self._pass_on(trace)
+        self._trace, self._held_traces = None, []
+
+    def _pass_on(self, trace: Trace) -> None:
+        """Pass a frame's trace on, all of those before it being passed on already."""
+        if self.controls.on_trace is not None:
+            if trace.clock is not None:
+                trace = trace.completed(trace.numbers)
+            self.controls.on_trace(trace)
+            self._passed_traces += 1
 
     def _source_of(self, frame: Frame) -> Tensor:
         return self._noise_base.under(picture_to_tensor(frame.picture, self.device))

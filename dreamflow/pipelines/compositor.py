@@ -19,10 +19,10 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment, Timeline
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.matte import Matte
-from dreamflow.media.read.matte_crop import CropBox
-from dreamflow.media.read.matte_files import MatteTarget
-from dreamflow.media.read.matte_fitting import fit_matte_array
+from dreamflow.media.read.mattes.matte import Matte
+from dreamflow.media.read.mattes.matte_crop import CropBox
+from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte_fitting import fit_matte_array
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions

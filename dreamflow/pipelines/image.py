@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -15,17 +16,19 @@ from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
-from dreamflow.media.read.matte_fitting import fit_matte_array
+from dreamflow.media.picture_input import PictureInput, as_picture
+from dreamflow.media.read.mattes.matte_fitting import fit_matte_array
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite
 from dreamflow.pipelines.reference_frames import open_reference_frames
+from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.noise_base import noise_base_of
 
 
 def dream_image(
-    picture: np.ndarray,
+    picture: PictureInput,
     network: Network,
     layer: str | Sequence[str] | None = None,
     options: DreamOptions | None = None,
@@ -34,11 +37,13 @@ def dream_image(
     strength: float = ShowOptions.strength,
     matte: np.ndarray | None = None,
     on_step: StepCallback | None = None,
+    preset: str | None = None,
+    **settings: Any,
 ) -> np.ndarray:
     """Dream a single picture.
 
     Args:
-        picture: uint8 (H, W, 3) RGB.
+        picture: uint8 (H, W, 3) RGB, an image of Pillow's, or the path of a picture.
         network: The network, on its compute device.
         layer: A target (`dreamflow.core.targets`), or several as `NAME=WEIGHT`; None takes those of
             `options`.
@@ -49,18 +54,24 @@ def dream_image(
         matte: Where the dream is shown: (H, W) or (H, W, 3), uint8 from 0 to 255, bool, or floats
             from 0 to 1. Another size of the same aspect is scaled.
         on_step: Called after each step of gradient ascent.
+        preset: Name of a preset, or path of a .toml file: its settings override those of `options`.
+        **settings: Single settings of the dream by name, such as `octaves=5`; they override the
+            preset.
 
     Returns:
         uint8 (H, W, 3) RGB.
 
     Raises:
-        SettingsError: The network lacks a target, the picture is too small for it, or the matte
-            does not fit.
+        SettingsError: A setting is unknown or out of range, the network lacks a target, the picture
+            is too small for it or no picture, or the matte does not fit.
+        MediaError: The picture cannot be read.
     """
+    given = KeywordSettings.read("dream_image", preset, settings, DreamOptions)
+    options = given.over(options or DreamOptions())
+    picture = as_picture(picture)
     strength = ShowOptions(strength=strength).at(Moment()).strength
     height, width = picture.shape[:2]
     fitted_matte = None if matte is None else fit_matte_array(matte, width, height)
-    options = options or DreamOptions()
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     options = options.at(Moment())
@@ -78,7 +89,7 @@ def dream_image(
         plan_octaves(options),
         options.jitter,
         (options.seed, frame_index),
-        shaping=GradientShaping.from_options(options),
+        shaping=GradientShaping.from_options(options, objective.stride),
         on_step=on_step,
     )
     objective.warn_if_unchanged(image, dream)

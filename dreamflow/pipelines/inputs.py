@@ -8,8 +8,8 @@ from pathlib import Path
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
-from dreamflow.media.read.matte import Matte
-from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.read.mattes.matte import Matte
+from dreamflow.media.read.picture_files import list_source_files
 from dreamflow.pipelines.settings.groups import VideoSettings
 
 SOURCE_INPUT = "source"
@@ -26,6 +26,8 @@ FIXED_MATTE_INPUT = "--matte files"
 """A matte of which every file must stay as it was."""
 REFERENCE_INPUT = "--guided-by file"
 GAINS_INPUT = "--gains file"
+FORWARD_FRAMES_INPUT = "frames of the zoom"
+"""Pictures that a reversed zoom has dreamed forwards; they go when the output is done."""
 
 InputFiles = Mapping[str, Sequence[Path]]
 """The files of each input, by the input's name. Files of a clip of pictures that were not read yet

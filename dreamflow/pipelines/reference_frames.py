@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.targets import CLASS_LAYER
 from dreamflow.core.tensors import picture_to_tensor
@@ -18,8 +17,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import is_still, read_picture
+from dreamflow.media.stills import is_still, read_fitted_picture, read_picture_size
 from dreamflow.networks.network import Network
 
 MAX_REFERENCE_SIDE_PX = 512
@@ -99,12 +97,9 @@ class ReferenceFrames:
 
 
 def _read_still(path: Path) -> Frame:
-    picture = read_picture(path)
-    height, width = picture.shape[:2]
-    if max(height, width) > MAX_REFERENCE_SIDE_PX:
-        size = fit_size(str(MAX_REFERENCE_SIDE_PX), width, height)
-        picture = resize_picture(picture, *size)
-    return Frame(0, Fraction(0), picture)
+    is_large = max(read_picture_size(path)) > MAX_REFERENCE_SIDE_PX
+    size = str(MAX_REFERENCE_SIDE_PX) if is_large else None
+    return Frame(0, Fraction(0), read_fitted_picture(path, size))
 
 
 def open_reference_frames(

@@ -12,7 +12,7 @@ import numpy as np
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.read.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte_files import MatteTarget
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.options.values import fit_size
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
+from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
-from dreamflow.media.read.matte import Matte, open_matte
-from dreamflow.media.read.matte_files import MatteTarget
-from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import is_still, read_picture
+from dreamflow.media.read.mattes.matte import Matte, open_matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.stills import is_still, read_fitted_picture, read_picture_size
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.caption import LayerCaptions
 from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
@@ -45,6 +45,7 @@ from dreamflow.pipelines.inputs import (
 )
 from dreamflow.pipelines.layer_choice import select_sweep_layers
 from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
 from dreamflow.pipelines.still_clip import StillClip
 from dreamflow.pipelines.sweep_schedule import compute_sweep_times, format_sweep_schedule
@@ -128,10 +129,9 @@ def open_sweep(
             where=str(path),
         )
     rate = to_exact_rate(options.fps) if options.fps else DEFAULT_PICTURE_FOLDER_FPS
-    picture = read_picture(path)
-    height, width = picture.shape[:2]
+    width, height = read_picture_size(path)
     size = options.size or str(min(max(width, height), MAX_SWEEP_SIDE_PX))
-    picture = resize_picture(picture, *fit_size(size, width, height))
+    picture = read_fitted_picture(path, size)
     plan = plan_sweep(picture, layers, sweep, rate)
     assert isinstance(plan.source, StillClip)
     return replace(plan, source=replace(plan.source, path=path, file_size=(width, height)))
@@ -205,7 +205,7 @@ def build_sweep_pipeline(
 
 
 def dream_sweep(
-    source: np.ndarray | Clip,
+    source: PictureInput | Clip,
     network: Network,
     sweep: SweepOptions | None = None,
     dream: DreamOptions | None = None,
@@ -214,11 +214,14 @@ def dream_sweep(
     fps: float = float(DEFAULT_PICTURE_FOLDER_FPS),
     *,
     show: ShowOptions | None = None,
+    preset: str | None = None,
+    **settings: Any,
 ) -> Iterator[Frame]:
     """Yield the frames of a sweep through the layers of a network, as they are finished.
 
     Args:
-        source: A picture, uint8 (H, W, 3) RGB, which stays while its dream changes; or a clip.
+        source: A picture, which stays while its dream changes: uint8 (H, W, 3) RGB, an image of
+            Pillow's or a path; or a Clip.
         network: The network, on its compute device.
         sweep: Which layers are shown, and how long.
         dream: Settings of the dream; its own layers are ignored.
@@ -226,6 +229,9 @@ def dream_sweep(
         cuts: Times in seconds at which shots of a clip begin; None takes what `carry.cuts` says.
         fps: Frames per second of a picture's sweep.
         show: How much of the dream is shown, and where.
+        preset: Name of a preset, or path of a .toml file: its settings override those of the
+            option objects.
+        **settings: Single settings by name, such as `hold=0.5`; they override the preset.
 
     Yields:
         Frames whose pictures are uint8 (H, W, 3) RGB.
@@ -234,16 +240,17 @@ def dream_sweep(
         SettingsError: The network lacks a layer, the source is too small for one, or the lengths
             do not fit.
     """
-    sweep, show = sweep or SweepOptions(), show or ShowOptions()
+    given = KeywordSettings.read(
+        "dream_sweep", preset, settings, SweepOptions, DreamOptions, CarryOptions, ShowOptions
+    )
+    sweep, show = given.over(sweep or SweepOptions()), given.over(show or ShowOptions())
+    source = source if isinstance(source, Clip) else as_picture(source)
     layers = select_sweep_layers(network.name, network.layers, sweep)
     plan = plan_sweep(source, layers, sweep, to_exact_rate(fps))
-    settings = VideoSettings(
-        dream=replace(dream or DreamOptions(), layer=(plan.schedule,)),
-        carry=carry or CarryOptions(),
-        show=show,
-    )
+    dream = replace(given.over(dream or DreamOptions()), layer=(plan.schedule,))
+    video = VideoSettings(dream=dream, carry=given.over(carry or CarryOptions()), show=show)
     matte = open_sweep_matte(plan, show)
     pipeline = build_sweep_pipeline(
-        plan, network, settings, caption=sweep.caption, cuts=cuts, matte=matte
+        plan, network, video, caption=sweep.caption, cuts=cuts, matte=matte
     )
     return (frame for frame in pipeline if frame is not None)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +16,9 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.cut_list import read_cut_list
-from dreamflow.media.read.matte import Matte
+from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
 from dreamflow.pipelines.channel_choice import (
@@ -36,6 +38,7 @@ from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
 from dreamflow.pipelines.pipeline import FramesFrom, Pipeline, PipelineState
 from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.two_pass import dream_in_passes
 from dreamflow.temporal.gains import Gains
@@ -174,7 +177,7 @@ def build_video_pipeline(
 
 
 def dream_video(
-    frames: Iterable[Frame],
+    frames: Iterable[Frame] | str | Path,
     network: Network,
     layer: str | Sequence[str] | None = None,
     options: DreamOptions | None = None,
@@ -186,13 +189,16 @@ def dream_video(
     *,
     gains: Gains | None = None,
     controls: DreamerControls | None = None,
+    preset: str | None = None,
+    **settings: Any,
 ) -> Iterator[Frame]:
     """Yield the dream of each frame of a clip, as it is finished.
 
     A few frames are held in memory, in two passes those of a second.
 
     Args:
-        frames: Of one size, in order. A Clip is one, and is read ahead in a thread.
+        frames: Of one size, in order. A Clip is one, and is read ahead in a thread; a path is
+            opened as a Clip.
         network: Dreams, on its own device.
         layer: A layer's name, or several as `NAME=WEIGHT`; None takes those of `options`.
         options: Settings of the dream.
@@ -205,15 +211,28 @@ def dream_video(
             takes them, or the frames of a Clip.
         gains: Constants of the temporal step; None is the defaults.
         controls: Callbacks, and gains where `gains` is None.
+        preset: Name of a preset, or path of a .toml file: its settings override those of `options`,
+            `carry` and `show`.
+        **settings: Single settings of these three by name, such as `octaves=5`; they override the
+            preset.
 
     Yields:
         Frames with uint8 (H, W, 3) RGB pictures, their source beside them.
 
     Raises:
-        SettingsError: A layer is unknown, frames are too small for it, or a schedule or a matte
-            does not fit.
+        SettingsError: A setting or layer is unknown, frames are too small for it, or a schedule or
+            a matte does not fit.
+        MediaError: The path cannot be opened.
     """
-    options, carry, show = options or DreamOptions(), carry or CarryOptions(), show or ShowOptions()
+    given = KeywordSettings.read(
+        "dream_video", preset, settings, DreamOptions, CarryOptions, ShowOptions
+    )
+    options, carry, show = (
+        given.over(options or DreamOptions()),
+        given.over(carry or CarryOptions()),
+        given.over(show or ShowOptions()),
+    )
+    frames = open_clip(frames) if isinstance(frames, (str, Path)) else frames
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
     if mattes is not None and show.matte is not None:

@@ -19,7 +19,7 @@ CHECKED_ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "libwebp_anim"
 """Encoders of ffmpeg that the output formats need."""
 CLASSIC_NETWORK = "googlenet"
 """The network of the first deep dreams, which is reported even where its weights are missing."""
-OPTIONAL_CHECKS = ("torchvision", "jobs")
+OPTIONAL_CHECKS = ("HEIF", "OpenEXR", "torchvision", "jobs")
 """Checks that may fail where DreamFlow can render nevertheless."""
 
 
@@ -49,6 +49,8 @@ def run_checks() -> Iterator[CheckResult]:
         ("PyTorch", _check_torch),
         ("OpenCV", _check_opencv),
         ("PyAV", _check_pyav),
+        ("HEIF", _check_heif),
+        ("OpenEXR", _check_openexr),
         ("ffmpeg", _check_ffmpeg),
         ("weights", _check_weights),
         ("torchvision", _check_torchvision),
@@ -92,6 +94,19 @@ def _check_pyav() -> list[CheckResult]:
     import av
 
     return [CheckResult("PyAV", av.__version__)]
+
+
+def _check_heif() -> list[CheckResult]:
+    import pi_heif
+
+    detail = f"pi-heif {pi_heif.__version__}, libheif {pi_heif.libheif_version()}"
+    return [CheckResult("HEIF", detail, required=False)]
+
+
+def _check_openexr() -> list[CheckResult]:
+    import OpenEXR
+
+    return [CheckResult("OpenEXR", str(OpenEXR.__version__), required=False)]
 
 
 def _check_ffmpeg() -> list[CheckResult]:

@@ -23,7 +23,7 @@ class GuideDreamOptions(DreamOptions):
 class GuideOptions(Options):
     """Which picture the guide to the layers shows, at which size, and which layers."""
 
-    layers: str | None = option(None, "Only these layers.", metavar="A,B,C")
+    layers: str | None = option(None, "Only these layers.", metavar="A,B,C", is_list=True)
     category: tuple[str, ...] = option(
         (), "Only layers whose category contains this word; repeat for several.", metavar="WORD"
     )

@@ -17,11 +17,11 @@ from dreamflow.dream.octaves import plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCounter
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.matte import CropBox, Matte
-from dreamflow.media.read.matte_files import MatteTarget
-from dreamflow.media.read.picture_folder import list_source_files
+from dreamflow.media.read.mattes.matte import CropBox, Matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.read.picture_files import list_source_files
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import is_still, read_alpha, read_picture
+from dreamflow.media.stills import is_still, read_alpha, read_picture_size
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.carry_over_frames import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.channel_choice import (
@@ -52,8 +52,7 @@ def get_matte_frames(frames: PreviewFrames, source: Path) -> MatteTarget:
     if isinstance(frames, Clip):
         return MatteTarget.from_clip(frames)
     height, width = frames[0].picture.shape[:2]
-    full_height, full_width = read_picture(source, warn_of_alpha=False).shape[:2]
-    return MatteTarget(width, height, (full_width, full_height))
+    return MatteTarget(width, height, read_picture_size(source))
 
 
 def collect_preview_inputs(source: Path, dream: DreamOptions, matte: Matte | None) -> InputFiles:

@@ -23,8 +23,8 @@ from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.coherence.measurement import DreamMeter, Measurement
 from dreamflow.reports.coherence.verdict import (
     EXCESS_FLICKER_METRIC,
+    INTENSITY_METRIC,
     SHARPNESS_METRIC,
-    STRENGTH_METRIC,
     compare_measurements,
 )
 from dreamflow.temporal.gains import Gains, parse_gains
@@ -45,14 +45,14 @@ class TuningResult:
     Attributes:
         point: The gains that the point sets.
         excess_flicker: Excess flicker; None where the clip does not flicker.
-        strength: Objective as a share of the naive dream's; None where that has none.
+        intensity: Objective as a share of the naive dream's; None where that has none.
         sharpness: Sharpness as a share of the naive dream's.
         seconds: Median time of a carried frame.
     """
 
     point: GainPoint
     excess_flicker: float | None
-    strength: float | None
+    intensity: float | None
     sharpness: float | None
     seconds: float
 
@@ -191,7 +191,7 @@ class GainTuner:
         return TuningResult(
             point,
             shares.get(EXCESS_FLICKER_METRIC),
-            shares.get(STRENGTH_METRIC),
+            shares.get(INTENSITY_METRIC),
             shares.get(SHARPNESS_METRIC),
             statistics.median(carried_s or seconds),
         )
@@ -241,7 +241,7 @@ def result_to_row(result: TuningResult) -> dict[str, Any]:
     return {
         "gains": dict(result.point),
         "excess_flicker": result.excess_flicker,
-        "strength": result.strength,
+        "intensity": result.intensity,
         "sharpness": result.sharpness,
         "seconds_per_carried_frame": round(result.seconds, 4),
     }

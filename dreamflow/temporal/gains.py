@@ -8,13 +8,14 @@ of a frame of 1/30 s (`REFERENCE_S`), as the settings `decay` and `carry_step` a
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError
+from dreamflow.core.wording import shorten_repr
 
 REFERENCE_S = 1 / 30
 """Duration of the frame that amounts "per frame" are given for."""
@@ -262,7 +263,7 @@ def check_gain(declared: Field[Any], value: object) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not low <= value <= high:  # type: ignore[operator]
         raise SettingsError(
-            f"{declared.name} = {value!r}: it must be {allowed}",
+            f"{declared.name} = {shorten_repr(value)}: it must be {allowed}",
             setting=declared.name,
             value=value,
             allowed=allowed,
@@ -278,14 +279,7 @@ def load_gains(path: Path) -> Gains:
         SettingsError: The file cannot be read, a key is unknown, or a value is out of its range or
             in another unit.
     """
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
-    return parse_gains(content, str(path))
+    return parse_gains(read_toml(path), str(path))
 
 
 def parse_gains(content: dict[str, Any], where: str) -> Gains:
@@ -325,7 +319,7 @@ def parse_gain(declared: Field[Any], value: Any) -> Any:
         result = None
     if result is None or given.strip() != unit:
         raise SettingsError(
-            f"{declared.name} = {value!r}: write a number in its unit, {unit}",
+            f"{declared.name} = {shorten_repr(value)}: write a number in its unit, {unit}",
             setting=declared.name,
             value=value,
             allowed=unit,

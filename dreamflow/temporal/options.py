@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, Options, option
 
 
@@ -27,7 +27,7 @@ class CarryOptions(Options):
     )
     decay: FloatOrSchedule = option(
         0.92,
-        "Share of the dream kept from frame to frame, at stability 0.5.",
+        "Share of the dream that each frame keeps of the one before; more --stability keeps more.",
         low=0,
         high=1,
         scheduled=True,
@@ -35,7 +35,7 @@ class CarryOptions(Options):
     )
     carry_iterations: IntOrSchedule = option(
         3,
-        "Steps on a carried frame at full size; half as many per coarser octave.",
+        "Steps that dream each later frame on, at full size; half as many per coarser octave.",
         low=0,
         high=1000,
         scheduled=True,
@@ -43,7 +43,7 @@ class CarryOptions(Options):
     )
     carry_step: FloatOrSchedule = option(
         0.9,
-        "Mean change per step on a carried frame, in levels of 255, at stability 0.5.",
+        "Change by each of these steps, in levels of 255; more --stability makes it smaller.",
         above=0,
         high=64,
         scheduled=True,
@@ -59,7 +59,7 @@ class CarryOptions(Options):
     )
     firmness: FloatOrSchedule = option(
         0.25,
-        "How firmly strength, sharpness and brightness are held as in a shot's first frame.",
+        "How firmly intensity, sharpness and brightness are held as in a shot's first frame.",
         low=0,
         high=1,
         scheduled=True,
@@ -75,6 +75,7 @@ class CarryOptions(Options):
         None,
         "Folder with flow of your own: backward_12_11.flo and forward_11_12.flo.",
         metavar="FOLDER",
+        is_path=True,
         needs=("carry", True),
     )
     passes: int = option(
@@ -85,15 +86,20 @@ class CarryOptions(Options):
         needs=("carry", True),
     )
     loop: bool = option(
-        False, "For clips that loop: make the end run into the beginning; takes twice as long."
+        False, "Let the film repeat without a jump, if the clip does; takes twice as long."
     )
     cuts: str = option(
         "auto",
         "Where a new shot begins: auto, none, or a file that `dreamflow shots` wrote.",
         metavar="auto|none|FILE",
+        is_path=True,
         needs=("carry", True),
     )
 
     def _check_combination(self) -> None:
         if self.loop and self.passes > 1:
-            raise SettingsError("--loop dreams the clip twice round already: leave out --passes")
+            raise SettingsError(
+                f"{named('loop')} dreams the clip twice round already: leave out {named('passes')}",
+                setting="passes",
+                value=self.passes,
+            )

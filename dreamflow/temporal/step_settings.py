@@ -46,6 +46,11 @@ class StepSettings:
     min_effort: float | None = None
     on_step: Callable[[], None] | None = None
 
+    @property
+    def shaping(self) -> GradientShaping:
+        """How gradients and the dream are shaped."""
+        return GradientShaping.from_options(self.dream, self.objective.stride)
+
     def dream_fresh(self, keyframe: int, frame: Tensor, key: Key) -> Tensor:
         """Return the dream of a frame by itself, on the layers of a keyframe: (1, 3, H, W)."""
         objective = self.objectives[keyframe]
@@ -64,7 +69,8 @@ def dream_fresh(
     on_step: Callable[[], None] | None = None,
 ) -> Tensor:
     """Return the dream of a frame by itself, float32 (1, 3, H, W), RGB in [0, 1]."""
-    plan, shaping = plan_octaves(options), GradientShaping.from_options(options)
+    plan = plan_octaves(options)
+    shaping = GradientShaping.from_options(options, objective.stride)
     return dream_octaves(
         frame, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step
     )

@@ -8,22 +8,32 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import OutputError
+from dreamflow.core.regular_file import MAX_TRACE_BYTES, read_file_text
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.step_settings import StepSettings
 
+MAX_TRACE_LINE_BYTES = 2**20
+"""Bytes of a line of a trace file at most."""
+
 
 class StageClock:
-    """Times the stages of a frame, on the device's own clock where it has one."""
+    """Times the stages of a frame, on the device's own clock where it has one.
+
+    Attributes:
+        is_on_cuda: Whether that is CUDA's, whose times are known only once its work is done.
+    """
 
     def __init__(self, device: torch.device) -> None:
         """Begin with no stage. device: where the work is done."""
-        self._on_cuda = device.type == "cuda"
+        self.is_on_cuda = device.type == "cuda"
         self._spans: list[tuple[str, Any, Any]] = []
 
     @contextmanager
@@ -34,7 +44,7 @@ class StageClock:
         self._spans.append((name, started, self._now()))
 
     def _now(self) -> Any:
-        if not self._on_cuda:
+        if not self.is_on_cuda:
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)
         event.record()
@@ -43,7 +53,7 @@ class StageClock:
     def milliseconds(self) -> dict[str, float]:
         """Return the time of each stage; on CUDA, only once its work has been waited for."""
         return {
-            name: started.elapsed_time(ended) if self._on_cuda else 1e3 * (ended - started)
+            name: started.elapsed_time(ended) if self.is_on_cuda else 1e3 * (ended - started)
             for name, started, ended in self._spans
         }
 
@@ -112,8 +122,17 @@ class Trace:
 
     def completed(self, numbers: Mapping[str, float]) -> Trace:
         """Return the trace with what was read back of its frame, and its stages' times."""
-        times = self.clock.milliseconds() if self.clock else {}
+        times = self.clock.milliseconds() if self.clock else self.milliseconds
         return replace(self, numbers=dict(numbers), milliseconds=times, clock=None)
+
+    def as_pending_row(self) -> dict[str, Any]:
+        """Return its fields as plain values, for a state; the times are those known by now."""
+        times = self.milliseconds
+        if self.clock is not None and not self.clock.is_on_cuda:
+            times = self.clock.milliseconds()
+        row = asdict(replace(self, clock=None))
+        del row["clock"]
+        return row | {"milliseconds": dict(times)}
 
     def as_row(self) -> dict[str, Any]:
         """Return it as plain values, as a line of the file holds them; None is not known yet."""
@@ -130,32 +149,65 @@ def _without_nan(value: Any) -> Any:
 
 
 class TraceFile:
-    """Writes traces to a JSONL file, a line each as soon as it is complete."""
+    """Writes traces to a JSONL file, a line each as soon as it is complete.
+
+    The file holds the traces of one render: `rewind` says how many of its lines a render that is
+    resumed has written; without it, the first trace replaces what there is.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open the file to append to it. Raises OutputError where it cannot be written."""
+        """Open the file. Raises OutputError where it cannot be written."""
+        self.path = path
+        self._is_begun = False
         try:
-            _drop_broken_line(path)
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("ab")
         except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+            raise self._make_error(error) from error
+
+    def rewind(self, rows: int) -> None:
+        """Keep no more than the first `rows` lines. Raises OutputError."""
+        self._is_begun = True
+        try:
+            with self.path.open("rb") as file:
+                kept = sum(len(line) for line in islice(file, rows) if line.endswith(b"\n"))
+            self._file.truncate(kept)
+        except OSError as error:
+            raise self._make_error(error) from error
 
     def write(self, trace: Trace) -> None:
-        """Write the trace of a frame."""
-        self._file.write(json.dumps(trace.as_row()) + "\n")
-        self._file.flush()
+        """Write the trace of a frame. Raises OutputError."""
+        if not self._is_begun:
+            self.rewind(0)
+        try:
+            self._file.write(json.dumps(trace.as_row()).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._make_error(error) from error
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
+    def _make_error(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} cannot be written: {error.strerror}",
+            setting="trace",
+            where=str(self.path),
+        )
 
-def _drop_broken_line(path: Path) -> None:
-    """Drop what a render that was killed left of its last line."""
-    content = path.read_bytes() if path.exists() else b""
-    if content and not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+
+def is_trace_file(path: Path) -> bool:
+    """Return whether a file is empty, or begins with the trace of a frame."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(MAX_TRACE_LINE_BYTES)
+    except OSError:
+        return False
+    try:
+        row = json.loads(first) if first else {"frame": 0}
+    except (ValueError, RecursionError):
+        return not first.endswith(b"\n") and first.startswith(b'{"frame":')
+    return isinstance(row, dict) and "frame" in row
 
 
 def read_traces(path: Path) -> list[dict[str, Any]]:
@@ -166,8 +218,8 @@ def read_traces(path: Path) -> list[dict[str, Any]]:
     """
     rows: dict[int, dict[str, Any]] = {}
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            row = json.loads(line)
+        for number, line in enumerate(read_file_text(path, MAX_TRACE_BYTES).splitlines(), start=1):
+            row = parse_json(line)
             if not isinstance(row, dict) or "frame" not in row:
                 raise ValueError(f"line {number} is no trace of a frame")
             rows[row["frame"]] = row

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamflow.cli.batch_worker import FAILED, RenderWorker
 from dreamflow.cli.binding import MOST_USED_PANEL, escape_markup, with_options
 from dreamflow.cli.commands.frame import frame_command
 from dreamflow.cli.commands.sweep import sweep_command
@@ -17,14 +19,17 @@ from dreamflow.cli.commands.video import render_clip
 from dreamflow.cli.commands.zoom import zoom_command
 from dreamflow.cli.finished_outputs import is_already_done
 from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import RenderFlags, stop_on_ctrl_c
+from dreamflow.cli.prepare import RenderFlags, list_input_paths, stop_on_ctrl_c
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     WatchOption,
 )
 from dreamflow.cli.tables import print_table
@@ -87,41 +92,51 @@ def batch_command(
     ] = ".mp4",
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     show: ShowOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Dream many clips, one after the other. One that fails does not stop the rest.
 
     Each is a job of its own: the same command, given again, resumes those that were interrupted and
-    leaves out those that are done. The exit code is 0 if all are done.
+    leaves out those that are done. A render that crashes does not stop the rest either. The exit
+    code is 0 if all are done.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
     warn_of_missing_sources(renders)
-    flags = RenderFlags(overwrite, fresh, watch)
+    inputs = list_input_paths(sources, dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(
+        overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
+    )
     rows: list[list[str]] = []
+    run_one = partial(run_render, machine=machine, flags=flags, debug=debug)
+    worker = RenderWorker(run_one)
     try:
         for number, render in enumerate(renders, start=1):
             source = render.source or "noise"
             print_note(f"{number} of {len(renders)}: {source} to {render.out}")
-            state, summary = run_render(render, machine, flags, debug)
+            state, summary = run_one(render) if debug else worker.run(render)
             rows.append([state, str(render.out), summary])
     finally:
+        worker.close()
         rows += [
             ["not done", str(render.out), "the same command goes on"]
             for render in renders[len(rows) :]
         ]
         title = sources[0].name if folder is None else str(folder)
         print_table(title, [("", "left"), ("output", "left"), ("", "left")], rows)
-    failures = sum(state == "FAILED" for state, *_ in rows)
+    failures = sum(state == FAILED for state, *_ in rows)
     if failures:
         print_error(f"{failures} of {len(renders)} renders failed")
         raise typer.Exit(1)
@@ -171,6 +186,7 @@ def check_queue_alone(
     if len(sources) > 1:
         raise SettingsError(f"{queue} is a queue: give it without other clips", value=queue)
     flags = {"folder": "--out", "suffix": "--suffix", "preset": "--preset", "like": "--like"}
+    flags["like_all"] = "--like-all"
     flags |= {name: flag_of(name) for name in saved_settings_dict(*vars(settings).values())}
     given = next((name for name in flags if is_given(ctx, name)), None)
     if given:
@@ -183,10 +199,10 @@ def check_queue_alone(
 
 def warn_of_missing_sources(renders: Iterable[QueuedRender]) -> None:
     """Warn of sources that do not exist before the first render begins, which may take hours."""
-    from dreamflow.media.read.picture_folder import is_glob
+    from dreamflow.media.read.picture_files import is_file_pattern
 
     for source in (render.source for render in renders):
-        if source and not source.exists() and not is_glob(source):
+        if source and not source.exists() and not is_file_pattern(source):
             print_warning(f"{source} does not exist")
 
 
@@ -213,7 +229,7 @@ def run_render(
         is_known = isinstance(error, DreamFlowError)
         message = format_error(error) if is_known else format_internal_error(error)
         print_error(message)
-        return "FAILED", message
+        return FAILED, message
 
 
 def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: RenderFlags) -> str:
@@ -226,8 +242,9 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
         FRAME_COMMAND: frame_command,
     }
     given = {**entry.settings, **vars(machine), "overwrite": flags.overwrite}
+    given["progress"] = flags.progress_kind
     if entry.command != FRAME_COMMAND:
-        given |= {"fresh": flags.fresh, "watch": flags.watch}
+        given |= {"fresh": flags.fresh, "watch": flags.watch, "repair": flags.repair}
     sources = [entry.source] if entry.source else []
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         commands[entry.command](*sources, entry.out, **given)

@@ -15,6 +15,7 @@ from dreamflow.cli.bench_tables import load_earlier_times, print_pass_times, pri
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.prepare import prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, JsonOption
 from dreamflow.core.machine.options import MachineOptions
@@ -85,6 +86,7 @@ def bench_command(
     ] = None,
     as_json: JsonOption = False,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
     """Time one step on a layer, forward and backward; or, with --render, whole renders.
@@ -108,9 +110,11 @@ def bench_command(
     result = describe_run(loaded, width, height, rounds)
     with stop_on_ctrl_c():
         if whole:
-            result |= time_renders(loaded, clip, size, layer, frames, rounds, machine)
+            result |= time_renders(
+                loaded, clip, size, layer, frames, rounds, machine, reporting.kind
+            )
         else:
-            result |= time_passes(loaded, (width, height), layer, rounds)
+            result |= time_passes(loaded, (width, height), layer, rounds, reporting.kind)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return
@@ -149,12 +153,16 @@ def describe_run(network: Network, width: int, height: int, rounds: int) -> dict
 
 
 def time_passes(
-    network: Network, size: tuple[int, int], layer: list[str] | None, rounds: int
+    network: Network,
+    size: tuple[int, int],
+    layer: list[str] | None,
+    rounds: int,
+    progress_kind: str,
 ) -> dict[str, Any]:
     """Return the times of passes through layers, as plain values; size is (width, height)."""
     from dreamflow.reports.bench.passes import BENCH_LAYERS, bench_passes, timings_to_rows
 
-    with progress_bar("timing", rounds, "round") as progress:
+    with progress_bar("timing", rounds, "round", kind=progress_kind) as progress:
         peak, figures = bench_passes(
             network, size[1], size[0], layer or BENCH_LAYERS, rounds, progress
         )
@@ -169,6 +177,7 @@ def time_renders(
     frames: int,
     rounds: int,
     machine: MachineOptions,
+    progress_kind: str,
 ) -> dict[str, Any]:
     """Return the times of whole renders, as plain values.
 
@@ -180,6 +189,7 @@ def time_renders(
         frames: Frames of each render, at most.
         rounds: How often it is rendered.
         machine: Threads and device for the process whose start-up is timed.
+        progress_kind: How progress is shown.
     """
     from dreamflow.jobs.output_writer import write_video
     from dreamflow.media.read.clip import Clip
@@ -200,7 +210,7 @@ def time_renders(
             write_video(source, synthesise_scene(*scene), synthetic_scene_spec(*scene))
         clip = Clip(source, ClipOptions(size=size)).subclip(0, frames)
         title = f"rendering {path.name if path else 'a synthetic scene'}"
-        with progress_bar(title, rounds * len(clip)) as progress:
+        with progress_bar(title, rounds * len(clip), kind=progress_kind) as progress:
             render = make_render(network, VideoSettings(dream), Path(folder) / "dream.mp4")
             times = bench_render(render, clip, rounds, progress)
         startup_s = startup_seconds(source, startup_arguments(network, size, dream.layer, machine))

@@ -9,10 +9,17 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
+from dreamflow.cli.prepare import (
+    check_layers,
+    list_input_paths,
+    prepare_network,
+    stop_on_ctrl_c,
+)
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, OverwriteOption, PresetOption
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target
@@ -46,6 +53,7 @@ def channels_command(
     preset: PresetOption = None,
     dream: ChannelDreamOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -67,21 +75,25 @@ def channels_command(
     out = out or default_sheet_path(source, dream)
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         raise OutputError(f"{out}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
-    check_output(out, overwrite, [source])
+    check_output(out, overwrite, list_input_paths([source], dream, machine, preset=preset))
     # "class" without a class is no objective for a dream, but makes a sheet.
     if parse_single_layer(dream) != Target(CLASS_LAYER):
         check_layers(dream, machine)
     from dreamflow.media.embedded_settings import format_record_comment
     from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+    from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
     frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
     network = prepare_network(dream.network, machine)
-    with stop_on_ctrl_c(), progress_bar(out.name, 1, "channel") as progress:
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"drawing {out.name}", 1, "channel", kind=reporting.kind) as progress,
+    ):
         picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
         record = build_settings_record("channels", source, network, dream)
-        write_picture(out, picture, format_record_comment(record))
-    typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+        write_picture(out, picture, format_record_comment(publish_record(record, out)))
+    print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
 CHANNELS = Command(

@@ -8,7 +8,9 @@ import typer
 
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import HiddenDebugOption
+from dreamflow.cli.terminal import print_note
 from dreamflow.core.errors import SettingsError
+from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 
 
 def classes_command(
@@ -25,7 +27,9 @@ def classes_command(
     ] = "googlenet",
     debug: HiddenDebugOption = False,
 ) -> None:
-    """List the classes that a network tells apart. Dream on one with --layer class:tabby.
+    """List the classes that a network tells apart.
+
+    Dream on one with --network googlenet --layer class:tabby; pocket has none.
 
     One class a line, its number first. The names come with torchvision.
     """
@@ -36,7 +40,7 @@ def classes_command(
         reason = (
             "no names are known here, only numbers; dream on one with --layer class:NUMBER"
             if expected_class_layer(network)
-            else "there are none"
+            else "it has none, so it cannot dream them; googlenet and torchvision's networks can"
         )
         raise SettingsError(f"classes of {network}: {reason}", setting="network", value=network)
     numbers = range(len(names)) if word is None else search_classes(word, names)
@@ -44,6 +48,11 @@ def classes_command(
     if not lines:
         raise SettingsError(f"{network} knows no class with {word!r} in its name", value=word)
     typer.echo("\n".join(lines))
+    example = word if word and len(lines) == 1 else "tabby"
+    print_note(
+        f"{DEFAULT_NETWORK}, the default network, has no classes; to dream on one: --network "
+        f'{network} --layer "class:{example}"'
+    )
 
 
 CLASSES = Command("classes", classes_command, Section.SET_UP, 2, "dreamflow classes terrier")

@@ -14,9 +14,10 @@ import typer
 from dreamflow.cli.binding import panel_title, with_options
 from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
 from dreamflow.cli.progress import training_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption
-from dreamflow.cli.terminal import print_labelled
+from dreamflow.cli.terminal import print_labelled, print_line
 from dreamflow.core.errors import MediaError, OutputError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -71,6 +72,7 @@ def distill_command(
     ] = False,
     training: DistillOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
     """Train a small, fast network to dream like a large one, on photographs of your own.
@@ -98,7 +100,7 @@ def distill_command(
     if evaluate:
         print_transfer_scores(network, out, photographs)
         return
-    train_pocket(network, photographs, out, training, fresh)
+    train_pocket(network, photographs, out, training, fresh, reporting.kind)
 
 
 DISTILL = Command(
@@ -111,7 +113,12 @@ DISTILL = Command(
 
 
 def train_pocket(
-    teacher: GraphNetwork, photographs: Path, out: Path, options: DistillOptions, fresh: bool
+    teacher: GraphNetwork,
+    photographs: Path,
+    out: Path,
+    options: DistillOptions,
+    fresh: bool,
+    progress_kind: str,
 ) -> None:
     """Train; save at every checkpoint, and when stopped."""
     import torch
@@ -131,7 +138,7 @@ def train_pocket(
     description = f"{len(pictures)} photographs of {photographs.name}"
     last_save_s = -math.inf  # save at the first step: the fitting before it takes long
     try:
-        with stop_on_ctrl_c(), training_bar(f"distilling {out.name}") as show:
+        with stop_on_ctrl_c(), training_bar(f"distilling {out.name}", kind=progress_kind) as show:
             for _ in trainer.run():
                 show(trainer.progress, format_training_state(trainer))
                 if time.monotonic() - last_save_s > CHECKPOINT_INTERVAL_S:
@@ -140,7 +147,7 @@ def train_pocket(
     finally:
         torch.set_flush_denormal(False)
         save_checkpoint_and_pocket(trainer, checkpoint, out, description)
-    typer.echo(f"{out}: {format_training_state(trainer)}")
+    print_line(f"{out}: {format_training_state(trainer)}")
 
 
 def save_checkpoint_and_pocket(

@@ -14,22 +14,25 @@ from dreamflow.cli.prepare import (
     RenderFlags,
     check_gains_and_trace,
     check_layers,
+    list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
 )
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     FRAMES_PANEL,
     AtOption,
     DebugOption,
     GainsOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
     TraceOption,
 )
-from dreamflow.cli.terminal import print_note
+from dreamflow.cli.terminal import print_line, print_note
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -77,11 +80,13 @@ def frame_command(
     ] = None,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     gains: GainsOption = None,
     show: ShowOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     trace: TraceOption = None,
     debug: DebugOption = False,
@@ -93,9 +98,10 @@ def frame_command(
 
     Schedules (`dreamflow video --help`) are those of the whole clip, at the time of the frame.
     """
-    flags = RenderFlags(overwrite, gains=gains, trace=trace)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(overwrite, gains=gains, trace=trace, inputs=inputs)
     check_frame(source, out, dream, machine, flags)
-    from dreamflow.media.read.matte import open_matte
+    from dreamflow.media.read.mattes.matte import open_matte
     from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
@@ -109,12 +115,15 @@ def frame_command(
     )
 
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
-    frames = open_frames_up_to(source, at, run_in, size, warn_of_alpha=not keeps_alpha)
+    frames = open_frames_up_to(source, at, run_in, size, flatten_alpha=not keeps_alpha)
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
-    check_output(out, overwrite, matte.source_paths if matte else ())
+    check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
     network = prepare_network(dream.network, machine)
     total = sum(estimate_preview_steps(frames, dream, carry))
-    with stop_on_ctrl_c(), progress_bar(f"dreaming {out.name}", total, "step") as progress:
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"dreaming {out.name}", total, "step", kind=reporting.kind) as progress,
+    ):
         picture = render_preview(
             *(frames, network, dream, carry, progress, show, matte, print_note),
             gains_path=gains,
@@ -123,10 +132,10 @@ def frame_command(
         if keeps_alpha:
             picture = add_source_alpha(picture, source)
         groups = (dream, carry, show, ClipOptions(size=size))
-        inputs = collect_preview_inputs(source, dream, matte)
+        files = collect_preview_inputs(source, dream, matte)
         frame_time = None if isinstance(frames, tuple) else at
-        write_frame(out, picture, source, network, groups, inputs, frame_time)
-    typer.echo(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+        write_frame(out, picture, source, network, groups, files, frame_time)
+    print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
 FRAME = Command(
@@ -149,8 +158,9 @@ def check_frame(
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         allowed = ", ".join(WRITABLE_PICTURE_SUFFIXES)
         raise SettingsError(f"{out}: a frame is written as {allowed}", value=out, allowed=allowed)
-    check_output(out, flags.overwrite, [source])
-    check_gains_and_trace(flags, [source], [out])
+    inputs = [source, *flags.inputs]
+    check_output(out, flags.overwrite, inputs)
+    check_gains_and_trace(flags, inputs, [out])
     given = [named(name) for name in ("gains", "trace") if getattr(flags, name)]
     if given and is_still(source):
         do = "does" if len(given) == 1 else "do"
@@ -183,13 +193,15 @@ def write_frame(
         at: The frame of a clip; None for a picture.
     """
     from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
-    from dreamflow.media.embedded_settings import format_record_comment, write_sidecar
+    from dreamflow.media.embedded_settings import add_sidecar, format_record_comment
     from dreamflow.media.stills import write_picture
+    from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
     record = build_settings_record("frame", source, network, *groups)
     if at is not None:
         record["at"] = at
     record[INPUTS_KEY] = hash_fingerprints(fingerprint_inputs(inputs))
+    record = publish_record(record, out)
     write_picture(out, picture, format_record_comment(record))
-    write_sidecar(out, record)
+    add_sidecar(out, record)

@@ -12,16 +12,19 @@ import typer
 
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import prepare_network, stop_on_ctrl_c
+from dreamflow.cli.prepare import list_input_paths, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     OUTPUT_PANEL,
     DebugOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
@@ -48,8 +51,10 @@ def guide_command(
     options: GuideOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: GuideDreamOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -90,11 +95,16 @@ def guide_command(
     layers = select_layers(dream.network, known, names, options.category)
     check_guide_folder(out)
     if sheet:
-        check_sheet_path(sheet, overwrite)
+        check_sheet_path(
+            sheet, overwrite, list_input_paths([source], dream, machine, preset=preset)
+        )
     network = prepare_network(dream.network, machine)
     started_s = time.monotonic()
     layer_steps = max(1, sum(octave.iterations for octave in plan_octaves(dream)))
-    with stop_on_ctrl_c(), progress_bar(out.name, len(layers), "layer") as progress:
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"dreaming {out.name}", len(layers), "layer", kind=reporting.kind) as progress,
+    ):
         counter = StepCounter(
             [layer_steps] * len(layers), lambda steps: progress(steps / layer_steps)
         )
@@ -108,7 +118,7 @@ def guide_command(
             progress=counter.finish_parts,
             on_step=counter.step,
         )
-    typer.echo(format_guide_summary(guide, time.monotonic() - started_s))
+    print_line(format_guide_summary(guide, time.monotonic() - started_s))
     if show:
         typer.launch(guide.page_path.resolve().as_uri())
     if guide.failure_by_layer:

@@ -14,6 +14,7 @@ from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.resume_command import format_resume_command
 from dreamflow.cli.shared_options import HiddenDebugOption, OverwriteOption
 from dreamflow.cli.tables import print_table
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.core.wording import format_count
 from dreamflow.media.options import ClipOptions
@@ -53,7 +54,7 @@ def list_jobs(
         for job in list_jobs_in(folder)
     ]
     if not rows:
-        typer.echo(f"no jobs in {folder.resolve()}")
+        print_line(f"no jobs in {folder.resolve()}")
         return
     print_table(
         "jobs", [("job", "left"), ("frames", "right"), ("on disk", "right"), ("", "left")], rows
@@ -113,6 +114,12 @@ def finish_job_command(
     ] = None,
     *,
     overwrite: OverwriteOption = False,
+    silent: Annotated[
+        bool,
+        typer.Option(
+            "--silent", help="Leave the source's sound out, also where the source is gone."
+        ),
+    ] = False,
     debug: HiddenDebugOption = False,
 ) -> None:
     """Make an output of the frames that are done, with their sound, and end the job."""
@@ -121,10 +128,10 @@ def finish_job_command(
 
     output_spec = OutputSpec.from_dict(inspect_job(job).job_metadata["outline"])
     with stop_on_ctrl_c():
-        output_path, frames = finish_job(job, out, overwrite)
+        output_path, frames = finish_job(job, out, overwrite, silent)
     part = f"{frames} of " if frames < output_spec.frames else ""
     whole = format_count(output_spec.frames, "frame")
-    typer.echo(f"{output_path}: {part}{whole}, {format_duration_and_size(frames, output_spec)}")
+    print_line(f"{output_path}: {part}{whole}, {format_duration_and_size(frames, output_spec)}")
 
 
 @jobs_app.command("remove")
@@ -133,4 +140,4 @@ def remove_job_command(job: JobArgument, debug: HiddenDebugOption = False) -> No
     from dreamflow.jobs.listing import remove_job
 
     remove_job(job)
-    typer.echo(f"{job} is removed")
+    print_line(f"{job} is removed")

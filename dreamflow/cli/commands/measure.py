@@ -11,8 +11,9 @@ import typer
 
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.measure_figures import figures_to_json, print_figures, write_figures_csv
-from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
+from dreamflow.cli.prepare import apply_machine_options, list_input_paths, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, OverwriteOption
 from dreamflow.cli.terminal import print_note, print_warning
@@ -53,7 +54,7 @@ def measure_command(
     against: Annotated[
         Path | None,
         typer.Option(
-            help="Another dream of the clip to compare with, best one made with --no-carry.",
+            help="Another dream of the clip to compare with, best one with --no-carry.",
             metavar="OTHER",
             show_default=False,
         ),
@@ -61,18 +62,18 @@ def measure_command(
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Layer of the objective; without it, the one that DREAM records.",
+            help="Layer whose response is measured; without it, the one that DREAM was made with.",
             metavar="NAME[=WEIGHT]",
             show_default=False,
         ),
     ] = None,
     network: Annotated[
-        str | None, typer.Option(help="Network of the objective.", show_default=False)
+        str | None, typer.Option(help="Network of that layer.", show_default=False)
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="Draw the figures over time, and x-t slices of the films.",
+            help="Draw the figures over time, and one row of the picture, frame after frame.",
             metavar="PNG",
             show_default=False,
         ),
@@ -97,41 +98,50 @@ def measure_command(
     overwrite: OverwriteOption = False,
     frames: ClipOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
-    """Measure how coherent a dream is: flicker, strength, sharpness, drift of colour.
+    """Measure how steady a dream is, and rate it: does it flicker, fade, blur or change colour?
 
-    E_warp (Lai et al. 2018): mean squared difference between each frame and the one before, moved
-    along the source's motion; RGB in 0 to 1. Long-term: the same to the first frame of the shot.
-    Good: 1 to 2 times the source's own.
+    Give --against a dream of the same clip made with --no-carry, which flickers as much as it can.
 
-    Excess flicker: what the dream adds to the source's E_warp, as a share of what --against adds.
-    Good: below 0.03, where the eye sees none; 1 is dreaming each frame by itself.
+    E_warp: how much each frame differs from the one before, once the motion of the scene is taken
+    out (Lai et al. 2018). The source has some itself: 1 to 2 times as much is good. Long-term: the
+    same, from the first frame of the shot.
 
-    Objective: how strongly the layer responds. Good: as much as --against.
+    Excess flicker: the flicker that the dream adds, as a share of what --against adds. 0 is none,
+    1 is as much; below 0.05 is good, and below 0.03 the eye sees none.
 
-    Residual: how far the dream is from the source. Good: steady over a shot.
+    Objective: how strongly the layer responds. Intensity: the same as a share of --against; good is
+    about 1.
 
-    Weakest tile: the residual of the weakest tile of a 4x4 grid, as a share of the strong ones, or
-    of the same tile of --against; near 0 a part of the frame is bare.
+    Residual: how far the dream is from the source. Good: the same from begin to end of a shot.
 
-    Sharpness: variance of the Laplacian. Colour drift: change of the mean colour within a shot.
-    Good: below 1 level.
+    What moves: what moves by itself, against the camera; and the ground that it has just left, which
+    is bare well below 1, and has kept the mover's dream well above. The verdict names the weakest.
+
+    Weakest tile: how much dream the barest part of the frame has, as a share of the rest (or of the
+    same part of --against); near 0, a part of the frame is bare.
+
+    Sharpness: of the dream, as a share of the source's. Colour drift: change of the mean colour
+    within a shot, in levels of 255; below 1 is good.
     """
     from dreamflow.media.embedded_settings import read_record_if_any, read_recorded_settings
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.write.output_path import check_output
+    from dreamflow.pipelines.settings.paths import locate_settings
     from dreamflow.reports.coherence.measurement import measure_coherence
     from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
     from dreamflow.reports.coherence.verdict import judge_measurements
 
-    record, settings = read_record_if_any(dream), read_recorded_settings(dream)
+    record = read_record_if_any(dream)
+    settings = locate_settings(read_recorded_settings(dream), dream)
     recorded_source = record.get("source")
     if recorded_source and recorded_source != source.name:
         print_warning(f"{dream.name} was made from {recorded_source}, not from {source.name}")
     dreams = [Clip(path, ClipOptions()) for path in (dream, against) if path]
     for path in (path for path in (plot, table) if path):
-        check_output(path, overwrite, [source, dream])
+        check_output(path, overwrite, list_input_paths([source, dream, against, trace], machine))
     if plot and plot.suffix.lower() != ".png":
         raise OutputError(f"{plot}: a plot is a .png file", setting="plot", value=plot)
     if trace and not plot:
@@ -148,7 +158,7 @@ def measure_command(
         layer, network, settings, recorded_network, machine, used, original.timeline
     )
     title = f"measuring {' and '.join(clip.path.name for clip in dreams)}"
-    with stop_on_ctrl_c(), progress_bar(title, len(original)) as progress:
+    with stop_on_ctrl_c(), progress_bar(title, len(original), kind=reporting.kind) as progress:
         measurements = measure_coherence(original, dreams, objective, progress=progress)
     if table:
         write_figures_csv(table, measurements[0])
@@ -275,12 +285,12 @@ def load_and_check_network(
 
 def read_reference_settings(dream_settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of the picture that guided a dream; none where it is gone. Print both."""
-    from dreamflow.media.read.picture_folder import glob_pictures
+    from dreamflow.media.read.picture_files import match_pictures
 
     reference = dream_settings.get("guided_by")
     if reference is None:
         return {}
-    if not Path(reference).exists() and not glob_pictures(Path(reference)):
+    if not Path(reference).exists() and not match_pictures(Path(reference)):
         print_warning(
             f"the dream was guided by {reference}, which is gone: it is measured without it"
         )
@@ -293,10 +303,12 @@ def read_reference_settings(dream_settings: dict[str, Any]) -> dict[str, Any]:
 
 def has_scheduled_settings(dream_settings: dict[str, Any]) -> bool:
     """Return whether any of the settings that an output records changes over time."""
+    from dreamflow.pipelines.settings.presets import parse_setting_value
+
     return any(
         setting.metadata["scheduled"]
         and setting.name in dream_settings
-        and as_schedule(group.validate_value(setting.name, dream_settings[setting.name]))
+        and as_schedule(parse_setting_value(setting.name, dream_settings[setting.name], (group,)))
         is not None
         for group in (DreamOptions, CarryOptions, ShowOptions)
         for setting in fields(group)

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
+from dreamflow.cli.binding import with_options
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.prepare import stop_on_ctrl_c
 from dreamflow.cli.progress import download_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import HiddenDebugOption, JsonOption
 from dreamflow.cli.tables import print_table
-from dreamflow.cli.terminal import format_error, print_error, print_warning
+from dreamflow.cli.terminal import format_error, print_error, print_line, print_warning
 from dreamflow.core.errors import SettingsError, WeightsError, named
 
 models_app = CommandGroup(
@@ -63,8 +65,10 @@ def format_file_size_mb(path: Path | None) -> str:
 
 
 @models_app.command("pull", epilog="Example: dreamflow models pull torchvision:vgg16")
+@with_options
 def pull_models(
     networks: NetworksArgument,
+    *,
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +84,7 @@ def pull_models(
         bool,
         typer.Option("--offline", help="Download nothing (as DREAMFLOW_OFFLINE=1 does)."),
     ] = False,
+    reporting: ProgressOptions,
     debug: HiddenDebugOption = False,
 ) -> None:
     """Download weights from where they are published, and check them.
@@ -95,32 +100,38 @@ def pull_models(
             value=mirror,
         )
     for network in networks:
-        pull_network(network, mirror, overwrite, offline)
+        pull_network(network, mirror, overwrite, offline, reporting.kind)
 
 
-def pull_network(network: str, mirror: str | None, overwrite: bool, offline: bool) -> None:
+def pull_network(
+    network: str, mirror: str | None, overwrite: bool, offline: bool, progress_kind: str
+) -> None:
     """Download the weights of one network, and print where they are."""
     from dreamflow.networks.weights.manage import (
         find_network_spec,
         find_weights_or_none,
         pull_weights,
+        read_source_sha256,
     )
 
     path = find_weights_or_none(network)
     if path is not None and not overwrite:
-        typer.echo(f"{network}: {path} is there already")
+        print_line(f"{network}: {path} is there already")
         return
     if offline:
         raise WeightsError(
             f"{network} must be downloaded, but {named('offline')} is given", setting="offline"
         )
-    with stop_on_ctrl_c(), download_bar(network) as progress:
+    with stop_on_ctrl_c(), download_bar(network, kind=progress_kind) as progress:
         path = pull_weights(network, mirror, progress, overwrite)
     source = find_network_spec(network).weights.source
     if source and not source.digest:
-        print_warning(f"{network}: no checksum is published; the file fits the network")
+        print_warning(
+            f"{network}: no checksum is published; the file fits the network, and later downloads "
+            f"must be the same (its SHA256 is {read_source_sha256(path)})"
+        )
     checked = "its checksum is right" if source and source.digest else "it fits"
-    typer.echo(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")
+    print_line(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")
 
 
 @models_app.command("import", epilog="Example: dreamflow models import bvlc_googlenet.caffemodel")
@@ -147,7 +158,7 @@ def import_model(
 
     with stop_on_ctrl_c():
         path = import_weights(file, network, overwrite)
-    typer.echo(f"{path} ({format_file_size_mb(path)} MB)")
+    print_line(f"{path} ({format_file_size_mb(path)} MB)")
 
 
 @models_app.command("verify")
@@ -166,7 +177,7 @@ def verify_models(
     failures = 0
     for network in names:
         try:
-            typer.echo(f"{network}: {verify_weights(network)}")
+            print_line(f"{network}: {verify_weights(network)}")
         except WeightsError as error:
             print_error(format_error(error))
             failures += 1
@@ -186,7 +197,7 @@ def print_model_path(
     from dreamflow.networks.loading import find_weights
     from dreamflow.networks.weights.cache import list_user_weights_folders
 
-    typer.echo(list_user_weights_folders()[0] if network is None else find_weights(network))
+    print_line(str(list_user_weights_folders()[0] if network is None else find_weights(network)))
 
 
 @models_app.command("remove")
@@ -196,4 +207,4 @@ def remove_models(networks: NetworksArgument, debug: HiddenDebugOption = False) 
 
     for network in networks:
         for path in remove_weights(network):
-            typer.echo(f"removed {path}")
+            print_line(f"removed {path}")

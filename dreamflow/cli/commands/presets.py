@@ -32,10 +32,11 @@ def show_preset(
     debug: HiddenDebugOption = False,
 ) -> None:
     """Print a preset. Its text is a good start for one of your own."""
+    from dreamflow.core.regular_file import read_file_text
     from dreamflow.pipelines.settings.presets import find_preset_file, load_preset
 
     load_preset(name)  # refuses a file that is no preset
-    typer.echo(find_preset_file(name).read_text(encoding="utf-8").rstrip())
+    typer.echo(read_file_text(find_preset_file(name)).rstrip())
 
 
 PRESETS_GROUP = Command("presets", presets_app, Section.SET_UP, 6)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamflow.cli.binding import with_options
 from dreamflow.cli.prepare import stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, JsonOption, OverwriteOption
 from dreamflow.cli.tables import Column, print_table
@@ -38,6 +40,7 @@ class ShotRow:
     length_s: float
 
 
+@with_options
 def shots_command(
     clip: Annotated[
         Path,
@@ -58,9 +61,11 @@ def shots_command(
     ] = None,
     as_json: JsonOption = False,
     overwrite: OverwriteOption = False,
+    reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
     """List the shots of a clip. Flashes, fades and fast pans are not taken for cuts."""
+    from dreamflow.media.atomic_file import atomic_write
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.cut_list import format_cut_list
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
@@ -72,10 +77,12 @@ def shots_command(
         raise OutputError(f"{sheet}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
     for path in (p for p in (out, sheet) if p):
         check_output(path, overwrite, source.source_paths)
-    first_frames, rows = find_shot_rows(source, keep_pictures=sheet is not None)
+    first_frames, rows = find_shot_rows(source, sheet is not None, reporting.kind)
     if out:
         cuts = [(frame.index, frame.time) for frame in first_frames]
-        out.write_text(format_cut_list(clip.name, cuts), encoding="utf-8")
+        text = format_cut_list(clip.name, cuts)
+        with atomic_write(out) as part:
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
     if sheet:
         labels = [f"{row.shot}: frame {row.frame}, {row.time_s:.2f} s" for row in rows]
         write_picture(sheet, draw_contact_sheet([frame.picture for frame in first_frames], labels))
@@ -100,12 +107,15 @@ SHOTS = Command(
 )
 
 
-def find_shot_rows(clip: Clip, keep_pictures: bool) -> tuple[list[Frame], list[ShotRow]]:
+def find_shot_rows(
+    clip: Clip, keep_pictures: bool, progress_kind: str
+) -> tuple[list[Frame], list[ShotRow]]:
     """Return the first frame of each shot of a clip, and what is listed of the shot.
 
     Args:
         clip: The clip.
         keep_pictures: Whether the frames keep their pictures; otherwise they take no memory.
+        progress_kind: How progress is shown.
     """
     from dreamflow.temporal.shots import Mark, find_shots
 
@@ -113,7 +123,7 @@ def find_shot_rows(clip: Clip, keep_pictures: bool) -> tuple[list[Frame], list[S
     frame_count = 0
     with (
         stop_on_ctrl_c(),
-        progress_bar(f"looking at {clip.path.name}", len(clip)) as progress,
+        progress_bar(f"looking at {clip.path.name}", len(clip), kind=progress_kind) as progress,
     ):
         for number, (frame, mark) in enumerate(find_shots(clip), start=1):
             if mark is Mark.CUT:

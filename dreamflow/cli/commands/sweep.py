@@ -14,21 +14,26 @@ from dreamflow.cli.prepare import (
     RenderFlags,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
     GainsOption,
+    LikeAllOption,
     LikeOption,
     OutArgument,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     TraceOption,
     WatchOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
@@ -38,7 +43,7 @@ from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
-    from dreamflow.media.read.matte import Matte
+    from dreamflow.media.read.mattes.matte import Matte
     from dreamflow.pipelines.sweep import SweepPlan
 
 
@@ -56,6 +61,7 @@ def sweep_command(
     *,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     layers: SweepOptions,
     dream: DreamOptions,
     carry: CarryOptions,
@@ -64,8 +70,10 @@ def sweep_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     trace: TraceOption = None,
     debug: DebugOption = False,
@@ -77,7 +85,12 @@ def sweep_command(
     whole length, and keeps its sound.
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, None, gains, trace)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(
+        *(overwrite, fresh, watch, None, gains, trace, reporting.kind),
+        repair=repair,
+        inputs=inputs,
+    )
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
     from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_sweep import render_sweep
@@ -88,7 +101,7 @@ def sweep_command(
     with track_render(out, plan.source.output_spec.frames, flags) as controls:
         result = render_sweep(plan, source, out, network, settings, layers, controls, matte)
     summary = format_render_summary(result, plan.source.output_spec, time.monotonic() - started_s)
-    typer.echo(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
+    print_line(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
 
 
 SWEEP = Command(

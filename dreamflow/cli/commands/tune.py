@@ -13,6 +13,7 @@ import typer
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.progress import progress_bar
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, JsonOption
 from dreamflow.cli.tables import Column, print_table
@@ -54,12 +55,13 @@ def tune_command(
     carry: CarryOptions,
     frames: ClipOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
-    """Compare gains of the temporal step: flicker, strength, sharpness and time of each.
+    """Compare gains of the temporal step: flicker, intensity, sharpness and time of each.
 
     A few seconds of a clip are dreamed frame by frame, and then once with each combination of the
-    gains, all in memory. Excess flicker, strength and sharpness are shares of the frame-by-frame
+    gains, all in memory. Excess flicker, intensity and sharpness are shares of the frame-by-frame
     dream (see `dreamflow measure`); time is the median of a carried frame.
     """
     from dreamflow.media.read.clip import Clip
@@ -83,7 +85,7 @@ def tune_command(
         tuner = GainTuner(source, network, dream, carry, base)
         total = tuner.frame_count * (1 + len(points))
         results: list[TuningResult] = []
-        with progress_bar(f"dreaming {clip.name}", total) as progress:
+        with progress_bar(f"dreaming {clip.name}", total, kind=reporting.kind) as progress:
             tuner.dream_naive(progress)
             for number, point in enumerate(points, start=1):
                 offset = number * tuner.frame_count
@@ -116,13 +118,13 @@ def print_results(title: str, results: list[TuningResult]) -> None:
         return "-" if value is None else f"{value:.3f}"
 
     names = list(results[0].point)
-    metrics = ("excess flicker", "strength", "sharpness", "s a frame")
+    metrics = ("excess flicker", "intensity", "sharpness", "s a frame")
     columns: list[Column] = [(name, "right") for name in (*names, *metrics)]
     rows = [
         [
             *(str(result.point[name]) for name in names),
             cell(result.excess_flicker),
-            cell(result.strength),
+            cell(result.intensity),
             cell(result.sharpness),
             cell(result.seconds),
         ]

@@ -16,23 +16,28 @@ from dreamflow.cli.prepare import (
     check_layers,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,
     FreshOption,
     GainsOption,
+    LikeAllOption,
     LikeOption,
     OutArgument,
     OverwriteOption,
     PlateOption,
     PresetOption,
+    RepairOption,
     TraceOption,
     WatchOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
@@ -42,12 +47,12 @@ from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
     from dreamflow.media.read.clip import Clip
-    from dreamflow.media.read.matte import Matte
+    from dreamflow.media.read.mattes.matte import Matte
 
 ClipArgument = Annotated[
     Path,
     typer.Argument(
-        help="A film, a GIF, a folder of pictures, or a glob such as 'shots/*.png'.",
+        help="A film, a GIF, a folder of pictures, or names: 'shots/*.png', shot_####.exr.",
         metavar="CLIP",
         show_default=False,
     ),
@@ -61,6 +66,7 @@ def video_command(
     *,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     carry: CarryOptions,
     gains: GainsOption = None,
@@ -68,8 +74,10 @@ def video_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     plate: PlateOption = None,
     trace: TraceOption = None,
@@ -84,9 +92,14 @@ def video_command(
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
     settings = VideoSettings(dream, carry, frames, encode, show)
-    flags = RenderFlags(overwrite, fresh, watch, plate, gains, trace)
+    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    flags = RenderFlags(
+        *(overwrite, fresh, watch, plate, gains, trace, reporting.kind),
+        repair=repair,
+        inputs=inputs,
+    )
     with stop_on_ctrl_c():
-        typer.echo(render_clip(clip, out, settings, machine, flags))
+        print_line(render_clip(clip, out, settings, machine, flags))
 
 
 VIDEO = Command(
@@ -127,8 +140,8 @@ def open_and_check(
 ) -> tuple[Clip, Matte | None]:
     """Open a clip and its matte, and check all that can be checked without loading PyTorch."""
     from dreamflow.media.read.clip import Clip
-    from dreamflow.media.read.matte import open_matte
-    from dreamflow.media.read.matte_files import MatteTarget
+    from dreamflow.media.read.mattes.matte import open_matte
+    from dreamflow.media.read.mattes.matte_files import MatteTarget
     from dreamflow.media.write.containers import check_encode_options
 
     check_encode_options(out, settings.encode)

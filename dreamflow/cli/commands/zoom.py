@@ -16,19 +16,24 @@ from dreamflow.cli.prepare import (
     check_layers,
     check_render_files,
     format_render_summary,
+    list_input_paths,
     prepare_network,
     track_render,
 )
+from dreamflow.cli.progress_options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     AtOption,
     DebugOption,
     FreshOption,
+    LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
+    RepairOption,
     WatchOption,
 )
+from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -60,12 +65,15 @@ def zoom_command(
     at: AtOption = GuideOptions.at,
     preset: PresetOption = None,
     like: LikeOption = None,
+    like_all: LikeAllOption = None,
     dream: DreamOptions,
     zoom: ZoomOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
+    repair: RepairOption = False,
     watch: WatchOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -78,7 +86,10 @@ def zoom_command(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    flags = RenderFlags(overwrite, fresh, watch)
+    inputs = list_input_paths([], dream, machine, preset=preset)
+    flags = RenderFlags(
+        overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
+    )
     check_zoom(source, out, dream, zoom, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom
@@ -98,7 +109,7 @@ def zoom_command(
     with track_render(out, total, flags) as controls:
         result = render_zoom(source, picture, out, network, settings, controls, at)
     summary = format_render_summary(result, output_spec, time.monotonic() - started_s)
-    typer.echo(f"{out}: {summary}")
+    print_line(f"{out}: {summary}")
 
 
 ZOOM = Command(

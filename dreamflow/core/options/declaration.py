@@ -15,6 +15,7 @@ from dreamflow.core.options.validation import (
     clamp_to_range,
     coerce,
     in_range,
+    join_list,
     out_of_range_error,
 )
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule, as_schedule
@@ -42,6 +43,8 @@ def option(
     metavar: str | None = None,
     panel: str | None = None,
     needs: tuple[str, Any] | None = None,
+    is_path: bool = False,
+    is_list: bool = False,
 ) -> DefaultT:
     """Declare a setting as a field of an `Options` dataclass.
 
@@ -58,6 +61,8 @@ def option(
         panel: Heading that it is listed under, if not that of its group.
         needs: Name of another setting of the group and the value that it must have for this one to
             have an effect; None stands for any value.
+        is_path: Whether its value names a file or folder.
+        is_list: Whether its value is a text with commas, for which a list may be given.
     """
     metadata = {
         "help": help,
@@ -70,6 +75,8 @@ def option(
         "metavar": metavar,
         "panel": panel,
         "needs": needs,
+        "is_path": is_path,
+        "is_list": is_list,
     }
     return field(default=default, metadata=metadata)
 
@@ -91,7 +98,9 @@ class Options:
         """Convert each setting to its type, or raise SettingsError for one that cannot be right."""
         types = resolve_field_types(type(self))
         for setting in option_fields(type(self)):
-            value = coerce(setting.name, getattr(self, setting.name), types[setting.name])
+            hint, value = types[setting.name], getattr(self, setting.name)
+            value = join_list(value) if setting.metadata["is_list"] else value
+            value = coerce(setting.name, value, hint, setting)
             object.__setattr__(self, setting.name, value)
             check_range(setting, value)
 

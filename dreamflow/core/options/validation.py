@@ -5,15 +5,53 @@ from __future__ import annotations
 import math
 from dataclasses import Field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.keyframes import has_keyframes, value_label
 from dreamflow.core.schedules.schedule import Schedule, parse_layer_schedule
 from dreamflow.core.schedules.timecode import Moment
+from dreamflow.core.wording import MAX_SHOWN_CHARS, shorten_repr
+
+MAX_INTEGER_BITS = 64
+"""Bits of a whole number at most."""
 
 
-def coerce(name: str, value: Any, hint: Any) -> Any:
+def read_setting_text(value: Any, hint: Any) -> Any:
+    """Return the value that a text from a command line or a file stands for.
+
+    Args:
+        value: A number as text becomes the number where the setting is one; `on` and `off` become
+            booleans where it is a switch. Anything else stays as it is.
+        hint: Resolved type of the setting.
+    """
+    kinds = get_args(hint) or (hint,)
+    if not isinstance(value, str) or str in kinds:
+        return value
+    if bool in kinds:
+        return {"on": True, "off": False}.get(value, value)
+    if not {int, float} & set(kinds):
+        return value
+    try:
+        number = int(value) if int in kinds and value.strip().isdecimal() else float(value)
+    except ValueError:
+        return value
+    if int not in kinds:
+        return number
+    return int(number) if math.isfinite(number) and number == int(number) else value
+
+
+def join_list(value: Any) -> Any:
+    """Return the text with commas that a list of whole numbers or texts stands for."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    items = cast("list[Any] | tuple[Any, ...]", value)
+    if not all(isinstance(item, (int, str)) and not isinstance(item, bool) for item in items):
+        return value
+    return ",".join(map(str, items))
+
+
+def coerce(name: str, value: Any, hint: Any, setting: Field[Any] | None = None) -> Any:
     """Return a value as the type of a setting.
 
     Whole numbers are taken for floats, lists and single strings for tuples of strings, strings for
@@ -23,13 +61,14 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         name: Name of the setting.
         value: The value to convert.
         hint: Resolved type of the setting.
+        setting: Its declaration, from which an error says how the value is written.
 
     Raises:
         SettingsError: The value has another type, or is the text of no schedule.
     """
     allowed = get_args(hint) or (hint,)
     if Any in allowed and isinstance(value, str):
-        value = _parse_number_or_schedule(name, value, hint)
+        value = _parse_schedule(name, value, hint, setting)
     if Any in allowed and isinstance(value, Schedule):
         return value
     if value is None and type(None) in allowed:
@@ -41,7 +80,7 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     elif bool in allowed:
         if isinstance(value, bool):
             return value
-    elif isinstance(value, bool):
+    elif isinstance(value, bool) or _has_too_many_digits(value):
         pass
     elif int in allowed and isinstance(value, int):
         return value
@@ -52,9 +91,43 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     elif str in allowed and isinstance(value, (str, int)):
         return str(value)
     kind = describe_type(hint)
+    write = f": write {describe_form(setting, hint)}" if setting else ""
     raise SettingsError(
-        f"{name} = {value!r} is not {kind}", setting=name, value=value, allowed=kind
+        f"{name} = {shorten_repr(value)} is not {kind}{write}",
+        setting=name,
+        value=value,
+        allowed=kind,
     )
+
+
+def describe_form(setting: Field[Any], hint: Any) -> str:
+    """Return how the value of a setting is written in TOML and in Python: `640 or "640x360"`."""
+    metavar, choices = setting.metadata["metavar"], setting.metadata["choices"]
+    kinds = get_args(hint) or (hint,)
+    low, above = setting.metadata["low"], setting.metadata["above"]
+    number = next(n for n in (setting.default, low, above and above + 1, 1) if n is not None)
+    values = ['"..."']
+    if bool in kinds:
+        values = ["true", "false"]
+    elif metavar == "WHEN":
+        values = ["48 (a frame)", '"2s"', '"40%"']
+    elif metavar == "SIZE":
+        values = ["640", '"640x360"']
+    elif setting.metadata["is_list"]:
+        values = ["[20, 10, 5, 2]"] if metavar == "N,N,..." else ['["A", "B"]']
+    elif hint == tuple[str, ...]:
+        values = ['"A"', '["A", "B"]']
+    elif choices:
+        values = [f'"{choices[0]}"']
+    elif setting.metadata["scheduled"]:
+        values = [f"{number:g}", f'"0: {number:g}, 4s: {number:g}"']
+    elif {int, float} & set(kinds):
+        values = [f"{number:g}"]
+    return " or ".join(values)
+
+
+def _has_too_many_digits(value: Any) -> bool:
+    return isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS
 
 
 def _check_layer_schedule(name: str, layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,21 +141,34 @@ def _check_layer_schedule(name: str, layers: tuple[str, ...]) -> tuple[str, ...]
     return layers
 
 
-def _parse_number_or_schedule(name: str, text: str, hint: Any) -> float | Schedule:
-    """Return the number or the schedule that a text is, or raise SettingsError for neither."""
+def _parse_schedule(
+    name: str, text: str, hint: Any, setting: Field[Any] | None
+) -> float | Schedule:
+    """Return the schedule that a text is, or the number that its arithmetic gives.
+
+    Raises:
+        SettingsError: It is neither, or a number by itself, which is no text.
+    """
     is_integer, kind = int in get_args(hint), describe_type(hint)
-    try:
-        return int(text) if is_integer else float(text)
-    except ValueError:
-        pass
+    if read_setting_text(text, hint) is not text:
+        raise SettingsError(
+            f"{named(name)} {shorten_repr(text)} is a text: write "
+            f"{text.strip()[:MAX_SHOWN_CHARS]}, without quotation marks",
+            setting=name,
+            value=text,
+            allowed=kind,
+        )
     try:
         schedule = Schedule(text)
     except SettingsError as error:
         located = error.located(named(name), ", ")
         if not has_keyframes(text):
+            is_arithmetic = "(" in text
+            write = f"; write {describe_form(setting, hint)}" if setting else ""
+            write = "" if is_arithmetic else write
             reason = error.message.removeprefix(f"{value_label(text)}: ")
             located = SettingsError(
-                f"{named(name)} {text!r} is not {kind}, nor a schedule: {reason}"
+                f"{named(name)} {shorten_repr(text)} is not {kind}, nor a schedule: {reason}{write}"
             )
         located.setting, located.value, located.allowed = name, text, kind
         raise located from None
@@ -91,11 +177,16 @@ def _parse_number_or_schedule(name: str, text: str, hint: Any) -> float | Schedu
     value = schedule.at(Moment())
     if math.isnan(value):
         raise SettingsError(
-            f"{named(name)} {text!r} has no value, or too large a one", setting=name, value=text
+            f"{named(name)} {shorten_repr(text)} has no value, or too large a one",
+            setting=name,
+            value=text,
         )
     if is_integer and not value.is_integer():
         raise SettingsError(
-            f"{named(name)} {text!r} is not {kind}", setting=name, value=text, allowed=kind
+            f"{named(name)} {shorten_repr(text)} is not {kind}",
+            setting=name,
+            value=text,
+            allowed=kind,
         )
     return int(value) if is_integer else value
 
@@ -126,7 +217,7 @@ def check_range(setting: Field[Any], value: Any) -> None:
     choices = setting.metadata.get("choices")
     if choices and value not in choices:
         raise SettingsError(
-            f"{named(setting.name)} {value!r} is unknown; choose {', '.join(choices)}",
+            f"{named(setting.name)} {shorten_repr(value)} is unknown; choose {', '.join(choices)}",
             setting=setting.name,
             value=value,
             allowed=", ".join(choices),

@@ -8,10 +8,13 @@ import re
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options
 from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Timecode
+from dreamflow.core.wording import shorten_repr
 
 MAX_OCTAVE_ITERATIONS = 1000
-SIZE_SYNTAX = "640x360, or 640 for the longer side"
-_SIZE_PATTERN = re.compile(r"(\d+)(?:\s*[xX]\s*(\d+))?$")
+SIZE_SYNTAX = "640x360, or 640 for the longer side, up to 32766"
+MAX_SIDE_PX = 32766
+"""Longest side that OpenCV warps (SHRT_MAX - 1)."""
+_SIZE_PATTERN = re.compile(r"([0-9]{1,9})(?:\s*[xX]\s*([0-9]{1,9}))?$")
 
 
 def check_timecodes(options: Options, *names: str) -> None:
@@ -58,14 +61,15 @@ def parse_size(size: str) -> tuple[int, int] | None:
         SettingsError: The text is no size.
     """
     match = _SIZE_PATTERN.match(size.strip())
-    if not match or int(match[1]) == 0 or (match[2] and int(match[2]) == 0):
+    sides = [int(side) for side in match.groups() if side] if match else []
+    if not match or min(sides) == 0 or max(sides) > MAX_SIDE_PX:
         raise SettingsError(
-            f"{named('size')} {size!r} is not a size: write {SIZE_SYNTAX}",
+            f"{named('size')} {shorten_repr(size)} is not a size: write {SIZE_SYNTAX}",
             setting="size",
             value=size,
             allowed=SIZE_SYNTAX,
         )
-    return (int(match[1]), int(match[2])) if match[2] else None
+    return (sides[0], sides[1]) if len(sides) == 2 else None
 
 
 def fit_size(size: str | None, width: int, height: int) -> tuple[int, int]:

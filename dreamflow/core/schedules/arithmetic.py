@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError
 
 MAX_EXPRESSION_CHARS = 200
@@ -95,6 +96,12 @@ def parse_expression(text: str) -> ast.expr:
     return tree
 
 
+def make_unknown_name_error(name: str) -> SettingsError:
+    """Return the error of a name that is neither a variable nor a function."""
+    hint = suggest_similar(name, [*VARIABLES, *CONSTANTS, *FUNCTIONS], 1)
+    return SettingsError(f"{name!r} is not known{hint or f'; known are {KNOWN_NAMES_TEXT}'}")
+
+
 def check_grammar(node: ast.expr) -> None:
     """Raise SettingsError if a syntax tree contains anything outside the grammar."""
     match node:
@@ -103,7 +110,7 @@ def check_grammar(node: ast.expr) -> None:
                 raise SettingsError("a number in it is not finite")
         case ast.Name(id=name):
             if name not in VARIABLES and name not in CONSTANTS:
-                raise SettingsError(f"{name!r} is not known; known are {KNOWN_NAMES_TEXT}")
+                raise make_unknown_name_error(name)
         case ast.UnaryOp(op=ast.UAdd() | ast.USub(), operand=operand):
             check_grammar(operand)
         case ast.BinOp(op=kind, left=left, right=right) if type(kind) in OPERATORS:
@@ -111,7 +118,7 @@ def check_grammar(node: ast.expr) -> None:
             check_grammar(right)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             if name not in FUNCTIONS:
-                raise SettingsError(f"{name!r} is not known; known are {KNOWN_NAMES_TEXT}")
+                raise make_unknown_name_error(name)
             _, fewest, most = FUNCTIONS[name]
             if not fewest <= len(arguments) <= most:
                 count = f"{fewest} value" if most == 1 else f"{fewest} to {most} values"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +17,7 @@ INTERPOLATIONS = ("linear", "smooth", "hold")
 """From a keyframe to the next: linear; smoothstep, 3x^2 - 2x^3; constant until the next."""
 INTERPOLATIONS_TEXT = " or ".join([", ".join(INTERPOLATIONS[:-1]), INTERPOLATIONS[-1]])
 
+_SEPARATOR_PATTERN = re.compile(r"[(),]")
 _LAYER_TIME_PATTERN = re.compile(r"[-+.\d]+\s*[a-z%]{0,2}\s*:")
 """The time that a keyframe of layers begins with; colons alone may separate channels."""
 _LAYER_KEYFRAME_PATTERN = re.compile(r"((?:\d+:)+\d+(?:\.\d*)?|[^:]*?)\s*:\s*(.*)", re.DOTALL)
@@ -54,17 +56,21 @@ class KeyframeSequence:
     def find_interval(self, moment: Moment) -> tuple[int, int, float]:
         """Return the positions, from 0, of the keyframes around a moment, and the way between them.
 
-        The way is from 0, at the first one, to 1, with its interpolation applied.
+        The way is from 0, at the first one, to 1, with its interpolation applied. The keyframes
+        must be in order (`check_keyframes`).
         """
         if moment.timeline is None or len(self.keyframes) == 1:
             return 0, 0, 0.0
-        times = [keyframe.timecode.to_seconds(moment.timeline) for keyframe in self.keyframes]
-        after = next((n for n, time in enumerate(times) if time > moment.time), len(times))
+        timeline = moment.timeline
+        after = bisect_right(
+            self.keyframes, moment.time, key=lambda keyframe: keyframe.timecode.to_seconds(timeline)
+        )
         before = max(0, after - 1)
         interpolation = self.keyframes[before].interpolation
-        if after in (0, len(times)) or interpolation == "hold":
+        if after in (0, len(self.keyframes)) or interpolation == "hold":
             return before, before, 0.0
-        share = float((moment.time - times[before]) / (times[after] - times[before]))
+        start, end = (self.keyframes[n].timecode.to_seconds(timeline) for n in (before, after))
+        share = float((moment.time - start) / (end - start))
         if interpolation == "smooth":
             share = share * share * (3 - 2 * share)
         return before, after, share
@@ -99,31 +105,37 @@ def value_label(text: str) -> str:
     return f"value {text.strip()!r}"
 
 
+def find_commas(text: str) -> Iterator[int]:
+    """Yield the positions of the commas of a text that are not in brackets."""
+    depth = 0
+    for mark in _SEPARATOR_PATTERN.finditer(text):
+        depth += {"(": 1, ")": -1}.get(mark[0], 0)
+        if mark[0] == "," and depth <= 0:
+            yield mark.start()
+
+
 def split_at_commas(text: str) -> list[str]:
     """Return the parts of a text between commas that are not in brackets, stripped."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth <= 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts]
+    ends = [*find_commas(text), len(text)]
+    starts = [0, *(end + 1 for end in ends)]
+    return [text[start:end].strip() for start, end in zip(starts, ends, strict=False)]
+
+
+def first_part(text: str) -> tuple[str, bool]:
+    """Return the part of a text before its first comma, stripped, and whether there is a comma."""
+    comma = next(find_commas(text), None)
+    return text[:comma].strip(), comma is not None
 
 
 def has_keyframes(text: str) -> bool:
     """Return whether the text of a number is meant to have keyframes."""
-    return ":" in text or split_at_commas(text)[0] in INTERPOLATIONS
+    return ":" in text or first_part(text)[0] in INTERPOLATIONS
 
 
 def has_layer_keyframes(text: str) -> bool:
     """Return whether a text of layers is meant to have keyframes; channels have colons too."""
-    parts = split_at_commas(text)
-    return (
-        len(parts) > 1
-        or parts[0] in INTERPOLATIONS
-        or _LAYER_TIME_PATTERN.match(parts[0]) is not None
-    )
+    first, has_comma = first_part(text)
+    return has_comma or first in INTERPOLATIONS or _LAYER_TIME_PATTERN.match(first) is not None
 
 
 def constant_keyframe(text: str) -> Keyframe:
@@ -145,11 +157,12 @@ def parse_keyframes(text: str, of_layers: bool = False) -> tuple[Keyframe, ...]:
     if not parts:
         raise SettingsError(f"{text!r} has no keyframe: write TIME: VALUE, TIME: VALUE")
     keyframes: list[Keyframe] = []
+    last_by_unit: dict[str, Keyframe] = {}  # times in different units need a timeline to compare
     for number, part in enumerate(parts, start=1):
         later = _parse_keyframe(number, part, default_interpolation, of_layers)
-        for earlier in keyframes:
-            if earlier.timecode.unit == later.timecode.unit:
-                check_keyframe_order(earlier, later, earlier.timecode.amount, later.timecode.amount)
+        if earlier := last_by_unit.get(later.timecode.unit):
+            check_keyframe_order(earlier, later, earlier.timecode.amount, later.timecode.amount)
+        last_by_unit[later.timecode.unit] = later
         keyframes.append(later)
     return tuple(keyframes)
 

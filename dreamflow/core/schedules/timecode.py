@@ -10,6 +10,8 @@ from typing import Literal
 
 from dreamflow.core.errors import SettingsError
 
+MAX_TIMECODE_CHARS = 40
+"""Longest text of a time."""
 TIMECODE_SYNTAX = "48 (a frame), 2s, 1:02.5 or 40%"
 
 
@@ -33,6 +35,12 @@ class Timecode:
             SettingsError: The text is no time.
         """
         text = text.strip()
+        if len(text) > MAX_TIMECODE_CHARS:
+            raise SettingsError(
+                f"{text[:MAX_TIMECODE_CHARS]!r}... is not a time: write {TIMECODE_SYNTAX}",
+                value=text,
+                allowed=TIMECODE_SYNTAX,
+            )
         if re.fullmatch(r"[0-9]+", text):
             return cls(Fraction(text), "frames")
         if match := re.fullmatch(r"([0-9]+(?:\.[0-9]*)?)\s*%", text):

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from filelock import FileLock, Timeout
 
-from dreamflow.core.errors import DreamFlowWarning, OutputError, named
-from dreamflow.media.atomic_file import PART_PREFIX, atomic_write, make_write_error, remove_parts
+from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.jobs.storage.job_file import (
+    JOB_FILE,
+    JOB_FOLDER_SUFFIX,
+    PUBLISHING_FRAMES_KEY,
+    JobMetadata,
+    read_job_file,
+    write_job_file,
+)
+from dreamflow.media.atomic_file import PART_PREFIX, make_write_error, remove_parts
 
-JOB_FOLDER_SUFFIX = ".job"
-JOB_FILE = "job.json"
-"""The job's metadata; see `jobs.output.JobMetadata`."""
-JOB_STATE_FILE = "state.npz"
-"""The state at the last checkpoint, from which the job is resumed."""
-PUBLISHING_FRAMES_KEY = "placing"
-"""Key of the metadata: number of frames of the output that is being published."""
 JOB_LOCK_FILE = "lock"
-JOB_FORMAT_VERSION = 1
-"""Version of the files of a job's folder but for the state; see `pipelines.pipeline.LAYOUT_KEY`."""
 MAX_FILE_NAME_BYTES = 255
 
 
@@ -35,29 +33,6 @@ def job_folder_path(out: Path) -> Path:
         digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:8]
         name = f"{out.stem[:40]}_{digest}{out.suffix}{JOB_FOLDER_SUFFIX}"
     return out.with_name(name)
-
-
-def read_job_file(folder: Path) -> dict[str, Any] | None:
-    """Return the metadata of a job's folder, or None where it is not one.
-
-    Raises:
-        OutputError: The job's format is of another version, or the file cannot be read.
-    """
-    path = folder / JOB_FILE
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read: {error}", where=str(path)) from error
-    if not isinstance(metadata, dict) or metadata.get("job") != JOB_FORMAT_VERSION:
-        raise OutputError(
-            f"{folder} is a job of another version of DreamFlow: finish it with that version, or "
-            f"start over with {named('fresh')}",
-            setting="fresh",
-            where=str(folder),
-        )
-    return metadata
 
 
 def read_publishing_frames(folder: Path) -> int:
@@ -159,7 +134,7 @@ class JobFolder:
         """Release the lock."""
         self._lock.release()
 
-    def start_over(self, job_metadata: dict[str, Any]) -> None:
+    def start_over(self, job_metadata: JobMetadata) -> None:
         """Delete all that is in the folder, and write a job's metadata.
 
         Raises:
@@ -172,15 +147,9 @@ class JobFolder:
                 path.unlink()
         self.write_job_file(job_metadata)
 
-    def write_job_file(self, job_metadata: dict[str, Any]) -> None:
-        """Write a job's metadata.
-
-        Raises:
-            OutputError: They cannot be written.
-        """
-        text = json.dumps({"job": JOB_FORMAT_VERSION, **job_metadata}, ensure_ascii=False, indent=2)
-        with atomic_write(self.path / JOB_FILE) as part:
-            part.write_text(text + "\n", encoding="utf-8")
+    def write_job_file(self, job_metadata: JobMetadata) -> None:
+        """Write a job's metadata. Raises OutputError where they cannot be written."""
+        write_job_file(self.path, job_metadata)
 
     def mark_publishing(self, frames: int) -> None:
         """Mark the job as publishing an output of so many frames; 0 unmarks it.

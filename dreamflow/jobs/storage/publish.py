@@ -8,9 +8,11 @@ job's folder only has to be removed.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
+from dreamflow.core.errors import OutputError, named
 from dreamflow.jobs.storage.folder import job_folder_path, read_publishing_frames
 from dreamflow.media.atomic_file import PART_PREFIX, make_write_error, sync_to_disk
 from dreamflow.media.write.output_path import check_only_output_files
@@ -34,7 +36,7 @@ def count_published_frames(out: Path) -> int:
         OutputError: The job cannot be read.
     """
     folder = job_folder_path(out)
-    is_published = not staged_output_path(folder, out).exists() and out.exists()
+    is_published = _is_published(staged_output_path(folder, out), out)
     return read_publishing_frames(folder) if is_published else 0
 
 
@@ -42,39 +44,94 @@ def is_plate_published(plate: Path, out: Path) -> bool:
     """Return whether the plate of an output is published while its job's folder remains."""
     folder = job_folder_path(out)
     staged = staged_output_path(folder / PLATE_FOLDER, plate)
-    return not staged.exists() and plate.exists() and read_publishing_frames(folder) > 0
+    return _is_published(staged, plate) and read_publishing_frames(folder) > 0
 
 
-def publish_output(staged: Path, target: Path) -> None:
+def _is_published(staged: Path, target: Path) -> bool:
+    """Return whether an output has its name; a kill may have left its other one too."""
+    return target.exists() and (not staged.exists() or target.samefile(staged))
+
+
+def check_unclaimed(staged: Path, target: Path, overwrite: bool) -> None:
+    """Check that nothing has taken an output's name while it was rendered.
+
+    Args:
+        staged: The output in its job's folder.
+        target: Its name.
+        overwrite: Whether what has the name may be replaced.
+
+    Raises:
+        OutputError: Something has it that may not be replaced, or a folder of that name holds other
+            files.
+    """
+    if target.is_dir():
+        # Files that were put there while the render ran are not deleted.
+        check_only_output_files(target)
+    if overwrite or not target.exists():
+        return
+    if target.is_dir() and staged.is_dir() and not any(target.iterdir()):
+        return
+    if target.is_dir() or not target.samefile(staged):
+        raise _make_claimed_error(target)
+
+
+def publish_output(staged: Path, target: Path, overwrite: bool) -> None:
     """Move a complete output to where it belongs, from another drive too.
 
     Args:
         staged: The output in its job's folder.
-        target: Its name; what has it is replaced.
+        target: Its name.
+        overwrite: Whether what has the name may be replaced.
 
     Raises:
-        OutputError: It cannot be moved, or a folder of that name holds other files.
+        OutputError: It cannot be moved, the name is taken, or a folder of that name holds other
+            files.
     """
     near_target = target.with_name(f"{PART_PREFIX}{target.name}")
     try:
-        if target.is_dir():
-            # Files that were put there while the render ran are not deleted.
-            check_only_output_files(target)
+        check_unclaimed(staged, target, overwrite)
         try:
-            _replace_path(staged, target)
+            _place(staged, target, overwrite)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             _remove_path(near_target)
             (shutil.copytree if staged.is_dir() else shutil.copyfile)(staged, near_target)
             sync_to_disk(near_target)
-            _replace_path(near_target, target)
+            _place(near_target, target, overwrite)
             _remove_path(staged)
         sync_to_disk(target.parent)
     except OSError as error:
         raise make_write_error(target, error) from error
     finally:
         _remove_path(near_target)
+
+
+def _make_claimed_error(target: Path) -> OutputError:
+    return OutputError(
+        f"{target} was made by something else while this was rendered: move it away, or add "
+        f"{named('overwrite')} to replace it",
+        setting="overwrite",
+        where=str(target),
+    )
+
+
+def _place(source: Path, target: Path, overwrite: bool) -> None:
+    """Give an output its name; a file that takes the name at this moment is not replaced either."""
+    if overwrite or source.is_dir():
+        _replace_path(source, target)
+        return
+    try:
+        os.link(source, target)
+    except FileExistsError as error:
+        if not target.samefile(source):
+            raise _make_claimed_error(target) from error
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise
+        _replace_path(source, target)  # the file system has no links
+        return
+    source.unlink()
 
 
 def _replace_path(source: Path, target: Path) -> None:

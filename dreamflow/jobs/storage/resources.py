@@ -1,4 +1,4 @@
-"""Whether there is room: on the disk before a render begins, and in memory when it has failed."""
+"""Whether there is room on the disk before a render begins."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import shutil
 import warnings
 from pathlib import Path
 
-import torch
-
-from dreamflow.core.errors import DreamFlowWarning, named
+from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.media.output_spec import OutputSpec
 
 MIN_VIDEO_BYTES_PER_PIXEL = 0.1
@@ -18,13 +16,6 @@ MIN_PNG_BYTES_PER_PIXEL = 1.0
 """Bytes on the disk per pixel and frame of PNGs, at least."""
 STATE_BYTES_PER_PIXEL = 80
 """Bytes on the disk per pixel of a pipeline's state, which is there twice while it is replaced."""
-OUT_OF_MEMORY_TEXTS = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "insufficient memory",
-)
-"""How PyTorch, OpenCV and the system word it, in lower case."""
 
 
 def warn_if_disk_low(folder: Path, output_spec: OutputSpec, frames: int, is_video: bool) -> None:
@@ -47,20 +38,3 @@ def warn_if_disk_low(folder: Path, output_spec: OutputSpec, frames: int, is_vide
             DreamFlowWarning,
             2,
         )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that the memory of the machine or its GPU is full."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, (RuntimeError, torch.cuda.OutOfMemoryError))
-        and any(words in text for words in OUT_OF_MEMORY_TEXTS)
-    )
-
-
-def explain_out_of_memory(error: BaseException) -> str:
-    """Return a message that says which memory is full, and what to do."""
-    size = named("size")
-    if isinstance(error, torch.cuda.OutOfMemoryError) or "MPS" in str(error):
-        return f"the GPU's memory is full: end other programs that use it, or render with {size}"
-    return f"the memory is full: end other programs, or render with a smaller {size}"

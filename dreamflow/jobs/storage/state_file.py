@@ -1,27 +1,51 @@
-"""A pipeline's state in a file: arrays as .npy, the rest as JSON. Nothing is unpickled."""
+"""A pipeline's state in a file: arrays as .npy, the rest as JSON. Nothing is unpickled.
+
+Behind the archive stand the job's identity and a hash of all that is before it: a state that was
+damaged, or is another job's, is not believed.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from torch import Tensor
 
+from dreamflow.core.documents import parse_fraction, parse_json
 from dreamflow.core.errors import OutputError, named
 from dreamflow.media.atomic_file import atomic_write
 from dreamflow.pipelines.pipeline import PipelineState
 
+JOB_STATE_FILE = "state.npz"
+"""The state at the last checkpoint, from which the job is resumed."""
+FRAMES_KEY, PIPELINE_KEY = "frames", "journey"
+"""Keys of a job's state: frames written, and the pipeline's state after them."""
+MAX_STATE_DEPTH = 64
+"""Dicts and lists within each other in a state's JSON at most; those of a video have 30."""
 STATE_TREE_KEY = "tree"
 """Entry of the file that holds the JSON; the arrays are `array_0`, `array_1` and so on."""
+HASH_CHUNK_BYTES = 2**20
 
 
-def write_state(path: Path, state: PipelineState) -> None:
+class DamagedStateError(OutputError):
+    """A state file that is damaged, or that is another job's."""
+
+
+def write_state(path: Path, state: PipelineState, job_id: str) -> None:
     """Replace a state file, completely or not at all.
+
+    Args:
+        path: The file.
+        state: The state.
+        job_id: The job's identity.
 
     Raises:
         OutputError: It cannot be written.
@@ -29,25 +53,55 @@ def write_state(path: Path, state: PipelineState) -> None:
     arrays: list[np.ndarray] = []
     tree = np.array(json.dumps(_to_json_tree(state, arrays)))
     array_by_name = {f"array_{number}": array for number, array in enumerate(arrays)}
-    with atomic_write(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("w+b") as file:
         np.savez(file, allow_pickle=False, **{STATE_TREE_KEY: tree}, **array_by_name)
+        file.write(job_id.encode())
+        file.seek(0)
+        digest = _hash_rest(file)
+        file.write(digest)
 
 
-def read_state(path: Path) -> PipelineState:
+def read_state(path: Path, job_id: str) -> PipelineState:
     """Return the state in a file.
 
+    Args:
+        path: The file.
+        job_id: The identity of the job that must have written it.
+
     Raises:
-        OutputError: The file is damaged.
+        DamagedStateError: It is damaged, is another job's, or holds what is not a finite number.
     """
+    digest_bytes = hashlib.sha256().digest_size
     try:
-        with np.load(path, allow_pickle=False) as entries:
-            return _from_json_tree(json.loads(str(entries[STATE_TREE_KEY])), entries)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise OutputError(
-            f"{path} is damaged: start over with {named('fresh')}",
-            setting="fresh",
+        content = path.read_bytes()
+        archive, digest = content[:-digest_bytes], content[-digest_bytes:]
+        if _hash_rest(io.BytesIO(archive)) != digest:
+            raise ValueError("it is not what was written")
+        if not archive.endswith(job_id.encode()):
+            raise ValueError("it is another job's")
+        with np.load(io.BytesIO(archive), allow_pickle=False) as entries:
+            return _from_json_tree(
+                parse_json(str(entries[STATE_TREE_KEY]), MAX_STATE_DEPTH), entries
+            )
+    except (
+        *(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile),
+        *(NotImplementedError, RuntimeError, zlib.error),
+    ) as error:
+        why = str(getattr(error, "strerror", None) or error) or "it cannot be read"
+        raise DamagedStateError(
+            f"{path} is damaged: {why}: add {named('repair')} to dream on from the last state "
+            f"that is whole, or start over with {named('fresh')}",
+            setting="repair",
             where=str(path),
         ) from error
+
+
+def _hash_rest(file: IO[bytes]) -> bytes:
+    """Return the hash of what is left of a file."""
+    digest = hashlib.sha256()
+    while chunk := file.read(HASH_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.digest()
 
 
 def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -56,6 +110,8 @@ def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
     An image, a tensor (1, C, H, W), becomes an array (H, W, C): restored, it has the memory layout
     (channels last) that it had.
     """
+    from torch import Tensor  # `jobs list` reads states, and writes none
+
     if isinstance(value, Tensor):
         pixels = value[0].permute(1, 2, 0) if value.dim() == 4 else value
         value = np.ascontiguousarray(pixels.detach().cpu().numpy())
@@ -69,18 +125,30 @@ def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, (list, tuple)):
         kind = "tuple" if isinstance(value, tuple) else "list"
         return {kind: [_to_json_tree(item, arrays) for item in value]}
+    if isinstance(value, float) and math.isnan(value):
+        return {"nan": None}  # a measurement that was not made yet; JSON has no name for it
     return value
 
 
 def _from_json_tree(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Return the value that `_to_json_tree` made this JSON of. Raises ValueError or KeyError."""
     if not isinstance(value, dict):
         return value
+    if len(value) != 1:
+        raise ValueError("it is no tree of a state")
     ((kind, content),) = value.items()
     if kind == "array":
-        return arrays[f"array_{content}"]
+        array = arrays[f"array_{content}"]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError("it holds what is not a finite number")
+        return array
     if kind == "fraction":
-        return Fraction(content)
+        return parse_fraction(content)
     if kind == "dict":
         return {key: _from_json_tree(item, arrays) for key, item in content}
+    if kind == "nan":
+        return math.nan
+    if kind not in ("tuple", "list"):
+        raise ValueError("it is no tree of a state")
     items = [_from_json_tree(item, arrays) for item in content]
     return tuple(items) if kind == "tuple" else items

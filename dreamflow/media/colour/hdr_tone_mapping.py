@@ -13,11 +13,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from dreamflow.core.opencv import cv2
+from dreamflow.media.colour.primaries import BT709_PRIMARIES_XY, primaries_to_xyz_matrix
 
-D65_WHITE_XY = (0.3127, 0.3290)
-"""CIE 1931 chromaticity of D65, the white point of all these primaries."""
 PRIMARIES_XY_BY_H273 = {
-    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
+    1: BT709_PRIMARIES_XY,
     9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
 }
@@ -88,9 +87,7 @@ def rgb_to_xyz_matrix(primaries: int) -> np.ndarray:
     Args:
         primaries: A key of PRIMARIES_XY_BY_H273.
     """
-    columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in PRIMARIES_XY_BY_H273[primaries]]).T
-    x, y = D65_WHITE_XY
-    return columns * np.linalg.solve(columns, [x / y, 1, (1 - x - y) / y])
+    return primaries_to_xyz_matrix(PRIMARIES_XY_BY_H273[primaries])
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
+from dreamflow.media.colour.colour_matrices import OwnMatrix
 from dreamflow.media.colour.hdr_tone_mapping import HdrTransfer
 
 EXACT_RGB_SWSCALE_FLAGS = Interpolation.BICUBIC.value | 0x40000 | 0x2000
@@ -16,6 +17,8 @@ colours are a level too dark."""
 AVCOL_RANGE_FULL = 2
 """FFmpeg's AVCOL_RANGE_JPEG: luma from 0 to 255 instead of 16 to 235."""
 CODE_16_WHITE = 65535
+SWS_CS_DEFAULT = 5
+"""Some matrix of swscale's, the same on both sides, so that none is applied."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,18 @@ class ColourConversion:
             that is left to PyAV.
         hdr_transfer: Transfer function and primaries, or None for those of SDR BT.709.
         has_alpha: Whether frames have transparency.
+        own_matrix: A matrix that swscale does not know, instead of `matrix`.
     """
 
     matrix: int | None
     hdr_transfer: HdrTransfer | None = None
     has_alpha: bool = False
+    own_matrix: OwnMatrix | None = None
 
     def to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Return a frame as (H, W, 3) uint8 RGB; what is transparent is black."""
+        if self.own_matrix:
+            return self._convert_by_own_matrix(frame, self.own_matrix)
         if self.hdr_transfer:
             return self.hdr_transfer.to_sdr(
                 self._reformat(frame, "rgb48le"), self._white_code(frame)
@@ -42,6 +49,28 @@ class ColourConversion:
         if not self.has_alpha:
             return self._reformat(frame, "rgb24")
         return self.flatten_alpha(self._reformat(frame, "rgba"))
+
+    def _convert_by_own_matrix(self, frame: av.VideoFrame, matrix: OwnMatrix) -> np.ndarray:
+        planes = frame.reformat(
+            format="yuv444p16le",
+            src_colorspace=SWS_CS_DEFAULT,
+            dst_colorspace=SWS_CS_DEFAULT,
+            src_color_range=frame.color_range,
+            dst_color_range=frame.color_range,
+            interpolation=EXACT_RGB_SWSCALE_FLAGS,
+        ).to_ndarray()
+        codes = (planes if planes.shape[-1] == 3 else planes.transpose(1, 2, 0)).astype(np.float32)
+        full = _is_full_range(frame)
+        bits = frame.format.components[0].bits
+        unit = (65535 / (2**bits - 1) if full else 2.0 ** (16 - bits)) * 2.0 ** (bits - 8)
+        luma_low, luma_span = (0, 255) if full else (16, 219)
+        chroma_span = 255 if full else matrix.limited_chroma_span
+        ycc = codes / unit - np.array([luma_low, 128, 128], np.float32)
+        ycc /= np.array([luma_span, chroma_span, chroma_span], np.float32)
+        rgb = np.clip(matrix.to_rgb(ycc), 0, 1)
+        if self.hdr_transfer:
+            return self.hdr_transfer.to_sdr((rgb * CODE_16_WHITE + 0.5).astype(np.uint16), 65535)
+        return (rgb * 255 + 0.5).astype(np.uint8)
 
     def flatten_alpha(self, picture: np.ndarray) -> np.ndarray:
         """Composite (H, W, 4) uint8 RGBA over black, as (H, W, 3) uint8 RGB."""
@@ -52,14 +81,18 @@ class ColourConversion:
         """Return the 16-bit code that swscale gives a frame's white: shifted, not stretched."""
         if self.matrix is None:
             return CODE_16_WHITE
-        full = int(frame.color_range) == AVCOL_RANGE_FULL or frame.format.name.startswith("yuvj")
-        bits = frame.format.components[0].bits if full else 8
+        bits = frame.format.components[0].bits if _is_full_range(frame) else 8
         return (2**bits - 1) << (16 - bits)
 
     def _reformat(self, frame: av.VideoFrame, layout: str) -> np.ndarray:
         return frame.reformat(
             format=layout, src_colorspace=self.matrix, interpolation=EXACT_RGB_SWSCALE_FLAGS
         ).to_ndarray()
+
+
+def _is_full_range(frame: av.VideoFrame) -> bool:
+    """Return whether luma goes from 0 to the highest code."""
+    return int(frame.color_range) == AVCOL_RANGE_FULL or frame.format.name.startswith("yuvj")
 
 
 class AlphaConversion(ColourConversion):

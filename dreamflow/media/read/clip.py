@@ -6,6 +6,7 @@ import copy
 import itertools
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,14 +19,19 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.wording import format_count
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
-from dreamflow.media.read.decoder_choice import read_video
 from dreamflow.media.read.frame_number import parse_frame_number
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.read.missing_frames import fill_missing_frames
 from dreamflow.media.read.picture_folder import PictureFolderInfo, read_picture_folder
 from dreamflow.media.read.probe import probe_source
+from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
+from dreamflow.media.read.video.decoder_choice import read_video
+from dreamflow.media.read.video.extras import read_source_extras
+from dreamflow.media.read.video.video_info import IndexedPictures
 from dreamflow.media.resize import resize_picture
+from dreamflow.media.source_extras import SourceExtras
+from dreamflow.media.timecode_track import shift_timecode
 
 
 class Clip:
@@ -35,7 +41,7 @@ class Clip:
     frames; a damaged file may give fewer, with a DreamFlowWarning.
 
     Attributes:
-        path: The source: a file, folder or glob.
+        path: The source: a file, folder or pattern.
         options: The settings that it was opened with.
         info: The facts of the source.
         width: Of the frames, in pixels.
@@ -55,16 +61,28 @@ class Clip:
         """
         self.path = Path(source)
         self.options = options or ClipOptions()
-        self.info = probe_source(self.path, self.options.fps)
+        tracks = WantedTracks(self.options.video_track, self.options.audio_track)
+        self.info = probe_source(self.path, self.options.fps, self.options.missing, tracks)
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
-        self.rate = self.info.rate / self.options.every
-        if self.options.fps and self.is_resampled:
-            self.rate = to_exact_rate(self.options.fps)
-        for note in self.info.notes:
+        self.rate = self._find_rate()
+        notes = list(self.info.notes)
+        if self.info.is_interlaced and self.options.deinterlace == "auto":
+            notes.append(
+                f"{self.path.name} is interlaced: it is deinterlaced, at the same frame rate"
+            )
+        for note in notes:
             warnings.warn(note, DreamFlowWarning, 2)
+
+    def _find_rate(self) -> Fraction:
+        """Return the frames per second; of a part of an uneven source, the mean over the part."""
+        if self.options.fps and self.is_resampled:
+            return to_exact_rate(self.options.fps)
+        if self.info.constant_rate:
+            return self.info.rate / self.options.every
+        return (self.stop_frame - self.first_frame) / self.length / self.options.every
 
     def subclip(self, first: int, stop: int) -> Clip:
         """Return the frames from number `first` of the source up to, not including, `stop`.
@@ -121,6 +139,13 @@ class Clip:
         return list(self.info.files) if isinstance(self.info, PictureFolderInfo) else [self.path]
 
     @property
+    def frame_numbers(self) -> tuple[int, ...] | None:
+        """Number of each frame taken in the names of a folder's pictures; None without numbers."""
+        if not isinstance(self.info, PictureFolderInfo) or self.info.numbers is None:
+            return None
+        return self.info.numbers[self.first_frame : self.stop_frame : self.options.every]
+
+    @property
     def constant_rate(self) -> bool:
         """Whether the frames come evenly; otherwise each frame's time counts."""
         return self.info.constant_rate or self.is_resampled
@@ -147,6 +172,7 @@ class Clip:
                 self.start_time,
                 ends_early=self.stop_frame < info.frames,
                 subtitle_codecs=info.subtitle_codecs,
+                track=info.sound_track,
             )
         return OutputSpec(
             self.width,
@@ -159,7 +185,26 @@ class Clip:
             sound,
             tuple(self.source_paths),
             self._trim_chapters(),
+            self._shift_extras(),
+            self._number_output_frames(),
         )
+
+    def _number_output_frames(self) -> tuple[int, ...] | range:
+        """Return the number of each frame in the source, from 0 in a film; () where it has none."""
+        if self.is_resampled:
+            first = round(self.start_time * self.rate)
+            return range(first, first + len(self))
+        if isinstance(self.info, PictureFolderInfo):
+            return self.frame_numbers or ()
+        return range(self.first_frame, self.stop_frame, self.options.every)
+
+    def _shift_extras(self) -> SourceExtras | None:
+        """Return the extras of a film, with the time code of the first frame taken."""
+        if isinstance(self.info, PictureFolderInfo):
+            return None
+        extras = read_source_extras(self.path, self.info.track)
+        timecode = shift_timecode(extras.timecode, self.info.rate, self.start_time, self.rate)
+        return replace(extras, timecode=timecode)
 
     def _trim_chapters(self) -> tuple[Chapter, ...]:
         """Return the chapters of the frames taken, cut to them, in time from the first."""
@@ -213,16 +258,18 @@ class Clip:
 
     def _decode_frames(self) -> Iterator[Frame]:
         """Yield every frame of the span, missing ones repeated from the one before."""
+        first, stop = self.first_frame, self.stop_frame
         if isinstance(self.info, PictureFolderInfo):
-            decoded = read_picture_folder(self.info, self.first_frame)
+            pictures = self._resize(read_picture_folder(self.info, first, stop))
         else:
-            decoded = read_video(self.info, self.first_frame, self.options.decoder)
-        resized = (
-            (index, resize_picture(picture, self.width, self.height)) for index, picture in decoded
-        )
-        filled = fill_missing_frames(resized, self.path, self.first_frame, self.stop_frame)
-        for index, picture in filled:
+            options = self.options
+            decoded = read_video(self.info, first, options.decoder, options.deinterlace)
+            pictures = fill_missing_frames(self._resize(decoded), self.path, first, stop)
+        for index, picture in pictures:
             yield Frame(index, self.info.frame_time(index) - self.start_time, picture)
+
+    def _resize(self, decoded: IndexedPictures) -> IndexedPictures:
+        return ((index, resize_picture(one, self.width, self.height)) for index, one in decoded)
 
     def _end_of(self, frame: Frame) -> Fraction:
         """Return when a frame ends, in seconds from the first one taken, at most the clip's end."""
@@ -260,17 +307,26 @@ def open_clip(
     every: int = ClipOptions.every,
     fps: float | None = None,
     decoder: str = ClipOptions.decoder,
+    missing: str = ClipOptions.missing,
+    deinterlace: str = ClipOptions.deinterlace,
+    video_track: str | int | None = None,
+    audio_track: str | int | None = None,
 ) -> Clip:
-    """Open a video, an animated picture, or a folder or glob of pictures.
+    """Open a video, an animated picture, or a folder or pattern of pictures.
 
     Args:
-        source: The file, folder or glob.
+        source: The file, folder, glob, or pattern such as `shot_%04d.png`.
         size: `640x360` to fit into that box, `640` for the longer side; None keeps the size.
         start: First frame: text as in ClipOptions, a whole number of frames, or float seconds.
         end: Frame after the last one, likewise.
         every: Take every Nth frame.
         fps: Resample to this many frames per second; of a folder of pictures, its rate.
         decoder: "auto", "opencv" or "pyav".
+        missing: What happens where numbers of a folder's pictures are missing: "close" (nothing),
+            "hold" (the one before is shown), "black" or "stop" (an error).
+        deinterlace: "auto" for frames that are marked as interlaced, "on" for all, or "off".
+        video_track: Number from 0 or language of the video track; None for the main one.
+        audio_track: Number from 0 or language of the sound track; None for all.
 
     Raises:
         MediaError: The source cannot be read.
@@ -284,5 +340,9 @@ def open_clip(
         every=every,
         fps=fps,
         decoder=decoder,
+        missing=missing,
+        deinterlace=deinterlace,
+        video_track=None if video_track is None else str(video_track),
+        audio_track=None if audio_track is None else str(audio_track),
     )
     return Clip(source, options)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamflow.core.errors import MediaError, SettingsError, named
+from dreamflow.core.regular_file import read_file_text
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.frame_number import parse_frame_number
 
@@ -31,7 +32,7 @@ def read_cut_list(clip: Clip, cuts: str) -> list[Fraction] | None:
         return None
     path = Path(cuts)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_file_text(path, encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise MediaError(
@@ -61,6 +62,7 @@ def format_cut_list(source_name: str, shots: Sequence[tuple[int, Fraction]]) -> 
         source_name: Name of the source, for the first line.
         shots: Frame number and time in seconds of each shot's first frame.
     """
-    lines = [f"# shots of {source_name}: the first frame of each, and when it is shown"]
+    name = " ".join(source_name.splitlines())
+    lines = [f"# shots of {name}: the first frame of each, and when it is shown"]
     lines += [f"{index}\t{float(time):.3f}s" for index, time in shots]
     return "\n".join(lines) + "\n"

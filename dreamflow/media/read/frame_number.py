@@ -9,7 +9,7 @@ import numpy as np
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.media.read.picture_folder import PictureFolderInfo
-from dreamflow.media.read.video_info import VideoInfo
+from dreamflow.media.read.video.video_info import VideoInfo
 
 
 def parse_frame_number(when: str, info: VideoInfo | PictureFolderInfo) -> int:

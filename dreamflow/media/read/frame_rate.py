@@ -23,6 +23,8 @@ RATE_ROUNDING_TOLERANCE = 5e-6
 TIMING_TOLERANCE_S = 1 / 400
 """Seconds that a time stamp may differ from an even grid's: Matroska rounds them to 1 ms."""
 MAX_RATE_DENOMINATOR = 1_000_000
+MAX_ODD_DURATION_S = Fraction(1)
+"""Seconds from which on a single frame's declared duration is meant."""
 FALLBACK_FPS, PLAUSIBLE_FPS = Fraction(25), (1, 240)
 """Rate of a single frame whose declared rates are all outside of the plausible range."""
 
@@ -63,6 +65,8 @@ def detect_frame_rate(
     """
     if len(timestamps) == 1:
         low, high = PLAUSIBLE_FPS
+        if last_duration * time_base > MAX_ODD_DURATION_S:
+            return 1 / (last_duration * time_base), True
         likely = [rate for rate in declared_rates if low <= rate <= high]
         return (likely[0] if likely else FALLBACK_FPS), True
     seconds = timestamps.astype(np.float64) * float(time_base)
@@ -79,3 +83,27 @@ def detect_frame_rate(
             return rate, True
     last = float(last_duration * time_base) or float(np.median(steps))
     return Fraction(len(timestamps) / (seconds[-1] + last)).limit_denominator(100_000), False
+
+
+def find_length(
+    timestamps: np.ndarray,
+    time_base: Fraction,
+    rate: Fraction,
+    constant_rate: bool,
+    last_duration: int,
+) -> Fraction:
+    """Return the seconds from the first frame to the end of the last, which may be held.
+
+    Args:
+        timestamps: (frames,) int64, sorted, from 0, in units of `time_base`.
+        time_base: Seconds of one unit.
+        rate: Frames per second; the mean where they come unevenly.
+        constant_rate: Whether frames come evenly.
+        last_duration: Duration of the last frame in units of `time_base`; 0 where unknown.
+    """
+    frame_s = 1 / rate
+    last_s = last_duration * time_base or frame_s
+    if not constant_rate:
+        return int(timestamps[-1]) * time_base + last_s
+    is_held = last_s > frame_s + Fraction(2 * TIMING_TOLERANCE_S).limit_denominator(1000)
+    return (len(timestamps) - 1) / rate + (last_s if is_held else frame_s)

@@ -6,7 +6,8 @@ import warnings
 from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
-from dreamflow.media.read.video_info import IndexedPictures
+from dreamflow.core.wording import format_count
+from dreamflow.media.read.video.video_info import IndexedPictures
 
 
 def fill_missing_frames(
@@ -14,11 +15,11 @@ def fill_missing_frames(
 ) -> IndexedPictures:
     """Yield (index, picture) of the frames from `first` up to, not including, `stop`, gaps filled.
 
-    A missing frame repeats the picture before it, or at the beginning the one after it; those
-    missing at the end are left out. Warns at the end where any were missing.
+    A missing frame repeats the picture before it, or at the beginning the one after it. Warns at
+    the end where any were missing.
 
     Args:
-        decoded: (index, picture) of the frames that decode.
+        decoded: (index, picture) of the frames that decode; it may begin with one before `first`.
         path: The source, for messages.
         first: Number of the first frame.
         stop: Number after the last frame.
@@ -28,6 +29,9 @@ def fill_missing_frames(
     """
     upcoming, repeated, shown = first, 0, None
     for index, picture in decoded:
+        if index < first:
+            shown = picture
+            continue
         for missing in range(upcoming, min(index, stop)):
             repeated += 1
             yield missing, picture if shown is None else shown
@@ -36,21 +40,19 @@ def fill_missing_frames(
             break
         yield index, picture
         upcoming, shown = index + 1, picture
-    _report_missing(path, first, stop - first, repeated, stop - upcoming)
-
-
-def _report_missing(path: Path, first: int, expected: int, repeated: int, left_out: int) -> None:
-    missing = repeated + left_out
-    if missing >= expected:
+    if shown is None and upcoming == first:
         raise MediaError(
             f"{path} holds no frame that decodes from frame {first} on", where=str(path)
         )
-    parts = [f"{repeated} shown as the one before"] if repeated else []
-    parts += [f"{left_out} at the end left out"] if left_out else []
-    if parts:
+    for missing in range(upcoming, stop):
+        assert shown is not None
+        repeated += 1
+        yield missing, shown
+    if repeated:
         warnings.warn(
-            f"{path.name} is damaged or cut short: {missing} of {expected} frames could not be "
-            f"decoded ({', '.join(parts)})",
+            f"{path.name} is damaged or cut short: {repeated} of "
+            f"{format_count(stop - first, 'frame')} could not be decoded, and "
+            f"{'is' if repeated == 1 else 'are'} shown as the one before",
             DreamFlowWarning,
             2,
         )

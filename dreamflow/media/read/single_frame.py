@@ -9,26 +9,26 @@ from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
-from dreamflow.core.options.values import fit_size
+from dreamflow.core.wording import format_count
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import is_still, read_picture
+from dreamflow.media.stills import is_picture, is_still, read_fitted_picture
 
 
 def open_frames_up_to(
-    source: Path, at: str, run_in: int, size: str | None, warn_of_alpha: bool = True
+    source: Path, at: str, run_in: int, size: str | None, flatten_alpha: bool = True
 ) -> tuple[Frame, ...] | Clip:
     """Open one frame of a clip and some frames before it; of a picture, just the picture.
 
-    Warns where `at` or `run_in` is given for a picture, and where the clip's pixels are not square.
+    Warns where `at` or `run_in` is given for a picture, where a picture is animated, and where the
+    clip's pixels are not square.
 
     Args:
         source: A clip or a picture.
         at: Timecode of the frame, such as `48`, `2s` or `40%`.
         run_in: Frames before it to open too, fewer where the clip begins within them.
         size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
-        warn_of_alpha: Whether to warn of a picture's transparency, which is dropped.
+        flatten_alpha: Whether a picture's transparency is laid over black, with a warning.
 
     Returns:
         A part of the clip that ends with the frame, or a tuple that holds the picture as a frame.
@@ -47,9 +47,7 @@ def open_frames_up_to(
                 DreamFlowWarning,
                 2,
             )
-        picture = read_picture(source, warn_of_alpha)
-        width, height = fit_size(size, picture.shape[1], picture.shape[0])
-        return (Frame(0, Fraction(0), resize_picture(picture, width, height)),)
+        return (Frame(0, Fraction(0), read_fitted_picture(source, size, flatten_alpha)),)
     clip = Clip(source, ClipOptions(size=size))
     if clip.info.pixel_aspect != 1:
         warnings.warn(
@@ -59,18 +57,25 @@ def open_frames_up_to(
             2,
         )
     number = clip.parse_frame_number(at)
+    if is_picture(source) and at == DEFAULT_FRAME_TIMECODE:
+        warnings.warn(
+            f"{source.name} is an animation of {format_count(clip.info.frames, 'frame')}: frame "
+            f"{number} is taken; choose another with {named('at')}",
+            DreamFlowWarning,
+            2,
+        )
     return clip.subclip(max(0, number - run_in), number + 1)
 
 
 def decode_first_frame(frames: Iterable[Frame]) -> Frame:
-    """Return the first of some frames.
+    """Return the first of a few frames.
 
     Raises:
         MediaError: It cannot be decoded.
     """
-    frame = next(iter(frames), None)
-    if frame is None:
+    decoded = list(frames)  # to the end, where a warning of what does not decode comes
+    if not decoded:
         raise MediaError(
             f"the frame wanted cannot be decoded: choose an earlier one with {named('at')}"
         )
-    return frame
+    return decoded[0]

@@ -9,12 +9,13 @@ from typing import Any
 from dreamflow.media.atomic_file import part_path, sync_to_disk
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.write.animated_pictures import make_gif, make_webp
+from dreamflow.media.write.animation.encode_animation import make_gif, make_webp
 from dreamflow.media.write.containers import ContainerFormat
+from dreamflow.media.write.frame_times import find_frame_times
 from dreamflow.media.write.join_segments import join_segments
-from dreamflow.media.write.mux import mux_tracks
-from dreamflow.media.write.sound import sound_options
-from dreamflow.media.write.subtitles import subtitle_options
+from dreamflow.media.write.tracks.mux import MuxedOutput, mux_tracks
+from dreamflow.media.write.tracks.sound import sound_options
+from dreamflow.media.write.tracks.subtitles import subtitle_options
 from dreamflow.media.write.verify_output import verify_animation, verify_video
 
 
@@ -45,19 +46,21 @@ def assemble_output(
     """
     joined = part_path(target.with_name(f"joined{segments[0].suffix}"))
     try:
-        join_segments(segments, joined)
-        sound = sound_options(container_format, output_spec)
-        subtitles = subtitle_options(container_format, output_spec)
+        times = find_frame_times(join_segments(segments, joined), output_spec)
+        if not container_format.codecs:
+            # They warn of what an animated picture lacks.
+            sound_options(container_format, output_spec)
+            subtitle_options(container_format, output_spec)
         if container_format.suffix == ".gif":
-            make_gif(joined, target, output_spec, record)
-            verify_video(target, frames)
+            verify_video(target, make_gif(joined, times, target, output_spec, record))
         elif container_format.suffix == ".webp":
-            make_webp(joined, target, encode, output_spec, record)
-            verify_animation(target, frames)
+            shown = make_webp(joined, times, target, encode, output_spec, record)
+            verify_animation(target, shown)
         else:
             codec_options = container_format.video_encoding(encode).muxer_options
             muxer_options = [*codec_options, *container_format.muxer_options]
-            mux_tracks(joined, frames, target, muxer_options, output_spec, record, sound, subtitles)
+            output = MuxedOutput(joined, times, container_format, output_spec, record)
+            mux_tracks(output, target, muxer_options)
             verify_video(target, frames)
         sync_to_disk(target)
     finally:

@@ -167,7 +167,7 @@ def ignored_encode_settings(
     if container_format is None:
         return ("codec", "quality", "crf"), "a folder of PNGs"
     name = f"a {container_format.suffix}"
-    return (() if container_format.codecs else ("quality", "crf")), name
+    return ("start_number", *(() if container_format.codecs else ("quality", "crf"))), name
 
 
 def check_encode_options(path: Path, encode: EncodeOptions) -> None:

@@ -52,7 +52,8 @@ def encode_segment(
     if tags_pixel_aspect and spec.pixel_aspect != 1:
         pixel_aspect = spec.pixel_aspect
     with atomic_write(target) as part:
-        options = encoding.ffmpeg_options(pixel_aspect)
+        options = [] if spec.constant_rate else ["-enc_time_base", "demux"]
+        options += encoding.ffmpeg_options(pixel_aspect)
         options += ["-metadata", f"comment={start}", str(part.absolute())]
         pipe = FfmpegFramePipe(width, height, spec.rate, spec.constant_rate, options)
         try:

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import IO, Any
 
 import av
@@ -93,6 +94,7 @@ class FfmpegFramePipe:
         rate: Fraction,
         constant_rate: bool,
         arguments: Sequence[str],
+        inputs: Sequence[Path] = (),
     ) -> None:
         """Start ffmpeg.
 
@@ -101,7 +103,8 @@ class FfmpegFramePipe:
             height: Of the frames, in pixels.
             rate: Frames per second; the mean where they come unevenly.
             constant_rate: Whether frames come evenly, so that their times do not count.
-            arguments: ffmpeg's arguments that follow the input.
+            arguments: ffmpeg's arguments that follow the inputs.
+            inputs: Files that are its second input and so on.
         """
         self._frame_shape = (height, width)
         if constant_rate:
@@ -110,7 +113,9 @@ class FfmpegFramePipe:
             timing: list[str] = []
         else:
             source = ["-f", "nut", "-i", "-"]
-            timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
+            timing = ["-fps_mode", "passthrough"]
+        for path in inputs:
+            source += ["-i", str(path.absolute())]
         command = ffmpeg_command_line([*source, *timing, *arguments])
         command.remove("-nostdin")
         self._process = subprocess.Popen(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from dreamflow.core.errors import OutputError, named
-from dreamflow.media.embedded_settings import FOLDER_SETTINGS_FILE
+from dreamflow.media.embedded_settings import FOLDER_SETTINGS_FILE, is_record_file
 
 
 def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
@@ -29,9 +30,12 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
         raise OutputError(f"the folder {folder} cannot be written to")
     if path.resolve() == Path.cwd():
         raise OutputError(f"{path} is the folder you are in; name a new one")
-    for source in sources:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise OutputError(f"{path} is the source itself; give the output another name")
+    if (source := find_same_file(path, sources)) is not None:
+        raise OutputError(
+            f"{path} is {_describe_source(path, source)}; give the output another name",
+            value=str(path),
+            where=str(source),
+        )
     if not path.exists():
         return
     if path.suffix and path.is_dir():
@@ -47,6 +51,53 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
         check_only_output_files(path)
 
 
+def find_same_file(path: Path, others: Iterable[Path]) -> Path | None:
+    """Return which of some files a path is, by whatever name: through links, or in other case.
+
+    Args:
+        path: The path.
+        others: Files, and folders: of these, the files in them count too.
+
+    Returns:
+        The file that it is, or that lies in it where it is a folder; None where it is none.
+    """
+    found = _identify(path)
+    for other in others:
+        if found is None:
+            if _is_same_name(path, other):
+                return other
+            continue
+        if _identify(other) == found:
+            return other
+        if path.is_dir() and other.is_file() and other.resolve().is_relative_to(path.resolve()):
+            return other
+        if other.is_dir() and not path.is_dir():
+            with contextlib.suppress(OSError), os.scandir(other) as entries:
+                for entry in entries:
+                    if _identify(Path(entry)) == found:
+                        return Path(entry)
+    return None
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _is_same_name(path: Path, other: Path) -> bool:
+    """Return whether two paths, of which one is no file yet, would be one file."""
+    return os.path.normcase(path.resolve()) == os.path.normcase(other.resolve())
+
+
+def _describe_source(path: Path, source: Path) -> str:
+    name = "the source itself" if path.absolute() == source.absolute() else f"{source}, a source"
+    return f"a folder that holds {source}, a source" if path.is_dir() != source.is_dir() else name
+
+
 def check_only_output_files(folder: Path) -> None:
     """Check that a folder holds nothing but the frames and the settings of an output.
 
@@ -59,6 +110,6 @@ def check_only_output_files(folder: Path) -> None:
 
 
 def _is_output_file(path: Path) -> bool:
-    return path.name == FOLDER_SETTINGS_FILE or (
-        path.name.startswith("frame_") and path.suffix == ".png"
-    )
+    if path.name == FOLDER_SETTINGS_FILE:
+        return is_record_file(path)
+    return path.name.startswith("frame_") and path.suffix == ".png"

@@ -7,7 +7,7 @@ the difference is from -128 to 127 levels: "grain merge" in ffmpeg, GIMP and Kri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
+from dreamflow.media.atomic_file import make_write_error
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
+from dreamflow.media.write.piece_ledger import Damage, DamagedPiecesError
 from dreamflow.media.write.segments import SegmentWriter
 
 PLATE_MID_GREY = 128
@@ -29,6 +31,12 @@ def make_plate(dream: np.ndarray, source: np.ndarray) -> np.ndarray:
     """Return the plate of a dream and its source, all (H, W, 3) uint8 RGB."""
     plate = dream.astype(np.int16) - source + PLATE_MID_GREY
     return plate.clip(0, 255).astype(np.uint8)
+
+
+def make_plate_frame(frame: Frame) -> Frame:
+    """Return the plate of a dreamed frame; a frame without source is its own."""
+    source = frame.picture if frame.source is None else frame.source
+    return replace(frame, picture=make_plate(frame.picture, source))
 
 
 def plate_format(path: Path) -> tuple[ContainerFormat | None, EncodeOptions]:
@@ -100,10 +108,12 @@ class DreamAndPlateWriter:
         Raises:
             OutputError: One of them cannot be written.
         """
-        source = frame.picture if frame.source is None else frame.source
-        self._plate_folder.mkdir(exist_ok=True)
+        try:
+            self._plate_folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise make_write_error(self._plate_folder, error) from error
         # The plate first, so that no frame of the dream is without one.
-        self._plate_writer.write(replace(frame, picture=make_plate(frame.picture, source)))
+        self._plate_writer.write(make_plate_frame(frame))
         self._dream_writer.write(frame)
         self.frames = self._dream_writer.frames
 
@@ -123,14 +133,28 @@ class DreamAndPlateWriter:
         self._plate_writer.prune(frames)
         self._dream_writer.prune(frames)
 
-    def resume(self, frames: int) -> None:
-        """Go on after the first `frames` frames.
+    def find_damages(self, frames: int) -> list[Damage]:
+        """Return the pieces of both that are not what was written."""
+        return [
+            *self._dream_writer.find_damages(frames),
+            *self._plate_writer.find_damages(frames),
+        ]
+
+    def rewrite(self, first: int, frames: Sequence[Frame]) -> None:
+        """Replace frames from number `first` on, and their plates. Raises OutputError."""
+        self._plate_writer.rewrite(first, [make_plate_frame(frame) for frame in frames])
+        self._dream_writer.rewrite(first, frames)
+
+    def resume(self, frames: int, keep_rest: bool = False) -> None:
+        """Go on after the first `frames` frames; later ones are deleted, or else left alone.
 
         Raises:
-            OutputError: Some of them are missing.
+            DamagedPiecesError: Some of them are missing, or are not what was written.
         """
-        self._plate_writer.resume(frames)
-        self._dream_writer.resume(frames)
+        if damages := self.find_damages(frames):
+            raise DamagedPiecesError(self._plate_folder.parent, damages, frames)
+        self._plate_writer.resume(frames, keep_rest)
+        self._dream_writer.resume(frames, keep_rest)
         self.frames = self._dream_writer.frames
 
     def close(self) -> None:
@@ -154,5 +178,5 @@ class DreamAndPlateWriter:
         """
         self._dream_writer.write_output(part, output_spec, record)
         self._plate_writer.write_output(
-            self.staged_plate, replace(output_spec, sound=None, chapters=()), record
+            self.staged_plate, replace(output_spec, sound=None, chapters=(), extras=None), record
         )

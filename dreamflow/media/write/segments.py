@@ -9,24 +9,29 @@ in a thread meanwhile.
 
 from __future__ import annotations
 
+import shutil
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, OutputError, named
+from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.write.animation.frame_delays import ANIMATION_TIMING_BY_SUFFIX
 from dreamflow.media.write.assemble import assemble_output
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.encode_segment import encode_segment
 from dreamflow.media.write.even_sides import round_up_to_even
 from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE
+from dreamflow.media.write.piece_ledger import Damage, DamagedPiecesError, PieceLedger
 from dreamflow.media.write.raw_frames import RawFrameFile
+from dreamflow.media.write.tracks.extras import warn_of_lost_extras
 
 MAX_SEGMENT_FRAMES = 240
 """Frames of a segment. Each begins with a key frame, which shows as a slight pulse in still scenes
@@ -36,8 +41,6 @@ MIN_SEGMENT_FRAMES = 12
 """Frames of a segment at least, however large they are."""
 MAX_RAW_SEGMENT_BYTES = 512 * 2**20
 """Bytes of a segment's raw frames at most: 86 frames of 1920x1080. Two segments may be raw."""
-GIF_MAX_FPS = 50
-"""Frames per second of a GIF at most: browsers show each for at least 0.02 s."""
 
 
 class SegmentWriter(Protocol):
@@ -66,8 +69,19 @@ class SegmentWriter(Protocol):
         """Delete raw frames that are needed only to resume before frame number `frames`."""
         ...
 
-    def resume(self, frames: int) -> None:
-        """Go on after the first `frames` frames. Raises OutputError where some are missing."""
+    def find_damages(self, frames: int) -> list[Damage]:
+        """Return the pieces of the first `frames` frames that are not what was written."""
+        ...
+
+    def rewrite(self, first: int, frames: Sequence[Frame]) -> None:
+        """Replace frames from number `first` on: all frames of some pieces. Raises OutputError."""
+        ...
+
+    def resume(self, frames: int, keep_rest: bool = False) -> None:
+        """Go on after the first `frames` frames; later ones are deleted, or else left alone.
+
+        Raises DamagedPiecesError where some are missing, or are not what was written.
+        """
         ...
 
     def close(self) -> None:
@@ -83,7 +97,10 @@ class SegmentWriter(Protocol):
         ...
 
     def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
-        """Make the output of all frames under a name in the folder. Raises OutputError."""
+        """Make the output of all frames under a name in the folder.
+
+        Raises OutputError, and DamagedPiecesError where a piece is not what was written.
+        """
         ...
 
 
@@ -109,6 +126,7 @@ class VideoSegmentWriter:
         output_spec: OutputSpec,
         encode: EncodeOptions,
         segment_frames: int,
+        identity: str,
         times: StageTimes = IGNORED_STAGE_TIMES,
     ) -> None:
         """Use an empty folder, or that of an interrupted render.
@@ -119,10 +137,12 @@ class VideoSegmentWriter:
             output_spec: Size and timing of the frames.
             encode: How they are encoded.
             segment_frames: Frames of a segment.
+            identity: What tells the pieces of this output from those of any other.
             times: Counts the time that encoding takes.
         """
         self.frames = 0
         self._times = times
+        self._ledger = PieceLedger(folder, identity)
         self.folder, self.segment_frames = folder, segment_frames
         self._container_format, self._spec = container_format, output_spec
         self._frame_shape = (output_spec.height, output_spec.width, 3)
@@ -134,8 +154,10 @@ class VideoSegmentWriter:
         self._is_cancelled = False
 
     def warn_of_changes(self) -> None:
-        """Warn of padded sides, and of a GIF that is too fast."""
+        """Warn of what is left out, of padded sides, and of an animation that is too fast."""
         spec, encoding = self._spec, self._video_encoding
+        suffix = self._container_format.suffix
+        warn_of_lost_extras(suffix, f"a {suffix}", spec)
         width, height = round_up_to_even(spec.width, spec.height)
         if encoding.needs_even_sides and (width, height) != (spec.width, spec.height):
             warnings.warn(
@@ -144,10 +166,12 @@ class VideoSegmentWriter:
                 DreamFlowWarning,
                 2,
             )
-        if self._container_format.suffix == ".gif" and spec.rate > GIF_MAX_FPS:
+        timing = ANIMATION_TIMING_BY_SUFFIX.get(self._container_format.suffix)
+        if timing and spec.constant_rate and spec.rate > timing.max_rate:
             warnings.warn(
-                f"a GIF shows at most {GIF_MAX_FPS} frames a second: this one will run slow; set "
-                f"{named('fps')} to 25",
+                f"browsers show at most {float(timing.max_rate):.0f} frames a second of a "
+                f"{self._container_format.suffix}, and this one has {float(spec.rate):g}: the "
+                "others are left out; the length stays",
                 DreamFlowWarning,
                 2,
             )
@@ -161,7 +185,8 @@ class VideoSegmentWriter:
         return self.folder / f"pending_{number:06d}.rgb"
 
     def _raw_frames(self, number: int) -> RawFrameFile:
-        return RawFrameFile(self.raw_frames_path(number), self._frame_shape)
+        first = number * self.segment_frames
+        return RawFrameFile(self.raw_frames_path(number), self._frame_shape, self._ledger, first)
 
     @property
     def segment_paths(self) -> list[Path]:
@@ -190,10 +215,13 @@ class VideoSegmentWriter:
             )
         if self.can_flush:
             self.flush()
-        segment, number = divmod(self.frames, self.segment_frames)
-        timestamp = round(frame.time / VARIABLE_RATE_TIME_BASE)
-        self._raw_frames(segment).write(number, timestamp, frame.picture)
+        self._write_raw(self.frames, frame)
         self.frames += 1
+
+    def _write_raw(self, number: int, frame: Frame) -> None:
+        segment, place = divmod(number, self.segment_frames)
+        timestamp = round(frame.time / VARIABLE_RATE_TIME_BASE)
+        self._raw_frames(segment).write(place, timestamp, frame.picture)
 
     def flush(self) -> None:
         """Bring all frames onto the disk, and begin to encode a segment that is full.
@@ -233,6 +261,7 @@ class VideoSegmentWriter:
             record: Settings to embed.
 
         Raises:
+            DamagedPiecesError: A segment is not what was written.
             OutputError: Encoding or assembling failed.
         """
         self.flush()
@@ -241,6 +270,8 @@ class VideoSegmentWriter:
             self.flush()
         if rest := self.frames % self.segment_frames:
             self._encode_segment(self.frames // self.segment_frames, rest)
+        if damages := self._find_damaged_segments(len(self.segment_paths), self.frames):
+            raise DamagedPiecesError(self.folder, damages, self.frames)
         assemble_output(
             self.segment_paths,
             self.frames,
@@ -259,31 +290,89 @@ class VideoSegmentWriter:
             self._raw_frames(number).remove()
             self._pruned_segments = number + 1
 
-    def resume(self, frames: int) -> None:
-        """Go on after the first `frames` frames; later segments are deleted.
+    def find_damages(self, frames: int) -> list[Damage]:
+        """Return the pieces of the first `frames` frames that are not what was written.
 
-        Raises:
-            OutputError: Some of them are missing.
+        A segment whose raw frames are whole is not damaged: it is encoded again.
         """
         full, rest = divmod(frames, self.segment_frames)
-        encoded = next((n for n in range(full) if not self.segment_path(n).exists()), full)
-        # Interrupted before the last segments were encoded: their raw frames must be there.
-        lost = [n for n in range(encoded, full) if self._count_raw(n) < self.segment_frames]
-        if lost or self._count_raw(full) < rest:
-            first_lost = self.segment_frames * (lost or [full])[0]
-            raise make_missing_frames_error(self.folder, first_lost)
-        number = full
-        while self.segment_path(number).exists() or number == full:
+        damages = [
+            damage
+            for damage in self._find_damaged_segments(full, frames)
+            if self._raw_frames(damage.first // self.segment_frames).find_damage(
+                self.segment_frames
+            )
+        ]
+        if rest and (damage := self._raw_frames(full).find_damage(rest)):
+            damages.append(damage)
+        return damages
+
+    def _find_damaged_segments(self, count: int, frames: int) -> list[Damage]:
+        damages: list[Damage] = []
+        for number in range(count):
+            if problem := self._ledger.find_problem(self.segment_path(number)):
+                first = number * self.segment_frames
+                stop = min(first + self.segment_frames, frames)
+                damages.append(Damage(self.segment_path(number), problem, first, stop))
+        return damages
+
+    def rewrite(self, first: int, frames: Sequence[Frame]) -> None:
+        """Replace the frames of one segment; one that is full is encoded at once.
+
+        Args:
+            first: Number of the segment's first frame.
+            frames: All of its frames that there are.
+
+        Raises:
+            OutputError: They cannot be written, or encoding failed.
+        """
+        number = first // self.segment_frames
+        for place, frame in enumerate(frames):
+            self._write_raw(first + place, frame)
+        self._raw_frames(number).sync()
+        if self.segment_path(number).is_dir():
+            shutil.rmtree(self.segment_path(number))
+        if len(frames) == self.segment_frames:
+            self._encode_segment(number, self.segment_frames)
+
+    def resume(self, frames: int, keep_rest: bool = False) -> None:
+        """Go on after the first `frames` frames; later segments are deleted, or else left alone.
+
+        Raises:
+            DamagedPiecesError: Some of them are missing, or are not what was written.
+            OutputError: Encoding a segment again failed.
+        """
+        if damages := self.find_damages(frames):
+            raise DamagedPiecesError(self.folder, damages, frames)
+        full, rest = divmod(frames, self.segment_frames)
+        unencoded = [
+            damage.first // self.segment_frames
+            for damage in self._find_damaged_segments(full, frames)
+        ]
+        # Interrupted before the last segments were encoded: their raw frames are there.
+        encoded = full
+        while unencoded and unencoded[-1] == encoded - 1:
+            encoded = unencoded.pop()
+        for number in unencoded:
+            self._encode_segment(number, self.segment_frames)
+        self.frames, self._encoded_segments = frames, encoded
+        if keep_rest:
+            return
+        number = encoded
+        while self.segment_path(number).exists() or number <= full:
             self.segment_path(number).unlink(missing_ok=True)
             number += 1
-        self.frames, self._encoded_segments = frames, encoded
+        self._ledger.keep({self.segment_path(n).name for n in range(encoded)})
+        for path in self.folder.glob("pending_*.rgb"):
+            if path not in map(self.raw_frames_path, range(encoded, full + bool(rest))):
+                path.unlink()
 
     def count(self) -> int:
         """Return the number of frames in complete segments, and raw after them."""
         frames = number = 0
         while True:
             # The last segment may be a short one: its raw frames tell how many it has.
-            encoded = self.segment_frames if self.segment_path(number).exists() else 0
+            encoded = self.segment_frames if self.segment_path(number).is_file() else 0
             available = min(self.segment_frames, self._count_raw(number)) or encoded
             frames, number = frames + available, number + 1
             if available < self.segment_frames:
@@ -305,12 +394,6 @@ class VideoSegmentWriter:
                 tags_pixel_aspect=bool(self._container_format.codecs),
                 is_cancelled=lambda: self._is_cancelled,
             )
-
-
-def make_missing_frames_error(folder: Path, first: int) -> OutputError:
-    """Return the error of a folder in which the frames from number `first` on are missing."""
-    return OutputError(
-        f"{folder} is damaged: frames from {first} on are missing; set {named('fresh')} to start "
-        "over",
-        where=str(folder),
-    )
+            # The segment is on the disk; until its line is, its raw frames are what counts.
+            self._ledger.record(self.segment_path(number))
+            self._ledger.sync()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import av.error
 import imageio.v3 as iio
 
 from dreamflow.core.errors import OutputError
 from dreamflow.core.wording import format_count
+from dreamflow.media.film_file import open_film
 
 
 def verify_video(path: Path, frames: int) -> None:
@@ -20,7 +20,7 @@ def verify_video(path: Path, frames: int) -> None:
     """
     decoded = 0
     try:
-        with av.open(str(path.absolute())) as container:
+        with open_film(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             for _ in container.decode(stream):

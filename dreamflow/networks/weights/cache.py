@@ -89,7 +89,26 @@ def find_local_weights(network: str, weights: PublishedWeights) -> Path | None:
     """Return the file of a network's weights that is used, or None where there is none."""
     folders = list_weights_folders(network)
     paths = (folder / name for folder in folders for name in weights.filenames)
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is a file; not where its folder cannot be searched."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _describe_folder(folder: Path) -> str:
+    """Return a folder, and why it cannot be searched, where it cannot."""
+    try:
+        next(folder.iterdir(), None)
+    except (FileNotFoundError, NotADirectoryError):
+        return str(folder)
+    except OSError as error:
+        return f"{folder} (which cannot be searched: {error.strerror})"
+    return str(folder)
 
 
 def locate_weights(network: str, weights: PublishedWeights, path: Path | None = None) -> Path:
@@ -104,7 +123,7 @@ def locate_weights(network: str, weights: PublishedWeights, path: Path | None = 
         WeightsError: There is no file; the message says where it was looked for, and how to get it.
     """
     if path is not None:
-        if not path.is_file():
+        if not _is_file(path):
             raise WeightsError(
                 f"{named('weights')} {path}: there is no such file",
                 setting="weights",
@@ -116,7 +135,9 @@ def locate_weights(network: str, weights: PublishedWeights, path: Path | None = 
         return local
     files = " or ".join(weights.filenames[:2])
     folders = (folder for folder in list_weights_folders(network))
-    places = " and ".join(str(folder) for folder in folders if folder != SHIPPED_WEIGHTS_FOLDER)
+    places = " and ".join(
+        _describe_folder(folder) for folder in folders if folder != SHIPPED_WEIGHTS_FOLDER
+    )
     hint = f"`dreamflow models pull {network}` gets them"
     if weights.source is None:
         hint = f"get the .caffemodel and `dreamflow models import FILE --network {network}`"
@@ -170,9 +191,16 @@ def has_unlisted_weights(listed: dict[str, PublishedWeights]) -> bool:
         and path.name not in filenames
         and not path.name.startswith(NON_CLASSIFIER_PREFIXES)
         for folder in list_weights_folders(TORCHVISION_PREFIX)
-        if folder.is_dir()
-        for path in folder.iterdir()
+        for path in _list_folder(folder)
     )
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing where it cannot be searched."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def load_torchvision_weights() -> dict[str, PublishedWeights]:

@@ -12,18 +12,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from dreamflow.core.errors import WeightsError
+from dreamflow.core.regular_file import open_regular_file
 from dreamflow.networks.weights.caffemodel import read_caffemodel
 
 PICKLE_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin")
 """Suffixes of the files that PyTorch writes."""
 MAX_PICKLE_SCAN_BYTES = 1 << 20
 """Bytes of a refused pickle that are scanned for the name of what it imports."""
+SOURCE_HASH_KEY = "source_sha256"
+"""Key of an imported file's metadata: the SHA-256 of the file that it was imported from."""
+CONTENT_HASH_KEY = "content_sha256"
+"""Key of an imported file's metadata: the hash of its tensors (`hash_tensors`)."""
 STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts store the state dict in a checkpoint."""
 
@@ -42,7 +48,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
         WeightsError: The file cannot be read, is damaged, or holds more than tensors.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if path.suffix == ".caffemodel":
             return read_caffemodel(path), digest
@@ -50,7 +56,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
             return read_state_dict(path), digest
         return safetensors.torch.load_file(path), digest
     except SafetensorError as error:
-        raise WeightsError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+        why = _first_line(error)
+        raise WeightsError(f"{path} is not a safetensors file, or is damaged: {why}") from error
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -71,8 +78,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise WeightsError(_explain_refusal(path, str(error))) from error
     except Exception as error:  # a damaged pickle can raise anything
-        first = (str(error).splitlines() or [""])[0]
-        raise WeightsError(f"{path} is not a PyTorch file, or is damaged: {first}") from error
+        why = _first_line(error)
+        raise WeightsError(f"{path} is not a PyTorch file, or is damaged: {why}") from error
     for key in STATE_DICT_KEYS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
@@ -89,18 +96,23 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _check_unpacked_size(path: Path) -> None:
-    """Raise WeightsError for an archive whose entries are larger than the archive."""
-    if not zipfile.is_zipfile(path):
-        return
+    """Raise WeightsError for an archive that is damaged, or whose entries are larger than it."""
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
-        raise WeightsError(f"{path} is damaged: {error}") from error
+    except Exception as error:  # a damaged directory can raise anything: struct.error, ValueError
+        raise WeightsError(f"{path} is damaged: {_first_line(error)}", where=str(path)) from error
     if unpacked > path.stat().st_size:
         raise WeightsError(
             f"{path} is an archive that would grow to {unpacked:,} bytes, unlike those of PyTorch"
         )
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its name where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _explain_refusal(path: Path, message: str) -> str:
@@ -140,3 +152,38 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return what a .safetensors file records beside its tensors; {} for another format.
+
+    Raises:
+        WeightsError: The file is damaged.
+    """
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is damaged: {error}", where=str(path)) from error
+
+
+def check_imported_values(path: Path, tensors: Mapping[str, Tensor]) -> bool:
+    """Check the values of imported weights against the hash that was recorded with them.
+
+    Returns:
+        Whether there is a record.
+
+    Raises:
+        WeightsError: The values are not those that were imported.
+    """
+    expected = read_metadata(path).get(CONTENT_HASH_KEY)
+    if expected is None:
+        return False
+    if hash_tensors(tensors) != expected:
+        raise WeightsError(
+            f"{path} is damaged: its values are not those that were imported; import them again",
+            where=str(path),
+        )
+    return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -20,13 +20,17 @@ from dreamflow.networks.weights.cache import (
     find_local_weights,
     list_user_weights_folders,
 )
-from dreamflow.networks.weights.download import (
-    DownloadProgressCallback,
-    compute_checksum,
-    download_file,
-    matches_checksum,
+from dreamflow.networks.weights.checksums import compute_checksum, matches_checksum
+from dreamflow.networks.weights.download import download_file
+from dreamflow.networks.weights.file_download import DownloadProgressCallback
+from dreamflow.networks.weights.formats import (
+    CONTENT_HASH_KEY,
+    SOURCE_HASH_KEY,
+    check_imported_values,
+    hash_tensors,
+    read_metadata,
+    read_weights,
 )
-from dreamflow.networks.weights.formats import hash_tensors, read_weights
 from dreamflow.networks.weights.registry import (
     DEFAULT_NETWORK,
     TORCHVISION_PREFIX,
@@ -35,8 +39,6 @@ from dreamflow.networks.weights.registry import (
 
 OFFLINE_VARIABLE = "DREAMFLOW_OFFLINE"
 """Environment variable that forbids downloads, unless it is empty, 0, false or no."""
-CONTENT_HASH_KEY = "content_sha256"
-"""Key of an imported file's metadata: the hash of its tensors (`hash_tensors`)."""
 
 
 def is_offline() -> bool:
@@ -85,15 +87,28 @@ def pull_weights(
         raise WeightsError(f"{network} has to be downloaded, but {OFFLINE_VARIABLE} is set")
     url = mirror + source.filename if mirror and mirror.endswith("/") else mirror
     target = list_user_weights_folders()[0] / source.filename
+    if not source.digest and local is not None:
+        source = replace(source, digest=read_source_sha256(local))
     download_file(source, target, on_progress, url=url)
+    fits = False
     try:
         if target.suffix == ".caffemodel":
             return import_weights(target, network, overwrite=True)
         check_weights_fit(target, network, *read_weights(target))
+        fits = True
         return target
     finally:
-        if target.suffix == ".caffemodel":
+        if not fits:
             target.unlink(missing_ok=True)
+
+
+def read_source_sha256(path: Path) -> str:
+    """Return the SHA-256 of the file that weights were imported from, as recorded with them.
+
+    Where no checksum is published, the first download is trusted, and later ones are compared with
+    it. "" where there is no record.
+    """
+    return read_metadata(path).get(SOURCE_HASH_KEY, "")
 
 
 def check_weights_fit(path: Path, network: str, tensors: Mapping[str, Tensor], digest: str) -> None:
@@ -143,7 +158,7 @@ def import_weights(path: Path, network: str | None = None, overwrite: bool = Fal
     metadata = {
         "network": network,
         "source": path.name,
-        "source_sha256": digest,
+        SOURCE_HASH_KEY: digest,
         CONTENT_HASH_KEY: hash_tensors(copies),
     }
     part = target.with_name(target.name + ".part")
@@ -214,15 +229,8 @@ def verify_weights(
             f"{path} is damaged: its SHA256 is {digest}, not {published.shipped_sha256}; install "
             "DreamFlow again"
         )
-    if path.suffix == ".safetensors":
-        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-            expected = (file.metadata() or {}).get(CONTENT_HASH_KEY)
-        if expected is not None:
-            if hash_tensors(tensors) == expected:
-                return "its values are those that were imported"
-            raise WeightsError(
-                f"{path} is damaged: its values are not those that were imported; import them again"
-            )
+    if check_imported_values(path, tensors):
+        return "its values are those that were imported"
     return "it is readable and fits; there is no checksum to compare with"
 
 

@@ -15,6 +15,10 @@ TORCHVISION_PREFIX = "torchvision:"
 """Prefix of the names of torchvision's classifiers."""
 TORCHVISION_DOWNLOAD_URL = "https://download.pytorch.org/models/"
 """Folder of torchvision's weights files."""
+MAX_WEIGHTS_BYTES = 4 << 30
+"""No network's weights are larger."""
+MAX_GOOGLENET_BYTES = 64 << 20
+"""Caffe's GoogLeNets have some 53.5 million bytes (1,000 classes), or fewer."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,14 @@ class WeightsSource:
         filename: Under which it is stored.
         algorithm: Of the checksum.
         digest: The checksum in hexadecimal, or its first digits; "" where none is published.
+        max_bytes: More than the published file has.
     """
 
     url: str
     filename: str
     algorithm: Literal["sha1", "sha256"] = "sha256"
     digest: str = ""
+    max_bytes: int = MAX_WEIGHTS_BYTES
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ BUILTIN_NETWORK_WEIGHTS: dict[str, PublishedWeights] = {
             "bvlc_googlenet.caffemodel",
             "sha1",
             "405fc5acd08a3bb12de8ee5e23a96bec22f08204",
+            MAX_GOOGLENET_BYTES,
         ),
     ),
     # GoogLeNets trained on places, by Zhou et al. (2014, 2017). The first is published inside an
@@ -73,6 +80,7 @@ BUILTIN_NETWORK_WEIGHTS: dict[str, PublishedWeights] = {
         WeightsSource(
             "http://places2.csail.mit.edu/models_places365/googlenet_places365.caffemodel",
             "googlenet_places365.caffemodel",
+            max_bytes=MAX_GOOGLENET_BYTES,
         ),
     ),
 }

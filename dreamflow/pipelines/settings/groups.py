@@ -36,6 +36,18 @@ SAVED_OPTION_GROUPS: tuple[type[Options], ...] = (
 """The groups whose settings are saved with an output, and may stand in a preset."""
 
 
+LOOK_GROUPS = (DreamOptions, CarryOptions)
+"""The groups whose settings make the look of a dream: what is dreamed, and how it moves."""
+SETTINGS_OF_ONE_FILM = frozenset({"cuts", "flow_dir", "loop"})
+"""Settings of these groups that are made for one film, and no part of a look."""
+
+
+def is_of_the_look(name: str) -> bool:
+    """Return whether a setting is a part of a dream's look, and not of one film alone."""
+    names = {setting.name for group in LOOK_GROUPS for setting in fields(group)}
+    return name in names - SETTINGS_OF_ONE_FILM
+
+
 def groups_by_saved_setting() -> dict[str, tuple[type[Options], ...]]:
     """Return the groups that have each saved setting, by its name.
 
@@ -56,6 +68,16 @@ def saved_settings_dict(*groups: Options) -> dict[str, Any]:
         for setting in fields(group)  # type: ignore[arg-type]
         if setting.metadata["saved"]
     }
+
+
+def path_settings() -> frozenset[str]:
+    """Return the names of the settings that name a file or folder."""
+    return frozenset(
+        setting.name
+        for group in SAVED_OPTION_GROUPS
+        for setting in fields(group)  # type: ignore[arg-type]
+        if setting.metadata["is_path"]
+    )
 
 
 def defaults_of(name: str) -> list[Any]:

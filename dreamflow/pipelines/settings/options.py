@@ -27,6 +27,7 @@ class ShowOptions(Options):
         None,
         "Show the dream only where this is white: a picture, a clip, or a folder of pictures.",
         metavar="FILE",
+        is_path=True,
     )
     matte_feather: float = option(
         0.0,
@@ -53,6 +54,7 @@ class SweepOptions(Options):
         None,
         "Layers to go through, in this order; without it all layers, shallow to deep.",
         metavar="A,B,C",
+        is_list=True,
     )
     category: tuple[str, ...] = option(
         (), "Only layers whose category contains this word; repeat for several.", metavar="WORD"
@@ -83,6 +85,7 @@ class ZoomOptions(Options):
         None,
         "Layers to dream on, one after the other, for an equal time each.",
         metavar="A,B,C",
+        is_list=True,
     )
     seconds: float = option(10.0, "Length of the film.", above=0, high=86400)
     fps: float = option(
@@ -151,5 +154,7 @@ class ZoomOptions(Options):
         low=1,
         high=120,
     )
-    loop: bool = option(False, "End on the first frame, which is found again deep inside.")
+    loop: bool = option(
+        False, "Let the film repeat without a jump: it ends on the picture that it began with."
+    )
     reverse: bool = option(False, "Zoom out: the same zoom, played backwards.")

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.did_you_mean import suggest_similar
+from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
+from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.options.declaration import Options
+from dreamflow.core.options.declaration import Options, resolve_field_types
+from dreamflow.core.options.validation import read_setting_text
+from dreamflow.core.spelling import to_british_spelling
+from dreamflow.core.wording import MAX_SHOWN_CHARS
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"
 """Key of a preset's one-line description."""
+MIN_PRESET_SIMILARITY = 0.5
+"""Smallest `difflib` ratio of a suggested preset of the same first letter: names are short."""
+MISSPELT_SIMILARITY = 0.85
+"""`difflib` ratio from which on a name is a slip, rather than a word for a look."""
+MIN_WORD_CHARS = 3
+"""Shortest word that is looked for in descriptions of presets."""
+MAX_QUOTED_CHARS = 60
+"""Most characters of a line that an error shows."""
 PACKAGE_FOLDER = Path(__file__).parents[2]
 PRESET_FOLDERS = (PACKAGE_FOLDER / "shipped_presets", PACKAGE_FOLDER.parent / "presets")
 """Where the presets are in an installed package, and in a checkout."""
@@ -26,6 +39,25 @@ def list_preset_files() -> dict[str, Path]:
         if files:
             return files
     return {}
+
+
+def find_presets(word: str) -> list[str]:
+    """Return the names of the presets whose descriptions have a word.
+
+    Args:
+        word: Such as `dogs`, or several; of these any will do. A final s does not matter.
+    """
+    stems = [part.removesuffix("s") for part in re.findall(r"[a-z]+", word.casefold())]
+    stems = [re.escape(stem) for stem in stems if len(stem) >= MIN_WORD_CHARS]
+    if not stems:
+        return []
+    return [
+        name
+        for name, path in list_preset_files().items()
+        if re.search(
+            rf"\b({'|'.join(stems)})s?\b", read_toml(path).get(DESCRIPTION_KEY, "").casefold()
+        )
+    ]
 
 
 def find_preset_file(name: str) -> Path:
@@ -46,7 +78,12 @@ def find_preset_file(name: str) -> Path:
         return path
     files = list_preset_files()
     if name not in files:
-        hint = suggest_similar(name, files) or f"; there are {', '.join(files)}"
+        misspelt = get_close_matches(name.casefold(), files, cutoff=MISSPELT_SIMILARITY)
+        like = [file for file in files if file[0] == name[:1].casefold()]
+        hint = did_you_mean(misspelt or find_presets(name)) or suggest_similar(
+            name, like, min_similarity=MIN_PRESET_SIMILARITY
+        )
+        hint = hint or f"; there are {', '.join(files)}"
         raise SettingsError(
             f"there is no preset {name!r}{hint}",
             setting="preset",
@@ -54,21 +91,6 @@ def find_preset_file(name: str) -> Path:
             allowed=", ".join(files),
         )
     return files[name]
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
-
-    Raises:
-        SettingsError: It is not TOML, or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}", where=str(path)) from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def load_preset(name: str) -> tuple[str, dict[str, Any]]:
@@ -102,11 +124,16 @@ def validate_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]
     known = groups_by_saved_setting()
     checked: dict[str, Any] = {}
     for key, value in settings.items():
-        name = key.replace("-", "_")
+        name = to_british_spelling(key.replace("-", "_"))
+        if name in checked:
+            raise SettingsError(f"{where}: {name} is given twice", setting=name, where=where)
         if name not in known:
             hint = suggest_similar(name, known) or "; `dreamflow video --help` lists all settings"
             raise SettingsError(
-                f"{where}: {key} is not a setting{hint}", setting=key, value=value, where=where
+                f"{where}: {key[:MAX_SHOWN_CHARS]} is not a setting{hint}",
+                setting=key,
+                value=value,
+                where=where,
             )
         try:
             checked[name] = parse_setting_value(name, value, known[name])
@@ -126,7 +153,8 @@ def parse_setting_value(name: str, value: Any, groups: tuple[type[Options], ...]
     first_error: SettingsError | None = None
     for group in groups:
         try:
-            return group.validate_value(name, value)
+            given = read_setting_text(value, resolve_field_types(group)[name])
+            return group.validate_value(name, given)
         except SettingsError as error:
             first_error = first_error or error
     assert first_error is not None

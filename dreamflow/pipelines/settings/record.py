@@ -28,12 +28,18 @@ def build_settings_record(
     return {
         RECORD_VERSION_KEY: __version__,
         "command": command,
-        "settings": saved_settings_dict(*groups),
+        "settings": {
+            name: _without_halves(value) for name, value in saved_settings_dict(*groups).items()
+        },
         "network": {"name": network.name, "weights_sha256": network.weights_hash},
-        # JSON cannot hold a name that is not in the system's encoding.
-        "source": source.name.encode(errors="replace").decode(),
+        "source": _without_halves(source.name),
         "torch": torch.__version__,
         "device": network.device.type,
         "threads": torch.get_num_threads(),
         "precision": network.precision,
     }
+
+
+def _without_halves(value: Any) -> Any:
+    """Return a value as JSON can hold it: a byte of a name that is not UTF-8 becomes `?`."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

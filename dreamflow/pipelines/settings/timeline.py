@@ -80,7 +80,7 @@ class SettingsTimeline:
             )
         self._layers = options.layers
         self._first_of_run = _number_first_of_runs(self._layers.blends)
-        for target in (target for blend in self._layers.blends for target in blend.targets):
+        for target in self._layers.targets:
             ObjectiveTerm.from_target(network, target)
         self._reference_frames = open_reference_frames(network, options, timeline)
         self._reference: ReferenceFeatures | None = None

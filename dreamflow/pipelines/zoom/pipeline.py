@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,11 +35,13 @@ from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, octave_step_factor, plan_octaves
 from dreamflow.dream.options import DreamOptions
+from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.reference_frames import open_reference_frames
+from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance
 from dreamflow.pipelines.zoom.camera import SimilarityTransform, warp_view
@@ -254,7 +257,8 @@ class ZoomPipeline:
         objective = Objective(
             self.network, self.options.layers.at(moment), reference, options.guidance
         )
-        key, shaping = (options.seed, tick), GradientShaping.from_options(options)
+        key = (options.seed, tick)
+        shaping = GradientShaping.from_options(options, objective.stride)
         dreamed = dream_octaves(state, objective, plan, options.jitter, key, shaping=shaping)
         # In the order of pixels in memory that OpenCV works on.
         return dreamed.contiguous(memory_format=torch.channels_last)
@@ -276,22 +280,30 @@ def make_growth_plan(options: DreamOptions, levels: float) -> list[OctavePlan]:
 
 
 def dream_zoom(
-    picture: np.ndarray,
+    picture: PictureInput,
     network: Network,
     dream: DreamOptions | None = None,
     zoom: ZoomOptions | None = None,
+    *,
+    preset: str | None = None,
+    **settings: Any,
 ) -> Iterator[Frame]:
     """Yield the frames of a zoom into a picture, as they are finished.
 
     Args:
-        picture: uint8 (H, W, 3) RGB, of the size of the frames; `coloured_noise` makes one out of
-            nothing.
+        picture: uint8 (H, W, 3) RGB, an image of Pillow's or a path, of the size of the frames;
+            `coloured_noise` makes one out of nothing.
         network: Network to dream with.
         dream: Settings of the dream.
         zoom: Settings of the zoom. `reverse` has no effect here: frames come in the order in which
             they are dreamed.
+        preset: Name of a preset, or path of a .toml file: its settings override those of `dream`
+            and `zoom`.
+        **settings: Single settings by name, such as `speed=1.5`; they override the preset.
 
     Raises:
-        SettingsError: See `ZoomPipeline`.
+        SettingsError: A setting is unknown, or see `ZoomPipeline`.
     """
-    return iter(ZoomPipeline(picture, network, dream, zoom))
+    given = KeywordSettings.read("dream_zoom", preset, settings, ZoomOptions, DreamOptions)
+    dream, zoom = given.over(dream or DreamOptions()), given.over(zoom or ZoomOptions())
+    return iter(ZoomPipeline(as_picture(picture), network, dream, zoom))

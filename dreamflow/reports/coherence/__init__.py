@@ -1,1 +1,1 @@
-"""How coherent a dream is over time: warping error, strength, sharpness, drift, and their plots."""
+"""How coherent a dream is: warping error, intensity, sharpness, drift, and their plots."""

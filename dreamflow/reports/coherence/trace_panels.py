@@ -7,7 +7,6 @@ number in it has a name made of its keys, such as `effort`, `controller.0.oversh
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import MediaError
+from dreamflow.core.regular_file import MAX_TRACE_BYTES, read_file_text
 from dreamflow.reports.coherence.plot import PlotLine, PlotPanel
 
 CONTROLLER_PREFIX, NUMBERS_PREFIX, STAGES_PREFIX = "controller.", "numbers.", "milliseconds."
@@ -47,7 +48,7 @@ def read_trace_file(path: Path) -> list[FrameTrace]:
         MediaError: The file cannot be read, holds no frame, or a line in it is no trace of a frame.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_file_text(path, MAX_TRACE_BYTES).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise MediaError(f"{path} cannot be read: {reason}", where=str(path)) from error
@@ -68,8 +69,8 @@ def read_trace_file(path: Path) -> list[FrameTrace]:
 
 def _parse_trace(line: str) -> FrameTrace | None:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+        row = parse_json(line)
+    except ValueError:
         return None
     if not isinstance(row, dict) or type(row.get("frame")) is not int:
         return None

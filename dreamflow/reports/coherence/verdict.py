@@ -50,11 +50,12 @@ class MetricBounds:
 
 
 NO_LOWER_BOUND, NO_UPPER_BOUND = -math.inf, math.inf
-EXCESS_FLICKER_METRIC, STRENGTH_METRIC, SHARPNESS_METRIC = "excess flicker", "strength", "sharpness"
+EXCESS_FLICKER_METRIC, INTENSITY_METRIC = "excess flicker", "intensity"
+SHARPNESS_METRIC = "sharpness"
 EVENNESS_METRIC = "weakest tile"
 MOVING_FLICKER_METRIC, REST_FLICKER_METRIC = f"excess flicker, {MOVING}", f"excess flicker, {REST}"
-MOVING_STRENGTH_METRIC = f"gained objective, {MOVING}"
-VACATED_STRENGTH_METRIC = f"gained objective, {VACATED}"
+MOVING_INTENSITY_METRIC = f"intensity, {MOVING}"
+VACATED_INTENSITY_METRIC = f"intensity, {VACATED}"
 BARE_VERDICT = "bare in places"
 BOUNDS_BY_METRIC = {
     "E_warp / source": MetricBounds((NO_LOWER_BOUND, 2), (NO_LOWER_BOUND, 4), "", "it flickers"),
@@ -74,13 +75,13 @@ BOUNDS_BY_METRIC = {
     MOVING_FLICKER_METRIC: MetricBounds(
         (NO_LOWER_BOUND, 0.06), (NO_LOWER_BOUND, 0.2), "", "it flickers"
     ),
-    MOVING_STRENGTH_METRIC: MetricBounds(
+    MOVING_INTENSITY_METRIC: MetricBounds(
         (0.75, NO_UPPER_BOUND), (0.5, NO_UPPER_BOUND), "what moves goes bare", ""
     ),
-    VACATED_STRENGTH_METRIC: MetricBounds(
+    VACATED_INTENSITY_METRIC: MetricBounds(
         (0.6, 1.5), (0.35, 2.2), "bare where something was", "what moved left its dream there"
     ),
-    STRENGTH_METRIC: MetricBounds((0.85, 1.35), (0.65, 1.8), "weaker", "stronger"),
+    INTENSITY_METRIC: MetricBounds((0.85, 1.35), (0.65, 1.8), "weaker", "stronger"),
     SHARPNESS_METRIC: MetricBounds((0.85, 1.25), (0.65, 1.6), "softer", "harsher"),
     EVENNESS_METRIC: MetricBounds((0.7, NO_UPPER_BOUND), (0.4, NO_UPPER_BOUND), BARE_VERDICT, ""),
 }
@@ -105,12 +106,21 @@ def compare_measurements(measurements: Sequence[Measurement]) -> dict[str, float
     shares: dict[str, float] = {}
     if (excess := compute_excess_flicker(measurements[0], measurements[1])) is not None:
         shares[EXCESS_FLICKER_METRIC] = excess
-    for name, metric in ((STRENGTH_METRIC, "objective"), (SHARPNESS_METRIC, "sharpness / source")):
+    for name, metric in ((INTENSITY_METRIC, "objective"), (SHARPNESS_METRIC, "sharpness / source")):
         if other_summary.get(metric, 0.0) > 0 and metric in summary:
             shares[name] = summary[metric] / other_summary[metric]
     if (weakest := find_weakest_tile_ratio(measurements[0], measurements[1])) is not None:
         shares[EVENNESS_METRIC] = weakest[0]
     return shares | compare_regions(measurements[0], measurements[1])
+
+
+def summarise_flicker(measurements: Sequence[Measurement], verdicts: dict[str, str]) -> str | None:
+    """Return the verdict on a dream's flicker in a sentence; None where it is not compared."""
+    excess = compare_measurements(measurements).get(EXCESS_FLICKER_METRIC)
+    if excess is None:
+        return None
+    other, verdict = measurements[1].name, verdicts[EXCESS_FLICKER_METRIC]
+    return f"Flicker: {max(0.0, excess):.1%} of what {other} adds to the clip's own, {verdict}."
 
 
 def compare_regions(dream: Measurement, other: Measurement) -> dict[str, float]:
@@ -130,7 +140,7 @@ def compare_regions(dream: Measurement, other: Measurement) -> dict[str, float]:
     metrics, other_metrics = (
         [frame.by_region for frame in measurement.frame_metrics] for measurement in (dream, other)
     )
-    for region, name in ((MOVING, MOVING_STRENGTH_METRIC), (VACATED, VACATED_STRENGTH_METRIC)):
+    for region, name in ((MOVING, MOVING_INTENSITY_METRIC), (VACATED, VACATED_INTENSITY_METRIC)):
         ratio = gain_ratio(metrics, other_metrics, region)
         if ratio is not None:
             shares[name] = ratio
@@ -163,8 +173,8 @@ def judge_measurements(
     if BARE_VERDICT in verdicts.get(EVENNESS_METRIC, ""):
         place = describe_weakest_tile(measurements[0], measurements[1])
         verdicts[EVENNESS_METRIC] += f", most {place}"
-    if verdicts.get(MOVING_STRENGTH_METRIC, "good") != "good":
-        verdicts[MOVING_STRENGTH_METRIC] += describe_weakest_mover(*measurements[:2])
+    if verdicts.get(MOVING_INTENSITY_METRIC, "good") != "good":
+        verdicts[MOVING_INTENSITY_METRIC] += describe_weakest_mover(*measurements[:2])
     return verdicts
 
 

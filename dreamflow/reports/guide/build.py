@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, writ
 from dreamflow.media.write.output_path import check_output
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.layer_choice import select_layers
+from dreamflow.pipelines.settings.paths import publish_record
 from dreamflow.pipelines.settings.record import build_settings_record
 from dreamflow.reports.contact_sheet import MAX_SHEET_WIDTH_PX, draw_contact_sheet
 from dreamflow.reports.guide.folder import (
@@ -89,6 +90,7 @@ def make_guide(
     frame = decode_first_frame(frames)
     record = build_guide_record(source, frame, network, options, ClipOptions(size=size))
     record["at"] = None if isinstance(frames, tuple) else at
+    record = publish_record(record, out)
     folder = GuideFolder(source, out, frame, network, record, weights)
     folder.create_or_resume(overwrite)
     guide = folder.load_guide(chosen)
@@ -128,8 +130,13 @@ def build_guide_record(
     return record
 
 
-def check_sheet_path(sheet: Path, overwrite: bool) -> None:
+def check_sheet_path(sheet: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
     """Check that a guide's sheet can be written; an existing sheet of a guide is replaced.
+
+    Args:
+        sheet: The file.
+        overwrite: Whether any other picture may be replaced.
+        sources: Files that must not be.
 
     Raises:
         OutputError: Its suffix is not a picture's, or another file is in the way.
@@ -146,7 +153,7 @@ def check_sheet_path(sheet: Path, overwrite: bool) -> None:
         is_sheet = sheet.is_file() and read_record(sheet).get("command") == "guide"
     except SettingsError:
         is_sheet = False
-    check_output(sheet, overwrite or is_sheet)
+    check_output(sheet, overwrite or is_sheet, sources)
 
 
 def write_guide_sheet(sheet: Path, folder: GuideFolder, guide: Guide) -> None:

@@ -7,6 +7,7 @@ continues a guide that was stopped, and one for other layers adds them to the pa
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,11 +23,13 @@ from dreamflow.media.embedded_settings import (
     FOLDER_SETTINGS_FILE,
     format_record_comment,
     read_record,
+    read_record_if_any,
 )
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import diff_settings
+from dreamflow.pipelines.settings.paths import publish_path, publish_record
 from dreamflow.reports.guide.page import INDEX_FILE, LayerEntry, render_guide_page
 
 PICTURES_FOLDER, THUMBNAILS_FOLDER = "pictures", "thumbnails"
@@ -159,7 +162,7 @@ class GuideFolder:
             OutputError: The folder is not a guide's, or cannot be written.
         """
         if (self.out / FOLDER_SETTINGS_FILE).exists():
-            old = read_guide_record(self.out)
+            old = publish_record(read_guide_record(self.out), self.out)
             if overwrite:
                 self._remove_pictures()
             elif changes := describe_record_changes(old, self.record):
@@ -181,9 +184,10 @@ class GuideFolder:
         self._write_picture(SOURCE_PICTURE_FILE, self.frame.picture, "")
 
     def _remove_pictures(self) -> None:
-        for name in (PICTURES_FOLDER, THUMBNAILS_FOLDER):
-            for file in (self.out / name).glob("[0-9]*_*.jpg"):
-                file.unlink()
+        for picture in (self.out / PICTURES_FOLDER).glob("[0-9]*_*.jpg"):
+            if is_guide_picture(picture):
+                picture.unlink()
+                (self.out / THUMBNAILS_FOLDER / picture.name).unlink(missing_ok=True)
         (self.out / INDEX_FILE).unlink(missing_ok=True)
 
     def load_guide(self, chosen: Sequence[str]) -> Guide:
@@ -216,11 +220,16 @@ class GuideFolder:
         self.write_page(guide)
 
     def _write_picture(self, file: str, picture: np.ndarray, comment: str) -> None:
+        target = self.out / PICTURES_FOLDER / file
+        if file != SOURCE_PICTURE_FILE and os.path.lexists(target) and not is_guide_picture(target):
+            raise OutputError(
+                f"{target} is not of this guide's making: move it away", where=str(target)
+            )
         height, width = picture.shape[:2]
         scale = min(1.0, THUMBNAIL_SIDE_PX / max(height, width))
         small = resize_picture(picture, max(1, round(width * scale)), max(1, round(height * scale)))
         write_picture(self.out / THUMBNAILS_FOLDER / file, small, quality=THUMBNAIL_QUALITY)
-        write_picture(self.out / PICTURES_FOLDER / file, picture, comment)
+        write_picture(target, picture, comment)
 
     def write_page(self, guide: Guide) -> None:
         """Write the page with the current state of the guide."""
@@ -238,8 +247,15 @@ class GuideFolder:
             f"{PICTURES_FOLDER}/{SOURCE_PICTURE_FILE}",
             f"{THUMBNAILS_FOLDER}/{SOURCE_PICTURE_FILE}",
         )
-        page = render_guide_page(self.record, self.source, entries, source, self.weights)
+        named_source = publish_path(self.source, self.out)
+        weights = None if self.weights is None else publish_path(self.weights, self.out)
+        page = render_guide_page(self.record, named_source, entries, source, weights)
         write_text_atomically(guide.page_path, page)
+
+
+def is_guide_picture(picture: Path) -> bool:
+    """Return whether a picture is one that a guide has dreamed."""
+    return picture.is_file() and read_record_if_any(picture).get("command") == "guide"
 
 
 def layer_file_name(number: int, layer: str) -> str:

@@ -119,18 +119,17 @@ def group_by_depth(entries: Sequence[LayerEntry]) -> list[LayerSection]:
 
 
 def format_reproduce_command(
-    record: dict[str, Any], path: Path, layer: str, weights: Path | None = None
+    record: dict[str, Any], source: str, layer: str, weights: str | None = None
 ) -> str:
     """Return the command line that reproduces one picture of a guide.
 
     Args:
         record: Record of the guide.
-        path: The guide's source, as the command is to name it.
+        source: The guide's source, as the command is to name it.
         layer: Name of the layer.
         weights: File of weights that the command is to name.
     """
     settings = record["settings"]
-    source = str(path)
     words = ["dreamflow", "frame", f"./{source}" if source.startswith("-") else source]
     words += [f"{layer.replace('/', '-')}.png", "--layer", layer]
     for setting in fields(DreamOptions):
@@ -142,7 +141,7 @@ def format_reproduce_command(
     if record["at"] is not None:
         words += ["--at", record["at"]]
     if weights is not None:
-        words += ["--weights", str(weights)]
+        words += ["--weights", weights]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
@@ -160,22 +159,22 @@ def load_page_template() -> Template:
 
 def render_guide_page(
     record: dict[str, Any],
-    path: Path,
+    named_source: str,
     entries: Sequence[LayerEntry],
     source: tuple[str, str],
-    weights: Path | None = None,
+    weights: str | None = None,
 ) -> str:
     """Return the HTML of the page.
 
     Args:
         record: Record of the guide.
-        path: The guide's source, as the commands name it.
+        named_source: The guide's source, as the commands name it.
         entries: The layers that it shows.
         source: Paths from the page of the source's picture and thumbnail.
         weights: File of weights that the commands name.
     """
     commands = {
-        entry.layer.name: format_reproduce_command(record, path, entry.layer.name, weights)
+        entry.layer.name: format_reproduce_command(record, named_source, entry.layer.name, weights)
         for entry in entries
     }
     depths = [entry.layer.depth for entry in entries]

@@ -15,6 +15,7 @@ import numpy as np
 from dreamflow.core.errors import MediaError, SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.opencv import cv2
+from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.temporal.confidence import flow_positions, sample_linear
 from dreamflow.temporal.flow.estimators import estimate_dis, resize_flow, to_gray
 from dreamflow.temporal.motion import FlowPair
@@ -42,7 +43,7 @@ def read_flo(path: Path) -> np.ndarray:
         MediaError: The file cannot be read, or is no whole .flo file.
     """
     try:
-        data = path.read_bytes()
+        data = read_file_bytes(path)
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
     if len(data) < HEADER_BYTES or data[:4] != TAG:

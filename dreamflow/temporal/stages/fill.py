@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.crops import find_crops
 from dreamflow.temporal.effort_controller import (
@@ -56,7 +55,7 @@ def fill(
     if not plan or not crops:
         return image, 0
     # The dream's own zoom is about the middle of the frame, not of a crop.
-    shaping = replace(GradientShaping.from_options(settings.dream), iteration_zoom=1.0)
+    shaping = replace(settings.shaping, iteration_zoom=1.0)
     image = image.clone()
     for number, (rows, columns) in enumerate(crops, start=1):
         image[:, :, rows, columns] = dream_octaves(

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.effort_controller import (
     choose_effort,
@@ -50,7 +49,7 @@ def refine(
         iterations, amount = max(1, math.ceil(most * frames - 1e-6)), iterations * size
         size = amount / iterations
     plan = plan_refinement(options, carry, iterations)
-    shaping = GradientShaping.from_options(options)
+    shaping = settings.shaping
     if shaping.iteration_zoom != 1:
         # However little is dreamed on, all of the dream moves at one speed.
         full = plan_refinement(options, carry, carry.carry_iterations)

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.effort_controller import (
     duration_in_frames,
@@ -43,7 +42,7 @@ def regrow(
     if not plan:
         return image, 0.0
     weight = resize_linear(missing_forms(strength), image_size(image)) * (1 - state.newness(gains))
-    shaping = replace(GradientShaping.from_options(settings.dream), iteration_zoom=1.0)
+    shaping = replace(settings.shaping, iteration_zoom=1.0)
     image = dream_octaves(
         image,
         settings.objective,

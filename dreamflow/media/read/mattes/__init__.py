@@ -1,0 +1,1 @@
+"""Mattes: their files, fitting, feathering and cropping."""

@@ -1,0 +1,254 @@
+"""The facts of a video file: size, rate, colours, tracks and chapters, before it is decoded.
+
+Only the first frames are decoded, and all packets are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+import av.error
+import av.logging
+import numpy as np
+from av.format import Flags
+
+from dreamflow.core.errors import MediaError
+from dreamflow.core.wording import format_count
+from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
+from dreamflow.media.colour.rgb_conversion import ColourConversion
+from dreamflow.media.film_file import open_film
+from dreamflow.media.output_spec import Chapter
+from dreamflow.media.read.frame_rate import FALLBACK_FPS, detect_frame_rate, find_length
+from dreamflow.media.read.probing.beginning import Beginning, decode_beginning
+from dreamflow.media.read.probing.frame_order import FrameOrder, order_frames
+from dreamflow.media.read.probing.packet_scan import Packets, scan_packets
+from dreamflow.media.read.video.container import find_track, find_video_track
+from dreamflow.media.read.video.orientation import parse_display_matrix
+from dreamflow.media.read.video.video_info import PacketTable, VideoInfo, transparency_note
+
+av.logging.set_level(None)
+
+MIN_MISSING_S = 0.5
+"""Seconds from which on a header's longer duration means that the file is cut short."""
+DOLBY_VISION_TAGS = frozenset({"dvh1", "dvhe", "dav1"})
+"""Codec tags of Dolby Vision whose pictures may not be seen without it."""
+NEVER_REPEATING = frozenset({"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9"})
+"""Decoders without reordering whose packets without a frame are damaged ones."""
+H273_UNSPECIFIED = 2
+"""Code for "unspecified" of matrices in ITU-T H.273."""
+
+
+@dataclass(frozen=True)
+class WantedTracks:
+    """Tracks of a file, each by its number from 0 or its language; None for the main one, or all.
+
+    Attributes:
+        video: The video track.
+        audio: The sound track.
+    """
+
+    video: str | None = None
+    audio: str | None = None
+
+
+def read_video_facts(path: Path, wanted: WantedTracks) -> VideoInfo:
+    """Return the facts of a video file.
+
+    FFmpeg's libraries may crash on it: `probe_video` runs this in a process of its own.
+
+    Args:
+        path: The file.
+        wanted: The tracks that are asked for.
+
+    Raises:
+        MediaError: The file is not a video, has no picture, or nothing in it decodes.
+        SettingsError: It has no such track.
+    """
+    try:
+        with open_film(path) as container:
+            return _read_container(path, container, wanted)
+    except (av.error.FFmpegError, MemoryError, ValueError, OverflowError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{path} cannot be read as a film: {why}", where=str(path)) from error
+
+
+def _read_container(
+    path: Path, container: av.container.InputContainer, wanted: WantedTracks
+) -> VideoInfo:
+    stream = find_video_track(path, container, wanted.video)
+    packets = scan_packets(container, stream)
+    if not packets.is_shown.any():
+        raise MediaError(f"{path} holds no frame that decodes", where=str(path))
+    time_base = stream.time_base or Fraction(1, 1000)
+    has_clock_jumps = bool(container.format.flags & Flags.ts_discont.value)
+    order = order_frames(packets, time_base, has_clock_jumps)
+    table = _make_packet_table(container, stream, packets, order)
+    begin = decode_beginning(path, stream.index, table)
+    if begin is None:
+        raise MediaError(f"{path} holds no frame that decodes", where=str(path))
+    left_out = max(0, begin.number)
+    if left_out:
+        order = order.without_first(left_out)
+        table = replace(table, frame_numbers=order.frame_of_packet)
+    info = _collect_facts(path, container, stream, begin, order, table, packets.missing_s)
+    if wanted.audio is None:
+        return info
+    sound = find_track(path, list(container.streams.audio), "audio_track", wanted.audio)
+    return replace(info, sound_codecs=(info.sound_codecs[sound],), sound_track=sound)
+
+
+def _make_packet_table(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    packets: Packets,
+    order: FrameOrder,
+) -> PacketTable:
+    """Return the packets for decoding, from the first that decoding can begin with."""
+    keys = np.flatnonzero(packets.is_key)
+    has_decoding_times = container.format.name == "avi" and stream.codec_context.has_b_frames
+    is_counted = has_decoding_times or not order.is_stamped
+    return PacketTable(
+        order.frame_of_packet,
+        packets.pts,
+        packets.sizes,
+        int(keys[0]) if len(keys) else 0,
+        "counted" if is_counted else "stamps",
+        not is_counted and not order.has_jumps,
+        not (stream.codec_context.codec.reorder or stream.codec_context.name in NEVER_REPEATING),
+    )
+
+
+def _collect_facts(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    begin: Beginning,
+    order: FrameOrder,
+    table: PacketTable,
+    missing_s: float,
+) -> VideoInfo:
+    first = begin.frame
+    colour = _detect_colours(path, stream, begin)
+    orientation = parse_display_matrix(begin.side_data.display_matrix)
+    width, height = stream.width or first.width, stream.height or first.height
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if orientation[0] == 0:
+        width, height, aspect = height, width, 1 / aspect
+    time_base = stream.time_base or Fraction(1, 1000)
+    rates = _declared_rates(stream)
+    if not order.is_stamped:
+        rates = [Fraction(stream.guessed_rate or stream.average_rate or FALLBACK_FPS)]
+        time_base = 1 / rates[0]
+    rate, constant = detect_frame_rate(order.timestamps, time_base, rates, order.last_duration)
+    container_start = Fraction(container.start_time or 0, av.time_base)
+    start = max(Fraction(0), order.first_timestamp * time_base - container_start)
+    return VideoInfo(
+        path=path,
+        width=width,
+        height=height,
+        pixel_aspect=aspect,
+        rate=rate,
+        constant_rate=constant,
+        time_base=time_base,
+        timestamps=order.timestamps,
+        first_timestamp=order.first_timestamp,
+        length=find_length(order.timestamps, time_base, rate, constant, order.last_duration),
+        frames=len(order.timestamps),
+        start_offset=start,
+        orientation=orientation,
+        colour=colour,
+        is_interlaced=begin.is_interlaced,
+        codec=stream.codec_context.name,
+        pixel_format=first.format.name,
+        sound_codecs=tuple(_codec_name(audio) for audio in container.streams.audio),
+        subtitle_codecs=tuple(_codec_name(track) for track in container.streams.subtitles),
+        chapters=_read_chapters(container, container_start + start),
+        notes=(
+            *_damage_notes(path, begin.number, len(order.timestamps), missing_s, rate),
+            *_conversion_notes(path, colour, begin),
+        ),
+        packets=table,
+        track=stream.index,
+    )
+
+
+def _detect_colours(path: Path, stream: av.VideoStream, begin: Beginning) -> ColourConversion:
+    tag = stream.codec_context.codec_tag
+    is_untagged = int(begin.frame.colorspace) == H273_UNSPECIFIED
+    try:
+        if tag in DOLBY_VISION_TAGS and is_untagged:
+            raise ValueError("its colours are Dolby Vision's (IPT-PQ-C2)")
+        colour = detect_colour_conversion(stream, begin.frame, begin.side_data)
+    except ValueError as error:
+        raise MediaError(
+            f"{path} cannot be read as a film: {error}, which are not converted; convert it to "
+            "BT.709 or HDR10 first",
+            where=str(path),
+        ) from error
+    colour.to_rgb(begin.frame)  # fails here rather than in the middle of a render
+    return colour
+
+
+def _codec_name(track: Any) -> str:
+    """Return the name of a track's codec, "unknown" where FFmpeg knows none."""
+    decoder = track.codec_context
+    return "unknown" if decoder is None else str(decoder.name)
+
+
+def _read_chapters(
+    container: av.container.InputContainer, first_frame_time: Fraction
+) -> tuple[Chapter, ...]:
+    """Return the chapters in time from the first frame, which has this time in the container."""
+    chapters: list[Chapter] = []
+    for chapter in container.chapters():
+        base = chapter["time_base"] or Fraction(1)
+        begin, end = (time * base - first_frame_time for time in (chapter["start"], chapter["end"]))
+        title = chapter["metadata"].get("title", "")
+        if begin < end:
+            chapters.append(Chapter(max(Fraction(0), begin), end, title))
+    return tuple(chapters)
+
+
+def _declared_rates(stream: av.VideoStream) -> list[Fraction]:
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return [Fraction(rate) for rate in rates if rate]
+
+
+def _damage_notes(
+    path: Path, left_out: int, frames: int, missing_s: float, rate: Fraction
+) -> list[str]:
+    """Return warnings of what is not there."""
+    notes: list[str] = []
+    if left_out > 0:
+        notes.append(
+            f"{path.name} begins with {format_count(left_out, 'frame')} that cannot be decoded: "
+            f"left out, {frames} of {frames + left_out} remain"
+        )
+    if missing_s > MIN_MISSING_S:
+        missing = round(missing_s * rate)
+        notes.append(
+            f"{path.name} is damaged or cut short: its last {missing_s:.1f} s are missing, "
+            f"{missing} of {format_count(frames + missing, 'frame')}"
+        )
+    return notes
+
+
+def _conversion_notes(path: Path, colour: ColourConversion, begin: Beginning) -> list[str]:
+    """Return warnings of what the conversion to 8-bit RGB of BT.709 loses."""
+    notes: list[str] = []
+    if colour.hdr_transfer and colour.hdr_transfer.is_hdr:
+        notes.append(
+            f"{path.name} is HDR ({colour.hdr_transfer.transfer}): it is tone-mapped to SDR"
+        )
+    elif colour.hdr_transfer:
+        notes.append(f"{path.name} has a wide gamut: it is brought to that of BT.709")
+    elif has_high_bit_depth(begin.frame):
+        notes.append(f"{path.name} has more than 8 bits a channel: it is dreamed in 8")
+    if colour.has_alpha:
+        notes.append(transparency_note(path))
+    return notes

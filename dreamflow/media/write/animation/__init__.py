@@ -1,0 +1,1 @@
+"""Animated GIF and WebP: frame delays that browsers keep, and the encoding."""
