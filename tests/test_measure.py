@@ -288,9 +288,7 @@ def test_command_prints_writes_and_plots(tmp_path: Path, cli: Cli) -> None:
         MOVING_INTENSITY_METRIC,
         VACATED_INTENSITY_METRIC,
     }
-    assert set(report["verdicts"]) == set(BOUNDS_BY_METRIC) - not_judged, (
-        "it is short, and nothing moves by itself"
-    )
+    assert set(report["verdicts"]) == set(BOUNDS_BY_METRIC) - not_judged, "nothing moves by itself"
     assert report["dreams"][0]["whole"]["objective / source"] > 1
     assert cli(*line, "--csv", tmp_path / "t.csv").code == 1, "an existing file is not replaced"
 

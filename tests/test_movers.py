@@ -26,7 +26,14 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.network import Network
+from dreamflow.reports.coherence.measurement import DreamMeter
+from dreamflow.reports.coherence.regional import find_weakest_mover
 from dreamflow.reports.coherence.regions import VACATED_AFTER_FRAMES, RegionFinder
+from dreamflow.reports.coherence.verdict import (
+    MOVING_INTENSITY_METRIC,
+    compare_measurements,
+    judge_measurements,
+)
 from dreamflow.temporal.camera import fit_camera, transform_positions
 from dreamflow.temporal.flow.completion import complete_flow
 from dreamflow.temporal.flow.estimators import estimate_dis
@@ -226,3 +233,34 @@ def test_regions_of_a_source_are_what_moves_and_what_it_left() -> None:
     assert regions.vacated[~left].mean() < 0.1
     assert not (regions.vacated & regions.moving).any()
     assert not finder(pictures[0], None).vacated.any(), "a new shot knows nothing of the last"
+
+
+def test_a_mover_that_is_bare_is_measured_and_named(network: Network) -> None:
+    """Of two dreams one leaves out what moves: figures, verdict and place tell."""
+    pictures = make_mover_scene(VACATED_AFTER_FRAMES + 3, speed=6)
+    objective = Objective.parse(network, ("conv2/3x3",))
+    rng = np.random.default_rng(1)
+    meter = DreamMeter(["bare", "whole"], lambda time_s: objective)
+    for frame in make_frames(pictures):
+        noise = rng.integers(-40, 41, frame.picture.shape)
+        whole = np.clip(frame.picture + noise, 0, 255).astype(np.uint8)
+        bare = whole.copy()
+        rows, columns = mover_box(frame.index, 6)
+        beside = np.s_[rows.start - 16 : rows.stop + 16, columns.start - 16 : columns.stop + 16]
+        bare[beside] = frame.picture[beside]
+        meter.add(frame, [bare, whole], cut=frame.index == 0)
+    bare_dream, whole_dream = meter.measurements
+    shares = compare_measurements([bare_dream, whole_dream])
+    assert shares[MOVING_INTENSITY_METRIC] < 0.6
+    assert "most at" in judge_measurements([bare_dream, whole_dream])[MOVING_INTENSITY_METRIC]
+    weakest = find_weakest_mover(
+        [metrics.by_region for metrics in bare_dream.frame_metrics],
+        [metrics.by_region for metrics in whole_dream.frame_metrics],
+    )
+    assert weakest is not None
+    assert weakest.ratio < 0.6
+    box = mover_box(weakest.frame, 6)
+    assert weakest.left == pytest.approx((box[1].start + box[1].stop) / 2 / WIDTH, abs=0.1)
+    assert weakest.top == pytest.approx((box[0].start + box[0].stop) / 2 / HEIGHT, abs=0.1)
+    same = compare_measurements([whole_dream, whole_dream])
+    assert same[MOVING_INTENSITY_METRIC] == pytest.approx(1)

@@ -119,7 +119,36 @@ def test_a_real_clip_keeps_its_colour(real_network: Network, clips: Path, name: 
     assert np.abs(colour_change(dreams)).max() < 3
 
 
-def test_default_shaping_changes_nothing(noise_network: Network) -> None:
+@pytest.mark.parametrize(
+    ("layer", "same_as"), [("inception_3b/output", "plain"), ("inception_4a/output", "smooth")]
+)
+def test_deep_layers_are_smoothed_and_shallow_ones_are_not(
+    noise_network: Network, layer: str, same_as: str
+) -> None:
+    picture, few = make_texture(80, 96), {"layer": (layer,), "octaves": 1, "iterations": 2}
+    automatic, asked = (
+        dream_image(picture, noise_network, None, DreamOptions(**few, gradient=gradient))
+        for gradient in ("auto", same_as)
+    )
+    assert np.array_equal(automatic, asked)
+
+
+@pytest.mark.parametrize("gradient", ["auto", "smooth", "laplacian"])
+def test_a_response_that_is_minimised_stays_bounded_when_shaped(
+    noise_network: Network, gradient: str
+) -> None:
+    """Near response 0 a step shrinks with it; shaping must not bring it to full size again."""
+    image = picture_to_tensor(make_texture(80, 96))
+    objective = Objective.parse(noise_network, ["conv2/3x3:3=-1"])
+    bounded = objective.gradient(image, step=1.0)
+    size = float(bounded.abs().mean())
+    assert size < 0.5
+    shaping = GradientShaping.from_options(shaped(gradient=gradient), objective.stride)
+    shaped_size = shaping.shape_gradient(bounded, torch.zeros_like(image), 1.0).abs().mean()
+    assert float(shaped_size) == pytest.approx(size, rel=1e-3)
+
+
+def test_shallow_default_shaping_changes_nothing(noise_network: Network) -> None:
     image = picture_to_tensor(make_texture(64, 80))
     objective = Objective.parse(noise_network, ["conv2/3x3"])
     asked = GradientShaping.from_options(

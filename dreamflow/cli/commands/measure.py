@@ -117,8 +117,8 @@ def measure_command(
 
     Residual: how far the dream is from the source. Good: the same from begin to end of a shot.
 
-    What moves: what moves by itself, against the camera; and the ground that it has just left, which
-    is bare well below 1, and has kept the mover's dream well above. The verdict names the weakest.
+    What moves: by itself, against the camera. Vacated ground: where that has just been; well below
+    1 it is bare, well above 1 the dream of what moved has stayed there.
 
     Weakest tile: how much dream the barest part of the frame has, as a share of the rest (or of the
     same part of --against); near 0, a part of the frame is bare.
