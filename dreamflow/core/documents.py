@@ -28,6 +28,8 @@ MAX_DOCUMENT_DEPTH = 24
 """Dicts and lists within each other at most; DreamFlow's own documents have 6."""
 MAX_TOML_BYTES = 4 * 2**20
 """Bytes of a preset, of gains or of a queue at most."""
+MAX_KEY_DOTS = 200
+"""Dots before the = of a line at most: `tomllib` takes seconds for a key of 9,000 parts."""
 FILE_URI_PREFIX = "file:///"
 """How a path begins that is kept as an address, since its name is not UTF-8."""
 
@@ -86,7 +88,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         SettingsError: It is not TOML, is out of bounds, or cannot be read.
     """
     try:
-        content = tomllib.loads(read_document(path, MAX_TOML_BYTES).decode())
+        text = read_document(path, MAX_TOML_BYTES).decode()
+        if any(line.partition("=")[0].count(".") > MAX_KEY_DOTS for line in text.splitlines()):
+            raise DocumentError("a key in it has too many parts")
+        content = tomllib.loads(text)
         check_bounds(content)
         return content
     except OSError as error:

@@ -162,7 +162,10 @@ class JobFolder:
     def remove(self) -> None:
         """Release the lock and remove the folder; a kill on the way leaves what can be removed."""
         self._lock.release()
-        for path in self.path.iterdir():
+        paths: list[Path] = []
+        with contextlib.suppress(OSError):  # the folder may be gone
+            paths = list(self.path.iterdir())
+        for path in paths:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name != JOB_FILE:
