@@ -155,9 +155,12 @@ class JobFolder:
         """Mark the job as publishing an output of so many frames; 0 unmarks it.
 
         Raises:
-            OutputError: The metadata cannot be written.
+            OutputError: The metadata are gone, or cannot be written.
         """
-        self.write_job_file({**(read_job_file(self.path) or {}), PUBLISHING_FRAMES_KEY: frames})
+        metadata = read_job_file(self.path)
+        if metadata is None:
+            raise OutputError(f"{self.path / JOB_FILE} is gone", where=str(self.path))
+        self.write_job_file({**metadata, PUBLISHING_FRAMES_KEY: frames})
 
     def remove(self) -> None:
         """Release the lock and remove the folder; a kill on the way leaves what can be removed."""
