@@ -65,6 +65,7 @@ from dreamflow.jobs.storage.state_file import (
     read_state,
 )
 from dreamflow.jobs.watch import LatestFrameWriter
+from dreamflow.media.atomic_file import make_write_error
 from dreamflow.media.embedded_settings import sidecar_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
@@ -276,6 +277,10 @@ def _run(
                     intermediates=job.intermediates,
                     overwrite=controls.overwrite,
                 )
+    except OSError as error:
+        failed = make_write_error(Path(error.filename or folder.path), error)
+        run.add_resume_note(failed)
+        raise failed from error
     except BaseException as error:
         run.add_resume_note(error)
         raise

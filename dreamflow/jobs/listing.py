@@ -16,6 +16,7 @@ from dreamflow.core.errors import (
     named,
 )
 from dreamflow.jobs.fingerprints import UNLIMITED_FILES, check_inputs_intact
+from dreamflow.jobs.first_format import adopt_first_format
 from dreamflow.jobs.output import (
     check_output_and_plate,
     close_published_job,
@@ -143,6 +144,7 @@ def finish_job(
             the output cannot be written.
         MediaError: An input of the job is gone or has changed.
     """
+    adopt_first_format(folder)
     job = inspect_job(folder)
     out, spec = output_path or job.output_path, job.output_spec
     if out.suffix.lower() != job.output_path.suffix.lower():

@@ -232,7 +232,7 @@ def finish_output(
         output_by_staged = {segments.staged_plate: segments.plate_target, **output_by_staged}
     ledgers = {path: open_ledger(path.parent, job_id) for path in output_by_staged}
     is_complete = staged.exists() and all(
-        not ledgers[path].find_problem(path) if path.exists() else output.exists()
+        _is_whole(path, ledgers[path]) if path.exists() else output.exists()
         for path, output in output_by_staged.items()
     )
     is_marked = ends_job and read_publishing_frames(folder.path) == segments.frames
@@ -244,7 +244,7 @@ def finish_output(
             shutil.rmtree(staged)
         part.replace(staged)
         for path in output_by_staged:
-            if path.is_file():  # a folder is made of pieces that are recorded, and made again
+            if path.is_file():  # a folder is made of pieces that are recorded
                 ledgers[path].record(path)
                 ledgers[path].sync()
         if ends_job:
@@ -259,6 +259,14 @@ def finish_output(
             add_sidecar(out, publish_record(record, out), folder.path)
         if ends_job:
             _end_job(folder, intermediates)
+
+
+def _is_whole(staged: Path, ledger: PieceLedger) -> bool:
+    """Return whether a finished output is what was written; a folder has pieces that are checked.
+
+    A folder gets its name when it is complete.
+    """
+    return staged.is_dir() or not ledger.find_problem(staged)
 
 
 def close_published_job(

@@ -15,7 +15,7 @@ from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.wording import format_count
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.storage.folder import JobFolder
+from dreamflow.jobs.storage.folder import JobFolder, is_job_folder
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata
 from dreamflow.jobs.storage.kept_states import keep_state
 from dreamflow.jobs.storage.state_file import (
@@ -137,6 +137,8 @@ class JobRun:
 
     def add_resume_note(self, error: BaseException) -> None:
         """Add to an error what is saved, and remove the job's folder where nothing is."""
+        if not self._folder.path.is_dir():
+            return  # someone has moved or removed it
         if not self._state_path.exists():
             self._folder.remove()
         if not self._saved_frames:
@@ -152,6 +154,8 @@ class JobRun:
 
     def _is_whole(self) -> bool:
         """Return whether what is on the disk is what was written: only then it is called safe."""
+        if not is_job_folder(self._folder.path):
+            return False
         try:
             state = read_state(self._state_path, self._job_id)
             return not self._segments.find_damages(state[FRAMES_KEY])

@@ -79,7 +79,8 @@ def atomic_write(path: Path) -> Generator[Path]:
     except OSError as error:
         raise make_write_error(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may have become something else
+            part.unlink(missing_ok=True)
 
 
 def make_write_error(path: Path, error: OSError) -> OutputError:

@@ -131,8 +131,8 @@ class OutputSpec:
                 for begin, end, title in plain["chapters"]
             ),
             # Jobs of older versions lack what follows.
-            extras=SourceExtras.from_dict(plain["extras"]) if plain["extras"] else None,
-            frame_numbers=_numbers_from_dict(plain["frame_numbers"]),
+            extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
+            frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
         )
 
 
@@ -157,5 +157,5 @@ def _sound_from_dict(plain: dict[str, Any]) -> Sound:
         Fraction(plain["begin"]),
         plain["cut"],
         tuple(plain["subtitles"]),
-        plain["track"],
+        plain.get("track"),
     )

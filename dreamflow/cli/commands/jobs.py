@@ -123,11 +123,12 @@ def finish_job_command(
     debug: HiddenDebugOption = False,
 ) -> None:
     """Make an output of the frames that are done, with their sound, and end the job."""
+    from dreamflow.jobs.first_format import adopt_first_format
     from dreamflow.jobs.listing import finish_job, inspect_job
-    from dreamflow.media.output_spec import OutputSpec
 
-    output_spec = OutputSpec.from_dict(inspect_job(job).job_metadata["outline"])
     with stop_on_ctrl_c():
+        adopt_first_format(job)
+        output_spec = inspect_job(job).output_spec
         output_path, frames = finish_job(job, out, overwrite, silent)
     part = f"{frames} of " if frames < output_spec.frames else ""
     whole = format_count(output_spec.frames, "frame")

@@ -33,7 +33,9 @@ def read_setting_text(value: Any, hint: Any) -> Any:
     if not {int, float} & set(kinds):
         return value
     try:
-        number = int(value) if int in kinds and value.strip().isdecimal() else float(value)
+        if int in kinds and value.strip().isdecimal():
+            return int(value)
+        number = float(value)
     except ValueError:
         return value
     if int not in kinds:

@@ -155,14 +155,20 @@ class JobFolder:
         """Mark the job as publishing an output of so many frames; 0 unmarks it.
 
         Raises:
-            OutputError: The metadata cannot be written.
+            OutputError: The metadata are gone, or cannot be written.
         """
-        self.write_job_file({**(read_job_file(self.path) or {}), PUBLISHING_FRAMES_KEY: frames})
+        metadata = read_job_file(self.path)
+        if metadata is None:
+            raise OutputError(f"{self.path / JOB_FILE} is gone", where=str(self.path))
+        self.write_job_file({**metadata, PUBLISHING_FRAMES_KEY: frames})
 
     def remove(self) -> None:
         """Release the lock and remove the folder; a kill on the way leaves what can be removed."""
         self._lock.release()
-        for path in self.path.iterdir():
+        paths: list[Path] = []
+        with contextlib.suppress(OSError):  # the folder may be gone
+            paths = list(self.path.iterdir())
+        for path in paths:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name != JOB_FILE:

@@ -39,6 +39,8 @@ JobMetadata = dict[str, Any]
 
 JOB_FOLDER_SUFFIX = ".job"
 JOB_FILE = "job.json"
+FIRST_FORMAT_VERSION = 1
+"""That of version 0.1.0; see `jobs.first_format`."""
 JOB_FORMAT_VERSION = 2
 """Version of the files of a job's folder but for the state; see `pipelines.pipeline.LAYOUT_KEY`."""
 FORMAT_KEY, SEAL_KEY, ID_KEY = "job", "seal", "id"
@@ -169,7 +171,7 @@ def read_job_file(folder: Path) -> JobMetadata | None:
         if not isinstance(metadata, dict):
             raise DocumentError("it is no JSON object")
         if metadata.get(FORMAT_KEY) != JOB_FORMAT_VERSION:
-            raise _make_version_error(folder)
+            raise _make_version_error(folder, metadata.get(FORMAT_KEY))
         if metadata.get(SEAL_KEY) != _seal(metadata):
             raise DocumentError("it was altered since it was written")
         _check_metadata(folder, metadata)
@@ -214,10 +216,13 @@ def _seal(metadata: JobMetadata) -> str:
     return hashlib.sha256(canonical_json(sealed)).hexdigest()[:32]
 
 
-def _make_version_error(folder: Path) -> OutputError:
+def _make_version_error(folder: Path, version: Any) -> OutputError:
+    how = "finish it with that version"
+    if version == FIRST_FORMAT_VERSION:
+        how = f"`dreamflow jobs finish {folder}` makes an output of what it has"
     return OutputError(
-        f"{folder} is a job of another version of DreamFlow: finish it with that version, or "
-        f"start over with {named('fresh')}",
+        f"{folder} is a job of another version of DreamFlow: {how}, or start over with "
+        f"{named('fresh')}",
         setting="fresh",
         where=str(folder),
     )

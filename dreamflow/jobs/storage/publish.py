@@ -16,6 +16,7 @@ from dreamflow.core.errors import OutputError, named
 from dreamflow.jobs.storage.folder import job_folder_path, read_publishing_frames
 from dreamflow.media.atomic_file import PART_PREFIX, make_write_error, sync_to_disk
 from dreamflow.media.write.output_path import check_only_output_files
+from dreamflow.media.write.piece_ledger import OUTPUT_STEM
 
 PLATE_FOLDER = "plate"
 """The folder, within a job's, of its plate."""
@@ -23,7 +24,7 @@ PLATE_FOLDER = "plate"
 
 def staged_output_path(folder: Path, output: Path) -> Path:
     """Return the name that a complete output has in its job's folder until it is published."""
-    return folder / f"whole{output.suffix}"
+    return folder / f"{OUTPUT_STEM}{output.suffix}"
 
 
 def count_published_frames(out: Path) -> int:

@@ -23,12 +23,16 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
         OutputError: Its folder is missing or read-only; it exists and `overwrite` is False; it is
             one of the sources, or a folder that holds other files than an output's.
     """
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise OutputError("the folder you are in is gone; change into another one") from error
     folder = path.resolve().parent
     if not folder.is_dir():
         raise OutputError(f"the folder {folder} does not exist; make it first")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"the folder {folder} cannot be written to")
-    if path.resolve() == Path.cwd():
+    if path.resolve() == here:
         raise OutputError(f"{path} is the folder you are in; name a new one")
     if (source := find_same_file(path, sources)) is not None:
         raise OutputError(

@@ -28,6 +28,8 @@ from dreamflow.core.documents import (
 from dreamflow.core.errors import OutputError, named
 from dreamflow.media.atomic_file import atomic_write, make_write_error, sync_to_disk
 
+OUTPUT_STEM = "whole"
+"""Name without suffix of a finished output until it is published."""
 LEDGER_FILE = "pieces.jsonl"
 HASH_CHUNK_BYTES = 2**20
 RECORD_HASH_BYTES = 16
@@ -154,9 +156,13 @@ class PieceLedger:
             return f"cannot be read: {error.strerror or error}"
 
     def keep(self, names: Container[str]) -> None:
-        """Forget all pieces but those of these names. Raises OutputError."""
+        """Forget all pieces but those of these names, and finished outputs. Raises OutputError."""
         records = self._load()
-        kept = {name: record for name, record in records.items() if name in names}
+        kept = {
+            name: record
+            for name, record in records.items()
+            if name in names or Path(name).stem == OUTPUT_STEM
+        }
         if kept == records:
             return
         with atomic_write(self.path) as part:

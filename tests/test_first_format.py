@@ -1,0 +1,107 @@
+"""Jobs that version 0.1.0 left unfinished: not to be resumed, but their frames are not lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import CommandResult
+from job_rendering import SETTINGS, Rendering, decode_output
+
+from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.jobs.listing import finish_job
+from dreamflow.media.options import ClipOptions
+from dreamflow.pipelines.settings.groups import VideoSettings
+
+HASH_BYTES, STAMP_BYTES = 16, 8
+WIDTH, HEIGHT = 64, 36
+YOUNGER_KEYS = ("seal", "id", "input_files")
+YOUNGER_OUTLINE_KEYS = ("extras", "frame_numbers")
+
+
+def make_first_format(folder: Path) -> None:
+    """Make a job's folder as version 0.1.0 (51fab5e) wrote it: without hashes and identity."""
+    record_bytes = HASH_BYTES + STAMP_BYTES + 3 * WIDTH * HEIGHT
+    for path in folder.rglob("pending_*.rgb"):
+        data = path.read_bytes()
+        starts = range(HASH_BYTES, len(data), record_bytes)
+        frames = [data[start : start + record_bytes - HASH_BYTES] for start in starts]
+        path.write_bytes(b"".join(frames))
+    for path in [*folder.rglob("pieces.jsonl"), *folder.glob("state_*.npz")]:
+        path.unlink()
+    metadata = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    metadata = {name: value for name, value in metadata.items() if name not in YOUNGER_KEYS}
+    for name in YOUNGER_OUTLINE_KEYS:
+        del metadata["outline"][name]
+    (metadata["outline"]["sound"] or {}).pop("track", None)
+    (folder / "job.json").write_text(json.dumps({**metadata, "job": 1}), encoding="utf-8")
+
+
+@pytest.fixture
+def settings() -> VideoSettings:
+    return VideoSettings(SETTINGS.dream, SETTINGS.carry, ClipOptions(size=str(WIDTH), end="20"))
+
+
+@pytest.mark.parametrize(("name", "plate"), [("d.mp4", "p.mkv"), ("d", "p")])
+def test_its_frames_and_plate_become_an_output(
+    render: Rendering, settings: VideoSettings, name: str, plate: str
+) -> None:
+    today = render.interrupt("t" + name, settings, 15, plate_path=render.folder / ("t" + plate))
+    finish_job(today)
+    folder = render.interrupt(name, settings, 15, plate_path=render.folder / plate)
+    make_first_format(folder)
+    with pytest.warns(DreamFlowWarning):
+        out, frames = finish_job(folder)
+    assert (out, frames) == (render.folder / name, 15)
+    for path in (name, plate):
+        whole = decode_output(render.folder / ("t" + path))
+        assert decode_output(render.folder / path) == whole
+        assert len(whole) == 15
+    assert not folder.exists()
+
+
+def test_it_is_left_alone_by_resuming_and_can_be_started_over(
+    render: Rendering, settings: VideoSettings
+) -> None:
+    folder = render.interrupt("d.mp4", settings, 9)
+    make_first_format(folder)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(OutputError) as error:
+        render("d.mp4", settings)
+    assert error.value.setting == "fresh"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    assert len(decode_output(render("d.mp4", settings, fresh=True))) == 20
+
+
+def test_the_command_line_finishes_it(
+    render: Rendering, settings: VideoSettings, cli: Callable[..., CommandResult]
+) -> None:
+    folder = render.interrupt("d.mp4", settings, 9)
+    make_first_format(folder)
+    assert "finish" in cli("jobs", "list", render.folder).err
+    run = cli("jobs", "finish", folder)
+    assert run.code == 0, run.err
+    assert len(decode_output(render.folder / "d.mp4")) == 9
+
+
+def test_a_kill_while_it_is_brought_into_todays_format_loses_nothing(
+    render: Rendering, settings: VideoSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = render.interrupt("d.mp4", settings, 15)
+    make_first_format(folder)
+    replace = Path.replace
+
+    def fail_for_metadata(path: Path, target: Path) -> Path:
+        if Path(target).name == "job.json":
+            raise OSError(5, "the disk is gone")
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail_for_metadata)
+        with pytest.raises(OutputError):
+            finish_job(folder)
+    with pytest.warns(DreamFlowWarning):
+        assert finish_job(folder)[1] == 15
+    assert len(decode_output(render.folder / "d.mp4")) == 15
