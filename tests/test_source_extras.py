@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.media.embedded_settings import RECORD_VERSION_KEY, read_record, sidecar_path
+from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.media.timecode_track import shift_timecode
+from dreamflow.media.write.tracks.extras import list_lost_extras
 
 RECORD = {RECORD_VERSION_KEY: "1.2.3", "settings": {"layer": ["conv2/3x3"]}}
 LONG_RECORD = {
@@ -294,3 +296,10 @@ def test_a_folder_of_pictures_has_no_extras(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     run_ffmpeg("-i", film, tmp_path / "pictures" / "%d.png")
     assert Clip(tmp_path / "pictures").output_spec.extras is None
+
+
+@pytest.mark.clips
+def test_an_animated_picture_with_transparency_has_no_other_film(tmp_path: Path) -> None:
+    with pytest.warns(DreamFlowWarning):
+        clip = Clip(SHARED_DIR / "faults" / "anim_exif.avif", ClipOptions())
+    assert list_lost_extras(".mp4", clip.output_spec) == []

@@ -200,7 +200,7 @@ class Clip:
 
     def _shift_extras(self) -> SourceExtras | None:
         """Return the extras of a film, with the time code of the first frame taken."""
-        if isinstance(self.info, PictureFolderInfo):
+        if isinstance(self.info, PictureFolderInfo) or self.info.packets is None:
             return None
         extras = read_source_extras(self.path, self.info.track)
         timecode = shift_timecode(extras.timecode, self.info.rate, self.start_time, self.rate)
