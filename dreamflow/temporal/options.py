@@ -51,7 +51,7 @@ class CarryOptions(Options):
     )
     uncover_iterations: IntOrSchedule = option(
         2,
-        "Large steps on areas that have just come into view.",
+        "Large steps on areas that have just come into view, and on what moves by itself.",
         low=0,
         high=1000,
         scheduled=True,
