@@ -108,10 +108,10 @@ def test_a_film_whose_name_is_no_text_is_dreamed(tmp_path: Path) -> None:
     name, out = os.fsdecode(b"caf\xe9\x1b[31m.mp4"), os.fsdecode(b"out\xe9\x1b[31m.mp4")
     make_film(tmp_path / "film.mp4", frames=2, size="32x32").rename(tmp_path / name)
     options = ("--network", "pocket", "--iterations", "0", "--size", "32", "--threads", "1")
-    options += ("--progress", "bar")
+    bar = ("--progress", "bar")
     runs = [
         run_dreamflow("video", name, out, *options, cwd=tmp_path, PYTHONIOENCODING="ascii"),
-        run_dreamflow("video", name, "b.mp4", "--like", out, cwd=tmp_path, FORCE_COLOR="1"),
+        run_dreamflow("video", name, "b.mp4", "--like", out, *bar, cwd=tmp_path, FORCE_COLOR="1"),
     ]
     for code, printed, errors in runs:
         assert code == 0, errors

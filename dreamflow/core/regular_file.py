@@ -17,7 +17,9 @@ MAX_TEXT_BYTES = 16 << 20
 MAX_TRACE_BYTES = 1 << 30
 """Largest trace that is read: some 700,000 frames."""
 MAX_BINARY_BYTES = 1 << 30
-"""Largest file that is read whole: the flow of 11,000 x 11,000 pixels, an animated WebP."""
+"""Largest file that is read whole: the flow of 11,000 x 11,000 pixels, a job's ledger."""
+GROWTH_BYTES = 1 << 20
+"""Bytes that are read at a time of a file that has more than its size says."""
 
 
 def open_regular_file(path: Path) -> io.BufferedReader:
@@ -61,7 +63,10 @@ def read_file_bytes(path: Path, max_bytes: int = MAX_BINARY_BYTES) -> bytes:
     """
     with open_regular_file(path) as file:
         size = os.fstat(file.fileno()).st_size
-        content = b"" if size > max_bytes else file.read(max_bytes + 1)
+        # `read` takes the memory that it is asked for; files of /proc are larger than they say.
+        content = b"" if size > max_bytes else file.read(size + 1)
+        while size < len(content) <= max_bytes and (more := file.read(GROWTH_BYTES)):
+            content += more
     if max(size, len(content)) > max_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {max_bytes:,} bytes", str(path))
     return content

@@ -16,7 +16,7 @@ import torch
 
 from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import OutputError
-from dreamflow.core.regular_file import MAX_TRACE_BYTES, read_file_text
+from dreamflow.core.regular_file import MAX_TRACE_BYTES, open_regular_file, read_file_text
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.step_settings import StepSettings
 
@@ -199,13 +199,13 @@ class TraceFile:
 def is_trace_file(path: Path) -> bool:
     """Return whether a file is empty, or begins with the trace of a frame."""
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             first = file.readline(MAX_TRACE_LINE_BYTES)
     except OSError:
         return False
     try:
-        row = json.loads(first) if first else {"frame": 0}
-    except (ValueError, RecursionError):
+        row = parse_json(first) if first else {"frame": 0}
+    except ValueError:
         return not first.endswith(b"\n") and first.startswith(b'{"frame":')
     return isinstance(row, dict) and "frame" in row
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from dreamflow.core.documents import parse_fraction, parse_json
 from dreamflow.core.errors import OutputError, named
+from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.atomic_file import atomic_write
 from dreamflow.pipelines.pipeline import PipelineState
 
@@ -28,6 +29,8 @@ JOB_STATE_FILE = "state.npz"
 """The state at the last checkpoint, from which the job is resumed."""
 FRAMES_KEY, PIPELINE_KEY = "frames", "journey"
 """Keys of a job's state: frames written, and the pipeline's state after them."""
+MAX_STATE_BYTES = 1 << 34
+"""Largest state that is read: that of a film of some 200 megapixels."""
 MAX_STATE_DEPTH = 64
 """Dicts and lists within each other in a state's JSON at most; those of a video have 30."""
 STATE_TREE_KEY = "tree"
@@ -73,7 +76,7 @@ def read_state(path: Path, job_id: str) -> PipelineState:
     """
     digest_bytes = hashlib.sha256().digest_size
     try:
-        content = path.read_bytes()
+        content = read_file_bytes(path, MAX_STATE_BYTES)
         archive, digest = content[:-digest_bytes], content[-digest_bytes:]
         if _hash_rest(io.BytesIO(archive)) != digest:
             raise ValueError("it is not what was written")

@@ -26,6 +26,7 @@ from dreamflow.core.documents import (
     parse_json,
 )
 from dreamflow.core.errors import OutputError, named
+from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.atomic_file import atomic_write, make_write_error, sync_to_disk
 
 OUTPUT_STEM = "whole"
@@ -178,7 +179,7 @@ class PieceLedger:
         if self._records is not None:
             return self._records
         try:
-            content = self.path.read_bytes()
+            content = read_file_bytes(self.path)
         except FileNotFoundError:
             content = b""
         records: dict[str, PieceRecord] = {}
