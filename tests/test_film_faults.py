@@ -408,3 +408,13 @@ def test_a_part_of_an_uneven_film_says_how_long_it_is() -> None:
     spec = clip.output_spec
     assert spec.duration_of(spec.frames) == clip.length
     assert abs(spec.frames / spec.rate - clip.length) < Fraction(1, 1000)
+
+
+@pytest.mark.clips
+def test_a_part_of_a_film_of_444_begins_as_in_the_whole(clips: Path) -> None:
+    """Its encoder's version, without which FFmpeg decodes it wrongly, is in the first packet."""
+    film = clips / "cockatoo_yuv444_mp3.mp4"
+    whole = {frame.index: frame.picture for frame in open_clip(film, end="91", size="64")}
+    for first in (70, 90):
+        (frame,) = open_clip(film, start=str(first), end=str(first + 1), size="64")
+        assert np.array_equal(frame.picture, whole[first])

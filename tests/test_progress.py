@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film
 
-from dreamflow.cli.progress_lines import LINE_INTERVAL_S, ProgressLines
+from dreamflow.cli.progress.lines import LINE_INTERVAL_S, ProgressLines
 
 Cli = Callable[..., CommandResult]
 QUICK = ("--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1", "--threads", "1")

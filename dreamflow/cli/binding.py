@@ -17,7 +17,7 @@ from dreamflow.cli.inherited import (
     is_given,
     report_inherited,
 )
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.terminal import print_note
 from dreamflow.core.options.declaration import (
     Options,

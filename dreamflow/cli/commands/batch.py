@@ -20,7 +20,7 @@ from dreamflow.cli.commands.zoom import zoom_command
 from dreamflow.cli.finished_outputs import is_already_done
 from dreamflow.cli.inherited import is_given
 from dreamflow.cli.prepare import RenderFlags, list_input_paths, stop_on_ctrl_c
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,

@@ -13,8 +13,8 @@ import typer
 
 from dreamflow.cli.binding import panel_title, with_options
 from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
-from dreamflow.cli.progress import training_bar
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.bars import training_bar
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption
 from dreamflow.cli.terminal import print_labelled, print_line

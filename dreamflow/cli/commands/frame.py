@@ -18,8 +18,8 @@ from dreamflow.cli.prepare import (
     prepare_network,
     stop_on_ctrl_c,
 )
-from dreamflow.cli.progress import progress_bar
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.bars import progress_bar
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     FRAMES_PANEL,

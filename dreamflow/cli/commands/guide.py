@@ -13,8 +13,8 @@ import typer
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.inherited import is_given
 from dreamflow.cli.prepare import list_input_paths, prepare_network, stop_on_ctrl_c
-from dreamflow.cli.progress import progress_bar
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.bars import progress_bar
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     OUTPUT_PANEL,

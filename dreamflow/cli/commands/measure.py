@@ -12,8 +12,8 @@ import typer
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.measure_figures import figures_to_json, print_figures, write_figures_csv
 from dreamflow.cli.prepare import apply_machine_options, list_input_paths, stop_on_ctrl_c
-from dreamflow.cli.progress import progress_bar
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.bars import progress_bar
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, OverwriteOption
 from dreamflow.cli.terminal import print_note, print_warning

@@ -11,8 +11,8 @@ import typer
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.prepare import stop_on_ctrl_c
-from dreamflow.cli.progress import download_bar
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.bars import download_bar
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import HiddenDebugOption, JsonOption
 from dreamflow.cli.tables import print_table

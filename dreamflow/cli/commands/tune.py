@@ -12,8 +12,8 @@ import typer
 
 from dreamflow.cli.binding import with_options
 from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
-from dreamflow.cli.progress import progress_bar
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.bars import progress_bar
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import DebugOption, JsonOption
 from dreamflow.cli.tables import Column, print_table

@@ -21,7 +21,7 @@ from dreamflow.cli.prepare import (
     stop_on_ctrl_c,
     track_render,
 )
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     DebugOption,

@@ -20,7 +20,7 @@ from dreamflow.cli.prepare import (
     prepare_network,
     track_render,
 )
-from dreamflow.cli.progress_options import ProgressOptions
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.shared_options import (
     AtOption,

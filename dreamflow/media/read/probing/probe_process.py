@@ -27,6 +27,8 @@ from dreamflow.media.read.video.video_info import VideoInfo
 IDLE_S = 20.0
 """Seconds without a file after which the process ends."""
 SERVE_COMMAND = "from dreamflow.media.read.probing.probe_process import serve; serve()"
+PACKAGE_ROOT = Path(__file__).resolve().parents[4]
+"""The folder that DreamFlow is imported from."""
 LENGTH_BYTES = struct.Struct("<Q")
 """What comes before each message: its length in bytes."""
 
@@ -114,8 +116,9 @@ def _current_folder() -> str:
 
 
 def _start_process(program: str) -> subprocess.Popen[bytes]:
-    # The same packages as here, whatever the current folder holds.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # The same packages as here, this one first, whatever the current folder holds.
+    folders = [str(PACKAGE_ROOT), *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     return subprocess.Popen(
         [sys.executable, "-P", "-c", program],
         stdin=subprocess.PIPE,

@@ -118,9 +118,18 @@ def _make_packet_table(
         packets.sizes,
         int(keys[0]) if len(keys) else 0,
         "counted" if is_counted else "stamps",
-        not is_counted and not order.has_jumps,
+        not is_counted and not order.has_jumps and not _is_noted_once(stream),
         not (stream.codec_context.codec.reorder or stream.codec_context.name in NEVER_REPEATING),
     )
+
+
+def _is_noted_once(stream: av.VideoStream) -> bool:
+    """Return whether decoding can begin with the first packet alone, whatever is marked as key.
+
+    x264 before build 151 coded 4:4:4 in its own way, which only a note in the first packet tells.
+    """
+    decoder = stream.codec_context
+    return decoder.name == "h264" and "444" in (decoder.pix_fmt or "")
 
 
 def _collect_facts(

@@ -29,7 +29,6 @@ from dreamflow.media.webp_frames import find_webp_frames
 
 CODEC_BY_KIND = {PNG: "apng", WEBP: "webp", AVIF: "avif-alpha"}
 """What VideoInfo.codec is for a file that is decoded here."""
-PILLOW_CODECS = frozenset(CODEC_BY_KIND.values())
 DEFAULT_FRAME_DURATION = Fraction(1, 10)
 """Seconds that browsers show a frame of duration 0."""
 MAX_TICKS_PER_SECOND = 10**6

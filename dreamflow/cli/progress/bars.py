@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dreamflow.cli.escaping import escape_line
-from dreamflow.cli.progress_lines import ProgressLines, progress_lines
+from dreamflow.cli.progress.lines import ProgressLines, progress_lines
 from dreamflow.cli.terminal import print_note, stderr_console
 
 SPEED_WINDOW_S = 60.0

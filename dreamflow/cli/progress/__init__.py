@@ -1,0 +1,1 @@
+"""How a command shows that it gets on: bars on a terminal, lines of text or of JSON elsewhere."""
