@@ -18,12 +18,15 @@ from conftest import (
 from job_rendering import DREAM, FAST, SETTINGS, Rendering, decode_output
 
 from dreamflow.core.errors import (
+    DreamFlowError,
     SettingsError,
 )
 from dreamflow.jobs.listing import inspect_job
+from dreamflow.media.read import picture_folder
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.video.probe import probe_video
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.stills import decode_picture, read_picture, write_picture
+from dreamflow.media.stills.decoded_picture import DecodedPicture
 
 Cli = Callable[..., CommandResult]
 
@@ -104,12 +107,19 @@ def test_jobs_show_prints_the_command_that_resumes(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my pictures").mkdir()
     for number in range(4):
-        size = (48, 64) if number < 3 else (20, 20)
-        write_picture(tmp_path / "my pictures" / f"{number}.png", make_texture(*size, number))
+        write_picture(tmp_path / "my pictures" / f"{number}.png", make_texture(48, 64, number))
     line = ("video", "my pictures", "d.mkv", "--preset", "fur", *FAST[2:], "--step", "0: 1, 2: 3")
-    run = cli(*line, "--no-carry", "--threads", "1", "--fresh")
+
+    def fail_at_the_last(path: Path) -> DecodedPicture:
+        if path.name == "3.png":
+            raise DreamFlowError("the drive is gone")
+        return decode_picture(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_folder, "decode_picture", fail_at_the_last)
+        run = cli(*line, "--no-carry", "--threads", "1", "--fresh")
     assert run.code == 1, run.err
-    assert "must be of one size" in run.err, run.err
+    assert "the drive is gone" in run.err, run.err
     shown = cli("jobs", "show", "d.mkv.job").out
     for row in (r"frames +3 of 4", r"--step +0: 1, 2: 3", r"--layer +conv1/7x7_s2", "--carry +off"):
         assert re.search(row, shown), (row, shown)
@@ -121,7 +131,6 @@ def test_jobs_show_prints_the_command_that_resumes(
     monkeypatch.chdir("/")
     assert cli("jobs", "show", tmp_path / "d.mkv.job").out.endswith(f"cd {tmp_path} && {command}\n")
     monkeypatch.chdir(tmp_path)
-    write_picture(tmp_path / "my pictures" / "3.png", make_texture(48, 64, 3))
     run = cli(*shlex.split(command)[1:])
     assert run.code == 0
     assert "going on from frame 3 of 4" in run.err

@@ -77,13 +77,13 @@ def test_a_failed_render_without_frames_leaves_nothing(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_a_damaged_picture_in_a_folder_keeps_the_frames_before_it(tmp_path: Path) -> None:
+def test_a_wrong_picture_in_a_folder_keeps_the_frames_before_it(tmp_path: Path) -> None:
     folder = tmp_path / "shots"
     folder.mkdir()
-    for number in range(3):
+    for number in range(4):
         write_picture(folder / f"{number}.png", make_texture(48, 64, number))
-    (folder / "3.png").write_bytes(b"not a picture")
     clip = open_clip(folder)
+    write_picture(folder / "3.png", make_texture(24, 32))  # another size than when it was opened
     with pytest.raises(MediaError) as raised:
         write_video(tmp_path / "out.mp4", clip, clip)
     assert raised.value.where == str(folder / "3.png")

@@ -17,6 +17,7 @@ import torch
 from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
+from job_rendering import Interruption
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
@@ -393,13 +394,13 @@ def test_job_of_another_frame_is_not_resumed(tmp_path: Path, noise_network: Netw
     def render(at: str, stop: int | None = None) -> None:
         def progress(done: int, total: int) -> None:
             if done == stop:
-                raise InterruptedError
+                raise Interruption
 
         picture = make_zoom_start_picture(film, settings, at)
         out = tmp_path / "z.mp4"
         render_zoom(film, picture, out, noise_network, settings, RenderControls(progress), at)
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Interruption):
         render("3", stop=2)
     with pytest.raises(SettingsError, match="frame at 3"):
         render("4")

@@ -34,7 +34,8 @@ class PacketTable:
         first: Position of the first packet to decode.
         order: How frames are numbered: "stamps", by the times of their packets; "counted", as the
             decoder gives them, where packets have no times, or only those of decoding.
-        is_seekable: Whether a time stamp means one place in the file, before which decoding can begin.
+        is_seekable: Whether a time stamp means one place in the file, and decoding can begin at a
+            packet that is marked as a key.
         may_repeat: Whether a packet without a frame says that nothing has changed.
     """
 
