@@ -38,8 +38,8 @@ WEAKEST_TILE_METRIC = "weakest tile / strong"
 RESIDUAL_TREND_METRIC = "residual, end / beginning"
 """Name of the metric of whether a dream stays as strong over a shot."""
 TREND_WINDOW_S = 1
-"""Seconds of the beginning and of the end of a shot that the trend compares."""
-MIN_TREND_SHOT_S = 2
+"""Seconds of the end of a shot that the trend compares with its first frame."""
+MIN_TREND_SHOT_S = 1
 """Shortest shot, in seconds, that has a trend."""
 LOW_METRIC_QUANTILE = 0.1
 """Quantile over the frames that stands for a metric whose low values matter."""
@@ -125,10 +125,11 @@ class Measurement:
         return drift
 
     def residual_trend(self) -> float:
-        """Return the residual of a shot's last second as a share of that of its first.
+        """Return the residual of a shot's last second as a share of that of its first frame.
 
-        The lowest of all shots, since one that grows does not make up for one that fades; NaN where
-        all shots are short.
+        Its first frame is what a look is chosen by. Of a short shot its second half is taken. The
+        lowest of all shots, since one that grows does not make up for one that fades; NaN where all
+        shots are short.
         """
         starts = [n for n, metrics in enumerate(self.frame_metrics) if metrics.cut]
         residual, trends = self.metric_series("residual"), [math.nan]
@@ -138,9 +139,9 @@ class Measurement:
             if times[-1] < MIN_TREND_SHOT_S:
                 continue
             shot = residual[start:end]
-            late = shot[times >= times[-1] - TREND_WINDOW_S].mean()
-            early = shot[times < TREND_WINDOW_S].mean()
-            trends.append(float(late / early) if early >= MIN_DREAM_RESIDUAL_LEVELS else math.nan)
+            late = shot[times >= times[-1] - min(TREND_WINDOW_S, times[-1] / 2)].mean()
+            first = shot[0]
+            trends.append(float(late / first) if first >= MIN_DREAM_RESIDUAL_LEVELS else math.nan)
         return float(np.nanmin(trends)) if not np.isnan(trends).all() else math.nan
 
     def summarise(self) -> dict[str, float]:
