@@ -418,3 +418,15 @@ def test_a_part_of_a_film_of_444_begins_as_in_the_whole(clips: Path) -> None:
     for first in (70, 90):
         (frame,) = open_clip(film, start=str(first), end=str(first + 1), size="64")
         assert np.array_equal(frame.picture, whole[first])
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".ts"])
+def test_a_film_that_begins_late_is_whole(tmp_path: Path, suffix: str) -> None:
+    film = make_film(
+        tmp_path / f"late{suffix}", frames=24, options=("-output_ts_offset", "10", "-g", "12")
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clip = open_clip(film)
+        assert len(list(clip)) == 24
+    assert clip.length == 1

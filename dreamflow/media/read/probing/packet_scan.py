@@ -71,7 +71,9 @@ def scan_packets(container: av.container.InputContainer, stream: av.VideoStream)
             durations[last] = max(durations[last], held_to - pts[last])
             end_s = max(end_s, float(held_to * (stream.time_base or 0)))
     declared_s = (container.duration or 0) / av.time_base
-    start_s = max(0.0, (container.start_time or 0) / av.time_base)
+    # Matroska's duration is counted from 0, wherever the film begins; most others' from there.
+    is_from_zero = "matroska" in container.format.name
+    start_s = 0.0 if is_from_zero else max(0.0, (container.start_time or 0) / av.time_base)
     return Packets(
         pts,
         dts,
