@@ -154,15 +154,17 @@ class Objective:
         Returns:
             (1, 3, H, W) float32.
         """
-        energies = [torch.zeros((), device=image.device) for _ in self.terms]
+        weights = list(self.blend.weights.values())
+        energies: list[Tensor] | None = None
+        if step is not None and min(weights) <= 0:
+            energies = [torch.zeros((), device=image.device) for _ in self.terms]
         gradients = self._term_gradients(image, tile_shift, energies)
         parts = [normalise_gradient(gradient) for gradient in gradients]
-        weights = list(self.blend.weights.values())
-        if len(parts) == 1 and (weights[0] > 0 or step is None):
+        if len(parts) == 1 and energies is None:
             return parts[0] if weights[0] > 0 else -parts[0]
         weighted = [w * part for w, part in zip(weights, parts, strict=True)]
         total = torch.stack(weighted).sum(0)
-        if step is None or min(weights) > 0:
+        if step is None or energies is None:
             return normalise_gradient(total)
         scale = 1 / total.abs().mean().clamp_min(torch.finfo(total.dtype).tiny)
         for number, term in enumerate(self.terms.values()):
@@ -213,20 +215,22 @@ class Objective:
         return choose_tiling(self.network, self.layers, height, width, max_bytes)
 
     def _term_gradients(
-        self, image: Tensor, tile_shift: tuple[float, float], energies: list[Tensor]
+        self, image: Tensor, tile_shift: tuple[float, float], energies: list[Tensor] | None
     ) -> list[Tensor]:
         """Return the gradient of each term's sum over positions, (1, 3, H, W) each.
 
         Args:
             image: (1, 3, H, W) float32 RGB in [0, 1].
             tile_shift: Shift of the tiles' borders.
-            energies: A () tensor for each term, to which half the sum of its squares is added.
+            energies: A () tensor for each term, to which half the sum of its squares is added;
+                None where they are not wanted.
         """
         terms, tiling = list(self.terms.values()), self._choose_tiling(image)
 
         def cotangent_of(term: ObjectiveTerm, activation: Tensor) -> Tensor:
             cotangent = term.cotangent(activation, self.reference, self.guidance)
-            energies[terms.index(term)] += cotangent.square().sum() / 2
+            if energies is not None:
+                energies[terms.index(term)] += cotangent.square().sum() / 2
             return cotangent
 
         if tiling is not None:

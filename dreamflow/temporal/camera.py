@@ -66,3 +66,9 @@ def transform_positions(
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     (a, b, c), (d, e, f) = camera.astype(np.float32)
     return a * x + b * y + c, d * x + e * y + f
+
+
+def positions_to_flow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the flow from each pixel to a position x, y, each (H, W): float32 (H, W, 2)."""
+    own_y, own_x = np.mgrid[0 : x.shape[0], 0 : x.shape[1]].astype(np.float32)
+    return np.stack([x - own_x, y - own_y], axis=-1)

@@ -9,7 +9,7 @@ import torch
 
 from dreamflow.core.imaging.arrays import as_tensor
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.camera import fit_camera, transform_positions
+from dreamflow.temporal.camera import fit_camera, positions_to_flow, transform_positions
 from dreamflow.temporal.confidence import (
     check_consistency,
     inside_frame,
@@ -65,16 +65,14 @@ def find_movers(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: Gai
         here: The current frame, alike.
         gains: The constants.
     """
-    on_here, camera = find_movers_one_way(flow, here, before, gains)
-    on_before, _ = find_movers_one_way(flow.reversed, before, here, gains)
-    own_motion = np.linalg.norm(flow.backward - camera, axis=-1)
-    with_camera = own_motion <= gains.mover_motion * max(own_motion.shape)
-    return Movers(on_here, on_before, camera, float(with_camera.mean()))
+    on_here, camera, camera_share = find_movers_one_way(flow, here, before, gains)
+    on_before, _, _ = find_movers_one_way(flow.reversed, before, here, gains)
+    return Movers(on_here, on_before, camera, camera_share)
 
 
 def find_movers_one_way(
     flow: FlowPair, here: np.ndarray, there: np.ndarray, gains: Gains
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Return what moves against the camera: where its flow differs, and the pictures too.
 
     On sky, snow or water flow is arbitrary, and differs from the camera's where nothing moves; but
@@ -88,23 +86,24 @@ def find_movers_one_way(
         gains: The constants.
 
     Returns:
-        (uint8 (H, W), 1 where something moves; the camera's flow, float32 (H, W, 2)).
+        (uint8 (H, W), 1 where something moves; the camera's flow, float32 (H, W, 2); share of the
+        frame whose flow is the camera's).
     """
     height, width = flow.backward.shape[:2]
     longer = max(height, width)
     x, y = transform_positions(fit_camera(flow.backward), height, width)
-    own_y, own_x = np.mgrid[0:height, 0:width].astype(np.float32)
-    camera = np.ascontiguousarray(np.stack([x - own_x, y - own_y], axis=-1))
-    own_motion = np.linalg.norm(flow.backward - camera, axis=-1)
+    camera = positions_to_flow(x, y)
+    has_own_motion = np.linalg.norm(flow.backward - camera, axis=-1) > gains.mover_motion * longer
     consistent = check_consistency(
         flow, gains.flow_relative_tolerance, gains.flow_absolute_tolerance * longer
     )
     explained = photometric_consistency(there, here, camera, gains.photometric_tolerance, gains)
-    moves = (own_motion > gains.mover_motion * longer) & (explained < 0.5) & consistent
+    moves = has_own_motion & (explained < 0.5) & consistent
     mask = (moves & inside_frame(x, y)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(gains.mover_min_size / 2 * longer))
     closing = _disc(gains.mover_hole / 2 * longer)
-    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, closing), camera
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, closing)
+    return mask, camera, 1 - float(has_own_motion.mean())
 
 
 def _with_margin(mask: np.ndarray, gains: Gains) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.camera import fit_camera, transform_positions
+from dreamflow.temporal.camera import fit_camera, positions_to_flow, transform_positions
 from dreamflow.temporal.confidence import inside_frame, sample_linear
 
 MIN_MOTION_PX, MIN_MOTION_SHARE = 1.0, 0.004
@@ -91,9 +91,8 @@ def find_moving(flow: np.ndarray, camera: np.ndarray) -> np.ndarray:
         camera: The camera's motion, (2, 3), as `fit_camera` returns it.
     """
     height, width = flow.shape[:2]
-    x, y = transform_positions(camera, height, width)
-    own_y, own_x = np.mgrid[0:height, 0:width].astype(np.float32)
-    own = np.hypot(flow[..., 0] - (x - own_x), flow[..., 1] - (y - own_y))
+    difference = flow - positions_to_flow(*transform_positions(camera, height, width))
+    own = np.hypot(difference[..., 0], difference[..., 1])
     mask = (own > max(MIN_MOTION_PX, MIN_MOTION_SHARE * width)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((OPENING_PX, OPENING_PX), np.uint8))
     return cv2.dilate(mask, np.ones((DILATION_PX, DILATION_PX), np.uint8)).astype(bool)
