@@ -54,7 +54,7 @@ class RenderControls:
     trace_path: Path | None = None
 
     def open_dreamer_controls(self) -> AbstractContextManager[DreamerControls]:
-        """Load the gains and open the trace for a render; see `pipelines.dreamer`."""
+        """Load the gains and open the trace for a render."""
         return open_dreamer_controls(
             self.gains_path, self.trace_path, on_step=self.on_step, stage_times=self.stage_times
         )

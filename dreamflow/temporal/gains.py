@@ -3,7 +3,7 @@
 Times are in seconds and lengths in shares of the frame's longer side, so that one set of gains
 holds at any frame rate and size. Shares and sizes of steps that are taken once a frame are those
 of a frame of 1/30 s (`REFERENCE_S`), as the settings `decay` and `carry_step` are;
-`duration_in_frames` of `temporal.controller` converts them.
+`duration_in_frames` of `temporal.effort_controller` converts them.
 """
 
 from __future__ import annotations
