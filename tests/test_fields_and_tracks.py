@@ -8,10 +8,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import SHARED_DIR, CommandResult, refused, run_ffmpeg
+from conftest import SAMPLE_STILL, SHARED_DIR, CommandResult, refused, run_ffmpeg
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.embedded_settings import read_record
+from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.single_frame import open_frames_up_to
+from dreamflow.media.stills import read_picture
+from dreamflow.networks.network import Network
+from dreamflow.reports.guide.build import make_guide
 
 MOVING_BARS = "testsrc2=size=160x128:rate=50"
 
@@ -132,3 +139,81 @@ def test_the_chosen_sound_track_is_in_the_output(
     assert run.code == 0, run.err
     with av.open(str(out)) as container:
         assert [stream.codec_context.name for stream in container.streams.audio] == codecs
+
+
+# --- a single frame is read as the film is
+
+
+@pytest.fixture
+def combed_second_track(tmp_path: Path) -> Path:
+    """A film whose second track is interlaced, and not marked so."""
+    fields = make_fields(tmp_path / "fields.ts", 0.4, interlaced=True, marked=False)
+    film = tmp_path / "two.mkv"
+    first = ("-f", "lavfi", "-i", "color=gray:size=64x48:rate=25:duration=0.4")
+    tracks = ("-map", "0", "-map", "1", "-c:v:0", "ffv1", "-c:v:1", "copy")
+    run_ffmpeg(*first, "-i", fields, *tracks, film)
+    return film
+
+
+SMALL_DREAM = ("--iterations", "0", "--threads", "1")
+COMMANDS = {
+    "frame": ("frame.png", "", SMALL_DREAM),
+    "zoom": (
+        "zoom",
+        "frame_000000.png",
+        (*SMALL_DREAM, "--seconds", "0.1", "--fps", "10", "--size", "160x128"),
+    ),
+    "channels": ("channels.png", "", (*SMALL_DREAM, "--count", "1", "--layer", "conv1/7x7_s2")),
+    "guide": ("guide", "pictures/00_source.jpg", ("--threads", "1", "--layer", "conv1/7x7_s2")),
+}
+"""By command: its output, the picture in that, and its options."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_single_frame_is_read_from_the_track_and_deinterlaced_as_asked_for(
+    tmp_path: Path, combed_second_track: Path, cli: Callable[..., CommandResult], command: str
+) -> None:
+    name, picture_name, options = COMMANDS[command]
+    combs: dict[str, float] = {}
+    for mode in ("on", "off"):
+        out = tmp_path / mode / name
+        out.parent.mkdir()
+        wanted = ("--video-track", "1", "--deinterlace", mode)
+        run = cli(command, combed_second_track, out, *options, *wanted)
+        assert run.code == 0, run.err
+        combs[mode] = combing(read_picture(out / picture_name if picture_name else out))
+        settings = read_record(out)["settings"]
+        assert (settings["video_track"], settings["deinterlace"]) == ("1", mode)
+    assert 0 < combs["on"] < 0.8 * combs["off"]
+
+
+def test_the_guides_commands_read_the_same_frame(
+    tmp_path: Path, combed_second_track: Path, noise_network: Network
+) -> None:
+    options = DreamOptions(iterations=1, octaves=1)
+    guide = make_guide(
+        *(combed_second_track, tmp_path / "guide", noise_network, ["conv1/7x7_s2"], options),
+        video_track=1,
+        deinterlace="on",
+    )
+    assert "--deinterlace on --video-track 1" in guide.page_path.read_text()
+    same_folder = (combed_second_track, guide.folder, noise_network, ["conv1/7x7_s2"], options)
+    with pytest.raises(SettingsError):  # another picture than the one in the folder
+        make_guide(*same_folder, video_track=1, deinterlace="off")
+
+
+def test_a_look_leaves_the_films_own_settings_behind(
+    tmp_path: Path, combed_second_track: Path, cli: Callable[..., CommandResult]
+) -> None:
+    first, look, same = (tmp_path / f"{name}.png" for name in ("first", "look", "same"))
+    wanted = ("--video-track", "1", "--deinterlace", "on")
+    assert cli("frame", combed_second_track, first, *SMALL_DREAM, *wanted).code == 0
+    assert cli("frame", combed_second_track, look, "--threads", "1", "--like", first).code == 0
+    assert cli("frame", combed_second_track, same, "--threads", "1", "--like-all", first).code == 0
+    assert read_picture(look).shape == (48, 64, 3)
+    assert np.array_equal(read_picture(same), read_picture(first))
+
+
+def test_settings_of_films_do_nothing_for_a_picture() -> None:
+    with pytest.warns(DreamFlowWarning):
+        open_frames_up_to(SAMPLE_STILL, options=ClipOptions(deinterlace="on"))
