@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from conftest import SHARED_DIR, CommandResult, refused, run_ffmpeg
+from coded_fields import code_frames, pull_down
+from conftest import SAMPLE_STILL, SHARED_DIR, CommandResult, refused, run_ffmpeg
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.dream.options import DreamOptions
+from dreamflow.media.embedded_settings import read_record
+from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.single_frame import open_frames_up_to
+from dreamflow.media.stills import read_picture
+from dreamflow.networks.network import Network
+from dreamflow.reports.guide.build import make_guide
 
 MOVING_BARS = "testsrc2=size=160x128:rate=50"
 
@@ -73,6 +83,86 @@ def test_a_given_film_that_is_marked_wrongly() -> None:
     assert np.mean(on) < 0.8 * np.mean(off)
 
 
+# --- fields coded as pictures, and 3:2 pulldown
+
+
+def write_access_units(path: Path, units: list[bytes], times: list[int], ticks: int) -> Path:
+    """Write H.264 packets with their times, in ticks of a second, to any container."""
+    raw = path.with_suffix(".h264")
+    raw.write_bytes(b"".join(units))
+    if path == raw:
+        return path
+    with av.open(str(raw)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        ends = [*times[1:], 2 * times[-1] - times[-2]]
+        packets = (packet for packet in source.demux(video=0) if packet.size)
+        for packet, time, end in zip(packets, times, ends, strict=True):
+            packet.time_base = Fraction(1, ticks)
+            packet.pts = packet.dts = time
+            packet.duration = end - time
+            packet.stream = stream
+            target.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mp4", ".h264"])
+@pytest.mark.parametrize(
+    "as_fields",
+    [[True] * 8, [True, True, False, False, True, False, True, False], [False] * 7 + [True]],
+    ids=["all", "mixed", "one"],
+)
+def test_two_fields_are_one_frame(tmp_path: Path, suffix: str, as_fields: list[bool]) -> None:
+    """As broadcasts and camcorders code H.264: each field may be a packet with its own time."""
+    shades = np.linspace(60, 200, 64)[None, :] + np.arange(64)[:, None] % 2 * 20
+    made = [(shades - 4 * n).astype(np.uint8) for n in range(8)]
+    times = [2 * n + field for n, pair in enumerate(as_fields) for field in range(1 + pair)]
+    units = code_frames(made, as_fields)
+    film = write_access_units(tmp_path / f"film{suffix}", units, times, ticks=50)
+    clip = open_clip(film, deinterlace="off")
+    assert (len(clip), clip.rate, clip.length) == (8, 25, Fraction(8, 25))
+    frames = list(clip)
+    assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(8)]
+    for frame, luma in zip(frames, made, strict=True):
+        grey = (luma.astype(float) - 16) * 255 / 219
+        assert np.abs(frame.picture[..., 1] - grey).max() < 2
+
+
+@pytest.mark.parametrize("suffix", [".m2v", ".ts", ".mpg", ".mkv"])
+def test_pulldown_shows_each_frame_once_and_at_its_time(tmp_path: Path, suffix: str) -> None:
+    film = tmp_path / f"film{suffix}"
+    progressive, pulled = tmp_path / "progressive.m2v", tmp_path / "pulled.m2v"
+    source = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24000/1001", "-frames:v", "24")
+    run_ffmpeg(*source, "-c:v", "mpeg2video", "-q:v", "2", "-g", "12", "-bf", "2", progressive)
+    pulled.write_bytes(pull_down(progressive.read_bytes()))
+    if suffix == ".m2v":
+        film = pulled
+    else:
+        run_ffmpeg("-fflags", "+genpts", "-i", pulled, "-c", "copy", film)
+    frames = list(open_clip(film))  # a warning would fail: nothing is interlaced
+    expected = [frame.picture for frame in open_clip(progressive)]
+    assert len(frames) == 24
+    for frame, picture in zip(frames, expected, strict=True):
+        assert np.array_equal(frame.picture, picture)
+    fields = [round(float(b.time - a.time) * 60000 / 1001) for a, b in pairwise(frames)]
+    assert fields[:22] == [3, 2] * 11  # the time of the last one is FFmpeg's guess
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_interlaced_h264_of_frames_is_deinterlaced(tmp_path: Path, order: str) -> None:
+    film = tmp_path / "film.mp4"
+    interleave = "interleave_top" if order == "tff" else "interleave_bottom"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", MOVING_BARS, "-t", "0.4", "-c:v", "libx264", "-qp", "4"),
+        *("-vf", f"tinterlace={interleave},setfield={order}"),
+        *("-x264-params", f"interlaced=1:{order}=1", film),
+    )
+    with pytest.warns(DreamFlowWarning, match="interlaced"):
+        combs = [combing(frame.picture) for frame in open_clip(film)]
+    kept = [combing(frame.picture) for frame in open_clip(film, deinterlace="off")]
+    assert len(combs) == len(kept) == 10
+    assert np.mean(combs) < 0.8 * np.mean(kept)
+
+
 # --- tracks
 
 
@@ -132,3 +222,81 @@ def test_the_chosen_sound_track_is_in_the_output(
     assert run.code == 0, run.err
     with av.open(str(out)) as container:
         assert [stream.codec_context.name for stream in container.streams.audio] == codecs
+
+
+# --- a single frame is read as the film is
+
+
+@pytest.fixture
+def combed_second_track(tmp_path: Path) -> Path:
+    """A film whose second track is interlaced, and not marked so."""
+    fields = make_fields(tmp_path / "fields.ts", 0.4, interlaced=True, marked=False)
+    film = tmp_path / "two.mkv"
+    first = ("-f", "lavfi", "-i", "color=gray:size=64x48:rate=25:duration=0.4")
+    tracks = ("-map", "0", "-map", "1", "-c:v:0", "ffv1", "-c:v:1", "copy")
+    run_ffmpeg(*first, "-i", fields, *tracks, film)
+    return film
+
+
+SMALL_DREAM = ("--iterations", "0", "--threads", "1")
+COMMANDS = {
+    "frame": ("frame.png", "", SMALL_DREAM),
+    "zoom": (
+        "zoom",
+        "frame_000000.png",
+        (*SMALL_DREAM, "--seconds", "0.1", "--fps", "10", "--size", "160x128"),
+    ),
+    "channels": ("channels.png", "", (*SMALL_DREAM, "--count", "1", "--layer", "conv1/7x7_s2")),
+    "guide": ("guide", "pictures/00_source.jpg", ("--threads", "1", "--layer", "conv1/7x7_s2")),
+}
+"""By command: its output, the picture in that, and its options."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_single_frame_is_read_from_the_track_and_deinterlaced_as_asked_for(
+    tmp_path: Path, combed_second_track: Path, cli: Callable[..., CommandResult], command: str
+) -> None:
+    name, picture_name, options = COMMANDS[command]
+    combs: dict[str, float] = {}
+    for mode in ("on", "off"):
+        out = tmp_path / mode / name
+        out.parent.mkdir()
+        wanted = ("--video-track", "1", "--deinterlace", mode)
+        run = cli(command, combed_second_track, out, *options, *wanted)
+        assert run.code == 0, run.err
+        combs[mode] = combing(read_picture(out / picture_name if picture_name else out))
+        settings = read_record(out)["settings"]
+        assert (settings["video_track"], settings["deinterlace"]) == ("1", mode)
+    assert 0 < combs["on"] < 0.8 * combs["off"]
+
+
+def test_the_guides_commands_read_the_same_frame(
+    tmp_path: Path, combed_second_track: Path, noise_network: Network
+) -> None:
+    options = DreamOptions(iterations=1, octaves=1)
+    guide = make_guide(
+        *(combed_second_track, tmp_path / "guide", noise_network, ["conv1/7x7_s2"], options),
+        video_track=1,
+        deinterlace="on",
+    )
+    assert "--deinterlace on --video-track 1" in guide.page_path.read_text()
+    same_folder = (combed_second_track, guide.folder, noise_network, ["conv1/7x7_s2"], options)
+    with pytest.raises(SettingsError):  # another picture than the one in the folder
+        make_guide(*same_folder, video_track=1, deinterlace="off")
+
+
+def test_a_look_leaves_the_films_own_settings_behind(
+    tmp_path: Path, combed_second_track: Path, cli: Callable[..., CommandResult]
+) -> None:
+    first, look, same = (tmp_path / f"{name}.png" for name in ("first", "look", "same"))
+    wanted = ("--video-track", "1", "--deinterlace", "on")
+    assert cli("frame", combed_second_track, first, *SMALL_DREAM, *wanted).code == 0
+    assert cli("frame", combed_second_track, look, "--threads", "1", "--like", first).code == 0
+    assert cli("frame", combed_second_track, same, "--threads", "1", "--like-all", first).code == 0
+    assert read_picture(look).shape == (48, 64, 3)
+    assert np.array_equal(read_picture(same), read_picture(first))
+
+
+def test_settings_of_films_do_nothing_for_a_picture() -> None:
+    with pytest.warns(DreamFlowWarning):
+        open_frames_up_to(SAMPLE_STILL, options=ClipOptions(deinterlace="on"))

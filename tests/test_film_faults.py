@@ -167,7 +167,7 @@ def test_dropped_frames_of_an_avi_are_not_missing(tmp_path: Path, codec: str) ->
     )
     clip = open_clip(sparse)
     assert [frame.time for frame in clip] == [Fraction(n, 10) for n in range(6)]
-    frames = open_frames_up_to(sparse, DEFAULT_FRAME_TIMECODE, 0, None)
+    frames = open_frames_up_to(sparse, DEFAULT_FRAME_TIMECODE)
     assert decode_first_frame(frames).index == 3
 
 
@@ -184,8 +184,7 @@ def test_a_truncated_download_is_what_is_there(tmp_path: Path, suffix: str) -> N
     assert 10 < len(clip) < 35
     assert len(list(clip)) == len(clip)
     assert (
-        decode_first_frame(open_frames_up_to(cut, DEFAULT_FRAME_TIMECODE, 0, None)).index
-        == len(clip) // 2
+        decode_first_frame(open_frames_up_to(cut, DEFAULT_FRAME_TIMECODE)).index == len(clip) // 2
     )
 
 
@@ -321,7 +320,7 @@ def test_the_default_frame_of_a_damaged_film_is_one_that_is_there(tmp_path: Path
     for number in range(8, 20):
         film = damage_packet(film, number, tmp_path / f"{number}.mov")
     with pytest.warns(DreamFlowWarning):
-        frame = decode_first_frame(open_frames_up_to(film, DEFAULT_FRAME_TIMECODE, 0, None))
+        frame = decode_first_frame(open_frames_up_to(film, DEFAULT_FRAME_TIMECODE))
     whole = list(open_clip(tmp_path / "f.mov"))
     assert np.array_equal(frame.picture, whole[7].picture)
 

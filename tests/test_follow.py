@@ -9,6 +9,7 @@ from conftest import SAMPLE_CLIP, make_texture
 
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import FrameProgress, StepCounter
+from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.single_frame import open_frames_up_to
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
@@ -18,7 +19,7 @@ from dreamflow.temporal.options import CarryOptions
 
 @pytest.mark.parametrize("run_in", [0, 2])
 def test_a_preview_reports_each_step(noise_network: Network, run_in: int) -> None:
-    frames = open_frames_up_to(SAMPLE_CLIP, "4", run_in, "96")
+    frames = open_frames_up_to(SAMPLE_CLIP, "4", run_in, ClipOptions(size="96"))
     options = DreamOptions(layer=("conv2/3x3", "pool1/3x3_s2"), octaves=2, iterations=3)
     reported: list[int] = []
     render_preview(frames, noise_network, options, CarryOptions(), reported.append)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,49 @@ sys.argv = ["dreamflow", "frame", {source!r}, "out.png", "--network", "pocket"]
 from dreamflow.__main__ import main
 main()
 """
+
+
+CRASH = """
+import ctypes, os, signal, sys, threading, time
+from dreamflow.cli import entry_point
+
+def crash(**options):
+    {crash}
+
+entry_point.app = crash
+sys.argv = ["dreamflow", *{words}]
+entry_point.main()
+"""
+CRASHES = {
+    signal.SIGSEGV: "ctypes.string_at(0)",
+    signal.SIGABRT: "os.abort()",
+    signal.SIGBUS: "threading.Thread(target=signal.raise_signal, args=(signal.SIGBUS,)).start(); "
+    "time.sleep(9)",
+}
+
+
+def run_crash(statement: str, *words: str) -> subprocess.CompletedProcess[str]:
+    script = CRASH.format(crash=statement, words=words)
+    environment = {**os.environ, "PYTHONPATH": str(REPO_ROOT)}
+    line = [sys.executable, "-c", script]
+    return subprocess.run(line, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("number", CRASHES)
+def test_a_crash_of_a_library_is_one_line(number: signal.Signals) -> None:
+    run = run_crash(CRASHES[number])
+    assert run.returncode == -number
+    assert run.stderr.startswith("error: ")
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_crash_shows_where_it_was_when_debugging() -> None:
+    run = run_crash(CRASHES[signal.SIGSEGV], "--debug")
+    assert run.returncode == -signal.SIGSEGV
+    assert "in crash" in run.stderr
+    assert "\nerror: " not in f"\n{run.stderr}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

@@ -651,9 +651,9 @@ def test_a_frame_of_an_animated_picture_is_said(tmp_path: Path) -> None:
     first, *others = [Image.fromarray(make_texture(24, 32, seed)) for seed in range(4)]
     first.save(path, save_all=True, append_images=others, duration=100)
     with pytest.warns(DreamFlowWarning):
-        frames = open_frames_up_to(path, DEFAULT_FRAME_TIMECODE, 0, None)
+        frames = open_frames_up_to(path, DEFAULT_FRAME_TIMECODE)
     assert np.array_equal(decode_first_frame(frames).picture, make_texture(24, 32, 2))
-    frames = open_frames_up_to(path, "3", 0, None)
+    frames = open_frames_up_to(path, "3")
     assert np.array_equal(decode_first_frame(frames).picture, make_texture(24, 32, 3))
 
 

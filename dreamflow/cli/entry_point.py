@@ -12,6 +12,7 @@ from typing import Any
 
 from dreamflow.cli import terminal
 from dreamflow.cli.app import app
+from dreamflow.cli.crash_line import crash_line
 from dreamflow.cli.escaping import escaped_output
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
@@ -24,7 +25,7 @@ SIGINT_EXIT_CODE = 130
 def main() -> None:
     """Run the command line `sys.argv`, and exit."""
     os.environ.setdefault(OPENCV_CAPTURE_VARIABLE, opencv_capture_options())
-    with escaped_output():
+    with escaped_output(), crash_line("--debug" in sys.argv):
         code = run_command()
     sys.exit(code)
 

@@ -17,7 +17,28 @@ FIRST_NUMBER, NUMBERED_AS_SOURCE = "0", "source"
 
 
 @dataclass(frozen=True)
-class ClipOptions(Options):
+class FilmOptions(Options):
+    """How the pictures of a film are read, all of them or a single one."""
+
+    PANEL: ClassVar[str] = "Reading a film"
+    deinterlace: str = option(
+        "auto",
+        "auto: frames that are marked as interlaced; on: all frames; off: none.",
+        choices=("auto", "on", "off"),
+    )
+    video_track: str | None = option(
+        None,
+        "Video track: its number from 0, or its language (ger); else the main one.",
+        metavar="TRACK",
+    )
+
+    def clip_options(self, size: str | None = None) -> ClipOptions:
+        """Return the settings of a clip of a whole film that is read in this way."""
+        return ClipOptions(size=size, deinterlace=self.deinterlace, video_track=self.video_track)
+
+
+@dataclass(frozen=True)
+class ClipOptions(FilmOptions):
     """Which frames are taken from the source, and at what size."""
 
     PANEL: ClassVar[str] = "Which frames"
@@ -38,22 +59,11 @@ class ClipOptions(Options):
         "opencv, pyav, or auto, which is pyav: its times and colours are exact.",
         choices=("auto", "opencv", "pyav"),
     )
-    deinterlace: str = option(
-        "auto",
-        "auto: frames that are marked as interlaced; on: all frames; off: none.",
-        choices=("auto", "on", "off"),
-    )
-    video_track: str | None = option(
-        None,
-        "Video track: its number from 0, or its language (ger); else the main one.",
-        metavar="TRACK",
-    )
     audio_track: str | None = option(
         None,
         "Sound track: its number from 0, or its language (ger); else all of them.",
         metavar="TRACK",
     )
-
     missing: str = option(
         "close",
         "Numbers missing in a folder of pictures: close the gap, hold the one before, black, or "

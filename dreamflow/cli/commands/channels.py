@@ -18,11 +18,12 @@ from dreamflow.cli.prepare import (
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption, OverwriteOption, PresetOption
+from dreamflow.cli.shared_options import AtOption, DebugOption, OverwriteOption, PresetOption
 from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FilmOptions
 from dreamflow.reports.options import ChannelDreamOptions, ChannelsOptions
 
 
@@ -41,14 +42,8 @@ def channels_command(
         ),
     ] = None,
     *,
-    at: Annotated[
-        str,
-        typer.Option(
-            help="Which frame of a clip: 48, 2s, 1:02.5 or 40%.",
-            metavar="WHEN",
-            rich_help_panel="Sheet",
-        ),
-    ] = "50%",
+    at: AtOption = DEFAULT_FRAME_TIMECODE,
+    film: FilmOptions,
     sheet: ChannelsOptions,
     preset: PresetOption = None,
     dream: ChannelDreamOptions,
@@ -84,14 +79,18 @@ def channels_command(
     from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
-    frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
+    clip = film.clip_options()
+    frames = open_frames_up_to(source, at, options=clip)
+    frame = decode_first_frame(frames)
     network = prepare_network(dream.network, machine)
     with (
         stop_on_ctrl_c(),
         progress_bar(f"drawing {out.name}", 1, "channel", kind=reporting.kind) as progress,
     ):
         picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
-        record = build_settings_record("channels", source, network, dream)
+        record = build_settings_record("channels", source, network, dream, clip)
+        if not isinstance(frames, tuple):
+            record["at"] = at
         write_picture(out, picture, format_record_comment(publish_record(record, out)))
     print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 

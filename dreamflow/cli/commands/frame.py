@@ -36,7 +36,7 @@ from dreamflow.cli.terminal import print_line, print_note
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.options import ClipOptions
+from dreamflow.media.options import FilmOptions
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
@@ -78,6 +78,7 @@ def frame_command(
             rich_help_panel=FRAMES_PANEL,
         ),
     ] = None,
+    film: FilmOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
     like_all: LikeAllOption = None,
@@ -115,7 +116,8 @@ def frame_command(
     )
 
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
-    frames = open_frames_up_to(source, at, run_in, size, flatten_alpha=not keeps_alpha)
+    clip = film.clip_options(size)
+    frames = open_frames_up_to(source, at, run_in, clip, flatten_alpha=not keeps_alpha)
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
     check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
     network = prepare_network(dream.network, machine)
@@ -131,7 +133,7 @@ def frame_command(
         )
         if keeps_alpha:
             picture = add_source_alpha(picture, source)
-        groups = (dream, carry, show, ClipOptions(size=size))
+        groups = (dream, carry, show, clip)
         files = collect_preview_inputs(source, dream, matte)
         frame_time = None if isinstance(frames, tuple) else at
         write_frame(out, picture, source, network, groups, files, frame_time)

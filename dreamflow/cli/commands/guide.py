@@ -29,6 +29,7 @@ from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.wording import format_count
+from dreamflow.media.options import FilmOptions
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def guide_command(
     ],
     *,
     options: GuideOptions,
+    film: FilmOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
     like_all: LikeAllOption = None,
@@ -112,6 +114,8 @@ def guide_command(
             *(source, out, network, layers, dream),
             at=options.at,
             size=options.size,
+            deinterlace=film.deinterlace,
+            video_track=film.video_track,
             sheet=sheet,
             weights=machine.weights,
             overwrite=overwrite,

@@ -121,7 +121,8 @@ def collect_command_settings() -> dict[str, CommandSettings]:
 def list_option_groups(takers: Mapping[str, CommandSettings]) -> list[type[Options]]:
     """Return all classes of settings that commands take, a base before what refines it."""
     groups = [group for settings in takers.values() for group in settings.groups]
-    return list(dict.fromkeys(groups))
+    bases_first = (base for group in groups for base in reversed(group.__mro__) if base in groups)
+    return list(dict.fromkeys(bases_first))
 
 
 def own_settings(group: type[Options]) -> list[Field[Any]]:

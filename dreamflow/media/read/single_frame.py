@@ -9,25 +9,30 @@ from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
+from dreamflow.core.options.declaration import option_fields
 from dreamflow.core.wording import format_count
-from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions, FilmOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills import is_picture, is_still, read_fitted_picture
 
 
 def open_frames_up_to(
-    source: Path, at: str, run_in: int, size: str | None, flatten_alpha: bool = True
+    source: Path,
+    at: str = DEFAULT_FRAME_TIMECODE,
+    run_in: int = 0,
+    options: ClipOptions | None = None,
+    flatten_alpha: bool = True,
 ) -> tuple[Frame, ...] | Clip:
     """Open one frame of a clip and some frames before it; of a picture, just the picture.
 
-    Warns where `at` or `run_in` is given for a picture, where a picture is animated, and where the
-    clip's pixels are not square.
+    Warns where `at`, `run_in` or a setting of films is given for a picture, where a picture is
+    animated, and where the clip's pixels are not square.
 
     Args:
         source: A clip or a picture.
         at: Timecode of the frame, such as `48`, `2s` or `40%`.
         run_in: Frames before it to open too, fewer where the clip begins within them.
-        size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
+        options: The size, and how a film is read; None is the defaults.
         flatten_alpha: Whether a picture's transparency is laid over black, with a warning.
 
     Returns:
@@ -35,11 +40,18 @@ def open_frames_up_to(
 
     Raises:
         MediaError: The source cannot be read.
-        SettingsError: The clip has no such frame.
+        SettingsError: The clip has no such frame or track.
     """
+    options = options or ClipOptions()
     if is_still(source):
         ineffective = [named("at")] if at != DEFAULT_FRAME_TIMECODE else []
         ineffective += [named("run_in")] if run_in else []
+        film_settings = (setting.name for setting in option_fields(FilmOptions))
+        ineffective += [
+            named(name)
+            for name in film_settings
+            if getattr(options, name) != getattr(FilmOptions, name)
+        ]
         if ineffective:
             verb = "does" if len(ineffective) == 1 else "do"
             warnings.warn(
@@ -47,8 +59,8 @@ def open_frames_up_to(
                 DreamFlowWarning,
                 2,
             )
-        return (Frame(0, Fraction(0), read_fitted_picture(source, size, flatten_alpha)),)
-    clip = Clip(source, ClipOptions(size=size))
+        return (Frame(0, Fraction(0), read_fitted_picture(source, options.size, flatten_alpha)),)
+    clip = Clip(source, options)
     if clip.info.pixel_aspect != 1:
         warnings.warn(
             f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "

@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamflow.core.options.values import fit_size, parse_size
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions, FilmOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.resize import resize_picture
@@ -30,6 +30,7 @@ class ZoomSettings:
     dream: DreamOptions = DreamOptions()
     zoom: ZoomOptions = ZoomOptions()
     encode: EncodeOptions = EncodeOptions()
+    film: FilmOptions = FilmOptions()
 
 
 def make_zoom_start_picture(
@@ -56,7 +57,8 @@ def make_zoom_start_picture(
     if source is None:
         noise_size = exact_size or fit_size(size, *NOISE_SIZE_PX)
         return coloured_noise(*noise_size, settings.dream.seed)
-    picture = decode_first_frame(open_frames_up_to(source, at, 0, None)).picture
+    clip = settings.film.clip_options()
+    picture = decode_first_frame(open_frames_up_to(source, at, options=clip)).picture
     height, width = picture.shape[:2]
     if exact_size is None:
         return resize_picture(picture, *fit_size(size, width, height))

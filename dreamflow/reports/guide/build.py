@@ -18,7 +18,7 @@ from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
 from dreamflow.media.embedded_settings import format_record_comment, read_record
-from dreamflow.media.options import ClipOptions
+from dreamflow.media.options import ClipOptions, FilmOptions
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, write_picture
@@ -48,6 +48,8 @@ def make_guide(
     *,
     at: str = GuideOptions.at,
     size: str | None = GuideOptions.size,
+    deinterlace: str = FilmOptions.deinterlace,
+    video_track: str | int | None = None,
     category: Sequence[str] = (),
     sheet: str | Path | None = None,
     weights: Path | None = None,
@@ -67,6 +69,8 @@ def make_guide(
         options: Settings of the dreams; their own layers have no effect. None is the defaults.
         at: Timecode of the frame of a clip, such as `48`, `2s` or `40%`.
         size: WIDTHxHEIGHT to fit the picture into, or N for the longer side; None keeps its size.
+        deinterlace: "auto" for a frame that is marked as interlaced, "on" for any, or "off".
+        video_track: Number from 0 or language of a film's video track; None for the main one.
         category: Words; layers are shown whose category's name contains one of them.
         sheet: File of a contact sheet to draw besides.
         weights: File of weights that the commands on the page name.
@@ -86,9 +90,14 @@ def make_guide(
     options = options or GuideDreamOptions()
     chosen = select_layers(network.name, network.layers, layers, category)
     check_guide_folder(out)
-    frames = open_frames_up_to(source, at, 0, size)
+    clip = ClipOptions(
+        size=size,
+        deinterlace=deinterlace,
+        video_track=None if video_track is None else str(video_track),
+    )
+    frames = open_frames_up_to(source, at, options=clip)
     frame = decode_first_frame(frames)
-    record = build_guide_record(source, frame, network, options, ClipOptions(size=size))
+    record = build_guide_record(source, frame, network, options, clip)
     record["at"] = None if isinstance(frames, tuple) else at
     record = publish_record(record, out)
     folder = GuideFolder(source, out, frame, network, record, weights)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dreamflow.media.embedded_settings import (
     read_record,
     read_record_if_any,
 )
+from dreamflow.media.options import FilmOptions
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
@@ -33,6 +34,8 @@ from dreamflow.pipelines.settings.paths import publish_path, publish_record
 from dreamflow.reports.guide.page import INDEX_FILE, LayerEntry, render_guide_page
 
 PICTURES_FOLDER, THUMBNAILS_FOLDER = "pictures", "thumbnails"
+SETTINGS_OF_THE_PICTURE = frozenset({"size", *(setting.name for setting in fields(FilmOptions))})
+"""Settings of which another value matters only where it gives another picture to dream on."""
 SOURCE_PICTURE_FILE = "00_source.jpg"
 THUMBNAIL_SIDE_PX = 420
 """Longer side of a thumbnail: shown at 210 pixels, it is sharp on a high-density screen."""
@@ -107,8 +110,7 @@ def describe_record_changes(old: dict[str, Any], new: dict[str, Any]) -> list[st
     old_settings, new_settings = old.get("settings", {}), new["settings"]
     picture_differs = old.get("picture") != new["picture"]
     for name, old_value in diff_settings(old_settings, new_settings).items():
-        # Another size matters only where it gives another picture.
-        if name in new_settings and (picture_differs or name != "size"):
+        if name in new_settings and (picture_differs or name not in SETTINGS_OF_THE_PICTURE):
             changes.append(f"{named(name)} {new_settings[name]} (it was {old_value})")
     if picture_differs and old.get("at") != new["at"]:
         changes.append(f"{named('at')} {new['at']} (it was {old.get('at')})")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamflow.core.options.declaration import flag_of
 from dreamflow.dream.options import DreamOptions
+from dreamflow.media.options import FilmOptions
 from dreamflow.networks.network import Layer
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def format_reproduce_command(
     settings = record["settings"]
     words = ["dreamflow", "frame", f"./{source}" if source.startswith("-") else source]
     words += [f"{layer.replace('/', '-')}.png", "--layer", layer]
-    for setting in fields(DreamOptions):
+    for setting in (*fields(DreamOptions), *fields(FilmOptions)):
         value = settings.get(setting.name, setting.default)
         if setting.name != "layer" and value != setting.default:
             words += [flag_of(setting.name), str(value)]

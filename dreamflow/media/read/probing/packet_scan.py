@@ -11,6 +11,10 @@ import av.container
 import av.error
 import numpy as np
 
+from dreamflow.media.read.probing.h264_fields import FieldPairs
+
+PacketRow = tuple[int, int, int, int, bool, bool]
+"""A packet's pts, dts, duration, size, is_key and is_shown; see `Packets`."""
 NO_TIME = np.iinfo(np.int64).min
 """Stands for a time stamp that a packet does not have."""
 MAX_EMPTY_PACKET_BYTES = 1
@@ -42,9 +46,10 @@ class Packets:
 
 def scan_packets(container: av.container.InputContainer, stream: av.VideoStream) -> Packets:
     """Read all packets; a file that is cut short gives those before the cut."""
-    rows: list[tuple[int, int, int, int, bool, bool]] = []
+    rows: list[PacketRow] = []
     is_hidden = HIDDEN_FRAME_TESTS.get(stream.codec_context.name, _is_never_hidden)
-    end_s = 0.0
+    fields = FieldPairs(stream.codec_context.extradata) if _is_h264(stream) else None
+    end_s, last_shown = 0.0, None
     try:
         for packet in container.demux():
             time_base: Any = packet.time_base  # PyAV's stubs leave out None
@@ -55,10 +60,13 @@ def scan_packets(container: av.container.InputContainer, stream: av.VideoStream)
                 end_s = max(end_s, float((stamp + (packet.duration or 0)) * time_base))
             if packet.stream_index == stream.index:
                 pts, dts = (NO_TIME if t is None else t for t in (packet.pts, packet.dts))
-                shown = not (packet.is_discard or is_hidden(packet))
-                rows.append(
-                    (pts, dts, packet.duration or 0, packet.size, packet.is_keyframe, shown)
-                )
+                duration = packet.duration or 0
+                completes = fields is not None and fields.completes_frame(packet)
+                if completes and last_shown is not None:
+                    rows[last_shown] = _lengthen(rows[last_shown], duration)
+                shown = not (packet.is_discard or completes or is_hidden(packet))
+                last_shown = len(rows) if shown else last_shown
+                rows.append((pts, dts, duration, packet.size, packet.is_keyframe, shown))
     except av.error.FFmpegError:
         pass  # what is missing is told by `missing_s`
     pts, dts, durations, sizes, is_key, is_shown = np.array(rows, np.int64).reshape(-1, 6).T
@@ -83,6 +91,15 @@ def scan_packets(container: av.container.InputContainer, stream: av.VideoStream)
         is_shown,
         declared_s - (end_s - start_s) if rows else 0.0,
     )
+
+
+def _is_h264(stream: av.VideoStream) -> bool:
+    return stream.codec_context.name == "h264"
+
+
+def _lengthen(row: PacketRow, duration: int) -> PacketRow:
+    pts, dts, own_duration, size, is_key, is_shown = row
+    return pts, dts, own_duration + duration, size, is_key, is_shown
 
 
 def _is_never_hidden(packet: av.Packet) -> bool:
