@@ -118,6 +118,8 @@ def test_like_and_like_all_exclude_each_other(tmp_path: Path, cli: Cli, film: Pa
 def test_a_preset_or_dream_given_twice_is_refused(
     tmp_path: Path, cli: Cli, film: Path, command: str, twice: tuple[str, ...]
 ) -> None:
+    if command == "frame" and twice[0].startswith("--preset"):
+        pytest.skip("a frame takes several presets, for a contact sheet")
     before = sorted(tmp_path.iterdir())
     run = cli(command, film, tmp_path / "out.png", *twice)
     assert run.code == 1

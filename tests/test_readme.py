@@ -37,6 +37,7 @@ SMALL = {
     ],
     "zoom": ["--size", "48x32", "--seconds", "0.2", "--octaves", "1", "--iterations", "1"],
     "frame": ["--size", "48", "--octaves", "1", "--iterations", "1"],
+    "preview": ["--size", "48", "--seconds", "0.1", "--octaves", "1", "--iterations", "1"],
     "channels": ["--tile", "48", "--octaves", "1", "--iterations", "1"],
     "guide": ["--size", "48", "--octaves", "1", "--iterations", "1"],
     "tune": ["--size", "48", "--octaves", "1", "--iterations", "1"],
@@ -108,13 +109,14 @@ INDEPENDENT = {
 def test_every_command_runs(desk: Path, cli: Callable[..., CommandResult], group: str) -> None:
     group_of = {name: key for key, names in INDEPENDENT.items() for name in names}
     commands = dreamflow_commands()
-    # The film of a network of one's own comes after its training.
-    chosen = [
-        words
-        for words in commands
-        if ("training" if "pocket.safetensors" in words else group_of.get(words[0], "others"))
-        == group
-    ]
+
+    def find_group(words: list[str]) -> str:
+        # The film of a network of one's own comes after its training, a look after its film.
+        if "pocket.safetensors" in words:
+            return "training"
+        return "others" if "--like" in words else group_of.get(words[0], "others")
+
+    chosen = [words for words in commands if find_group(words) == group]
     assert chosen
     for words in chosen:
         small = [] if words[-1].endswith(".toml") else SMALL.get(words[0], [])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dreamflow.cli.commands.video import add_layer_weights
 from dreamflow.core.errors import OutputError
 from dreamflow.pipelines.settings.groups import diff_settings, saved_settings_dict
+from dreamflow.pipelines.settings.looks import add_layer_weights
 from dreamflow.reports.options import GuideOptions
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ MACHINE_PANEL = "Machine"
 
 
 GIVEN_ONCE = ("preset", "like", "like_all")
-"""Options that stand for many settings: a second one would replace the first as a whole."""
+"""Options that stand for many settings: a second one would replace the first as a whole, unless the
+command takes several."""
 
 
 class CompactHelpCommand(TyperCommand):
@@ -35,7 +36,8 @@ class CompactHelpCommand(TyperCommand):
         """
         if args and not ctx.resilient_parsing:
             *_, given = self.make_parser(ctx).parse_args(list(args))
-            names = [parameter.name for parameter in given if parameter.name in GIVEN_ONCE]
+            once = [one for one in given if one.name in GIVEN_ONCE and not one.multiple]
+            names = [parameter.name for parameter in once]
             if twice := next((name for name in names if names.count(name) > 1), None):
                 raise SettingsError(
                     f"{named(twice)} is given twice, and only one can count: give one, and the "

@@ -25,6 +25,7 @@ from dreamflow.pipelines.settings.groups import (
     is_of_the_look,
     path_settings,
 )
+from dreamflow.pipelines.settings.looks import expand_preset_names
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 
@@ -93,6 +94,23 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
             2,
         )
     return name
+
+
+def apply_presets(ctx: typer.Context, names: list[str] | None) -> list[str] | None:
+    """Read the presets of a command that takes several before the other options are.
+
+    A single one becomes the defaults of the other options. Several are looks of a contact sheet,
+    and are only checked: the command builds them from what is not a preset's.
+    """
+    if not names or ctx.resilient_parsing:
+        return names
+    expanded = expand_preset_names(names)
+    if len(expanded) == 1:
+        apply_preset(ctx, expanded[0])
+        return expanded
+    for name in expanded:
+        report_named_files(name, load_preset(name)[1])
+    return expanded
 
 
 def report_named_files(preset: str, settings: Mapping[str, Any]) -> None:

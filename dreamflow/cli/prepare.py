@@ -234,6 +234,16 @@ def prepare_network(name: str, machine: MachineOptions) -> Network:
     return load_network(name, machine.weights, machine=apply_machine_options(machine))
 
 
+def prepare_networks(names: Iterable[str], machine: MachineOptions) -> dict[str, Network]:
+    """Set up threads and memory as the machine's options say, and load networks, by name."""
+    from dreamflow.networks.loading import load_network
+
+    prepared = apply_machine_options(machine)
+    return {
+        name: load_network(name, machine.weights, machine=prepared) for name in dict.fromkeys(names)
+    }
+
+
 def apply_machine_options(options: MachineOptions) -> Machine:
     """Set up threads and memory of this process, and return the machine that networks load on."""
     from dreamflow.core.machine.machine import Machine

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli.help import MACHINE_PANEL
-from dreamflow.cli.inherited import apply_like, apply_like_all, apply_preset
+from dreamflow.cli.inherited import apply_like, apply_like_all, apply_preset, apply_presets
 
 FRAMES_PANEL = "Which frames"
 OUTPUT_PANEL = "Output"
@@ -16,9 +16,10 @@ OUTPUT_PANEL = "Output"
 
 def complete_presets(incomplete: str) -> list[str]:
     """Return the presets whose names begin with a text, for shell completion."""
-    from dreamflow.pipelines.settings.presets import list_preset_files
+    from dreamflow.pipelines.settings.presets import list_preset_files, list_user_preset_files
 
-    return [name for name in list_preset_files() if name.startswith(incomplete)]
+    names = [*list_preset_files(), *list_user_preset_files()]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 OutArgument = Annotated[
@@ -46,6 +47,20 @@ PresetOption = Annotated[
         is_eager=True,
         callback=apply_preset,
         autocompletion=complete_presets,
+        rich_help_panel="Dream",
+    ),
+]
+PresetsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--preset",
+        help="Settings by name (`dreamflow presets list`), or a .toml file; several, or all, draw "
+        "a contact sheet.",
+        metavar="NAME",
+        is_eager=True,
+        callback=apply_presets,
+        autocompletion=complete_presets,
+        show_default=False,
         rich_help_panel="Dream",
     ),
 ]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dreamflow.cli.binding import with_options
+from dreamflow.cli.inherited import is_given
 from dreamflow.cli.prepare import (
     RenderFlags,
     check_gains_and_trace,
     check_layers,
     list_input_paths,
-    prepare_network,
+    prepare_networks,
     stop_on_ctrl_c,
 )
 from dreamflow.cli.progress.bars import progress_bar
@@ -29,14 +30,16 @@ from dreamflow.cli.shared_options import (
     LikeAllOption,
     LikeOption,
     OverwriteOption,
-    PresetOption,
+    PresetsOption,
     TraceOption,
 )
 from dreamflow.cli.terminal import print_line, print_note
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.options.declaration import option_fields
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import FilmOptions
+from dreamflow.pipelines.settings.looks import Look, build_preset_looks
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
@@ -45,8 +48,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dreamflow.core.options.declaration import Options
+    from dreamflow.media.read.mattes.matte import Matte
     from dreamflow.networks.network import Network
     from dreamflow.pipelines.inputs import InputFiles
+    from dreamflow.reports.preview import PreviewFrames
 
 
 @with_options
@@ -61,6 +66,7 @@ def frame_command(
         ),
     ],
     *,
+    ctx: typer.Context = None,  # type: ignore[assignment]  # `batch` has none
     at: AtOption = GuideOptions.at,
     run_in: Annotated[
         int,
@@ -79,7 +85,7 @@ def frame_command(
         ),
     ] = None,
     film: FilmOptions,
-    preset: PresetOption = None,
+    preset: PresetsOption = None,
     like: LikeOption = None,
     like_all: LikeAllOption = None,
     dream: DreamOptions,
@@ -94,49 +100,42 @@ def frame_command(
 ) -> None:
     """Preview one frame of a clip, or dream a picture.
 
-    Several --layer NAME draw a labelled contact sheet, one picture each. With weights, as
-    --layer NAME=WEIGHT, they are blended into one dream.
+    Several --preset NAME, or --preset all, draw a labelled contact sheet, one picture each; so do
+    several --layer NAME. With weights, as --layer NAME=WEIGHT, layers are blended into one dream.
 
     Schedules (`dreamflow video --help`) are those of the whole clip, at the time of the frame.
     """
-    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
-    flags = RenderFlags(overwrite, gains=gains, trace=trace, inputs=inputs)
-    check_frame(source, out, dream, machine, flags)
-    from dreamflow.media.read.mattes.matte import open_matte
+    looks = collect_looks(ctx, preset or (), Look("", dream, carry, show))
+    preset_files = [Path(name) for name in preset or () if Path(name).exists()]
+    inputs = [gains, *preset_files]
+    for look in looks:
+        inputs += list_input_paths([], *look.groups, machine)
+    flags = RenderFlags(overwrite, gains=gains, trace=trace, inputs=[*filter(None, inputs)])
+    check_frame(source, out, looks, machine, flags)
     from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
-    from dreamflow.reports.preview import (
-        add_source_alpha,
-        collect_preview_inputs,
-        estimate_preview_steps,
-        get_matte_frames,
-        render_preview,
-        wants_contact_sheet,
-    )
+    from dreamflow.reports.look_sheet import open_look_mattes
+    from dreamflow.reports.preview import add_source_alpha, collect_preview_inputs
 
-    keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
+    keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not is_sheet(looks)
     clip = film.clip_options(size)
     frames = open_frames_up_to(source, at, run_in, clip, flatten_alpha=not keeps_alpha)
-    matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
-    check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
-    network = prepare_network(dream.network, machine)
-    total = sum(estimate_preview_steps(frames, dream, carry))
-    with (
-        stop_on_ctrl_c(),
-        progress_bar(f"dreaming {out.name}", total, "step", kind=reporting.kind) as progress,
-    ):
-        picture = render_preview(
-            *(frames, network, dream, carry, progress, show, matte, print_note),
-            gains_path=gains,
-            trace_path=trace,
-        )
+    mattes = open_look_mattes(looks, frames, source)
+    matte_files = [path for matte in mattes if matte for path in matte.source_paths]
+    check_output(out, overwrite, [*flags.inputs, *matte_files])
+    picture, network = dream_looks(out, frames, looks, mattes, machine, reporting, flags)
+    with stop_on_ctrl_c():
         if keeps_alpha:
             picture = add_source_alpha(picture, source)
+        files = merge_inputs(
+            collect_preview_inputs(source, look.dream, matte)
+            for look, matte in zip(looks, mattes, strict=True)
+        )
         groups = (dream, carry, show, clip)
-        files = collect_preview_inputs(source, dream, matte)
-        frame_time = None if isinstance(frames, tuple) else at
-        write_frame(out, picture, source, network, groups, files, frame_time)
+        about = {} if isinstance(frames, tuple) else {"at": at}
+        about |= {"presets": [look.name for look in looks]} if len(looks) > 1 else {}
+        write_frame(out, picture, source, network, groups, files, about)
     print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
 
@@ -150,8 +149,85 @@ FRAME = Command(
 )
 
 
+def collect_looks(ctx: typer.Context | None, presets: Sequence[str], base: Look) -> list[Look]:
+    """Return the looks to dream: one for each of several presets, else what the options say.
+
+    Args:
+        ctx: The context of the command; None where another command runs it.
+        presets: Names of presets; a single one is in the options already.
+        base: What the options say. What stands on the command line overrides the presets.
+    """
+    if ctx is None or len(presets) < 2:
+        return [base]
+    names = (setting.name for group in base.groups for setting in option_fields(type(group)))
+    given = {name for name in names if is_given(ctx, name)}
+    return build_preset_looks(presets, base, given)
+
+
+def is_sheet(looks: Sequence[Look]) -> bool:
+    """Return whether looks give a contact sheet: several of them, or one with several layers."""
+    from dreamflow.reports.preview import wants_contact_sheet
+
+    return len(looks) > 1 or wants_contact_sheet(looks[0].dream)
+
+
+def dream_looks(
+    out: Path,
+    frames: PreviewFrames,
+    looks: Sequence[Look],
+    mattes: Sequence[Matte | None],
+    machine: MachineOptions,
+    reporting: ProgressOptions,
+    flags: RenderFlags,
+) -> tuple[np.ndarray, Network]:
+    """Dream a frame with each look, and return the picture or sheet and the first look's network.
+
+    Args:
+        out: The picture, which the progress bar names.
+        frames: The frame, after those that lead up to it.
+        looks: The looks.
+        mattes: The matte of each.
+        machine: What to dream on.
+        reporting: How progress is shown.
+        flags: The options of the command that are no settings.
+    """
+    from dreamflow.reports.look_sheet import estimate_sheet_steps, render_looks
+    from dreamflow.reports.preview import render_preview
+
+    networks = prepare_networks([look.dream.network for look in looks], machine)
+    first = looks[0]
+    network = networks[first.dream.network]
+    total = estimate_sheet_steps(frames, looks)
+    with (
+        stop_on_ctrl_c(),
+        progress_bar(f"dreaming {out.name}", total, "step", kind=reporting.kind) as progress,
+    ):
+        if len(looks) > 1:
+            sheet = render_looks(
+                *(frames, looks, networks, mattes, progress, print_note), gains_path=flags.gains
+            )
+            return sheet, network
+        picture = render_preview(
+            *(frames, network, first.dream, first.carry, progress, first.show, mattes[0]),
+            notify=print_note,
+            gains_path=flags.gains,
+            trace_path=flags.trace,
+        )
+        return picture, network
+
+
+def merge_inputs(inputs: Iterable[InputFiles]) -> InputFiles:
+    """Return the files of several dreams, each once, by the name of the input."""
+    merged: dict[str, list[Path]] = {}
+    for files in inputs:
+        for name, paths in files.items():
+            known = merged.setdefault(name, [])
+            known += [path for path in paths if path not in known]
+    return merged
+
+
 def check_frame(
-    source: Path, out: Path, dream: DreamOptions, machine: MachineOptions, flags: RenderFlags
+    source: Path, out: Path, looks: Sequence[Look], machine: MachineOptions, flags: RenderFlags
 ) -> None:
     """Check what can be checked before the source is opened."""
     from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, is_still
@@ -160,6 +236,12 @@ def check_frame(
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         allowed = ", ".join(WRITABLE_PICTURE_SUFFIXES)
         raise SettingsError(f"{out}: a frame is written as {allowed}", value=out, allowed=allowed)
+    if flags.trace and len(looks) > 1:
+        raise SettingsError(
+            f"{named('trace')} is of one dream: give one {named('preset')}",
+            setting="trace",
+            value=flags.trace,
+        )
     inputs = [source, *flags.inputs]
     check_output(out, flags.overwrite, inputs)
     check_gains_and_trace(flags, inputs, [out])
@@ -171,7 +253,8 @@ def check_frame(
             DreamFlowWarning,
             2,
         )
-    check_layers(dream, machine)
+    for look in looks:
+        check_layers(look.dream, machine)
 
 
 def write_frame(
@@ -181,7 +264,7 @@ def write_frame(
     network: Network,
     groups: Sequence[Options],
     inputs: InputFiles,
-    at: str | None,
+    about: Mapping[str, Any],
 ) -> None:
     """Write a dreamed picture, with the settings that it was made with in it and beside it.
 
@@ -192,7 +275,7 @@ def write_frame(
         network: The network that dreamed.
         groups: The settings.
         inputs: The files that the picture depends on.
-        at: The frame of a clip; None for a picture.
+        about: What its record says besides: the frame of a clip, the presets of a sheet.
     """
     from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
     from dreamflow.media.embedded_settings import add_sidecar, format_record_comment
@@ -201,8 +284,7 @@ def write_frame(
     from dreamflow.pipelines.settings.record import build_settings_record
 
     record = build_settings_record("frame", source, network, *groups)
-    if at is not None:
-        record["at"] = at
+    record |= about
     record[INPUTS_KEY] = hash_fingerprints(fingerprint_inputs(inputs))
     record = publish_record(record, out)
     write_picture(out, picture, format_record_comment(record))

@@ -42,6 +42,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.looks import add_layer_weights
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions
 
@@ -152,14 +153,3 @@ def open_and_check(
     for group in (settings.dream, settings.carry, settings.show):
         group.check_schedules(source.timeline, warn=False)
     return source, matte
-
-
-def add_layer_weights(dream: DreamOptions) -> DreamOptions:
-    """Return the settings with each layer's weight written out.
-
-    Without weights, `frame --like` would take several layers for a contact sheet, not a blend.
-    """
-    if len(dream.layer) == 1:
-        return dream
-    weights = dream.layers.blends[0].weights
-    return replace(dream, layer=tuple(f"{target}={w:g}" for target, w in weights.items()))

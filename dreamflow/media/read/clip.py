@@ -66,6 +66,7 @@ class Clip:
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
+        self._held_frames: tuple[Frame, ...] | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
         notes = list(self.info.notes)
@@ -90,8 +91,19 @@ class Clip:
         The piece keeps this clip's timeline, so that it is dreamed as within the whole clip.
         """
         part = copy.copy(self)
+        part._held_frames = None
         part.first_frame, part.stop_frame = first, min(stop, self.info.frames)
         return part
+
+    def held(self) -> Clip:
+        """Return the same frames, decoded once and held in memory: for a short part.
+
+        Raises:
+            MediaError: They cannot be decoded.
+        """
+        clip = copy.copy(self)
+        clip._held_frames = tuple(self)
+        return clip
 
     def _parse_span(self) -> tuple[int, int]:
         frames, options = self.info.frames, self.options
@@ -234,6 +246,8 @@ class Clip:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames; their times count from the first one taken."""
+        if self._held_frames is not None:
+            return iter(self._held_frames)
         frames = self._decode_frames()
         taken = (frame for n, frame in enumerate(frames) if n % self.options.every == 0)
         return resample_frames(taken, self.rate, self._end_of) if self.is_resampled else taken

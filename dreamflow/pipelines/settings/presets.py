@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+import platformdirs
 
 from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
 from dreamflow.core.documents import read_toml
@@ -39,6 +42,19 @@ def list_preset_files() -> dict[str, Path]:
         if files:
             return files
     return {}
+
+
+def user_presets_folder() -> Path:
+    """Return the folder of the user's presets: in `$DREAMFLOW_HOME`, else beside settings."""
+    home = os.environ.get("DREAMFLOW_HOME")
+    return (Path(home) if home else Path(platformdirs.user_config_dir("dreamflow"))) / "presets"
+
+
+def list_user_preset_files() -> dict[str, Path]:
+    """Return the user's own presets, by name; one of a shipped preset's name does not count."""
+    shipped = list_preset_files()
+    files = {path.stem: path for path in sorted(user_presets_folder().glob("*.toml"))}
+    return {name: path for name, path in files.items() if name not in shipped}
 
 
 def find_presets(word: str) -> list[str]:
@@ -76,7 +92,7 @@ def find_preset_file(name: str) -> Path:
                 f"{named('preset')} {name}: there is no such file", setting="preset", value=name
             )
         return path
-    files = list_preset_files()
+    files = list_preset_files() | list_user_preset_files()
     if name not in files:
         misspelt = get_close_matches(name.casefold(), files, cutoff=MISSPELT_SIMILARITY)
         like = [file for file in files if file[0] == name[:1].casefold()]

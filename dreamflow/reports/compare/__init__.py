@@ -1,0 +1,1 @@
+"""A page on which two films or pictures are compared."""

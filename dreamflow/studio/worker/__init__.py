@@ -1,0 +1,23 @@
+"""A warm process that holds networks and answers requests for previews."""
+
+from dreamflow.studio.worker.client import PreviewWorker
+from dreamflow.studio.worker.messages import (
+    Answer,
+    PreviewDropped,
+    PreviewFailed,
+    PreviewPicture,
+    PreviewRequest,
+    WorkerReady,
+    WorkerRestarted,
+)
+
+__all__ = [
+    "Answer",
+    "PreviewDropped",
+    "PreviewFailed",
+    "PreviewPicture",
+    "PreviewRequest",
+    "PreviewWorker",
+    "WorkerReady",
+    "WorkerRestarted",
+]

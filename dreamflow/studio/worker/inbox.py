@@ -1,0 +1,59 @@
+"""The requests that wait for the worker: which comes next, and which are stale."""
+
+from __future__ import annotations
+
+import threading
+
+from dreamflow.studio.worker.messages import PreviewRequest, ToWorker
+
+
+class Inbox:
+    """Requests by priority, taken by one thread and put in by another."""
+
+    def __init__(self) -> None:
+        self._waiting: list[PreviewRequest] = []
+        self._newest: dict[str, int] = {}
+        self._dropped: list[PreviewRequest] = []
+        self._changed = threading.Condition()
+
+    def put(self, message: ToWorker) -> None:
+        """Take a message: a request waits, and what it makes stale is dropped."""
+        with self._changed:
+            newest = max(self._newest.get(message.lane, 0), message.generation)
+            self._newest[message.lane] = newest
+            if isinstance(message, PreviewRequest):
+                self._waiting.append(message)
+            stale = [one for one in self._waiting if self._is_stale(one)]
+            self._waiting = [one for one in self._waiting if one not in stale]
+            self._dropped += stale
+            self._changed.notify()
+
+    def take(self) -> PreviewRequest | None:
+        """Return the most urgent request; waits for one. None where some were dropped."""
+        with self._changed:
+            while not self._waiting and not self._dropped:
+                self._changed.wait()
+            if self._dropped:
+                return None
+            first = min(self._waiting, key=lambda one: (one.priority, one.number))
+            self._waiting.remove(first)
+            return first
+
+    def take_dropped(self) -> list[PreviewRequest]:
+        """Return the requests that have become stale since they were asked for last."""
+        with self._changed:
+            dropped, self._dropped = self._dropped, []
+            return dropped
+
+    def is_stale(self, request: PreviewRequest) -> bool:
+        """Return whether a newer generation of a request's lane has come."""
+        with self._changed:
+            return self._is_stale(request)
+
+    def must_wait(self, request: PreviewRequest) -> bool:
+        """Return whether a more urgent request than this one waits."""
+        with self._changed:
+            return any(one.priority < request.priority for one in self._waiting)
+
+    def _is_stale(self, request: PreviewRequest) -> bool:
+        return request.generation < self._newest.get(request.lane, 0)

@@ -1,0 +1,131 @@
+"""What the studio and its worker say to each other: documents with a schema, as MessagePack."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from dreamflow.core.documents import Count, PathText, ShortText
+from dreamflow.media.record_schema import Settings
+
+MAX_MESSAGE_BYTES = 256 * 2**20
+"""Bytes of a message at most: a PNG of 60 megapixels."""
+
+MessageT = TypeVar("MessageT")
+Line = Annotated[str, Meta(max_length=100_000)]
+
+
+class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
+    """A frame, or a short moving piece, to be dreamed.
+
+    Attributes:
+        number: Identifies it; its answers have it too.
+        lane: What it is for. Requests of an older generation of the lane are dropped.
+        generation: Rises with each change in the lane.
+        priority: A smaller one comes first, and interrupts a larger one that is under way.
+        source: The clip or picture.
+        at: Timecode of the frame.
+        size: WIDTHxHEIGHT to fit into, or N for the longer side.
+        run_in: Frames before it that are dreamed too.
+        settings: The settings of the look, as plain values.
+        coarse: Whether a coarse picture comes first.
+        moving_s: Length of a moving preview in seconds; 0 for a single frame.
+    """
+
+    number: Count
+    lane: ShortText
+    generation: Count
+    source: PathText
+    at: ShortText = "50%"
+    size: ShortText = "320"
+    run_in: Count = 0
+    settings: Settings = field(default_factory=dict)
+    priority: Count = 0
+    coarse: bool = False
+    moving_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
+
+
+class DropLane(Struct, frozen=True, tag="drop"):
+    """Requests of a lane that are older than a generation are not wanted any more."""
+
+    lane: ShortText
+    generation: Count
+
+
+class WorkerReady(Struct, frozen=True, tag="ready"):
+    """The worker can take requests; it dreams with this number of threads."""
+
+    threads: Count
+
+
+class WorkerRestarted(Struct, frozen=True, tag="restarted"):
+    """The worker has died, in these words, and a new one is started. The studio's own message."""
+
+    reason: Line
+
+
+class PreviewBegun(Struct, frozen=True, tag="begun"):
+    """The worker dreams on a request now."""
+
+    number: Count
+
+
+class PreviewPicture(Struct, frozen=True, tag="picture", kw_only=True):
+    """A picture that was asked for.
+
+    Attributes:
+        number: Of the request.
+        is_coarse: Whether the full one is still to come.
+        image: The picture's file: PNG, or WebP of a moving one.
+        media_type: `image/png` or `image/webp`.
+        width: In pixels.
+        height: In pixels.
+        seconds: How long it took.
+        notes: What was lost or changed on the way, a line each.
+    """
+
+    number: Count
+    is_coarse: bool
+    image: bytes
+    media_type: ShortText
+    width: Count
+    height: Count
+    seconds: float
+    notes: list[Line] = field(default_factory=list)
+
+
+class PreviewFailed(Struct, frozen=True, tag="failed"):
+    """A request that cannot be answered: why, and the setting at fault, or ""."""
+
+    number: Count
+    message: Line
+    setting: ShortText = ""
+
+
+class PreviewDropped(Struct, frozen=True, tag="dropped"):
+    """A request that a newer one of its lane has made stale."""
+
+    number: Count
+
+
+ToWorker = PreviewRequest | DropLane
+FromWorker = WorkerReady | PreviewBegun | PreviewPicture | PreviewFailed | PreviewDropped
+Answer = WorkerReady | WorkerRestarted | PreviewPicture | PreviewFailed | PreviewDropped
+"""What the studio hears of."""
+
+
+def encode_message(message: ToWorker | FromWorker) -> bytes:
+    """Return a message as bytes."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode_request(content: bytes) -> ToWorker:
+    """Return the message to the worker that bytes hold. Raises msgspec.MsgspecError."""
+    return msgspec.msgpack.decode(content, type=ToWorker)
+
+
+def decode_answer(content: bytes) -> FromWorker:
+    """Return the message from the worker that bytes hold. Raises msgspec.MsgspecError."""
+    return msgspec.msgpack.decode(content, type=FromWorker)

@@ -1,0 +1,294 @@
+"""The warm worker: pictures equal to the command's, what is stale dropped, crashes survived."""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from conftest import CommandResult, make_film, make_texture
+from faulty_workers import die_at_once, die_on_requests
+from PIL import Image
+
+from dreamflow.core.errors import SettingsError
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.studio.worker import (
+    Answer,
+    PreviewDropped,
+    PreviewFailed,
+    PreviewPicture,
+    PreviewRequest,
+    PreviewWorker,
+    WorkerRestarted,
+)
+from dreamflow.studio.worker.inbox import Inbox
+from dreamflow.studio.worker.messages import DropLane, decode_request
+from dreamflow.studio.worker.previews import PreviewMaker
+
+Cli = Callable[..., CommandResult]
+ONE_THREAD = MachineOptions(threads=1)
+QUICK = {"octaves": 2, "iterations": 2, "layer": ["conv2/3x3"]}
+LONG = {"octaves": 1, "iterations": 1000, "layer": ["inception_4c/output"]}
+PATIENCE_S = 90.0
+
+
+class Heard:
+    """A worker, and what it has answered."""
+
+    def __init__(self, program: Any = None) -> None:
+        self.answers: queue.Queue[Answer] = queue.Queue()
+        more = {} if program is None else {"program": program}
+        self.worker = PreviewWorker(self.answers.put, ONE_THREAD, **more)
+
+    def until(self, number: int, *kinds: type[Answer]) -> Any:
+        """Return the next answer of some kinds to a request, or of a kind that has no number."""
+        while True:
+            answer = self.answers.get(timeout=PATIENCE_S)
+            if isinstance(answer, kinds) and getattr(answer, "number", number) == number:
+                return answer
+
+
+@pytest.fixture(scope="module")
+def heard() -> Iterator[Heard]:
+    made = Heard()
+    made.worker.start()
+    yield made
+    made.worker.close()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    write_picture(tmp_path / "p.png", make_texture(40, 60))
+    return tmp_path / "p.png"
+
+
+def request(number: int, source: Path, generation: int = 0, **more: Any) -> PreviewRequest:
+    asked = {"lane": "tune", "size": "56", "settings": QUICK} | more
+    return PreviewRequest(number=number, generation=generation, source=str(source), **asked)
+
+
+def pixels(answer: PreviewPicture) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(answer.image)))
+
+
+@pytest.fixture
+def numbers() -> Iterator[int]:
+    return iter(range(time.monotonic_ns(), 2**53))
+
+
+def test_a_picture_is_that_of_the_command(
+    tmp_path: Path, cli: Cli, heard: Heard, numbers: Iterator[int]
+) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=6)
+    line = ("--at", "4", "--run-in", "2", "--size", "56", "--threads", "1")
+    run = cli("frame", film, tmp_path / "d.png", *line, "--layer", "conv2/3x3", "--step", "2")
+    assert run.code == 0, run.err
+    settings = {"layer": ["conv2/3x3"], "step": 2.0}
+    asked = request(next(numbers), film, at="4", run_in=2, settings=settings, coarse=True)
+    heard.worker.ask(asked)
+    coarse = heard.until(asked.number, PreviewPicture)
+    full = heard.until(asked.number, PreviewPicture)
+    assert (coarse.is_coarse, full.is_coarse) == (True, False)
+    expected = read_picture(tmp_path / "d.png")
+    assert np.array_equal(pixels(full), expected)
+    assert pixels(coarse).shape == expected.shape
+    assert not np.array_equal(pixels(coarse), expected)
+
+
+def test_a_moving_preview_loops(tmp_path: Path, heard: Heard, numbers: Iterator[int]) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=6)
+    asked = request(next(numbers), film, at="1", moving_s=3 / 24, settings=QUICK)
+    heard.worker.ask(asked)
+    answer = heard.until(asked.number, PreviewPicture)
+    shown = Image.open(io.BytesIO(answer.image))
+    assert (answer.media_type, shown.n_frames, shown.info["loop"]) == ("image/webp", 3, 0)
+
+
+def test_a_newer_request_ends_the_older_one(
+    picture: Path, heard: Heard, numbers: Iterator[int]
+) -> None:
+    old = request(next(numbers), picture, 1, settings=LONG, size="320")
+    waiting = request(next(numbers), picture, 1, settings=LONG, size="320")
+    new = request(next(numbers), picture, 2)
+    other = request(next(numbers), picture, 0, lane="wall", priority=1)
+    for one in (old, waiting, new, other):
+        heard.worker.ask(one)
+    answers: dict[int, Answer] = {}
+    while len(answers) < 4:
+        answer = heard.answers.get(timeout=PATIENCE_S)
+        answers[getattr(answer, "number", 0)] = answer
+    for stale in (old, waiting):
+        assert isinstance(answers[stale.number], PreviewDropped)
+    for wanted in (new, other):
+        assert isinstance(answers[wanted.number], PreviewPicture)
+    # A lane may be dropped without a new request.
+    heard.worker.ask(long := request(next(numbers), picture, 3, settings=LONG, size="320"))
+    heard.worker.drop("tune", 4)
+    heard.until(long.number, PreviewDropped)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_what_was_asked_is_answered_after_a_kill(
+    picture: Path, heard: Heard, numbers: Iterator[int]
+) -> None:
+    asked = request(next(numbers), picture, 10)
+    heard.worker.ask(asked)
+    expected = pixels(heard.until(asked.number, PreviewPicture))
+    assert os.getpriority(os.PRIO_PROCESS, heard.worker.pid or 0) > os.getpriority(
+        os.PRIO_PROCESS, 0
+    ), "a render goes first"
+    heard.worker.ask(long := request(next(numbers), picture, 10, settings=LONG, size="320"))
+    heard.worker.ask(asked := request(next(numbers), picture, 10))
+    os.kill(heard.worker.pid or 0, signal.SIGKILL)
+    heard.until(0, WorkerRestarted)
+    heard.worker.ask(again := request(next(numbers), picture, 11))
+    answers: dict[int, Answer] = {}
+    while not {long.number, asked.number, again.number} <= answers.keys():
+        answer = heard.answers.get(timeout=PATIENCE_S)
+        answers[getattr(answer, "number", 0)] = answer
+    picture_again = answers[again.number]
+    assert isinstance(picture_again, PreviewPicture)
+    assert np.array_equal(pixels(picture_again), expected)
+
+
+def test_what_is_wrong_is_one_line(
+    tmp_path: Path, picture: Path, heard: Heard, numbers: Iterator[int]
+) -> None:
+    for settings, setting in (
+        ({"layer": ["nosuch"]}, "layer"),
+        ({"step": 1000}, "step"),
+        ({"nosuch": 1}, "nosuch"),
+    ):
+        asked = request(next(numbers), picture, 20, settings=settings)
+        heard.worker.ask(asked)
+        failed = heard.until(asked.number, PreviewFailed)
+        assert failed.setting == setting
+        assert "\n" not in failed.message
+    asked = request(next(numbers), tmp_path / "gone.mp4", 20)
+    heard.worker.ask(asked)
+    assert "gone.mp4" in heard.until(asked.number, PreviewFailed).message
+
+
+def test_a_source_that_has_changed_is_opened_anew(
+    picture: Path, heard: Heard, numbers: Iterator[int]
+) -> None:
+    unchanged = {"iterations": 0}
+    for seed in (0, 1):
+        write_picture(picture, make_texture(40, 60, seed))
+        asked = request(next(numbers), picture, 30, settings=unchanged, size="60")
+        heard.worker.ask(asked)
+        shown = pixels(heard.until(asked.number, PreviewPicture))
+        assert np.array_equal(shown, make_texture(40, 60, seed))
+
+
+@pytest.mark.parametrize("program", [die_at_once, die_on_requests])
+def test_a_request_that_ends_its_worker_is_given_up(picture: Path, program: Any) -> None:
+    heard = Heard(program)
+    heard.worker.ask(request(1, picture))
+    assert heard.until(1, PreviewFailed).message
+    heard.worker.ask(request(2, picture))
+    assert heard.until(2, PreviewFailed).message
+    heard.worker.close()
+
+
+def test_a_smaller_picture_is_made_where_memory_is_full(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(picture, make_texture(300, 400))
+    tried: list[int] = []
+
+    def fill_memory(frames: Any, *others: Any) -> np.ndarray:
+        shown = frames[0].picture
+        tried.append(shown.shape[1])
+        if shown.shape[1] > 100:
+            raise MemoryError
+        return shown
+
+    monkeypatch.setattr("dreamflow.studio.worker.previews.render_preview", fill_memory)
+    maker = PreviewMaker(ONE_THREAD)
+    answer = maker.make(request(1, picture, size="400x300"), lambda: None)
+    assert tried == [400, 200, 100]
+    assert answer.width == 100
+    assert any("100" in note for note in answer.notes)
+    with pytest.raises(MemoryError):
+        maker.make(request(1, picture, size="120"), lambda: None)
+
+
+def test_the_coarse_dream_is_the_full_one_before_its_detail(picture: Path) -> None:
+    maker = PreviewMaker(ONE_THREAD)
+    steps: list[int] = []
+    settings = {"octaves": 4, "iterations": 8, "layer": ["conv2/3x3"]}
+    asked = request(1, picture, settings=settings)
+    source = pixels(maker.make(request(1, picture, settings={"iterations": 0}), lambda: None))
+    counts: dict[bool, int] = {}
+    shown: dict[bool, np.ndarray] = {}
+    for coarse in (True, False):
+        steps.clear()
+        shown[coarse] = pixels(maker.make(asked, lambda: steps.append(1), coarse=coarse))
+        counts[coarse] = len(steps)
+    assert counts[True] < counts[False]
+    change = {c: shown[c].astype(float) - source for c in (True, False)}
+    likeness = np.corrcoef(change[True].ravel(), change[False].ravel())[0, 1]
+    other = maker.make(request(1, picture, settings=settings | {"seed": 9}), lambda: None)
+    unlike = pixels(other).astype(float) - source
+    assert likeness > np.corrcoef(change[True].ravel(), unlike.ravel())[0, 1]
+
+
+def test_the_inbox_gives_the_most_urgent_first() -> None:
+    inbox, source = Inbox(), Path("p.png")
+    wall = [request(n, source, lane="wall", priority=2) for n in (1, 2)]
+    tune = request(3, source, 1)
+    for one in (*wall, tune):
+        inbox.put(one)
+    assert inbox.take() == tune
+    assert not inbox.must_wait(tune)
+    assert inbox.take() == wall[0]
+    inbox.put(newer := request(4, source, 2))
+    assert inbox.must_wait(wall[0])
+    assert inbox.is_stale(tune)
+    assert not inbox.is_stale(newer)
+    inbox.put(DropLane("wall", 5))
+    assert inbox.take() is None
+    assert inbox.take_dropped() == [wall[1]]
+    assert inbox.take() == newer
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x80",
+        msgspec.msgpack.encode({"type": "nosuch"}),
+        msgspec.msgpack.encode({"type": "preview", "number": -1}),
+        msgspec.msgpack.encode(
+            {
+                "type": "preview",
+                "number": 1,
+                "lane": "a",
+                "generation": 1,
+                "source": "a",
+                "settings": {"step": {"deep": 1}},
+            }
+        ),
+    ],
+)
+def test_messages_have_a_schema(content: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        decode_request(content)
+
+
+def test_settings_are_checked_by_the_declarations() -> None:
+    with pytest.raises(SettingsError):
+        PreviewMaker(ONE_THREAD).make(
+            request(1, Path("p.png"), settings={"octaves": "many"}), lambda: None
+        )
