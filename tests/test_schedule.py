@@ -20,7 +20,13 @@ from hypothesis import strategies as st
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import resolve_field_types
-from dreamflow.core.schedules.arithmetic import CONSTANTS, FUNCTIONS, VARIABLES, Expression
+from dreamflow.core.schedules.arithmetic import (
+    CONSTANTS,
+    JOINING_WORDS,
+    VARIABLES,
+    Expression,
+)
+from dreamflow.core.schedules.functions import FUNCTIONS
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
 from dreamflow.core.targets import Blend, Target
@@ -101,8 +107,9 @@ def test_arithmetic_with_time() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "__import__('os')", "t.real", "t.__class__", "(lambda: 1)()", "[1]", "1 if t else 2",
-        "t > 1", "t and p", "not t", "sin", "sin()", "sin(t, p)", "min(t)", "sin(*t)", "sin(x=1)",
+        "__import__('os')", "t.real", "t.__class__", "(lambda: 1)()", "[1]", "1 if t", "t is p",
+        "t in p", "t <> p", "t = 1", "sin", "sin()", "sin(t, p)", "min(t)", "sin(*t)", "sin(x=1)",
+        "e(t)", "audio", "clamp(t)", "noise()", "pulse(1)", "saw(1, 2, 3)", "t if True else p",
         "open(t)", "eval(t)", "pi()", "f", "True", "None", "1j", "'a'", "b''", "t := 1", "~1",
         "5 % 2", "5 // 2", "1 << 9", "t @ p", "2t", "2(t)", "", "1e999", "1" * 5000,
         "0o0", "0x1f + t", "t * 0B1", "1_000", "1e1_0",
@@ -114,7 +121,7 @@ def test_only_the_grammar_is_accepted(text: str) -> None:
         DreamOptions(step=text)
 
 
-@given(st.text("0123456789.+-*/^(), tpisncoabmx_e", max_size=40))
+@given(st.text("0123456789.+-*/^(), tpisncoabmx_ednrwlf<>=!", max_size=40))
 @example("0o0")
 @settings(max_examples=300)
 def test_any_text_is_a_number_or_refused(text: str) -> None:
@@ -122,16 +129,94 @@ def test_any_text_is_a_number_or_refused(text: str) -> None:
         expression = Expression(text)
     except SettingsError:
         return
-    value = expression(1.25, 0.5)
+    value = expression(TEN_SECONDS.moment_at(Fraction(5, 4)))
     assert isinstance(value, float)
     assert not math.isinf(value)
     words = {word for word in "".join(c if c.isalpha() else " " for c in text).split()}
-    assert words <= {*VARIABLES, *CONSTANTS, *FUNCTIONS, "e"}
+    assert words <= {*VARIABLES, *CONSTANTS, *FUNCTIONS, *JOINING_WORDS}
 
 
-def test_huge_powers_have_no_value() -> None:
-    for text in ("9**9**9**9", "9^9^9^9 * t", "(-8) ^ 0.5", "1/0", "0 ^ -1"):
-        assert math.isnan(Expression(text)(1, 1))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9**9**9**9", "9^9^9^9 * t", "(-8) ^ 0.5", "1/0", "0 ^ -1", "log(0)", "log(-1)", "sqrt(-t)",
+        "exp(1000)", "mod(1, 0)", "clamp(1, 3, 2)", "smoothstep(1, 1, t)", "saw(0)", "tri(0)",
+        "square(0)", "pulse(0, 1)", "noise(1e308 * 10, 1)", "1e308 * 10", "1 / (1e308 * 10)",
+        "max(1, log(0))", "(1 / 0) ^ 0", "1e308 * 10 > 1",
+    ],
+)  # fmt: skip
+def test_what_has_no_value_is_not_a_number(text: str) -> None:
+    assert math.isnan(Expression(text)(TEN_SECONDS.moment_at(Fraction(1))))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("mod(7, 3) + mod(-1, 3)", 3), ("exp(0) + log(e) + log(exp(2))", 4), ("sqrt(16)", 4),
+        ("floor(2.7) + ceil(2.2) + floor(-0.5)", 4), ("round(2.5) + round(-2.5) + round(1.4)", 2),
+        ("tanh(0)", 0), ("tau / pi", 2), ("lerp(2, 6, 0.25)", 3), ("clamp(7, 0, 4)", 4),
+        ("smoothstep(2, 6, 4)", 0.5), ("smoothstep(2, 6, 9) + smoothstep(2, 6, 1)", 1),
+        ("smoothstep(6, 2, 3)", 0.84375), ("saw(4)", 0.25), ("saw(4, 3)", 0.75), ("tri(4, 1)", 0.5),
+        ("tri(4, 3)", 0.5), ("tri(4, 2)", 1), ("square(4)", 1), ("square(4, 3)", 0),
+        ("pulse(4, 1.5)", 1), ("pulse(4, 1)", 0), ("pulse(4, 1, 3)", 0), ("saw(1, -0.25)", 0.75),
+        ("1 if t > 2 else 3", 3), ("2 if 0 < t <= 1 else 3", 2),
+        ("1 if t == 1 and p < 1 else 0", 1),
+        ("not t", 0), ("t != 1 or t >= 1", 1), ("(t < 1) + 2 * (p == 0.1)", 2),
+        ("log(t - 1) if t > 1 else 5", 5), ("0 if t > 0 or log(0) else 1", 0),
+        ("0 and log(0)", 0), ("-t ^ 2", -1),
+    ],
+)  # fmt: skip
+def test_functions_comparisons_and_conditions(text: str, value: float) -> None:
+    assert at(text, 1) == pytest.approx(value, abs=1e-12)
+    assert at(f"0: 99 hold, 12: {text} smooth, 2s: 1", 0.5) == pytest.approx(at(text, 0.5))
+
+
+def test_noise_is_smooth_and_repeats() -> None:
+    times = np.arange(0, 10, 1 / 240)
+    values = np.array([at("noise(7, 2)", float(time)) for time in times])
+    assert values.min() >= 0
+    assert values.max() < 1
+    assert values.std() > 0.15
+    assert np.abs(np.diff(values)).max() < 2 * 1.875 / 240, "at most the slope of the polynomial"
+    assert np.abs(np.diff(values, 2)).max() < 4 * 5.78 / 240**2, "without a kink"
+    assert at("noise(7, 2)", float(times[777])) == values[777]
+    other = np.array([at("noise(8, 2)", float(time)) for time in times])
+    assert abs(np.corrcoef(values, other)[0, 1]) < 0.6
+    assert at("noise(7, 2, t)", 3.3) == at("noise(7, 2)", 3.3) == at("noise(7, 1, 2 * t)", 3.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "constant"),
+    [
+        ("saw(2)", False), ("saw(2, 1)", True), ("noise(1, 2)", False), ("noise(1, 2, 3)", True),
+        ("pulse(1, 0.5)", False), ("2 if pi > 3 else 4", True), ("2 if p > 3 else 4", False),
+        ("lerp(1, 2, e)", True), ("clamp(t, 0, 1)", False),
+    ],
+)  # fmt: skip
+def test_what_depends_on_time_is_known(text: str, constant: bool) -> None:
+    assert Expression(text).constant == constant
+
+
+@pytest.mark.parametrize("unknown", ["smoothstpe(t)", "quux(t)", "t(2)", "lerp", "foo + 1"])
+def test_an_unknown_name_lists_what_there_is(unknown: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        Expression(unknown)
+    listed = {name for name in FUNCTIONS if name in (error.value.allowed or "")}
+    assert listed == (set(FUNCTIONS) if unknown not in ("t(2)", "lerp") else set())
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("1 / (t - 5)", 0), ("9 + log(5 - t)", 120), ("2 + 0 * sqrt(3 - t)", 73),
+        ("0: 2, 10s: 1 + 0 * exp(100 * t)", 171), ("1 if t < 9 else log(0)", 216),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_missing_somewhere_names_the_frame(text: str, where: int) -> None:
+    with pytest.raises(SettingsError) as error:
+        DreamOptions(step=text).check_schedules(TEN_SECONDS)
+    assert error.value.setting == "step"
+    assert f"(frame {where})" in str(error.value.where)
 
 
 # --- settings
@@ -219,10 +304,10 @@ def test_an_error_in_a_schedule_names_its_keyframe(name: str, text: Any, message
         ("0: 1, 11s: 2", r"step, keyframe 2 \(11s: 2\): it is past the end, 10.00 s"),
         ("6s: 1, 50%: 2", "keyframe 2 .*: it comes before keyframe 1"),
         ("5s: 1, 120: 2, 50%: 3", "keyframe 2 .* is at the same time"),
-        ("sin(t)", r"step, value 'sin\(t\)', at 0.00 s: 0 is out of range"),
-        ("0: 1, 4s: 3 - t", "keyframe 2 .*, at 3.25 s: -0.25 is out of range"),
-        ("1 / (t - 5)", "at 0.00 s: -0.2 is out of range"),
-        ("9 + 1 / (t - 5)", "at 4.92 s: -3 is out of range"),
+        ("sin(t)", r"step, value 'sin\(t\)', at 0.00 s \(frame 0\): 0 is out of range"),
+        ("0: 1, 4s: 3 - t", "keyframe 2 .*, at 3.25 s .frame 78.: -0.25 is out of range"),
+        ("1 / (t - 5)", "at 0.00 s .frame 0.: -0.2 is out of range"),
+        ("9 + 1 / (t - 5)", "at 4.92 s .frame 118.: -3 is out of range"),
     ],
 )
 def test_a_schedule_is_checked_over_the_whole_timeline(text: str, message: str) -> None:

@@ -158,7 +158,7 @@ class Options:
                 continue
             value = schedule.at(moment)
             if math.isnan(value):
-                raise out_of_range_error(rules[name], f", at {float(moment.time):.2f} s,", value)
+                raise out_of_range_error(rules[name], f", at {moment},", value)
             is_integer = int in get_args(resolve_field_types(type(self))[name])
             values[name] = clamp_to_range(rules[name], value, is_integer)
         return replace(self, **values) if values else self  # type: ignore[type-var]
@@ -196,7 +196,7 @@ def _check_every_frame(setting: Field[Any], schedule: Schedule, timeline: Timeli
             for keyframe, own in schedule.keyframe_values_at(moment)
             if not in_range(setting, own)
         )
-        where = f", {keyframe.label}, at {float(moment.time):.2f} s:"
+        where = f", {keyframe.label}, at {moment}:"
         raise out_of_range_error(setting, where, value)
 
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError
+from dreamflow.core.schedules.arithmetic import JOINING_WORDS
 from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Moment, Timecode, Timeline
 from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
 
@@ -253,7 +254,10 @@ def _split_time(text: str, of_layers: bool) -> tuple[str, str]:
 def _split_interpolation(value: str) -> tuple[str, str]:
     """Return a value and the word after it that names an interpolation, or ""."""
     match = re.fullmatch(r"(.*[\w)])\s+([a-z]+)", value)
-    # Names of classes may have several words.
-    if match is None or (f"{CLASS_LAYER}:" in value and match[2] not in INTERPOLATIONS):
+    if match is None:
+        return value, ""
+    # Names of classes may have several words, and arithmetic goes on behind some.
+    continues = f"{CLASS_LAYER}:" in value or match[1].split()[-1] in JOINING_WORDS
+    if match[2] not in INTERPOLATIONS and continues:
         return value, ""
     return match[1], match[2]

@@ -63,11 +63,10 @@ class Schedule(KeyframeSequence):
     def at(self, moment: Moment) -> float:
         """Return the value at a moment; NaN where the arithmetic has none."""
         before, after, share = self.find_interval(moment)
-        t, p = float(moment.time), moment.progress
-        first = self.values[before](t, p)
+        first = self.values[before](moment)
         if share == 0:
             return first
-        second = self.values[after](t, p)
+        second = self.values[after](moment)
         if math.isnan(first) or math.isnan(second):
             return math.nan
         mixed = first + (second - first) * share
@@ -77,8 +76,7 @@ class Schedule(KeyframeSequence):
     def keyframe_values_at(self, moment: Moment) -> list[tuple[Keyframe, float]]:
         """Return the keyframes around a moment, each with its own value then."""
         before, after, _ = self.find_interval(moment)
-        t, p = float(moment.time), moment.progress
-        return [(self.keyframes[n], self.values[n](t, p)) for n in (before, after)]
+        return [(self.keyframes[n], self.values[n](moment)) for n in (before, after)]
 
     @property
     def has_time_expressions(self) -> bool:
@@ -89,7 +87,7 @@ class Schedule(KeyframeSequence):
     def constant_keyframes(self) -> list[tuple[Keyframe, float]]:
         """The keyframes whose value does not depend on time, each with that value."""
         pairs = zip(self.keyframes, self.values, strict=True)
-        return [(keyframe, value(0, 0)) for keyframe, value in pairs if value.constant]
+        return [(keyframe, value(Moment())) for keyframe, value in pairs if value.constant]
 
 
 @dataclass(frozen=True)

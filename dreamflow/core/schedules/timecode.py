@@ -102,6 +102,13 @@ class Moment:
     time: Fraction = Fraction(0)
     timeline: Timeline | None = None
 
+    def __str__(self) -> str:
+        """Return the time in words: `3.25 s (frame 78)`, the frame counted from 0."""
+        seconds = f"{float(self.time):.2f} s"
+        if self.timeline is None:
+            return seconds
+        return f"{seconds} (frame {int(self.time * self.timeline.rate)})"
+
     @property
     def progress(self) -> float:
         """Share of the timeline that has passed, from 0 at the first frame to 1 at the end."""

@@ -1,0 +1,1 @@
+"""What a sound does over time: its bands, onsets, tempo and beats."""

@@ -1,0 +1,127 @@
+"""Tempo by autocorrelation, and beats by dynamic programming (Ellis 2007)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dreamflow.media.sound.spectrum import VALUES_PER_S
+
+USUAL_BPM, BPM_OCTAVES = 120.0, 1.0
+"""The tempo that is likeliest, and the standard deviation of tempos about it, in octaves."""
+MIN_BPM, MAX_BPM = 40.0, 220.0
+DOUBLE_SHARE = 0.93
+"""Share of the autocorrelation at a period from which on half of it is the period, if at that it
+is as much: then every pulse counts, and not every other one."""
+TIGHTNESS = 100.0
+"""Weight of an even tempo against the flux, alpha in Ellis 2007."""
+FLUX_DELAY_S = 0.008
+"""Seconds from the middle of the window with the most flux to what begins to sound in it."""
+SNAP_S = 0.03
+"""Seconds within which a beat is moved to an onset."""
+WEAK_SHARE = 0.5
+"""Share of the root mean square flux on beats below which beats at the two ends are dropped."""
+MIN_BEATS = 4
+"""Beats fewer than these are no rhythm."""
+
+
+def find_beats(flux: np.ndarray, onsets: np.ndarray) -> np.ndarray:
+    """Return the beats in seconds, in order; none where there is no rhythm.
+
+    Args:
+        flux: (values,), VALUES_PER_S a second.
+        onsets: Instants of onsets in seconds, in order.
+    """
+    if len(onsets) < MIN_BEATS or not flux.any():
+        return np.zeros(0)
+    strength = _smooth(flux.astype(np.float64), VALUES_PER_S / 50)
+    period = _find_period(strength)
+    places = _track_beats(strength / strength.std(), period)
+    beats = places / VALUES_PER_S + FLUX_DELAY_S
+    beats = _snap(beats, onsets)
+    return beats if len(beats) >= MIN_BEATS else np.zeros(0)
+
+
+def tempo_of(beats: np.ndarray) -> float:
+    """Return the beats a minute of a line through the beats; 0 without beats."""
+    if len(beats) < 2:
+        return 0.0
+    numbers = np.arange(len(beats)) - (len(beats) - 1) / 2
+    period = float((numbers * (beats - beats.mean())).sum() / np.square(numbers).sum())
+    return 60 / period
+
+
+def _smooth(values: np.ndarray, deviation: float) -> np.ndarray:
+    """Return values smoothed by a Gaussian of a standard deviation in places."""
+    places = np.arange(-int(3 * deviation), int(3 * deviation) + 1)
+    kernel = np.exp(-0.5 * np.square(places / deviation))
+    return np.convolve(values, kernel / kernel.sum(), mode="same")
+
+
+def _find_period(strength: np.ndarray) -> float:
+    """Return the likeliest period of the beats, in values of the strength."""
+    size = 1 << (2 * len(strength) - 1).bit_length()
+    spectrum = np.fft.rfft(strength - strength.mean(), size)
+    lags = np.arange(1, int(60 / MIN_BPM * VALUES_PER_S) + 1)
+    correlation = np.fft.irfft(np.square(np.abs(spectrum)), size)[: len(lags) + 1][1:]
+    bpm = 60 * VALUES_PER_S / lags
+    likelihood = np.exp(-0.5 * np.square(np.log2(bpm / USUAL_BPM) / BPM_OCTAVES))
+    likelihood[bpm > MAX_BPM] = 0
+    best = int((np.maximum(correlation, 0) * likelihood).argmax())
+    half = (best + 1) // 2 - 1
+    if half > 0 and bpm[half] <= MAX_BPM:
+        nearby = slice(max(0, half - 2), half + 3)
+        if correlation[nearby].max() >= DOUBLE_SHARE * correlation[best]:
+            best = nearby.start + int(correlation[nearby].argmax())
+    return float(lags[best])
+
+
+def _track_beats(strength: np.ndarray, period: float) -> np.ndarray:
+    """Return the places of the beats that are on strong places and evenly spaced.
+
+    The best score of beats that end at a place is its strength, and the best of those that end
+    half to two periods before, less TIGHTNESS * log(gap / period)^2. Half a period at a time is
+    computed together, since no gap is shorter.
+    """
+    shortest, longest = max(1, round(period / 2)), round(2 * period)
+    gaps = np.arange(longest, shortest - 1, -1)
+    penalty = -TIGHTNESS * np.square(np.log(gaps / period))
+    scores = np.concatenate([np.full(longest, -np.inf), np.zeros(len(strength))])
+    previous = np.full(len(strength), -1)
+    for first in range(0, len(strength), shortest):
+        places = np.arange(first, min(first + shortest, len(strength)))
+        candidates = scores[places[:, None] + longest - gaps] + penalty
+        best = candidates.argmax(axis=1)
+        gained = candidates[np.arange(len(places)), best]
+        follows = gained > 0
+        previous[places[follows]] = (places - gaps[best])[follows]
+        scores[places + longest] = strength[places] + np.where(follows, gained, 0)
+    return _trim_weak(strength, _trace_back(scores[longest:], previous, longest))
+
+
+def _trace_back(scores: np.ndarray, previous: np.ndarray, longest: int) -> np.ndarray:
+    """Return the places of the beats that end best, in order."""
+    last = len(scores) - min(longest, len(scores))
+    place = last + int(scores[last:].argmax())
+    places: list[int] = []
+    while place >= 0:
+        places.append(place)
+        place = int(previous[place])
+    return np.array(places[::-1])
+
+
+def _trim_weak(strength: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the beats without weak ones at the two ends, where there is no music yet."""
+    on_beats = _smooth(strength, 2)[places]
+    strong = np.flatnonzero(on_beats >= WEAK_SHARE * np.sqrt(np.mean(np.square(on_beats))))
+    return places[strong[0] : strong[-1] + 1] if len(strong) else places[:0]
+
+
+def _snap(beats: np.ndarray, onsets: np.ndarray) -> np.ndarray:
+    """Return the beats, each moved to the nearest onset where one is near."""
+    after = np.clip(np.searchsorted(onsets, beats), 1, max(1, len(onsets) - 1))
+    nearest = np.where(
+        np.abs(onsets[after - 1] - beats) <= np.abs(onsets[after] - beats),
+        onsets[after - 1],
+        onsets[after],
+    )
+    return np.where(np.abs(nearest - beats) <= SNAP_S, nearest, beats)

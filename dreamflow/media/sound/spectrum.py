@@ -1,0 +1,159 @@
+"""Short-time spectrum of a sound: how loud its bands are, and how much of it is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dreamflow.media.sound.decode import SAMPLE_RATE
+
+VALUES_PER_S = 200
+"""Values of a series a second."""
+HOP_SAMPLES = SAMPLE_RATE // VALUES_PER_S
+WINDOW_SAMPLES = 1024
+"""Samples of a Hann window: 43 ms, with a bin every 23 Hz."""
+ENVELOPE_SAMPLES = 24
+"""Samples of a value of the envelope, which is a millisecond."""
+BANDS_HZ = {"bass": (20.0, 150.0), "mid": (150.0, 2500.0), "high": (2500.0, 11000.0)}
+"""Lowest and highest frequency of each band."""
+BARK_EDGES_HZ = (
+    *(20, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700),
+    *(3150, 3700, 4400, 5300, 6400, 7700, 9500, 11000),
+)
+"""Edges of the critical bands of hearing (Zwicker 1961), in which new sound is looked for."""
+FLUX_LAG = 3
+"""Values by which the spectra lie apart that flux compares: 15 ms."""
+FLUX_COMPRESSION = 1000.0
+"""C of log(1 + C * amplitude), with which a spectrum is compared: as a share of full scale."""
+
+
+@dataclass(frozen=True)
+class ShortTimeSpectrum:
+    """What the spectra of a sound come to; values lie VALUES_PER_S a second, from time 0 on.
+
+    Attributes:
+        power: float32 (values,) of all bands together and of each: mean square, full scale 1.
+        flux: float32 (values,) likewise: by how much the critical bands have grown, in log units.
+        peaks: float32 (values,), largest amplitude, full scale 1.
+        envelope: float32, root mean square of each millisecond.
+        length_s: Seconds of the sound.
+    """
+
+    power: dict[str, np.ndarray]
+    flux: dict[str, np.ndarray]
+    peaks: np.ndarray
+    envelope: np.ndarray
+    length_s: float
+
+
+def measure_spectrum(blocks: Iterable[np.ndarray]) -> ShortTimeSpectrum:
+    """Return what the spectra of a sound come to.
+
+    The sound goes by block by block; what is kept is about 0.6 MB a minute.
+
+    Args:
+        blocks: float32 (samples,), SAMPLE_RATE a second.
+    """
+    powers: list[np.ndarray] = []
+    fluxes: list[np.ndarray] = []
+    peaks: list[np.ndarray] = []
+    envelopes: list[np.ndarray] = []
+    count = 0
+    before = np.zeros((FLUX_LAG, len(BARK_EDGES_HZ) - 1), np.float32)
+    for samples, envelope, length in _cut_windows(blocks):
+        band_power, compressed, largest = _measure_windows(samples)
+        spectra = np.concatenate([before, compressed])
+        fluxes.append(_mean_growth(np.maximum(spectra[FLUX_LAG:] - spectra[:-FLUX_LAG], 0)))
+        before = spectra[-FLUX_LAG:]
+        powers.append(band_power)
+        peaks.append(largest)
+        envelopes.append(envelope)
+        count += length
+    power, flux = np.concatenate(powers), np.concatenate(fluxes)
+    return ShortTimeSpectrum(
+        {"loud": power.sum(axis=1), **{n: power[:, k] for k, n in enumerate(BANDS_HZ)}},
+        {"loud": flux[:, -1], **{n: flux[:, k] for k, n in enumerate(BANDS_HZ)}},
+        np.concatenate(peaks),
+        np.concatenate(envelopes),
+        count / SAMPLE_RATE,
+    )
+
+
+def _cut_windows(
+    blocks: Iterable[np.ndarray],
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Yield the samples under whole windows, their envelope, and how many of them are new.
+
+    The first window is centred on time 0, the last at the end or before it; around the sound is
+    silence.
+    """
+    half = WINDOW_SAMPLES // 2
+    held = np.zeros(half, np.float32)
+    begun = np.zeros(0, np.float32)  # of the envelope
+    for block, is_last in _mark_last(blocks):
+        begun = np.concatenate([begun, block])
+        whole = len(begun) if is_last else len(begun) // ENVELOPE_SAMPLES * ENVELOPE_SAMPLES
+        envelope = _measure_envelope(begun[:whole])
+        begun = begun[whole:]
+        padding = np.zeros(half if is_last else 0, np.float32)
+        held = np.concatenate([held, block, padding])
+        windows = max(0, (len(held) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+        if is_last and not windows:
+            held = np.pad(held, (0, WINDOW_SAMPLES - len(held)))
+            windows = 1
+        end = (windows - 1) * HOP_SAMPLES + WINDOW_SAMPLES
+        if windows:
+            yield held[:end], envelope, len(block)
+            held = held[windows * HOP_SAMPLES :]
+
+
+def _mark_last(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+    """Yield each block, and whether it is the last; at least one, which may be empty."""
+    before: np.ndarray | None = None
+    for block in blocks:
+        if before is not None:
+            yield before, False
+        before = block
+    yield np.zeros(0, np.float32) if before is None else before, True
+
+
+def _measure_envelope(samples: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each ENVELOPE_SAMPLES, the last padded with silence."""
+    padded = np.pad(samples, (0, -len(samples) % ENVELOPE_SAMPLES)).reshape(-1, ENVELOPE_SAMPLES)
+    return np.sqrt(np.mean(np.square(padded), axis=1, dtype=np.float32))
+
+
+def _measure_windows(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the power of the bands, the compressed critical bands, and the largest amplitude.
+
+    Each has a row for each window; a window's mean, which is no sound, is taken off.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES)[::HOP_SAMPLES]
+    centred = windows - windows.mean(axis=1, keepdims=True, dtype=np.float32)
+    middle = slice((WINDOW_SAMPLES - HOP_SAMPLES) // 2, (WINDOW_SAMPLES + HOP_SAMPLES) // 2)
+    peaks = np.abs(centred[:, middle]).max(axis=1)
+    taper = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32)
+    spectra = np.fft.rfft(centred * taper, axis=1)
+    # Parseval: the sum over both halves of the spectrum is the mean square under the window.
+    power = (np.square(spectra.real) + np.square(spectra.imag)).astype(np.float32)
+    power *= np.float32(2 / (WINDOW_SAMPLES * np.square(taper).sum()))
+    critical = _sum_bands(power, BARK_EDGES_HZ)
+    compressed = np.log1p(np.float32(FLUX_COMPRESSION) * np.sqrt(critical))
+    bands = [_sum_bands(power, edges) for edges in BANDS_HZ.values()]
+    return np.concatenate(bands, axis=1), compressed, peaks
+
+
+def _sum_bands(power: np.ndarray, edges_hz: Iterable[float]) -> np.ndarray:
+    """Return the power between each edge and the next: float32 (windows, edges - 1)."""
+    bins = [round(edge * WINDOW_SAMPLES / SAMPLE_RATE) for edge in edges_hz]
+    return np.add.reduceat(power[:, : bins[-1]], bins[:-1], axis=1)
+
+
+def _mean_growth(growth: np.ndarray) -> np.ndarray:
+    """Return the mean growth of the critical bands in each band, and last in all of them."""
+    centres = (np.array(BARK_EDGES_HZ[1:]) + np.array(BARK_EDGES_HZ[:-1])) / 2
+    within = [(low <= centres) & (centres < high) for low, high in BANDS_HZ.values()]
+    means = [growth[:, mask].mean(axis=1) for mask in (*within, centres > 0)]
+    return np.stack(means, axis=1).astype(np.float32)
