@@ -85,7 +85,7 @@ def plan_regrowth(
     Args:
         options: Settings of the dream at the moment.
         carry: Settings of the temporal step at the moment.
-        missing: Largest missing amplitude in the frame, 0 to 1; see `effort_controller.missing_forms`.
+        missing: Largest missing amplitude in the frame, 0 to 1 (`missing_forms`).
         frames: Duration of the frame, in frames of `REFERENCE_S`.
         gains: The constants.
     """
