@@ -22,10 +22,11 @@ from temporal_scenes import (
 )
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
 from dreamflow.networks import Network
-from dreamflow.temporal.bands import BandEnergies
+from dreamflow.temporal.bands import BandEnergies, measure_bands
 from dreamflow.temporal.effort_controller import mix_residuals, perceived_age
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.gains import REFERENCE_S
@@ -145,7 +146,8 @@ def test_what_holds_still_does_not_make_up_for_what_moves() -> None:
     fresh = make_residual(96, 192, sigma=0.01)
     halves = torch.where(torch.arange(192) < 96, 0.5, 1.3)
     dream = replace(make_dream(fresh), residual=fresh * halves)
-    after = equalise(make_state(dream), make_settings(), GAINS).dreams[0]
+    motion = still_motion(96, 192, GAINS)
+    after = equalise(make_state(dream), motion, make_settings(), GAINS).dreams[0]
     before_ratio, after_ratio = dream.energy_ratio(GAINS), after.energy_ratio(GAINS)
     assert (after_ratio[..., -3:] < 0.95 * before_ratio[..., -3:]).all()
     # In equal steps at most what decays is given back.
@@ -154,8 +156,35 @@ def test_what_holds_still_does_not_make_up_for_what_moves() -> None:
 
 def test_firmness_0_equalises_nothing() -> None:
     dream = replace(make_dream(make_residual()), residual=make_residual() * 3)
-    after = equalise(make_state(dream), make_settings(carry=CarryOptions(firmness=0)), GAINS)
+    motion = still_motion(*image_size(dream.residual), GAINS)
+    settings = make_settings(carry=CarryOptions(firmness=0))
+    after = equalise(make_state(dream), motion, settings, GAINS)
     assert torch.equal(after.dreams[0].residual, dream.residual)
+
+
+@pytest.mark.parametrize("rate", FRAME_RATES)
+@pytest.mark.parametrize("confidence", [1.0, 0.92])
+def test_what_fades_on_the_way_is_given_back(rate: int, confidence: float) -> None:
+    residual = make_residual(96, 192)
+    state, motion = make_state(make_dream(residual)), still_motion(96, 192, GAINS)
+    share = confidence ** (1 / rate / REFERENCE_S)
+    motion = replace(motion, confidence=motion.confidence * share, mean_confidence=share)
+    settings = make_settings(seconds=1 / rate)
+    for _ in range(rate):
+        state = equalise(advect(state, motion, settings, GAINS), motion, settings, GAINS)
+        state = settle(state, state.dreams[0].residual, settings, GAINS)
+    fresh, after = (measure_bands(one, GAINS) for one in (residual, state.dreams[0].residual))
+    torch.testing.assert_close(after.bands[1:], fresh.bands[1:], rtol=0.05, atol=0)
+
+
+def test_what_is_left_of_a_lost_flow_does_not_grow_at_once() -> None:
+    residual = make_residual(96, 192)
+    state, motion = make_state(make_dream(residual)), still_motion(96, 192, GAINS)
+    seen = (torch.arange(192) < 48).float().expand(1, 1, 96, 192)
+    motion = replace(motion, confidence=seen, mean_confidence=0.25)
+    state = equalise(advect(state, motion, make_settings(), GAINS), motion, make_settings(), GAINS)
+    left = state.dreams[0].residual[..., :40]
+    assert left.square().mean() < 1.3 * residual[..., :40].square().mean()
 
 
 # --- Settle

@@ -26,3 +26,9 @@ class Frame:
     picture: np.ndarray
     source: np.ndarray | None = None
     full_picture: np.ndarray | None = None
+
+    @property
+    def whole_size(self) -> tuple[int, int]:
+        """(height, width) of the whole picture, also of a cropped frame."""
+        whole = self.picture if self.full_picture is None else self.full_picture
+        return whole.shape[0], whole.shape[1]

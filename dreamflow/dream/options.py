@@ -79,6 +79,14 @@ class DreamOptions(Options):
         high=64,
         scheduled=True,
     )
+    look_size: int | None = option(
+        None,
+        "Longer side, in pixels, whose look every size gets: forms keep their share of the frame, "
+        "and larger frames are only refined.",
+        low=64,
+        high=4096,
+        metavar="PIXELS",
+    )
     jitter: IntOrSchedule = option(
         32, "Largest random shift before each step, in pixels.", low=0, high=512, scheduled=True
     )

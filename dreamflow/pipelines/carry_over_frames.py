@@ -14,6 +14,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
+from dreamflow.dream.octaves import look_scale_of
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.pipeline import PipelineState
@@ -146,6 +147,8 @@ class VideoDreamer:
         self._frame_s = float(1 / timeline.rate) if timeline else REFERENCE_S
         self._noise_base = NoiseBase(options, network.device, self.gains)
         self._now = self.settings_timeline.first_settings
+        self._look_scale = 1.0
+        """How many times larger the last frame was than the size of its look."""
         self._state = DreamState()
         self._before: Frame | None = None
         self._renewed: tuple[DreamOptions, Fraction] | None = None
@@ -188,6 +191,7 @@ class VideoDreamer:
             self._renewed = (replace(settings.options, layer=()), renewed)
         if self._before is not None and self._state.dreams:
             self._now = self.settings_timeline.at(self._before.time)
+            self._look_scale = look_scale_of(self.options, *self._before.whole_size)
             self._step_settings = self._settings_for(self._now, self._frame_s)
         self._trace = state["trace"] and Trace(**state["trace"])
         self._held_traces = [Trace(**row) for row in state["held_traces"]]
@@ -205,6 +209,7 @@ class VideoDreamer:
         """
         before_flash = self._now
         self._now = self.settings_timeline.at(frame.time)
+        self._look_scale = look_scale_of(self.options, *frame.whole_size)
         self.settings_timeline.check_size(*frame.picture.shape[:2])
         if self._now.options.iterations == 0:
             self.reset()
@@ -232,7 +237,8 @@ class VideoDreamer:
         clock = StageClock(self.device)
         with clock.stage("fresh"):
             dream = dream_fresh(
-                source, self._now.objective, self._now.options, key, self.controls.on_step
+                *(source, self._now.objective, self._now.options, key),
+                *(self._look_scale, self.controls.on_step),
             )
         self._warn_if_unchanged(source, dream)
         self._pass_on(Trace.of_fresh_frame(frame.index, clock))
@@ -322,6 +328,7 @@ class VideoDreamer:
             objectives={n: timeline.objective_at_keyframe(n) for n in now.keyframe_weights},
             weights=now.keyframe_weights,
             seconds=seconds,
+            look_scale=self._look_scale,
             settings_change=timeline.settings_vary,
             min_effort=self.controls.min_effort,
             on_step=self.controls.on_step,

@@ -13,7 +13,7 @@ from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
-from dreamflow.dream.octaves import dream_octaves, plan_octaves
+from dreamflow.dream.octaves import dream_octaves, look_scale_of, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
 from dreamflow.media.picture_input import PictureInput, as_picture
@@ -86,7 +86,7 @@ def dream_image(
     dream = dream_octaves(
         image,
         objective,
-        plan_octaves(options),
+        plan_octaves(options, look_scale_of(options, height, width)),
         options.jitter,
         (options.seed, frame_index),
         shaping=GradientShaping.from_options(options, objective.stride),

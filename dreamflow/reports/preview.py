@@ -13,7 +13,7 @@ from dreamflow.core.callbacks import DoneCallback, MessageCallback
 from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment
-from dreamflow.dream.octaves import plan_octaves
+from dreamflow.dream.octaves import look_scale_of, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCounter
 from dreamflow.media.read.clip import Clip
@@ -132,19 +132,20 @@ def estimate_preview_steps(
 ) -> list[int]:
     """Return about how many steps each frame of a preview takes, layer after layer of a sheet."""
     moment = frames.timeline.moment_at(Fraction(0)) if isinstance(frames, Clip) else Moment()
-    first, later = estimate_frame_steps(dream, carry, moment)
+    size = (frames.height, frames.width) if isinstance(frames, Clip) else frames[-1].whole_size
+    first, later = estimate_frame_steps(dream, carry, moment, look_scale_of(dream, *size))
     layers = len(dream.layer) if wants_contact_sheet(dream) else 1
     return [first, *[later] * (len(frames) - 1)] * layers
 
 
 def estimate_frame_steps(
-    dream: DreamOptions, carry: CarryOptions, moment: Moment
+    dream: DreamOptions, carry: CarryOptions, moment: Moment, look_scale: float = 1.0
 ) -> tuple[int, int]:
     """Return about how many steps the first frame takes, and each later one."""
     dream, carry = dream.at(moment), carry.at(moment)
-    first = later = plan_octaves(dream)
+    first = later = plan_octaves(dream, look_scale)
     if carry.carry:
-        later = plan_refinement(dream, carry, carry.carry_iterations)
+        later = plan_refinement(dream, carry, carry.carry_iterations, look_scale)
     return sum(octave.iterations for octave in first), sum(octave.iterations for octave in later)
 
 

@@ -72,10 +72,17 @@ class Gains:
 
     # Equalise: each band of the residual is pulled to the energy of a fresh dream.
     band_pull: float = gain(
-        2, "1/firmness", 0, 16, "band *= (setpoint / rms) ** min(1, band_pull * firmness) per frame"
+        4, "1/firmness", 0, 16, "band *= (setpoint / rms) ** min(1, band_pull * firmness) per frame"
     )
     finest_band_pull: float = gain(
         4, "1/firmness", 0, 16, "the same for the finest band, which each warp softens most"
+    )
+    max_lost_gain: float = gain(
+        1.12,
+        "1",
+        1,
+        4,
+        "largest factor of a band per frame = min(max_lost_gain, 1 / mean confidence) / decay",
     )
     max_band_gain: float = gain(
         1.25, "1", 1, 4, "largest factor of a band per frame; its inverse is the smallest"

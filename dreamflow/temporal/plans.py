@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from dreamflow.dream.octaves import OctavePlan, octave_step_factor
+from dreamflow.dream.octaves import OctavePlan, octave_step_factor, plan_full_size
 from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.options import CarryOptions
@@ -32,11 +32,12 @@ def spread_steps(amount: float, frames: float, most: int) -> tuple[int, float]:
 
 
 def plan_refinement(
-    options: DreamOptions, carry: CarryOptions, iterations: int
+    options: DreamOptions, carry: CarryOptions, iterations: int, look_scale: float = 1.0
 ) -> list[OctavePlan]:
-    """Return the plan of a carried frame's refinement, most iterations at full size.
+    """Return the plan of a carried frame's refinement, most iterations in the finest octave.
 
-    Small steps, mostly at full size, hold a dream far better than few large ones. The stability
+    Small steps, mostly at full size, hold a dream far better than few large ones. Where the look is
+    that of a smaller size they are taken there, and a few at full size. The stability
     scales them, from twice their size at 0 to nothing at 1. Octaves that a fresh dream emphasises
     less have smaller steps; those that it emphasises more have more of them instead of larger ones,
     which would flicker.
@@ -44,7 +45,8 @@ def plan_refinement(
     Args:
         options: Settings of the dream at the moment.
         carry: Settings of the temporal step at the moment.
-        iterations: At full size; each coarser octave has half as many.
+        iterations: In the look's finest octave; each coarser octave has half as many.
+        look_scale: See `look_scale_of`.
     """
     step = carry.carry_step * 2 * (1 - carry.stability)
     plan: list[OctavePlan] = []
@@ -54,12 +56,17 @@ def plan_refinement(
         if factor > 1 and octave > 0:
             count = max(count, round(factor * iterations / 2**octave))
         if factor > 0 and step > 0 and count:
-            plan.append(OctavePlan(octave, options.octave_scale, count, step * min(1.0, factor)))
-    return plan
+            size = step * min(1.0, factor)
+            plan.append(OctavePlan(octave, options.octave_scale, count, size, look_scale))
+    return plan + plan_full_size(options, plan, look_scale)
 
 
 def plan_fill(
-    options: DreamOptions, carry: CarryOptions, frames: float, gains: Gains
+    options: DreamOptions,
+    carry: CarryOptions,
+    frames: float,
+    gains: Gains,
+    look_scale: float = 1.0,
 ) -> list[OctavePlan]:
     """Return the plan for what has come into view: large steps, most of them one octave down."""
     count = carry.uncover_iterations
@@ -70,12 +77,17 @@ def plan_fill(
         if amount and factor:
             iterations, size = spread_steps(amount, frames, amount)
             step = gains.fill_step * options.step * factor * size
-            plan.append(OctavePlan(octave, options.octave_scale, iterations, step))
-    return plan
+            plan.append(OctavePlan(octave, options.octave_scale, iterations, step, look_scale))
+    return plan + plan_full_size(options, plan, look_scale)
 
 
 def plan_regrowth(
-    options: DreamOptions, carry: CarryOptions, missing: float, frames: float, gains: Gains
+    options: DreamOptions,
+    carry: CarryOptions,
+    missing: float,
+    frames: float,
+    gains: Gains,
+    look_scale: float = 1.0,
 ) -> list[OctavePlan]:
     """Return the plan for forms that have faded, none where little is missing.
 
@@ -88,6 +100,7 @@ def plan_regrowth(
         missing: Largest missing amplitude in the frame, 0 to 1 (`missing_forms`).
         frames: Duration of the frame, in frames of `REFERENCE_S`.
         gains: The constants.
+        look_scale: See `look_scale_of`.
     """
     if options.octaves == 1 or missing < gains.regrow_above:
         return []
@@ -99,7 +112,8 @@ def plan_regrowth(
     size *= max(1.0, 2 * (1 - carry.stability)) * min(1.0, octave_step_factor(options, octave))
     if iterations == 0 or size == 0:
         return []
-    return [OctavePlan(octave, options.octave_scale, iterations, carry.carry_step * size)]
+    step = carry.carry_step * size
+    return [OctavePlan(octave, options.octave_scale, iterations, step, look_scale)]
 
 
 def scale_plan(plan: list[OctavePlan], factor: float) -> list[OctavePlan]:

@@ -109,7 +109,7 @@ def step(
     with clock.stage("advect"):
         state = advect(state, motion, settings, gains)
     with clock.stage("equalise"):
-        state = equalise(state, settings, gains)
+        state = equalise(state, motion, settings, gains)
     return _dream_on(state, frame, motion, settings, gains, key, clock)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
-from dreamflow.dream.octaves import dream_octaves, plan_octaves
+from dreamflow.dream.octaves import OctavePlan, dream_octaves, plan_octaves, resize_image
 from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.options import CarryOptions
@@ -29,6 +30,8 @@ class StepSettings:
         objectives: What is maximised at each keyframe of the layers that is blended.
         weights: Share of each keyframe, their squares adding up to 1.
         seconds: Time since the frame before.
+        look_scale: How many times larger the whole frame is than the size of its look; see
+            `look_scale_of`.
         renew: Whether a fresh dream is made, to see how strong one is now.
         settings_change: Whether the strength of a fresh dream changes over time.
         min_effort: Smallest effort; None is that of the gains.
@@ -41,6 +44,7 @@ class StepSettings:
     objectives: Mapping[int, Objective]
     weights: Mapping[int, float]
     seconds: float
+    look_scale: float = 1.0
     renew: bool = False
     settings_change: bool = False
     min_effort: float | None = None
@@ -54,7 +58,25 @@ class StepSettings:
     def dream_fresh(self, keyframe: int, frame: Tensor, key: Key) -> Tensor:
         """Return the dream of a frame by itself, on the layers of a keyframe: (1, 3, H, W)."""
         objective = self.objectives[keyframe]
-        return dream_fresh(frame, objective, self.dream, key, self.on_step)
+        return dream_fresh(frame, objective, self.dream, key, self.look_scale, self.on_step)
+
+    def measure_gain(self, objective: Objective, dream: Tensor, frame: Tensor) -> Tensor:
+        """Return how much of an objective a dream gains over its frame, a (), at the look's size.
+
+        Args:
+            objective: What is measured.
+            dream: (1, 3, H, W), RGB in [0, 1].
+            frame: The frame that it is the dream of, alike.
+        """
+        height, width = dream.shape[2:]
+        size = OctavePlan(0, 1.0, 0, 0.0, self.look_scale).size(height, width)
+        before, after = resize_image(frame, size), resize_image(dream, size)
+        return objective.measure(after) - objective.measure(before)
+
+    @property
+    def min_crop_side_px(self) -> int:
+        """The smallest side in pixels of a crop that reaches all layers at the look's size."""
+        return math.ceil(self.objective.min_side_px * max(1.0, self.look_scale))
 
     def smallest_effort(self, gains: Gains) -> float:
         """Return the smallest effort."""
@@ -66,10 +88,11 @@ def dream_fresh(
     objective: Objective,
     options: DreamOptions,
     key: Key,
+    look_scale: float = 1.0,
     on_step: Callable[[], None] | None = None,
 ) -> Tensor:
     """Return the dream of a frame by itself, float32 (1, 3, H, W), RGB in [0, 1]."""
-    plan = plan_octaves(options)
+    plan = plan_octaves(options, look_scale)
     shaping = GradientShaping.from_options(options, objective.stride)
     return dream_octaves(
         frame, objective, plan, options.jitter, key, shaping=shaping, on_step=on_step

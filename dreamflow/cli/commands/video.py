@@ -119,6 +119,7 @@ def render_clip(
     source, matte = open_and_check(clip, out, settings, machine, flags)
     settings = replace(settings, dream=add_layer_weights(settings.dream))
     # These load PyTorch, which takes seconds: the checks above come first.
+    from dreamflow.dream.octaves import look_scale_of
     from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.render_video import count_dreams_per_frame, render_video
     from dreamflow.reports.preview import estimate_frame_steps
@@ -128,7 +129,10 @@ def render_clip(
     started_s = time.monotonic()
     total = len(source) * count_dreams_per_frame(settings.carry)
     steps = estimate_frame_steps(
-        settings.dream, settings.carry, source.timeline.moment_at(Fraction(0))
+        settings.dream,
+        settings.carry,
+        source.timeline.moment_at(Fraction(0)),
+        look_scale_of(settings.dream, source.height, source.width),
     )
     with track_render(out, total, flags, steps) as controls:
         result = render_video(source, out, network, settings, controls, matte=matte)

@@ -33,7 +33,14 @@ from dreamflow.core.tensors import (
 )
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective import Objective
-from dreamflow.dream.octaves import OctavePlan, dream_octaves, octave_step_factor, plan_octaves
+from dreamflow.dream.octaves import (
+    OctavePlan,
+    dream_octaves,
+    look_scale_of,
+    octave_step_factor,
+    plan_full_size,
+    plan_octaves,
+)
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.frame_rate import to_exact_rate
@@ -138,6 +145,7 @@ class ZoomPipeline:
         self._check(height, width)
         self._reference_frames = open_reference_frames(network, self.options, self.timeline)
         self.done, self.total = 0, int(self.timeline.length * self.timeline.rate)
+        self._look_scale = look_scale_of(self.options, height, width)
         self.path = CameraPath(self.zoom, self.timeline, width, height, self.options.seed)
         image = picture_to_tensor(picture, network.device)
         self._initialise(noise_base_of(image, self.options))
@@ -161,7 +169,8 @@ class ZoomPipeline:
         enlarged = SimilarityTransform(1, -complex(path.margin_px, path.margin_px))
         width, height = path.width + 2 * path.margin_px, path.height + 2 * path.margin_px
         start = warp_view(image, enlarged, width, height)
-        first_dream = self._dream_state(start, 0, plan_octaves(self.options.at(path.moment_at(0))))
+        plan = plan_octaves(self.options.at(path.moment_at(0)), self._look_scale)
+        first_dream = self._dream_state(start, 0, plan)
         self._appearance_range = (
             AppearanceStats.measure(start, path.margin_px),
             AppearanceStats.measure(first_dream, path.margin_px),
@@ -243,7 +252,7 @@ class ZoomPipeline:
             target = start.interpolate(dreamed, ramp)
             firmness = 1 - (1 - zoom.steadiness) ** tick_s
             state = match_appearance(state, target, firmness, path.margin_px).clamp(0, 1)
-            plan = make_growth_plan(options, zoom.growth * tick_s)
+            plan = make_growth_plan(options, zoom.growth * tick_s, self._look_scale)
             state = self._dream_state(state, tick, plan)
         if self._loop_closure:
             return self._loop_closure.blend_toward_first(state, tick, path.origin(tick))
@@ -264,19 +273,23 @@ class ZoomPipeline:
         return dreamed.contiguous(memory_format=torch.channels_last)
 
 
-def make_growth_plan(options: DreamOptions, levels: float) -> list[OctavePlan]:
+def make_growth_plan(
+    options: DreamOptions, levels: float, look_scale: float = 1.0
+) -> list[OctavePlan]:
     """Return the plan of a tick, coarse to fine, in steps of at most 2.5 levels.
 
     Args:
         options: Settings of the dream.
         levels: How far each octave is dreamed on, in levels of 255.
+        look_scale: See `look_scale_of`.
     """
     steps = math.ceil(levels / MAX_STEP_LEVELS)
-    return [
-        OctavePlan(octave, options.octave_scale, steps, levels / steps * share)
+    plan = [
+        OctavePlan(octave, options.octave_scale, steps, levels / steps * share, look_scale)
         for octave in reversed(range(options.octaves))
         if steps and (share := octave_step_factor(options, octave))
     ]
+    return plan + plan_full_size(options, plan, look_scale)
 
 
 def dream_zoom(

@@ -13,24 +13,27 @@ from dreamflow.temporal.effort_controller import (
     duration_in_frames,
 )
 from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import StepSettings
 
 
-def equalise(state: DreamState, settings: StepSettings, gains: Gains) -> DreamState:
+def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
     """Pull each residual's bands towards their setpoint; areas above a fresh dream come down.
 
-    At most what decays is given back: with more, what survives the warps best, fine lines side by
-    side, would grow by itself and cover everything in time.
+    At most what decays and what is lost with the flow is given back: with more, what survives the
+    warps best, fine lines side by side, would grow by itself and cover everything in time. A pull
+    of less than all of it would leave each band below its setpoint, at the decay's share of it.
     """
     firmness = settings.carry.firmness
     if firmness == 0:
         return state
     frames = duration_in_frames(settings.seconds, gains)
     decay = decay_for(settings.carry, frames, gains)
+    lost = min(gains.max_lost_gain**frames, 1 / max(motion.mean_confidence, 1e-6))
     for number, dream in state.dreams.items():
         own_decay = 1 - (1 - decay) * settings.weights[number]
-        pull, most = firmness, 1 / max(own_decay, 1e-6)
+        pull, most = firmness, lost / max(own_decay, 1e-6)
         if settings.settings_change:
             pull, most = math.sqrt(firmness) / 2, gains.max_band_gain**frames
         residual = equalise_bands(

@@ -39,7 +39,7 @@ def fill(
         (image, number of crops).
     """
     frames = duration_in_frames(settings.seconds, gains)
-    plan = plan_fill(settings.dream, settings.carry, frames, gains)
+    plan = plan_fill(settings.dream, settings.carry, frames, gains, settings.look_scale)
     shares = motion.disoccluded
     if state.facts.uncovered is not None and state.facts.uncovered.shape == shares.shape:
         shares = (shares + state.facts.uncovered).clip(0, 1)
@@ -51,7 +51,7 @@ def fill(
         least = gains.mover_newness
         new = torch.maximum(new, moving * (least + (1 - least) * missing))
         shares = (shares + motion.movers.shares).clip(0, 1)
-    crops = find_crops(shares, height, width, settings.objective.min_side_px, gains)
+    crops = find_crops(shares, height, width, settings.min_crop_side_px, gains)
     if not plan or not crops:
         return image, 0
     # The dream's own zoom is about the middle of the frame, not of a crop.

@@ -34,7 +34,7 @@ def observe(
     if since < gains.measure_interval - 1e-6:
         return replace(state, since_measured=since), {}
     ((number, _),) = settings.weights.items()
-    gained = settings.objective.measure(image) - settings.objective.measure(frame)
+    gained = settings.measure_gain(settings.objective, image, frame)
     measured = {
         f"gain.{number}": gained,
         f"gain_seconds.{number}": torch.full_like(gained, since),

@@ -29,4 +29,4 @@ def measure_reference(
     if settings.carry.firmness == 0:
         return {}
     objective = settings.objectives[number]
-    return {f"reference_gain.{number}": objective.measure(fresh) - objective.measure(frame)}
+    return {f"reference_gain.{number}": settings.measure_gain(objective, fresh, frame)}

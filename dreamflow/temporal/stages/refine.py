@@ -48,11 +48,11 @@ def refine(
         # One step at full size makes no forms: what is young would stay bare.
         iterations, amount = max(1, math.ceil(most * frames - 1e-6)), iterations * size
         size = amount / iterations
-    plan = plan_refinement(options, carry, iterations)
+    plan = plan_refinement(options, carry, iterations, settings.look_scale)
     shaping = settings.shaping
     if shaping.iteration_zoom != 1:
         # However little is dreamed on, all of the dream moves at one speed.
-        full = plan_refinement(options, carry, carry.carry_iterations)
+        full = plan_refinement(options, carry, carry.carry_iterations, settings.look_scale)
         steps = sum(part.iterations for part in full) * frames
         image = shaping.zoom_residual(image, frame, steps) if steps else image
         shaping = replace(shaping, iteration_zoom=1.0)

@@ -38,7 +38,9 @@ def regrow(
     """
     frames = duration_in_frames(settings.seconds, gains)
     missing = state.facts.missing
-    plan = plan_regrowth(settings.dream, settings.carry, missing, frames, gains)
+    plan = plan_regrowth(
+        settings.dream, settings.carry, missing, frames, gains, settings.look_scale
+    )
     if not plan:
         return image, 0.0
     weight = resize_linear(missing_forms(strength), image_size(image)) * (1 - state.newness(gains))
