@@ -127,6 +127,16 @@ def test_two_fields_are_one_frame(tmp_path: Path, suffix: str, as_fields: list[b
         assert np.abs(frame.picture[..., 1] - grey).max() < 2
 
 
+def test_what_follows_the_last_picture_is_no_frame(tmp_path: Path) -> None:
+    """An end of sequence and metadata, as raw HEVC of Dolby Vision has them."""
+    raw = tmp_path / "film.hevc"
+    source = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25", "-frames:v", "6")
+    run_ffmpeg(*source, "-c:v", "libx265", "-x265-params", "log-level=none", raw)
+    raw.write_bytes(raw.read_bytes() + b"\0\0\0\1\x48\x01" + b"\0\0\0\1\x7c\x01" + b"\x19" * 80)
+    clip = open_clip(raw)  # a warning would fail: nothing is missing
+    assert len(clip) == len(list(clip)) == 6
+
+
 @pytest.mark.parametrize("suffix", [".m2v", ".ts", ".mpg", ".mkv"])
 def test_pulldown_shows_each_frame_once_and_at_its_time(tmp_path: Path, suffix: str) -> None:
     film = tmp_path / f"film{suffix}"

@@ -16,8 +16,9 @@ import torch
 from conftest import CommandResult, make_film, make_texture, random_weights
 from PIL import Image
 
-from dreamflow.cli.commands.measure import has_scheduled_settings
+from dreamflow.cli.commands.measure import has_scheduled_settings, resolve_source_options
 from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.stills import read_picture, write_picture
 from dreamflow.reports.coherence.measurement import (
@@ -444,3 +445,18 @@ def test_other_weights_than_the_dreams_are_reported(tmp_path: Path, cli: Cli) ->
     run = cli("measure", film, dream, "--weights", tmp_path / "gone.pth")
     assert run.code == 1
     assert digest in run.err
+
+
+def test_the_source_is_read_as_the_dream_records(tmp_path: Path) -> None:
+    dream = open_clip(write_frames(tmp_path, "dream", make_pan(3)))
+    recorded = {
+        "start": "1",
+        "every": 2,
+        "deinterlace": "on",
+        "video_track": "1",
+        "missing": "hold",
+    }
+    options = resolve_source_options(ClipOptions(), recorded, dream)
+    assert {name: getattr(options, name) for name in recorded} == recorded
+    given = ClipOptions(deinterlace="off")
+    assert resolve_source_options(given, recorded, dream).deinterlace == "off"

@@ -175,6 +175,8 @@ def measure_command(
         print_figures(source, measurements, verdicts)
 
 
+SOURCE_SETTINGS = ("start", "end", "every", "fps", "missing", "deinterlace", "video_track")
+"""Settings that a dream records of which frames of its source it shows, and how they are read."""
 MEASURE = Command(
     "measure",
     measure_command,
@@ -189,11 +191,7 @@ def resolve_source_options(
 ) -> ClipOptions:
     """Return which frames of the source were dreamed, and the size to measure at."""
     if frames == replace(ClipOptions(), size=frames.size, decoder=frames.decoder):
-        taken = {
-            name: dream_settings[name]
-            for name in ("start", "end", "every", "fps")
-            if name in dream_settings
-        }
+        taken = {name: dream_settings[name] for name in SOURCE_SETTINGS if name in dream_settings}
         frames = replace(frames, **taken)
     if frames.size is None:
         longest = min(max(dream.width, dream.height), MAX_MEASURED_SIDE_PX)

@@ -11,7 +11,7 @@ import av.container
 import av.error
 import numpy as np
 
-from dreamflow.media.read.probing.h264_fields import FieldPairs
+from dreamflow.media.read.probing.nal_packets import make_completion_test
 
 PacketRow = tuple[int, int, int, int, bool, bool]
 """A packet's pts, dts, duration, size, is_key and is_shown; see `Packets`."""
@@ -48,7 +48,7 @@ def scan_packets(container: av.container.InputContainer, stream: av.VideoStream)
     """Read all packets; a file that is cut short gives those before the cut."""
     rows: list[PacketRow] = []
     is_hidden = HIDDEN_FRAME_TESTS.get(stream.codec_context.name, _is_never_hidden)
-    fields = FieldPairs(stream.codec_context.extradata) if _is_h264(stream) else None
+    completes_frame = make_completion_test(stream)
     end_s, last_shown = 0.0, None
     try:
         for packet in container.demux():
@@ -61,7 +61,7 @@ def scan_packets(container: av.container.InputContainer, stream: av.VideoStream)
             if packet.stream_index == stream.index:
                 pts, dts = (NO_TIME if t is None else t for t in (packet.pts, packet.dts))
                 duration = packet.duration or 0
-                completes = fields is not None and fields.completes_frame(packet)
+                completes = completes_frame(packet)
                 if completes and last_shown is not None:
                     rows[last_shown] = _lengthen(rows[last_shown], duration)
                 shown = not (packet.is_discard or completes or is_hidden(packet))
@@ -91,10 +91,6 @@ def scan_packets(container: av.container.InputContainer, stream: av.VideoStream)
         is_shown,
         declared_s - (end_s - start_s) if rows else 0.0,
     )
-
-
-def _is_h264(stream: av.VideoStream) -> bool:
-    return stream.codec_context.name == "h264"
 
 
 def _lengthen(row: PacketRow, duration: int) -> PacketRow:

@@ -1,23 +1,33 @@
-"""H.264 packets that hold no frame of their own: second fields (ITU-T H.264, 7.3 and 7.4.1.2.4).
+"""H.264 and HEVC packets that hold no frame of their own (ITU-T H.264, 7.3 and 7.4.1.2.4).
 
 Broadcasts and camcorders code some frames as two fields. In a transport stream each field is a
-packet with a time of its own; decoders give one frame for both.
+packet with a time of its own; decoders give one frame for both. Other packets hold no picture at
+all, such as what follows the last one of a stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import av
 
 SLICE, IDR_SLICE, SPS, PPS = 1, 5, 7, 8
-"""Types of NAL units."""
+"""Types of NAL units of H.264."""
+WITHOUT_PICTURE = range(6, 14)
+"""Types that hold no samples, in H.264: SEI, parameter sets, delimiters, ends, filler."""
+HEVC_WITHOUT_PICTURE = range(32, 64)
+"""The same in HEVC, with types that are not specified, such as Dolby Vision's metadata."""
 START_CODE = b"\0\0\1"
+RECORD_VERSION = b"\1"
+"""First byte of a track's header in MP4 and Matroska, where NAL units follow their lengths."""
 MAX_HEADER_BYTES = 512
 """Bytes of a NAL unit that are read; parameter sets are shorter, as is a slice's header."""
 MAX_READ_BYTES = 8192
 """Bytes of a packet in which the first slice is looked for."""
+MAX_EMPTY_BYTES = 1024
+"""Size up to which a packet may hold no slice; larger ones are not looked at."""
 PROFILES_WITH_CHROMA = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 """Values of profile_idc whose SPS has chroma_format_idc and what follows it (7.3.2.1.1)."""
 
@@ -37,10 +47,31 @@ class SequenceParameters:
     may_have_fields: bool
 
 
+def make_completion_test(stream: av.VideoStream) -> Callable[[av.Packet], bool]:
+    """Return a test of the packets of a track, to be given in file order.
+
+    It tells those that hold no frame of their own: they end the frame before.
+    """
+    decoder = stream.codec_context
+    extradata = bytes(decoder.extradata or b"")
+    if decoder.name == "h264":
+        return FieldPairs(extradata).completes_frame
+    if decoder.name == "hevc" and not extradata.startswith(RECORD_VERSION):
+        return _has_no_hevc_slice
+    return lambda packet: False
+
+
+def _has_no_hevc_slice(packet: av.Packet) -> bool:
+    if packet.size > MAX_EMPTY_BYTES:
+        return False
+    units = list(_annex_b_units(bytes(packet)))
+    return bool(units) and all(unit[0] >> 1 in HEVC_WITHOUT_PICTURE for unit in units)
+
+
 class FieldPairs:
     """Tells the packets of one track, given in file order, that complete the frame before."""
 
-    def __init__(self, extradata: bytes | None) -> None:
+    def __init__(self, extradata: bytes) -> None:
         """Read the parameter sets of a track's header, in either form.
 
         Args:
@@ -50,30 +81,27 @@ class FieldPairs:
         self._sequence_of_picture: dict[int, int] = {}
         self._open_field: tuple[int, bool] | None = None
         self._length_bytes = 0
-        data = bytes(extradata or b"")
-        if data[:1] == b"\1" and len(data) > 6:
-            self._length_bytes = (data[4] & 3) + 1
-            units = _avcc_units(data)
+        if extradata.startswith(RECORD_VERSION) and len(extradata) > 6:
+            self._length_bytes = (extradata[4] & 3) + 1
+            units = _avcc_units(extradata)
         else:
-            units = _annex_b_units(data)
-        for unit in units:
-            self._take_parameters(unit)
+            units = _annex_b_units(extradata)
+        self._take_parameters(units)
 
     def completes_frame(self, packet: av.Packet) -> bool:
         """Return whether a packet holds only the second field of a frame, or no slice at all.
 
-        Packets of films without fields are not looked at, except for their key frames.
+        Of films without fields, only small packets and key frames are looked at.
         """
         has_fields = any(sequence.may_have_fields for sequence in self._sequences.values())
-        if not (packet.is_keyframe or has_fields or not self._sequences):
+        is_small = packet.size <= MAX_EMPTY_BYTES
+        if not (packet.is_keyframe or has_fields or is_small or not self._sequences):
             return False
-        unit = self._find_slice(bytes(memoryview(packet)[:MAX_READ_BYTES]))
-        if unit is None:
-            return has_fields and packet.size < MAX_READ_BYTES
-        try:
-            field = self._read_slice(unit)
-        except IndexError:  # damaged
-            field = None
+        units = list(self._split(bytes(memoryview(packet)[:MAX_READ_BYTES]), packet.size))
+        if is_small and units and all(_h264_type(unit) in WITHOUT_PICTURE for unit in units):
+            self._take_parameters(units)
+            return True
+        field = self._find_field(units)
         first, self._open_field = self._open_field, None
         if field is None:
             return False
@@ -82,30 +110,31 @@ class FieldPairs:
         self._open_field = field
         return False
 
-    def _find_slice(self, data: bytes) -> bytes | None:
-        """Return a packet's first slice, None where it has none; takes parameter sets before it."""
-        units = (
-            _length_prefixed_units(data, self._length_bytes)
-            if self._length_bytes
-            else _annex_b_units(data)
-        )
-        for unit in units:
-            if unit[0] & 31 in (SLICE, IDR_SLICE):
-                return unit
-            self._take_parameters(unit)
-        return None
+    def _split(self, data: bytes, packet_bytes: int) -> Iterator[bytes]:
+        if self._length_bytes:
+            return _length_prefixed_units(data, self._length_bytes, packet_bytes)
+        return _annex_b_units(data)
 
-    def _take_parameters(self, unit: bytes) -> None:
-        kind, bits = unit[0] & 31, _Bits(unit)
+    def _find_field(self, units: list[bytes]) -> tuple[int, bool] | None:
+        """Return what `_read_slice` does of a packet's first slice; takes parameters before it."""
+        slices = (n for n, unit in enumerate(units) if _h264_type(unit) in (SLICE, IDR_SLICE))
+        first = next(slices, None)
+        self._take_parameters(units[:first])
         try:
-            if kind == SPS:
-                number, sequence = _read_sequence(bits)
-                self._sequences[number] = sequence
-            elif kind == PPS:
-                picture = bits.exp_golomb()
-                self._sequence_of_picture[picture] = bits.exp_golomb()
+            return None if first is None else self._read_slice(units[first])
         except IndexError:  # damaged
-            return
+            return None
+
+    def _take_parameters(self, units: Iterable[bytes]) -> None:
+        for unit in units:
+            kind, bits = _h264_type(unit), _Bits(unit)
+            with contextlib.suppress(IndexError):  # damaged
+                if kind == SPS:
+                    number, sequence = _read_sequence(bits)
+                    self._sequences[number] = sequence
+                elif kind == PPS:
+                    picture = bits.exp_golomb()
+                    self._sequence_of_picture[picture] = bits.exp_golomb()
 
     def _read_slice(self, unit: bytes) -> tuple[int, bool] | None:
         """Return (frame_num, is it the bottom field) of a field's slice; None for a frame's."""
@@ -119,6 +148,11 @@ class FieldPairs:
             bits.take(2)
         frame_num = bits.take(sequence.frame_num_bits)
         return (frame_num, bool(bits.take(1))) if bits.take(1) else None
+
+
+def _h264_type(unit: bytes) -> int:
+    """Return a NAL unit's type, with the bit that must be 0: above 127 where that is damaged."""
+    return unit[0] & 0x9F
 
 
 def _read_sequence(bits: _Bits) -> tuple[int, SequenceParameters]:
@@ -203,13 +237,13 @@ def _annex_b_units(data: bytes) -> Iterator[bytes]:
             yield data[unit : min(end, unit + MAX_HEADER_BYTES)]
 
 
-def _length_prefixed_units(data: bytes, length_bytes: int) -> Iterator[bytes]:
-    """Yield the beginnings of NAL units behind their lengths."""
+def _length_prefixed_units(data: bytes, length_bytes: int, packet_bytes: int) -> Iterator[bytes]:
+    """Yield the beginnings of NAL units behind their lengths, while these fit into the packet."""
     position = 0
     while position + length_bytes < len(data):
         unit = position + length_bytes
         position = unit + int.from_bytes(data[position:unit])
-        if position > unit:
+        if unit < position <= packet_bytes:
             yield data[unit : min(position, unit + MAX_HEADER_BYTES)]
 
 
