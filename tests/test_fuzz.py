@@ -268,3 +268,13 @@ def test_damaged_files_of_many_kinds(decoder: DecoderProcess, tmp_path: Path, na
 @pytest.mark.parametrize("name", ["example.heic", "alpha.avif", "anim_exif.avif"])
 def test_damaged_given_pictures(decoder: DecoderProcess, tmp_path: Path, name: str) -> None:
     check_damaged_copies(decoder, SHARED_DIR / "faults" / name, tmp_path)
+
+
+def test_a_frame_that_comes_after_more_failures_than_packets(
+    decoder: DecoderProcess, tmp_path: Path
+) -> None:
+    """A packet may fail twice: this copy's only frame was numbered behind the last one."""
+    KINDS["raw.hevc"](tmp_path / "raw.hevc")
+    path = tmp_path / "damaged.hevc"
+    path.write_bytes(damage((tmp_path / "raw.hevc").read_bytes(), 69798))
+    assert decoder.decode(path) == 1
