@@ -18,6 +18,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.embedded_settings import read_record
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.probing.nal_packets import FieldPairs
 from dreamflow.media.read.single_frame import open_frames_up_to
 from dreamflow.media.stills import read_picture
 from dreamflow.networks.network import Network
@@ -125,6 +126,13 @@ def test_two_fields_are_one_frame(tmp_path: Path, suffix: str, as_fields: list[b
     for frame, luma in zip(frames, made, strict=True):
         grey = (luma.astype(float) - 16) * 255 / 219
         assert np.abs(frame.picture[..., 1] - grey).max() < 2
+
+
+@pytest.mark.parametrize("size", range(12))
+def test_a_header_that_is_cut_short_tells_nothing(size: int) -> None:
+    record = b"\1\x4d\0\x1e\xff\xe1\0\x04\x67\x4d\0\x1e"
+    packet = av.Packet(b"\0\0\0\4\x41\x9a\0\0")
+    assert not FieldPairs(record[:size]).completes_frame(packet)
 
 
 def test_what_follows_the_last_picture_is_no_frame(tmp_path: Path) -> None:

@@ -86,7 +86,8 @@ class FieldPairs:
             units = _avcc_units(extradata)
         else:
             units = _annex_b_units(extradata)
-        self._take_parameters(units)
+        with contextlib.suppress(IndexError):  # a record that is cut short
+            self._take_parameters(units)
 
     def completes_frame(self, packet: av.Packet) -> bool:
         """Return whether a packet holds only the second field of a frame, or no slice at all.

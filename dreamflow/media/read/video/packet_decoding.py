@@ -50,13 +50,15 @@ def decode_packets(
         table: The track's packets.
     """
     sizes = table.frame_sizes() if table.may_repeat else np.zeros(0, np.int64)
-    last, failures = -1, 0
+    last, failures, final = -1, 0, int(table.frame_numbers.max(initial=-1))
     shown: av.VideoFrame | None = None
     for frame in _decode(packets, decoder, table):
         if frame is None:
             failures += 1
             continue
-        number = last + 1 + failures if table.order == "counted" else frame.pts
+        number = frame.pts
+        if table.order == "counted":  # one packet may fail twice, but no frame is past the last
+            number = min(last + 1 + failures, final)
         if number is None or 0 <= number <= last:  # of a packet that holds no frame to be shown
             continue
         if shown is not None:
