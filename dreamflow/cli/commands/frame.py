@@ -32,7 +32,7 @@ from dreamflow.cli.shared_options import (
     PresetOption,
     TraceOption,
 )
-from dreamflow.cli.terminal import print_line, print_note
+from dreamflow.cli.terminal import print_line, print_note, word_flags
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -108,6 +108,7 @@ def frame_command(
     from dreamflow.reports.preview import (
         add_source_alpha,
         collect_preview_inputs,
+        describe_film_difference,
         estimate_preview_steps,
         get_matte_frames,
         render_preview,
@@ -119,6 +120,8 @@ def frame_command(
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
     check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
     network = prepare_network(dream.network, machine)
+    if (difference := describe_film_difference(frames, dream, carry)) is not None:
+        print_note(word_flags(difference))
     total = sum(estimate_preview_steps(frames, dream, carry))
     with (
         stop_on_ctrl_c(),
