@@ -16,17 +16,17 @@ import torch
 from conftest import CommandResult, make_film, make_texture, random_weights
 from PIL import Image
 
-from dreamflow.cli.commands.measure import has_scheduled_settings, resolve_source_options
+from dreamflow.cli.measuring.recorded import has_scheduled_settings, resolve_source_options
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.reports.coherence.dream_meter import measure_coherence
 from dreamflow.reports.coherence.measurement import (
     RESIDUAL_TREND_METRIC,
     WEAKEST_TILE_METRIC,
     Measurement,
     compute_excess_flicker,
-    measure_coherence,
 )
 from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
 from dreamflow.reports.coherence.verdict import (

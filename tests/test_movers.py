@@ -26,7 +26,7 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective import Objective
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.network import Network
-from dreamflow.reports.coherence.measurement import DreamMeter
+from dreamflow.reports.coherence.dream_meter import DreamMeter
 from dreamflow.reports.coherence.regional import find_weakest_mover
 from dreamflow.reports.coherence.regions import VACATED_AFTER_FRAMES, RegionFinder
 from dreamflow.reports.coherence.verdict import (

@@ -40,9 +40,15 @@ from dreamflow.pipelines.inputs import (
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
+from dreamflow.temporal.effort_controller import settled_share
+from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.plans import plan_refinement
 
+MIN_SETTLED_SHARE = 0.9
+"""Share of a still's strength from which on a film is as strong to the eye."""
+RUN_IN_FRAMES = 30
+"""Frames of a run-in in which a dream settles."""
 PreviewFrames = tuple[Frame, ...] | Clip
 """The frames up to the one that is shown: a picture as a single frame, or a part of a clip."""
 
@@ -125,6 +131,36 @@ def render_preview(
         ]
     pictures = [compositor(last).picture for last in frames_shown]
     return draw_contact_sheet(pictures, dream.layer) if is_sheet else pictures[0]
+
+
+def describe_film_difference(
+    frames: PreviewFrames, dream: DreamOptions, carry: CarryOptions
+) -> str | None:
+    """Return in a line why a film will not go on as a still of it looks; None where it will.
+
+    Args:
+        frames: The frames of the preview.
+        dream: Settings of the dream.
+        carry: Settings of the temporal step.
+
+    Returns:
+        None for a picture, for a preview with a run-in, and where frames are dreamed one by one.
+    """
+    if not isinstance(frames, Clip) or len(frames) > 1 or not carry.carry:
+        return None
+    moment = frames.timeline.moment_at(Fraction(0))
+    dream, carry = dream.at(moment), carry.at(moment)
+    reasons: list[str] = []
+    if settled_share(carry, Gains()) < MIN_SETTLED_SHARE:
+        reasons.append(f"{named('firmness')} {carry.firmness:g} does not hold its strength")
+    if dream.iteration_zoom != 0:
+        reasons.append(f"{named('iteration_zoom')} moves it on in each frame")
+    if not reasons:
+        return None
+    return (
+        f"in the film the dream will change from this still on: {' and '.join(reasons)}; "
+        f"{named('run_in')} {RUN_IN_FRAMES} shows it"
+    )
 
 
 def estimate_preview_steps(

@@ -20,7 +20,8 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.timeline import SettingsTimeline
 from dreamflow.pipelines.video import dream_video
-from dreamflow.reports.coherence.measurement import DreamMeter, Measurement
+from dreamflow.reports.coherence.dream_meter import DreamMeter
+from dreamflow.reports.coherence.measurement import Measurement
 from dreamflow.reports.coherence.verdict import (
     EXCESS_FLICKER_METRIC,
     INTENSITY_METRIC,

@@ -47,6 +47,19 @@ def decay_for(carry: CarryOptions, frames: float, gains: Gains) -> float:
     return decay**frames
 
 
+def settled_share(carry: CarryOptions, gains: Gains) -> float:
+    """Return the share of its setpoint that a band settles at where nothing is dreamed on.
+
+    A band decays by d and is pulled by (setpoint / rms) ** s, at most by 1 / d, in each frame: so
+    it settles at d ** ((1 - s) / s) of its setpoint.
+    """
+    pull = min(1.0, gains.band_pull * carry.firmness)
+    decay = decay_for(carry, 1.0, gains)
+    if decay == 1 or pull == 1:
+        return 1.0
+    return 0.0 if pull == 0 else decay ** ((1 - pull) / pull)
+
+
 def overshoot_of(dream: CarriedDream, gains: Gains) -> float:
     """Return how far a dream has outgrown a fresh one, 0.1 to 10; 1 where that is not known."""
     if math.isnan(dream.gain_ema) or not dream.reference_gain > 0:

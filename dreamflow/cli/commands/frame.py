@@ -33,7 +33,7 @@ from dreamflow.cli.shared_options import (
     PresetsOption,
     TraceOption,
 )
-from dreamflow.cli.terminal import print_line, print_note
+from dreamflow.cli.terminal import print_line, print_note, word_flags
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import option_fields
@@ -116,7 +116,11 @@ def frame_command(
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.look_sheet import open_look_mattes
-    from dreamflow.reports.preview import add_source_alpha, collect_preview_inputs
+    from dreamflow.reports.preview import (
+        add_source_alpha,
+        collect_preview_inputs,
+        describe_film_difference,
+    )
 
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not is_sheet(looks)
     clip = film.clip_options(size)
@@ -124,6 +128,8 @@ def frame_command(
     mattes = open_look_mattes(looks, frames, source)
     matte_files = [path for matte in mattes if matte for path in matte.source_paths]
     check_output(out, overwrite, [*flags.inputs, *matte_files])
+    if len(looks) == 1 and (difference := describe_film_difference(frames, dream, carry)):
+        print_note(word_flags(difference))
     picture, network = dream_looks(out, frames, looks, mattes, machine, reporting, flags)
     with stop_on_ctrl_c():
         if keeps_alpha:

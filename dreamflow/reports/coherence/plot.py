@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ PLOT_WIDTH_IN = 12.0
 PLOT_DPI = 110
 PANEL_HEIGHT_IN = 1.5
 SLICE_HEIGHT_IN = 2.2
-DREAM_LINE_COLOURS = ("tab:blue", "tab:orange")
+DREAM_LINE_COLOURS = (
+    *("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple"),
+    *("tab:brown", "tab:pink", "tab:olive", "tab:cyan"),
+)
 SOURCE_LINE_COLOUR = "0.6"
 
 
@@ -61,14 +65,14 @@ class PlotPanel:
 def plot_measurements(
     path: Path, measurements: Sequence[Measurement], more_panels: Sequence[PlotPanel] = ()
 ) -> None:
-    """Draw one or two dreams of one source into a picture.
+    """Draw dreams of one source into a picture.
 
     Panels of metrics, then x-t slices, then further panels. A slice shows one row of the picture
     over time: what holds still is a clean streak, what flickers is grain. Dashed lines mark cuts.
 
     Args:
         path: The PNG to write.
-        measurements: One or two measurements of the same source.
+        measurements: Measurements of the same frames of the source.
         more_panels: Panels to draw below, with as many values as there are frames.
     """
     import matplotlib
@@ -131,7 +135,7 @@ def _draw_panel(axis: Axes, panel: PlotPanel, times: np.ndarray) -> None:
 
 
 def build_metric_panels(measurements: Sequence[Measurement]) -> list[PlotPanel]:
-    """Return the panels of one or two dreams' metrics."""
+    """Return the panels of the dreams' metrics; the mean colour is that of the first."""
 
     def panel(title: str, name: str, source_name: str | None = None) -> PlotPanel:
         series = [(m.name, m.metric_series(name)) for m in measurements]
@@ -163,5 +167,5 @@ def _metric_lines(
     series: Sequence[tuple[str, np.ndarray]], source: np.ndarray | None
 ) -> list[PlotLine]:
     lines = [] if source is None else [PlotLine("source", source, SOURCE_LINE_COLOUR)]
-    pairs = zip(series, DREAM_LINE_COLOURS, strict=False)
+    pairs = zip(series, cycle(DREAM_LINE_COLOURS), strict=False)
     return lines + [PlotLine(name, values, colour) for (name, values), colour in pairs]

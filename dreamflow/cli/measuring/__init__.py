@@ -1,0 +1,1 @@
+"""What `dreamflow measure` measures with, and how it shows its figures."""
