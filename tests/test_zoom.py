@@ -32,12 +32,15 @@ from dreamflow.jobs.render_zoom import render_zoom
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.networks import load_network
 from dreamflow.networks.caffe.googlenet import build_googlenet
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance
 from dreamflow.pipelines.zoom.camera import SimilarityTransform, make_camera_transform, warp_view
+from dreamflow.pipelines.zoom.camera_path import CameraPath
+from dreamflow.pipelines.zoom.loop_closure import LoopClosure
 from dreamflow.pipelines.zoom.pipeline import (
     ZoomPipeline,
     dream_zoom,
@@ -218,29 +221,145 @@ def test_frames_depend_on_the_seed_alone(noise_network: Network) -> None:
 @pytest.mark.parametrize("loop", [False, True])
 def test_resumed_zoom_is_bit_identical(noise_network: Network, loop: bool) -> None:
     zoom = replace(ZOOM, fps=10, loop=loop, rotation=20)
-    whole = render_frames(noise_network, zoom)
-    for stop in (1, 5, 9):
-        first = ZoomPipeline(make_texture(48, 64), noise_network, DREAM, zoom)
-        frames = iter(first)
-        for _ in range(stop):
-            next(frames)
-        second = ZoomPipeline(make_texture(48, 64), noise_network, DREAM, zoom)
+
+    def build() -> ZoomPipeline:
+        return ZoomPipeline(make_texture(48, 64), noise_network, DREAM, zoom)
+
+    whole = list(build())
+    assert len(whole) == build().total
+    for stop in (2, 7, 12, 14) if loop else (1, 5, 9):  # a loop's lead-in and dissolve, too
+        first = build()
+        for _ in itertools.islice(first, stop):
+            pass
+        second = build()
         second.restore(first.state())
-        rest = list(second)
-        assert [frame.index for frame in rest] == list(range(stop, 10))
-        for frame in rest:
-            assert np.array_equal(frame.picture, whole[frame.index].picture)
+        assert second.done == stop
+        for frame, expected in zip(second, whole[stop:], strict=True):
+            assert (frame is None) == (expected is None)
+            if frame is not None and expected is not None:
+                assert frame.index == expected.index
+                assert np.array_equal(frame.picture, expected.picture)
 
 
-def test_loop_closes_without_a_seam(noise_network: Network) -> None:
-    zoom = ZoomOptions(seconds=4, fps=12, speed=1.5, loop=True)
-    frames = render_frames(noise_network, zoom)
+# --- loops
+
+
+def difference_from_steps(frames: list[Frame]) -> tuple[float, list[float]]:
+    """Return the difference between the last frame and the first, and those between the others."""
     steps = [mean_difference(one, other) for one, other in itertools.pairwise(frames)]
-    seam = mean_difference(frames[-1], frames[0])
+    return mean_difference(frames[-1], frames[0]), steps
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [{"speed": 1.5}, {"speed": 1.1}, {"speed": 4.0}, {"rotation": 20.0, "drift_x": 5.0}],
+    ids=lambda camera: ",".join(camera),
+)
+def test_loop_closes_without_a_seam(noise_network: Network, camera: dict[str, float]) -> None:
+    zoom = replace(ZoomOptions(seconds=3, fps=24, loop=True), **camera)  # type: ignore[arg-type]
+    frames = render_frames(noise_network, zoom)
+    seam, steps = difference_from_steps(frames)
+    assert seam < 1.05 * np.median(steps)
+    open_seam, _ = difference_from_steps(render_frames(noise_network, replace(zoom, loop=False)))
+    assert seam < 0.6 * open_seam
+
+
+def test_first_frame_of_a_loop_is_like_its_neighbours() -> None:
+    """With a network that draws forms: one of noise gives every frame the same hatching."""
+    pocket = load_network("pocket", device="cpu", precision="float32")
+    picture = cv2.resize(read_picture(SAMPLE_STILL), (96, 64), interpolation=cv2.INTER_AREA)
+    zoom = ZoomOptions(seconds=2, fps=24, loop=True)
+    frames = list(dream_zoom(picture, pocket, DreamOptions(octaves=3), zoom))
+    seam, steps = difference_from_steps(frames)
+    assert seam < 1.05 * np.median(steps)
+    neighbours = (sharpness(frames[-1]) + sharpness(frames[1])) / 2
+    assert sharpness(frames[0]) == pytest.approx(neighbours, rel=0.05)
+    # The last steps are those of a zoom alone: the dissolve is over.
+    assert seam == pytest.approx(np.mean(steps[-3:] + steps[:3]), rel=0.1)
+
+
+def test_layers_of_a_loop_come_round(noise_network: Network) -> None:
+    zoom = ZoomOptions(seconds=4, fps=12, layers="conv1/7x7_s2, conv2/3x3", loop=True)
+    seam, steps = difference_from_steps(render_frames(noise_network, zoom))
     assert seam < 1.3 * np.median(steps)
-    assert max(steps) < 1.6 * np.median(steps)
-    open_ended = render_frames(noise_network, replace(zoom, loop=False))
-    assert seam < 0.6 * mean_difference(open_ended[-1], open_ended[0])
+
+
+def test_shortest_loop_has_a_lead_in(noise_network: Network) -> None:
+    zoom = ZoomOptions(seconds=1 / 24, fps=24, loop=True)
+    assert len(render_frames(noise_network, zoom)) == 1
+
+
+@pytest.fixture(scope="module")
+def closure() -> tuple[LoopClosure, CameraPath]:
+    zoom = ZoomOptions(seconds=4, loop=True)
+    path = CameraPath(zoom, make_zoom_timeline(zoom), 128, 64, 0)
+    return LoopClosure(path), path
+
+
+def image_of(path: CameraPath, value: float) -> torch.Tensor:
+    size = path.height + 2 * path.margin_px, path.width + 2 * path.margin_px
+    return torch.full((1, 3, *size), value)
+
+
+def dissolve_all(
+    closure: LoopClosure, state: torch.Tensor, lead_in: torch.Tensor
+) -> list[torch.Tensor]:
+    """Return what two images that do not change are at each tick of the dissolve."""
+    states: list[torch.Tensor] = []
+    for tick in closure.ticks:
+        state = closure.dissolve(state, lead_in, tick)
+        states.append(state)
+    return states
+
+
+def test_loop_dissolves_in_circles_about_the_centre(
+    closure: tuple[LoopClosure, CameraPath],
+) -> None:
+    """No rectangle: what has changed depends on the distance from where the camera goes alone."""
+    dark, bright = (image_of(closure[1], value) for value in (0.49, 0.51))
+    states = dissolve_all(closure[0], dark, bright)
+    share = [(state[0, 0] - 0.49) / 0.02 for state in states]
+    state = share[len(states) // 2]
+    height, width = state.shape
+    assert state[height // 2, width // 2] - state[0, 0] > 0.5
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    for radius in (10, 20, 30):
+        circle = [
+            state[
+                round(middle_y + radius * np.sin(angle)), round(middle_x + radius * np.cos(angle))
+            ]
+            for angle in np.linspace(0, 2 * np.pi, 16)
+        ]
+        assert max(circle) - min(circle) < 0.15
+    assert all(bool((after >= before - 0.01).all()) for before, after in itertools.pairwise(share))
+    torch.testing.assert_close(share[-1], torch.ones_like(state), atol=0.02, rtol=0)
+
+
+def test_strong_forms_come_first_and_go_last(closure: tuple[LoopClosure, CameraPath]) -> None:
+    flat = image_of(closure[1], 0.5)
+    height, width = flat.shape[2:]
+    forms = flat.clone()
+    generator = torch.Generator().manual_seed(0)
+    left = (slice(None), slice(None), slice(None), slice(0, width // 2))
+    forms[left] += 0.4 * (torch.rand(1, 3, height, width // 2, generator=generator) - 0.5)
+
+    def form_at_half(state: torch.Tensor, lead_in: torch.Tensor) -> float:
+        states = dissolve_all(closure[0], state, lead_in)
+        return float(states[len(states) // 2][left].std() / forms[left].std())
+
+    assert form_at_half(flat, forms) > 0.6
+    assert form_at_half(forms, flat) > 0.6
+
+
+def test_mixed_forms_keep_their_contrast(closure: tuple[LoopClosure, CameraPath]) -> None:
+    one, other = (
+        coloured_noise(*image_of(closure[1], 0).shape[:1:-1], seed=seed) for seed in (1, 2)
+    )
+    states = dissolve_all(closure[0], picture_to_tensor(one), picture_to_tensor(other))
+    wanted = (one.std() + other.std()) / 2 / 255
+    assert all(float(state.std()) > 0.9 * wanted for state in states)
+    same = dissolve_all(closure[0], picture_to_tensor(one), picture_to_tensor(one))
+    torch.testing.assert_close(same[-1], picture_to_tensor(one), atol=2e-3, rtol=0)
 
 
 def test_appearance_is_steady_over_200_ticks(noise_network: Network) -> None:

@@ -139,7 +139,7 @@ def _render_reversed(
 ) -> RenderResult:
     """Dream a zoom into a folder of frames, then render the job that shows them reversed."""
     folder, count = forward_frames_folder(job.output_path), job.output_spec.frames
-    dreamed_frames = 0
+    dreamed_frames, steps = 0, count
     is_published = not controls.fresh and count_published_frames(job.output_path) > 0
     if (
         not is_published
@@ -160,15 +160,16 @@ def _render_reversed(
             encode=replace(job.encode, start_number=FIRST_NUMBER),
             rebuild=build_forward,
         )
+        steps = forward_job.pipeline.total  # more than the frames where a loop has a lead-in
         forward_controls = replace(
             controls,
-            progress=lambda done, total: controls.progress(done, 2 * count),
+            progress=lambda done, total: controls.progress(done, steps + count),
             overwrite=True,
         )
         dreamed_frames = render_job(forward_job, forward_controls).dreamed_frames
     reversed_controls = replace(
         controls,
-        progress=lambda done, total: controls.progress(count + done, 2 * count),
+        progress=lambda done, total: controls.progress(steps + done, steps + count),
         watch_path=None,
     )
     frames = [folder / frame_file_name(number) for number in range(count)]

@@ -155,6 +155,8 @@ class ZoomOptions(Options):
         high=120,
     )
     loop: bool = option(
-        False, "Let the film repeat without a jump: it ends on the picture that it began with."
+        False,
+        "Let the film repeat without a jump: it begins in a zoom that is under way, and melts back "
+        "into it; takes up to twice as long.",
     )
     reverse: bool = option(False, "Zoom out: the same zoom, played backwards.")

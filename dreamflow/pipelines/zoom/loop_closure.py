@@ -1,102 +1,138 @@
-"""The closure of a looped zoom: its first image is met again, deep inside the last.
+"""The closure of a looped zoom: its end dissolves into the lead-in that its beginning came from.
 
-The first image lies ahead of the camera. It fades in while the camera approaches it, and at the
-last tick it fills the view.
+The lead-in is a zoom of the same camera, over the last seconds of the loop, that reaches the first
+state at the last tick. It fills the whole view at each tick, so the loop runs into it as one film
+into another: nothing has to grow out of a border. The dissolve is hidden by its order: it begins
+where the camera is heading, spreads outwards, and at each place waits as long as the forms that are
+there are stronger than those to come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from dreamflow.pipelines.zoom.camera import SimilarityTransform, transform_pixel_grid, warp_view
+from dreamflow.core.imaging.filters import gaussian_blur, pyramid_down
+from dreamflow.core.imaging.pyramid import join_bands, split_bands
+from dreamflow.core.imaging.warp import pixel_positions
+from dreamflow.pipelines.zoom.camera_path import CameraPath
 
-FIRST_VISIBLE_SCALE = 1 / 8
-"""Scale of the first image at which it begins to fade in, as a share of its full size."""
-EARLIEST_START_SHARE = 0.5
-"""Share of the zoom's ticks before which it does not fade in."""
-FADE_IN_SHARE = 0.4
-"""Share of the way from its first sight to the end over which its blend rate rises to full."""
-INITIAL_FEATHER_WIDTH = 0.7
-"""Width of its soft border at first sight, in units of its half sides; it narrows to 0."""
-FINAL_OVERREACH = 0.25
-"""How far its border lies beyond the middle of its sides at the end, in the same units."""
-SUPERELLIPSE_EXPONENT = 4
-"""Exponent of its outline |x|^n + |y|^n = r^n: 2 is an ellipse, a large one a rectangle."""
+DISSOLVE_SHARE = 0.9
+"""Share of the lead-in over which the loop dissolves into it. In the rest both are the same, so
+that the join is a step like any other."""
+FADE_SHARE = 0.5
+"""Part of the dissolve that it takes at a single place, relative to the spread of their delays."""
+RADIUS_SHARE = 0.5
+"""Share of the distance from the zoom's centre in a place's delay; its forms have the rest."""
+FORM_SIZE_SHARE = 0.03
+"""Standard deviation of the blurs that tell forms from ground, as a share of the longer side."""
+CONTRAST_SIGMA_PX = 4.0
+"""Standard deviation of the blur of a band's local contrast, in pixels of the band."""
+MAX_CONTRAST_GAIN = 1.5
+"""Largest factor that restores the contrast of two mixed images."""
+MIN_FORM_STRENGTH = 1e-4
+"""Local variance that is added to that of an image, in units of full scale squared: where neither
+image has a form, neither is stronger."""
+MIN_BAND_ENERGY = 1e-9
+"""Mean square below which a band is taken to be empty, in units of full scale squared."""
 
 
 class LoopClosure:
-    """Blends the states of a zoom towards its first state, where that lies in each of them."""
+    """Dissolves the states of a looped zoom into those of its lead-in.
 
-    def __init__(
-        self,
-        first_state: Tensor,
-        origin: complex,
-        transforms: Sequence[SimilarityTransform],
-        tick_s: float,
-    ) -> None:
-        """Compute how much of the camera's path is left at each tick.
+    Attributes:
+        ticks: Ticks of the dissolve. The state of the last is that of the lead-in.
+    """
+
+    def __init__(self, path: CameraPath) -> None:
+        """Plan the dissolve.
 
         Args:
-            first_state: float32 (1, 3, H, W), the state of the first tick.
-            origin: Where the frame's first pixel lies in it, in pixels.
-            transforms: Movements of the camera, from each tick to the next.
-            tick_s: Seconds between two ticks.
+            path: Path of the camera, with the ticks of its lead-in.
         """
-        self.first_state, self._origin, self._tick_s = first_state, origin, tick_s
-        self._remaining_transforms = [SimilarityTransform()]
-        for transform in reversed(transforms):
-            self._remaining_transforms.append(transform.then(self._remaining_transforms[-1]))
-        self._remaining_transforms.reverse()
-        self._ticks = len(transforms)
-        self._start_tick = next(
-            tick
-            for tick, remaining in enumerate(self._remaining_transforms)
-            if tick >= EARLIEST_START_SHARE * self._ticks
-            and abs(remaining.scale_rotation) >= FIRST_VISIBLE_SCALE
-        )
+        self._path = path
+        first = path.ticks - path.lead_in_ticks + 1
+        self.ticks = range(first, first + max(1, round(DISSOLVE_SHARE * path.lead_in_ticks)))
 
-    def blend_toward_first(self, state: Tensor, tick: int, origin: complex) -> Tensor:
-        """Blend a state towards the first one, where that lies in it.
+    def _progress(self, tick: int) -> float:
+        """Return the share of the dissolve that has passed after a tick."""
+        return (tick - self.ticks[0] + 1) / len(self.ticks)
 
-        state += (1 - (1 - rate) ** tick_s) * (first state as seen from here - state), where the
-        rate, a share a second, falls from the first state's middle to its border. At the last tick
-        the result is the first state itself.
+    def dissolve(self, state: Tensor, lead_in: Tensor, tick: int) -> Tensor:
+        """Return a state after its step towards the lead-in.
+
+        A place's weight of the lead-in over the dissolve is w = smoothstep((progress * (1 + fade) -
+        delay) / fade). A tick goes the share 1 - (1 - w) / (1 - w_before) of what is left. It does
+        so band by band, with a softer border in coarser bands, and gives back the contrast
+        that two unlike images lose when they are mixed.
 
         Args:
-            state: float32 (1, 3, H, W), the state of the tick.
+            state: float32 (1, 3, H, W) in [0, 1], the state of the tick, dreamed on from the last.
+            lead_in: float32 (1, 3, H, W) in [0, 1], the lead-in's state of the tick.
             tick: Number of the tick.
-            origin: Where the frame's first pixel lies in the state, in pixels.
 
         Returns:
-            float32 (1, 3, H, W).
+            float32 (1, 3, H, W) in [0, 1].
         """
-        if tick == self._ticks:
-            return self.first_state
-        if tick <= self._start_tick:
-            return state
-        progress = (tick - self._start_tick) / (self._ticks - self._start_tick)
-        height, width = state.shape[2:]
-        transform = self._remaining_transforms[tick].inverse().with_origins(self._origin, origin)
-        positions = transform_pixel_grid(transform, width, height, state.device)
-        weight = 1 - (1 - self._blend_rate(positions, progress)) ** self._tick_s
-        first_view = warp_view(self.first_state, transform, width, height)
-        return state + weight.to(state.dtype) * (first_view - state)
-
-    def _blend_rate(self, positions: Tensor, progress: float) -> Tensor:
-        """Return the share of the difference that goes in a second: (1, 1, h, w), 0 to 1."""
-        height, width = self.first_state.shape[2:]
-        across = 2 * positions[:, :1] / (width - 1) - 1
-        down = 2 * positions[:, 1:] / (height - 1) - 1
-        radius = (across**SUPERELLIPSE_EXPONENT + down**SUPERELLIPSE_EXPONENT) ** (
-            1 / SUPERELLIPSE_EXPONENT
+        delay = self._delays(state, lead_in, tick)
+        before, after = (
+            smoothstep((self._progress(number) * (1 + FADE_SHARE) - delay) / FADE_SHARE)
+            for number in (tick - 1, tick)
         )
-        inside = 1 + FINAL_OVERREACH * progress**2 - radius
-        feather = INITIAL_FEATHER_WIDTH * (1 - progress**2)
-        fade_in = smoothstep(torch.full_like(radius[:1, :1, :1, :1], progress / FADE_IN_SHARE))
-        return smoothstep(inside / feather) * fade_in
+        share = 1 - (1 - after) / (1 - before).clamp_min(torch.finfo(state.dtype).eps)
+        *bands, rest = split_bands(state)
+        *lead_in_bands, lead_in_rest = split_bands(lead_in)
+        mixed: list[Tensor] = []
+        for band, lead_in_band in zip(bands, lead_in_bands, strict=True):
+            mixed.append(mix_bands(band, lead_in_band, share))
+            share = pyramid_down(share)
+        mixed.append(rest + share * (lead_in_rest - rest))
+        return join_bands(mixed).clamp(0, 1)
+
+    def _delays(self, state: Tensor, lead_in: Tensor, tick: int) -> Tensor:
+        """Return when each place dissolves, from 0 for first to 1 for last: (1, 1, H, W)."""
+        height, width = state.shape[2:]
+        centre = self._path.centre(tick)
+        x, y = pixel_positions(height, width, state.device).split(1, 1)
+        reach = max(
+            abs(complex(corner_x, corner_y) - centre)
+            for corner_x in (0, width)
+            for corner_y in (0, height)
+        )
+        radius = torch.hypot(x - centre.real, y - centre.imag) / reach
+        sigma_px = FORM_SIZE_SHARE * max(height, width)
+        strength, lead_in_strength = (
+            measure_form_strength(image, sigma_px) for image in (state, lead_in)
+        )
+        persistence = strength / (strength + lead_in_strength)
+        return RADIUS_SHARE * radius + (1 - RADIUS_SHARE) * persistence
+
+
+def measure_form_strength(image: Tensor, sigma_px: float) -> Tensor:
+    """Return the local variance of an image (1, 3, H, W), which is above 0: (1, 1, H, W)."""
+    detail = (image - gaussian_blur(image, sigma_px)).square().mean(1, keepdim=True)
+    return gaussian_blur(detail, sigma_px) + MIN_FORM_STRENGTH
+
+
+def mix_bands(band: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    """Return a share of the way from one band to another, with its energy in proportion.
+
+    Args:
+        band: float32 (1, C, H, W), a band of detail.
+        other: float32 (1, C, H, W), the same band of another image.
+        share: float32 (1, 1, H, W), 0 to 1.
+
+    Returns:
+        float32 (1, C, H, W). Where the two are unlike, their plain mean would be too soft.
+    """
+    mixed = band + share * (other - band)
+    energy, other_energy, mixed_energy = (
+        gaussian_blur(part.square().mean(1, keepdim=True), CONTRAST_SIGMA_PX)
+        for part in (band, other, mixed)
+    )
+    wanted_energy = energy + share * (other_energy - energy)
+    gain = (wanted_energy / mixed_energy.clamp_min(MIN_BAND_ENERGY)).sqrt()
+    return mixed * gain.clamp(1, MAX_CONTRAST_GAIN)
 
 
 def smoothstep(share: Tensor) -> Tensor:

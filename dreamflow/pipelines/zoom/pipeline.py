@@ -6,40 +6,30 @@ target appearance, and is dreamed on. A frame is what the camera sees between tw
 states, one fading into the other: so the same zoom shows the same pictures at the same times at any
 frame rate.
 
+A loop is dreamed in two parts. First comes a lead-in, which is not shown: the last seconds of the
+loop, from the picture on. It ends on the loop's first state. When the loop comes to those seconds,
+the lead-in is dreamed once more beside it, and the loop dissolves into it.
+
 States are tensors on the network's device, float32 (1, 3, H, W); only a frame that is yielded comes
 to the host.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import (
-    array_to_tensor,
     picture_to_tensor,
-    tensor_to_array,
     tensor_to_picture,
-)
-from dreamflow.dream.gradient_shaping import GradientShaping
-from dreamflow.dream.objective import Objective
-from dreamflow.dream.octaves import (
-    OctavePlan,
-    dream_octaves,
-    look_scale_of,
-    octave_step_factor,
-    plan_full_size,
-    plan_octaves,
 )
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
@@ -50,18 +40,15 @@ from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ZoomOptions
-from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance
 from dreamflow.pipelines.zoom.camera import SimilarityTransform, warp_view
 from dreamflow.pipelines.zoom.camera_path import CameraPath
 from dreamflow.pipelines.zoom.loop_closure import LoopClosure
+from dreamflow.pipelines.zoom.state import ZoomState
+from dreamflow.pipelines.zoom.state_dreamer import StateDreamer
 from dreamflow.temporal.noise_base import noise_base_of
 
 MIN_FRAME_SIDE_PX = 8
 """Smallest side of a zoom's frames."""
-MAX_STEP_LEVELS = 2.5
-"""Largest step of a tick, in levels of 255: steps = ceil(growth * tick_s / MAX_STEP_LEVELS)."""
-APPEARANCE_RAMP_S = 1.0
-"""Seconds in which the target appearance goes from that of the picture to that of its dream."""
 LAYER_FADE_SHARE = 0.5
 """Share of a layer's time that is a cross-fade to or from its neighbours."""
 
@@ -116,7 +103,7 @@ def schedule_zoom_layers(zoom: ZoomOptions, dream: DreamOptions) -> DreamOptions
 
 
 class ZoomPipeline:
-    """A pipeline that dreams a zoom, tick by tick; its state is one image and two numbers."""
+    """A pipeline that dreams a zoom, tick by tick; its state is one or two images, and numbers."""
 
     def __init__(
         self,
@@ -143,12 +130,17 @@ class ZoomPipeline:
         self.timeline = make_zoom_timeline(self.zoom)
         height, width = picture.shape[:2]
         self._check(height, width)
-        self._reference_frames = open_reference_frames(network, self.options, self.timeline)
-        self.done, self.total = 0, int(self.timeline.length * self.timeline.rate)
-        self._look_scale = look_scale_of(self.options, height, width)
+        reference_frames = open_reference_frames(network, self.options, self.timeline)
         self.path = CameraPath(self.zoom, self.timeline, width, height, self.options.seed)
-        image = picture_to_tensor(picture, network.device)
-        self._initialise(noise_base_of(image, self.options))
+        image = noise_base_of(picture_to_tensor(picture, network.device), self.options)
+        self._dreamer = StateDreamer(
+            image, network, self.options, self.zoom, self.path, reference_frames
+        )
+        self._loop_closure = LoopClosure(self.path) if self.zoom.loop else None
+        first = self._dreamer.first_dream if self._loop_closure else self._dreamer.first_view
+        self.done = 0
+        self.total = self.path.lead_in_ticks + int(self.timeline.length * self.timeline.rate)
+        self._set_state(ZoomState(-self.path.lead_in_ticks, first))
 
     def _check(self, height: int, width: int) -> None:
         """Raise SettingsError where schedules, layers and the size of a frame do not fit."""
@@ -164,45 +156,32 @@ class ZoomPipeline:
             )
         self.network.check_size(self.options.layers.layers, height, width)
 
-    def _initialise(self, image: Tensor) -> None:
-        path = self.path
-        enlarged = SimilarityTransform(1, -complex(path.margin_px, path.margin_px))
-        width, height = path.width + 2 * path.margin_px, path.height + 2 * path.margin_px
-        start = warp_view(image, enlarged, width, height)
-        plan = plan_octaves(self.options.at(path.moment_at(0)), self._look_scale)
-        first_dream = self._dream_state(start, 0, plan)
-        self._appearance_range = (
-            AppearanceStats.measure(start, path.margin_px),
-            AppearanceStats.measure(first_dream, path.margin_px),
-        )
-        self._loop_closure: LoopClosure | None = None
-        if self.zoom.loop:
-            transforms = [path.transform(tick) for tick in range(path.ticks)]
-            tick_s = float(path.tick_s)
-            self._loop_closure = LoopClosure(first_dream, path.origin(0), transforms, tick_s)
-        self._set_state(first_dream if self.zoom.loop else start, tick=0)
-
-    def _set_state(self, image: Tensor, tick: int) -> None:
-        self._tick, self._state_before = tick, image
-        self._state_after: Tensor | None = None
-        self._saved_state: np.ndarray | None = None
+    def _set_state(self, state: ZoomState) -> None:
+        self._state_before, self._state_after = state, None
+        self._saved_state: PipelineState | None = None
 
     def state(self) -> PipelineState:
         """Return what is needed to continue after the frame yielded last."""
         if self._saved_state is None:
-            self._saved_state = tensor_to_array(self._state_before)
-        return {"done": self.done, "tick": self._tick, "dream": self._saved_state}
+            self._saved_state = self._state_before.save(is_loop=self.zoom.loop)
+        return {"done": self.done, **self._saved_state}
 
     def restore(self, state: PipelineState) -> None:
         """Continue from a state of the same zoom: the frames after it are the same."""
         self.done = state["done"]
-        self._set_state(array_to_tensor(state["dream"], self.network.device), state["tick"])
+        self._set_state(ZoomState.load(state, self.network.device))
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames still to come."""
+    def __iter__(self) -> Iterator[Frame | None]:
+        """Yield None for each tick of a loop's lead-in, then the frames still to come."""
+        lead_in_ticks = self.path.lead_in_ticks
+        while self.done < lead_in_ticks:
+            self._set_state(self._next_state())
+            self.done += 1
+            yield None
         while self.done < self.total:
-            time = self.done / self.timeline.rate
-            frame = Frame(self.done, time, tensor_to_picture(self.view_at(time)))
+            number = self.done - lead_in_ticks
+            time = number / self.timeline.rate
+            frame = Frame(number, time, tensor_to_picture(self.view_at(time)))
             self.done += 1
             yield frame
 
@@ -217,79 +196,39 @@ class ZoomPipeline:
         """
         path = self.path
         tick = min(int(time / path.tick_s), path.ticks - 1)
-        while self._tick < tick:
-            self._set_state(self._next_state(), self._tick + 1)
+        while self._state_before.tick < tick:
+            self._set_state(self._next_state())
         share = float(time / path.tick_s - tick)
         moved = path.transform(tick, share)
-        view = self._view_of(self._state_before, moved, tick)
+        view = self._view_of(self._state_before, moved)
         if share > 0:
             self._state_after = self._next_state()
             remaining = path.transform(tick).inverse().then(moved)
-            view = view + share * (self._view_of(self._state_after, remaining, tick + 1) - view)
+            view = view + share * (self._view_of(self._state_after, remaining) - view)
         return view
 
-    def _view_of(self, state: Tensor, transform: SimilarityTransform, tick: int) -> Tensor:
-        """Return what the camera sees of the state of a tick."""
+    def _view_of(self, state: ZoomState, transform: SimilarityTransform) -> Tensor:
+        """Return what the camera sees of a state."""
         path = self.path
-        from_state = transform.with_origins(path.origin(tick), 0)
-        return warp_view(state, from_state, path.width, path.height)
+        from_state = transform.with_origins(path.origin(state.tick), 0)
+        return warp_view(state.image, from_state, path.width, path.height)
 
-    def _next_state(self) -> Tensor:
-        """Return the state of the next tick: float32 (1, 3, H, W) in [0, 1], with its margin."""
+    def _next_state(self) -> ZoomState:
+        """Return the state of the next tick."""
         if self._state_after is not None:
             return self._state_after
-        path, tick = self.path, self._tick + 1
-        height, width = self._state_before.shape[2:]
-        # What comes into view is taken from the opposite side, as the dream itself does it: its
-        # steps are taken on an image that is rolled about.
-        transform = path.state_transform(self._tick)
-        state = warp_view(self._state_before, transform, width, height, "wrap")
-        moment, tick_s = path.moment_at(tick), float(path.tick_s)
-        options, zoom = self.options.at(moment), self.zoom.at(moment)
-        if options.iterations:
-            start, dreamed = self._appearance_range
-            ramp = 1.0 if zoom.loop else min(1.0, tick * tick_s / APPEARANCE_RAMP_S)
-            target = start.interpolate(dreamed, ramp)
-            firmness = 1 - (1 - zoom.steadiness) ** tick_s
-            state = match_appearance(state, target, firmness, path.margin_px).clamp(0, 1)
-            plan = make_growth_plan(options, zoom.growth * tick_s, self._look_scale)
-            state = self._dream_state(state, tick, plan)
-        if self._loop_closure:
-            return self._loop_closure.blend_toward_first(state, tick, path.origin(tick))
-        return state.clamp(0, 1)
-
-    def _dream_state(self, state: Tensor, tick: int, plan: Sequence[OctavePlan]) -> Tensor:
-        """Return a state dreamed on, with the settings of a tick."""
-        moment = self.path.moment_at(tick)
-        options = self.options.at(moment)
-        reference = self._reference_frames.at(moment.time) if self._reference_frames else None
-        objective = Objective(
-            self.network, self.options.layers.at(moment), reference, options.guidance
-        )
-        key = (options.seed, tick)
-        shaping = GradientShaping.from_options(options, objective.stride)
-        dreamed = dream_octaves(state, objective, plan, options.jitter, key, shaping=shaping)
-        # In the order of pixels in memory that OpenCV works on.
-        return dreamed.contiguous(memory_format=torch.channels_last)
-
-
-def make_growth_plan(
-    options: DreamOptions, levels: float, look_scale: float = 1.0
-) -> list[OctavePlan]:
-    """Return the plan of a tick, coarse to fine, in steps of at most 2.5 levels.
-
-    Args:
-        options: Settings of the dream.
-        levels: How far each octave is dreamed on, in levels of 255.
-        look_scale: See `look_scale_of`.
-    """
-    steps = math.ceil(levels / MAX_STEP_LEVELS)
-    plan = [
-        OctavePlan(octave, options.octave_scale, steps, levels / steps * share, look_scale)
-        for octave in reversed(range(options.octaves))
-        if steps and (share := octave_step_factor(options, octave))
-    ]
-    return plan + plan_full_size(options, plan, look_scale)
+        before, dreamer, closure = self._state_before, self._dreamer, self._loop_closure
+        tick = before.tick + 1
+        if closure is None or tick not in closure.ticks:
+            # The ticks of a lead-in are the last ones of its loop.
+            tick_of_loop = tick if tick > 0 else tick + self.path.ticks
+            return ZoomState(tick, dreamer.advance(before.image, tick_of_loop))
+        begun = dreamer.first_dream if before.lead_in is None else before.lead_in
+        lead_in = dreamer.advance(begun, tick)
+        if tick == closure.ticks[-1]:
+            return ZoomState(tick, lead_in)
+        image = dreamer.advance(before.image, tick)
+        return ZoomState(tick, closure.dissolve(image, lead_in, tick), lead_in)
 
 
 def dream_zoom(
@@ -319,4 +258,5 @@ def dream_zoom(
     """
     given = KeywordSettings.read("dream_zoom", preset, settings, ZoomOptions, DreamOptions)
     dream, zoom = given.over(dream or DreamOptions()), given.over(zoom or ZoomOptions())
-    return iter(ZoomPipeline(as_picture(picture), network, dream, zoom))
+    pipeline = ZoomPipeline(as_picture(picture), network, dream, zoom)
+    return (frame for frame in pipeline if frame is not None)
