@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from dreamflow.pipelines.inputs import InputFiles
 
 
-@with_options
+@functools.partial(with_options, without=("audio_out",))
 def frame_command(
     source: Annotated[
         Path, typer.Argument(help="A clip, or a picture.", metavar="SOURCE", show_default=False)
@@ -85,6 +87,7 @@ def frame_command(
     carry: CarryOptions,
     gains: GainsOption = None,
     show: ShowOptions,
+    sound: SoundOptions,
     machine: MachineOptions,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
@@ -98,13 +101,15 @@ def frame_command(
 
     Schedules (`dreamflow video --help`) are those of the whole clip, at the time of the frame.
     """
-    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    inputs = list_input_paths([gains], dream, carry, show, sound, machine, preset=preset)
     flags = RenderFlags(overwrite, gains=gains, trace=trace, inputs=inputs)
     check_frame(source, out, dream, machine, flags)
+    from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.mattes.matte import open_matte
     from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
+    from dreamflow.pipelines.hearing import hear_clip
     from dreamflow.reports.preview import (
         add_source_alpha,
         collect_preview_inputs,
@@ -116,6 +121,8 @@ def frame_command(
 
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
     frames = open_frames_up_to(source, at, run_in, size, flatten_alpha=not keeps_alpha)
+    if isinstance(frames, Clip):
+        frames = hear_clip(frames, sound, (dream, carry, show))
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
     check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
     network = prepare_network(dream.network, machine)
@@ -131,8 +138,10 @@ def frame_command(
         )
         if keeps_alpha:
             picture = add_source_alpha(picture, source)
-        groups = (dream, carry, show, ClipOptions(size=size))
+        groups = (dream, carry, show, ClipOptions(size=size), sound)
         files = collect_preview_inputs(source, dream, matte)
+        if isinstance(frames, Clip) and frames.hearing:
+            files = {**files, **frames.hearing.files}
         frame_time = None if isinstance(frames, tuple) else at
         write_frame(out, picture, source, network, groups, files, frame_time)
     print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
