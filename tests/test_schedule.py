@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import resolve_field_types
-from dreamflow.core.schedules.arithmetic import (
-    CONSTANTS,
-    JOINING_WORDS,
-    VARIABLES,
-    Expression,
-)
+from dreamflow.core.schedules.arithmetic import Expression
 from dreamflow.core.schedules.functions import FUNCTIONS
+from dreamflow.core.schedules.grammar import (
+    JOINING_WORDS,
+    KNOWN_FUNCTIONS,
+    KNOWN_VARIABLES,
+)
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
 from dreamflow.core.targets import Blend, Target
@@ -133,7 +133,7 @@ def test_any_text_is_a_number_or_refused(text: str) -> None:
     assert isinstance(value, float)
     assert not math.isinf(value)
     words = {word for word in "".join(c if c.isalpha() else " " for c in text).split()}
-    assert words <= {*VARIABLES, *CONSTANTS, *FUNCTIONS, *JOINING_WORDS}
+    assert words <= {*KNOWN_VARIABLES, *KNOWN_FUNCTIONS, *JOINING_WORDS}
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def report_named_files(preset: str, settings: Mapping[str, Any]) -> None:
         return
     from dreamflow.pipelines.settings.paths import given_paths  # loads the readers of media
 
-    named_files = [f"{flag_of(name)} {path}" for name, path in given_paths(settings).items()]
+    named_files = [f"{flag_of(name)} {path}" for name, path in given_paths(settings)]
     if named_files:
         print_note(word_flags(f"{named('preset')} {preset} names files: {', '.join(named_files)}"))
 

@@ -108,7 +108,7 @@ def read_command_line() -> list[str]:
     return ["dreamflow", *(word.encode(errors="replace").decode() for word in words)]
 
 
-INPUT_SETTINGS = ("weights", "matte", "cuts", "guided_by", "flow_dir")
+INPUT_SETTINGS = ("weights", "matte", "cuts", "guided_by", "flow_dir", "audio")
 """Settings that may name a file or folder that a command reads."""
 
 
@@ -123,8 +123,16 @@ def list_input_paths(
         preset: The preset; one that is known by name is no file of the user's.
     """
     values = [getattr(group, name, None) for group in groups for name in INPUT_SETTINGS]
-    named_paths = [Path(value) for value in (*values, preset) if value]
+    series = [path for group in groups for path in getattr(group, "data_files", {}).values()]
+    named_paths = [Path(value) for value in (*values, *series, preset) if value]
     return [*filter(None, sources), *(path for path in named_paths if path.exists())]
+
+
+def kept_analysis_folder(out: Path, flags: RenderFlags) -> Path | None:
+    """Return the job's folder that may keep the analysis of a sound; None where it starts over."""
+    from dreamflow.jobs.storage.folder import job_folder_path
+
+    return None if flags.fresh else job_folder_path(out)
 
 
 def check_render_files(out: Path, flags: RenderFlags, sources: Sequence[Path]) -> None:

@@ -16,6 +16,8 @@ from dreamflow.pipelines.settings.groups import diff_settings
 
 LEGACY_MACHINE_DEFAULTS = {"precision": "float32"}
 """What a job ran with whose metadata lacks the key: older versions gave no choice."""
+HEARD_KEY = "heard"
+"""Key of a record: the hash of what the schedules hear."""
 MAX_SHOWN_VALUE_CHARS = 60
 """A longer value is cut in messages."""
 MAX_SHOWN_CHANGES = 3
@@ -60,6 +62,8 @@ def find_changes(
     for name, fingerprint in before["inputs"].items():
         if not is_input_unchanged(name, fingerprint, now["inputs"].get(name, []), files_read):
             changes.append(Change(f"another {describe_input(name)}", input_setting(name)))
+    if not changes and begun.get(HEARD_KEY) != given.get(HEARD_KEY):
+        changes.append(Change("another analysis of the sound", "audio"))
     if before.get("plate") != now.get("plate"):
         changes.append(_change_of("plate", before.get("plate"), now.get("plate")))
     for name, was in (LEGACY_MACHINE_DEFAULTS | before["machine"]).items():

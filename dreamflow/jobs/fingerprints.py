@@ -11,8 +11,11 @@ from typing import Any
 from dreamflow.core.errors import MediaError, named
 from dreamflow.core.regular_file import open_regular_file
 from dreamflow.media.read.picture_files import list_source_files
+from dreamflow.media.sound.options import split_data
 from dreamflow.pipelines.inputs import (
+    AUDIO_INPUT,
     CUTS_INPUT,
+    DATA_INPUT,
     FIXED_MATTE_INPUT,
     FLOW_INPUT,
     FORWARD_FRAMES_INPUT,
@@ -46,6 +49,8 @@ _SETTING_BY_INPUT = {
     FIXED_MATTE_INPUT: "matte",
     REFERENCE_INPUT: "guided_by",
     GAINS_INPUT: "gains",
+    AUDIO_INPUT: "audio",
+    DATA_INPUT: "data",
 }
 
 
@@ -110,13 +115,22 @@ def find_changed_inputs(
         if path is None:
             continue
         try:
-            files = list_flow_files(path) if name == FLOW_INPUT else list_source_files(Path(path))
+            files = _list_files(name, path)
             hash_now = hash_fingerprints(fingerprint_inputs({name: files}))[name]
         except MediaError:
             continue
         if hash_now != hash_before:
             changed.append(describe_input(name))
     return changed
+
+
+def _list_files(name: str, value: Any) -> list[Path]:
+    """Return the files that an input's setting names. Raises MediaError where they are gone."""
+    if name == FLOW_INPUT:
+        return list_flow_files(value)
+    if name == DATA_INPUT:
+        return [Path(split_data(text)[1]) for text in value]
+    return list_source_files(Path(value))
 
 
 def is_input_unchanged(

@@ -7,6 +7,7 @@ A job lives in a folder beside its output, `dream.mp4.job`:
     state_*.npz   a few earlier states, from which a damaged piece can be dreamed again
     chunk_*       encoded segments, joined at the end; pending_*.rgb: frames not encoded yet
     pieces.jsonl  sizes and hashes of the segments
+    sound.npz     the analysis of the sound that schedules hear
     whole*        the complete output, until it is published; see `jobs.storage.publish`
     lock          held by the process at work
 
@@ -28,7 +29,7 @@ from dreamflow.core.documents import path_to_text
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.jobs.changes import LEGACY_MACHINE_DEFAULTS, check_job_unchanged
+from dreamflow.jobs.changes import HEARD_KEY, LEGACY_MACHINE_DEFAULTS, check_job_unchanged
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.fingerprints import (
     INPUTS_KEY,
@@ -65,11 +66,13 @@ from dreamflow.jobs.storage.state_file import (
     read_state,
 )
 from dreamflow.jobs.watch import LatestFrameWriter
-from dreamflow.media.atomic_file import make_write_error
+from dreamflow.media.atomic_file import atomic_write, make_write_error
 from dreamflow.media.embedded_settings import sidecar_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.sound.hearing import Hearing
 from dreamflow.media.write.containers import container_format_for
+from dreamflow.pipelines.hearing import KEPT_ANALYSIS_FILE
 from dreamflow.pipelines.inputs import InputFiles
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState
 
@@ -88,6 +91,7 @@ class JobSpec:
         machine: The machine that the network computes on.
         rebuild: Makes the pipeline anew, to dream a damaged piece again; None where that cannot be.
         intermediates: Folders of DreamFlow's that only this job reads: they go when it is done.
+        hearing: What its schedules hear, if anything; the sound's analysis is kept with the job.
     """
 
     pipeline: Pipeline
@@ -99,6 +103,7 @@ class JobSpec:
     machine: Machine
     rebuild: Callable[[], Pipeline] | None = None
     intermediates: Sequence[Path] = ()
+    hearing: Hearing | None = None
 
 
 def restore_machine_options(out: Path, machine: MachineOptions) -> MachineOptions:
@@ -119,6 +124,11 @@ def restore_machine_options(out: Path, machine: MachineOptions) -> MachineOption
         memory=machine.memory or begun.get("memory", 0),
         precision=begun["precision"] if machine.precision == "auto" else machine.precision,
     )
+
+
+def find_kept_folder(out: Path, controls: RenderControls) -> Path | None:
+    """Return the job's folder that may keep what was computed before; None where it starts over."""
+    return None if controls.fresh else job_folder_path(out)
 
 
 def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderResult:
@@ -157,6 +167,7 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
         begun = None if controls.fresh else read_job_file(folder.path)
         if begun is None:
             folder.start_over(metadata)
+            _keep_analysis(job, folder)
             return _run(job, folder, metadata, None, controls, watcher)
         state = None if published_frames else _read_state(job, folder, begun, controls)
         files_read = state[PIPELINE_KEY].get("read", UNLIMITED_FILES) if state else 0
@@ -176,7 +187,18 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
             "record": record,
         }
         folder.write_job_file(metadata)
+        _keep_analysis(job, folder)
         return _run(job, folder, metadata, state, controls, watcher)
+
+
+def _keep_analysis(job: JobSpec, folder: JobFolder) -> None:
+    """Write the analysis of what a job hears into its folder, where it is not there yet."""
+    if job.hearing is None or not job.hearing.kept:
+        return
+    path = folder.path / KEPT_ANALYSIS_FILE
+    if not path.exists() or path.read_bytes() != job.hearing.kept:
+        with atomic_write(path) as part:
+            part.write_bytes(job.hearing.kept)
 
 
 def _describe_job(
@@ -184,6 +206,8 @@ def _describe_job(
 ) -> JobMetadata:
     """Return a job's metadata, ready for JSON."""
     record = job.record | {INPUTS_KEY: hash_fingerprints(fingerprints)}
+    if job.hearing is not None:
+        record[HEARD_KEY] = job.hearing.signals.digest
     return make_job_metadata(
         job.output_path,
         job.output_spec,

@@ -180,7 +180,7 @@ def finish_job(
                 2,
             )
         if silent:
-            spec = replace(spec, sound=None)
+            spec = replace(spec, sound=None, music=None)
         else:
             _check_job_inputs(folder, metadata)
         ends_job = output_path is None and not damages

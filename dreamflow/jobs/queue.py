@@ -15,9 +15,10 @@ from dreamflow.core.schedules.timecode import Timecode
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.picture_files import is_file_pattern
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
-from dreamflow.pipelines.settings.paths import given_paths
+from dreamflow.pipelines.settings.paths import change_paths
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 from dreamflow.temporal.options import CarryOptions
 
@@ -30,6 +31,7 @@ VIDEO_OPTION_GROUPS: dict[str, type[Options]] = {
     "clip": ClipOptions,
     "encode": EncodeOptions,
     "show": ShowOptions,
+    "sound": SoundOptions,
 }
 """The groups of `video`, by their names in VideoSettings."""
 OPTION_GROUPS_BY_COMMAND: dict[str, tuple[type[Options], ...]] = {
@@ -39,15 +41,16 @@ OPTION_GROUPS_BY_COMMAND: dict[str, tuple[type[Options], ...]] = {
         ShowOptions,
         ClipOptions,
         EncodeOptions,
+        SoundOptions,
         SweepOptions,
     ),
     ZOOM_COMMAND: (DreamOptions, ZoomOptions, EncodeOptions),
-    FRAME_COMMAND: (DreamOptions, CarryOptions, ShowOptions, ClipOptions),
+    FRAME_COMMAND: (DreamOptions, CarryOptions, ShowOptions, ClipOptions, SoundOptions),
 }
 """The settings of the commands that a queue knows besides `video`."""
 EXCLUDED_SETTINGS_BY_COMMAND = {
     SWEEP_COMMAND: frozenset({"layer", "loop"}),
-    FRAME_COMMAND: frozenset({"start", "end", "every", "fps", "decoder"}),
+    FRAME_COMMAND: frozenset({"start", "end", "every", "fps", "decoder", "audio_out"}),
 }
 """Settings of these groups that a command does not take."""
 
@@ -285,8 +288,7 @@ def resolve_table_settings(table: Mapping[str, Any], where: str, folder: Path) -
         beside = folder / preset
         _, settings = load_preset(str(beside) if beside.suffix == ".toml" else preset)
     settings |= validate_settings(given, where)
-    paths = {name: str((folder / path).absolute()) for name, path in given_paths(settings).items()}
-    return settings | paths
+    return change_paths(settings, lambda path: str((folder / path).absolute()))
 
 
 def build_video_settings(settings: Mapping[str, Any]) -> VideoSettings:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, render_job
+from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
+from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.carry_over_frames import DreamerControls
+from dreamflow.pipelines.hearing import add_music
 from dreamflow.pipelines.inputs import list_gains_files
 from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.sweep import SweepPlan, build_sweep_pipeline, list_sweep_files
+from dreamflow.pipelines.sweep import SweepPlan, build_sweep_pipeline, hear_sweep, list_sweep_files
 
 
 def render_sweep(
@@ -54,8 +57,10 @@ def render_sweep(
         controls,
     )
     settings = replace(settings, dream=dream)
+    plan = hear_sweep(plan, settings, find_kept_folder(out, controls))
     groups = (*vars(settings).values(), sweep)
-    spec = plan.source.output_spec
+    begin = plan.source.start_time if isinstance(plan.source, Clip) else Fraction(0)
+    spec = add_music(plan.source.output_spec, settings.sound, begin)
     inputs = list_sweep_files(plan, settings, matte)
     with controls.open_dreamer_controls() as dreamer_controls:
 
@@ -73,5 +78,6 @@ def render_sweep(
             inputs={**inputs, **list_gains_files(controls.gains_path)},
             machine=network.machine,
             rebuild=lambda: build(dreamer_controls.without_trace()),
+            hearing=plan.source.hearing,
         )
         return render_job(job, controls)

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, render_job
+from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.carry_over_frames import DreamerControls
+from dreamflow.pipelines.hearing import add_music, hear_once
 from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
 from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
@@ -48,6 +49,9 @@ def render_video(
     dream, picks = resolve_channel_picks(settings.dream, network, clip.first_picture, out, controls)
     settings = replace(settings, dream=dream)
     record = build_settings_record("video", clip.path, network, *vars(settings).values())
+    groups = (dream, settings.carry, settings.show)
+    clip = hear_once(clip, settings.sound, groups, find_kept_folder(out, controls))
+    spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
     with controls.open_dreamer_controls() as dreamer_controls:
 
@@ -57,12 +61,13 @@ def render_video(
         job = JobSpec(
             pipeline=build(dreamer_controls),
             output_path=out,
-            output_spec=clip.output_spec.with_sources(matte.source_paths if matte else ()),
+            output_spec=spec.with_sources(matte.source_paths if matte else ()),
             encode=settings.encode,
             record=record | picks,
             inputs={**inputs, **list_gains_files(controls.gains_path)},
             machine=network.machine,
             rebuild=lambda: build(dreamer_controls.without_trace()),
+            hearing=clip.hearing,
         )
         return render_job(job, controls)
 

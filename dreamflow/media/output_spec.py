@@ -61,6 +61,7 @@ class OutputSpec:
         chapters: Chapters of the frames that are written.
         extras: What else of the source goes with the frames, or None.
         frame_numbers: Number of each frame in the source; empty where it has none.
+        music: Sound of another file than the source, in place of the source's; or None.
     """
 
     width: int
@@ -75,6 +76,12 @@ class OutputSpec:
     chapters: tuple[Chapter, ...] = ()
     extras: SourceExtras | None = None
     frame_numbers: tuple[int, ...] | range = ()
+    music: Sound | None = None
+
+    @property
+    def heard_sound(self) -> Sound | None:
+        """The sound that goes with the frames."""
+        return self.music or self.sound
 
     @classmethod
     def at_constant_rate(
@@ -95,17 +102,11 @@ class OutputSpec:
         """Return the spec as values that JSON can hold; fractions as text."""
         plain = {f.name: str(getattr(self, f.name)) for f in fields(self)}
         plain |= {name: getattr(self, name) for name in ("width", "height", "frames")}
-        sound = self.sound and {
-            **{name: str(getattr(self.sound, name)) for name in ("start", "begin")},
-            "path": path_to_text(self.sound.path.absolute()),
-            "codecs": list(self.sound.codecs),
-            "cut": self.sound.ends_early,
-            "subtitles": list(self.sound.subtitle_codecs),
-            "track": self.sound.track,
-        }
         chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
         sources = [path_to_text(path.absolute()) for path in self.sources]
-        plain |= {"constant_rate": self.constant_rate, "sound": sound, "sources": sources}
+        plain |= {"constant_rate": self.constant_rate, "sources": sources}
+        sounds = {"sound": self.sound, "music": self.music}
+        plain |= {name: sound and _sound_to_dict(sound) for name, sound in sounds.items()}
         extras = self.extras and self.extras.to_dict()
         return plain | {
             "chapters": chapters,
@@ -133,6 +134,7 @@ class OutputSpec:
             # Jobs of older versions lack what follows.
             extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
             frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
+            music=_sound_from_dict(plain["music"]) if plain.get("music") else None,
         )
 
 
@@ -147,6 +149,18 @@ def _numbers_from_dict(plain: dict[str, list[int]]) -> tuple[int, ...] | range:
         start, stop, step = plain["range"]
         return range(start, stop, step)
     return tuple(plain["numbers"])
+
+
+def _sound_to_dict(sound: Sound) -> dict[str, Any]:
+    return {
+        "start": str(sound.start),
+        "begin": str(sound.begin),
+        "path": path_to_text(sound.path.absolute()),
+        "codecs": list(sound.codecs),
+        "cut": sound.ends_early,
+        "subtitles": list(sound.subtitle_codecs),
+        "track": sound.track,
+    }
 
 
 def _sound_from_dict(plain: dict[str, Any]) -> Sound:

@@ -10,6 +10,7 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.read.picture_files import list_source_files
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 
 SOURCE_INPUT = "source"
@@ -26,6 +27,8 @@ FIXED_MATTE_INPUT = "--matte files"
 """A matte of which every file must stay as it was."""
 REFERENCE_INPUT = "--guided-by file"
 GAINS_INPUT = "--gains file"
+AUDIO_INPUT = "--audio file"
+DATA_INPUT = "--data files"
 FORWARD_FRAMES_INPUT = "frames of the zoom"
 """Pictures that a reversed zoom has dreamed forwards; they go when the output is done."""
 
@@ -51,6 +54,11 @@ def list_gains_files(path: Path | None) -> dict[str, list[Path]]:
     return {} if path is None else {GAINS_INPUT: [path]}
 
 
+def list_audio_files(sound: SoundOptions) -> dict[str, list[Path]]:
+    """Return the file that is heard in place of the source's sound, by its input's name."""
+    return {} if sound.audio is None else {AUDIO_INPUT: [Path(sound.audio)]}
+
+
 def list_matte_files(matte: Matte | None, clip: Clip | None = None) -> dict[str, list[Path]]:
     """Return the files of a matte, by its input's name; {} where there is no matte.
 
@@ -69,6 +77,8 @@ def list_clip_files(clip: Clip, settings: VideoSettings, matte: Matte | None = N
     """Return the files that the dream of a clip depends on, by their inputs' names."""
     carry = settings.carry
     files: dict[str, Sequence[Path]] = {CLIP_INPUT: clip.files}
+    files |= clip.hearing.files if clip.hearing else {}
+    files |= list_audio_files(settings.sound)
     if carry.cuts not in CUTS_KEYWORDS:
         files[CUTS_INPUT] = [Path(carry.cuts)]
     files |= list_reference_files(settings.dream)

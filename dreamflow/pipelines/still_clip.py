@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.sound.hearing import Hearing
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class StillClip:
         frames: How many frames it is shown for.
         path: The file that it was read from, if any.
         file_size: Width and height of the picture in that file, in pixels.
+        hearing: What schedules hear, if anything.
     """
 
     picture: np.ndarray
@@ -32,11 +34,13 @@ class StillClip:
     frames: int
     path: Path | None = None
     file_size: tuple[int, int] | None = None
+    hearing: Hearing | None = None
 
     @property
     def timeline(self) -> Timeline:
         """The timeline of schedules."""
-        return Timeline(self.rate, self.frames / self.rate)
+        signals = self.hearing.signals if self.hearing else None
+        return Timeline(self.rate, self.frames / self.rate, signals=signals)
 
     @property
     def output_spec(self) -> OutputSpec:
@@ -56,6 +60,10 @@ class StillClip:
             length=self.timeline.length,
             source_frame_at=lambda seconds: int(seconds * self.rate),
         )
+
+    def hear(self, hearing: Hearing) -> StillClip:
+        """Return the same picture whose schedules hear something."""
+        return replace(self, hearing=hearing)
 
     def first_picture(self) -> np.ndarray:
         """Return the picture."""

@@ -21,6 +21,7 @@ from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.stills import is_still, read_fitted_picture, read_picture_size
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.caption import LayerCaptions
@@ -36,9 +37,11 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
+from dreamflow.pipelines.hearing import hear_clip
 from dreamflow.pipelines.inputs import (
     PICTURE_INPUT,
     InputFiles,
+    list_audio_files,
     list_clip_files,
     list_matte_files,
     list_reference_files,
@@ -144,6 +147,17 @@ def open_sweep_matte(plan: SweepPlan, show: ShowOptions) -> Matte | None:
     return open_matte(show, target)
 
 
+def hear_sweep(plan: SweepPlan, settings: VideoSettings, kept_in: Path | None = None) -> SweepPlan:
+    """Return a sweep whose schedules hear what they need; see `hear_clip`."""
+    groups = (settings.dream, settings.carry, settings.show)
+    source = plan.source
+    if source.hearing is not None:
+        return plan
+    if isinstance(source, StillClip):
+        return replace(plan, source=hear_clip(source, settings.sound, groups, kept_in))
+    return replace(plan, source=hear_clip(source, settings.sound, groups, kept_in))
+
+
 def list_sweep_files(
     plan: SweepPlan, settings: VideoSettings, matte: Matte | None = None
 ) -> InputFiles:
@@ -152,6 +166,8 @@ def list_sweep_files(
     if isinstance(source, Clip):
         return list_clip_files(source, settings, matte)
     files = {PICTURE_INPUT: [source.path]} if source.path else {}
+    files |= source.hearing.files if source.hearing else {}
+    files |= list_audio_files(settings.sound)
     return files | list_reference_files(settings.dream) | list_matte_files(matte)
 
 
@@ -241,14 +257,20 @@ def dream_sweep(
             do not fit.
     """
     given = KeywordSettings.read(
-        "dream_sweep", preset, settings, SweepOptions, DreamOptions, CarryOptions, ShowOptions
+        "dream_sweep",
+        preset,
+        settings,
+        *(SweepOptions, DreamOptions, CarryOptions, ShowOptions, SoundOptions),
     )
     sweep, show = given.over(sweep or SweepOptions()), given.over(show or ShowOptions())
     source = source if isinstance(source, Clip) else as_picture(source)
     layers = select_sweep_layers(network.name, network.layers, sweep)
     plan = plan_sweep(source, layers, sweep, to_exact_rate(fps))
     dream = replace(given.over(dream or DreamOptions()), layer=(plan.schedule,))
-    video = VideoSettings(dream=dream, carry=given.over(carry or CarryOptions()), show=show)
+    sound = given.over(SoundOptions())
+    carry = given.over(carry or CarryOptions())
+    video = VideoSettings(dream=dream, carry=carry, show=show, sound=sound)
+    plan = hear_sweep(plan, video)
     matte = open_sweep_matte(plan, show)
     pipeline = build_sweep_pipeline(
         plan, network, video, caption=sweep.caption, cuts=cuts, matte=matte

@@ -19,6 +19,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.mattes.matte import Matte
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
 from dreamflow.pipelines.channel_choice import (
@@ -34,6 +35,7 @@ from dreamflow.pipelines.compositor import (
     make_sequential_matte_lookup,
     open_clip_matte,
 )
+from dreamflow.pipelines.hearing import hear_once
 from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
 from dreamflow.pipelines.pipeline import FramesFrom, Pipeline, PipelineState
@@ -205,7 +207,7 @@ def dream_video(
         carry: How it is carried from frame to frame.
         cuts: Times at which new shots begin, in seconds; None finds them, unless `carry.cuts` is
             "none".
-        timeline: What schedules count on; None takes that of a Clip.
+        timeline: What schedules count on; None takes that of a Clip, which hears the clip's sound.
         show: How much of the dream is shown; its matte file goes with a Clip.
         mattes: Where the dream is shown: an array for all frames or one for each, as `dream_image`
             takes them, or the frames of a Clip.
@@ -213,8 +215,8 @@ def dream_video(
         controls: Callbacks, and gains where `gains` is None.
         preset: Name of a preset, or path of a .toml file: its settings override those of `options`,
             `carry` and `show`.
-        **settings: Single settings of these three by name, such as `octaves=5`; they override the
-            preset.
+        **settings: Single settings of these three and of what is heard by name, such as
+            `octaves=5` or `audio="song.flac"`; they override the preset.
 
     Yields:
         Frames with uint8 (H, W, 3) RGB pictures, their source beside them.
@@ -225,7 +227,7 @@ def dream_video(
         MediaError: The path cannot be opened.
     """
     given = KeywordSettings.read(
-        "dream_video", preset, settings, DreamOptions, CarryOptions, ShowOptions
+        "dream_video", preset, settings, DreamOptions, CarryOptions, ShowOptions, SoundOptions
     )
     options, carry, show = (
         given.over(options or DreamOptions()),
@@ -245,7 +247,7 @@ def dream_video(
     lookup = make_matte_lookup(matte) if mattes is None else make_sequential_matte_lookup(mattes)
     clip = frames if isinstance(frames, Clip) else None
     if timeline is None and clip is not None:
-        timeline = clip.timeline
+        timeline = hear_once(clip, given.over(SoundOptions()), (options, carry, show)).timeline
     compositor = Compositor(show, timeline, lookup, box)
     options, frames = _pick_channels(options, network, frames)
     controls = controls or DreamerControls()

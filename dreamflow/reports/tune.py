@@ -17,7 +17,9 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.machine.memory import MB
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.hearing import hear_once
 from dreamflow.pipelines.settings.timeline import SettingsTimeline
 from dreamflow.pipelines.video import dream_video
 from dreamflow.reports.coherence.dream_meter import DreamMeter
@@ -153,8 +155,10 @@ class GainTuner:
             SettingsError: The clip takes too much memory, or a setting does not fit the network.
             MediaError: The clip has less than two frames.
         """
-        self._network, self._clip, self._base = network, clip, base
+        self._network, self._base = network, base
         self._dream, self._carry = dream or DreamOptions(), carry or CarryOptions()
+        clip = hear_once(clip, SoundOptions(), (self._dream, self._carry))
+        self._clip = clip
         check_tuning_memory(clip)
         timeline = SettingsTimeline(network, self._dream, CarryOptions(), clip.timeline)
         self._objective = lambda time_s: timeline.at(time_s).objective

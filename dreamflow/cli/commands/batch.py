@@ -45,6 +45,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings, saved_settings_dict
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions
@@ -96,6 +97,7 @@ def batch_command(
     dream: DreamOptions,
     carry: CarryOptions,
     show: ShowOptions,
+    sound: SoundOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
@@ -112,10 +114,10 @@ def batch_command(
     leaves out those that are done. A render that crashes does not stop the rest either. The exit
     code is 0 if all are done.
     """
-    settings = VideoSettings(dream, carry, frames, encode, show)
+    settings = VideoSettings(dream, carry, frames, encode, show, sound)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
     warn_of_missing_sources(renders)
-    inputs = list_input_paths(sources, dream, carry, show, machine, preset=preset)
+    inputs = list_input_paths(sources, dream, carry, show, sound, machine, preset=preset)
     flags = RenderFlags(
         overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import option_fields
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import FilmOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.looks import Look, build_preset_looks
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.reports.options import GuideOptions
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from dreamflow.reports.preview import PreviewFrames
 
 
-@with_options
+@functools.partial(with_options, without=("audio_out",))
 def frame_command(
     source: Annotated[
         Path, typer.Argument(help="A clip, or a picture.", metavar="SOURCE", show_default=False)
@@ -92,6 +94,7 @@ def frame_command(
     carry: CarryOptions,
     gains: GainsOption = None,
     show: ShowOptions,
+    sound: SoundOptions,
     machine: MachineOptions,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
@@ -109,12 +112,14 @@ def frame_command(
     preset_files = [Path(name) for name in preset or () if Path(name).exists()]
     inputs = [gains, *preset_files]
     for look in looks:
-        inputs += list_input_paths([], *look.groups, machine)
+        inputs += list_input_paths([], *look.groups, sound, machine)
     flags = RenderFlags(overwrite, gains=gains, trace=trace, inputs=[*filter(None, inputs)])
     check_frame(source, out, looks, machine, flags)
+    from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
+    from dreamflow.pipelines.hearing import hear_clip
     from dreamflow.reports.look_sheet import open_look_mattes
     from dreamflow.reports.preview import (
         add_source_alpha,
@@ -125,6 +130,8 @@ def frame_command(
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not is_sheet(looks)
     clip = film.clip_options(size)
     frames = open_frames_up_to(source, at, run_in, clip, flatten_alpha=not keeps_alpha)
+    if isinstance(frames, Clip):
+        frames = hear_clip(frames, sound, [group for look in looks for group in look.groups])
     mattes = open_look_mattes(looks, frames, source)
     matte_files = [path for matte in mattes if matte for path in matte.source_paths]
     check_output(out, overwrite, [*flags.inputs, *matte_files])
@@ -134,11 +141,13 @@ def frame_command(
     with stop_on_ctrl_c():
         if keeps_alpha:
             picture = add_source_alpha(picture, source)
-        files = merge_inputs(
+        inputs_of_looks = [
             collect_preview_inputs(source, look.dream, matte)
             for look, matte in zip(looks, mattes, strict=True)
-        )
-        groups = (dream, carry, show, clip)
+        ]
+        heard = frames.hearing.files if isinstance(frames, Clip) and frames.hearing else {}
+        files = merge_inputs([*inputs_of_looks, heard])
+        groups = (dream, carry, show, clip, sound)
         about = {} if isinstance(frames, tuple) else {"at": at}
         about |= {"presets": [look.name for look in looks]} if len(looks) > 1 else {}
         write_frame(out, picture, source, network, groups, files, about)

@@ -14,6 +14,7 @@ from dreamflow.cli.prepare import (
     RenderFlags,
     check_render_files,
     format_render_summary,
+    kept_analysis_folder,
     list_input_paths,
     prepare_network,
     track_render,
@@ -38,6 +39,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
 from dreamflow.temporal.options import CarryOptions
@@ -67,6 +69,7 @@ def sweep_command(
     carry: CarryOptions,
     gains: GainsOption = None,
     show: ShowOptions,
+    sound: SoundOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
@@ -84,8 +87,8 @@ def sweep_command(
     1280 pixels is dreamed at that size, unless --size says otherwise. A clip is dreamed over its
     whole length, and keeps its sound.
     """
-    settings = VideoSettings(dream, carry, frames, encode, show)
-    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    settings = VideoSettings(dream, carry, frames, encode, show, sound)
+    inputs = list_input_paths([gains], dream, carry, show, sound, machine, preset=preset)
     flags = RenderFlags(
         *(overwrite, fresh, watch, None, gains, trace, reporting.kind),
         repair=repair,
@@ -124,7 +127,7 @@ def plan_and_check(
     """Plan a sweep and open its matte, and check all that can be checked without weights."""
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.networks.loading import network_layers
-    from dreamflow.pipelines.sweep import open_sweep, open_sweep_matte
+    from dreamflow.pipelines.sweep import hear_sweep, open_sweep, open_sweep_matte
 
     check_encode_options(out, settings.encode)
     network_name = settings.dream.network
@@ -134,6 +137,7 @@ def plan_and_check(
     check_render_files(
         out, flags, [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]
     )
+    plan = hear_sweep(plan, settings, kept_analysis_folder(out, flags))
     for group in (settings.dream, settings.carry, settings.show):
         group.check_schedules(plan.source.timeline, warn=False)
     return plan, matte

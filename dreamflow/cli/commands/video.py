@@ -16,6 +16,7 @@ from dreamflow.cli.prepare import (
     check_layers,
     check_render_files,
     format_render_summary,
+    kept_analysis_folder,
     list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
@@ -41,6 +42,7 @@ from dreamflow.cli.terminal import print_line
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.looks import add_layer_weights
 from dreamflow.pipelines.settings.options import ShowOptions
@@ -72,6 +74,7 @@ def video_command(
     carry: CarryOptions,
     gains: GainsOption = None,
     show: ShowOptions,
+    sound: SoundOptions,
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
@@ -92,8 +95,8 @@ def video_command(
     Settings marked * may change over time: --step "0: 1.5, 4s: 3, 100%: 1". So may
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
     """
-    settings = VideoSettings(dream, carry, frames, encode, show)
-    inputs = list_input_paths([gains], dream, carry, show, machine, preset=preset)
+    settings = VideoSettings(dream, carry, frames, encode, show, sound)
+    inputs = list_input_paths([gains], dream, carry, show, sound, machine, preset=preset)
     flags = RenderFlags(
         *(overwrite, fresh, watch, plate, gains, trace, reporting.kind),
         repair=repair,
@@ -148,12 +151,15 @@ def open_and_check(
     from dreamflow.media.read.mattes.matte import open_matte
     from dreamflow.media.read.mattes.matte_files import MatteTarget
     from dreamflow.media.write.containers import check_encode_options
+    from dreamflow.pipelines.hearing import hear_clip
 
     check_encode_options(out, settings.encode)
     source = Clip(clip, settings.clip)
     matte = open_matte(settings.show, MatteTarget.from_clip(source))
     check_render_files(out, flags, [*source.source_paths, *(matte.source_paths if matte else [])])
     check_layers(settings.dream, machine)
-    for group in (settings.dream, settings.carry, settings.show):
+    groups = (settings.dream, settings.carry, settings.show)
+    source = hear_clip(source, settings.sound, groups, kept_analysis_folder(out, flags))
+    for group in groups:
         group.check_schedules(source.timeline, warn=False)
     return source, matte

@@ -78,7 +78,8 @@ def coerce(name: str, value: Any, hint: Any, setting: Field[Any] | None = None) 
     if hint == tuple[str, ...]:
         items = (value,) if isinstance(value, str) else value
         if isinstance(items, (tuple, list)) and all(isinstance(item, str) for item in items):
-            return _check_layer_schedule(name, tuple(items))
+            is_layers = setting is None or setting.metadata["scheduled"]
+            return _check_layer_schedule(name, tuple(items)) if is_layers else tuple(items)
     elif bool in allowed:
         if isinstance(value, bool):
             return value

@@ -88,6 +88,11 @@ def smoothstep(low: float, high: float, x: float) -> float:
     return share * share * (3 - 2 * share)
 
 
+def gate(x: float, level: float) -> float:
+    """Return a value that reaches a level, and 0 for one that does not."""
+    return x if x >= level else 0.0
+
+
 def round_half_up(x: float) -> float:
     """Return the nearest whole number; the upper one of two."""
     return float(math.floor(x + 0.5))
@@ -110,6 +115,7 @@ FUNCTIONS: dict[str, Function] = {
     "clamp": Function(clamp, 3, 3),
     "lerp": Function(lerp, 3, 3),
     "smoothstep": Function(smoothstep, 3, 3),
+    "gate": Function(gate, 2, 2),
     "saw": Function(saw, 1, 2, counts=True),
     "tri": Function(tri, 1, 2, counts=True),
     "square": Function(square, 1, 2, counts=True),

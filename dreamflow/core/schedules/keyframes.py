@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from dreamflow.core.did_you_mean import suggest_similar
-from dreamflow.core.errors import SettingsError
-from dreamflow.core.schedules.arithmetic import JOINING_WORDS
-from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Moment, Timecode, Timeline
+from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.schedules.grammar import JOINING_WORDS
+from dreamflow.core.schedules.signals import AUDIO, BEAT_NAMES, DATA
+from dreamflow.core.schedules.timecode import (
+    BEAT_TIMECODE_SYNTAX,
+    BEAT_UNITS,
+    Moment,
+    Timecode,
+    Timeline,
+)
 from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
 
 INTERPOLATIONS = ("linear", "smooth", "hold")
@@ -19,7 +26,7 @@ INTERPOLATIONS = ("linear", "smooth", "hold")
 INTERPOLATIONS_TEXT = " or ".join([", ".join(INTERPOLATIONS[:-1]), INTERPOLATIONS[-1]])
 
 _SEPARATOR_PATTERN = re.compile(r"[(),]")
-_LAYER_TIME_PATTERN = re.compile(r"[-+.\d]+\s*[a-z%]{0,2}\s*:")
+_LAYER_TIME_PATTERN = re.compile(r"[-+.\d]+\s*[a-z%]{0,4}\s*:")
 """The time that a keyframe of layers begins with; colons alone may separate channels."""
 _LAYER_KEYFRAME_PATTERN = re.compile(r"((?:\d+:)+\d+(?:\.\d*)?|[^:]*?)\s*:\s*(.*)", re.DOTALL)
 """The longest time, and the layers after it."""
@@ -54,6 +61,12 @@ class KeyframeSequence:
 
     keyframes: tuple[Keyframe, ...]
 
+    @property
+    def signals(self) -> frozenset[str]:
+        """Names of the signals that the keyframes need: `beat` for times in beats."""
+        in_beats = any(keyframe.timecode.unit in BEAT_UNITS for keyframe in self.keyframes)
+        return frozenset(("beat",) if in_beats else ())
+
     def find_interval(self, moment: Moment) -> tuple[int, int, float]:
         """Return the positions, from 0, of the keyframes around a moment, and the way between them.
 
@@ -76,12 +89,20 @@ class KeyframeSequence:
             share = share * share * (3 - 2 * share)
         return before, after, share
 
+    def check_signals(self, timeline: Timeline) -> None:
+        """Raise SettingsError where a timeline lacks a signal that is needed."""
+        known = timeline.signals.names if timeline.signals else frozenset[str]()
+        if missing := sorted(self.signals - known):
+            raise make_unheard_error(missing[0], known)
+
     def check_keyframes(self, timeline: Timeline) -> list[str]:
         """Return a note for each keyframe that lies past the end of a partial timeline.
 
         Raises:
-            SettingsError: Keyframes are out of order, or past the end of a whole timeline.
+            SettingsError: A signal is missing, or keyframes are out of order, or past the end of a
+                whole timeline.
         """
+        self.check_signals(timeline)
         times = [keyframe.timecode.to_seconds(timeline) for keyframe in self.keyframes]
         for n in range(1, len(times)):
             check_keyframe_order(self.keyframes[n - 1], self.keyframes[n], times[n - 1], times[n])
@@ -99,6 +120,26 @@ class KeyframeSequence:
                 f"{notes[0]}; give an earlier time, or one in percent", where=late[0].label
             )
         return notes
+
+
+def make_unheard_error(name: str, known: Collection[str]) -> SettingsError:
+    """Return the error of a signal that a timeline lacks.
+
+    Args:
+        name: The signal.
+        known: The signals that it has.
+    """
+    family, _, own_name = name.partition(".")
+    if family == DATA:
+        why, write = f"it hears {name}, which is not given", f"{named('data')} {own_name}=FILE.csv"
+    elif name not in BEAT_NAMES:
+        why, write = f"it hears {name}, and there is no sound", f"{named('audio')} FILE"
+    elif any(other.startswith(f"{AUDIO}.") for other in known):
+        why, write = "it counts beats, and none are found in the sound", f"{named('bpm')} 120"
+    else:
+        why = "it counts beats, and there is no sound"
+        write = f"{named('audio')} FILE, or {named('bpm')} 120"
+    return SettingsError(f"{why}: give {write}")
 
 
 def value_label(text: str) -> str:
@@ -221,10 +262,10 @@ def _parse_keyframe(
     if not time or not value:
         hint = suggest_similar(text, INTERPOLATIONS)
         raise SettingsError(
-            f"{where}: write TIME: VALUE, the time as {TIMECODE_SYNTAX}{hint}", where=where
+            f"{where}: write TIME: VALUE, the time as {BEAT_TIMECODE_SYNTAX}{hint}", where=where
         )
     try:
-        timecode = Timecode.parse(time)
+        timecode = Timecode.parse(time, in_beats=True)
     except SettingsError as error:
         is_name = of_layers and not time[:1].isdigit()
         hint = f"; several channels are separated by colons, {time}:3:7:61" if is_name else ""

@@ -79,6 +79,11 @@ class Schedule(KeyframeSequence):
         return [(self.keyframes[n], self.values[n](moment)) for n in (before, after)]
 
     @property
+    def signals(self) -> frozenset[str]:
+        """Names of the signals that the keyframes' times and values need."""
+        return super().signals.union(*(value.signals for value in self.values))
+
+    @property
     def has_time_expressions(self) -> bool:
         """Whether the value of a keyframe itself depends on time."""
         return not all(value.constant for value in self.values)

@@ -98,6 +98,7 @@ class OutlineDocument(Struct, forbid_unknown_fields=True):
     chapters: list[tuple[FractionText, FractionText, Annotated[str, Meta(max_length=65_536)]]]
     extras: ExtrasDocument | None
     frame_numbers: FrameNumbersDocument
+    music: SoundDocument | None = None
 
 
 class MachineDocument(Struct, forbid_unknown_fields=True):

@@ -30,6 +30,7 @@ from dreamflow.media.read.video.decoder_choice import read_video
 from dreamflow.media.read.video.extras import read_source_extras
 from dreamflow.media.read.video.video_info import IndexedPictures
 from dreamflow.media.resize import resize_picture
+from dreamflow.media.sound.hearing import Hearing
 from dreamflow.media.source_extras import SourceExtras
 from dreamflow.media.timecode_track import shift_timecode
 
@@ -50,6 +51,7 @@ class Clip:
         stop_frame: Number in the source after the last frame taken.
         rate: Frames per second; the mean where they come unevenly.
         is_resampled: Whether the setting `fps` resamples the source.
+        hearing: What the schedules of its timeline hear, if anything.
     """
 
     def __init__(self, source: str | Path, options: ClipOptions | None = None) -> None:
@@ -67,6 +69,7 @@ class Clip:
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
         self._held_frames: tuple[Frame, ...] | None = None
+        self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
         notes = list(self.info.notes)
@@ -103,6 +106,12 @@ class Clip:
         """
         clip = copy.copy(self)
         clip._held_frames = tuple(self)
+        return clip
+
+    def hear(self, hearing: Hearing) -> Clip:
+        """Return the same clip whose schedules hear something."""
+        clip = copy.copy(self)
+        clip.hearing = hearing
         return clip
 
     def _parse_span(self) -> tuple[int, int]:
@@ -236,7 +245,11 @@ class Clip:
         """The timeline of schedules: the frames taken, from the first one."""
         full = self._full_clip
         partial = full.stop_frame - full.first_frame < full.info.frames
-        return Timeline(full.rate, full.length, self.start_time - full.start_time, partial)
+        signals = None
+        if self.hearing is not None:
+            signals = replace(self.hearing.signals, start=full.start_time)
+        offset = self.start_time - full.start_time
+        return Timeline(full.rate, full.length, offset, partial, signals)
 
     def __len__(self) -> int:
         """Return the expected number of frames."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.media.film_file import open_film
+from dreamflow.media.output_spec import Sound
 from dreamflow.media.read.video.container import find_track
 
 SAMPLE_RATE = 24000
@@ -78,24 +80,46 @@ def find_sound_track(
     return stream
 
 
-def has_sound(path: Path) -> bool:
-    """Return whether a file holds sound that FFmpeg knows; False for what is no film or sound."""
+def read_sound_facts(path: Path) -> Sound:
+    """Return the main sound track of a file, to go with frames.
+
+    Raises:
+        MediaError: It holds no sound, or cannot be read.
+    """
+    with _open_sound(path) as container:
+        stream = find_sound_track(path, container, None)
+        number = list(container.streams.audio).index(stream)
+        return Sound(path, (stream.codec_context.name,), track=number)
+
+
+def read_sound_length(path: Path) -> Fraction:
+    """Return the seconds of a file's sound, as far as its container tells; else decoded.
+
+    Raises:
+        MediaError: It holds no sound, or cannot be read.
+    """
+    with _open_sound(path) as container:
+        find_sound_track(path, container, None)
+        if container.duration:
+            return Fraction(container.duration, av.time_base)
+    return Fraction(sum(map(len, decode_sound(path))), SAMPLE_RATE)
+
+
+@contextmanager
+def _open_sound(path: Path) -> Generator[av.container.InputContainer]:
+    """Open a file whose sound is read; what FFmpeg cannot read is a MediaError."""
     try:
         with open_film(path) as container:
-            return bool(container.streams.audio)
-    except (MediaError, av.error.FFmpegError, OSError, ValueError):
-        return False
+            yield container
+    except (av.error.FFmpegError, MemoryError, OverflowError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{path}: its sound cannot be read: {why}", where=str(path)) from error
 
 
 def _decode_pieces(path: Path, track: str | None) -> Iterator[np.ndarray]:
     """Yield pieces of sound, each following the one before without a gap."""
-    try:
-        with open_film(path) as container:
-            stream = find_sound_track(path, container, track)
-            yield from _place_frames(path, container, stream)
-    except (av.error.FFmpegError, MemoryError, OverflowError, OSError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise MediaError(f"{path}: its sound cannot be read: {why}", where=str(path)) from error
+    with _open_sound(path) as container:
+        yield from _place_frames(path, container, find_sound_track(path, container, track))
 
 
 def _place_frames(

@@ -9,6 +9,7 @@ from typing import Any
 from dreamflow.core.options.declaration import Options, plain_value
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.temporal.options import CarryOptions
 
@@ -22,6 +23,7 @@ class VideoSettings:
     clip: ClipOptions = ClipOptions()
     encode: EncodeOptions = EncodeOptions()
     show: ShowOptions = ShowOptions()
+    sound: SoundOptions = SoundOptions()
 
 
 SAVED_OPTION_GROUPS: tuple[type[Options], ...] = (
@@ -30,6 +32,7 @@ SAVED_OPTION_GROUPS: tuple[type[Options], ...] = (
     ClipOptions,
     EncodeOptions,
     ShowOptions,
+    SoundOptions,
     SweepOptions,
     ZoomOptions,
 )

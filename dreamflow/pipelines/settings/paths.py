@@ -7,13 +7,14 @@ their name alone. A job's own files keep the paths as they were given.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dreamflow.media.embedded_settings import REQUESTED_SETTINGS_KEY
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
 from dreamflow.media.read.picture_files import is_file_pattern, match_pictures
+from dreamflow.media.sound.options import split_data
 from dreamflow.pipelines.settings.groups import path_settings
 
 MIN_SHARED_FOLDERS = 2
@@ -49,9 +50,7 @@ def publish_path(path: str | Path, output: Path) -> str:
 
 def publish_settings(settings: Mapping[str, Any], output: Path) -> dict[str, Any]:
     """Return an output's settings as they may be published; see `publish_path`."""
-    return dict(settings) | {
-        name: publish_path(value, output) for name, value in given_paths(settings).items()
-    }
+    return change_paths(settings, lambda path: publish_path(path, output))
 
 
 def publish_record(record: Mapping[str, Any], output: Path) -> dict[str, Any]:
@@ -72,23 +71,41 @@ def locate_settings(settings: Mapping[str, Any], output: Path) -> dict[str, Any]
         settings: The settings.
         output: The output, or the .json that holds its record.
     """
-    return dict(settings) | {
-        name: _locate(value, output) for name, value in given_paths(settings).items()
-    }
+    return change_paths(settings, lambda path: _locate(path, output))
 
 
 def find_missing(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return those of some settings that name a file or folder that is not there, by name."""
-    return {n: path for n, path in given_paths(settings).items() if not _exists(Path(path))}
+    return {name: path for name, path in given_paths(settings) if not _exists(Path(path))}
 
 
-def given_paths(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of some settings that name a file or folder, by name."""
-    return {
-        name: settings[name]
-        for name in path_settings()
-        if isinstance(settings.get(name), str) and settings[name] not in CUTS_KEYWORDS
-    }
+def given_paths(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the files and folders that some settings name, each with its setting."""
+    found: list[tuple[str, str]] = []
+    for name in sorted(path_settings() & settings.keys()):
+        value = settings[name]
+        if isinstance(value, str) and value not in CUTS_KEYWORDS:
+            found.append((name, value))
+        elif isinstance(value, (list, tuple)):
+            texts = cast("list[str] | tuple[str, ...]", value)
+            found += [(name, split_data(text)[1]) for text in texts]
+    return found
+
+
+def change_paths(settings: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Return settings whose files and folders are named by what a function returns for them."""
+
+    def change_value(value: Any) -> Any:
+        if isinstance(value, str):
+            return value if value in CUTS_KEYWORDS else change(value)
+        if not isinstance(value, (list, tuple)):
+            return value
+        pairs = map(split_data, cast("list[str] | tuple[str, ...]", value))
+        changed = [f"{name}={change(path)}" for name, path in pairs]
+        return changed if isinstance(value, list) else tuple(changed)
+
+    paths = path_settings() & settings.keys()
+    return {n: change_value(value) if n in paths else value for n, value in settings.items()}
 
 
 def _locate(text: str, output: Path) -> str:

@@ -14,7 +14,7 @@ from dreamflow.media.atomic_file import atomic_write
 from dreamflow.media.embedded_settings import read_record, requested_settings
 from dreamflow.pipelines.settings.groups import defaults_of, is_of_the_look
 from dreamflow.pipelines.settings.looks import ALL_PRESETS
-from dreamflow.pipelines.settings.paths import given_paths, locate_settings
+from dreamflow.pipelines.settings.paths import change_paths, locate_settings
 from dreamflow.pipelines.settings.presets import (
     DESCRIPTION_KEY,
     list_preset_files,
@@ -46,8 +46,7 @@ def read_look_of(output: Path) -> dict[str, Any]:
         for name, value in plain.items()
         if is_of_the_look(name) and value not in defaults_of(name)
     }
-    absolute = {name: str(Path(path).absolute()) for name, path in given_paths(look).items()}
-    return look | absolute
+    return change_paths(look, lambda path: str(Path(path).absolute()))
 
 
 def find_preset_path(name: str) -> Path:

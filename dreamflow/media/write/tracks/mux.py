@@ -13,12 +13,12 @@ from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.media.atomic_file import DISK_FULL_MESSAGE, part_path
 from dreamflow.media.container_policy import ffmpeg_input_arguments
 from dreamflow.media.embedded_settings import format_record_comment
-from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.output_spec import OutputSpec, Sound
 from dreamflow.media.write import ffmpeg
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.frame_times import FrameTimes
 from dreamflow.media.write.tracks.extras import extra_track_options, kept_tags
-from dreamflow.media.write.tracks.inputs import METADATA_INPUT, SOURCE_INPUT
+from dreamflow.media.write.tracks.inputs import METADATA_INPUT, InputNumbers
 from dreamflow.media.write.tracks.metadata_file import format_metadata_file
 from dreamflow.media.write.tracks.sound import TIMESTAMP_TOLERANCE_S, keep_preroll, sound_options
 from dreamflow.media.write.tracks.subtitles import subtitle_options, trim_subtitles
@@ -109,7 +109,8 @@ def mux_tracks(output: MuxedOutput, target: Path, muxer_options: Sequence[str]) 
     spec, suffix = output.output_spec, output.container_format.suffix
     sound = sound_options(output.container_format, spec)
     subtitles = subtitle_options(output.container_format, spec)
-    extras = extra_track_options(suffix, spec.extras, SOURCE_INPUT) if spec.extras else []
+    source = InputNumbers.of(spec).source
+    extras = extra_track_options(suffix, spec.extras, source) if spec.extras else []
     attempts = [_Tracks(sound, subtitles, extras)]
     if extras:
         attempts.append(_Tracks(sound, subtitles, [], "covers and attached files are left out"))
@@ -147,17 +148,29 @@ def _mux_arguments(output: MuxedOutput, metadata: Path, tracks: _Tracks) -> list
     arguments = ["-itsoffset", format_seconds(start_offset)] if start_offset else []
     arguments += ["-i", str(output.joined.absolute())]
     arguments += ["-f", "ffmetadata", "-i", str(metadata.absolute())]
-    if tracks.sound or tracks.subtitles or tracks.extras:
+    if tracks.sound and spec.music:
+        arguments += _music_arguments(spec.music, start_offset, end)
+    needs_source = tracks.subtitles or tracks.extras or (tracks.sound and not spec.music)
+    if needs_source:
         arguments += _source_arguments(output, end)
     options = ["-map", "0:v", *tracks.sound, *tracks.subtitles, *tracks.extras, "-c:v", "copy"]
     options += ["-bsf:v:0", _hold_last_frame(times, start_offset)]
-    if spec.sound and "copy" in tracks.sound:
-        options += keep_preroll(output.container_format.suffix, spec.sound)
+    if spec.heard_sound and "copy" in tracks.sound:
+        options += keep_preroll(output.container_format.suffix, spec.heard_sound)
     if tracks.subtitles:
         options += ["-bsf:s", trim_subtitles(format_seconds(end))]
     chapters_input = METADATA_INPUT if spec.chapters else -1
     options += ["-map_metadata:g", f"{METADATA_INPUT}:g", "-map_chapters", str(chapters_input)]
     return [*arguments, *options, "-strict", "-1"]
+
+
+def _music_arguments(music: Sound, start_offset: Fraction, end: Fraction) -> list[str]:
+    """Return the arguments that open a sound of another file than the source, cut to the output."""
+    arguments = ["-itsoffset", format_seconds(start_offset)] if start_offset else []
+    if music.begin > 0:
+        arguments += ["-ss", format_seconds(music.begin)]
+    arguments += ["-t", format_seconds(end - start_offset)]
+    return [*arguments, *ffmpeg_input_arguments(), "-i", str(music.path.absolute())]
 
 
 def _source_arguments(output: MuxedOutput, end: Fraction) -> list[str]:

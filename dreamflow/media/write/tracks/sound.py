@@ -9,7 +9,7 @@ from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.media.film_file import open_film
 from dreamflow.media.output_spec import OutputSpec, Sound
 from dreamflow.media.write.containers import ContainerFormat
-from dreamflow.media.write.tracks.inputs import SOURCE_INPUT
+from dreamflow.media.write.tracks.inputs import InputNumbers
 
 EDIT_LIST_SUFFIXES = (".mp4", ".m4v", ".mov")
 EDIT_LIST_PREROLL_S = Fraction(1, 10)
@@ -19,18 +19,19 @@ TIMESTAMP_TOLERANCE_S = Fraction(1, 2000)
 
 
 def sound_options(container_format: ContainerFormat, output_spec: OutputSpec) -> list[str]:
-    """Return ffmpeg's options that take over the sound tracks of its input SOURCE_INPUT.
+    """Return ffmpeg's options that take over sound tracks: of another file, or of the source.
 
     Empty where there are none. Warns where sound is encoded again or left out.
     """
-    sound, fallback = output_spec.sound, container_format.sound_fallback
+    sound, fallback = output_spec.heard_sound, container_format.sound_fallback
     if sound is None or not sound.codecs:
         return []
     if fallback is None:
         warnings.warn(f"a {container_format.suffix} has no sound", DreamFlowWarning, 2)
         return []
     options, codec_name = fallback
-    mapped = f"{SOURCE_INPUT}:a" if sound.track is None else f"{SOURCE_INPUT}:a:{sound.track}"
+    number = InputNumbers.of(output_spec).sound
+    mapped = f"{number}:a" if sound.track is None else f"{number}:a:{sound.track}"
     unsupported = sorted(set(sound.codecs) - container_format.sound_codecs)
     if not unsupported:
         return ["-map", mapped, "-c:a", "copy"]

@@ -7,7 +7,7 @@ import warnings
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat
-from dreamflow.media.write.tracks.inputs import SUBTITLE_INPUT
+from dreamflow.media.write.tracks.inputs import InputNumbers
 
 TEXT_SUBTITLE_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
 """FFmpeg's names of subtitle codecs that are text; the others are pictures."""
@@ -16,7 +16,7 @@ NOT_IN_MATROSKA = ("mov_text", "unknown")
 
 
 def subtitle_options(container_format: ContainerFormat, output_spec: OutputSpec) -> list[str]:
-    """Return ffmpeg's options that take over the subtitle tracks of its input SUBTITLE_INPUT.
+    """Return ffmpeg's options that take over the source's subtitle tracks.
 
     Empty where there are none. Warns of those that the container cannot hold.
     """
@@ -24,6 +24,7 @@ def subtitle_options(container_format: ContainerFormat, output_spec: OutputSpec)
     if tracks and not container_format.codecs:
         warnings.warn(f"a {container_format.suffix} has no subtitles", DreamFlowWarning, 2)
         return []
+    number = InputNumbers.of(output_spec).subtitles
     options: list[str] = []
     unsupported: set[str] = set()
     output_track = 0
@@ -32,7 +33,7 @@ def subtitle_options(container_format: ContainerFormat, output_spec: OutputSpec)
         if encoder is None:
             unsupported.add(codec)
             continue
-        options += ["-map", f"{SUBTITLE_INPUT}:s:{input_track}", f"-c:s:{output_track}", encoder]
+        options += ["-map", f"{number}:s:{input_track}", f"-c:s:{output_track}", encoder]
         output_track += 1
     if unsupported:
         warnings.warn(
