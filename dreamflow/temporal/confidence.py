@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dreamflow.core.imaging.warp import inside_frame
+from dreamflow.core.imaging.warp import inside_frame, pixel_grid
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import FlowPair
@@ -16,8 +16,7 @@ ABSOLUTE_TOLERANCE_PX = 0.5**0.5
 
 def flow_positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where each pixel of a flow (H, W, 2) points to: float32 x (H, W) and y (H, W)."""
-    height, width = flow.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = pixel_grid(*flow.shape[:2])
     return x + flow[..., 0], y + flow[..., 1]
 
 

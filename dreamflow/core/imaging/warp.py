@@ -35,6 +35,11 @@ def pixel_positions(height: int, width: int, device: torch.device) -> Tensor:
     return torch.cat([x.expand(1, 1, height, width), y.expand(1, 1, height, width)], 1)
 
 
+def pixel_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of a frame's pixels: float32 x (1, W) and y (H, 1), to broadcast."""
+    return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
+
+
 def inside_frame(x: ArrayT, y: ArrayT) -> ArrayT:
     """Return which positions x, y, each (..., H, W) in pixels of the frame, lie within it: bool."""
     height, width = x.shape[-2:]
