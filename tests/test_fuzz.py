@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,31 +111,36 @@ class DecoderProcess:
         return json.loads(answer) if answer else {"crash": self.end()}
 
 
-def check_damaged_copies(video: Path, folder: Path) -> None:
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[DecoderProcess]:
+    with DecoderProcess() as process:
+        yield process
+        assert process.end() == 0, "the decoder's process ends without a crash"
+
+
+def check_damaged_copies(decoder: DecoderProcess, video: Path, folder: Path) -> None:
     """Assert that damaged copies of a video give frames, or one clear line."""
     faults: list[str] = []
-    with DecoderProcess() as decoder:
-        for copy in range(COPIES):
-            seed = 1000 * copy + sum(video.name.encode())
-            path = folder / f"{seed}_{video.name}"
-            path.write_bytes(damage(video.read_bytes(), seed))
-            outcome = decoder.decode(path)
-            decoded = isinstance(outcome, int) and 0 < outcome <= FRAMES
-            refused = isinstance(outcome, str) and path.name in outcome and "\n" not in outcome
-            if not (decoded or refused):
-                faults.append(f"{path}: {outcome}")
-        assert decoder.end() == 0, "the decoder's process ends without a crash"
+    for copy in range(COPIES):
+        seed = 1000 * copy + sum(video.name.encode())
+        path = folder / f"{seed}_{video.name}"
+        path.write_bytes(damage(video.read_bytes(), seed))
+        outcome = decoder.decode(path)
+        decoded = isinstance(outcome, int) and 0 < outcome <= FRAMES
+        refused = isinstance(outcome, str) and path.name in outcome and "\n" not in outcome
+        if not (decoded or refused):
+            faults.append(f"{path}: {outcome}")
     assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("name", OPTIONS_BY_NAME)
-def test_damaged_generated_videos(tmp_path: Path, name: str) -> None:
+def test_damaged_generated_videos(decoder: DecoderProcess, tmp_path: Path, name: str) -> None:
     source = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25", "-frames:v", str(FRAMES))
     run_ffmpeg(*source, "-pix_fmt", "yuv420p", *OPTIONS_BY_NAME[name], tmp_path / name)
-    check_damaged_copies(tmp_path / name, tmp_path)
+    check_damaged_copies(decoder, tmp_path / name, tmp_path)
 
 
 @pytest.mark.clips
 @pytest.mark.parametrize("name", REAL_CLIPS)
-def test_damaged_real_clips(tmp_path: Path, name: str) -> None:
-    check_damaged_copies(SHARED_DIR / "clips" / name, tmp_path)
+def test_damaged_real_clips(decoder: DecoderProcess, tmp_path: Path, name: str) -> None:
+    check_damaged_copies(decoder, SHARED_DIR / "clips" / name, tmp_path)
