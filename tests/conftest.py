@@ -61,6 +61,8 @@ def hermetic_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name, folder in folders.items():
             patch.setenv(name, str(folder))
         patch.delenv("DREAMFLOW_OFFLINE", raising=False)
+        # Processes that tests start need not compile all modules again.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 

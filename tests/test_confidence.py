@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from temporal_scenes import GAINS
 
+from dreamflow.core.imaging.warp import inside_frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.confidence import (
     ABSOLUTE_TOLERANCE_PX,
     check_consistency,
     flow_positions,
     forward_backward_confidence,
-    inside_frame,
     photometric_consistency,
     uncompressed_mask,
 )
@@ -69,6 +70,8 @@ def test_a_frame_ends_half_a_pixel_beyond_its_outermost_centres() -> None:
     x, y = np.full((2, 3), [-0.6, 0.0, 2.4], np.float32), np.zeros((2, 3), np.float32)
     assert inside_frame(x, y).tolist() == [[False, True, True]] * 2
     assert not inside_frame(x, y - 0.6).any()
+    tensors = torch.from_numpy(x), torch.from_numpy(y)
+    assert inside_frame(*tensors).tolist() == inside_frame(x, y).tolist()
 
 
 def test_the_check_is_that_of_ruder() -> None:

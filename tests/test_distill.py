@@ -167,6 +167,21 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
     assert raised.value.where == str(tmp_path)
 
 
+def test_a_file_that_is_not_of_this_training_is_not_replaced(
+    tmp_path: Path, cli: Callable[..., CommandResult]
+) -> None:
+    photographs, mine = tmp_path / "photographs", tmp_path / "mine.safetensors"
+    photographs.mkdir()
+    write_picture(photographs / "0.png", make_texture(80, 100))
+    mine.write_bytes(b"another network")
+    for more in ((), ("--weights", mine), ("--weights", mine, "--overwrite")):
+        run = cli("distill", photographs, mine, *more, "--steps", "1")
+        assert run.code == 1
+        assert len(run.err.splitlines()) == 1
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [mine.name]
+        assert mine.read_bytes() == b"another network"
+
+
 def test_a_pocket_is_distilled_evaluated_and_dreamed_with(
     tmp_path: Path, cli: Callable[..., CommandResult], noise_home: Path
 ) -> None:

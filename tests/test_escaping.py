@@ -122,16 +122,19 @@ def test_a_film_whose_name_is_no_text_is_dreamed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are not bytes")
-def test_pictures_and_cuts_whose_names_are_no_text(tmp_path: Path) -> None:
+def test_pictures_and_cuts_whose_names_are_no_text(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     picture, film = os.fsdecode(b"m\xe9.jpg"), os.fsdecode(b"f\n\xe9.mp4")
     (tmp_path / picture).write_bytes(SAMPLE_STILL.read_bytes())
     make_film(tmp_path / "film.mp4", frames=2, size="32x32").rename(tmp_path / film)
     options = ("--network", "pocket", "--iterations", "0", "--size", "32", "--threads", "1")
     out = os.fsdecode(b"o\xe9.png")
-    assert run_dreamflow("frame", picture, out, *options, cwd=tmp_path)[0] == 0
+    assert cli("frame", picture, out, *options).code == 0
     assert read_record(tmp_path / out)["settings"]["size"] == "32"
-    code, _, errors = run_dreamflow("shots", film, os.fsdecode(b"c\xe9.txt"), cwd=tmp_path)
-    assert code == 0, errors
+    run = cli("shots", film, os.fsdecode(b"c\xe9.txt"))
+    assert run.code == 0, run.err
 
 
 def test_a_traceback_is_escaped(tmp_path: Path) -> None:
@@ -142,13 +145,16 @@ def test_a_traceback_is_escaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are not bytes")
-def test_settings_that_name_files_whose_names_are_no_text_are_kept(tmp_path: Path) -> None:
+def test_settings_that_name_files_whose_names_are_no_text_are_kept(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     make_film(tmp_path / "film.mp4", frames=2, size="32x32")
     matte, gains = os.fsdecode(b"m\xe9.png"), os.fsdecode(b"g\xe9.toml")
     Image.new("L", (32, 32), 255).save(tmp_path / matte)
     (tmp_path / gains).write_text("", encoding="utf-8")
     options = ("--network", "pocket", "--iterations", "0", "--size", "32", "--threads", "1")
     files = ("--matte", matte, "--gains", gains)
-    code, _, errors = run_dreamflow("video", "film.mp4", "o.mp4", *options, *files, cwd=tmp_path)
-    assert code == 0, errors
+    run = cli("video", "film.mp4", "o.mp4", *options, *files)
+    assert run.code == 0, run.err
     assert read_record(tmp_path / "o.mp4")["settings"]["size"] == "32"

@@ -18,13 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from job_rendering import SETTINGS, Rendering, edit_job_file
 
-from dreamflow.core.documents import (
-    DocumentError,
-    parse_json,
-    path_from_text,
-    path_to_text,
-)
+from dreamflow.core.documents import DocumentError, parse_json
 from dreamflow.core.errors import DreamFlowError, OutputError, SettingsError
+from dreamflow.core.path_text import path_from_text, path_to_text
 from dreamflow.jobs.listing import finish_job, inspect_job, list_jobs_in
 from dreamflow.jobs.queue import read_queue
 from dreamflow.media.embedded_settings import format_record_comment, read_record

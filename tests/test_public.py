@@ -55,6 +55,15 @@ def test_importing_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_probing_loads_what_it_needs_alone() -> None:
+    """The process that probes films begins anew in each command: what it loads is waited for."""
+    script = (
+        "import sys, dreamflow.media.read.probing.probe_process\n"
+        "assert not {'torch', 'cv2', 'PIL', 'msgspec'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_torchvision_is_not_needed_to_dream() -> None:
     script = (
         "import sys; import dreamflow; dreamflow.dream_video; dreamflow.open_clip\n"

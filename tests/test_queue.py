@@ -29,6 +29,8 @@ from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import write_picture
 
 Cli = Callable[..., CommandResult]
+HERE = ("--debug", "--threads", "1")
+"""Options that run renders in this process: quicker than in a worker, which must load PyTorch."""
 
 
 QUEUE = """
@@ -70,7 +72,7 @@ def test_a_batch_continues_after_a_failed_render(tmp_path: Path, cli: Cli) -> No
     made = json.loads((tmp_path / "c.gif.json").read_text())["settings"]
     assert (made["step"], made["iterations"], made["octaves"]) == (3.0, 2, 1)
     make_film(tmp_path / "none.mp4", frames=6)
-    run = cli("batch", tmp_path / "q.toml")
+    run = cli("batch", tmp_path / "q.toml", *HERE)
     assert run.code == 0
     assert run.out.count("done before") == 2
     assert (tmp_path / "b.mp4").exists()
@@ -80,7 +82,7 @@ def test_a_batch_of_clips_uses_the_same_settings(tmp_path: Path, cli: Cli) -> No
     films = [make_film(tmp_path / f"{name}.mkv", frames=4) for name in ("one", "two")]
     write_video(tmp_path / "three", [*open_clip(films[0])], open_clip(films[0]))
     line = ("batch", *films, tmp_path / "three", "--out", tmp_path / "dreams")
-    run = cli(*line, "--suffix", ".webm", "--preset", "fur", *FAST, "--end", "3")
+    run = cli(*line, "--suffix", ".webm", "--preset", "fur", *FAST, "--end", "3", *HERE)
     assert run.code == 0, run.err
     made = [path.name for path in sorted((tmp_path / "dreams").glob("*.webm"))]
     assert made == ["one.webm", "three.webm", "two.webm"]
@@ -89,11 +91,11 @@ def test_a_batch_of_clips_uses_the_same_settings(tmp_path: Path, cli: Cli) -> No
     assert settings["layer"] == ["conv1/7x7_s2"]
     assert settings["octaves"] == 1
     glob = tmp_path / "three" / "*.png"
-    run = cli("batch", glob, "--out", tmp_path / "dreams", *FAST, "--end", "3")
+    run = cli("batch", glob, "--out", tmp_path / "dreams", *FAST, "--end", "3", *HERE)
     assert run.code == 0, run.err
     assert "does not exist" not in run.err, run.err
     assert (tmp_path / "dreams" / "three.mp4").exists()
-    run = cli(*line, "--suffix", ".webm", "--preset", "fur", *FAST, "--end", "3")
+    run = cli(*line, "--suffix", ".webm", "--preset", "fur", *FAST, "--end", "3", *HERE)
     assert run.code == 0
     assert run.out.count("done before") == 3
 
@@ -122,8 +124,8 @@ def test_a_batch_detects_changed_inputs_of_existing_outputs(tmp_path: Path, cli:
     guide, out = tmp_path / "guide.png", tmp_path / "dreams"
     write_picture(guide, make_texture(64, 64))
     line = ("batch", *films, "--out", out, *FAST, "--end", "3", "--guided-by", guide)
-    assert cli(*line).code == 0
-    assert cli(*line).out.count("done before") == 2
+    assert cli(*line, *HERE).code == 0
+    assert cli(*line, *HERE).out.count("done before") == 2
     before = (out / "one.mp4").read_bytes()
     make_film(films[0], frames=4, options=("-crf", "30"))
     run = cli(*line)
@@ -132,14 +134,14 @@ def test_a_batch_detects_changed_inputs_of_existing_outputs(tmp_path: Path, cli:
     assert "one.mp4 was made from another clip than there is now" in run.err
     assert (out / "one.mp4").read_bytes() == before, "it is not thrown away, either"
     (out / "one.mp4").rename(tmp_path / "old.mp4")
-    run = cli(*line)
+    run = cli(*line, *HERE)
     assert run.code == 0
     assert run.out.count("done before") == 1
     write_picture(guide, make_texture(64, 64, seed=1))
     assert cli(*line).err.count("from another --guided-by file than") == 2
     guide.unlink()
     films[1].unlink()
-    assert "two.mkv does not exist" in (run := cli(*line)).err
+    assert "two.mkv does not exist" in (run := cli(*line, *HERE)).err
     assert run.code == 0, run.err
     assert run.out.count("done before") == 2, "what is gone is not compared"
 
@@ -186,7 +188,7 @@ at = "40%"
 def test_a_queue_renders_sweeps_zooms_and_frames(tmp_path: Path, cli: Cli) -> None:
     make_film(tmp_path / "in.mkv", frames=6)
     (tmp_path / "q.toml").write_text(ALL_KINDS)
-    run = cli("batch", tmp_path / "q.toml", "--threads", "1")
+    run = cli("batch", tmp_path / "q.toml", *HERE)
     assert run.code == 0, run.err
     rows = run.out.splitlines()[2:]
     assert [row.split()[0] for row in rows] == ["done"] * 5, run.out
@@ -197,7 +199,7 @@ def test_a_queue_renders_sweeps_zooms_and_frames(tmp_path: Path, cli: Cli) -> No
     assert json.loads((tmp_path / "zoom.mkv.json").read_text())["at"] == "2"
     made = json.loads((tmp_path / "sweep.mkv.json").read_text())
     assert (made["command"], made["settings"]["stability"]) == ("sweep", 0.6)
-    run = cli("batch", tmp_path / "q.toml", "--threads", "1")
+    run = cli("batch", tmp_path / "q.toml", *HERE)
     assert run.code == 0, run.err
     assert run.out.count("done before") == 5, run.out
     (tmp_path / "q.toml").write_text(ALL_KINDS.replace("at = 2", "at = 3"))
@@ -258,13 +260,13 @@ def test_a_queue_recognises_finished_renders_with_picked_channels(tmp_path: Path
     make_film(tmp_path / "in.mkv", frames=4)
     write_picture(tmp_path / "guide.png", make_texture(64, 64))
     (tmp_path / "q.toml").write_text(PICKED)
-    line = ("batch", tmp_path / "q.toml", "--threads", "1")
+    line = ("batch", tmp_path / "q.toml", *HERE)
     run = cli(*line)
     assert run.code == 0, run.err
     assert run.out.count("done before") == 0, run.err
     assert cli(*line).out.count("done before") == 5
     (tmp_path / "q.toml").write_text(PICKED.replace("strongest 2", "strongest 3"))
-    assert cli(*line).out.count("done before") == 0
+    assert cli("batch", tmp_path / "q.toml").out.count("done before") == 0
     plain = PICKED.replace('channels = "strongest 2"\n', "")
     (tmp_path / "q.toml").write_text(plain)
     assert cli(*line, "--overwrite").code == 0

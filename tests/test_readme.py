@@ -24,13 +24,16 @@ from dreamflow.pipelines.settings.presets import load_preset
 README = (REPO_ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SMALL = {
-    "video": ["--size", "56", "--end", "1.2s", "--octaves", "1", "--iterations", "1"],
+    "video": [
+        *("--size", "56", "--end", "1.2s", "--every", "4", "--octaves", "1", "--iterations", "1")
+    ],
     "distill": [
         *("--batch", "2", "--crop", "64", "--width", "0.25", "--last", "inception_3a/output"),
         *("--minutes", "0.01", "--weights", WEIGHTS_NAME),
     ],
     "bench": ["--size", "64x48", "--rounds", "1"],
-    "batch": ["--size", "48", "--end", "3", "--octaves", "1", "--iterations", "1"],
+    # Errors raise, and the renders need no process of their own, which would load PyTorch.
+    "batch": ["--size", "48", "--end", "3", "--octaves", "1", "--iterations", "1", "--debug"],
     "sweep": [
         *("--size", "48", "--octaves", "1", "--iterations", "1", "--seconds", "3"),
         *("--carry-iterations", "1", "--uncover-iterations", "0"),

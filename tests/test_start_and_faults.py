@@ -163,6 +163,7 @@ def test_a_fault_is_written_to_a_report_without_what_is_private(
     monkeypatch.setenv("HOME", str(tmp_path / "alice"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "alice" / "state"))
     monkeypatch.setenv("SECRET_TOKEN", "t0ken")
+    monkeypatch.syspath_prepend(tmp_path)  # as `python -m` does with the current folder
 
     def fail() -> None:
         private = tmp_path / "alice" / "my diary" / "film.mp4"
@@ -178,6 +179,7 @@ def test_a_fault_is_written_to_a_report_without_what_is_private(
     text = Path(found[1]).read_text(encoding="utf-8")
     for wanted in ("Python", "torch", "command: doctor", "Traceback", "ValueError", "in fail"):
         assert wanted in text
+    assert str(Path("dreamflow", "cli", "entry_point.py")) in text
     private = ("alice", "s3cret", "t0ken", str(REPO_ROOT), str(tmp_path), str(Path.cwd()))
     assert not [word for word in private if word in text]
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import platform
 import re
-import sys
+import sysconfig
 import tempfile
 import time
 import traceback
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+import dreamflow
 from dreamflow._version import __version__
 from dreamflow.cli.escaping import escape_text
 
@@ -25,6 +26,8 @@ REPORTED_LIBRARIES = (
     *("torch", "torchvision", "opencv-python", "opencv-python-headless", "av", "numpy", "pillow"),
     *("imageio", "imageio-ffmpeg", "safetensors", "typer", "rich"),
 )
+PACKAGE_FOLDER = Path(dreamflow.__file__).parent
+"""The folder of DreamFlow's modules."""
 MAX_REPORTS = 20
 """Reports that are kept; older ones are removed."""
 _PATH = re.compile(r"(?<![\w/\\.~-])(?:~|[A-Za-z]:)?(?:[/\\][^/\\\s'\"<>|:*?,;]+)+[/\\]?")
@@ -86,14 +89,20 @@ def shorten_word(word: str) -> str:
 
 
 def shorten_paths(text: str) -> str:
-    """Return a text in which a path is its last name; of modules, the part within its package."""
-    roots = sorted({*sys.path, sys.prefix, sys.base_prefix}, key=len, reverse=True)
-    for root in roots:
-        if len(root) > 1:
-            text = text.replace(root.rstrip("/\\") + os.sep, "")
+    """Return a text in which a path is its last name; of a module, the part within its library."""
     text = _ADDRESS.sub("[address]", text)
-    text = _QUOTED.sub(lambda found: f"{found[1]}.../{_last_name(found[2])}{found[1]}", text)
+    text = _QUOTED.sub(lambda found: f"{found[1]}{_shorten_quoted(found[2])}{found[1]}", text)
     return _PATH.sub(lambda found: ".../" + _last_name(found[0]), text)
+
+
+def _shorten_quoted(path: str) -> str:
+    """Return a path in quotes without its folders, but for those of a module within its library."""
+    if path.startswith(str(PACKAGE_FOLDER) + os.sep):
+        return path.removeprefix(str(PACKAGE_FOLDER.parent) + os.sep)
+    for folder in sorted(set(sysconfig.get_paths().values()), key=len, reverse=True):
+        if path.endswith(".py") and path.startswith(folder + os.sep):
+            return path.removeprefix(folder + os.sep)
+    return f".../{_last_name(path)}"
 
 
 def _last_name(path: str) -> str:

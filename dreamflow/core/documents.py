@@ -10,13 +10,11 @@ a document) is bounded in depth, in length and in the size of its numbers.
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 from msgspec import Meta
@@ -31,8 +29,6 @@ MAX_QUOTED_CHARS = 60
 """Characters of a line of TOML that an error quotes."""
 MAX_KEY_DOTS = 200
 """Dots before the = of a line at most: `tomllib` takes seconds for a key of 9,000 parts."""
-FILE_URI_PREFIX = "file:///"
-"""How a path begins that is kept as an address, since its name is not UTF-8."""
 
 DocumentT = TypeVar("DocumentT")
 
@@ -145,26 +141,6 @@ def check_bounds(value: Any, depth: int = MAX_DOCUMENT_DEPTH) -> None:
 def canonical_json(value: Any) -> bytes:
     """Return plain values as JSON whose bytes depend on nothing but the values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def path_to_text(path: Path) -> str:
-    """Return a path as text that any document can hold; `path_from_text` returns the path.
-
-    A name that is not UTF-8 is kept as a `file:///` address.
-    """
-    text = str(path)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return path.absolute().as_uri()
-    return text
-
-
-def path_from_text(text: str) -> Path:
-    """Return the path that `path_to_text` gave this text."""
-    if os.name == "posix" and text.startswith(FILE_URI_PREFIX):
-        return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(FILE_URI_PREFIX[:-1]))))
-    return Path(text)
 
 
 def _explain(error: BaseException) -> str:

@@ -155,8 +155,10 @@ def smooth_gradient(gradient: Tensor, smoothing: float) -> Tensor:
         gradient: (1, C, H, W) float32.
         smoothing: Sigma of the middle blur, in pixels.
     """
-    blurs = [gaussian_blur(gradient, smoothing * factor) for factor in BLUR_SIGMA_FACTORS]
-    return torch.stack(blurs).mean(0)
+    total = torch.zeros_like(gradient)
+    for factor in BLUR_SIGMA_FACTORS:
+        total += gaussian_blur(gradient, smoothing * factor)
+    return total.div_(len(BLUR_SIGMA_FACTORS))
 
 
 def normalise_laplacian(gradient: Tensor, levels: int) -> Tensor:

@@ -25,10 +25,10 @@ from typing import Any
 
 import torch
 
-from dreamflow.core.documents import path_to_text
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.path_text import path_to_text
 from dreamflow.jobs.changes import HEARD_KEY, LEGACY_MACHINE_DEFAULTS, check_job_unchanged
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.fingerprints import (

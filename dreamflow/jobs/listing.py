@@ -7,7 +7,6 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dreamflow.core.documents import path_from_text
 from dreamflow.core.errors import (
     DreamFlowError,
     DreamFlowWarning,
@@ -15,6 +14,7 @@ from dreamflow.core.errors import (
     OutputError,
     named,
 )
+from dreamflow.core.path_text import path_from_text
 from dreamflow.jobs.fingerprints import UNLIMITED_FILES, check_inputs_intact
 from dreamflow.jobs.first_format import adopt_first_format
 from dreamflow.jobs.output import (

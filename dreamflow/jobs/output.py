@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.documents import path_from_text, path_to_text
 from dreamflow.core.errors import OutputError
 from dreamflow.core.interrupts import defer_interrupt
+from dreamflow.core.path_text import path_from_text, path_to_text
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.core.wording import format_count
 from dreamflow.jobs.storage.folder import (

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.documents import path_from_text, path_to_text
+from dreamflow.core.path_text import path_from_text, path_to_text
 from dreamflow.media.source_extras import SourceExtras
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dreamflow.core.imaging.warp import pixel_grid
 from dreamflow.core.opencv import cv2
 
 GRID_STEP_PX = 8
@@ -63,12 +64,12 @@ def transform_positions(
     camera: np.ndarray, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where an affine motion takes each pixel of a frame: float32 x (H, W) and y (H, W)."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = pixel_grid(height, width)
     (a, b, c), (d, e, f) = camera.astype(np.float32)
     return a * x + b * y + c, d * x + e * y + f
 
 
 def positions_to_flow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the flow from each pixel to a position x, y, each (H, W): float32 (H, W, 2)."""
-    own_y, own_x = np.mgrid[0 : x.shape[0], 0 : x.shape[1]].astype(np.float32)
+    own_x, own_y = pixel_grid(*x.shape)
     return np.stack([x - own_x, y - own_y], axis=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dreamflow.core.imaging.warp import inside_frame, pixel_grid
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import FlowPair
@@ -15,16 +16,8 @@ ABSOLUTE_TOLERANCE_PX = 0.5**0.5
 
 def flow_positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where each pixel of a flow (H, W, 2) points to: float32 x (H, W) and y (H, W)."""
-    height, width = flow.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = pixel_grid(*flow.shape[:2])
     return x + flow[..., 0], y + flow[..., 1]
-
-
-def inside_frame(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return bool (H, W): which positions x, y, each float32 (H, W), lie within the frame."""
-    height, width = x.shape
-    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
-    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
 
 def sample_linear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -8,13 +8,10 @@ import numpy as np
 import torch
 
 from dreamflow.core.imaging.arrays import as_tensor
+from dreamflow.core.imaging.warp import inside_frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.camera import fit_camera, positions_to_flow, transform_positions
-from dreamflow.temporal.confidence import (
-    check_consistency,
-    inside_frame,
-    photometric_consistency,
-)
+from dreamflow.temporal.confidence import check_consistency, photometric_consistency
 from dreamflow.temporal.crops import shares_by_block
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import FlowPair, MoverMasks

@@ -16,7 +16,7 @@ from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
 from dreamflow.cli.progress.bars import training_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption
+from dreamflow.cli.shared_options import DebugOption, OverwriteOption
 from dreamflow.cli.terminal import print_labelled, print_line
 from dreamflow.core.errors import MediaError, OutputError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
@@ -73,6 +73,7 @@ def distill_command(
     training: DistillOptions,
     machine: MachineOptions,
     reporting: ProgressOptions,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Train a small, fast network to dream like a large one, on photographs of your own.
@@ -83,8 +84,8 @@ def distill_command(
     """
     if out.suffix != ".safetensors":
         raise OutputError(f"{out}: the network is written as a .safetensors file")
-    if not out.resolve().parent.is_dir():
-        raise OutputError(f"the folder {out.resolve().parent} does not exist; make it first")
+    if not evaluate:
+        check_pocket_path(out, overwrite or fresh, machine.weights)
     from dreamflow.networks.caffe.graph import GraphNetwork
     from dreamflow.networks.loading import load_network
 
@@ -112,6 +113,19 @@ DISTILL = Command(
 )
 
 
+def check_pocket_path(out: Path, overwrite: bool, weights: Path | None) -> None:
+    """Raise OutputError where a network would replace a file that is not of this training."""
+    from dreamflow.media.write.output_path import check_output
+
+    is_resumed = checkpoint_path(out).exists()
+    check_output(out, overwrite or is_resumed, [weights] if weights else [])
+
+
+def checkpoint_path(out: Path) -> Path:
+    """Return the file that the training of a network is resumed from."""
+    return out.with_name(out.name + CHECKPOINT_SUFFIX)
+
+
 def train_pocket(
     teacher: GraphNetwork,
     photographs: Path,
@@ -129,7 +143,7 @@ def train_pocket(
     torch.set_flush_denormal(True)  # subnormal numbers would slow a CPU down a hundredfold
     pictures = load_photographs(photographs)
     trainer = Trainer(teacher, pictures, options)
-    checkpoint = out.with_name(out.name + CHECKPOINT_SUFFIX)
+    checkpoint = checkpoint_path(out)
     if checkpoint.exists() and not fresh:
         trainer.restore(checkpoint)
         print_labelled("resumed", "bold", f"{checkpoint} at step {trainer.step}")

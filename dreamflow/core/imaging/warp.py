@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from dreamflow.core.imaging.arrays import Backend, as_array, as_tensor, uses_ope
 from dreamflow.core.imaging.filters import mirrored_index
 from dreamflow.core.opencv import cv2
 
+ArrayT = TypeVar("ArrayT", np.ndarray, Tensor)
 Kernel = Literal["lanczos", "linear"]
 Border = Literal["repeat", "mirror", "wrap"]
 """What lies beyond the edges: the edge's own pixels, a mirror image, or the opposite side."""
@@ -34,13 +35,22 @@ def pixel_positions(height: int, width: int, device: torch.device) -> Tensor:
     return torch.cat([x.expand(1, 1, height, width), y.expand(1, 1, height, width)], 1)
 
 
+def pixel_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of a frame's pixels: float32 x (1, W) and y (H, 1), to broadcast."""
+    return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
+
+
+def inside_frame(x: ArrayT, y: ArrayT) -> ArrayT:
+    """Return which positions x, y, each (..., H, W) in pixels of the frame, lie within it: bool."""
+    height, width = x.shape[-2:]
+    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
+    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+
+
 def is_inside(flow: Tensor) -> Tensor:
     """Return 1 where a flow (1, 2, H, W) points into the frame and 0 elsewhere: (1, 1, H, W)."""
-    height, width = flow.shape[2:]
-    x, y = (flow + pixel_positions(height, width, flow.device)).split(1, 1)
-    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
-    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    return inside.to(flow.dtype)
+    x, y = (flow + pixel_positions(*flow.shape[2:], flow.device)).split(1, 1)
+    return inside_frame(x, y).to(flow.dtype)
 
 
 def warp(

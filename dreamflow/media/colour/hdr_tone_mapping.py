@@ -12,7 +12,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from dreamflow.core.opencv import cv2
 from dreamflow.media.colour.primaries import BT709_PRIMARIES_XY, primaries_to_xyz_matrix
 
 PRIMARIES_XY_BY_H273 = {
@@ -142,6 +141,8 @@ class HdrTransfer:
         return result
 
     def _strip_to_sdr(self, picture: np.ndarray, white_code: int) -> np.ndarray:
+        from dreamflow.core.opencv import cv2  # loaded for HDR alone: probing must begin at once
+
         coded = build_gamma24_lut(self, white_code)[picture]
         if self.transfer == "HLG":
             scene = cv2.transform(coded**DISPLAY_GAMMA, self._luma_weights)

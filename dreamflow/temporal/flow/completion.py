@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from dreamflow.core.imaging.arrays import as_tensor
+from dreamflow.core.imaging.warp import inside_frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.confidence import (
     flow_positions,
     forward_backward_confidence,
-    inside_frame,
     photometric_consistency,
     uncompressed_mask,
 )
