@@ -62,7 +62,7 @@ def find_changes(
             changes.append(Change(f"another {describe_input(name)}", input_setting(name)))
     if before.get("plate") != now.get("plate"):
         changes.append(_change_of("plate", before.get("plate"), now.get("plate")))
-    for name, was in (LEGACY_MACHINE_DEFAULTS | before["machine"]).items():
+    for name, was in (LEGACY_MACHINE_DEFAULTS | before.get("machine", {})).items():
         if was != now["machine"][name]:
             changes.append(_change_of(name, was, now["machine"][name]))
     return changes

@@ -130,9 +130,8 @@ class OutputSpec:
                 Chapter(Fraction(begin), Fraction(end), title)
                 for begin, end, title in plain["chapters"]
             ),
-            # Jobs of older versions lack what follows.
-            extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
-            frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
+            extras=SourceExtras.from_dict(plain["extras"]) if plain["extras"] else None,
+            frame_numbers=_numbers_from_dict(plain["frame_numbers"]),
         )
 
 
@@ -157,5 +156,5 @@ def _sound_from_dict(plain: dict[str, Any]) -> Sound:
         Fraction(plain["begin"]),
         plain["cut"],
         tuple(plain["subtitles"]),
-        plain.get("track"),
+        plain["track"],
     )

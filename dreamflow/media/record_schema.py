@@ -51,3 +51,11 @@ class RecordDocument(Struct):
     inputs: dict[ShortText, Hash] = field(default_factory=dict)
     picture: PictureDocument | UnsetType = UNSET
     picture_sha256: Hash = ""
+
+
+class JobRecordDocument(RecordDocument, kw_only=True):
+    """The record of a job that can be resumed: with all that it is compared by."""
+
+    command: ShortText
+    settings: Settings
+    network: NetworkDocument
