@@ -53,8 +53,8 @@ class RecordDocument(Struct):
     picture_sha256: Hash = ""
 
 
-class JobRecordDocument(RecordDocument, kw_only=True):
-    """The record of a job that can be resumed: with all that it is compared by."""
+class ComparedRecordDocument(Struct):
+    """What a record must have, besides, of a job that can be resumed: it is compared by this."""
 
     command: ShortText
     settings: Settings

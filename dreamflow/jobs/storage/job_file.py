@@ -31,7 +31,7 @@ from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.atomic_file import atomic_write
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.record_schema import JobRecordDocument, SettingValue
+from dreamflow.media.record_schema import ComparedRecordDocument, RecordDocument, SettingValue
 from dreamflow.media.write.containers import container_format_for
 
 JobMetadata = dict[str, Any]
@@ -241,7 +241,8 @@ def check_metadata(folder: Path, metadata: JobMetadata) -> None:
     """
     job = fit_schema(metadata, JobDocument)
     if job.inputs is not None:
-        fit_schema(job.record, JobRecordDocument)
+        fit_schema(job.record, RecordDocument)
+        fit_schema(job.record, ComparedRecordDocument)
         if job.input_files is None or job.input_files.keys() != job.inputs.keys():
             raise DocumentError("its inputs and their files do not fit")
     if job.out in (".", ".."):
