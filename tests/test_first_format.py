@@ -19,6 +19,7 @@ from dreamflow.pipelines.settings.groups import VideoSettings
 HASH_BYTES, STAMP_BYTES = 16, 8
 WIDTH, HEIGHT = 64, 36
 YOUNGER_KEYS = ("seal", "id", "input_files")
+YOUNGER_SOUND_KEYS = ("track", "is_playlist", "is_seekable")
 YOUNGER_OUTLINE_KEYS = ("extras", "frame_numbers")
 
 
@@ -36,7 +37,8 @@ def make_first_format(folder: Path) -> None:
     metadata = {name: value for name, value in metadata.items() if name not in YOUNGER_KEYS}
     for name in YOUNGER_OUTLINE_KEYS:
         del metadata["outline"][name]
-    (metadata["outline"]["sound"] or {}).pop("track", None)
+    for name in YOUNGER_SOUND_KEYS:
+        del metadata["outline"]["sound"][name]
     (folder / "job.json").write_text(json.dumps({**metadata, "job": 1}), encoding="utf-8")
 
 

@@ -41,6 +41,7 @@ class RenderFlags:
         trace: A JSONL file for what the controller measured and did in each frame.
         progress_kind: How progress is shown; see `ProgressOptions.kind`.
         inputs: Files besides the sources that the command reads, such as a preset.
+        allow_playlist: Whether the sources of a queue may be HLS playlists.
     """
 
     overwrite: bool = False
@@ -52,6 +53,7 @@ class RenderFlags:
     progress_kind: str = "none"
     repair: bool = False
     inputs: Sequence[Path] = ()
+    allow_playlist: bool = False
 
 
 @contextmanager

@@ -41,7 +41,7 @@ KEPT_KEYS = ("out", "record", "encode", "chunk", "plate", "placing")
 """Metadata that mean the same in both formats."""
 ADDED_OUTLINE_KEYS = {"extras": None, "frame_numbers": {"numbers": []}}
 """Keys of the outline that version 0.1.0 did not have."""
-ADDED_SOUND_KEYS = {"track": None}
+ADDED_SOUND_KEYS = {"track": None, "is_playlist": False, "is_seekable": True}
 """Keys of the outline's sound that version 0.1.0 did not have."""
 PIECE_PATTERNS = ("chunk_*", "whole*", "frames/*.png")
 

@@ -22,7 +22,7 @@ from dreamflow.media.embedded_settings import (
 )
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FIRST_NUMBER
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.picture_files import list_source_files
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
@@ -122,7 +122,7 @@ def _list_zoom_files(source: Path | None, settings: ZoomSettings, at: str) -> In
     if source and is_still(source):
         files = {PICTURE_INPUT: [source]}
     elif source:
-        files = {f"frame at {at}": list(Clip(source).files)}
+        files = {f"frame at {at}": list_source_files(source)}
     return files | list_reference_files(settings.dream)
 
 

@@ -16,6 +16,26 @@ FIRST_NUMBER, NUMBERED_AS_SOURCE = "0", "source"
 """Values of `start_number`: the default, and that which takes over the source's numbers."""
 
 
+def playlist_option() -> bool:
+    """Declare `allow_playlist`, in each class of settings that opens a source.
+
+    It is neither kept with an output nor taken from a preset: only the user allows it.
+    """
+    return option(
+        False,
+        "Open an HLS playlist (.m3u8), and the files in its folder that it names, as one film.",
+        saved=False,
+    )
+
+
+@dataclass(frozen=True)
+class SourceOptions(Options):
+    """How a source is opened, for commands that take one frame of it, or all at their own size."""
+
+    PANEL: ClassVar[str] = "Which frames"
+    allow_playlist: bool = playlist_option()
+
+
 @dataclass(frozen=True)
 class ClipOptions(Options):
     """Which frames are taken from the source, and at what size."""
@@ -60,6 +80,7 @@ class ClipOptions(Options):
         "stop.",
         choices=("close", "hold", "black", "stop"),
     )
+    allow_playlist: bool = playlist_option()
 
     def _check_fields(self) -> None:
         super()._check_fields()

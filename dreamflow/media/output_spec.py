@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.documents import path_from_text, path_to_text
+from dreamflow.media.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.source_extras import SourceExtras
 
 
@@ -24,6 +25,8 @@ class Sound:
         ends_early: Whether the output ends before the file does, so that the tracks are cut.
         subtitle_codecs: Codec of each subtitle track.
         track: Number of the sound track to take; None for all, which `codecs` lists.
+        is_playlist: Whether the file is a playlist that the user has allowed.
+        is_seekable: Whether a time is one place in the file; in joined recordings it is several.
     """
 
     path: Path
@@ -33,6 +36,13 @@ class Sound:
     ends_early: bool = False
     subtitle_codecs: tuple[str, ...] = ()
     track: int | None = None
+    is_playlist: bool = False
+    is_seekable: bool = True
+
+    @property
+    def film_format(self) -> str | None:
+        """FFmpeg's name of the format that the file is opened in; None lets FFmpeg find it out."""
+        return PLAYLIST_FORMAT if self.is_playlist else None
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,8 @@ class OutputSpec:
             "cut": self.sound.ends_early,
             "subtitles": list(self.sound.subtitle_codecs),
             "track": self.sound.track,
+            "is_playlist": self.sound.is_playlist,
+            "is_seekable": self.sound.is_seekable,
         }
         chapters = [[str(c.begin), str(c.end), c.title] for c in self.chapters]
         sources = [path_to_text(path.absolute()) for path in self.sources]
@@ -157,4 +169,6 @@ def _sound_from_dict(plain: dict[str, Any]) -> Sound:
         plain["cut"],
         tuple(plain["subtitles"]),
         plain["track"],
+        plain["is_playlist"],
+        plain["is_seekable"],
     )

@@ -23,6 +23,7 @@ from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target
+from dreamflow.media.options import SourceOptions
 from dreamflow.reports.options import ChannelDreamOptions, ChannelsOptions
 
 
@@ -50,6 +51,7 @@ def channels_command(
         ),
     ] = "50%",
     sheet: ChannelsOptions,
+    opening: SourceOptions,
     preset: PresetOption = None,
     dream: ChannelDreamOptions,
     machine: MachineOptions,
@@ -84,7 +86,8 @@ def channels_command(
     from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 
-    frame = decode_first_frame(open_frames_up_to(source, at, 0, None))
+    frames = open_frames_up_to(source, at, 0, None, allow_playlist=opening.allow_playlist)
+    frame = decode_first_frame(frames)
     network = prepare_network(dream.network, machine)
     with (
         stop_on_ctrl_c(),

@@ -36,7 +36,7 @@ from dreamflow.cli.terminal import print_line, print_note
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.options import ClipOptions
+from dreamflow.media.options import ClipOptions, SourceOptions
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
@@ -78,6 +78,7 @@ def frame_command(
             rich_help_panel=FRAMES_PANEL,
         ),
     ] = None,
+    opening: SourceOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
     like_all: LikeAllOption = None,
@@ -115,7 +116,14 @@ def frame_command(
     )
 
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not wants_contact_sheet(dream)
-    frames = open_frames_up_to(source, at, run_in, size, flatten_alpha=not keeps_alpha)
+    frames = open_frames_up_to(
+        source,
+        at,
+        run_in,
+        size,
+        flatten_alpha=not keeps_alpha,
+        allow_playlist=opening.allow_playlist,
+    )
     matte = open_matte(show, get_matte_frames(frames, source)) if show.matte else None
     check_output(out, overwrite, [*flags.inputs, *(matte.source_paths if matte else ())])
     network = prepare_network(dream.network, machine)

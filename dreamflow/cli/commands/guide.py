@@ -29,6 +29,7 @@ from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.wording import format_count
+from dreamflow.media.options import SourceOptions
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def guide_command(
     ],
     *,
     options: GuideOptions,
+    opening: SourceOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
     like_all: LikeAllOption = None,
@@ -115,6 +117,7 @@ def guide_command(
             sheet=sheet,
             weights=machine.weights,
             overwrite=overwrite,
+            allow_playlist=opening.allow_playlist,
             progress=counter.finish_parts,
             on_step=counter.step,
         )

@@ -188,7 +188,8 @@ def resolve_source_options(
     frames: ClipOptions, dream_settings: dict[str, Any], dream: Clip
 ) -> ClipOptions:
     """Return which frames of the source were dreamed, and the size to measure at."""
-    if frames == replace(ClipOptions(), size=frames.size, decoder=frames.decoder):
+    opening = {name: getattr(frames, name) for name in ("size", "decoder", "allow_playlist")}
+    if frames == ClipOptions(**opening):
         taken = {
             name: dream_settings[name]
             for name in ("start", "end", "every", "fps")

@@ -19,7 +19,7 @@ from dreamflow.cli.shared_options import DebugOption, JsonOption, OverwriteOptio
 from dreamflow.cli.tables import Column, print_table
 from dreamflow.core.errors import OutputError
 from dreamflow.core.wording import format_count
-from dreamflow.media.options import ClipOptions
+from dreamflow.media.options import ClipOptions, SourceOptions
 
 if TYPE_CHECKING:
     from dreamflow.core.frames import Frame
@@ -61,6 +61,7 @@ def shots_command(
     ] = None,
     as_json: JsonOption = False,
     overwrite: OverwriteOption = False,
+    opening: SourceOptions,
     reporting: ProgressOptions,
     debug: DebugOption = False,
 ) -> None:
@@ -72,7 +73,7 @@ def shots_command(
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.contact_sheet import draw_contact_sheet
 
-    source = Clip(clip, ClipOptions(size=THUMBNAIL_SIZE))
+    source = Clip(clip, ClipOptions(size=THUMBNAIL_SIZE, allow_playlist=opening.allow_playlist))
     if sheet and sheet.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         raise OutputError(f"{sheet}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
     for path in (p for p in (out, sheet) if p):

@@ -37,7 +37,7 @@ from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.options import EncodeOptions
+from dreamflow.media.options import EncodeOptions, SourceOptions
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.reports.options import GuideOptions
 
@@ -63,6 +63,7 @@ def zoom_command(
     ] = None,
     *,
     at: AtOption = GuideOptions.at,
+    opening: SourceOptions,
     preset: PresetOption = None,
     like: LikeOption = None,
     like_all: LikeAllOption = None,
@@ -100,7 +101,7 @@ def zoom_command(
     )
 
     settings = ZoomSettings(dream, zoom, encode)
-    picture = make_zoom_start_picture(source, settings, at)
+    picture = make_zoom_start_picture(source, settings, at, allow_playlist=opening.allow_playlist)
     output_spec = make_zoom_output_spec(settings, picture, *([source] if source else []))
     check_render_files(out, flags, output_spec.sources)
     network = prepare_network(dream.network, restore_zoom_machine(out, machine, fresh))

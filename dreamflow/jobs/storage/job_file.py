@@ -63,6 +63,8 @@ class SoundDocument(Struct, forbid_unknown_fields=True):
     cut: bool
     subtitles: list[ShortText]
     track: Count | None
+    is_playlist: bool
+    is_seekable: bool
 
 
 class ExtrasDocument(Struct, forbid_unknown_fields=True):

@@ -16,7 +16,13 @@ from dreamflow.media.stills import is_picture, is_still, read_fitted_picture
 
 
 def open_frames_up_to(
-    source: Path, at: str, run_in: int, size: str | None, flatten_alpha: bool = True
+    source: Path,
+    at: str,
+    run_in: int,
+    size: str | None,
+    flatten_alpha: bool = True,
+    *,
+    allow_playlist: bool = False,
 ) -> tuple[Frame, ...] | Clip:
     """Open one frame of a clip and some frames before it; of a picture, just the picture.
 
@@ -29,6 +35,7 @@ def open_frames_up_to(
         run_in: Frames before it to open too, fewer where the clip begins within them.
         size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
         flatten_alpha: Whether a picture's transparency is laid over black, with a warning.
+        allow_playlist: Whether the source may be an HLS playlist.
 
     Returns:
         A part of the clip that ends with the frame, or a tuple that holds the picture as a frame.
@@ -48,7 +55,7 @@ def open_frames_up_to(
                 2,
             )
         return (Frame(0, Fraction(0), read_fitted_picture(source, size, flatten_alpha)),)
-    clip = Clip(source, ClipOptions(size=size))
+    clip = Clip(source, ClipOptions(size=size, allow_playlist=allow_playlist))
     if clip.info.pixel_aspect != 1:
         warnings.warn(
             f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "

@@ -33,7 +33,11 @@ class ZoomSettings:
 
 
 def make_zoom_start_picture(
-    source: Path | None, settings: ZoomSettings, at: str = DEFAULT_FRAME_TIMECODE
+    source: Path | None,
+    settings: ZoomSettings,
+    at: str = DEFAULT_FRAME_TIMECODE,
+    *,
+    allow_playlist: bool = False,
 ) -> np.ndarray:
     """Return the picture that a zoom begins with, of the size of its frames.
 
@@ -42,6 +46,7 @@ def make_zoom_start_picture(
             centre where the size has another aspect.
         settings: The zoom's settings.
         at: Timecode of the frame of a clip.
+        allow_playlist: Whether the source may be an HLS playlist.
 
     Returns:
         uint8 (H, W, 3) RGB.
@@ -56,7 +61,8 @@ def make_zoom_start_picture(
     if source is None:
         noise_size = exact_size or fit_size(size, *NOISE_SIZE_PX)
         return coloured_noise(*noise_size, settings.dream.seed)
-    picture = decode_first_frame(open_frames_up_to(source, at, 0, None)).picture
+    frames = open_frames_up_to(source, at, 0, None, allow_playlist=allow_playlist)
+    picture = decode_first_frame(frames).picture
     height, width = picture.shape[:2]
     if exact_size is None:
         return resize_picture(picture, *fit_size(size, width, height))

@@ -52,6 +52,7 @@ def make_guide(
     sheet: str | Path | None = None,
     weights: Path | None = None,
     overwrite: bool = False,
+    allow_playlist: bool = False,
     progress: DoneCallback = lambda done: None,
     on_step: StepCallback | None = None,
 ) -> Guide:
@@ -71,6 +72,7 @@ def make_guide(
         sheet: File of a contact sheet to draw besides.
         weights: File of weights that the commands on the page name.
         overwrite: Whether to start the folder over.
+        allow_playlist: Whether the source may be an HLS playlist.
         progress: Called with the number of layers done.
         on_step: Called after each step of a dream.
 
@@ -86,7 +88,7 @@ def make_guide(
     options = options or GuideDreamOptions()
     chosen = select_layers(network.name, network.layers, layers, category)
     check_guide_folder(out)
-    frames = open_frames_up_to(source, at, 0, size)
+    frames = open_frames_up_to(source, at, 0, size, allow_playlist=allow_playlist)
     frame = decode_first_frame(frames)
     record = build_guide_record(source, frame, network, options, ClipOptions(size=size))
     record["at"] = None if isinstance(frames, tuple) else at
