@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CommandResult
@@ -18,6 +19,7 @@ from dreamflow.pipelines.settings.groups import VideoSettings
 HASH_BYTES, STAMP_BYTES = 16, 8
 WIDTH, HEIGHT = 64, 36
 YOUNGER_KEYS = ("seal", "id", "input_files")
+YOUNGER_SOUND_KEYS = ("track", "is_playlist", "is_seekable")
 YOUNGER_OUTLINE_KEYS = ("extras", "frame_numbers")
 
 
@@ -35,7 +37,8 @@ def make_first_format(folder: Path) -> None:
     metadata = {name: value for name, value in metadata.items() if name not in YOUNGER_KEYS}
     for name in YOUNGER_OUTLINE_KEYS:
         del metadata["outline"][name]
-    (metadata["outline"]["sound"] or {}).pop("track", None)
+    for name in YOUNGER_SOUND_KEYS:
+        del metadata["outline"]["sound"][name]
     (folder / "job.json").write_text(json.dumps({**metadata, "job": 1}), encoding="utf-8")
 
 
@@ -105,3 +108,46 @@ def test_a_kill_while_it_is_brought_into_todays_format_loses_nothing(
     with pytest.warns(DreamFlowWarning):
         assert finish_job(folder)[1] == 15
     assert len(decode_output(render.folder / "d.mp4")) == 15
+
+
+DAMAGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no outline": lambda job: job.pop("outline"),
+    "an outline that is a list": lambda job: job.update(outline=[1]),
+    "a rate that is none": lambda job: job["outline"].update(rate="1/0"),
+    "a length without digits": lambda job: job["outline"].update(length=""),
+    "frames in words": lambda job: job["outline"].update(frames="many"),
+    "sound that begins nowhere": lambda job: job["outline"]["sound"].update(start=""),
+    "sound that is a number": lambda job: job["outline"].update(sound=7),
+    "no segments": lambda job: job.pop("chunk"),
+    "segments of no frames": lambda job: job.update(chunk=0),
+    "an output elsewhere": lambda job: job.update(out="../../d.mp4"),
+    "an encoder of another kind": lambda job: job.update(encode={"codec": 3}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_one_whose_job_file_is_damaged_is_refused_and_left_alone(
+    render: Rendering, settings: VideoSettings, damage: str
+) -> None:
+    folder = render.interrupt("d.mp4", settings, 9)
+    make_first_format(folder)
+    metadata = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    DAMAGES[damage](metadata)
+    (folder / "job.json").write_text(json.dumps(metadata), encoding="utf-8")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(OutputError) as error:
+        finish_job(folder)
+    assert error.value.where == str(folder / "job.json")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+
+
+def test_frames_of_a_size_that_no_memory_holds_are_not_read(
+    render: Rendering, settings: VideoSettings
+) -> None:
+    folder = render.interrupt("d.mp4", settings, 9)
+    make_first_format(folder)
+    metadata = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    metadata["outline"].update(width=2**17, height=2**17)
+    (folder / "job.json").write_text(json.dumps(metadata), encoding="utf-8")
+    with pytest.warns(DreamFlowWarning):
+        assert finish_job(folder)[1] == 6  # those of the encoded segment

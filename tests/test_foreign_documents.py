@@ -23,6 +23,7 @@ from dreamflow.core.errors import DreamFlowError, OutputError, SettingsError
 from dreamflow.core.path_text import path_from_text, path_to_text
 from dreamflow.jobs.listing import finish_job, inspect_job, list_jobs_in
 from dreamflow.jobs.queue import read_queue
+from dreamflow.jobs.storage.job_file import write_job_file
 from dreamflow.media.embedded_settings import format_record_comment, read_record
 from dreamflow.media.stills import write_picture
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
@@ -153,6 +154,30 @@ def test_a_job_file_of_any_bytes_is_refused(
             assert json.loads(mutated) == json.loads(original)
     finally:
         (job / "job.json").write_bytes(original)
+
+
+WITHOUT: dict[str, Callable[[dict[str, Any]], object]] = {
+    "the machine": lambda job: job.pop("machine"),
+    "the command line": lambda job: job.pop("command"),
+    "the record's command": lambda job: job["record"].pop("command"),
+    "the settings": lambda job: job["record"].pop("settings"),
+    "the network": lambda job: job["record"].pop("network"),
+    "the network's name": lambda job: job["record"]["network"].pop("name"),
+    "the input files": lambda job: job.pop("input_files"),
+    "the inputs": lambda job: job.pop("inputs"),
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT)
+def test_a_job_without_a_part_of_its_file_resumes_or_is_refused(
+    what: str, render: Rendering
+) -> None:
+    job = render.interrupt("d.mp4", at=3)
+    metadata = json.loads((job / "job.json").read_text(encoding="utf-8"))
+    WITHOUT[what](metadata)
+    write_job_file(job, metadata)
+    with contextlib.suppress(DreamFlowError):
+        render("d.mp4")
 
 
 NESTED = {

@@ -171,6 +171,17 @@ def test_a_resumed_trace_replaces_no_other_file(render: Rendering, cli: Cli, fol
     assert mine.read_text() == '{"a": 1}\n'
 
 
+def test_an_empty_trace_of_a_render_that_was_killed_at_once_is_no_hindrance(
+    folder: Path, cli: Cli
+) -> None:
+    """It is made before the job is: a kill in between leaves it, and no job."""
+    trace = folder / "t.jsonl"
+    trace.touch()
+    line = ("video", folder / "in.mp4", folder / "d.mp4", *LINE)
+    assert cli(*line, "--trace", trace).code == 0
+    assert len(trace.read_text().splitlines()) == 3
+
+
 def test_an_output_folder_that_holds_a_source_is_refused(folder: Path) -> None:
     shots = folder / "shots"
     with pytest.raises(OutputError):

@@ -41,6 +41,7 @@ class RenderFlags:
         trace: A JSONL file for what the controller measured and did in each frame.
         progress_kind: How progress is shown; see `ProgressOptions.kind`.
         inputs: Files besides the sources that the command reads, such as a preset.
+        allow_playlist: Whether the sources of a queue may be HLS playlists.
     """
 
     overwrite: bool = False
@@ -52,6 +53,7 @@ class RenderFlags:
     progress_kind: str = "none"
     repair: bool = False
     inputs: Sequence[Path] = ()
+    allow_playlist: bool = False
 
 
 @contextmanager
@@ -175,7 +177,8 @@ def check_gains_and_trace(
         resumes: Whether an interrupted render is resumed; then its trace exists and goes on.
 
     Raises:
-        OutputError: The trace exists, has no folder, or is another file of the render.
+        OutputError: The trace exists and is not empty, has no folder, or is another file of the
+            render.
         SettingsError: The gains file is refused, or the trace is no `.jsonl` file.
     """
     if flags.gains is not None:
@@ -201,8 +204,10 @@ def check_gains_and_trace(
         )
     inputs = [*sources, *([flags.gains] if flags.gains else [])]
     try:
-        is_own = flags.trace.exists() and is_trace_file(flags.trace)
-        check_output(flags.trace, flags.overwrite or (resumes and is_own), inputs)
+        # A render that is killed before its job is begun leaves an empty trace.
+        is_empty = flags.trace.is_file() and not flags.trace.stat().st_size
+        is_own = is_empty or (resumes and flags.trace.exists() and is_trace_file(flags.trace))
+        check_output(flags.trace, flags.overwrite or is_own, inputs)
     except OutputError as error:
         raise error.located(named("trace"), " ") from None
 

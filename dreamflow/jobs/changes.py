@@ -66,7 +66,7 @@ def find_changes(
         changes.append(Change("another analysis of the sound", "audio"))
     if before.get("plate") != now.get("plate"):
         changes.append(_change_of("plate", before.get("plate"), now.get("plate")))
-    for name, was in (LEGACY_MACHINE_DEFAULTS | before["machine"]).items():
+    for name, was in (LEGACY_MACHINE_DEFAULTS | before.get("machine", {})).items():
         if was != now["machine"][name]:
             changes.append(_change_of(name, was, now["machine"][name]))
     return changes

@@ -21,6 +21,7 @@ from dreamflow.pipelines.inputs import (
     FORWARD_FRAMES_INPUT,
     GAINS_INPUT,
     MATTE_INPUT,
+    PLAYLIST_INPUT,
     REFERENCE_INPUT,
     InputFiles,
     list_flow_files,
@@ -29,7 +30,8 @@ from dreamflow.pipelines.inputs import (
 MAX_FULL_HASH_BYTES = 16 * 2**20
 """A single file up to this size is hashed whole; of a larger one, HASHED_PARTS parts are."""
 HASHED_PARTS = 64
-"""Parts of a large single file that are hashed, evenly spread from its start to its end."""
+"""Parts that are hashed of a large single file, or of each that a playlist names, evenly spread
+from its start to its end."""
 HASHED_END_PARTS = 2
 """Parts hashed of each of several files: its start and its end."""
 HASHED_PART_BYTES = 64 * 2**10
@@ -72,13 +74,14 @@ def fingerprint_input(name: str, files: Sequence[Path]) -> list[FileFingerprint]
         name: The input's name. A single file counts as one whatever it is called, but for flow,
             to which files may be added.
         files: Its files. A single one is hashed whole up to 16 MB; of a larger one, 64 parts are
-            hashed. Of each of several, the two ends are.
+            hashed; so is each file of a playlist. Of each of several others, the two ends are.
 
     Raises:
         MediaError: A file cannot be read.
     """
     is_single_file = len(files) == 1 and name != FLOW_INPUT
-    return [_fingerprint_file(path, is_single_file) for path in files]
+    parts = HASHED_PARTS if is_single_file or name == PLAYLIST_INPUT else HASHED_END_PARTS
+    return [_fingerprint_file(path, "" if is_single_file else path.name, parts) for path in files]
 
 
 def fingerprint_inputs(inputs: InputFiles) -> dict[str, list[FileFingerprint]]:
@@ -143,11 +146,12 @@ def is_input_unchanged(
         before: Its fingerprint when the job began.
         now: Its fingerprint now.
         files_read: How many files of a clip of pictures were read so far. Those behind may change,
-            but not their names. Flow files may be added, and no file of a fixed matte may change.
+            but not their names. Flow files may be added, and no file of a fixed matte or of a
+            playlist may change.
     """
     if name == FLOW_INPUT:
         return {tuple(file) for file in before} <= {tuple(file) for file in now}
-    if name in (FIXED_MATTE_INPUT, FORWARD_FRAMES_INPUT):
+    if name in (FIXED_MATTE_INPUT, FORWARD_FRAMES_INPUT, PLAYLIST_INPUT):
         return before == now
     same_names = [file[0] for file in before] == [file[0] for file in now]
     compared = max(1, files_read)
@@ -187,9 +191,9 @@ def check_inputs_intact(
             )
 
 
-def _fingerprint_file(path: Path, is_single_file: bool) -> FileFingerprint:
-    parts = HASHED_PARTS if is_single_file else HASHED_END_PARTS
-    max_full_hash_bytes = MAX_FULL_HASH_BYTES if is_single_file else parts * HASHED_PART_BYTES
+def _fingerprint_file(path: Path, name: str, parts: int) -> FileFingerprint:
+    is_spread = parts == HASHED_PARTS
+    max_full_hash_bytes = MAX_FULL_HASH_BYTES if is_spread else parts * HASHED_PART_BYTES
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
@@ -202,5 +206,4 @@ def _fingerprint_file(path: Path, is_single_file: bool) -> FileFingerprint:
                     digest.update(file.read(HASHED_PART_BYTES))
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}") from error
-    name = "" if is_single_file else path.name.encode(errors="replace").decode()
-    return [name, str(size), digest.hexdigest()[:32]]
+    return [name.encode(errors="replace").decode(), str(size), digest.hexdigest()[:32]]

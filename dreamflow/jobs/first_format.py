@@ -24,7 +24,12 @@ from dreamflow.jobs.storage.job_file import (
     FORMAT_KEY,
     ID_KEY,
     JOB_FILE,
+    JOB_FORMAT_VERSION,
     MAX_JOB_FILE_BYTES,
+    SEAL_KEY,
+    JobMetadata,
+    check_metadata,
+    make_damaged_error,
 )
 from dreamflow.jobs.storage.publish import PLATE_FOLDER
 from dreamflow.jobs.storage.state_file import JOB_STATE_FILE
@@ -34,6 +39,10 @@ from dreamflow.media.write.raw_frames import RAW_TIMESTAMP_BYTES, RawFrameFile
 
 KEPT_KEYS = ("out", "record", "encode", "chunk", "plate", "placing")
 """Metadata that mean the same in both formats."""
+ADDED_OUTLINE_KEYS = {"extras": None, "frame_numbers": {"numbers": []}}
+"""Keys of the outline that version 0.1.0 did not have."""
+ADDED_SOUND_KEYS = {"track": None, "is_playlist": False, "is_seekable": True}
+"""Keys of the outline's sound that version 0.1.0 did not have."""
 PIECE_PATTERNS = ("chunk_*", "whole*", "frames/*.png")
 
 
@@ -43,7 +52,7 @@ def adopt_first_format(folder: Path) -> None:
     Interrupted, it goes on where it is called again.
 
     Raises:
-        OutputError: The folder cannot be written, or is being worked on.
+        OutputError: The job is damaged, or its folder cannot be written or is being worked on.
     """
     content = _read_first_format(folder)
     if content is None:
@@ -51,12 +60,10 @@ def adopt_first_format(folder: Path) -> None:
     with JobFolder(folder) as held:
         # The same for every attempt: frames that have their hash already are known by it.
         job_id = hashlib.sha256(content).hexdigest()[:32]
-        plain: dict[str, Any] = parse_json(content)
-        metadata = {name: plain[name] for name in KEPT_KEYS if name in plain} | {ID_KEY: job_id}
-        spec = OutputSpec.from_dict(plain["outline"])
-        metadata |= {"outline": spec.to_dict(), "plate": plain.get("plate")}
+        metadata = _convert_metadata(folder, parse_json(content), job_id)
+        spec = OutputSpec.from_dict(metadata["outline"])
         for place in (folder, folder / PLATE_FOLDER):
-            _record_pieces(place, job_id, spec, plain["chunk"])
+            _record_pieces(place, job_id, spec, metadata["chunk"])
         (folder / JOB_STATE_FILE).unlink(missing_ok=True)
         held.write_job_file(metadata)
     warnings.warn(
@@ -76,6 +83,29 @@ def _read_first_format(folder: Path) -> bytes | None:
         return None
     is_first = isinstance(plain, dict) and plain.get(FORMAT_KEY) == FIRST_FORMAT_VERSION
     return content if is_first else None
+
+
+def _convert_metadata(folder: Path, plain: dict[str, Any], job_id: str) -> JobMetadata:
+    """Return metadata of version 0.1.0 in today's format, checked against its schema.
+
+    Raises:
+        OutputError: They do not fit it.
+    """
+    metadata = {name: plain[name] for name in KEPT_KEYS if name in plain}
+    metadata |= {ID_KEY: job_id, "plate": plain.get("plate")}
+    outline = plain.get("outline")
+    if isinstance(outline, dict):
+        sound = outline.get("sound")
+        metadata["outline"] = {
+            **ADDED_OUTLINE_KEYS,
+            **outline,
+            "sound": {**ADDED_SOUND_KEYS, **sound} if isinstance(sound, dict) else sound,
+        }
+    try:
+        check_metadata(folder, {FORMAT_KEY: JOB_FORMAT_VERSION, SEAL_KEY: job_id, **metadata})
+    except DocumentError as error:
+        raise make_damaged_error(folder / JOB_FILE, error) from error
+    return metadata
 
 
 def _record_pieces(folder: Path, job_id: str, spec: OutputSpec, segment_frames: int) -> None:
@@ -104,8 +134,11 @@ def _record_pieces(folder: Path, job_id: str, spec: OutputSpec, segment_frames: 
 def _read_unsealed(path: Path, shape: tuple[int, int, int]) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (time stamp, picture) of each complete frame of a file of version 0.1.0."""
     size = int(np.prod(shape))
+    record_bytes = RAW_TIMESTAMP_BYTES + size
     with path.open("rb") as file:
-        while len(record := file.read(RAW_TIMESTAMP_BYTES + size)) == RAW_TIMESTAMP_BYTES + size:
+        # As many as the file has: what `read` is asked for, it takes the memory for.
+        for _ in range(path.stat().st_size // record_bytes):
+            record = file.read(record_bytes)
             timestamp = int(np.frombuffer(record, np.int64, 1)[0])
             yield (
                 timestamp,

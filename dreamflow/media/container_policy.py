@@ -26,23 +26,34 @@ FILM_FORMATS = (
     *("wav", "w64", "mp3", "aac", "ac3", "eac3", "dts", "flac", "aiff", "au", "caf", "ape", "amr"),
 )
 """FFmpeg's names of the formats that may be opened."""
+PLAYLIST_FORMAT = "hls"
+"""FFmpeg's name of the format of playlists, for one that the user has allowed; see `playlist`."""
+PIECE_FORMATS = ("mpegts", "mov", "aac", "mp3", "ac3", "eac3")
+"""FFmpeg's names of the formats that a playlist's files may have."""
 FILM_PROTOCOLS = ("file",)
 """FFmpeg's names of the protocols that may be opened."""
 OPENCV_CAPTURE_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 """Environment variable that OpenCV takes FFmpeg's options from, for the whole process."""
 
 
-def input_options() -> dict[str, str]:
-    """Return FFmpeg's options, by name, that a film is opened with."""
+def input_options(film_format: str | None = None) -> dict[str, str]:
+    """Return FFmpeg's options, by name, that a film is opened with.
+
+    Args:
+        film_format: PLAYLIST_FORMAT for a playlist that may be opened; any other does not count.
+    """
+    is_playlist = film_format == PLAYLIST_FORMAT
+    formats = (PLAYLIST_FORMAT, *PIECE_FORMATS) if is_playlist else FILM_FORMATS
     return {
-        "format_whitelist": ",".join(FILM_FORMATS),
+        "format_whitelist": ",".join(formats),
         "protocol_whitelist": ",".join(FILM_PROTOCOLS),
     }
 
 
-def ffmpeg_input_arguments() -> list[str]:
+def ffmpeg_input_arguments(film_format: str | None = None) -> list[str]:
     """Return the arguments of the ffmpeg program that stand before the `-i` of a film."""
-    return [word for name, value in input_options().items() for word in (f"-{name}", value)]
+    options = input_options(film_format) | ({"f": film_format} if film_format else {})
+    return [word for name, value in options.items() for word in (f"-{name}", value)]
 
 
 def opencv_capture_options() -> str:

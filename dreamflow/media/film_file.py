@@ -10,12 +10,12 @@ import av.error
 
 from dreamflow.core.errors import MediaError
 from dreamflow.core.regular_file import check_regular_file, open_regular_file
-from dreamflow.media.container_policy import input_options
-
-PLAYLIST_BEGINNINGS = (b"#extm3u", b"ffconcat", b"v=0", b"<?xml", b"<mpd", b"<asx", b"[playlist]")
-"""First bytes, in lower case, of playlists, scripts and session descriptions."""
-PLAYLIST_HEAD_BYTES = 64
-"""Bytes from a file's start in which PLAYLIST_BEGINNINGS are looked for, behind white space."""
+from dreamflow.media.container_policy import PLAYLIST_FORMAT, input_options
+from dreamflow.media.playlist import (
+    PLAYLIST_HEAD_BYTES,
+    begins_like_playlist,
+    list_playlist_files,
+)
 
 
 def open_film(path: Path, film_format: str | None = None) -> av.container.InputContainer:
@@ -23,25 +23,29 @@ def open_film(path: Path, film_format: str | None = None) -> av.container.InputC
 
     Args:
         path: The file.
-        film_format: FFmpeg's name of its format; None finds it out.
+        film_format: FFmpeg's name of its format; None finds it out. PLAYLIST_FORMAT is for a
+            playlist that the user has allowed.
 
     Raises:
-        MediaError: It is no regular file, or names other files.
+        MediaError: It is no regular file, or names other files than those of a playlist that may be
+            opened.
         av.error.FFmpegError: FFmpeg cannot read it.
     """
     try:
         check_regular_file(path)
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
+    if film_format == PLAYLIST_FORMAT:
+        list_playlist_files(path)  # raises where it names what must not be opened
     try:
         return av.open(
             str(path.absolute()),
             format=film_format,
-            options=input_options(),
+            options=input_options(film_format),
             metadata_errors="replace",
         )
     except (av.error.ArgumentError, av.error.InvalidDataError) as error:
-        if names_other_files(path):
+        if film_format is None and names_other_files(path):
             raise MediaError(
                 f"{path} is a playlist or a script that names other files, which are not opened: "
                 "join them into one film first",
@@ -60,7 +64,6 @@ def names_other_files(path: Path) -> bool:
     """Return whether a file begins like a playlist, a script or a session description."""
     try:
         with open_regular_file(path) as file:
-            head = file.read(PLAYLIST_HEAD_BYTES)
+            return begins_like_playlist(file.read(PLAYLIST_HEAD_BYTES))
     except OSError:
         return False
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(PLAYLIST_BEGINNINGS)

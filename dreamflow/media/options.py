@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from dreamflow.core.errors import SettingsError, named
@@ -31,10 +31,17 @@ class FilmOptions(Options):
         "Video track: its number from 0, or its language (ger); else the main one.",
         metavar="TRACK",
     )
+    # Neither kept with an output nor taken from a preset: only the user allows it.
+    allow_playlist: bool = option(
+        False,
+        "Open an HLS playlist (.m3u8), and the files in its folder that it names, as one film.",
+        saved=False,
+    )
 
     def clip_options(self, size: str | None = None) -> ClipOptions:
         """Return the settings of a clip of a whole film that is read in this way."""
-        return ClipOptions(size=size, deinterlace=self.deinterlace, video_track=self.video_track)
+        own = {setting.name: getattr(self, setting.name) for setting in fields(FilmOptions)}
+        return ClipOptions(size=size, **own)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.path_text import path_from_text, path_to_text
+from dreamflow.media.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.source_extras import SourceExtras
 
 
@@ -24,6 +25,8 @@ class Sound:
         ends_early: Whether the output ends before the file does, so that the tracks are cut.
         subtitle_codecs: Codec of each subtitle track.
         track: Number of the sound track to take; None for all, which `codecs` lists.
+        is_playlist: Whether the file is a playlist that the user has allowed.
+        is_seekable: Whether a time is one place in the file; in joined recordings it is several.
     """
 
     path: Path
@@ -33,6 +36,13 @@ class Sound:
     ends_early: bool = False
     subtitle_codecs: tuple[str, ...] = ()
     track: int | None = None
+    is_playlist: bool = False
+    is_seekable: bool = True
+
+    @property
+    def film_format(self) -> str | None:
+        """FFmpeg's name of the format that the file is opened in; None lets FFmpeg find it out."""
+        return PLAYLIST_FORMAT if self.is_playlist else None
 
 
 @dataclass(frozen=True)
@@ -131,9 +141,8 @@ class OutputSpec:
                 Chapter(Fraction(begin), Fraction(end), title)
                 for begin, end, title in plain["chapters"]
             ),
-            # Jobs of older versions lack what follows.
-            extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
-            frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
+            extras=SourceExtras.from_dict(plain["extras"]) if plain["extras"] else None,
+            frame_numbers=_numbers_from_dict(plain["frame_numbers"]),
             music=_sound_from_dict(plain["music"]) if plain.get("music") else None,
         )
 
@@ -160,6 +169,8 @@ def _sound_to_dict(sound: Sound) -> dict[str, Any]:
         "cut": sound.ends_early,
         "subtitles": list(sound.subtitle_codecs),
         "track": sound.track,
+        "is_playlist": sound.is_playlist,
+        "is_seekable": sound.is_seekable,
     }
 
 
@@ -171,5 +182,7 @@ def _sound_from_dict(plain: dict[str, Any]) -> Sound:
         Fraction(plain["begin"]),
         plain["cut"],
         tuple(plain["subtitles"]),
-        plain.get("track"),
+        plain["track"],
+        plain.get("is_playlist", False),
+        plain.get("is_seekable", True),
     )

@@ -51,3 +51,11 @@ class RecordDocument(Struct):
     inputs: dict[ShortText, Hash] = field(default_factory=dict)
     picture: PictureDocument | UnsetType = UNSET
     picture_sha256: Hash = ""
+
+
+class ComparedRecordDocument(Struct):
+    """What a record must have, besides, of a job that can be resumed: it is compared by this."""
+
+    command: ShortText
+    settings: Settings
+    network: NetworkDocument

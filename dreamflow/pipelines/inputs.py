@@ -17,6 +17,8 @@ SOURCE_INPUT = "source"
 """The clip or picture that a preview shows."""
 CLIP_INPUT = "clip"
 """The clip that is dreamed."""
+PLAYLIST_INPUT = "playlist or a file that it names"
+"""A playlist and the files that it names, which are dreamed as one clip."""
 PICTURE_INPUT = "picture"
 """The picture that a sweep or a zoom begins with."""
 CUTS_INPUT = "--cuts file"
@@ -76,7 +78,8 @@ def list_matte_files(matte: Matte | None, clip: Clip | None = None) -> dict[str,
 def list_clip_files(clip: Clip, settings: VideoSettings, matte: Matte | None = None) -> InputFiles:
     """Return the files that the dream of a clip depends on, by their inputs' names."""
     carry = settings.carry
-    files: dict[str, Sequence[Path]] = {CLIP_INPUT: clip.files}
+    name = PLAYLIST_INPUT if clip.info.playlist_files else CLIP_INPUT
+    files: dict[str, Sequence[Path]] = {name: clip.files}
     files |= clip.hearing.files if clip.hearing else {}
     files |= list_audio_files(settings.sound)
     if carry.cuts not in CUTS_KEYWORDS:

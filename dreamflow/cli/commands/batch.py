@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -119,7 +120,13 @@ def batch_command(
     warn_of_missing_sources(renders)
     inputs = list_input_paths(sources, dream, carry, show, sound, machine, preset=preset)
     flags = RenderFlags(
-        overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
+        overwrite,
+        fresh,
+        watch,
+        progress_kind=reporting.kind,
+        repair=repair,
+        inputs=inputs,
+        allow_playlist=frames.allow_playlist,
     )
     rows: list[list[str]] = []
     run_one = partial(run_render, machine=machine, flags=flags, debug=debug)
@@ -221,7 +228,9 @@ def run_render(
             if isinstance(render, QueuedCommand):
                 line = run_queued_command(render, machine, flags)
             else:
-                line = render_clip(render.source, render.out, render.settings, machine, flags)
+                clip = replace(render.settings.clip, allow_playlist=flags.allow_playlist)
+                settings = replace(render.settings, clip=clip)
+                line = render_clip(render.source, render.out, settings, machine, flags)
         return "done", line.split(": ", 1)[-1]
     except UserInterrupt:
         raise
@@ -244,7 +253,7 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
         FRAME_COMMAND: frame_command,
     }
     given = {**entry.settings, **vars(machine), "overwrite": flags.overwrite}
-    given["progress"] = flags.progress_kind
+    given |= {"progress": flags.progress_kind, "allow_playlist": flags.allow_playlist}
     if entry.command != FRAME_COMMAND:
         given |= {"fresh": flags.fresh, "watch": flags.watch, "repair": flags.repair}
     sources = [entry.source] if entry.source else []

@@ -22,7 +22,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.values import fit_size, parse_size
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.options import ClipOptions
+from dreamflow.media.options import ClipOptions, FilmOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def bench_command(
         ),
     ] = None,
     as_json: JsonOption = False,
+    film: FilmOptions,
     machine: MachineOptions,
     reporting: ProgressOptions,
     debug: DebugOption = False,
@@ -110,8 +111,9 @@ def bench_command(
     result = describe_run(loaded, width, height, rounds)
     with stop_on_ctrl_c():
         if whole:
+            options = film.clip_options(size)
             result |= time_renders(
-                loaded, clip, size, layer, frames, rounds, machine, reporting.kind
+                loaded, clip, options, layer, frames, rounds, machine, reporting.kind
             )
         else:
             result |= time_passes(loaded, (width, height), layer, rounds, reporting.kind)
@@ -172,7 +174,7 @@ def time_passes(
 def time_renders(
     network: Network,
     path: Path | None,
-    size: str,
+    options: ClipOptions,
     layer: list[str] | None,
     frames: int,
     rounds: int,
@@ -184,7 +186,7 @@ def time_renders(
     Args:
         network: The network.
         path: The clip; None for a synthetic scene.
-        size: What the clip is fitted into, as `--size` has it.
+        options: How the clip is opened; what has no size is made in `DEFAULT_BENCH_SIZE`.
         layer: Layers to dream on; None for the default.
         frames: Frames of each render, at most.
         rounds: How often it is rendered.
@@ -201,6 +203,7 @@ def time_renders(
         synthetic_scene_spec,
     )
 
+    size = options.size or DEFAULT_BENCH_SIZE
     dream = DreamOptions(network=network.name)
     dream = replace(dream, layer=tuple(layer)) if layer else dream
     with tempfile.TemporaryDirectory(prefix="dreamflow_bench_") as folder:
@@ -208,12 +211,14 @@ def time_renders(
         if path is None:
             scene = (*parse_bench_size(size), frames)
             write_video(source, synthesise_scene(*scene), synthetic_scene_spec(*scene))
-        clip = Clip(source, ClipOptions(size=size)).subclip(0, frames)
+        clip = Clip(source, options).subclip(0, frames)
         title = f"rendering {path.name if path else 'a synthetic scene'}"
         with progress_bar(title, rounds * len(clip), kind=progress_kind) as progress:
             render = make_render(network, VideoSettings(dream), Path(folder) / "dream.mp4")
             times = bench_render(render, clip, rounds, progress)
-        startup_s = startup_seconds(source, startup_arguments(network, size, dream.layer, machine))
+        startup_s = startup_seconds(
+            source, startup_arguments(network, options, dream.layer, machine)
+        )
     stages = {
         name: {key: round(value, 4) for key, value in row.items()}
         for name, row in times.median_stage_times().items()
@@ -245,12 +250,13 @@ def make_render(network: Network, settings: VideoSettings, out: Path) -> RenderF
 
 
 def startup_arguments(
-    network: Network, size: str, layers: Iterable[str], machine: MachineOptions
+    network: Network, options: ClipOptions, layers: Iterable[str], machine: MachineOptions
 ) -> list[str]:
     """Return the options of the command whose start-up is timed."""
     import torch
 
-    arguments = ["--network", network.name, "--size", size]
+    arguments = ["--network", network.name, "--size", options.size or DEFAULT_BENCH_SIZE]
+    arguments += ["--allow-playlist"] if options.allow_playlist else []
     arguments += ["--threads", str(torch.get_num_threads()), "--device", machine.device]
     arguments += ["--precision", network.precision]
     arguments += ["--weights", str(machine.weights)] if machine.weights else []

@@ -119,6 +119,7 @@ def guide_command(
             sheet=sheet,
             weights=machine.weights,
             overwrite=overwrite,
+            allow_playlist=film.allow_playlist,
             progress=counter.finish_parts,
             on_step=counter.step,
         )

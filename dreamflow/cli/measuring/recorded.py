@@ -34,7 +34,8 @@ def resolve_source_options(
     frames: ClipOptions, dream_settings: dict[str, Any], dream: Clip
 ) -> ClipOptions:
     """Return which frames of the source were dreamed, and the size to measure at."""
-    if frames == replace(ClipOptions(), size=frames.size, decoder=frames.decoder):
+    opening = {name: getattr(frames, name) for name in ("size", "decoder", "allow_playlist")}
+    if frames == ClipOptions(**opening):
         taken = {name: dream_settings[name] for name in SOURCE_SETTINGS if name in dream_settings}
         frames = replace(frames, **taken)
     if frames.size is None:

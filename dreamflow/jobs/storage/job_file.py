@@ -31,7 +31,7 @@ from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.atomic_file import atomic_write
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.record_schema import RecordDocument, SettingValue
+from dreamflow.media.record_schema import ComparedRecordDocument, RecordDocument, SettingValue
 from dreamflow.media.write.containers import container_format_for
 
 JobMetadata = dict[str, Any]
@@ -63,6 +63,8 @@ class SoundDocument(Struct, forbid_unknown_fields=True):
     cut: bool
     subtitles: list[ShortText]
     track: Count | None
+    is_playlist: bool
+    is_seekable: bool
 
 
 class ExtrasDocument(Struct, forbid_unknown_fields=True):
@@ -175,7 +177,7 @@ def read_job_file(folder: Path) -> JobMetadata | None:
             raise _make_version_error(folder, metadata.get(FORMAT_KEY))
         if metadata.get(SEAL_KEY) != _seal(metadata):
             raise DocumentError("it was altered since it was written")
-        _check_metadata(folder, metadata)
+        check_metadata(folder, metadata)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -183,11 +185,7 @@ def read_job_file(folder: Path) -> JobMetadata | None:
             f"{path} cannot be read: {error.strerror or error}", where=str(path)
         ) from error
     except DocumentError as error:
-        raise OutputError(
-            f"{path} is damaged: {error}; start over with {named('fresh')}",
-            setting="fresh",
-            where=str(path),
-        ) from error
+        raise make_damaged_error(path, error) from error
     return metadata
 
 
@@ -217,6 +215,15 @@ def _seal(metadata: JobMetadata) -> str:
     return hashlib.sha256(canonical_json(sealed)).hexdigest()[:32]
 
 
+def make_damaged_error(path: Path, error: DocumentError) -> OutputError:
+    """Return the error for a job.json that is not what DreamFlow writes."""
+    return OutputError(
+        f"{path} is damaged: {error}; start over with {named('fresh')}",
+        setting="fresh",
+        where=str(path),
+    )
+
+
 def _make_version_error(folder: Path, version: Any) -> OutputError:
     how = "finish it with that version"
     if version == FIRST_FORMAT_VERSION:
@@ -229,7 +236,7 @@ def _make_version_error(folder: Path, version: Any) -> OutputError:
     )
 
 
-def _check_metadata(folder: Path, metadata: JobMetadata) -> None:
+def check_metadata(folder: Path, metadata: JobMetadata) -> None:
     """Check that metadata fit their schema, and that an output can be made of them.
 
     Raises:
@@ -238,6 +245,7 @@ def _check_metadata(folder: Path, metadata: JobMetadata) -> None:
     job = fit_schema(metadata, JobDocument)
     if job.inputs is not None:
         fit_schema(job.record, RecordDocument)
+        fit_schema(job.record, ComparedRecordDocument)
         if job.input_files is None or job.input_files.keys() != job.inputs.keys():
             raise DocumentError("its inputs and their files do not fit")
     if job.out in (".", ".."):

@@ -64,7 +64,9 @@ class Clip:
         self.path = Path(source)
         self.options = options or ClipOptions()
         tracks = WantedTracks(self.options.video_track, self.options.audio_track)
-        self.info = probe_source(self.path, self.options.fps, self.options.missing, tracks)
+        self.info = probe_source(
+            self.path, self.options.fps, self.options.missing, tracks, self.options.allow_playlist
+        )
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
@@ -152,12 +154,14 @@ class Clip:
         """The source, and the folders of its pictures: what an output must not replace."""
         if isinstance(self.info, PictureFolderInfo):
             return [self.path, *{path.parent for path in self.info.files}]
-        return [self.path]
+        return [self.path, *self.info.playlist_files]
 
     @property
     def files(self) -> list[Path]:
-        """The files that hold the frames."""
-        return list(self.info.files) if isinstance(self.info, PictureFolderInfo) else [self.path]
+        """The files that hold the frames, a playlist before those that it names."""
+        if isinstance(self.info, PictureFolderInfo):
+            return list(self.info.files)
+        return [self.path, *self.info.playlist_files]
 
     @property
     def frame_numbers(self) -> tuple[int, ...] | None:
@@ -194,6 +198,8 @@ class Clip:
                 ends_early=self.stop_frame < info.frames,
                 subtitle_codecs=info.subtitle_codecs,
                 track=info.sound_track,
+                is_playlist=bool(info.playlist_files),
+                is_seekable=self._is_seekable,
             )
         return OutputSpec(
             self.width,
@@ -210,6 +216,12 @@ class Clip:
             self._number_output_frames(),
         )
 
+    @property
+    def _is_seekable(self) -> bool:
+        """Whether a time is one place in the source; see `PacketTable`."""
+        packets = None if isinstance(self.info, PictureFolderInfo) else self.info.packets
+        return packets is None or packets.is_seekable
+
     def _number_output_frames(self) -> tuple[int, ...] | range:
         """Return the number of each frame in the source, from 0 in a film; () where it has none."""
         if self.is_resampled:
@@ -223,7 +235,7 @@ class Clip:
         """Return the extras of a film, with the time code of the first frame taken."""
         if isinstance(self.info, PictureFolderInfo) or self.info.packets is None:
             return None
-        extras = read_source_extras(self.path, self.info.track)
+        extras = read_source_extras(self.path, self.info.track, self.info.film_format)
         timecode = shift_timecode(extras.timecode, self.info.rate, self.start_time, self.rate)
         return replace(extras, timecode=timecode)
 
@@ -338,6 +350,7 @@ def open_clip(
     deinterlace: str = ClipOptions.deinterlace,
     video_track: str | int | None = None,
     audio_track: str | int | None = None,
+    allow_playlist: bool = ClipOptions.allow_playlist,
 ) -> Clip:
     """Open a video, an animated picture, or a folder or pattern of pictures.
 
@@ -354,6 +367,8 @@ def open_clip(
         deinterlace: "auto" for frames that are marked as interlaced, "on" for all, or "off".
         video_track: Number from 0 or language of the video track; None for the main one.
         audio_track: Number from 0 or language of the sound track; None for all.
+        allow_playlist: Whether the source may be an HLS playlist (.m3u8): then the files in its
+            folder that it names are opened as one film.
 
     Raises:
         MediaError: The source cannot be read.
@@ -371,5 +386,6 @@ def open_clip(
         deinterlace=deinterlace,
         video_track=None if video_track is None else str(video_track),
         audio_track=None if audio_track is None else str(audio_track),
+        allow_playlist=allow_playlist,
     )
     return Clip(source, options)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from dreamflow.core.errors import MediaError
+from dreamflow.media.playlist import is_playlist, list_playlist_files
 from dreamflow.media.stills import is_picture
 
 GLOB_CHARACTERS = re.compile(r"[*?\[]")
@@ -64,7 +65,15 @@ def list_pictures(source: Path) -> tuple[Path, ...] | None:
 
 
 def list_source_files(source: Path) -> list[Path]:
-    """Return the pictures of a folder or pattern in natural order, or the file itself."""
+    """Return the pictures of a folder or pattern in natural order, or the file itself.
+
+    A playlist is followed by the files that it names.
+
+    Raises:
+        MediaError: The folder or pattern has no pictures, or the playlist must not be opened.
+    """
+    if is_playlist(source):
+        return [source, *list_playlist_files(source)]
     return list(list_pictures(source) or (source,))
 
 

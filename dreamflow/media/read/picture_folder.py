@@ -51,6 +51,7 @@ class PictureFolderInfo:
         chapters: None.
         notes: Warnings of missing numbers, and of what reading the first picture loses.
         sound_track: None.
+        playlist_files: None.
         is_interlaced: Pictures are whole.
     """
 
@@ -69,6 +70,7 @@ class PictureFolderInfo:
     chapters: tuple[Chapter, ...] = ()
     notes: tuple[str, ...] = ()
     sound_track: int | None = None
+    playlist_files: tuple[Path, ...] = ()
     is_interlaced: bool = False
 
     @property

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dreamflow.core.errors import MediaError
+from dreamflow.media.container_policy import PLAYLIST_FORMAT
+from dreamflow.media.playlist import is_playlist, list_playlist_files, make_playlist_error
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.picture_files import list_pictures
 from dreamflow.media.read.picture_folder import PictureFolderInfo, probe_picture_folder
@@ -20,6 +23,7 @@ def probe_source(
     fps: float | None = None,
     missing: str = "close",
     tracks: WantedTracks | None = None,
+    allow_playlist: bool = False,
 ) -> VideoInfo | PictureFolderInfo:
     """Return the facts of a video file, an animated picture, or a folder or pattern of pictures.
 
@@ -28,9 +32,11 @@ def probe_source(
         fps: Frames per second of a folder of pictures; None is 24.
         missing: What happens where numbers of a folder's pictures are missing.
         tracks: Tracks of a video file that are asked for.
+        allow_playlist: Whether the source may be an HLS playlist.
 
     Raises:
-        MediaError: The source is missing, cannot be read, or is a single picture.
+        MediaError: The source is missing, cannot be read, is a single picture, or a playlist that
+            is not allowed or names what must not be opened.
     """
     files = list_pictures(source)
     if files is not None:
@@ -38,6 +44,11 @@ def probe_source(
         return probe_picture_folder(source, files, rate, missing)
     if not source.exists():
         raise MediaError(f"{source} does not exist", where=str(source))
+    if is_playlist(source):
+        if not allow_playlist:
+            raise make_playlist_error(source)
+        files = list_playlist_files(source)
+        return replace(probe_video(source, tracks, PLAYLIST_FORMAT), playlist_files=files)
     if is_still(source):
         read_picture_size(source)  # raises where it is damaged, or no picture that is read
         raise MediaError(

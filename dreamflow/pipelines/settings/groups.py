@@ -59,7 +59,8 @@ def groups_by_saved_setting() -> dict[str, tuple[type[Options], ...]]:
     groups: dict[str, tuple[type[Options], ...]] = {}
     for group in SAVED_OPTION_GROUPS:
         for setting in fields(group):  # type: ignore[arg-type]
-            groups[setting.name] = (*groups.get(setting.name, ()), group)
+            if setting.metadata["saved"]:
+                groups[setting.name] = (*groups.get(setting.name, ()), group)
     return groups
 
 

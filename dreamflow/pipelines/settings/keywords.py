@@ -12,7 +12,6 @@ from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import Options, warn_ineffective_settings
 from dreamflow.core.spelling import to_british_spelling
 from dreamflow.media.options import ClipOptions
-from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 from dreamflow.pipelines.settings.presets import load_preset
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -78,7 +77,7 @@ class KeywordSettings:
 
 
 def _make_unknown_error(function: str, name: str, names: set[str]) -> SettingsError:
-    if ClipOptions in groups_by_saved_setting().get(name, ()):
+    if name in {setting.name for setting in fields(ClipOptions)}:
         hint = "; give it to open_clip"
     else:
         hint = suggest_similar(name, sorted(names)) or f"; it takes {', '.join(sorted(names))}"

@@ -34,7 +34,9 @@ class ZoomSettings:
 
 
 def make_zoom_start_picture(
-    source: Path | None, settings: ZoomSettings, at: str = DEFAULT_FRAME_TIMECODE
+    source: Path | None,
+    settings: ZoomSettings,
+    at: str = DEFAULT_FRAME_TIMECODE,
 ) -> np.ndarray:
     """Return the picture that a zoom begins with, of the size of its frames.
 

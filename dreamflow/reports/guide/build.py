@@ -54,6 +54,7 @@ def make_guide(
     sheet: str | Path | None = None,
     weights: Path | None = None,
     overwrite: bool = False,
+    allow_playlist: bool = False,
     progress: DoneCallback = lambda done: None,
     on_step: StepCallback | None = None,
 ) -> Guide:
@@ -75,6 +76,7 @@ def make_guide(
         sheet: File of a contact sheet to draw besides.
         weights: File of weights that the commands on the page name.
         overwrite: Whether to start the folder over.
+        allow_playlist: Whether the source may be an HLS playlist.
         progress: Called with the number of layers done.
         on_step: Called after each step of a dream.
 
@@ -93,6 +95,7 @@ def make_guide(
     clip = ClipOptions(
         size=size,
         deinterlace=deinterlace,
+        allow_playlist=allow_playlist,
         video_track=None if video_track is None else str(video_track),
     )
     frames = open_frames_up_to(source, at, options=clip)

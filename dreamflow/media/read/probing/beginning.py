@@ -41,9 +41,11 @@ class Beginning:
     is_interlaced: bool
 
 
-def decode_beginning(path: Path, stream_index: int, table: PacketTable) -> Beginning | None:
+def decode_beginning(
+    path: Path, film_format: str | None, stream_index: int, table: PacketTable
+) -> Beginning | None:
     """Return what the first frames that decode tell, or None where none does."""
-    with open_film(path) as container:
+    with open_film(path, film_format) as container:
         stream = container.streams[stream_index]
         assert isinstance(stream, av.VideoStream)
         packets = demux_from_start(container, stream)

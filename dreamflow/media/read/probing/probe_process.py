@@ -46,15 +46,15 @@ class ProbeProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def probe(self, path: Path, wanted: WantedTracks) -> VideoInfo:
-        """Return the facts of a video file.
+    def probe(self, path: Path, wanted: WantedTracks, film_format: str | None = None) -> VideoInfo:
+        """Return the facts of a video file; see `read_video_facts`.
 
         Raises:
             MediaError: It cannot be read, or a library crashes on it.
             SettingsError: It has no such track.
         """
         with self._lock:
-            request = _current_folder(), path, wanted
+            request = _current_folder(), path, wanted, film_format
             answer = self._ask(request)
             if answer is None and self._stop() == 0:  # it was idle, and ended just now
                 answer = self._ask(request)
@@ -69,7 +69,7 @@ class ProbeProcess:
         with self._lock:
             self._stop()
 
-    def _ask(self, request: tuple[str, Path, WantedTracks]) -> Any:
+    def _ask(self, request: tuple[str, Path, WantedTracks, str | None]) -> Any:
         """Return the process's answer to a request, None where it ended without one."""
         process = self._process
         if process is None or process.poll() is not None:
@@ -172,11 +172,11 @@ def serve() -> None:
         idle.cancel()
         if request is None:
             return
-        folder, path, wanted = request
+        folder, path, wanted, film_format = request
         try:
             if folder:
                 os.chdir(folder)
-            answer: Any = read_video_facts(path, wanted)
+            answer: Any = read_video_facts(path, wanted, film_format)
         except DreamFlowError as error:
             answer = error
         except Exception:

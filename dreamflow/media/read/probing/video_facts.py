@@ -21,6 +21,7 @@ from dreamflow.core.errors import MediaError
 from dreamflow.core.wording import format_count
 from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
 from dreamflow.media.colour.rgb_conversion import ColourConversion
+from dreamflow.media.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.film_file import open_film
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.frame_rate import FALLBACK_FPS, detect_frame_rate, find_length
@@ -56,7 +57,7 @@ class WantedTracks:
     audio: str | None = None
 
 
-def read_video_facts(path: Path, wanted: WantedTracks) -> VideoInfo:
+def read_video_facts(path: Path, wanted: WantedTracks, film_format: str | None = None) -> VideoInfo:
     """Return the facts of a video file.
 
     FFmpeg's libraries may crash on it: `probe_video` runs this in a process of its own.
@@ -64,21 +65,25 @@ def read_video_facts(path: Path, wanted: WantedTracks) -> VideoInfo:
     Args:
         path: The file.
         wanted: The tracks that are asked for.
+        film_format: FFmpeg's name of its format; None finds it out.
 
     Raises:
         MediaError: The file is not a video, has no picture, or nothing in it decodes.
         SettingsError: It has no such track.
     """
     try:
-        with open_film(path) as container:
-            return _read_container(path, container, wanted)
+        with open_film(path, film_format) as container:
+            return _read_container(path, container, wanted, film_format)
     except (av.error.FFmpegError, MemoryError, ValueError, OverflowError, OSError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"{path} cannot be read as a film: {why}", where=str(path)) from error
 
 
 def _read_container(
-    path: Path, container: av.container.InputContainer, wanted: WantedTracks
+    path: Path,
+    container: av.container.InputContainer,
+    wanted: WantedTracks,
+    film_format: str | None,
 ) -> VideoInfo:
     stream = find_video_track(path, container, wanted.video)
     packets = scan_packets(container, stream)
@@ -88,14 +93,16 @@ def _read_container(
     has_clock_jumps = bool(container.format.flags & Flags.ts_discont.value)
     order = order_frames(packets, time_base, has_clock_jumps)
     table = _make_packet_table(container, stream, packets, order)
-    begin = decode_beginning(path, stream.index, table)
+    begin = decode_beginning(path, film_format, stream.index, table)
     if begin is None:
         raise MediaError(f"{path} holds no frame that decodes", where=str(path))
     left_out = max(0, begin.number)
     if left_out:
         order = order.without_first(left_out)
         table = replace(table, frame_numbers=order.frame_of_packet)
-    info = _collect_facts(path, container, stream, begin, order, table, packets.missing_s)
+    # Where the clock jumps, the last time says nothing of the length.
+    missing_s = 0.0 if order.has_jumps else packets.missing_s
+    info = _collect_facts(path, container, stream, begin, order, table, missing_s)
     if wanted.audio is None:
         return info
     sound = find_track(path, list(container.streams.audio), "audio_track", wanted.audio)
@@ -118,9 +125,14 @@ def _make_packet_table(
         packets.sizes,
         int(keys[0]) if len(keys) else 0,
         "counted" if is_counted else "stamps",
-        not is_counted and not order.has_jumps and not _is_noted_once(stream),
+        _is_seekable(container, stream) and not is_counted and not order.has_jumps,
         not (stream.codec_context.codec.reorder or stream.codec_context.name in NEVER_REPEATING),
     )
+
+
+def _is_seekable(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Return whether a seek leads to a key frame; FFmpeg's in a playlist lead to a piece."""
+    return container.format.name != PLAYLIST_FORMAT and not _is_noted_once(stream)
 
 
 def _is_noted_once(stream: av.VideoStream) -> bool:

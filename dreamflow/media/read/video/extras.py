@@ -93,15 +93,16 @@ LANGUAGE_SUFFIX = re.compile(r"(.+)-[a-z]{3}")
 """FFmpeg names a tag twice where it has a language: `location` and `location-eng`."""
 
 
-def read_source_extras(path: Path, track: int) -> SourceExtras:
+def read_source_extras(path: Path, track: int, film_format: str | None = None) -> SourceExtras:
     """Return a film's extras; none where it cannot be read as one.
 
     Args:
         path: The film.
         track: Number of its video track among all streams.
+        film_format: FFmpeg's name of its format; None finds it out.
     """
     try:
-        with open_film(path) as container:
+        with open_film(path, film_format) as container:
             covers: list[int] = []
             attachments: list[str] = []
             others: list[str] = []

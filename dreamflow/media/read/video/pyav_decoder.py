@@ -119,7 +119,7 @@ def _decode_frames(
 ) -> Iterator[DecodedFrame]:
     """Yield the frames from a key frame before `seek_to` on, from the start where it is 0."""
     assert info.packets is not None
-    with open_film(info.path) as container:
+    with open_film(info.path, info.film_format) as container:
         stream = container.streams[info.track]
         assert isinstance(stream, av.VideoStream)
         stream.thread_type = threads

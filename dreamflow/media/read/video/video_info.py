@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from dreamflow.media.colour.rgb_conversion import ColourConversion
+from dreamflow.media.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.output_spec import Chapter
 
 NO_FRAME = np.iinfo(np.int64).min
@@ -88,6 +89,7 @@ class VideoInfo:
         packets: The packets of the track; None for what FFmpeg does not read.
         track: Number of the track among all streams of the file.
         sound_track: Number of the sound track that was asked for; None for all.
+        playlist_files: Files that a playlist names, each once, in order; empty for a film.
     """
 
     path: Path
@@ -114,6 +116,12 @@ class VideoInfo:
     packets: PacketTable | None = None
     track: int = 0
     sound_track: int | None = None
+    playlist_files: tuple[Path, ...] = ()
+
+    @property
+    def film_format(self) -> str | None:
+        """FFmpeg's name of the format that the file is opened in; None lets FFmpeg find it out."""
+        return PLAYLIST_FORMAT if self.playlist_files else None
 
     def frame_time(self, index: int) -> Fraction:
         """Return the seconds from the first frame to frame `index`, which may be past the end."""

@@ -151,12 +151,15 @@ def _mux_arguments(output: MuxedOutput, metadata: Path, tracks: _Tracks) -> list
     if tracks.sound and spec.music:
         arguments += _music_arguments(spec.music, start_offset, end)
     needs_source = tracks.subtitles or tracks.extras or (tracks.sound and not spec.music)
+    is_trimmed = not spec.music and _is_trimmed_by_filter(spec.sound, tracks)
     if needs_source:
-        arguments += _source_arguments(output, end)
+        arguments += _source_arguments(output, None if is_trimmed else end)
     options = ["-map", "0:v", *tracks.sound, *tracks.subtitles, *tracks.extras, "-c:v", "copy"]
     options += ["-bsf:v:0", _hold_last_frame(times, start_offset)]
     if spec.heard_sound and "copy" in tracks.sound:
         options += keep_preroll(output.container_format.suffix, spec.heard_sound)
+    elif tracks.sound and is_trimmed:
+        options += ["-af", f"atrim=start=0:end={format_seconds(end)}"]
     if tracks.subtitles:
         options += ["-bsf:s", trim_subtitles(format_seconds(end))]
     chapters_input = METADATA_INPUT if spec.chapters else -1
@@ -173,18 +176,35 @@ def _music_arguments(music: Sound, start_offset: Fraction, end: Fraction) -> lis
     return [*arguments, *ffmpeg_input_arguments(), "-i", str(music.path.absolute())]
 
 
-def _source_arguments(output: MuxedOutput, end: Fraction) -> list[str]:
-    """Return the arguments that open the source, for its sound and again for its subtitles."""
+def _is_trimmed_by_filter(sound: Sound | None, tracks: _Tracks) -> bool:
+    """Return whether sound is read from its beginning, and what is not wanted cut off decoded.
+
+    Copied sound loses packets instead; ffmpeg's `-t` would count from the beginning.
+    """
+    is_copied = "copy" in tracks.sound
+    return sound is not None and not sound.is_seekable and sound.begin > 0 and not is_copied
+
+
+def _source_arguments(output: MuxedOutput, end: Fraction | None) -> list[str]:
+    """Return the arguments that open the source, for its sound and again for its subtitles.
+
+    Args:
+        output: What is put together.
+        end: Seconds at which the sound is cut, if the source goes on; None does not cut it here.
+    """
     spec, arguments = output.output_spec, []
     sound = spec.sound
     begin = sound.start + sound.begin if sound and sound.begin > 0 else Fraction(0)
-    if begin:
+    if begin and sound and sound.is_seekable:
         arguments += ["-ss", format_seconds(begin)]
-    if sound and (sound.ends_early or len(output.times.starts) < spec.frames):
+    elif begin:
+        # Read from its beginning; what comes before the picture is dropped behind.
+        arguments += ["-itsoffset", format_seconds(-begin)]
+    if end and sound and (sound.ends_early or len(output.times.starts) < spec.frames):
         arguments += ["-t", format_seconds(end)]
     path = sound.path if sound else spec.extras.path if spec.extras else None
     assert path is not None
-    source = [*ffmpeg_input_arguments(), "-i", str(path.absolute())]
+    source = [*ffmpeg_input_arguments(sound and sound.film_format), "-i", str(path.absolute())]
     arguments += source
     if sound and sound.subtitle_codecs:
         arguments += ["-itsoffset", format_seconds(-begin), *source]

@@ -69,7 +69,7 @@ def _drop_before(preroll: Fraction) -> str:
 def _read_priming(sound: Sound) -> list[Fraction]:
     """Return by how many seconds each wanted track's first packet comes before its beginning."""
     first: dict[int, Fraction] = {}
-    with open_film(sound.path) as container:
+    with open_film(sound.path, sound.film_format) as container:
         streams = list(container.streams.audio)
         streams = streams if sound.track is None else [streams[sound.track]]
         tracks = [stream.index for stream in streams]
