@@ -136,6 +136,34 @@ def test_from_a_clip_to_a_look(studio: Studio, worker: AnsweringWorker) -> None:
     run(scenario())
 
 
+def test_neighbours_lead_on_and_looks_are_kept(studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            user.find(marker="tab-looks").click()
+            user.find(marker="wall-variations").click()
+            looks: list[Any] = [studio.project.look.settings]
+            for _ in range(3):
+                assert len(studio.tiles) == 8
+                user.find(marker="tile-0").trigger("click")
+                await user.should_see(marker="vary-again")
+                assert studio.project.look.settings not in looks
+                looks.append(studio.project.look.settings)
+            others = [tile.settings for tile in studio.tiles]
+            user.find(marker="vary-again").click()
+            assert [tile.settings for tile in studio.tiles] != others
+            user.find(marker="tab-tune").click()
+            user.find(marker="keep").click()
+            user.find(marker="tab-looks").click()
+            user.find(marker="wall-favourites").click()
+            assert [tile.settings for tile in studio.tiles] == [looks[-1]]
+            for look in reversed(looks[:-1]):
+                studio.undo()
+                assert studio.project.look.settings == look
+
+    run(scenario())
+
+
 def test_a_wrong_value_is_told_beside_its_setting(studio: Studio) -> None:
     async def scenario() -> None:
         async with opened(studio) as user:

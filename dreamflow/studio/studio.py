@@ -18,10 +18,18 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.networks.loading import network_layers
 from dreamflow.networks.network import Layer
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
+from dreamflow.studio.favourites import Favourites
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.project import Project, SourceFacts, read_source_facts
 from dreamflow.studio.renders import RenderQueue
-from dreamflow.studio.wall import PRESETS_WALL, Tile, list_wall
+from dreamflow.studio.variations import make_variations
+from dreamflow.studio.wall import (
+    FAVOURITES_WALL,
+    PRESETS_WALL,
+    VARIATIONS_WALL,
+    Tile,
+    list_wall,
+)
 from dreamflow.studio.worker import (
     Answer,
     PreviewDropped,
@@ -137,6 +145,7 @@ class Studio:
     Attributes:
         folders: What may be read and written.
         queue: The films.
+        favourites: The looks that are kept.
         project: What is worked on.
         places: The pictures of it.
         wall: Which wall is shown.
@@ -156,6 +165,7 @@ class Studio:
     ) -> None:
         """Put it together; `start` starts it."""
         self.folders, self.queue, self.machine = folders, queue, machine
+        self.favourites = Favourites(queue.folder)
         self.project, self.places, self.pictures = Project(), Places(), PictureStore()
         self.wall, self.tiles = PRESETS_WALL, list[Tile]()
         self.preview_size = DEFAULT_PREVIEW_SIZE
@@ -166,6 +176,7 @@ class Studio:
         self._listeners: dict[int, Callable[[Topic], None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wall_key: Any = None
+        self._variation_round = 0
 
     def start(self) -> None:
         """Start the worker and the queue, and pass their news on to the running event loop."""
@@ -267,7 +278,7 @@ class Studio:
     def show_wall(self, wall: str) -> None:
         """Show another wall, or the same one anew. Raises DreamFlowError."""
         self.wall = wall
-        self.tiles = list_wall(wall, self.project.look.settings, self.layers())
+        self.tiles = self._list_tiles(wall)
         source = self.project.source
         key = (source and source.path, self.project.frame, [tile.settings for tile in self.tiles])
         if key == self._wall_key:
@@ -283,6 +294,25 @@ class Studio:
             self._ask(*wanted, WALL_PRIORITY, WALL_SIZE, tile.settings, coarse=True, full=False)
             self._ask(*wanted, FINE_WALL_PRIORITY, WALL_SIZE, tile.settings)
         self._tell(WALL)
+
+    def vary_again(self) -> None:
+        """Show other neighbours of the look. Raises DreamFlowError."""
+        self._variation_round += 1
+        self.show_wall(VARIATIONS_WALL)
+
+    def toggle_favourite(self) -> None:
+        """Keep the look, or let go of it. Raises OutputError."""
+        look = self.project.look
+        self.favourites.toggle(look.name or "a look", look.settings)
+        self._tell(PROJECT)
+
+    def _list_tiles(self, wall: str) -> list[Tile]:
+        look = self.project.look.settings
+        if wall == VARIATIONS_WALL:
+            return make_variations(look, list(self.layers()), self._variation_round)
+        if wall == FAVOURITES_WALL:
+            return [Tile(one.name, "", one.settings) for one in self.favourites.looks]
+        return list_wall(wall, look, self.layers())
 
     def _ask_for_preview(self, source: bool) -> None:
         if self.project.source is None:

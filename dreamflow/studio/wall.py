@@ -10,8 +10,9 @@ from dreamflow.networks.network import Layer
 from dreamflow.pipelines.settings.looks import find_settings_of_no_look, list_look_presets
 from dreamflow.pipelines.settings.presets import load_preset
 
-PRESETS_WALL = "presets"
-"""The wall of every preset; others are named by a category of layers."""
+PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL = "presets", "variations", "favourites"
+"""Walls of every preset, of the look's neighbours, and of looks that are kept; the others are named
+by a category of layers."""
 
 
 @dataclass(frozen=True)

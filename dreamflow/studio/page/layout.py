@@ -72,7 +72,7 @@ class StudioPage:
         self._outside = OutsideView(page)
         ui.keyboard(on_key=self._take_key)
         page.listeners.append(self._hear)
-        for note in page.studio.queue.notes:
+        for note in (*page.studio.queue.notes, *page.studio.favourites.notes):
             page.tell(note)
         self.show_view(LOOKS if page.studio.project.source else OPEN)
         self._hear(WORKER)

@@ -15,9 +15,15 @@ from dreamflow.studio.page.context import (
     box,
     picture_address,
     set_picture,
+    text_button,
 )
 from dreamflow.studio.studio import PROJECT, WALL, Shown
-from dreamflow.studio.wall import PRESETS_WALL, list_categories
+from dreamflow.studio.wall import (
+    FAVOURITES_WALL,
+    PRESETS_WALL,
+    VARIATIONS_WALL,
+    list_categories,
+)
 
 
 class TileView:
@@ -38,7 +44,9 @@ class TileView:
         tile = self._page.studio.tiles[self._place]
         with self._page.telling_errors():
             self._page.studio.take(tile.settings, tile.name)
-            self._page.show_view(TUNE)
+            # From a neighbour one goes on to its own neighbours.
+            is_on_the_way = self._page.studio.wall == VARIATIONS_WALL
+            self._page.show_view(LOOKS if is_on_the_way else TUNE)
 
     def show(self, shown: Shown) -> None:
         """Show what has come."""
@@ -63,6 +71,7 @@ class LooksView:
                 ui.label("Looks").classes("title")
                 self._count = ui.label().classes("faint")
             self._choices = box("line chips")
+            self._hint = ui.label().classes("faint")
             self._grid = box("wall")
         page.listeners.append(self._hear)
 
@@ -114,12 +123,29 @@ class LooksView:
             categories = []
         self._choices.clear()
         with self._choices:
-            for wall in (PRESETS_WALL, *categories):
+            for wall in (PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL, *categories):
                 chip = ui.button(wall, on_click=partial(self._choose, wall), color=None)
                 chip.props("flat no-caps unelevated").classes("chip")
                 chip.props["aria-pressed"] = "true" if wall == studio.wall else "false"
+                chip.mark(f"wall-{wall}")
+            if studio.wall == VARIATIONS_WALL:
+                text_button("Others", self._vary_again).mark("vary-again")
+        hints = {
+            VARIATIONS_WALL: "Eight neighbours of your look, one thing changed in each. Take one, "
+            "and its own neighbours come; undo goes back.",
+            FAVOURITES_WALL: "" if studio.tiles else "Keep a look in Tune, and it is here.",
+        }
+        self._hint.set_text(hints.get(studio.wall, ""))
+        self._hint.set_visibility(bool(self._hint.text))
+
+    def _vary_again(self) -> None:
+        with self._page.telling_errors():
+            self._page.studio.vary_again()
+        self._build()
 
     def _tell_count(self) -> None:
         tiles = self._page.studio.places.tiles
-        done = sum(not shown.is_waiting for shown in tiles)
-        self._count.set_text("" if done == len(tiles) else f"{done} of {len(tiles)}")
+        shown = sum(bool(tile.picture or tile.failure) for tile in tiles)
+        is_fine = all(not tile.is_waiting for tile in tiles)
+        waiting = "finer to come" if shown == len(tiles) else f"{shown} of {len(tiles)}"
+        self._count.set_text("" if is_fine else waiting)

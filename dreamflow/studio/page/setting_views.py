@@ -39,23 +39,29 @@ class SettingView:
         self.control, self._on_set = control, on_set
         self._is_showing = False
         self._slider: ui.slider | None = None
-        with box("setting") as self.element:
+        with box("setting compact" if is_compact else "setting") as self.element:
             with box("setting-head"):
                 name = ui.label(control.label).classes("setting-name")
+                if is_compact:
+                    self._build_slider()
                 self._value = self._build_value(layers)
                 self._reset = ui.button(icon="undo", on_click=lambda: self._set(None), color=None)
                 self._reset.props("flat dense round size=sm").classes("reset")
                 self._reset.props["aria-label"] = f"Reset {control.label}"
-            if control.low is not None and control.high is not None:
-                self._slider = ui.slider(min=control.low, max=control.high, step=control.step)
-                self._slider.on_value_change(lambda event: self._set(event.value))
-                self._slider.props["aria-label"] = control.label
             if is_compact:
                 name.tooltip(self._describe())
             else:
+                self._build_slider()
                 ui.label(self._describe()).classes("help")
             self._failure = ui.label().classes("failure")
             self._failure.set_visibility(False)
+
+    def _build_slider(self) -> None:
+        control = self.control
+        if control.low is not None and control.high is not None:
+            self._slider = ui.slider(min=control.low, max=control.high, step=control.step)
+            self._slider.on_value_change(lambda event: self._set(event.value)).classes("slider")
+            self._slider.props["aria-label"] = control.label
 
     def _describe(self) -> str:
         control = self.control

@@ -27,6 +27,7 @@ class TuneView:
             with box("panel"):
                 with box("line heading"):
                     self._name = ui.label().classes("title")
+                    self._keep = text_button("Keep", self._toggle_favourite).mark("keep")
                     self._undo = text_button("Undo", page.studio.undo)
                     self._redo = text_button("Redo", page.studio.redo)
                 for name in ESSENTIALS:
@@ -34,6 +35,10 @@ class TuneView:
                 self._build_drawer(list(controls.values()))
         page.listeners.append(self._hear)
         self.show()
+
+    def _toggle_favourite(self) -> None:
+        with self._page.telling_errors():
+            self._page.studio.toggle_favourite()
 
     def _build_drawer(self, controls: list[SettingControl]) -> None:
         with ui.expansion("All settings").classes("drawer") as self.drawer:
@@ -80,6 +85,8 @@ class TuneView:
         project = self._page.studio.project
         settings: dict[str, Any] = dict(project.look.settings)
         self._name.set_text(project.look.name or "Your look")
+        is_kept = self._page.studio.favourites.holds(settings)
+        self._keep.set_text("Let go" if is_kept else "Keep")
         self._undo.set_enabled(bool(project.past))
         self._redo.set_enabled(bool(project.future))
         for view in self._views:
