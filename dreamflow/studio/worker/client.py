@@ -144,7 +144,7 @@ class PreviewWorker:
                 return
             if isinstance(message, WorkerReady):
                 self._failed_starts = 0
-            elif not (isinstance(message, PreviewPicture) and message.is_coarse):
+            elif not (isinstance(message, PreviewPicture) and not message.is_last):
                 self._pending.pop(message.number, None)
                 self._crashes.pop(message.number, None)
                 self._under_way = None

@@ -31,6 +31,7 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
         run_in: Frames before it that are dreamed too.
         settings: The settings of the look, as plain values.
         coarse: Whether a coarse picture comes first.
+        full: Whether the full picture is wanted, too.
         moving_s: Length of a moving preview in seconds; 0 for a single frame.
     """
 
@@ -44,6 +45,7 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
     settings: Settings = field(default_factory=dict)
     priority: Count = 0
     coarse: bool = False
+    full: bool = True
     moving_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
 
 
@@ -77,7 +79,8 @@ class PreviewPicture(Struct, frozen=True, tag="picture", kw_only=True):
 
     Attributes:
         number: Of the request.
-        is_coarse: Whether the full one is still to come.
+        is_coarse: Whether it has few steps.
+        is_last: Whether no other picture of the request comes.
         image: The picture's file: PNG, or WebP of a moving one.
         media_type: `image/png` or `image/webp`.
         width: In pixels.
@@ -88,6 +91,7 @@ class PreviewPicture(Struct, frozen=True, tag="picture", kw_only=True):
 
     number: Count
     is_coarse: bool
+    is_last: bool
     image: bytes
     media_type: ShortText
     width: Count

@@ -131,6 +131,7 @@ class PreviewMaker:
         return PreviewPicture(
             number=request.number,
             is_coarse=coarse,
+            is_last=not (coarse and request.full),
             image=encoded.image,
             media_type=encoded.media_type,
             width=encoded.width,

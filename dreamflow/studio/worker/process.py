@@ -80,7 +80,8 @@ def _answer(connection: Connection, inbox: Inbox, maker: Any, request: PreviewRe
             _send(connection, maker.make(request, check, coarse=True))
             request = msgspec.structs.replace(request, coarse=False)
             check()
-        _send(connection, maker.make(request, check))
+        if request.full:
+            _send(connection, maker.make(request, check))
     except _StaleError:
         _send(connection, PreviewDropped(request.number))
     except _PreemptedError:

@@ -1,0 +1,1 @@
+"""The studio's page, in NiceGUI. Nothing but this room imports it."""

@@ -1,0 +1,141 @@
+"""The page as a whole: its bar, its views, its keys."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from nicegui import ui
+from nicegui.events import KeyEventArguments
+
+from dreamflow.studio.page.context import (
+    LOOKS,
+    OPEN,
+    RENDER,
+    TUNE,
+    PageContext,
+    box,
+    text_button,
+)
+from dreamflow.studio.page.looks_view import LooksView
+from dreamflow.studio.page.open_view import OpenView
+from dreamflow.studio.page.outside_view import OutsideView
+from dreamflow.studio.page.render_view import RenderView
+from dreamflow.studio.page.tune_view import TuneView
+from dreamflow.studio.studio import PROJECT, WORKER, Studio
+
+STYLE = Path(__file__).with_name("style.css")
+ACCENT = "#e9b872"
+VIEWS = {OPEN: "Open", LOOKS: "Looks", TUNE: "Tune", RENDER: "Render"}
+
+
+def build_page(studio: Studio) -> None:
+    """Build the page of one browser tab."""
+    ui.add_css(STYLE.read_text(encoding="utf-8"))
+    ui.colors(primary=ACCENT)
+    ui.dark_mode(value=True)
+    ui.query("body").classes("studio")
+    page = PageContext(studio)
+    StudioPage(page)
+    client = ui.context.client
+    unsubscribe = studio.subscribe(lambda topic: _tell(page, topic))
+    client.on_delete(unsubscribe)
+
+
+def _tell(page: PageContext, topic: str) -> None:
+    for listener in page.listeners:
+        listener(topic)
+
+
+class StudioPage:
+    """The bar, the views and the keys."""
+
+    def __init__(self, page: PageContext) -> None:
+        """Build it."""
+        self._page = page
+        page.show_view = self.show_view
+        self._build_bar()
+        page.message = ui.label().classes("message").props('role="status"')
+        page.message.set_visibility(False)
+        self._views: dict[str, ui.element] = {}
+        with box("views", "main"):
+            for view in VIEWS:
+                self._views[view] = box("view")
+            with self._views[OPEN]:
+                OpenView(page)
+            with self._views[LOOKS]:
+                self._looks = LooksView(page)
+            with self._views[TUNE]:
+                self._tune = TuneView(page)
+            with self._views[RENDER]:
+                RenderView(page)
+        self._outside = OutsideView(page)
+        ui.keyboard(on_key=self._take_key)
+        page.listeners.append(self._hear)
+        for note in (*page.studio.queue.notes, *page.studio.favourites.notes):
+            page.tell(note)
+        self.show_view(LOOKS if page.studio.project.source else OPEN)
+        self._hear(WORKER)
+        self._hear(PROJECT)
+
+    def _build_bar(self) -> None:
+        with box("bar", "header"):
+            ui.label("DreamFlow").classes("brand")
+            self._tabs: dict[str, ui.button] = {}
+            with box("tabs", "nav"):
+                for view, title in VIEWS.items():
+                    tab = ui.button(title, on_click=partial(self.show_view, view), color=None)
+                    self._tabs[view] = tab.props("flat no-caps unelevated").classes("tab")
+                    tab.mark(f"tab-{view}")
+            self._source = ui.label().classes("source")
+            self._worker = ui.label().classes("worker")
+            text_button("Command", lambda: self._outside.open(), "command-button")
+
+    def show_view(self, view: str) -> None:
+        """Show a view; those of a source need one."""
+        if view in (LOOKS, TUNE) and self._page.studio.project.source is None:
+            view = OPEN
+        self._page.view = view
+        for name, element in self._views.items():
+            element.set_visibility(name == view)
+        for name, tab in self._tabs.items():
+            tab.props["aria-current"] = "page" if name == view else "false"
+            tab.update()
+        if view == LOOKS:
+            self._looks.enter()
+
+    def _hear(self, topic: str) -> None:
+        studio = self._page.studio
+        if topic == WORKER:
+            self._worker.set_text(studio.worker_note)
+            self._worker.classes(
+                add="ready" if studio.is_ready else "", remove="" if studio.is_ready else "ready"
+            )
+        if topic == PROJECT and studio.project.source is not None:
+            source = studio.project.source
+            self._source.set_text(f"{source.path.name} · {source.duration_text}")
+
+    def _take_key(self, event: KeyEventArguments) -> None:
+        if not event.action.keydown:
+            return
+        key, studio = str(event.key.name), self._page.studio
+        views = list(VIEWS)
+        with_control = event.modifiers.ctrl or event.modifiers.meta
+        if key.lower() == "z":
+            (studio.redo if event.modifiers.shift else studio.undo)()
+        elif with_control or event.modifiers.alt:
+            return
+        elif key in "1234" and len(key) == 1:
+            self.show_view(views[int(key) - 1])
+        elif key in ("ArrowLeft", "ArrowRight") and self._page.view == TUNE:
+            by = (10 if event.modifiers.shift else 1) * (1 if key == "ArrowRight" else -1)
+            studio.go_to(studio.project.frame + by)
+        elif key == " " and self._page.view == TUNE:
+            self._tune.viewer.toggle_before()
+        elif key.lower() == "l" and self._page.view == TUNE:
+            self._tune.viewer.toggle_moving()
+        elif key.lower() == "c":
+            self._outside.open()
+        elif key == "/" and self._page.view == TUNE:
+            self._tune.drawer.open()
+            self._tune.search.run_method("focus")

@@ -1,0 +1,151 @@
+"""The wall of looks: the frame dreamed by every preset, or by every layer of a category."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from nicegui import ui
+
+from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.page.context import (
+    LOOKS,
+    TUNE,
+    PageContext,
+    box,
+    picture_address,
+    set_picture,
+    text_button,
+)
+from dreamflow.studio.studio import PROJECT, WALL, Shown
+from dreamflow.studio.wall import (
+    FAVOURITES_WALL,
+    PRESETS_WALL,
+    VARIATIONS_WALL,
+    list_categories,
+)
+
+
+class TileView:
+    """A look on the wall."""
+
+    def __init__(self, page: PageContext, place: int, name: str, about: str) -> None:
+        self._page, self._place, self._name = page, place, name
+        with box("tile", "button").mark(f"tile-{place}") as self.element:
+            self.element.props["type"] = "button"
+            self.element.on("click", self._take)
+            with box("tile-picture"):
+                self._picture = ui.element("img")
+                self._state = ui.label().classes("tile-state")
+            ui.label(name).classes("tile-name")
+            ui.label(about).classes("tile-about")
+
+    def _take(self) -> None:
+        tile = self._page.studio.tiles[self._place]
+        with self._page.telling_errors():
+            self._page.studio.take(tile.settings, tile.name)
+            # From a neighbour one goes on to its own neighbours.
+            is_on_the_way = self._page.studio.wall == VARIATIONS_WALL
+            self._page.show_view(LOOKS if is_on_the_way else TUNE)
+
+    def show(self, shown: Shown) -> None:
+        """Show what has come."""
+        set_picture(self._picture, picture_address(shown), self._name)
+        self._state.set_text(shown.failure or ("" if shown.picture else "waiting"))
+        self._state.set_visibility(bool(shown.failure or not shown.picture))
+        self.element.classes(
+            add="coarse" if shown.is_coarse else "", remove="" if shown.is_coarse else "coarse"
+        )
+
+
+class LooksView:
+    """The wall and what chooses it."""
+
+    def __init__(self, page: PageContext) -> None:
+        """Build it in the current place of the page."""
+        self._page = page
+        self._views: list[TileView] = []
+        self._shown_tiles: Any = None
+        with box("stack wide"):
+            with box("line heading"):
+                ui.label("Looks").classes("title")
+                self._count = ui.label().classes("faint")
+            self._choices = box("line chips")
+            self._hint = ui.label().classes("faint")
+            self._grid = box("wall")
+        page.listeners.append(self._hear)
+
+    def enter(self) -> None:
+        """Show the wall of the project as it is now."""
+        self._choose(self._page.studio.wall)
+
+    def _choose(self, wall: str) -> None:
+        with self._page.telling_errors():
+            self._page.studio.show_wall(wall)
+        self._build()
+
+    def _hear(self, topic: str) -> None:
+        if self._page.view != LOOKS:
+            return
+        if topic == PROJECT:
+            self.enter()
+        elif topic == WALL:
+            self._build()
+        elif topic.startswith(f"{WALL}:"):
+            place = int(topic.partition(":")[2])
+            if place < len(self._views):
+                self._views[place].show(self._page.studio.places.tiles[place])
+            self._tell_count()
+
+    def _build(self) -> None:
+        """Build the tiles, unless the same ones are there."""
+        studio = self._page.studio
+        self._build_choices()
+        if source := studio.project.source:
+            self._grid.style(f"--shape: {source.width} / {source.height}")
+        names = [(tile.name, tile.about) for tile in studio.tiles]
+        if names != self._shown_tiles:
+            self._shown_tiles = names
+            self._grid.clear()
+            with self._grid:
+                self._views = [
+                    TileView(self._page, place, *name) for place, name in enumerate(names)
+                ]
+        for view, shown in zip(self._views, studio.places.tiles, strict=True):
+            view.show(shown)
+        self._tell_count()
+
+    def _build_choices(self) -> None:
+        studio = self._page.studio
+        try:
+            categories = list_categories(studio.layers())
+        except DreamFlowError:
+            categories = []
+        self._choices.clear()
+        with self._choices:
+            for wall in (PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL, *categories):
+                chip = ui.button(wall, on_click=partial(self._choose, wall), color=None)
+                chip.props("flat no-caps unelevated").classes("chip")
+                chip.props["aria-pressed"] = "true" if wall == studio.wall else "false"
+                chip.mark(f"wall-{wall}")
+            if studio.wall == VARIATIONS_WALL:
+                text_button("Others", self._vary_again).mark("vary-again")
+        hints = {
+            VARIATIONS_WALL: "Eight neighbours of your look, one thing changed in each. Take one, "
+            "and its own neighbours come; undo goes back.",
+            FAVOURITES_WALL: "" if studio.tiles else "Keep a look in Tune, and it is here.",
+        }
+        self._hint.set_text(hints.get(studio.wall, ""))
+        self._hint.set_visibility(bool(self._hint.text))
+
+    def _vary_again(self) -> None:
+        with self._page.telling_errors():
+            self._page.studio.vary_again()
+        self._build()
+
+    def _tell_count(self) -> None:
+        tiles = self._page.studio.places.tiles
+        shown = sum(bool(tile.picture or tile.failure) for tile in tiles)
+        is_fine = all(not tile.is_waiting for tile in tiles)
+        waiting = "finer to come" if shown == len(tiles) else f"{shown} of {len(tiles)}"
+        self._count.set_text("" if is_fine else waiting)

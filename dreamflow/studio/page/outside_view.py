@@ -1,0 +1,89 @@
+"""The look outside of the studio: a command to copy, a preset to save, a Python program."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from nicegui import ui
+
+from dreamflow.core.errors import DreamFlowError
+from dreamflow.pipelines.settings.save_preset import format_preset, save_preset
+from dreamflow.studio.outside import (
+    FilmChoices,
+    film_words,
+    format_python,
+    frame_words,
+    join_words,
+)
+from dreamflow.studio.page.context import PageContext, box, main_button, text_button
+from dreamflow.studio.project import describe_error
+from dreamflow.studio.studio import PROJECT
+
+
+class OutsideView:
+    """A dialog with the look as text."""
+
+    def __init__(self, page: PageContext) -> None:
+        """Build it; `open` shows it."""
+        self._page = page
+        with ui.dialog() as self.dialog, box("outside"):
+            ui.label("Nothing hidden").classes("title")
+            self._texts: dict[str, ui.label] = {}
+            for title in ("The film, as a command", "This frame", "A preset", "Python"):
+                with box("line heading"):
+                    ui.label(title).classes("group-title")
+                    text_button("Copy", partial(self._copy, title))
+                self._texts[title] = ui.label().classes("mono command")
+            with box("line path-row"):
+                self._name = ui.input("Name of the preset").props("outlined dense dark")
+                self._name.classes("grow")
+                main_button("Save", self.save)
+            self._told = ui.label().classes("faint")
+            text_button("Close", self.dialog.close)
+        page.listeners.append(self._hear)
+
+    def open(self) -> None:
+        """Show it."""
+        self.show()
+        self.dialog.open()
+
+    def save(self) -> None:
+        """Save the look as a preset of one's own."""
+        settings = self._page.studio.project.look.settings
+        try:
+            if (self._name.value or "").lower().endswith(".toml"):
+                self._page.studio.folders.check_output(self._name.value or "")
+            path = save_preset(self._name.value or "", settings)
+        except DreamFlowError as error:
+            self._told.set_text(describe_error(error))
+        else:
+            self._told.set_text(f"saved as {path}")
+
+    def _copy(self, title: str) -> None:
+        ui.clipboard.write(self._texts[title].text)
+
+    def _hear(self, topic: str) -> None:
+        if topic == PROJECT and self.dialog.value:
+            self.show()
+
+    def show(self) -> None:
+        """Show the look as it is now."""
+        studio = self._page.studio
+        project, settings = studio.project, dict(studio.project.look.settings)
+        source = project.source.path if project.source else "clip.mp4"
+        film = FilmChoices(str(source), "dream.mp4")
+        is_clip = project.source is None or project.source.is_clip
+        at = str(project.frame) if is_clip else None
+        words = frame_words(
+            *(settings, str(source), "look.png", at, studio.preview_size),
+            project.run_in if is_clip else 0,
+        )
+        threads = ["--threads", str(studio.machine.threads)] if studio.machine.threads else []
+        texts = {
+            "The film, as a command": join_words([*film_words(settings, film), *threads]),
+            "This frame": join_words([*words, *threads]),
+            "A preset": format_preset(settings).strip() or "# the defaults",
+            "Python": format_python(settings, film).strip(),
+        }
+        for title, text in texts.items():
+            self._texts[title].set_text(text)

@@ -1,0 +1,190 @@
+"""The view that renders films: what is chosen of one, and the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from dreamflow.core.documents import path_from_text
+from dreamflow.core.errors import DreamFlowError
+from dreamflow.core.options.values import parse_size
+from dreamflow.media.options import EncodeOptions
+from dreamflow.media.write.containers import check_encode_options
+from dreamflow.studio.outside import FilmChoices, join_words
+from dreamflow.studio.page.context import PageContext, box, main_button, text_button
+from dreamflow.studio.project import describe_error
+from dreamflow.studio.renders import DONE, FAILED, RUNNING, STOPPED, WAITING, QueuedRender
+from dreamflow.studio.studio import PROJECT, QUEUE
+
+SIZES = {
+    "": "as the clip",
+    "1920": "1920",
+    "1280": "1280",
+    "960": "960",
+    "640": "640",
+    "320": "320",
+}
+CODECS = ("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1")
+QUALITIES = ("draft", "good", "master")
+PRIORITIES = {"render": "the render goes first", "preview": "previews go first"}
+
+
+class RenderCard:
+    """A film of the queue."""
+
+    def __init__(self, page: PageContext, render: QueuedRender) -> None:
+        self._page, self.key = page, render.key
+        queue = page.studio.queue
+        with box("render") as self.element:
+            self._picture = box("latest", "img")
+            with box("render-facts"):
+                ui.label(path_from_text(render.out).name).classes("render-name")
+                self._state = ui.label().classes("faint")
+                self._bar = ui.linear_progress(0, show_value=False, color=None).classes("progress")
+                ui.label(join_words(queue.words(render))).classes("mono command")
+                with box("line tools"):
+                    self._stop = text_button("Stop", lambda: self._do(queue.stop))
+                    self._go_on = text_button("Go on", lambda: self._do(queue.go_on))
+                    self._up = text_button("Earlier", lambda: self._move(-1))
+                    self._down = text_button("Later", lambda: self._move(1))
+                    self._remove = text_button("Remove", lambda: self._do(queue.remove))
+                    self._play = text_button("Play", self._show_film)
+            self._film = box("film")
+        self._is_playing = False
+
+    def _do(self, action: Any) -> None:
+        with self._page.telling_errors():
+            action(self.key)
+
+    def _move(self, by: int) -> None:
+        with self._page.telling_errors():
+            self._page.studio.queue.move(self.key, by)
+
+    def _show_film(self) -> None:
+        self._is_playing = not self._is_playing
+        self._film.clear()
+        if self._is_playing:
+            with self._film:
+                film = box("player", "video")
+                for name, value in (("src", f"/films/{self.key}"), ("controls", True)):
+                    film.props[name] = value
+                film.props["loop"] = True
+
+    def show(self, render: QueuedRender) -> None:
+        """Show how it stands."""
+        queue = self._page.studio.queue
+        progress = queue.progress(render.key)
+        share = progress.done / progress.total if progress.total else 0.0
+        words = [render.state]
+        if render.state == RUNNING and progress.total:
+            words.append(f"{int(progress.done)} of {int(progress.total)} frames")
+            if progress.seconds_left is not None:
+                words.append(f"{progress.seconds_left:.0f} s left")
+        self._state.set_text(" · ".join([*words, *([render.message] if render.message else [])]))
+        self._bar.set_value(1.0 if render.state == DONE else share)
+        self._stop.set_visibility(render.state in (RUNNING, WAITING))
+        self._go_on.set_visibility(render.state in (STOPPED, FAILED))
+        for button in (self._up, self._down):
+            button.set_visibility(render.state == WAITING)
+        self._remove.set_visibility(render.state != RUNNING)
+        self._play.set_visibility(render.state == DONE)
+        latest = queue.latest_path(render.key)
+        self._picture.set_visibility(latest.exists())
+        if latest.exists():
+            self._picture.props["src"] = f"/latest/{render.key}?{latest.stat().st_mtime_ns}"
+            self._picture.props["alt"] = "Latest frame"
+            self._picture.update()
+
+
+class RenderView:
+    """What is chosen of a film, and the queue of films."""
+
+    def __init__(self, page: PageContext) -> None:
+        """Build it in the current place of the page."""
+        self._page = page
+        self._cards: dict[str, RenderCard] = {}
+        with box("stack"):
+            ui.label("Render").classes("title")
+            self._about = ui.label().classes("faint")
+            with box("line path-row"):
+                self._out = ui.input("Film", placeholder="dream.mp4").props("outlined dense dark")
+                self._out.classes("grow").mark("film-name")
+                self._size = ui.select(SIZES, value="", label="Size")
+                self._codec = ui.select(list(CODECS), value=EncodeOptions.codec, label="Codec")
+                self._quality = ui.select(
+                    list(QUALITIES), value=EncodeOptions.quality, label="Quality"
+                )
+                self._first = ui.select(PRIORITIES, value="render", label="Meanwhile")
+                for select in (self._size, self._codec, self._quality, self._first):
+                    select.props("outlined dense dark options-dense")
+                main_button("Render", self.add).mark("render-film")
+            self._failure = ui.label().classes("failure")
+            ui.label("Films").classes("title second")
+            self._empty = ui.label("No film is in the queue.").classes("faint")
+            self._list = box("renders")
+        page.listeners.append(self._hear)
+        self.show()
+
+    @property
+    def choices(self) -> FilmChoices | None:
+        """What is chosen of the film; None before a clip is open."""
+        source = self._page.studio.project.source
+        if source is None:
+            return None
+        out = self._out.value or self._suggest_name()
+        return FilmChoices(
+            str(source.path), out, self._size.value, self._codec.value, self._quality.value
+        )
+
+    def _suggest_name(self) -> str:
+        project = self._page.studio.project
+        stem = project.source.path.stem if project.source else "dream"
+        return f"{stem}_{project.look.name or 'dream'}.mp4".replace("/", "-")
+
+    def add(self) -> None:
+        """Put the film into the queue."""
+        studio, choices = self._page.studio, self.choices
+        self._failure.set_text("")
+        if choices is None or not (studio.project.source and studio.project.source.is_clip):
+            self._failure.set_text("Open a clip first: a picture is dreamed by `dreamflow frame`.")
+            return
+        try:
+            out = studio.folders.check_output(choices.out)
+            encode = EncodeOptions(codec=choices.codec, quality=choices.quality)
+            check_encode_options(out, encode)
+            if choices.size:
+                parse_size(choices.size)
+            film = FilmChoices(
+                choices.source, str(out), choices.size, choices.codec, choices.quality
+            )
+            studio.queue.add(
+                dict(studio.project.look.settings),
+                film,
+                stands_back=self._first.value == "preview",
+            )
+        except DreamFlowError as error:
+            self._failure.set_text(describe_error(error))
+
+    def _hear(self, topic: str) -> None:
+        if topic in (PROJECT, QUEUE):
+            self.show()
+
+    def show(self) -> None:
+        """Show the queue as it is now."""
+        studio = self._page.studio
+        source, look = studio.project.source, studio.project.look
+        self._about.set_text(
+            f"{source.path.name} · {source.duration_text} · {look.name or 'your look'}"
+            if source
+            else "No clip is open."
+        )
+        self._out.props["placeholder"] = self._suggest_name()
+        renders = studio.queue.renders
+        if [render.key for render in renders] != list(self._cards):
+            self._list.clear()
+            with self._list:
+                self._cards = {r.key: RenderCard(self._page, r) for r in renders}
+        for render in renders:
+            self._cards[render.key].show(render)
+        self._empty.set_visibility(not renders)

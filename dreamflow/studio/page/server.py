@@ -1,0 +1,157 @@
+"""Serves the page: to this machine alone, unless another host is named."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import FileResponse
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from dreamflow.core.documents import path_from_text
+from dreamflow.core.errors import OutputError, SettingsError, named
+from dreamflow.studio.access import LOCAL_HOSTS, TOKEN_PARAMETER, AccessGuard, make_token
+from dreamflow.studio.page.layout import build_page
+from dreamflow.studio.renders import DONE
+from dreamflow.studio.studio import Studio
+
+ANY_PORT = 0
+ANY_HOST = ("0.0.0.0", "::")
+"""Hosts that stand for every address of the machine."""
+RECONNECT_S = 60.0
+"""Seconds that a page which sleeps is waited for before it is built anew."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the page is served.
+
+    Attributes:
+        host: A name or number of this machine.
+        port: The port; 0 for any that is free.
+        password: What is asked for where there is no token; needed for other hosts than this one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = ANY_PORT
+    password: str | None = None
+
+    def check(self) -> None:
+        """Raise SettingsError where others could use the page without a password."""
+        if self.host not in LOCAL_HOSTS and not self.password:
+            raise SettingsError(
+                f"{named('host')} {self.host} lets other machines in: set a password in "
+                "$DREAMFLOW_STUDIO_PASSWORD first",
+                setting="host",
+                value=self.host,
+            )
+
+
+def add_routes(studio: Studio) -> None:
+    """Add what the page fetches: pictures, latest frames, finished films."""
+
+    @nicegui_app.get("/pictures/{key}")
+    def get_picture(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        found = studio.pictures.get(key)
+        if found is None:
+            return Response(status_code=404)
+        image, media_type = found
+        headers = {"cache-control": "private, max-age=86400, immutable"}
+        return Response(image, media_type=media_type, headers=headers)
+
+    @nicegui_app.get("/latest/{key}")
+    def get_latest(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        keys = {render.key for render in studio.queue.renders}
+        path = studio.queue.latest_path(key)
+        if key not in keys or not path.exists():
+            return Response(status_code=404)
+        return FileResponse(path, headers={"cache-control": "no-cache"})
+
+    @nicegui_app.get("/films/{key}")
+    def get_film(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        done = {r.key: path_from_text(r.out) for r in studio.queue.renders if r.state == DONE}
+        path = done.get(key)
+        if path is None or not path.is_file() or not studio.folders.holds(path):
+            return Response(status_code=404)
+        return FileResponse(path, headers={"cache-control": "no-cache"})
+
+
+def open_socket(address: Address) -> socket.socket:
+    """Return a socket that listens at an address.
+
+    Raises:
+        OutputError: The port is taken, or the host is no address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address.host.strip("[]"), address.port))
+    except OSError as error:
+        listening.close()
+        raise OutputError(
+            f"{address.host}:{address.port} cannot be used ({error.strerror or error}): another "
+            f"program has it; give {named('port')} 0 for any that is free",
+            setting="port",
+            value=address.port,
+        ) from error
+    return listening
+
+
+def serve_studio(
+    studio: Studio, address: Address, announce: Callable[[str], None], *, open_browser: bool = True
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        studio: What it shows.
+        address: Where.
+        announce: Called with the address to open, its token included.
+        open_browser: Whether to open it, too.
+
+    Raises:
+        OutputError: The port is taken.
+        SettingsError: Another host is named without a password.
+    """
+    address.check()
+    listening = open_socket(address)
+    port = listening.getsockname()[1]
+    token = make_token()
+    shown_host = "127.0.0.1" if address.host in ANY_HOST else address.host
+    url = f"http://{shown_host}:{port}/?{TOKEN_PARAMETER}={token}"
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        studio.start()
+        announce(url)
+        if open_browser:
+            webbrowser.open(url)
+        yield
+        studio.close()
+
+    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    add_routes(studio)
+    ui.run_with(
+        server,
+        root=lambda: build_page(studio),
+        title="DreamFlow studio",
+        favicon="\N{CRESCENT MOON}",
+        dark=True,
+        language="en-GB",
+        reconnect_timeout=RECONNECT_S,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    hosts = ["*"] if address.host in ANY_HOST else [address.host]
+    guarded: Any = AccessGuard(
+        server, token=token, port=port, hosts=hosts, password=address.password
+    )
+    config = uvicorn.Config(guarded, log_level="warning", access_log=False, ws="websockets-sansio")
+    uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,152 @@
+"""What is worked on: the source, the frame that is looked at, and the look with its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+from dreamflow.core.errors import named
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.stills import is_still, read_picture_size
+from dreamflow.studio.controls import check_look, find_changes, parse_setting
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """Facts of a source.
+
+    Attributes:
+        path: The file or folder.
+        width: In pixels.
+        height: In pixels.
+        frames: How many; 1 of a picture.
+        rate: Frames per second; 0 of a picture.
+        notes: What is lost of it, a line each.
+    """
+
+    path: Path
+    width: int
+    height: int
+    frames: int
+    rate: Fraction
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it moves."""
+        return self.rate > 0
+
+    @property
+    def duration_text(self) -> str:
+        """Its size, length and rate in words."""
+        size = f"{self.width}x{self.height}"
+        if not self.is_clip:
+            return size
+        seconds = float(self.frames / self.rate)
+        return f"{size} · {self.frames} frames · {seconds:.2f} s · {float(self.rate):.5g} fps"
+
+
+def read_source_facts(path: Path) -> SourceFacts:
+    """Open a source, and return its facts.
+
+    Raises:
+        MediaError: It cannot be read.
+    """
+    if is_still(path):
+        width, height = read_picture_size(path)
+        return SourceFacts(path, width, height, 1, Fraction(0))
+    clip = Clip(path)
+    return SourceFacts(
+        path, clip.width, clip.height, clip.info.frames, clip.rate, tuple(clip.info.notes)
+    )
+
+
+@dataclass(frozen=True)
+class LookState:
+    """A step of the history: the settings that differ from the defaults, and what they are called.
+
+    Attributes:
+        settings: Plain values by name.
+        name: Such as the preset that they come from; "" for settings of one's own.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A source, a frame of it, and a look with its history; each change makes a new one.
+
+    Attributes:
+        source: Facts of the source; None before one is opened.
+        frame: Number of the frame that is looked at.
+        run_in: Frames before it that are dreamed too.
+        past: The looks before this one, oldest first.
+        look: The look.
+        future: The looks that were undone, the next one last.
+    """
+
+    source: SourceFacts | None = None
+    frame: int = 0
+    run_in: int = 0
+    past: tuple[LookState, ...] = ()
+    look: LookState = LookState()
+    future: tuple[LookState, ...] = ()
+
+    def opened(self, source: SourceFacts) -> Self:
+        """Return the project with another source, at its middle; the look stays."""
+        return replace(self, source=source, frame=source.frames // 2)
+
+    def at(self, frame: int) -> Self:
+        """Return the project at another frame, at most the last."""
+        last = self.source.frames - 1 if self.source else 0
+        return replace(self, frame=max(0, min(frame, last)))
+
+    def with_setting(self, name: str, value: Any) -> Self:
+        """Return the project with a setting changed.
+
+        Raises:
+            SettingsError: The value is wrong, or does not fit the other settings.
+        """
+        return self.with_look({**self.look.settings, name: parse_setting(name, value)})
+
+    def with_look(self, settings: Mapping[str, Any], name: str = "") -> Self:
+        """Return the project with another look; the one before is a step back.
+
+        Raises:
+            SettingsError: The settings are wrong.
+        """
+        changed = find_changes(settings)
+        check_look(changed)
+        if changed == self.look.settings:
+            return replace(self, look=LookState(changed, name or self.look.name))
+        past = (*self.past, self.look)
+        return replace(self, past=past, look=LookState(changed, name), future=())
+
+    def undone(self) -> Self:
+        """Return the project a step back; the same at the beginning."""
+        if not self.past:
+            return self
+        *past, look = self.past
+        future = (*self.future, self.look)
+        return replace(self, past=tuple(past), look=look, future=future)
+
+    def redone(self) -> Self:
+        """Return the project a step forward again; the same where nothing was undone."""
+        if not self.future:
+            return self
+        *future, look = self.future
+        past = (*self.past, self.look)
+        return replace(self, past=past, look=look, future=tuple(future))
+
+
+def describe_error(error: Exception) -> str:
+    """Return an error's message with settings named as the page names them."""
+    worded = getattr(error, "worded", None)
+    text = worded(lambda name: name.replace("_", " ")) if worded else str(error)
+    assert named("") not in text
+    return text

@@ -1,0 +1,296 @@
+"""The studio's page, without a browser: from a clip to a look, a film and its command."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CommandResult, make_film, make_texture
+from PIL import Image
+
+from dreamflow.core.errors import OutputError
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.media.stills import write_picture
+from dreamflow.studio.folders import OpenFolders
+from dreamflow.studio.renders import RenderQueue
+from dreamflow.studio.studio import Studio
+from dreamflow.studio.worker import PreviewPicture, PreviewRequest, WorkerReady
+
+ui = pytest.importorskip("nicegui", reason="the studio's library, NiceGUI, is not installed").ui
+
+MARKUP = "<img src=x onerror=alert(1)>.mp4"
+
+
+class AnsweringWorker:
+    """Answers each request at once with a grey picture."""
+
+    def __init__(self) -> None:
+        self.asked: list[PreviewRequest] = []
+        self.studio: Studio | None = None
+        file = io.BytesIO()
+        Image.new("RGB", (4, 2), "grey").save(file, "PNG")
+        self._image = file.getvalue()
+
+    def start(self) -> None:
+        pass
+
+    def ask(self, request: PreviewRequest) -> None:
+        self.asked.append(request)
+        asyncio.get_running_loop().call_soon(self._answer, request)
+
+    def _answer(self, request: PreviewRequest) -> None:
+        assert self.studio is not None
+        self.studio.take_answer(
+            PreviewPicture(
+                number=request.number,
+                is_coarse=request.coarse and not request.full,
+                is_last=True,
+                image=self._image,
+                media_type="image/png",
+                width=4,
+                height=2,
+                seconds=0.01,
+            )
+        )
+
+    def drop(self, lane: str, generation: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    (tmp_path / "open").mkdir()
+    make_film(tmp_path / "open" / "film.mp4", frames=6)
+    make_film(tmp_path / "open" / MARKUP, frames=2)
+    write_picture(tmp_path / "secret.png", make_texture(20, 30))
+    return tmp_path
+
+
+@pytest.fixture
+def worker() -> AnsweringWorker:
+    return AnsweringWorker()
+
+
+@pytest.fixture
+def studio(desk: Path, worker: AnsweringWorker) -> Studio:
+    queue = RenderQueue(desk / "queue")
+    folders = OpenFolders([desk / "open"])
+    worker.studio = Studio(folders, queue, MachineOptions(threads=1), lambda hear, machine: worker)
+    return worker.studio
+
+
+@asynccontextmanager
+async def opened(studio: Studio) -> AsyncIterator[Any]:
+    """Yield a user who has opened the page."""
+    from nicegui.testing import user_simulation
+
+    from dreamflow.studio.page.layout import build_page
+    from dreamflow.studio.page.server import add_routes
+
+    async with user_simulation(root=lambda: build_page(studio)) as user:
+        add_routes(studio)
+        await user.open("/")
+        yield user
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(scenario)
+
+
+def only(user: Any, marker: str) -> Any:
+    """Return the one element of a marker."""
+    (element,) = user.find(marker=marker).elements
+    return element
+
+
+def test_from_a_clip_to_a_look(studio: Studio, worker: AnsweringWorker) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            await user.should_see("Open a clip or a picture")
+            user.find("film.mp4").click()
+            await user.should_see("presets", retries=50)
+            wall = [one for one in worker.asked if one.lane == "wall"]
+            assert len(wall) == 2 * len(studio.tiles)
+            place = [tile.name for tile in studio.tiles].index("swirls")
+            user.find(marker=f"tile-{place}").trigger("click")
+            await user.should_see("octave scale")
+            assert studio.project.look.settings == {"layer": ["inception_3b/1x1"]}
+            assert worker.asked[-1].settings == {"layer": ["inception_3b/1x1"]}
+            await asyncio.sleep(0.1)
+            picture = await user.http_client.get(f"/pictures/{studio.places.after.picture}")
+            assert picture.headers["content-type"] == "image/png"
+            user.find("Command").click()
+            await user.should_see("Nothing hidden")
+            await user.should_see("--layer inception_3b/1x1")
+
+    run(scenario())
+
+
+def test_neighbours_lead_on_and_looks_are_kept(studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            user.find(marker="tab-looks").click()
+            user.find(marker="wall-variations").click()
+            looks: list[Any] = [studio.project.look.settings]
+            for _ in range(3):
+                assert len(studio.tiles) == 8
+                user.find(marker="tile-0").trigger("click")
+                await user.should_see(marker="vary-again")
+                assert studio.project.look.settings not in looks
+                looks.append(studio.project.look.settings)
+            others = [tile.settings for tile in studio.tiles]
+            user.find(marker="vary-again").click()
+            assert [tile.settings for tile in studio.tiles] != others
+            user.find(marker="tab-tune").click()
+            user.find(marker="keep").click()
+            user.find(marker="tab-looks").click()
+            user.find(marker="wall-favourites").click()
+            assert [tile.settings for tile in studio.tiles] == [looks[-1]]
+            for look in reversed(looks[:-1]):
+                studio.undo()
+                assert studio.project.look.settings == look
+
+    run(scenario())
+
+
+def test_a_wrong_value_is_told_beside_its_setting(studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            user.find(marker="tab-tune").click()
+            field = only(user, "setting-step")
+            with user:
+                field.set_value("1000")
+            await user.should_see("out of range")
+            assert studio.project.look.settings == {}
+            with user:
+                field.set_value("2.5")
+            assert studio.project.look.settings == {"step": 2.5}
+            studio.undo()
+            assert field.value == "1.5"
+            with user:
+                field.set_value("2.")
+            assert field.value == "2.", "what is being typed stays"
+            assert studio.project.look.settings == {"step": 2.0}
+
+    run(scenario())
+
+
+def test_the_drawer_is_searched(studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            user.find(marker="tab-tune").click()
+            user.find(kind=ui.expansion).elements.pop().open()
+            await user.should_see(marker="setting-matte_feather")
+            with user:
+                only(user, "search").set_value("jitter")
+            await user.should_see(marker="setting-jitter_rotation")
+            await user.should_not_see(marker="setting-matte_feather")
+            await user.should_see(marker="setting-step")  # the essentials stay
+
+    run(scenario())
+
+
+def test_a_film_of_the_queue_is_that_of_the_state(desk: Path, studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            studio.take({"layer": ["conv2/3x3"]}, "lines")
+            user.find(marker="tab-render").click()
+            with user:
+                only(user, "film-name").set_value("../outside.mp4")
+            user.find(marker="render-film").click()
+            await user.should_see("is not in a folder that is open")
+            with user:
+                only(user, "film-name").set_value("")
+            user.find(marker="render-film").click()
+            (queued,) = studio.queue.renders
+            assert Path(queued.out) == (desk / "open" / "film_lines.mp4").resolve()
+            assert queued.settings == {"layer": ["conv2/3x3"]}
+            with user:
+                studio.go_to(1)  # any news
+            await user.should_see("film_lines.mp4")
+
+    run(scenario())
+
+
+def test_names_are_text_and_paths_outside_are_refused(desk: Path, studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            await user.should_see(MARKUP)
+            html = [
+                one.content for one in user.client.elements.values() if isinstance(one, ui.html)
+            ]
+            assert not any("onerror" in text for text in html)
+            user.find("Path").type("/etc/passwd").trigger("keydown.enter")
+            await user.should_see("no such file in the folders")
+            for path in (
+                "/pictures/nosuch",
+                "/latest/queue.json",
+                "/films/x",
+                "/latest/x",
+            ):
+                assert (await user.http_client.get(path)).status_code == 404
+            assert studio.project.source is None
+
+    run(scenario())
+
+
+def test_two_tabs_see_the_same_state(studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            await user.open("/")
+            await user.should_see("presets")
+            studio.take_answer(WorkerReady(3))
+            await user.should_see("ready, 3 threads")
+
+    run(scenario())
+
+
+def test_help_and_import_load_no_page() -> None:
+    script = (
+        "import sys, dreamflow, dreamflow.cli\n"
+        "sys.argv = ['dreamflow', 'studio', '--help']\n"
+        "try: dreamflow.cli.main()\n"
+        "except SystemExit: pass\n"
+        "assert not {'nicegui', 'fastapi', 'uvicorn', 'torch'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_what_cannot_be_served_is_one_line(
+    tmp_path: Path, cli: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamflow.studio.page.server import Address, open_socket
+
+    monkeypatch.setenv("DREAMFLOW_HOME", str(tmp_path / "home"))
+    taken = open_socket(Address())
+    taken.listen()
+    port = taken.getsockname()[1]
+    with pytest.raises(OutputError) as error:
+        open_socket(Address(port=port))
+    assert error.value.setting == "port"
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ("--port", port),
+        ("--host", "0.0.0.0"),
+        ("gone.mp4",),
+        ("--folder", "gone"),
+    ):
+        done = cli("studio", "--no-browser", *map(str, arguments))
+        assert done.code == 1, arguments
+        assert done.err.strip().splitlines()[-1].startswith("error: "), done.err
+    taken.close()

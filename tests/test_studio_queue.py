@@ -1,0 +1,158 @@
+"""The studio's queue: films as the command makes them, through kills of render and studio."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import CommandResult, make_film
+
+from dreamflow.core.errors import OutputError
+from dreamflow.media.read.clip import open_clip
+from dreamflow.studio.outside import FilmChoices
+from dreamflow.studio.renders import QUEUE_FILE, QueuedRender, RenderQueue
+
+Cli = Callable[..., CommandResult]
+QUICK = {"layer": ["conv2/3x3"], "octaves": 1, "iterations": 1, "carry_iterations": 1}
+PATIENCE_S = 240.0
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return make_film(tmp_path / "film.mp4", frames=10, size="64x48")
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[RenderQueue]:
+    made = RenderQueue(tmp_path / "queue", threads=1)
+    yield made
+    made.close()
+
+
+def choose(film: Path, name: str = "d.mkv") -> FilmChoices:
+    return FilmChoices(str(film), str(film.with_name(name)), "48", "ffv1", "draft")
+
+
+def wait_for(queue: RenderQueue, key: str, *states: str) -> QueuedRender:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        render = next(one for one in queue.renders if one.key == key)
+        if render.state in states:
+            return render
+        time.sleep(0.05)
+    raise AssertionError(f"{render.state}: {render.message}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_film_is_the_commands_through_kills_of_both(
+    tmp_path: Path, cli: Cli, film: Path, queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DREAMFLOW_HOME")  # the processes use the network that is shipped
+    key = queue.add(QUICK, choose(film)).key
+    queue.start()
+    render = wait_for(queue, key, "running")
+    # The studio ends, and another one finds the render at work.
+    queue.close()
+    other = RenderQueue(tmp_path / "queue", threads=1)
+    assert [one.state for one in other.renders] == ["running"]
+    os.kill(render.pid, signal.SIGKILL)
+    other.start()
+    failed = wait_for(other, key, "failed", "done")
+    if failed.state == "failed":
+        assert failed.message
+        other.go_on(key)
+    done = wait_for(other, key, "done", "failed")
+    assert done.state == "done", done.message
+    other.close()
+    assert other.progress(key).done == other.progress(key).total == 10
+    assert other.latest_path(key).exists()
+    words = other.words(done)
+    words[2] = str(tmp_path / "by_hand.mkv")
+    run = cli(*words)
+    assert run.code == 0, run.err
+    for one, again in zip(open_clip(done.out), open_clip(words[2]), strict=True):
+        assert np.array_equal(one.picture, again.picture)
+
+
+def test_films_are_added_moved_stopped_and_removed(film: Path, queue: RenderQueue) -> None:
+    keys = [queue.add(QUICK, choose(film, f"{n}.mkv")).key for n in range(3)]
+    queue.move(keys[2], -2)
+    assert [one.key for one in queue.renders] == [keys[2], keys[0], keys[1]]
+    queue.move(keys[2], -5)
+    queue.move(keys[2], 1)
+    assert [one.key for one in queue.renders] == [keys[0], keys[2], keys[1]]
+    queue.stop(keys[0])
+    assert queue.renders[0].state == "stopped"
+    queue.go_on(keys[0])
+    assert queue.renders[0].state == "waiting"
+    queue.remove(keys[0])
+    assert [one.key for one in queue.renders] == [keys[2], keys[1]]
+    with pytest.raises(OutputError):
+        queue.stop(keys[0])
+    with pytest.raises(OutputError):
+        RenderQueue(queue.folder)  # another studio, at the same time
+    queue.close()
+    kept = RenderQueue(queue.folder)
+    assert kept.renders == queue.renders
+    kept.close()
+
+
+def test_no_film_is_replaced(film: Path, queue: RenderQueue) -> None:
+    queue.add(QUICK, choose(film))
+    with pytest.raises(OutputError):
+        queue.add(QUICK, choose(film))
+    film.with_name("there.mkv").write_text("mine")
+    with pytest.raises(OutputError):
+        queue.add(QUICK, choose(film, "there.mkv"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"step": "many"}},
+        {"settings": {"nosuch": 1}},
+        {"settings": [1]},
+        {"codec": "nosuch"},
+        {"size": "--overwrite"},
+        {"key": "../../etc"},
+        {"state": "started"},
+        {"pid": -1},
+        {"words": ["rm"]},
+        {"out": 3},
+    ],
+)
+def test_a_queue_that_was_edited_wrongly_is_put_aside(
+    film: Path, queue: RenderQueue, change: dict[str, Any]
+) -> None:
+    queue.add(QUICK, choose(film))
+    path = queue.folder / QUEUE_FILE
+    document = json.loads(path.read_text())
+    document["renders"][0] |= change
+    path.write_text(json.dumps(document))
+    queue.close()
+    damaged = RenderQueue(queue.folder)
+    damaged.close()
+    if change == {"words": ["rm"]}:  # a key that there is not counts for nothing
+        assert len(damaged.renders) == 1
+        return
+    assert damaged.renders == []
+    assert len(damaged.notes) == 1
+    assert not path.exists()
+    assert len(list(queue.folder.glob("*damaged*"))) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"renders": 1}', "\0", '{"renders": [{}]}'])
+def test_a_queue_that_is_none_is_put_aside(queue: RenderQueue, content: str) -> None:
+    (queue.folder / QUEUE_FILE).write_text(content)
+    queue.close()
+    damaged = RenderQueue(queue.folder)
+    damaged.close()
+    assert damaged.renders == []
