@@ -110,7 +110,7 @@ class OpenFolders:
         Raises:
             SettingsError: One does not.
         """
-        for name, value in given_paths(settings).items():
+        for name, value in given_paths(settings):
             if not self.holds(Path(value)):
                 raise SettingsError(
                     f"{named(name)} {value} is not in a folder that is open",

@@ -29,10 +29,10 @@ from dreamflow.core.documents import (
     ShortText,
     fit_schema,
     parse_json,
-    path_from_text,
 )
 from dreamflow.core.errors import DreamFlowError, OutputError
 from dreamflow.core.options.values import parse_size
+from dreamflow.core.path_text import path_from_text
 from dreamflow.core.regular_file import read_file_text
 from dreamflow.jobs.storage.folder import is_job_folder, is_job_locked, job_folder_path
 from dreamflow.media.atomic_file import atomic_write

@@ -6,9 +6,9 @@ from typing import Any
 
 from nicegui import ui
 
-from dreamflow.core.documents import path_from_text
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.options.values import parse_size
+from dreamflow.core.path_text import path_from_text
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.write.containers import check_encode_options
 from dreamflow.studio.outside import FilmChoices, join_words

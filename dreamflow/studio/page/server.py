@@ -15,8 +15,8 @@ from fastapi.responses import FileResponse
 from nicegui import app as nicegui_app
 from nicegui import ui
 
-from dreamflow.core.documents import path_from_text
 from dreamflow.core.errors import OutputError, SettingsError, named
+from dreamflow.core.path_text import path_from_text
 from dreamflow.studio.access import LOCAL_HOSTS, TOKEN_PARAMETER, AccessGuard, make_token
 from dreamflow.studio.page.layout import build_page
 from dreamflow.studio.renders import DONE
