@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from conftest import SAMPLE_CLIP, SHARED_DIR, make_film, run_ffmpeg
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.jobs.output_writer import write_video
+from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.media.output_spec import Sound
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.video.probe import probe_video
@@ -362,3 +363,25 @@ def test_unsupported_subtitles_are_left_out_with_a_warning(
     assert probe_video(tmp_path / "out.mp4").subtitle_codecs == ()
     with pytest.warns(DreamFlowWarning, match=r"a \.gif has no subtitles"):
         write_video(tmp_path / "out.gif", clip, spec)
+
+
+@pytest.mark.parametrize("name", ["d", "d.gif", "d.webp"])
+def test_an_output_without_sound_says_where_it_is_at_once(tmp_path: Path, name: str) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=6, sound=True)
+    clip = open_clip(film, start=2, size="32")
+    writer = open_writer(tmp_path / name, clip.output_spec)
+    with pytest.warns(DreamFlowWarning) as said:
+        writer.__enter__()
+    assert [film.name in str(warning.message) for warning in said] == [True]
+    with warnings.catch_warnings(action="error"):  # it is said once
+        for frame in clip:
+            writer.write(frame)
+        writer.__exit__(None, None, None)
+
+
+def test_a_silent_source_says_nothing_of_sound(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    clip = open_clip(make_film(tmp_path / "film.mp4", frames=3), size="32")
+    copy_clip(clip, tmp_path / "d")
+    assert not [warning for warning in recwarn if warning.category is DreamFlowWarning]

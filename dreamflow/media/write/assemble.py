@@ -14,8 +14,6 @@ from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.frame_times import find_frame_times
 from dreamflow.media.write.join_segments import join_segments
 from dreamflow.media.write.tracks.mux import MuxedOutput, mux_tracks
-from dreamflow.media.write.tracks.sound import sound_options
-from dreamflow.media.write.tracks.subtitles import subtitle_options
 from dreamflow.media.write.verify_output import verify_animation, verify_video
 
 
@@ -47,10 +45,6 @@ def assemble_output(
     joined = part_path(target.with_name(f"joined{segments[0].suffix}"))
     try:
         times = find_frame_times(join_segments(segments, joined), output_spec)
-        if not container_format.codecs:
-            # They warn of what an animated picture lacks.
-            sound_options(container_format, output_spec)
-            subtitle_options(container_format, output_spec)
         if container_format.suffix == ".gif":
             verify_video(target, make_gif(joined, times, target, output_spec, record))
         elif container_format.suffix == ".webp":

@@ -19,6 +19,7 @@ from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.stills import write_picture
 from dreamflow.media.write.piece_ledger import Damage, DamagedPiecesError, PieceLedger
 from dreamflow.media.write.tracks.extras import warn_of_lost_extras
+from dreamflow.media.write.tracks.sound import warn_of_lost_tracks
 
 
 def frame_file_name(number: int) -> str:
@@ -175,8 +176,9 @@ class PictureSegmentWriter:
         return number
 
     def warn_of_changes(self) -> None:
-        """Warn of what PNGs do not hold: tags, frames that come unevenly or are held at the end."""
+        """Warn of what PNGs do not hold: sound, tags, uneven times and how long the last lasts."""
         spec = self._spec
+        warn_of_lost_tracks("a folder of PNGs", spec)
         warn_of_lost_extras("", "a folder of PNGs", spec)
         is_held = spec.length >= (spec.frames + 1) / spec.rate
         if is_held or not spec.constant_rate:

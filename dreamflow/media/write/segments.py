@@ -32,6 +32,7 @@ from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE
 from dreamflow.media.write.piece_ledger import Damage, DamagedPiecesError, PieceLedger
 from dreamflow.media.write.raw_frames import RawFrameFile
 from dreamflow.media.write.tracks.extras import warn_of_lost_extras
+from dreamflow.media.write.tracks.sound import warn_of_lost_tracks
 
 MAX_SEGMENT_FRAMES = 240
 """Frames of a segment. Each begins with a key frame, which shows as a slight pulse in still scenes
@@ -157,6 +158,8 @@ class VideoSegmentWriter:
         """Warn of what is left out, of padded sides, and of an animation that is too fast."""
         spec, encoding = self._spec, self._video_encoding
         suffix = self._container_format.suffix
+        if not self._container_format.codecs:
+            warn_of_lost_tracks(f"a {suffix}", spec)
         warn_of_lost_extras(suffix, f"a {suffix}", spec)
         width, height = round_up_to_even(spec.width, spec.height)
         if encoding.needs_even_sides and (width, height) != (spec.width, spec.height):

@@ -21,13 +21,10 @@ TIMESTAMP_TOLERANCE_S = Fraction(1, 2000)
 def sound_options(container_format: ContainerFormat, output_spec: OutputSpec) -> list[str]:
     """Return ffmpeg's options that take over sound tracks: of another file, or of the source.
 
-    Empty where there are none. Warns where sound is encoded again or left out.
+    Empty where there are none. Warns where sound is encoded again.
     """
     sound, fallback = output_spec.heard_sound, container_format.sound_fallback
-    if sound is None or not sound.codecs:
-        return []
-    if fallback is None:
-        warnings.warn(f"a {container_format.suffix} has no sound", DreamFlowWarning, 2)
+    if sound is None or not sound.codecs or fallback is None:
         return []
     options, codec_name = fallback
     number = InputNumbers.of(output_spec).sound
@@ -42,6 +39,22 @@ def sound_options(container_format: ContainerFormat, output_spec: OutputSpec) ->
         2,
     )
     return ["-map", mapped, *options]
+
+
+def warn_of_lost_tracks(format_name: str, output_spec: OutputSpec) -> None:
+    """Warn of sound and subtitles where an output holds neither, and where they are to be found."""
+    sound = output_spec.sound
+    if sound is None:
+        return
+    tracks = {"sound": sound.codecs, "subtitles": sound.subtitle_codecs}
+    lost = " and no ".join(name for name, codecs in tracks.items() if codecs)
+    if lost:
+        warnings.warn(
+            f"{format_name} has no {lost}: take them from {sound.path.name}, from "
+            f"{float(sound.begin):.2f} s on",
+            DreamFlowWarning,
+            2,
+        )
 
 
 def keep_preroll(suffix: str, sound: Sound) -> list[str]:

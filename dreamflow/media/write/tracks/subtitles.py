@@ -21,9 +21,6 @@ def subtitle_options(container_format: ContainerFormat, output_spec: OutputSpec)
     Empty where there are none. Warns of those that the container cannot hold.
     """
     tracks = output_spec.sound.subtitle_codecs if output_spec.sound else ()
-    if tracks and not container_format.codecs:
-        warnings.warn(f"a {container_format.suffix} has no subtitles", DreamFlowWarning, 2)
-        return []
     number = InputNumbers.of(output_spec).subtitles
     options: list[str] = []
     unsupported: set[str] = set()
