@@ -17,28 +17,40 @@ from dreamflow.dream.pass_memory import saved_tensor_bytes
 from dreamflow.networks.network import Network
 
 FAULTS = """
-import resource, sys, torch
+import resource, sys, threading, torch
 from dreamflow.core.machine.memory import keep_freed_memory
 kept = keep_freed_memory() if sys.argv[1] == "keep" else False
 def used():
     for _ in range(8):  # as activations of a pass, larger than the C library keeps by itself
         torch.ones(12_000_000), torch.ones(10_000_000)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def peak_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def fill():
+    [torch.ones(1_000_000) for _ in range(12)]
+beside = threading.Thread(target=fill)
+beside.start(); beside.join()
+peak = peak_mb()
+fill()
+grown = peak_mb() - peak
 before = used()
-print(int(kept), used() - before)
+print(int(kept), used() - before, grown)
 """
+FILLED_MB = 48
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is set up")
-def test_kept_memory_causes_fewer_page_faults() -> None:
+def test_kept_memory_causes_fewer_page_faults_and_is_shared_by_threads() -> None:
     faults: dict[str, int] = {}
+    grown_mb: dict[str, int] = {}
     for how in ("keep", "not"):
         command = [sys.executable, "-c", FAULTS, how]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        kept, faults[how] = map(int, done.stdout.split())
+        kept, faults[how], grown_mb[how] = map(int, done.stdout.split())
         if how == "keep" and not kept:
             pytest.skip("this C library has no such setting")
     assert faults["keep"] < faults["not"] / 10, faults
+    assert grown_mb["keep"] < FILLED_MB / 4, "what a thread has freed, another one takes"
 
 
 def test_a_pool_does_not_save_its_input(noise_network: Network) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from dreamflow.core.imaging.arrays import Backend, as_array, as_tensor, uses_ope
 from dreamflow.core.imaging.filters import mirrored_index
 from dreamflow.core.opencv import cv2
 
-ArrayT = TypeVar("ArrayT", np.ndarray, Tensor)
 Kernel = Literal["lanczos", "linear"]
 Border = Literal["repeat", "mirror", "wrap"]
 """What lies beyond the edges: the edge's own pixels, a mirror image, or the opposite side."""
@@ -40,7 +39,11 @@ def pixel_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
 
 
-def inside_frame(x: ArrayT, y: ArrayT) -> ArrayT:
+@overload
+def inside_frame(x: Tensor, y: Tensor) -> Tensor: ...
+@overload
+def inside_frame(x: np.ndarray, y: np.ndarray) -> np.ndarray: ...
+def inside_frame(x: Any, y: Any) -> Any:
     """Return which positions x, y, each (..., H, W) in pixels of the frame, lie within it: bool."""
     height, width = x.shape[-2:]
     # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
@@ -49,7 +52,8 @@ def inside_frame(x: ArrayT, y: ArrayT) -> ArrayT:
 
 def is_inside(flow: Tensor) -> Tensor:
     """Return 1 where a flow (1, 2, H, W) points into the frame and 0 elsewhere: (1, 1, H, W)."""
-    x, y = (flow + pixel_positions(*flow.shape[2:], flow.device)).split(1, 1)
+    height, width = flow.shape[2:]
+    x, y = (flow + pixel_positions(height, width, flow.device)).split(1, 1)
     return inside_frame(x, y).to(flow.dtype)
 
 

@@ -29,7 +29,7 @@ FALLBACK_TOTAL_BYTES = 8000 * MB
 CGROUP_LIMIT_FILE = Path("/sys/fs/cgroup/memory.max")
 """What a container may use on Linux: a number of bytes, or `max`."""
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameter numbers of glibc's mallopt, from its malloc.h."""
 TRIM_NEVER = -1
 MMAP_THRESHOLD_BYTES = 1000 * MB
@@ -62,13 +62,19 @@ def keep_freed_memory() -> bool:
     """Let this process keep freed memory for its next use; return whether it will.
 
     glibc returns large blocks to the system at once, and the system clears every page before it
-    hands them out again, which took a fifth of a pass. Other C libraries are left as they are. The
-    setting holds for the whole process, so it is for programs, not for libraries.
+    hands them out again, which took a fifth of a pass. All threads share one arena: what those that
+    decode and estimate flow have freed would otherwise be kept beside what a pass needs. Other C
+    libraries are left as they are. The setting holds for the whole process, so it is for programs,
+    not for libraries.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries lack it
     if mallopt is None:
         return False
-    parameters = ((M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES), (M_TRIM_THRESHOLD, TRIM_NEVER))
+    parameters = (
+        (M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES),
+        (M_TRIM_THRESHOLD, TRIM_NEVER),
+        (M_ARENA_MAX, 1),
+    )
     return all(mallopt(name, value) for name, value in parameters)
