@@ -59,6 +59,17 @@ def test_a_thin_strip_takes_no_crop_and_a_broad_one_does() -> None:
     assert 64 <= columns.stop < WIDTH / 2
 
 
+def test_what_moves_has_a_crop_however_small_it_is() -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[96:112, 140:158] = True
+    nothing = np.zeros_like(shares_of(mask))
+    assert find_crops(shares_of(mask), HEIGHT, WIDTH, 16, GAINS) == []
+    crops = find_crops(nothing, HEIGHT, WIDTH, 16, GAINS, shares_of(mask))
+    covered = cover(crops, HEIGHT, WIDTH)
+    assert covered[mask].all()
+    assert covered.mean() < 0.15
+
+
 def test_nothing_disoccluded_has_no_crop_and_all_of_it_one() -> None:
     assert crops_of(np.zeros((50, 50), bool), 16) == []
     assert crops_of(np.ones((50, 70), bool), 16) == [(slice(0, 50), slice(0, 70))]

@@ -39,9 +39,10 @@ from dreamflow.temporal.flow.completion import complete_flow
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.motion import Motion
 from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.stages.advect import advect
 from dreamflow.temporal.stages.settle import settle
-from dreamflow.temporal.state import CarriedDream, state_from_tree, state_to_tree
+from dreamflow.temporal.state import CarriedDream, HostFacts, state_from_tree, state_to_tree
 from dreamflow.temporal.step import begin, step
 
 HEIGHT, WIDTH, SIDE = 144, 288, 56
@@ -139,6 +140,19 @@ def test_the_ground_keeps_its_dream_under_what_passes_over_it() -> None:
     assert with_memory < 0.75 * without
 
 
+def test_the_ground_is_remembered_where_frames_are_repeated() -> None:
+    """As in a film of fewer pictures than frames: for a frame, nothing moves."""
+    once, last = make_mover_scene(19), mover_box(18)[1].start
+    pictures = [picture for picture in once for _ in range(2)]
+    residual = gaussian_blur(make_residual(HEIGHT, WIDTH), 2.0)
+    passed = np.s_[..., TOP + 8 : TOP + SIDE - 8, mover_box(0)[1].stop + 24 : last - 12]
+    with_memory, without = (
+        float((carry_through(pictures, residual, movers) - residual)[passed].abs().mean())
+        for movers in (True, False)
+    )
+    assert with_memory < 0.75 * without
+
+
 def test_what_a_mover_hid_from_the_start_begins_from_nothing() -> None:
     pictures = make_mover_scene(16)
     residual = torch.zeros(1, 3, HEIGHT, WIDTH)
@@ -165,12 +179,13 @@ def test_what_moves_is_dreamed_on_more_than_without_the_gain(network: Network) -
     settings = make_settings(objective)
     gained: list[float] = []
     for newness in (0.0, 1.0):
-        gains = replace(GAINS, mover_newness=newness)
+        gains = replace(GAINS, mover_newness=newness, mover_regrowth=0, vacated_regrowth=0)
         state = begin(picture_to_tensor(frames[0].picture), settings, gains, (0, 0)).state
         dream = torch.zeros(())
         for before, here in itertools.pairwise(frames):
             source = picture_to_tensor(here.picture)
             motion = motion_between(before.picture, here.picture)
+            state = read_back(state, settings, gains).state
             result = step(state, source, motion, settings, gains, (0, here.index))
             state, dream = result.state, result.dream
         box = mover_box(5)
@@ -191,6 +206,8 @@ def test_meta_device_carries_the_ground(network: Network) -> None:
     pictures = make_mover_scene(3)
     state = begin(torch.empty(1, 3, HEIGHT, WIDTH, device=meta), settings, GAINS, (0, 0)).state
     motion = motion_between(*pictures[:2]).to(meta)
+    weak = HostFacts(uncovered=np.ones_like(motion.disoccluded))
+    state = replace(state, facts=weak)
     result = step(state, torch.empty(1, 3, HEIGHT, WIDTH, device=meta), motion, settings, GAINS,
                   (0, 1))  # fmt: skip
     ground = result.state.dreams[0].ground
@@ -208,10 +225,14 @@ def test_a_state_with_a_hidden_ground_is_written_and_read_again() -> None:
     ground, same = state.dreams[0].ground, again.dreams[0].ground
     assert ground is not None
     assert same is not None
-    for name in ("residual", "age", "hidden"):
+    for name in ("residual", "age", "hidden", "vacated", "missing"):
         assert torch.equal(getattr(ground, name), getattr(same, name))
-    still = advect(again, make_uniform_motion(0, 0, HEIGHT, WIDTH), settings, GAINS)
-    assert still.dreams[0].ground is None, "where nothing moves nothing more is kept"
+    still = make_uniform_motion(0, 0, HEIGHT, WIDTH)
+    long = round(GAINS.ground_time / settings.seconds) + 2
+    for number in range(long):
+        again = advect(again, still, settings, GAINS)
+        assert number or again.dreams[0].ground is not None
+    assert again.dreams[0].ground is None, "where nothing moves for long nothing more is kept"
 
 
 # --- the regions that a dream is judged by

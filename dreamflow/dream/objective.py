@@ -127,6 +127,23 @@ class Objective:
         coarsest = min((image_size(part) for part in maps), key=lambda size: size[0] * size[1])
         return torch.stack([resize_area(part, coarsest) for part in maps]).sum(0)
 
+    def measure_gain(self, image: Tensor, source: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Return how much more of the objective an image has than its source.
+
+        Args:
+            image: (1, 3, H, W) float32 RGB in [0, 1].
+            source: Alike.
+
+        Returns:
+            (the gain at each position of the coarsest layer, (1, 1, h, w), or None where one pass
+            would exceed the machine's memory limit; its mean, a () tensor).
+        """
+        after, before = self.measure_map(image), self.measure_map(source)
+        if after is None or before is None:
+            return None, self.measure(image) - self.measure(source)
+        gain = after - before
+        return gain, gain.mean()
+
     def gradient(
         self,
         image: Tensor,

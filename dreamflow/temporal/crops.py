@@ -23,9 +23,14 @@ def shares_by_block(mask: np.ndarray, height: int, width: int, gains: Gains) -> 
 
 
 def find_crops(
-    shares: np.ndarray, height: int, width: int, min_side_px: int, gains: Gains
+    shares: np.ndarray,
+    height: int,
+    width: int,
+    min_side_px: int,
+    gains: Gains,
+    movers: np.ndarray | None = None,
 ) -> list[Crop]:
-    """Return the crops that hold the disoccluded blocks of a frame.
+    """Return the crops that hold the disoccluded blocks of a frame, and those that move.
 
     Each has a margin of a block around them, and at least `min_side_px` a side as far as the frame
     has them. Specks and thin strips are left out: a pan's strip of a few pixels at the edge would
@@ -37,7 +42,11 @@ def find_crops(
         width: Of the frame, in pixels.
         min_side_px: Smallest side that the objective's layers can see.
         gains: The constants.
+        movers: float32 (rows, columns), share of each block that moves by itself; None where
+            nothing does.
     """
+    movers = np.zeros_like(shares) if movers is None else movers
+    shares = (shares + movers).clip(0, 1)
     marked = (shares > gains.crop_block_share).astype(np.uint8)
     if not marked.any():
         return []
@@ -46,7 +55,9 @@ def find_crops(
     rows, columns = shares.shape
     crops: list[Crop] = []
     for left, top, across, down, _ in boxes[1:count].tolist():
-        if shares[top : top + down, left : left + across].mean() < gains.crop_min_share:
+        box = np.s_[top : top + down, left : left + across]
+        moves = movers[box].sum() >= gains.crop_min_mover
+        if shares[box].mean() < gains.crop_min_share and not moves:
             continue
         vertical = _span(top * height // rows, -(-(top + down) * height // rows), height)
         horizontal = _span(left * width // columns, -(-(left + across) * width // columns), width)

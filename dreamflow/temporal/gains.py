@@ -132,17 +132,20 @@ class Gains:
 
     # Fill: what has come into view is dreamed with large steps, on crops of the frame.
     fill_step: float = gain(
-        2, "of step", 0, 16, "step on disoccluded areas = fill_step * step * (1 - coverage)"
+        1, "of step", 0, 16, "step on disoccluded areas = fill_step * step * (1 - coverage)"
     )
     fill_below_coverage: float = gain(0.8, "1", 0, 1, "areas of less coverage are dreamed as crops")
     crop_block: float = gain(
-        0.1, "of longer side", 0.01, 1, "side of the blocks that crops are made of"
+        0.05, "of longer side", 0.01, 1, "side of the blocks that crops are made of"
     )
     crop_block_share: float = gain(
         0.04, "1", 0, 1, "share of a block's pixels that must be disoccluded for it to count"
     )
     crop_min_share: float = gain(
-        0.1, "1", 0, 1, "share of a crop that must be disoccluded for it to be worth dreaming"
+        0.2, "1", 0, 1, "share of a crop that must be disoccluded for it to be worth dreaming"
+    )
+    crop_min_mover: float = gain(
+        0.5, "blocks", 0, 16, "what moves and covers this area is dreamed, however small its share"
     )
     crop_whole_share: float = gain(
         0.7, "1", 0, 1, "crops that cover more of the frame become one of the whole frame"
@@ -183,7 +186,7 @@ class Gains:
         0.05, "1", 0, 1, "share of young areas above which all carry_iterations are made"
     )
     young_below_overshoot: float = gain(
-        1.25, "1", 0, 10, "and only while overshoot is lower: the whole is not to grow for a part"
+        1.1, "1", 0, 10, "and only while overshoot is lower: the whole is not to grow for a part"
     )
     young_step: float = gain(
         1.5, "of carry_step", 0, 16, "step at age 0; it falls with (1 - age) ** 2"
@@ -197,11 +200,33 @@ class Gains:
         0.009, "of longer side", 0, 0.2, "smaller movers, in width, are left out"
     )
     mover_newness: float = gain(
-        0.3,
+        0.35,
         "1",
         0,
         1,
-        "newness of what moves = mover_newness + (1 - mover_newness) * missing amplitude",
+        "newness of what moves = min(1, mover_newness + mover_regrowth * missing amplitude)",
+    )
+    mover_regrowth: float = gain(
+        4, "1", 0, 16, "the missing amplitude is that of what moves by itself, without the rest"
+    )
+    mover_setpoint: float = gain(
+        1.4, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
+    )
+    mover_unmeasured: float = gain(
+        0.1, "1", 0, 1, "missing amplitude of what moves where the objective is not measured yet"
+    )
+    ground_time: float = gain(
+        1, "s", 0, 60, "the ground under what stands still is remembered for this long"
+    )
+    vacated_time: float = gain(
+        0.316, "s", 0.01, 60, "vacated *= exp(-duration / vacated_time), from 1 where a mover left"
+    )
+    vacated_regrowth: float = gain(
+        2,
+        "1",
+        0,
+        16,
+        "newness of vacated ground = vacated * min(1, vacated_regrowth * missing amplitude)",
     )
     mover_hole: float = gain(
         0.05, "of longer side", 0, 0.5, "holes in what moves are closed up to this width"

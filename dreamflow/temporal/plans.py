@@ -68,9 +68,13 @@ def plan_fill(
     gains: Gains,
     look_scale: float = 1.0,
 ) -> list[OctavePlan]:
-    """Return the plan for what has come into view: large steps, most of them one octave down."""
-    count = carry.uncover_iterations
-    counts = ((1, count), (0, (count + 1) // 2)) if options.octaves > 1 else ((0, count),)
+    """Return the plan for what has come into view: `uncover_iterations`, and half as many again.
+
+    Each at full size and one octave down. More steps, and smaller ones, make more of the objective
+    on what moves, and flicker less.
+    """
+    count = round(1.5 * carry.uncover_iterations)
+    counts = ((1, count), (0, count)) if options.octaves > 1 else ((0, count),)
     plan: list[OctavePlan] = []
     for octave, amount in counts:
         factor = octave_step_factor(options, octave)

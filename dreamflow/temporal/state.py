@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.temporal.bands import BandEnergies, measure_bands, measure_energy
 from dreamflow.temporal.gains import Gains
 
@@ -26,11 +28,19 @@ class Ground:
         residual: (1, 3, H, W), of the whole ground; under what moves, as it was before.
         age: (1, 1, H, W) in [0, 1], of the ground; 0 where it has not been seen.
         hidden: (1, 1, H, W) in [0, 1]: where something that moves hides it.
+        vacated: (1, 1, H, W) in [0, 1]: 1 where something that hid it has just gone; it fades with
+            `Gains.vacated_time`.
+        missing: (1, 2, h, w) in [0, 1], missing amplitude of the objective by area, as it was
+            measured last: of what moves, and of vacated ground.
+        still_s: Seconds for which nothing has moved.
     """
 
     residual: Tensor
     age: Tensor
     hidden: Tensor
+    vacated: Tensor
+    missing: Tensor
+    still_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,9 @@ class CarriedDream:
         setpoint_target: Energies that the setpoint approaches: those of the last fresh dream.
         reference_energy: (1, 1, h, w), energy by area of the last fresh dream, carried with the
             scene.
+        reference_gain_map: (1, 1, H, W), how much of the objective that fresh dream gains over its
+            source at each position, carried alike; None where it is not known. At full size, since
+            each warp of a smaller map would spread a mover's into its surroundings.
         reference_gain: How much of the objective a fresh dream gains over its source.
         gain_ema: Average of how much this dream has gained.
         base_effort: Integral part of the effort, in efforts.
@@ -58,18 +71,35 @@ class CarriedDream:
     setpoint: BandEnergies
     setpoint_target: BandEnergies
     reference_energy: Tensor
+    reference_gain_map: Tensor | None = None
     reference_gain: float = UNKNOWN
     gain_ema: float = UNKNOWN
     base_effort: float = 0.6
     ground: Ground | None = None
 
     @classmethod
-    def begin(cls, residual: Tensor, gains: Gains) -> CarriedDream:
-        """Return the carried dream that a fresh dream's residual (1, 3, H, W) begins."""
+    def begin(cls, residual: Tensor, gains: Gains, gain_map: Tensor | None = None) -> CarriedDream:
+        """Return the carried dream that a fresh dream begins.
+
+        Args:
+            residual: Of the fresh dream, (1, 3, H, W).
+            gains: The constants.
+            gain_map: How much of the objective it gains, (1, 1, h, w); see `reference_gain_map`.
+        """
+        if gain_map is not None:
+            gain_map = resize_linear(gain_map, image_size(residual))
         energies = measure_bands(residual, gains)
         age = torch.ones_like(residual[:, :1])
         reference = measure_energy(residual, gains)
-        return cls(residual, age, energies, energies, reference, base_effort=gains.initial_effort)
+        return cls(
+            residual,
+            age,
+            energies,
+            energies,
+            reference,
+            gain_map,
+            base_effort=gains.initial_effort,
+        )
 
     def coverage(self, gains: Gains) -> Tensor:
         """Return whether there is a dream yet: (1, 1, H, W), from 0 where the scene is new to 1."""
@@ -89,7 +119,7 @@ class HostFacts:
         young_share: Share of the frame that is younger than `Gains.young_below_age`.
         missing: Largest missing amplitude of the dream's forms, in [0, 1].
         uncovered: float32 (rows, columns), share of each block with less coverage than
-            `Gains.fill_below_coverage`; None where nothing is.
+            `Gains.fill_below_coverage`, what moves and is weak included; None where nothing is.
     """
 
     young_share: float = 0.0
@@ -189,13 +219,16 @@ def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
 
 def _dream_from_tree(tree: dict[str, Any], device: torch.device) -> CarriedDream:
     fields = dict(tree)
-    for name in ("residual", "age", "reference_energy"):
-        fields[name] = tensor_from_tree(fields[name], device)
+    for name in ("residual", "age", "reference_energy", "reference_gain_map"):
+        if fields[name] is not None:
+            fields[name] = tensor_from_tree(fields[name], device)
     for name in ("setpoint", "setpoint_target"):
         energies = {key: tensor_from_tree(value, device) for key, value in fields[name].items()}
         fields[name] = BandEnergies(**energies)
     if (ground := fields.get("ground")) is not None:
-        fields["ground"] = Ground(**{k: tensor_from_tree(v, device) for k, v in ground.items()})
+        still_s = float(ground["still_s"])
+        tensors = {k: tensor_from_tree(v, device) for k, v in ground.items() if k != "still_s"}
+        fields["ground"] = Ground(**tensors, still_s=still_s)
     return CarriedDream(**fields)
 
 

@@ -75,8 +75,9 @@ def begin(
         for number in settings.weights:
             if number not in dreams:
                 fresh = settings.dream_fresh(number, frame, key)
-                dreams[number] = begin_carrying(fresh, frame, gains)
-                pending |= measure_reference(number, fresh, frame, settings)
+                gain_map, measured = measure_reference(number, fresh, frame, settings)
+                dreams[number] = begin_carrying(fresh, frame, gains, gain_map)
+                pending |= measured
         weights = blend_weights(dreams, settings.weights, frame.device)
         image = frame + mix_residuals(dreams, weights)
     state = DreamState(dreams, weights)
@@ -144,18 +145,20 @@ def _dream_on(
         for number in settings.weights:
             if number not in state.dreams:
                 fresh = settings.dream_fresh(number, frame, key)
-                state = state.with_dream(number, begin_carrying(fresh, frame, gains))
-                pending |= measure_reference(number, fresh, frame, settings)
+                gain_map, measured = measure_reference(number, fresh, frame, settings)
+                state = state.with_dream(number, begin_carrying(fresh, frame, gains, gain_map))
+                pending |= measured
             elif settings.renew:
                 fresh = settings.dream_fresh(number, frame, key)
-                state = renew(state, number, fresh - frame, gains)
-                pending |= measure_reference(number, fresh, frame, settings)
+                gain_map, measured = measure_reference(number, fresh, frame, settings)
+                state = renew(state, number, fresh - frame, gain_map, gains)
+                pending |= measured
     weights = blend_weights(state.dreams, settings.weights, frame.device)
     state = replace(state, weights=weights)
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
     strength = state.strength_by_area(settings.weights, gains)
     with clock.stage("fill"):
-        image, crops = fill(image, frame, state, strength, motion, settings, gains, key)
+        image, crops = fill(image, frame, state, motion, settings, gains, key)
     with clock.stage("regrow"):
         image, regrown = regrow(image, frame, state, strength, settings, gains, key)
     with clock.stage("refine"):
@@ -170,10 +173,15 @@ def _dream_on(
     return StepResult(state, image, trace)
 
 
-def begin_carrying(fresh: Tensor, frame: Tensor, gains: Gains) -> CarriedDream:
-    """Return the carried dream that a fresh dream of a frame begins, both (1, 3, H, W)."""
+def begin_carrying(
+    fresh: Tensor, frame: Tensor, gains: Gains, gain_map: Tensor | None = None
+) -> CarriedDream:
+    """Return the carried dream that a fresh dream of a frame begins, both (1, 3, H, W).
+
+    gain_map: see `CarriedDream.reference_gain_map`.
+    """
     residual = (fresh - frame).contiguous(memory_format=torch.channels_last)
-    return CarriedDream.begin(residual, gains)
+    return CarriedDream.begin(residual, gains, gain_map)
 
 
 def blend_weights(

@@ -60,8 +60,12 @@ class StepSettings:
         objective = self.objectives[keyframe]
         return dream_fresh(frame, objective, self.dream, key, self.look_scale, self.on_step)
 
-    def measure_gain(self, objective: Objective, dream: Tensor, frame: Tensor) -> Tensor:
-        """Return how much of an objective a dream gains over its frame, a (), at the look's size.
+    def measure_gain(
+        self, objective: Objective, dream: Tensor, frame: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return how much of an objective a dream gains over its frame, at the look's size.
+
+        See `Objective.measure_gain`.
 
         Args:
             objective: What is measured.
@@ -71,7 +75,7 @@ class StepSettings:
         height, width = dream.shape[2:]
         size = OctavePlan(0, 1.0, 0, 0.0, self.look_scale).size(height, width)
         before, after = resize_image(frame, size), resize_image(dream, size)
-        return objective.measure(after) - objective.measure(before)
+        return objective.measure_gain(after, before)
 
     @property
     def min_crop_side_px(self) -> int:

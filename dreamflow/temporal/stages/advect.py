@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -37,40 +38,68 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         own_decay = 1 - (1 - decay) * settings.weights[number]
         residual = warp(dream.residual, motion.backward) * (motion.confidence * own_decay)
         age = warp(dream.age, motion.backward).clamp_(0, 1) * motion.confidence
-        ground, uncovered = advect_ground(dream, motion, gains)
+        ground, uncovered = advect_ground(dream, motion, settings.seconds, gains)
         if ground is not None and uncovered is not None:
             residual = torch.lerp(residual, ground.residual, uncovered)
             age = torch.lerp(age, ground.age, uncovered)
-        energy = advect_energy(dream.reference_energy, motion, gains)
+        gain_map = dream.reference_gain_map
         dreams[number] = replace(
-            dream, residual=residual, age=age, reference_energy=energy, ground=ground
+            dream,
+            residual=residual,
+            age=age,
+            reference_energy=advect_energy(dream.reference_energy, motion, gains),
+            reference_gain_map=None if gain_map is None else advect_gain(gain_map, motion, gains),
+            ground=ground,
         )
     return replace(state, dreams=dreams)
 
 
 def advect_ground(
-    dream: CarriedDream, motion: Motion, gains: Gains
+    dream: CarriedDream, motion: Motion, seconds: float, gains: Gains
 ) -> tuple[Ground | None, Tensor | None]:
     """Carry the dream of the ground along the camera's motion, under what moves.
 
     What began to move only now has been taken for ground so far: the dream there is its own, and of
-    the ground that it hides nothing is known.
+    the ground that it hides nothing is known. What stands still for a while, as where frames are
+    repeated, goes on hiding what it hid. Where too much moves, the camera's motion is not known,
+    and nothing of what is hidden.
 
     Returns:
         (the ground in the current frame, or None where nothing moves; (1, 1, H, W) in [0, 1], where
         something that hid it has just gone).
     """
-    movers = motion.movers
-    if movers is None or not movers.knows_ground:
-        return None, None
-    before = dream.ground or Ground(dream.residual, dream.age, torch.zeros_like(dream.age))
+    movers, before = motion.movers, dream.ground
+    if movers is None:
+        return before and _hold_ground(before, motion, seconds, gains), None
+    nothing = torch.zeros_like(dream.age)
+    if before is None:
+        missing = dream.age.new_tensor([gains.mover_unmeasured, 0]).view(1, 2, 1, 1)
+        before = Ground(dream.residual, dream.age, nothing, nothing, missing)
+    if not movers.knows_ground:
+        unknown = torch.zeros_like(dream.residual)
+        return Ground(unknown, nothing, movers.here, nothing, before.missing), None
     known = 1 - movers.before * (1 - widen(before.hidden, gains))
     residual = warp(before.residual * known, movers.camera)
     inside = is_inside(movers.camera)
     age = warp(before.age * known, movers.camera, "linear").clamp_(0, 1) * inside
-    left = warp(movers.before, movers.camera, "linear") * inside
-    uncovered = left * (1 - movers.core) * (1 - motion.confidence)
-    return Ground(residual, age, movers.here), uncovered
+    gone = warp(movers.before, movers.camera, "linear") * inside * (1 - movers.core)
+    fading = math.exp(-min(seconds, gains.longest_frame) / gains.vacated_time)
+    earlier = warp(before.vacated, movers.camera, "linear") * (inside * fading)
+    vacated = torch.maximum(gone, earlier * (1 - movers.here)).clamp(0, 1)
+    ground = Ground(residual, age, movers.here, vacated, before.missing)
+    return ground, gone * (1 - motion.confidence)
+
+
+def _hold_ground(ground: Ground, motion: Motion, seconds: float, gains: Gains) -> Ground | None:
+    """Return the ground where nothing moves by itself; None where nothing has for long."""
+    still_s = ground.still_s + min(seconds, gains.longest_frame)
+    if still_s > gains.ground_time:
+        return None
+    masks = torch.cat([ground.age, ground.hidden, ground.vacated], 1)
+    inside = is_inside(motion.backward)
+    age, hidden, vacated = (warp(masks, motion.backward, "linear").clamp(0, 1) * inside).split(1, 1)
+    residual = warp(ground.residual, motion.backward) * inside
+    return Ground(residual, age, hidden, vacated, ground.missing, still_s)
 
 
 def widen(mask: Tensor, gains: Gains) -> Tensor:
@@ -98,3 +127,13 @@ def advect_energy(energy: Tensor, motion: Motion, gains: Gains) -> Tensor:
     mean = energy.mean()
     weight = confidence**gains.reference_confidence_power
     return mean + weight * (warp(energy, flow, "linear") - mean)
+
+
+def advect_gain(gain: Tensor, motion: Motion, gains: Gains) -> Tensor:
+    """Return the gain of a fresh dream, (1, 1, H, W), as the current frame has it.
+
+    As `advect_energy`, at full size.
+    """
+    mean = gain.mean()
+    weight = motion.confidence**gains.reference_confidence_power
+    return mean + weight * (warp(gain, motion.backward, "linear") - mean)

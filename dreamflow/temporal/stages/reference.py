@@ -11,22 +11,38 @@ from dreamflow.temporal.state import CarriedDream, DreamState
 from dreamflow.temporal.step_settings import StepSettings
 
 
-def renew(state: DreamState, number: int, fresh: Tensor, gains: Gains) -> DreamState:
-    """Take a fresh dream's residual (1, 3, H, W) as what a carried one is compared with."""
-    new = CarriedDream.begin(fresh, gains)
+def renew(
+    state: DreamState, number: int, fresh: Tensor, gain_map: Tensor | None, gains: Gains
+) -> DreamState:
+    """Take a fresh dream as what a carried one is compared with.
+
+    Args:
+        state: What is carried.
+        number: Keyframe of the dream.
+        fresh: Residual of the fresh dream, (1, 3, H, W).
+        gain_map: How much of the objective it gains, see `CarriedDream.reference_gain_map`.
+        gains: The constants.
+    """
+    new = CarriedDream.begin(fresh, gains, gain_map)
     dream = replace(
         state.dreams[number],
         setpoint_target=new.setpoint_target,
         reference_energy=new.reference_energy,
+        reference_gain_map=new.reference_gain_map,
     )
     return state.with_dream(number, dream)
 
 
 def measure_reference(
     number: int, fresh: Tensor, frame: Tensor, settings: StepSettings
-) -> dict[str, Tensor]:
-    """Return what a fresh dream gains of the objective, to be read back; nothing at firmness 0."""
+) -> tuple[Tensor | None, dict[str, Tensor]]:
+    """Return what a fresh dream gains of the objective, nothing at firmness 0.
+
+    Returns:
+        (gain at each position of the layer, see `CarriedDream.reference_gain_map`; what is to be
+        read back).
+    """
     if settings.carry.firmness == 0:
-        return {}
-    objective = settings.objectives[number]
-    return {f"reference_gain.{number}": settings.measure_gain(objective, fresh, frame)}
+        return None, {}
+    gain_map, gained = settings.measure_gain(settings.objectives[number], fresh, frame)
+    return gain_map, {f"reference_gain.{number}": gained}

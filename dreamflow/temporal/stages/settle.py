@@ -52,8 +52,8 @@ def settle_ground(dream: CarriedDream) -> Ground | None:
     """Return the ground with what has been dreamed where nothing hides it."""
     if (ground := dream.ground) is None:
         return None
-    return Ground(
-        torch.lerp(dream.residual, ground.residual, ground.hidden),
-        torch.lerp(dream.age, ground.age, ground.hidden),
-        ground.hidden,
+    return replace(
+        ground,
+        residual=torch.lerp(dream.residual, ground.residual, ground.hidden),
+        age=torch.lerp(dream.age, ground.age, ground.hidden),
     )
