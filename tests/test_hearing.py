@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -13,11 +15,12 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 import pytest
-from conftest import SAMPLE_CLIP, CommandResult, make_film, refused, run_ffmpeg
+from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, refused, run_ffmpeg
 from job_rendering import decode_output, edit_job_file
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
-from dreamflow.core.schedules.schedule import Schedule
+from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.signals import BeatGrid, EvenSeries, PointSeries, Signals
 from dreamflow.core.schedules.timecode import Moment, Timeline
 from dreamflow.dream.options import DreamOptions
@@ -27,6 +30,7 @@ from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.sound.series_file import read_series
 from dreamflow.media.stills import read_picture
+from dreamflow.networks.network import Network
 from dreamflow.pipelines.hearing import hear_clip
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
@@ -417,3 +421,95 @@ def test_a_file_without_sound_is_refused(tmp_path: Path, cli: Cli, dancer: Path)
         assert run.code == 1
         assert "--audio" in run.err
         assert list(tmp_path.glob("x.mp4*")) == []
+
+
+def test_a_zoom_and_a_sweep_are_as_long_as_their_sound(
+    tmp_path: Path, cli: Cli, clicks: Path
+) -> None:
+    audio = ("--audio", str(clicks), "--size", "48", "--octaves", "1")
+    growth = ("--growth", "env(audio.onset, 0, 0.3) * 20", "--fps", "8", "--layer", "conv1/7x7_s2")
+    run = cli("zoom", tmp_path / "zoom.mkv", *audio, *growth)
+    assert run.code == 0, run.err
+    layers = ("--layers", "conv1/7x7_s2,conv2/3x3", "--iterations", "1 + audio.onset", "--fps", "6")
+    run = cli("sweep", SAMPLE_STILL, tmp_path / "sweep.mkv", *audio, *layers)
+    assert run.code == 0, run.err
+    for name, rate in (("zoom.mkv", 8), ("sweep.mkv", 6)):
+        with av.open(str(tmp_path / name)) as film:
+            assert sum(1 for _ in film.decode(video=0)) == 3 * rate
+        assert np.allclose(sound_onsets(tmp_path / name)[:3], [0.25, 0.75, 1.25], atol=0.01)
+    reverse = cli("zoom", tmp_path / "back.mkv", *audio, *growth, "--reverse")
+    assert reverse.code == 1
+    assert "--reverse" in reverse.err
+
+
+# --- layers on beats
+
+
+def blend_at(text: str, seconds: float) -> tuple[str, ...]:
+    schedule = LayerSchedule((text,))
+    return schedule.at(TIMELINE.moment_at(Fraction(seconds) - Fraction(1, 48))).texts
+
+
+def test_layers_change_on_beats_and_come_again() -> None:
+    text = "beat 2: a, b=0.5 + c=2, d:3:7"
+    seen = [blend_at(text, s) for s in (0.1, 0.6, 1.4, 1.51, 2.69, 2.75, 3.95, 5.2)]
+    middle = ("b=0.5", "c=2.0")
+    first, last = ("a=1.0",), LayerSchedule(("d:3:7",)).at(Moment()).texts
+    assert seen == [first, first, first, middle, middle, last, first, middle]
+    assert LayerSchedule((text,)).at(Moment()).texts == first
+    assert LayerSchedule((text,)).signals == {"beat"}
+    assert set(blend_at("smooth, beat 2: a, b", 1.0)) != set(blend_at("beat 2: a, b", 1.0))
+
+
+@pytest.mark.parametrize("text", ["beat 0: a, b", "beat 2: a,, b", "beat 2:", "soft, beat 2: a, b"])
+def test_layers_on_beats_that_cannot_be(text: str) -> None:
+    with refused("layer"):
+        DreamOptions(layer=(text,))
+
+
+def test_layers_on_beats_need_beats() -> None:
+    with pytest.raises(SettingsError) as error:
+        DreamOptions(layer=("beat 4: a, b",)).check_schedules(Timeline(RATE, Fraction(20)))
+    assert error.value.where == "layer"
+
+
+def test_channels_of_layers_on_beats_are_picked(
+    tmp_path: Path, cli: Cli, dancer: Path, noise_network: Network
+) -> None:
+    picked = map_targets(("linear, beat 1: a:3, b",), lambda target: replace(target, layer="c"))
+    assert picked == ("linear, beat 1: c:3, c",)
+    layers = ("--layer", "beat 1: conv1/7x7_s2, conv2/3x3:strongest 2")
+    run = cli("video", dancer, tmp_path / "x.mkv", *FAST[:-2], *layers, "--no-carry")
+    assert run.code == 0, run.err
+
+
+# --- listen
+
+
+def test_listen_shows_what_is_heard(tmp_path: Path, cli: Cli, dancer: Path) -> None:
+    plot, table = tmp_path / "plot.png", tmp_path / "all.csv"
+    run = cli("listen", dancer, "--json", "--plot", plot, "--csv", table)
+    assert run.code == 0, run.err
+    heard = json.loads(run.out)
+    assert heard["length_s"] == pytest.approx(3, abs=0.02)
+    assert heard["bpm"] == pytest.approx(120, rel=0.005)
+    assert np.allclose(heard["onset"], np.arange(0.25, 3, 0.5), atol=0.005)
+    assert read_picture(plot).std() > 10
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert sum(int(row["onset"]) for row in rows) == 6
+    assert max(float(row["loud"]) for row in rows) == 1
+    assert cli("listen", dancer, "--plot", plot).code == 1, "it exists"
+    shown = cli("listen", dancer)
+    assert shown.code == 0
+    assert "audio.bass_onset" in shown.out
+
+
+@pytest.mark.parametrize("name", ["silent.mp4", "gone.wav", "text.mp3"])
+def test_listen_refuses_what_has_no_sound(tmp_path: Path, cli: Cli, name: str) -> None:
+    (tmp_path / "text.mp3").write_text("la la la")
+    make_film(tmp_path / "silent.mp4", frames=3)
+    run = cli("listen", tmp_path / name, "--plot", tmp_path / "x.png")
+    assert run.code == 1
+    assert name in run.err
+    assert len(run.err.splitlines()) == 1
+    assert not (tmp_path / "x.png").exists()

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dreamflow.core.errors import OutputError
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import diff_settings, saved_settings_dict
 from dreamflow.pipelines.settings.looks import add_layer_weights
+from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.reports.options import GuideOptions
 
 if TYPE_CHECKING:
@@ -48,8 +50,13 @@ def is_already_done(render: QueuedVideo | QueuedCommand) -> bool:
 def collect_queued_settings(entry: QueuedCommand) -> dict[str, Any]:
     """Return all settings of a command, as its output records them."""
     from dreamflow.jobs.queue import SWEEP_COMMAND, get_option_groups
+    from dreamflow.pipelines.zoom.hearing import fit_zoom_to_audio
 
-    settings = saved_settings_dict(*get_option_groups(entry))
+    groups = get_option_groups(entry)
+    sound = next((group for group in groups if isinstance(group, SoundOptions)), SoundOptions())
+    settings = saved_settings_dict(
+        *(fit_zoom_to_audio(g, sound) if isinstance(g, ZoomOptions) else g for g in groups)
+    )
     if entry.command == SWEEP_COMMAND:
         del settings["layer"]  # in the record it is the schedule that was made of `layers`
     return settings

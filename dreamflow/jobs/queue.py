@@ -44,7 +44,7 @@ OPTION_GROUPS_BY_COMMAND: dict[str, tuple[type[Options], ...]] = {
         SoundOptions,
         SweepOptions,
     ),
-    ZOOM_COMMAND: (DreamOptions, ZoomOptions, EncodeOptions),
+    ZOOM_COMMAND: (DreamOptions, ZoomOptions, EncodeOptions, SoundOptions),
     FRAME_COMMAND: (DreamOptions, CarryOptions, ShowOptions, ClipOptions, SoundOptions),
 }
 """The settings of the commands that a queue knows besides `video`."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, render_job
+from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
 from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
 from dreamflow.jobs.storage.publish import count_published_frames
@@ -30,11 +30,13 @@ from dreamflow.pipelines.inputs import (
     FORWARD_FRAMES_INPUT,
     PICTURE_INPUT,
     InputFiles,
+    list_audio_files,
     list_reference_files,
 )
 from dreamflow.pipelines.settings.groups import diff_settings
 from dreamflow.pipelines.settings.paths import publish_record, publish_settings
 from dreamflow.pipelines.settings.record import build_settings_record
+from dreamflow.pipelines.zoom.hearing import fit_zoom_to_audio, hear_zoom
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, schedule_zoom_layers
 from dreamflow.pipelines.zoom.reversed import ReversedPlayback
 from dreamflow.pipelines.zoom.start_picture import ZoomSettings, make_zoom_output_spec
@@ -77,6 +79,7 @@ def render_zoom(
         DreamFlowError: See `render_job`.
     """
     controls = controls or RenderControls()
+    settings = replace(settings, zoom=fit_zoom_to_audio(settings.zoom, settings.sound))
     dreamed_into = forward_frames_folder(out) if settings.zoom.reverse else out
     dream, picks = resolve_channel_picks(
         schedule_zoom_layers(settings.zoom, settings.dream),
@@ -97,8 +100,12 @@ def render_zoom(
     is_clip = source is not None and not is_still(source)
     spec = make_zoom_output_spec(settings, picture, *([source] if source else []))
 
+    kept_in = find_kept_folder(out, controls)
+    hearing = hear_zoom(settings.dream, settings.zoom, settings.sound, kept_in)
+    signals = hearing and hearing.signals
+
     def build_forward() -> ZoomPipeline:
-        return ZoomPipeline(picture, network, settings.dream, settings.zoom)
+        return ZoomPipeline(picture, network, settings.dream, settings.zoom, signals)
 
     build = (lambda: _play_reversed(out, spec)) if settings.zoom.reverse else build_forward
     job = JobSpec(
@@ -107,9 +114,14 @@ def render_zoom(
         output_spec=spec,
         encode=settings.encode,
         record=record | picks | ({"at": at} if is_clip else {}),
-        inputs=_list_zoom_files(source, settings, at),
+        inputs={
+            **_list_zoom_files(source, settings, at),
+            **list_audio_files(settings.sound),
+            **(hearing.files if hearing else {}),
+        },
         machine=network.machine,
         rebuild=build,
+        hearing=hearing,
     )
     if not settings.zoom.reverse:
         return render_job(job, controls)
@@ -157,6 +169,7 @@ def _render_reversed(
             job,
             pipeline=build_forward(),
             output_path=folder,
+            output_spec=replace(job.output_spec, music=None),
             encode=replace(job.encode, start_number=FIRST_NUMBER),
             rebuild=build_forward,
         )

@@ -15,7 +15,7 @@ from dreamflow.core.schedules.signals import AUDIO, BEAT_NAMES, DATA
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.sound.analysis import SoundAnalysis, analyse_sound
-from dreamflow.media.sound.decode import read_sound_facts
+from dreamflow.media.sound.decode import read_sound_facts, read_sound_length
 from dreamflow.media.sound.hearing import Hearing, make_beat_grid, make_signals
 from dreamflow.media.sound.kept import pack_analysis, read_kept_analysis
 from dreamflow.media.sound.options import SoundOptions
@@ -179,6 +179,16 @@ def add_music(spec: OutputSpec, sound: SoundOptions, begin: Fraction = Fraction(
     except MediaError as error:
         raise error.located(named("audio"), " ") from error
     return replace(spec, music=music, sound=spec.sound and replace(spec.sound, codecs=()))
+
+
+def find_audio_length(sound: SoundOptions) -> float | None:
+    """Return the seconds of the sound that the settings name; None where they name none."""
+    if sound.audio is None:
+        return None
+    try:
+        return round(float(read_sound_length(Path(sound.audio))), 3)
+    except MediaError as error:
+        raise error.located(named("audio"), " ") from error
 
 
 def warn_if_shorter(hearing: Hearing, end_s: Fraction) -> None:

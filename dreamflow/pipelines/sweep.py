@@ -37,7 +37,7 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
-from dreamflow.pipelines.hearing import hear_clip
+from dreamflow.pipelines.hearing import find_audio_length, hear_clip
 from dreamflow.pipelines.inputs import (
     PICTURE_INPUT,
     InputFiles,
@@ -107,6 +107,7 @@ def open_sweep(
     sweep: SweepOptions,
     network_name: str,
     layers_by_name: Mapping[str, Layer],
+    sound: SoundOptions | None = None,
 ) -> SweepPlan:
     """Open a picture or a clip, and spread layers over it.
 
@@ -116,9 +117,10 @@ def open_sweep(
         sweep: Which layers are shown, and how long.
         network_name: Name of the network.
         layers_by_name: Its layers, shallow to deep.
+        sound: The sound whose length a picture's sweep takes, if no length is given.
 
     Raises:
-        MediaError: The source cannot be read.
+        MediaError: The source or the sound cannot be read.
         SettingsError: The network lacks a layer, the lengths do not fit, or a picture is given a
             span of frames.
     """
@@ -135,6 +137,8 @@ def open_sweep(
     width, height = read_picture_size(path)
     size = options.size or str(min(max(width, height), MAX_SWEEP_SIDE_PX))
     picture = read_fitted_picture(path, size)
+    if sound is not None and (sweep.hold, sweep.fade, sweep.seconds) == (None, None, None):
+        sweep = replace(sweep, seconds=find_audio_length(sound))
     plan = plan_sweep(picture, layers, sweep, rate)
     assert isinstance(plan.source, StillClip)
     return replace(plan, source=replace(plan.source, path=path, file_size=(width, height)))

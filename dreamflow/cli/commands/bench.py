@@ -132,7 +132,7 @@ BENCH = Command(
     "bench",
     bench_command,
     Section.INSPECT,
-    4,
+    5,
     "dreamflow bench --network googlenet --json > before.json",
 )
 

@@ -132,7 +132,7 @@ def plan_and_check(
     check_encode_options(out, settings.encode)
     network_name = settings.dream.network
     known = network_layers(network_name, machine.weights)
-    plan = open_sweep(source, settings.clip, sweep, network_name, known)
+    plan = open_sweep(source, settings.clip, sweep, network_name, known, settings.sound)
     matte = open_sweep_matte(plan, settings.show)
     check_render_files(
         out, flags, [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]

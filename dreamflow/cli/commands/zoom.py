@@ -16,6 +16,7 @@ from dreamflow.cli.prepare import (
     check_layers,
     check_render_files,
     format_render_summary,
+    kept_analysis_folder,
     list_input_paths,
     prepare_network,
     track_render,
@@ -38,6 +39,7 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import EncodeOptions, FilmOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.reports.options import GuideOptions
 
@@ -69,6 +71,7 @@ def zoom_command(
     like_all: LikeAllOption = None,
     dream: DreamOptions,
     zoom: ZoomOptions,
+    sound: SoundOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
     reporting: ProgressOptions,
@@ -87,11 +90,14 @@ def zoom_command(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
-    inputs = list_input_paths([], dream, machine, preset=preset)
+    inputs = list_input_paths([], dream, sound, machine, preset=preset)
     flags = RenderFlags(
         overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
     )
-    check_zoom(source, out, dream, zoom, encode, machine, flags)
+    from dreamflow.pipelines.zoom.hearing import fit_zoom_to_audio
+
+    zoom = fit_zoom_to_audio(zoom, sound)
+    check_zoom(source, out, dream, zoom, sound, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom
     from dreamflow.pipelines.zoom.start_picture import (
@@ -100,7 +106,7 @@ def zoom_command(
         make_zoom_start_picture,
     )
 
-    settings = ZoomSettings(dream, zoom, encode, film)
+    settings = ZoomSettings(dream, zoom, encode, film, sound)
     picture = make_zoom_start_picture(source, settings, at)
     output_spec = make_zoom_output_spec(settings, picture, *([source] if source else []))
     check_render_files(out, flags, output_spec.sources)
@@ -128,6 +134,7 @@ def check_zoom(
     out: Path,
     dream: DreamOptions,
     zoom: ZoomOptions,
+    sound: SoundOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
     flags: RenderFlags,
@@ -139,6 +146,7 @@ def check_zoom(
         resumes = not flags.fresh and is_job_folder(job_folder_path(out))
         check_lone_path_is_output(out, flags.overwrite or resumes)
     from dreamflow.media.write.containers import check_encode_options
+    from dreamflow.pipelines.zoom.hearing import hear_zoom
     from dreamflow.pipelines.zoom.pipeline import (
         make_zoom_timeline,
         parse_zoom_layers,
@@ -148,8 +156,11 @@ def check_zoom(
     for blend in parse_zoom_layers(zoom) or [None]:
         layers = tuple(name.strip() for name in blend.split("+")) if blend else dream.layer
         check_layers(replace(dream, layer=layers), machine)
-    for group in (schedule_zoom_layers(zoom, dream), zoom):
-        group.check_schedules(make_zoom_timeline(zoom), warn=False)
+    dream = schedule_zoom_layers(zoom, dream)
+    hearing = hear_zoom(dream, zoom, sound, kept_analysis_folder(out, flags))
+    timeline = make_zoom_timeline(zoom, hearing and hearing.signals)
+    for group in (dream, zoom):
+        group.check_schedules(timeline, warn=False)
     check_encode_options(out, encode)
 
 

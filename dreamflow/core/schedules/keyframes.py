@@ -32,6 +32,12 @@ _LAYER_KEYFRAME_PATTERN = re.compile(r"((?:\d+:)+\d+(?:\.\d*)?|[^:]*?)\s*:\s*(.*
 """The longest time, and the layers after it."""
 
 
+_BEAT_LAYERS_PATTERN = re.compile(
+    r"\s*(?:([a-z]+)\s*,\s*)?beat\s+([0-9]+(?:\.[0-9]*)?)\s*:\s*(.*)", re.DOTALL
+)
+"""An interpolation, how many beats each layer stays, and the layers with commas between them."""
+
+
 @dataclass(frozen=True)
 class Keyframe:
     """A value at a time, as text.
@@ -85,9 +91,7 @@ class KeyframeSequence:
             return before, before, 0.0
         start, end = (self.keyframes[n].timecode.to_seconds(timeline) for n in (before, after))
         share = float((moment.time - start) / (end - start))
-        if interpolation == "smooth":
-            share = share * share * (3 - 2 * share)
-        return before, after, share
+        return before, after, ease(share, interpolation)
 
     def check_signals(self, timeline: Timeline) -> None:
         """Raise SettingsError where a timeline lacks a signal that is needed."""
@@ -120,6 +124,11 @@ class KeyframeSequence:
                 f"{notes[0]}; give an earlier time, or one in percent", where=late[0].label
             )
         return notes
+
+
+def ease(share: float, interpolation: str) -> float:
+    """Return the way to the next keyframe that an interpolation makes of a share of the time."""
+    return share * share * (3 - 2 * share) if interpolation == "smooth" else share
 
 
 def make_unheard_error(name: str, known: Collection[str]) -> SettingsError:
@@ -177,7 +186,13 @@ def has_keyframes(text: str) -> bool:
 def has_layer_keyframes(text: str) -> bool:
     """Return whether a text of layers is meant to have keyframes; channels have colons too."""
     first, has_comma = first_part(text)
-    return has_comma or first in INTERPOLATIONS or _LAYER_TIME_PATTERN.match(first) is not None
+    is_on_beats = _BEAT_LAYERS_PATTERN.match(text) is not None
+    return (
+        is_on_beats
+        or has_comma
+        or first in INTERPOLATIONS
+        or _LAYER_TIME_PATTERN.match(first) is not None
+    )
 
 
 def constant_keyframe(text: str) -> Keyframe:
@@ -207,6 +222,37 @@ def parse_keyframes(text: str, of_layers: bool = False) -> tuple[Keyframe, ...]:
         last_by_unit[later.timecode.unit] = later
         keyframes.append(later)
     return tuple(keyframes)
+
+
+def parse_beat_layers(text: str) -> tuple[Fraction, tuple[Keyframe, ...]] | None:
+    """Return how many beats each layer of `beat 4: A, B, C` stays, and a keyframe for each.
+
+    They come one after the other, and again from the first. Without another word they are held
+    until the next.
+
+    Returns:
+        None where the text is of another kind.
+
+    Raises:
+        SettingsError: The number of beats is 0, a layer is missing, or the interpolation unknown.
+    """
+    match = _BEAT_LAYERS_PATTERN.fullmatch(text)
+    if match is None:
+        return None
+    interpolation, beats, layers = match[1] or "hold", Fraction(match[2]), match[3]
+    parts = split_at_commas(layers)
+    if beats == 0 or not all(parts):
+        raise SettingsError(f"{text!r}: write beat 4: A, B, C, the beats above 0")
+    if interpolation not in INTERPOLATIONS:
+        raise SettingsError(
+            f"{interpolation!r} is not {INTERPOLATIONS_TEXT}"
+            f"{suggest_similar(interpolation, INTERPOLATIONS)}",
+            allowed=INTERPOLATIONS_TEXT,
+        )
+    return beats, tuple(
+        Keyframe(number + 1, part, Timecode(number * beats, "beats"), part, interpolation)
+        for number, part in enumerate(parts)
+    )
 
 
 def check_keyframe_order(
@@ -245,12 +291,14 @@ def map_targets(layers: Sequence[str], change: Callable[[Target], Target]) -> tu
         value, interpolation = _split_interpolation(value)
         return f"{time}: {map_blend(value)} {interpolation}".rstrip()
 
-    return tuple(
-        ", ".join(map_keyframe(part) for part in split_at_commas(text))
-        if has_layer_keyframes(text)
-        else map_blend(text)
-        for text in layers
-    )
+    def map_text(text: str) -> str:
+        if match := _BEAT_LAYERS_PATTERN.fullmatch(text):
+            return text[: match.start(3)] + ", ".join(map(map_blend, split_at_commas(match[3])))
+        if not has_layer_keyframes(text):
+            return map_blend(text)
+        return ", ".join(map_keyframe(part) for part in split_at_commas(text))
+
+    return tuple(map(map_text, layers))
 
 
 def _parse_keyframe(

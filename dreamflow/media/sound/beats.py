@@ -9,9 +9,8 @@ from dreamflow.media.sound.spectrum import VALUES_PER_S
 USUAL_BPM, BPM_OCTAVES = 120.0, 1.0
 """The tempo that is likeliest, and the standard deviation of tempos about it, in octaves."""
 MIN_BPM, MAX_BPM = 40.0, 220.0
-DOUBLE_SHARE = 0.93
-"""Share of the autocorrelation at a period from which on half of it is the period, if at that it
-is as much: then every pulse counts, and not every other one."""
+DUPLE_WEIGHT = 0.4
+"""Weight of the autocorrelation at twice a period for that period: beats come in twos."""
 TIGHTNESS = 100.0
 """Weight of an even tempo against the flux, alpha in Ellis 2007."""
 FLUX_DELAY_S = 0.008
@@ -66,12 +65,11 @@ def _find_period(strength: np.ndarray) -> float:
     bpm = 60 * VALUES_PER_S / lags
     likelihood = np.exp(-0.5 * np.square(np.log2(bpm / USUAL_BPM) / BPM_OCTAVES))
     likelihood[bpm > MAX_BPM] = 0
-    best = int((np.maximum(correlation, 0) * likelihood).argmax())
-    half = (best + 1) // 2 - 1
-    if half > 0 and bpm[half] <= MAX_BPM:
-        nearby = slice(max(0, half - 2), half + 3)
-        if correlation[nearby].max() >= DOUBLE_SHARE * correlation[best]:
-            best = nearby.start + int(correlation[nearby].argmax())
+    weighted = np.maximum(correlation, 0) * likelihood
+    doubled = np.zeros_like(weighted)
+    fast = np.arange(len(lags) // 2)
+    doubled[fast] = weighted[2 * fast + 1]
+    best = int((weighted + DUPLE_WEIGHT * doubled).argmax())
     return float(lags[best])
 
 

@@ -11,6 +11,8 @@ MIN_FLUX = 0.08
 """Smallest flux of an onset, in log units a critical band."""
 MIN_FLUX_SHARE = 0.2
 """Smallest flux of an onset, as a share of the 99th percentile of what flux there is."""
+MIN_BAND_FLUX_SHARE = 0.4
+"""The same for a single band, whose flux varies more: fewer critical bands are averaged."""
 NEAR_S, AROUND_S = 0.03, 0.2
 """An onset is the largest flux within NEAR_S, and above the mean within AROUND_S ..."""
 ABOVE_MEAN = 2.0
@@ -28,7 +30,9 @@ RISE_S = 0.005
 """Seconds before and after an instant whose amplitudes are compared to find the steepest rise."""
 
 
-def find_onsets(flux: np.ndarray, envelope: np.ndarray) -> np.ndarray:
+def find_onsets(
+    flux: np.ndarray, envelope: np.ndarray, min_share: float = MIN_FLUX_SHARE
+) -> np.ndarray:
     """Return the instants at which something begins to sound, in seconds, in order.
 
     Peaks of the flux above its surroundings (Bock et al. 2012), each moved to the steepest rise of
@@ -37,11 +41,12 @@ def find_onsets(flux: np.ndarray, envelope: np.ndarray) -> np.ndarray:
     Args:
         flux: (values,), VALUES_PER_S a second.
         envelope: Root mean square of each millisecond.
+        min_share: Smallest flux of an onset, as a share of the 99th percentile.
     """
     flowing = flux[flux > MIN_FLUX]
     if not len(flowing):
         return np.zeros(0)
-    lowest = max(MIN_FLUX, MIN_FLUX_SHARE * float(np.percentile(flowing, 99)))
+    lowest = max(MIN_FLUX, min_share * float(np.percentile(flowing, 99)))
     near, around = round(NEAR_S * VALUES_PER_S), round(AROUND_S * VALUES_PER_S)
     is_peak = (flux >= _largest_within(flux, near)) & (flux > lowest)
     is_peak &= flux > ABOVE_MEAN * _mean_within(flux, around)

@@ -19,10 +19,13 @@ ENVELOPE_SAMPLES = 24
 BANDS_HZ = {"bass": (20.0, 150.0), "mid": (150.0, 2500.0), "high": (2500.0, 11000.0)}
 """Lowest and highest frequency of each band."""
 BARK_EDGES_HZ = (
-    *(20, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700),
+    *(20, 150, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700),
     *(3150, 3700, 4400, 5300, 6400, 7700, 9500, 11000),
 )
-"""Edges of the critical bands of hearing (Zwicker 1961), in which new sound is looked for."""
+"""Edges of the critical bands of hearing (Zwicker 1961), in which new sound is looked for.
+
+The three lowest are two, so that one of them is the bass.
+"""
 FLUX_LAG = 3
 """Values by which the spectra lie apart that flux compares: 15 ms."""
 FLUX_COMPRESSION = 1000.0

@@ -87,7 +87,9 @@ class ZoomOptions(Options):
         metavar="A,B,C",
         is_list=True,
     )
-    seconds: float = option(10.0, "Length of the film.", above=0, high=86400)
+    seconds: float | None = option(
+        None, "Length of the film [10; with --audio, that of the sound].", above=0, high=86400
+    )
     fps: float = option(
         24.0, "Frames per second; the zoom looks the same at any rate.", above=0, high=1000
     )

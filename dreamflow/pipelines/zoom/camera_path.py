@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from dreamflow.core.keyed_random import jitter_offset
@@ -65,7 +66,8 @@ class CameraPath:
 
     def moment_at(self, tick: float) -> Moment:
         """Return the moment of a tick, or of a time between two."""
-        return self.timeline.moment_at(Fraction(tick) * self.tick_s)
+        moment = self.timeline.moment_at(Fraction(tick) * self.tick_s)
+        return replace(moment, step=self.tick_s)
 
     def transform(self, tick: int, share: float = 1.0) -> SimilarityTransform:
         """Return the camera's movement in a share of the time from a tick to the next."""

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
+from dreamflow.core.schedules.signals import Signals
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import (
     picture_to_tensor,
@@ -34,6 +35,7 @@ from dreamflow.core.tensors import (
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.frame_rate import to_exact_rate
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.pipeline import PipelineState
@@ -42,6 +44,7 @@ from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.camera import SimilarityTransform, warp_view
 from dreamflow.pipelines.zoom.camera_path import CameraPath
+from dreamflow.pipelines.zoom.hearing import DEFAULT_ZOOM_S, fit_zoom_to_audio, hear_zoom
 from dreamflow.pipelines.zoom.loop_closure import LoopClosure
 from dreamflow.pipelines.zoom.state import ZoomState
 from dreamflow.pipelines.zoom.state_dreamer import StateDreamer
@@ -53,10 +56,16 @@ LAYER_FADE_SHARE = 0.5
 """Share of a layer's time that is a cross-fade to or from its neighbours."""
 
 
-def make_zoom_timeline(zoom: ZoomOptions) -> Timeline:
-    """Return the rate and the length of a zoom: a whole number of frames, at least one."""
-    rate = to_exact_rate(zoom.fps)
-    return Timeline(rate, max(1, round(Fraction(str(zoom.seconds)) * rate)) / rate)
+def make_zoom_timeline(zoom: ZoomOptions, signals: Signals | None = None) -> Timeline:
+    """Return the rate and the length of a zoom: a whole number of frames, at least one.
+
+    Args:
+        zoom: Settings of the zoom.
+        signals: What its schedules hear, if anything.
+    """
+    rate, seconds = to_exact_rate(zoom.fps), zoom.seconds or DEFAULT_ZOOM_S
+    frames = max(1, round(Fraction(str(seconds)) * rate))
+    return Timeline(rate, frames / rate, signals=signals)
 
 
 def parse_zoom_layers(zoom: ZoomOptions) -> list[str]:
@@ -111,6 +120,7 @@ class ZoomPipeline:
         network: Network,
         dream: DreamOptions | None = None,
         zoom: ZoomOptions | None = None,
+        signals: Signals | None = None,
     ) -> None:
         """Begin with a picture.
 
@@ -119,6 +129,7 @@ class ZoomPipeline:
             network: Network to dream with; the zoom is computed on its device.
             dream: Settings of the dream.
             zoom: Settings of the zoom.
+            signals: What schedules hear, if anything.
 
         Raises:
             SettingsError: The network does not have a layer, the picture is too small for one, or
@@ -127,7 +138,7 @@ class ZoomPipeline:
         self.network, self.zoom = network, zoom or ZoomOptions()
         dream = schedule_zoom_layers(self.zoom, dream or DreamOptions())
         self.options = apply_channel_picks(dream, make_channel_picks(dream, network, picture))
-        self.timeline = make_zoom_timeline(self.zoom)
+        self.timeline = make_zoom_timeline(self.zoom, signals)
         height, width = picture.shape[:2]
         self._check(height, width)
         reference_frames = open_reference_frames(network, self.options, self.timeline)
@@ -256,7 +267,13 @@ def dream_zoom(
     Raises:
         SettingsError: A setting is unknown, or see `ZoomPipeline`.
     """
-    given = KeywordSettings.read("dream_zoom", preset, settings, ZoomOptions, DreamOptions)
+    given = KeywordSettings.read(
+        "dream_zoom", preset, settings, ZoomOptions, DreamOptions, SoundOptions
+    )
     dream, zoom = given.over(dream or DreamOptions()), given.over(zoom or ZoomOptions())
-    pipeline = ZoomPipeline(as_picture(picture), network, dream, zoom)
+    sound = given.over(SoundOptions())
+    zoom = fit_zoom_to_audio(zoom, sound)
+    hearing = hear_zoom(schedule_zoom_layers(zoom, dream), zoom, sound)
+    signals = hearing and hearing.signals
+    pipeline = ZoomPipeline(as_picture(picture), network, dream, zoom, signals)
     return (frame for frame in pipeline if frame is not None)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from dreamflow.core.options.values import fit_size, parse_size
+from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions, FilmOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.resize import resize_picture
+from dreamflow.media.sound.options import SoundOptions
+from dreamflow.pipelines.hearing import add_music
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.pipeline import make_zoom_timeline
 from dreamflow.temporal.noise_base import coloured_noise
@@ -31,6 +33,7 @@ class ZoomSettings:
     zoom: ZoomOptions = ZoomOptions()
     encode: EncodeOptions = EncodeOptions()
     film: FilmOptions = FilmOptions()
+    sound: SoundOptions = SoundOptions()
 
 
 def make_zoom_start_picture(
@@ -64,7 +67,7 @@ def make_zoom_start_picture(
     height, width = picture.shape[:2]
     if exact_size is None:
         return resize_picture(picture, *fit_size(size, width, height))
-    first = zoom.at(make_zoom_timeline(zoom).moment_at(Fraction(0)))
+    first = zoom.at(Moment())
     scale = min(width / exact_size[0], height / exact_size[1])
     crop_width, crop_height = round(scale * exact_size[0]), round(scale * exact_size[1])
     left = round((width - crop_width) * first.centre_x / 100)
@@ -75,8 +78,13 @@ def make_zoom_start_picture(
 def make_zoom_output_spec(
     settings: ZoomSettings, picture: np.ndarray, *sources: Path
 ) -> OutputSpec:
-    """Return the size and timing of a zoom that begins with a picture, uint8 (H, W, 3) RGB."""
+    """Return the size, timing and sound of a zoom that begins with a picture, uint8 (H, W, 3).
+
+    Raises:
+        MediaError: The file of the sound holds none.
+    """
     timeline = make_zoom_timeline(settings.zoom)
     height, width = picture.shape[:2]
     frames = int(timeline.length * timeline.rate)
-    return OutputSpec.at_constant_rate(width, height, timeline.rate, frames, *sources)
+    spec = OutputSpec.at_constant_rate(width, height, timeline.rate, frames, *sources)
+    return add_music(spec, settings.sound)
