@@ -179,6 +179,29 @@ def test_a_wrong_value_changes_nothing() -> None:
         project.with_setting("octave_iterations", "1,2")
 
 
+def test_in_and_out_points_hold_a_film_that_is_not_empty(desk: Path, studio: Studio) -> None:
+    make_film(desk / "open" / "f.mp4", frames=6)
+    studio.open("f.mp4")
+    assert studio.project.span_text == ""
+    studio.go_to(2)
+    studio.begin_here()
+    studio.go_to(3)
+    studio.end_here()
+    assert (studio.project.first, studio.project.stop) == (2, 4)
+    studio.go_to(4)
+    studio.begin_here()  # behind the end, which goes
+    assert (studio.project.first, studio.project.stop) == (4, 0)
+    studio.go_to(1)
+    studio.end_here()
+    assert (studio.project.first, studio.project.stop) == (0, 2)
+    studio.go_to(5)
+    studio.end_here()
+    assert (studio.project.first, studio.project.stop) == (0, 0)
+    film = FilmChoices("f.mp4", "d.mp4", start="2", end="4")
+    assert film_words({}, film)[3:] == ["--start", "2", "--end", "4"]
+    assert "start='2', end='4'" in format_python({}, film)
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "value"),
     [

@@ -11,6 +11,9 @@ from typing import Any
 
 from dreamflow.core.options.declaration import flag_of
 
+CLIP_CHOICES = ("size", "start", "end")
+"""Settings of `FilmChoices` that say what is taken of the clip."""
+
 
 @dataclass(frozen=True)
 class FilmChoices:
@@ -22,6 +25,8 @@ class FilmChoices:
         size: WIDTHxHEIGHT or N; "" keeps the source's.
         codec: As in `EncodeOptions`.
         quality: As in `EncodeOptions`.
+        start: Number of the first frame; "" for the clip's first.
+        end: Number of the frame to stop before; "" for the clip's end.
     """
 
     source: str
@@ -29,13 +34,16 @@ class FilmChoices:
     size: str = ""
     codec: str = "auto"
     quality: str = "good"
+    start: str = ""
+    end: str = ""
 
     @property
     def settings(self) -> dict[str, str]:
         """What of it differs from the defaults, by the setting's name."""
-        given = {"size": self.size, "codec": self.codec, "quality": self.quality}
-        defaults = {"size": "", "codec": "auto", "quality": "good"}
-        return {name: value for name, value in given.items() if value != defaults[name]}
+        given = {"size": self.size, "start": self.start, "end": self.end}
+        given |= {"codec": self.codec, "quality": self.quality}
+        defaults = {"codec": "auto", "quality": "good"}
+        return {name: value for name, value in given.items() if value != defaults.get(name, "")}
 
 
 def film_words(settings: Mapping[str, Any], film: FilmChoices) -> list[str]:
@@ -92,17 +100,18 @@ def format_python(settings: Mapping[str, Any], film: FilmChoices) -> str:
     """Return a Python program that makes the film."""
     look = {name: value for name, value in settings.items() if name != "network"}
     network = repr(settings["network"]) if "network" in settings else ""
-    size = f", size={film.size!r}" if film.size else ""
+    clip_settings = {name: film.settings[name] for name in CLIP_CHOICES if name in film.settings}
+    clip = "".join(f", {name}={value!r}" for name, value in clip_settings.items())
     keywords = "".join(f",\n    {name}={value!r}" for name, value in look.items())
     end = ",\n" if look else ""
-    encode = {name: v for name, v in film.settings.items() if name != "size"}
+    encode = {name: v for name, v in film.settings.items() if name not in CLIP_CHOICES}
     more = "".join(f", {name}={value!r}" for name, value in encode.items())
     call = f"dreamflow.dream_video(clip, network{keywords}{end})"
     if look:
         call = f"dreamflow.dream_video(\n    clip,\n    network{keywords}{end})"
     return (
         "import dreamflow\n\n"
-        f"clip = dreamflow.open_clip({film.source!r}{size})\n"
+        f"clip = dreamflow.open_clip({film.source!r}{clip})\n"
         f"network = dreamflow.load_network({network})\n"
         f"dreams = {call}\n"
         f"dreamflow.write_video({film.out!r}, dreams, clip{more})\n"

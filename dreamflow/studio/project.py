@@ -85,6 +85,8 @@ class Project:
         source: Facts of the source; None before one is opened.
         frame: Number of the frame that is looked at.
         run_in: Frames before it that are dreamed too.
+        first: Number of the first frame of the film.
+        stop: Number of the frame that it stops before; 0 for the end.
         past: The looks before this one, oldest first.
         look: The look.
         future: The looks that were undone, the next one last.
@@ -93,18 +95,40 @@ class Project:
     source: SourceFacts | None = None
     frame: int = 0
     run_in: int = 0
+    first: int = 0
+    stop: int = 0
     past: tuple[LookState, ...] = ()
     look: LookState = LookState()
     future: tuple[LookState, ...] = ()
 
     def opened(self, source: SourceFacts) -> Self:
         """Return the project with another source, at its middle; the look stays."""
-        return replace(self, source=source, frame=source.frames // 2)
+        return replace(self, source=source, frame=source.frames // 2, first=0, stop=0)
 
     def at(self, frame: int) -> Self:
         """Return the project at another frame, at most the last."""
         last = self.source.frames - 1 if self.source else 0
         return replace(self, frame=max(0, min(frame, last)))
+
+    def beginning_here(self) -> Self:
+        """Return the project with the film beginning at the frame that is looked at."""
+        stop = self.stop if self.stop > self.frame else 0
+        return replace(self, first=self.frame, stop=stop)
+
+    def ending_here(self) -> Self:
+        """Return the project with the film ending with the frame that is looked at."""
+        frames = self.source.frames if self.source else 0
+        stop = self.frame + 1 if self.frame + 1 < frames else 0
+        return replace(self, first=self.first if self.first <= self.frame else 0, stop=stop)
+
+    @property
+    def span_text(self) -> str:
+        """What of the clip the film takes, in words; "" for all of it."""
+        if not self.source or not (self.first or self.stop):
+            return ""
+        stop = self.stop or self.source.frames
+        seconds = float((stop - self.first) / self.source.rate) if self.source.is_clip else 0
+        return f"frames {self.first} to {stop - 1}, {seconds:.2f} s"
 
     def with_setting(self, name: str, value: Any) -> Self:
         """Return the project with a setting changed.

@@ -49,6 +49,7 @@ RENDER_NICENESS = 15
 """Niceness of a render that previews go before: the preview worker has 10."""
 WAITING, RUNNING, DONE, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
 
+FrameText = Annotated[str, Meta(pattern=r"^[0-9]{0,12}\Z")]
 State = Annotated[str, Meta(pattern=r"^(waiting|running|done|failed|stopped)\Z")]
 
 
@@ -63,6 +64,8 @@ class QueuedRender(Struct, frozen=True, kw_only=True):
         size: As in `ClipOptions`, or "".
         codec: As in `EncodeOptions`.
         quality: As in `EncodeOptions`.
+        start: Number of the first frame, or "".
+        end: Number of the frame to stop before, or "".
         threads: CPU threads; 0 measures.
         stands_back: Whether previews go before it.
         state: How it stands.
@@ -77,6 +80,8 @@ class QueuedRender(Struct, frozen=True, kw_only=True):
     size: ShortText = ""
     codec: ShortText = "auto"
     quality: ShortText = "good"
+    start: FrameText = ""
+    end: FrameText = ""
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0
     stands_back: bool = False
     state: State = WAITING
@@ -86,7 +91,9 @@ class QueuedRender(Struct, frozen=True, kw_only=True):
     @property
     def film(self) -> FilmChoices:
         """What is chosen of the film besides its look."""
-        return FilmChoices(self.source, self.out, self.size, self.codec, self.quality)
+        return FilmChoices(
+            *(self.source, self.out, self.size, self.codec, self.quality, self.start, self.end)
+        )
 
 
 class QueueDocument(Struct, frozen=True):
@@ -191,6 +198,8 @@ class RenderQueue:
                 size=film.size,
                 codec=film.codec,
                 quality=film.quality,
+                start=film.start,
+                end=film.end,
                 threads=self._threads,
                 stands_back=stands_back,
             )

@@ -246,6 +246,22 @@ class Studio:
         """Dream frames before the one that is looked at, too."""
         self._change(replace(self.project, run_in=max(0, min(frames, 100))))
 
+    def begin_here(self) -> None:
+        """Let the film begin at the frame that is looked at."""
+        self._mark(self.project.beginning_here())
+
+    def end_here(self) -> None:
+        """Let the film end with the frame that is looked at."""
+        self._mark(self.project.ending_here())
+
+    def take_all(self) -> None:
+        """Let the film be as long as the clip."""
+        self._mark(replace(self.project, first=0, stop=0))
+
+    def _mark(self, project: Project) -> None:
+        self.project = project
+        self._tell(PROJECT)
+
     def set_preview_size(self, size: str) -> None:
         """Look at the preview at another size."""
         if size in PREVIEW_SIZES and size != self.preview_size:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dreamflow.core.errors import DreamFlowError
-from dreamflow.core.options.declaration import flag_of, format_setting_value
+from dreamflow.core.options.declaration import format_setting_value
 from dreamflow.studio.controls import check_look, find_changes, list_controls
 from dreamflow.studio.wall import Tile
 
@@ -69,10 +69,9 @@ def _describe(changed: Mapping[str, Any]) -> tuple[str, str]:
     name, value = next(iter(changed.items()))
     shown = format_setting_value(value)
     if name == "layer":
-        return shown.replace(" ", " + "), "layer"
-    return f"{name.replace('_', ' ')} {shown}", " ".join(
-        f"{flag_of(n)} {format_setting_value(v)}" for n, v in changed.items()
-    )
+        return shown.replace(" ", " + "), ""
+    others = [f"{n.replace('_', ' ')} {v}" for n, v in changed.items() if n != name]
+    return f"{name.replace('_', ' ')} {shown}", ", ".join(others)
 
 
 def _move_layer(

@@ -132,6 +132,10 @@ class StudioPage:
             studio.go_to(studio.project.frame + by)
         elif key == " " and self._page.view == TUNE:
             self._tune.viewer.toggle_before()
+        elif key.lower() == "i" and self._page.view == TUNE:
+            studio.begin_here()
+        elif key.lower() == "o" and self._page.view == TUNE:
+            studio.end_here()
         elif key.lower() == "l" and self._page.view == TUNE:
             self._tune.viewer.toggle_moving()
         elif key.lower() == "c":

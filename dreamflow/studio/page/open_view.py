@@ -8,6 +8,7 @@ from pathlib import Path
 from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.folders import PICTURE_SUFFIXES
 from dreamflow.studio.page.context import LOOKS, PageContext, box, main_button, text_button
 from dreamflow.studio.project import describe_error, read_source_facts
 
@@ -29,20 +30,25 @@ class OpenView:
             self._failure.set_visibility(False)
             self._where = ui.label().classes("faint")
             self._files = box("files")
+            self._as_clip = text_button("", self._open_as_clip, "as-clip").mark("open-folder")
         self._list()
 
     async def _open_typed(self) -> None:
         await self.open(self._path.value or "")
 
-    async def open(self, text: str) -> None:
-        """Open a path, and go on to the looks."""
+    async def open(self, text: str, *, as_clip: bool = False) -> None:
+        """Open a path, and go on to the looks; list a folder.
+
+        Args:
+            text: The path.
+            as_clip: Whether a folder is opened as a clip of its pictures.
+        """
         studio = self._page.studio
         self._failure.set_visibility(False)
         try:
             path = studio.folders.find(text)
-            if path.is_dir() and any(one.is_folder for one in studio.folders.list(path)):
-                self._folder = path
-                self._list()
+            if path.is_dir() and not as_clip:
+                self._browse(path)
                 return
             facts = await asyncio.to_thread(read_source_facts, path)
         except DreamFlowError as error:
@@ -52,6 +58,10 @@ class OpenView:
         studio.use(facts)
         self._page.show_view(LOOKS)
         self._page.tell("; ".join(facts.notes))
+
+    def _browse(self, folder: Path) -> None:
+        self._folder = folder
+        self._list()
 
     def _list(self) -> None:
         """List the folder."""
@@ -64,15 +74,18 @@ class OpenView:
                     self._add(root, str(root), is_folder=True)
             if self._folder not in folders.roots:
                 self._add(self._folder.parent, "..", is_folder=True)
-            for listed in folders.list(self._folder):
-                self._add(listed.path, listed.path.name, listed.is_folder)
+            listed = folders.list(self._folder)
+            for one in listed:
+                self._add(one.path, one.path.name, one.is_folder)
+        pictures = sum(one.path.suffix.lower() in PICTURE_SUFFIXES for one in listed)
+        self._as_clip.set_visibility(pictures > 1)
+        self._as_clip.set_text(f"Open its {pictures} pictures as a clip")
+
+    async def _open_as_clip(self) -> None:
+        await self.open(str(self._folder), as_clip=True)
 
     def _add(self, path: Path, name: str, is_folder: bool) -> None:
         async def choose() -> None:
-            if is_folder and path in (*self._page.studio.folders.roots, self._folder.parent):
-                self._folder = path
-                self._list()
-            else:
-                await self.open(str(path))
+            await self.open(str(path))
 
         text_button(f"{name}/" if is_folder and name != ".." else name, choose, "file")

@@ -7,7 +7,7 @@ from functools import partial
 from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
-from dreamflow.pipelines.settings.save_preset import format_preset, save_preset
+from dreamflow.pipelines.settings.save_preset import PRESET_SUFFIX, format_preset, save_preset
 from dreamflow.studio.outside import (
     FilmChoices,
     film_words,
@@ -51,9 +51,10 @@ class OutsideView:
         """Save the look as a preset of one's own."""
         settings = self._page.studio.project.look.settings
         try:
-            if (self._name.value or "").lower().endswith(".toml"):
-                self._page.studio.folders.check_output(self._name.value or "")
-            path = save_preset(self._name.value or "", settings)
+            name = self._name.value or ""
+            if name.lower().endswith(PRESET_SUFFIX):
+                name = str(self._page.studio.folders.check_output(name))
+            path = save_preset(name, settings)
         except DreamFlowError as error:
             self._told.set_text(describe_error(error))
         else:
@@ -71,7 +72,11 @@ class OutsideView:
         studio = self._page.studio
         project, settings = studio.project, dict(studio.project.look.settings)
         source = project.source.path if project.source else "clip.mp4"
-        film = FilmChoices(str(source), "dream.mp4")
+        film = FilmChoices(
+            *(str(source), "dream.mp4"),
+            start=str(project.first or ""),
+            end=str(project.stop or ""),
+        )
         is_clip = project.source is None or project.source.is_clip
         at = str(project.frame) if is_clip else None
         words = frame_words(

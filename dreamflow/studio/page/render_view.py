@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from nicegui import ui
@@ -133,8 +134,11 @@ class RenderView:
         if source is None:
             return None
         out = self._out.value or self._suggest_name()
+        project = self._page.studio.project
         return FilmChoices(
-            str(source.path), out, self._size.value, self._codec.value, self._quality.value
+            *(str(source.path), out, self._size.value, self._codec.value, self._quality.value),
+            start=str(project.first or ""),
+            end=str(project.stop or ""),
         )
 
     def _suggest_name(self) -> str:
@@ -155,12 +159,9 @@ class RenderView:
             check_encode_options(out, encode)
             if choices.size:
                 parse_size(choices.size)
-            film = FilmChoices(
-                choices.source, str(out), choices.size, choices.codec, choices.quality
-            )
             studio.queue.add(
                 dict(studio.project.look.settings),
-                film,
+                replace(choices, out=str(out)),
                 stands_back=self._first.value == "preview",
             )
         except DreamFlowError as error:
@@ -174,11 +175,11 @@ class RenderView:
         """Show the queue as it is now."""
         studio = self._page.studio
         source, look = studio.project.source, studio.project.look
-        self._about.set_text(
-            f"{source.path.name} · {source.duration_text} · {look.name or 'your look'}"
-            if source
-            else "No clip is open."
-        )
+        about = ["No clip is open."]
+        if source:
+            about = [source.path.name, source.duration_text, studio.project.span_text]
+            about.append(look.name or "your look")
+        self._about.set_text(" · ".join(filter(None, about)))
         self._out.props["placeholder"] = self._suggest_name()
         renders = studio.queue.renders
         if [render.key for render in renders] != list(self._cards):

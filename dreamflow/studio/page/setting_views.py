@@ -39,7 +39,8 @@ class SettingView:
         self.control, self._on_set = control, on_set
         self._is_showing = False
         self._slider: ui.slider | None = None
-        with box("setting compact" if is_compact else "setting") as self.element:
+        classes = f"setting setting-{control.name}" + (" compact" if is_compact else "")
+        with box(classes) as self.element:
             with box("setting-head"):
                 name = ui.label(control.label).classes("setting-name")
                 if is_compact:

@@ -31,8 +31,8 @@ class Viewer:
         with box("viewer-column"):
             with box("viewer") as self._viewer:
                 self._after = box("after", "img")
-                self._before = box("before", "img")
                 self._moving = box("moving", "img")
+                self._before = box("before", "img")
                 wipe = box("cut", "input")
                 for name, value in (
                     *(("type", "range"), ("min", "0"), ("max", "100"), ("step", "0.1")),
@@ -44,16 +44,21 @@ class Viewer:
                 self._busy = box("busy")
             self._failure = ui.label().classes("failure")
             self._note = ui.label().classes("faint viewer-note")
-            self._build_time()
+            self._build_time(page)
         page.listeners.append(self._hear)
 
-    def _build_time(self) -> None:
+    def _build_time(self, page: PageContext) -> None:
         with box("line time-row") as self._time_row:
             self._frame = ui.slider(min=0, max=1, value=0, on_change=self._go)
             self._frame.classes("grow").props('aria-label="Frame"')
             self._time = ui.label().classes("mono")
         with box("line tools"):
             self._play = text_button("Moving preview", self.toggle_moving)
+            with box("line tools") as self._span:
+                text_button("In", page.studio.begin_here).tooltip("The film begins here")
+                text_button("Out", page.studio.end_here).tooltip("The film ends here")
+                self._all = text_button("All", page.studio.take_all)
+                self._span_text = ui.label().classes("faint")
             self._run_in = ui.select(
                 {0: "no run-in", 5: "run-in of 5", 12: "run-in of 12"},
                 value=0,
@@ -117,6 +122,9 @@ class Viewer:
         assert source is not None
         self._time_row.set_visibility(source.is_clip)
         self._play.set_visibility(source.is_clip)
+        self._span.set_visibility(source.is_clip)
+        self._span_text.set_text(studio.project.span_text)
+        self._all.set_visibility(bool(studio.project.span_text))
         self._run_in.set_visibility(source.is_clip)
         self._play.set_text("Stop moving" if studio.is_moving else "Moving preview")
         if not source.is_clip:
