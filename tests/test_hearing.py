@@ -525,9 +525,13 @@ ALONE = CarryOptions(carry=False)
 
 
 @pytest.mark.parametrize("preset", ["pulse", "drop", "breath", "strobe"])
-def test_the_presets_that_dance(preset: str, dancer: Path, noise_network: Network) -> None:
+def test_the_presets_that_dance(
+    preset: str, dancer: Path, noise_network: Network, tmp_path: Path
+) -> None:
+    thumps = "0.8*sin(2*PI*70*t)*exp(-20*mod(t+0.25\\,0.5))*gte(t\\,0.25)"
+    run_ffmpeg("-f", "lavfi", "-i", f"aevalsrc={thumps}:s=24000:d=3", tmp_path / "thumps.wav")
     clip = open_clip(dancer, size="64", end=6)
-    quick: dict[str, Any] = {"octaves": 1, "iterations": 1}
+    quick: dict[str, Any] = {"octaves": 1, "iterations": 1, "audio": str(tmp_path / "thumps.wav")}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dreams = list(dream_video(clip, noise_network, carry=ALONE, preset=preset, **quick))
