@@ -6,11 +6,12 @@ import csv
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -31,9 +32,11 @@ from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.sound.series_file import read_series
 from dreamflow.media.stills import read_picture
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.flashing import warn_of_flashing
 from dreamflow.pipelines.hearing import hear_clip
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.pipelines.video import dream_video
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
@@ -513,3 +516,46 @@ def test_listen_refuses_what_has_no_sound(tmp_path: Path, cli: Cli, name: str) -
     assert name in run.err
     assert len(run.err.splitlines()) == 1
     assert not (tmp_path / "x.png").exists()
+
+
+# --- presets, and flashes
+
+
+ALONE = CarryOptions(carry=False)
+
+
+@pytest.mark.parametrize("preset", ["pulse", "drop", "breath", "strobe"])
+def test_the_presets_that_dance(
+    preset: str, dancer: Path, noise_network: Network, tmp_path: Path
+) -> None:
+    thumps = "0.8*sin(2*PI*70*t)*exp(-20*mod(t+0.25\\,0.5))*gte(t\\,0.25)"
+    run_ffmpeg("-f", "lavfi", "-i", f"aevalsrc={thumps}:s=24000:d=3", tmp_path / "thumps.wav")
+    clip = open_clip(dancer, size="64", end=6)
+    quick: dict[str, Any] = {"octaves": 1, "iterations": 1, "audio": str(tmp_path / "thumps.wav")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dreams = list(dream_video(clip, noise_network, carry=ALONE, preset=preset, **quick))
+    changes = [
+        float(np.abs(one.picture.astype(int) - one.source).mean())
+        for one in dreams
+        if one.source is not None
+    ]
+    assert len(changes) == 6
+    assert max(changes) > 1.2 * min(changes)
+
+
+@pytest.mark.parametrize(
+    ("strength", "is_safe"),
+    [
+        ("pulse(1, 0.35, 4 * t)", False), ("pulse(1, 0.35, 2.9 * t)", True), (1.0, True),
+        ("0.4 + 0.6 * pulse(1, 0.5, 5 * t)", True), ("0.5 + 0.5 * sin(2*pi*6*t)", False),
+        ("hold, 0: 1, 9s: 0, 9.1s: 1", True), ("pulse(1, 0.4, 4 * t) if t > 9 else 1", False),
+    ],
+)  # fmt: skip
+def test_flashes_are_warned_of(strength: str | float, is_safe: bool) -> None:
+    show = ShowOptions(strength=strength)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_flashing(show, Timeline(Fraction(60), Fraction(12)))
+    assert (not caught) == is_safe
+    assert all(issubclass(warning.category, DreamFlowWarning) for warning in caught)

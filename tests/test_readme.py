@@ -103,7 +103,7 @@ INDEPENDENT = {
     "bench": ("bench",),
     "stills": ("frame", "guide", "channels", "sweep", "zoom"),
     "training": ("distill",),
-    "listings": ("layers", "classes", "models", "presets", "options", "doctor", "tune"),
+    "listings": ("layers", "classes", "models", "presets", "options", "doctor", "tune", "listen"),
 }
 """Groups of commands that need no output of another group, by name; all others are one group."""
 

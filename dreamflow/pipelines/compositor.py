@@ -23,6 +23,7 @@ from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.read.mattes.matte_crop import CropBox
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.mattes.matte_fitting import fit_matte_array
+from dreamflow.pipelines.flashing import warn_of_flashing
 from dreamflow.pipelines.pipeline import PipelineState
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions
@@ -129,6 +130,7 @@ class Compositor:
         self._matte_lookup, self._box = matte_lookup, box
         if timeline is not None:
             self._show.check_schedules(timeline)
+            warn_of_flashing(self._show, timeline)
         elif self._show.schedules:
             raise SettingsError(
                 f"a schedule needs the rate and length of the clip: give a {named('timeline')}",

@@ -7,11 +7,11 @@ import numpy as np
 from dreamflow.media.sound.decode import SAMPLE_RATE
 from dreamflow.media.sound.spectrum import ENVELOPE_SAMPLES, VALUES_PER_S
 
-MIN_FLUX = 0.08
+MIN_FLUX = 0.003
 """Smallest flux of an onset, in log units a critical band."""
 MIN_FLUX_SHARE = 0.2
 """Smallest flux of an onset, as a share of the 99th percentile of what flux there is."""
-MIN_BAND_FLUX_SHARE = 0.4
+MIN_BAND_FLUX_SHARE = 0.3
 """The same for a single band, whose flux varies more: fewer critical bands are averaged."""
 NEAR_S, AROUND_S = 0.03, 0.2
 """An onset is the largest flux within NEAR_S, and above the mean within AROUND_S ..."""

@@ -28,7 +28,7 @@ The three lowest are two, so that one of them is the bass.
 """
 FLUX_LAG = 3
 """Values by which the spectra lie apart that flux compares: 15 ms."""
-FLUX_COMPRESSION = 1000.0
+FLUX_COMPRESSION = 20.0
 """C of log(1 + C * amplitude), with which a spectrum is compared: as a share of full scale."""
 
 
