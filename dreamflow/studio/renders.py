@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,7 @@ from dreamflow.studio.queue_document import (
     QueuedRender,
     check_queued_settings,
 )
+from dreamflow.studio.render_progress import RenderProgress, read_progress
 
 QUEUE_FILE, LOCK_FILE = "queue.json", "lock"
 POLL_S = 0.5
@@ -50,21 +50,6 @@ POLL_S = 0.5
 MAX_LOG_BYTES = 4 * 2**20
 RENDER_NICENESS = 15
 """Niceness of a render that previews go before: the preview worker has 10."""
-
-
-@dataclass(frozen=True)
-class RenderProgress:
-    """How far a render has come.
-
-    Attributes:
-        done: Frames.
-        total: Of so many; 0 where that is not known yet.
-        seconds_left: Expected; None where that is not known yet.
-    """
-
-    done: float = 0.0
-    total: float = 0.0
-    seconds_left: float | None = None
 
 
 class RenderQueue:
@@ -200,17 +185,7 @@ class RenderQueue:
 
     def progress(self, key: str) -> RenderProgress:
         """Return how far a film has come."""
-        for line in reversed(self._log_lines(key)):
-            with contextlib.suppress(DocumentError):
-                report = parse_json(line) if line.startswith("{") else None
-                if isinstance(report, dict) and str(report.get("task", "")).startswith("dreaming"):
-                    left = report.get("seconds_left")
-                    return RenderProgress(
-                        float(report.get("done") or 0),
-                        float(report.get("total") or 0),
-                        None if left is None else float(left),
-                    )
-        return RenderProgress()
+        return read_progress(self._log_lines(key))
 
     def words(self, render: QueuedRender) -> list[str]:
         """Return the words of a film's command, after `dreamflow`, as they may be shown."""

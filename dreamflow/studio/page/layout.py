@@ -108,10 +108,10 @@ class StudioPage:
     def _hear(self, topic: str) -> None:
         studio = self._page.studio
         if topic == WORKER:
+            is_ready = studio.previews.is_ready
             self._worker.set_text(studio.previews.worker_note)
             self._worker.classes(
-                add="ready" if studio.previews.is_ready else "",
-                remove="" if studio.previews.is_ready else "ready",
+                add="ready" if is_ready else "", remove="" if is_ready else "ready"
             )
         if topic == PROJECT and studio.project.source is not None:
             source = studio.project.source
