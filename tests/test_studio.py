@@ -21,12 +21,18 @@ from dreamflow.media.embedded_settings import read_record
 from dreamflow.media.stills import write_picture
 from dreamflow.pipelines.settings.looks import LOOK_OPTION_GROUPS
 from dreamflow.pipelines.settings.save_preset import format_preset
-from dreamflow.studio.controls import ESSENTIALS, list_controls, parse_setting
+from dreamflow.studio.controls import (
+    ESSENTIALS,
+    compare_looks,
+    list_controls,
+    parse_setting,
+)
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.outside import FilmChoices, film_words, format_python, join_words
+from dreamflow.studio.previews import PREVIEW, WALL
 from dreamflow.studio.project import Project, read_source_facts
 from dreamflow.studio.renders import RenderQueue
-from dreamflow.studio.studio import PREVIEW, WALL, Studio
+from dreamflow.studio.studio import Studio
 from dreamflow.studio.wall import list_categories
 from dreamflow.studio.worker import (
     PreviewDropped,
@@ -324,6 +330,28 @@ def test_another_frame_asks_for_its_source(desk: Path, studio: Studio, worker: I
     assert worker.dropped
 
 
+def test_a_look_is_compared_with_another(studio: Studio, worker: IdleWorker) -> None:
+    studio.open("p.png")
+    studio.set("step", 3)
+    studio.pin()
+    pinned = worker.asked[-1]
+    assert pinned.settings == {"step": 3.0}
+    studio.take_answer(answer(pinned))
+    assert studio.places.pinned.picture
+    assert studio.pinned is not None
+    studio.set("carry", False)
+    assert {"step": 3.0} not in [one.settings for one in worker.asked[-1:]]
+    studio.set("step", None)
+    assert compare_looks(studio.pinned.settings, studio.project.look.settings) == [
+        "step 3 to 1.5",
+        "carry on to off",
+    ]
+    studio.set_preview_size("640")
+    assert [one.settings for one in worker.asked if one.size == "640"].count({"step": 3.0}) == 1
+    studio.unpin()
+    assert studio.pinned is None
+
+
 def test_the_wall_comes_coarse_before_any_tile_is_fine(studio: Studio, worker: IdleWorker) -> None:
     studio.open("p.png")
     worker.asked.clear()
@@ -358,12 +386,12 @@ def test_failures_and_restarts_are_told_where_they_belong(
     studio.open("p.png")
     _, dream = worker.asked
     studio.take_answer(WorkerReady(2))
-    assert studio.is_ready
+    assert studio.previews.is_ready
     studio.take_answer(PreviewFailed(dream.number, "no such layer", "layer"))
     assert studio.places.after.failure == "no such layer"
     studio.take_answer(WorkerRestarted("it was killed"))
-    assert not studio.is_ready
-    assert "it was killed" in studio.worker_note
+    assert not studio.previews.is_ready
+    assert "it was killed" in studio.previews.worker_note
     studio.set("step", 2)
     assert not studio.places.after.failure
     studio.take_answer(PreviewDropped(worker.asked[-1].number))

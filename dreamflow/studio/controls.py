@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, get_args
 
-from dreamflow.core.options.declaration import Options, plain_value, resolve_field_types
+from dreamflow.core.options.declaration import (
+    Options,
+    format_setting_value,
+    plain_value,
+    resolve_field_types,
+)
 from dreamflow.core.options.validation import describe_range
 from dreamflow.pipelines.settings.looks import LOOK_OPTION_GROUPS, Look
 from dreamflow.pipelines.settings.presets import validate_settings
@@ -163,6 +168,16 @@ def find_changes(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of some settings of a look that differ from the defaults."""
     defaults = {control.name: control.default for control in list_controls()}
     return {n: v for n, v in settings.items() if n in defaults and v != defaults[n]}
+
+
+def compare_looks(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return in words how the settings of two looks differ, `step 1.5 to 3`."""
+    return [
+        f"{control.label} {format_setting_value(before)} to {format_setting_value(after)}"
+        for control in list_controls()
+        if (before := first.get(control.name, control.default))
+        != (after := second.get(control.name, control.default))
+    ]
 
 
 def check_look(settings: Mapping[str, Any]) -> None:

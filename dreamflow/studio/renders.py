@@ -15,31 +15,34 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from filelock import FileLock, Timeout
-from msgspec import Meta, Struct, field
 
 from dreamflow.core.documents import (
     DocumentError,
-    PathText,
-    ShortText,
     fit_schema,
     parse_json,
 )
 from dreamflow.core.errors import DreamFlowError, OutputError
-from dreamflow.core.options.values import parse_size
 from dreamflow.core.path_text import path_from_text
 from dreamflow.core.regular_file import read_file_text
 from dreamflow.jobs.storage.folder import is_job_folder, is_job_locked, job_folder_path
 from dreamflow.media.atomic_file import atomic_write
-from dreamflow.media.options import EncodeOptions
-from dreamflow.media.record_schema import Settings
-from dreamflow.pipelines.settings.presets import validate_settings
 from dreamflow.studio.outside import FilmChoices, film_words
+from dreamflow.studio.queue_document import (
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    QueueDocument,
+    QueuedRender,
+    check_queued_settings,
+)
+from dreamflow.studio.render_progress import RenderProgress, read_progress
 
 QUEUE_FILE, LOCK_FILE = "queue.json", "lock"
 POLL_S = 0.5
@@ -47,74 +50,6 @@ POLL_S = 0.5
 MAX_LOG_BYTES = 4 * 2**20
 RENDER_NICENESS = 15
 """Niceness of a render that previews go before: the preview worker has 10."""
-WAITING, RUNNING, DONE, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
-
-FrameText = Annotated[str, Meta(pattern=r"^[0-9]{0,12}\Z")]
-State = Annotated[str, Meta(pattern=r"^(waiting|running|done|failed|stopped)\Z")]
-
-
-class QueuedRender(Struct, frozen=True, kw_only=True):
-    """A film of the queue, as it is kept.
-
-    Attributes:
-        key: Identifies it; names its log and its latest frame.
-        source: The clip.
-        out: The film.
-        settings: The look, as plain values.
-        size: As in `ClipOptions`, or "".
-        codec: As in `EncodeOptions`.
-        quality: As in `EncodeOptions`.
-        start: Number of the first frame, or "".
-        end: Number of the frame to stop before, or "".
-        threads: CPU threads; 0 measures.
-        stands_back: Whether previews go before it.
-        state: How it stands.
-        pid: Of its process, while it runs.
-        message: A line on how it ended.
-    """
-
-    key: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
-    source: PathText
-    out: PathText
-    settings: Settings = field(default_factory=dict)
-    size: ShortText = ""
-    codec: ShortText = "auto"
-    quality: ShortText = "good"
-    start: FrameText = ""
-    end: FrameText = ""
-    threads: Annotated[int, Meta(ge=0, le=1024)] = 0
-    stands_back: bool = False
-    state: State = WAITING
-    pid: Annotated[int, Meta(ge=0)] = 0
-    message: Annotated[str, Meta(max_length=10_000)] = ""
-
-    @property
-    def film(self) -> FilmChoices:
-        """What is chosen of the film besides its look."""
-        return FilmChoices(
-            *(self.source, self.out, self.size, self.codec, self.quality, self.start, self.end)
-        )
-
-
-class QueueDocument(Struct, frozen=True):
-    """The file of the queue."""
-
-    renders: Annotated[list[QueuedRender], Meta(max_length=10_000)]
-
-
-@dataclass(frozen=True)
-class RenderProgress:
-    """How far a render has come.
-
-    Attributes:
-        done: Frames.
-        total: Of so many; 0 where that is not known yet.
-        seconds_left: Expected; None where that is not known yet.
-    """
-
-    done: float = 0.0
-    total: float = 0.0
-    seconds_left: float | None = None
 
 
 class RenderQueue:
@@ -250,17 +185,7 @@ class RenderQueue:
 
     def progress(self, key: str) -> RenderProgress:
         """Return how far a film has come."""
-        for line in reversed(self._log_lines(key)):
-            with contextlib.suppress(DocumentError):
-                report = parse_json(line) if line.startswith("{") else None
-                if isinstance(report, dict) and str(report.get("task", "")).startswith("dreaming"):
-                    left = report.get("seconds_left")
-                    return RenderProgress(
-                        float(report.get("done") or 0),
-                        float(report.get("total") or 0),
-                        None if left is None else float(left),
-                    )
-        return RenderProgress()
+        return read_progress(self._log_lines(key))
 
     def words(self, render: QueuedRender) -> list[str]:
         """Return the words of a film's command, after `dreamflow`, as they may be shown."""
@@ -376,11 +301,3 @@ class RenderQueue:
             self.notes.append(f"the queue was damaged, and is put aside as {aside}: {error}")
             return []
         return list(document.renders)
-
-
-def check_queued_settings(render: QueuedRender) -> None:
-    """Check a film of a queue that was read. Raises DreamFlowError."""
-    validate_settings(render.settings, render.out)
-    if render.size:
-        parse_size(render.size)
-    EncodeOptions(codec=render.codec, quality=render.quality)

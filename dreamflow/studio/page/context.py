@@ -10,8 +10,9 @@ from typing import Any
 from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.places import Shown
 from dreamflow.studio.project import describe_error
-from dreamflow.studio.studio import Shown, Studio
+from dreamflow.studio.studio import Studio
 
 OPEN, LOOKS, TUNE, RENDER = "open", "looks", "tune", "render"
 """The views."""

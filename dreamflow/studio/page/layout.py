@@ -22,7 +22,8 @@ from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.render_view import RenderView
 from dreamflow.studio.page.tune_view import TuneView
-from dreamflow.studio.studio import PROJECT, WORKER, Studio
+from dreamflow.studio.previews import WORKER
+from dreamflow.studio.studio import PROJECT, Studio
 
 STYLE = Path(__file__).with_name("style.css")
 ACCENT = "#e9b872"
@@ -107,9 +108,10 @@ class StudioPage:
     def _hear(self, topic: str) -> None:
         studio = self._page.studio
         if topic == WORKER:
-            self._worker.set_text(studio.worker_note)
+            is_ready = studio.previews.is_ready
+            self._worker.set_text(studio.previews.worker_note)
             self._worker.classes(
-                add="ready" if studio.is_ready else "", remove="" if studio.is_ready else "ready"
+                add="ready" if is_ready else "", remove="" if is_ready else "ready"
             )
         if topic == PROJECT and studio.project.source is not None:
             source = studio.project.source
@@ -136,6 +138,8 @@ class StudioPage:
             studio.begin_here()
         elif key.lower() == "o" and self._page.view == TUNE:
             studio.end_here()
+        elif key.lower() == "p" and self._page.view == TUNE:
+            self._tune.viewer.toggle_pin()
         elif key.lower() == "l" and self._page.view == TUNE:
             self._tune.viewer.toggle_moving()
         elif key.lower() == "c":

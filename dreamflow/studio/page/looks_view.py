@@ -17,7 +17,9 @@ from dreamflow.studio.page.context import (
     set_picture,
     text_button,
 )
-from dreamflow.studio.studio import PROJECT, WALL, Shown
+from dreamflow.studio.places import Shown
+from dreamflow.studio.previews import WALL
+from dreamflow.studio.studio import PROJECT
 from dreamflow.studio.wall import (
     FAVOURITES_WALL,
     PRESETS_WALL,

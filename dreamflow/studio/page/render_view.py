@@ -15,7 +15,14 @@ from dreamflow.media.write.containers import check_encode_options
 from dreamflow.studio.outside import FilmChoices, join_words
 from dreamflow.studio.page.context import PageContext, box, main_button, text_button
 from dreamflow.studio.project import describe_error
-from dreamflow.studio.renders import DONE, FAILED, RUNNING, STOPPED, WAITING, QueuedRender
+from dreamflow.studio.queue_document import (
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    QueuedRender,
+)
 from dreamflow.studio.studio import PROJECT, QUEUE
 
 SIZES = {

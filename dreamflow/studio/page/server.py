@@ -19,7 +19,7 @@ from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.path_text import path_from_text
 from dreamflow.studio.access import LOCAL_HOSTS, TOKEN_PARAMETER, AccessGuard, make_token
 from dreamflow.studio.page.layout import build_page
-from dreamflow.studio.renders import DONE
+from dreamflow.studio.queue_document import DONE
 from dreamflow.studio.studio import Studio
 
 ANY_PORT = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from dreamflow.studio.controls import compare_looks
 from dreamflow.studio.page.context import (
     PageContext,
     box,
@@ -11,7 +12,8 @@ from dreamflow.studio.page.context import (
     set_picture,
     text_button,
 )
-from dreamflow.studio.studio import PREVIEW, PREVIEW_SIZES, PROJECT
+from dreamflow.studio.previews import PREVIEW
+from dreamflow.studio.studio import PREVIEW_SIZES, PROJECT
 
 WIPE_HANDLER = "(e) => e.target.parentElement.style.setProperty('--cut', e.target.value + '%')"
 """Moves the wipe in the browser, without asking the server."""
@@ -44,6 +46,7 @@ class Viewer:
                 self._busy = box("busy")
             self._failure = ui.label().classes("failure")
             self._note = ui.label().classes("faint viewer-note")
+            self._difference = ui.label().classes("faint")
             self._build_time(page)
         page.listeners.append(self._hear)
 
@@ -59,6 +62,7 @@ class Viewer:
                 text_button("Out", page.studio.end_here).tooltip("The film ends here")
                 self._all = text_button("All", page.studio.take_all)
                 self._span_text = ui.label().classes("faint")
+            self._pin = text_button("Compare with this", self.toggle_pin).mark("pin")
             self._run_in = ui.select(
                 {0: "no run-in", 5: "run-in of 5", 12: "run-in of 12"},
                 value=0,
@@ -74,6 +78,11 @@ class Viewer:
     def toggle_moving(self) -> None:
         """Begin or end the moving preview."""
         self._page.studio.set_moving(not self._page.studio.is_moving)
+
+    def toggle_pin(self) -> None:
+        """Compare with the look as it is now, or with the source again."""
+        studio = self._page.studio
+        (studio.pin if studio.pinned is None else studio.unpin)()
 
     def toggle_before(self) -> None:
         """Show all of the source, or none of it."""
@@ -95,7 +104,10 @@ class Viewer:
         if project.source is None:
             return
         set_picture(self._after, picture_address(places.after), "The dream")
-        set_picture(self._before, picture_address(places.before), "The source")
+        before = places.before if studio.pinned is None else places.pinned
+        what = "The source" if studio.pinned is None else "The look before"
+        set_picture(self._before, picture_address(before), what)
+        self._show_difference()
         moving = picture_address(places.moving) if studio.is_moving else ""
         set_picture(self._moving, moving, "The dream, moving")
         self._viewer.style(f"--shape: {project.source.width} / {project.source.height}")
@@ -106,6 +118,16 @@ class Viewer:
         self._failure.set_visibility(bool(failure))
         self._note.set_text(self._describe())
         self._show_time()
+
+    def _show_difference(self) -> None:
+        """Say how the look differs from that which it is compared with."""
+        studio = self._page.studio
+        pinned = studio.pinned
+        self._pin.set_text("Compare with this" if pinned is None else "Compare with the source")
+        self._difference.set_visibility(pinned is not None)
+        if pinned is not None:
+            changes = compare_looks(pinned.settings, studio.project.look.settings)
+            self._difference.set_text(f"from left to right: {', '.join(changes) or 'no change'}")
 
     def _describe(self) -> str:
         places = self._page.studio.places

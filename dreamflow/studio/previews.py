@@ -1,0 +1,214 @@
+"""Asks the worker for the pictures of a project, and puts its answers where they belong."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.studio.places import PictureStore, Places, Shown
+from dreamflow.studio.project import LookState, Project
+from dreamflow.studio.wall import Tile
+from dreamflow.studio.worker import (
+    Answer,
+    PreviewDropped,
+    PreviewFailed,
+    PreviewPicture,
+    PreviewRequest,
+    WorkerReady,
+    WorkerRestarted,
+)
+
+TUNE_LANE, SOURCE_LANE, PINNED_LANE = "tune", "source", "pinned"
+MOVING_LANE, WALL_LANE = "moving", "wall"
+TUNE_PRIORITY, MOVING_PRIORITY, WALL_PRIORITY, FINE_WALL_PRIORITY = range(4)
+DEFAULT_PREVIEW_SIZE = "320"
+"""Longer side of a preview in pixels; that of tiles, and of what moves, always."""
+MOVING_S = 0.6
+"""Length of a moving preview in seconds."""
+SOURCE_SETTINGS = {"iterations": 0}
+"""The settings that return the source unchanged."""
+PREVIEW, WALL, WORKER = "preview", "wall", "worker"
+"""What is told to have changed; a tile as `wall:PLACE`."""
+
+
+class Worker(Protocol):
+    """What is needed of a `PreviewWorker`."""
+
+    def start(self) -> None:
+        """Start it."""
+        ...
+
+    def ask(self, request: PreviewRequest) -> None:
+        """Put a request."""
+        ...
+
+    def drop(self, lane: str, generation: int) -> None:
+        """Drop the requests of a lane that are older than a generation."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+MakeWorker = Callable[[Callable[[Answer], None], MachineOptions], Worker]
+"""Makes a worker, given what hears its answers, and what it dreams on."""
+
+
+class Previews:
+    """The pictures of a project.
+
+    Attributes:
+        places: Where they come.
+        pictures: The pictures that have come.
+        worker_note: How the worker stands, in words.
+        is_ready: Whether it can take requests.
+    """
+
+    def __init__(self, worker: Worker, tell: Callable[[str], None]) -> None:
+        """Take a worker, and what is told of each change."""
+        self.places, self.pictures = Places(), PictureStore()
+        self.worker_note, self.is_ready = "loading the network", False
+        self._worker, self._tell = worker, tell
+        self._numbers, self._generations = itertools.count(1), itertools.count(1)
+        self._wanted: dict[int, tuple[str, int]] = {}
+
+    def forget(self) -> None:
+        """Empty all places: another source comes."""
+        self.places = Places()
+
+    def ask_for_dream(self, project: Project, size: str) -> None:
+        """Ask for the dream of a project, coarse first; what was asked before is dropped."""
+        if project.source is None:
+            return
+        self.places.after = replace(self.places.after, is_waiting=True, failure="")
+        self._ask(
+            *(project, TUNE_LANE, 0, next(self._generations), TUNE_PRIORITY, size),
+            project.look.settings,
+            coarse=True,
+            run_in=project.run_in,
+        )
+        self._tell(PREVIEW)
+
+    def ask_for_source(self, project: Project, size: str) -> None:
+        """Ask for the source's frame."""
+        self.places.before = replace(self.places.before, is_waiting=True)
+        generation = next(self._generations)
+        wanted = (project, SOURCE_LANE, 0, generation, TUNE_PRIORITY, size)
+        self._ask(*wanted, SOURCE_SETTINGS)
+
+    def ask_for_pinned(self, project: Project, size: str, pinned: LookState) -> None:
+        """Ask for the look that the dream is compared with."""
+        self.places.pinned = replace(self.places.pinned, is_waiting=True, failure="")
+        generation = next(self._generations)
+        wanted = (project, PINNED_LANE, 0, generation, TUNE_PRIORITY, size)
+        self._ask(*wanted, pinned.settings, run_in=project.run_in)
+
+    def ask_for_moving(self, project: Project, wanted: bool) -> None:
+        """Ask for a moving preview, or drop what was asked."""
+        generation = next(self._generations)
+        if not wanted or project.source is None:
+            self._worker.drop(MOVING_LANE, generation)
+            return
+        self.places.moving = replace(self.places.moving, is_waiting=True, failure="")
+        self._ask(
+            *(project, MOVING_LANE, 0, generation, MOVING_PRIORITY, DEFAULT_PREVIEW_SIZE),
+            project.look.settings,
+            run_in=project.run_in,
+            moving_s=MOVING_S,
+        )
+
+    def ask_for_tiles(self, project: Project, tiles: Sequence[Tile]) -> None:
+        """Ask for the tiles of a wall: all of them coarse before the first one is fine."""
+        self.places.tiles = [Shown(is_waiting=True) for _ in tiles]
+        generation = next(self._generations)
+        self._worker.drop(WALL_LANE, generation)
+        for place, tile in enumerate(tiles):
+            wanted = (project, WALL_LANE, place, generation)
+            coarse = (WALL_PRIORITY, DEFAULT_PREVIEW_SIZE, tile.settings)
+            self._ask(*wanted, *coarse, coarse=True, full=False)
+            self._ask(*wanted, FINE_WALL_PRIORITY, DEFAULT_PREVIEW_SIZE, tile.settings)
+
+    def _ask(
+        self,
+        project: Project,
+        lane: str,
+        place: int,
+        generation: int,
+        priority: int,
+        size: str,
+        settings: Mapping[str, Any],
+        *,
+        coarse: bool = False,
+        full: bool = True,
+        run_in: int = 0,
+        moving_s: float = 0.0,
+    ) -> None:
+        source = project.source
+        if source is None:
+            return
+        number = next(self._numbers)
+        self._wanted[number] = (lane, place)
+        self._worker.ask(
+            PreviewRequest(
+                number=number,
+                lane=lane,
+                generation=generation,
+                source=str(source.path),
+                at=str(project.frame) if source.is_clip else "50%",
+                size=size,
+                run_in=run_in if source.is_clip else 0,
+                settings=dict(settings),
+                priority=priority,
+                coarse=coarse,
+                full=full,
+                moving_s=moving_s,
+            )
+        )
+
+    def take_answer(self, answer: Answer) -> None:
+        """Show what the worker has answered."""
+        if isinstance(answer, WorkerReady):
+            threads = f"{answer.threads} thread{'s' * (answer.threads != 1)}"
+            self.is_ready, self.worker_note = True, f"ready, {threads}"
+            self._tell(WORKER)
+        elif isinstance(answer, WorkerRestarted):
+            self.is_ready, self.worker_note = False, f"starting again: {answer.reason}"
+            self._tell(WORKER)
+        elif isinstance(answer, PreviewDropped):
+            self._wanted.pop(answer.number, None)
+        else:
+            self._show(answer)
+
+    def _show(self, answer: PreviewPicture | PreviewFailed) -> None:
+        lane, place = self._wanted.get(answer.number, ("", 0))
+        if isinstance(answer, PreviewFailed) or answer.is_last:
+            self._wanted.pop(answer.number, None)
+        if not lane:
+            return
+        shown = self._take(answer)
+        if lane == WALL_LANE:
+            if place < len(self.places.tiles):
+                self.places.tiles[place] = shown
+                self._tell(f"{WALL}:{place}")
+            return
+        names = {TUNE_LANE: "after", SOURCE_LANE: "before"}
+        setattr(self.places, names.get(lane, lane), shown)
+        self._tell(PREVIEW)
+
+    def _take(self, answer: PreviewPicture | PreviewFailed) -> Shown:
+        """Keep an answer's picture, and return what is shown of it."""
+        if isinstance(answer, PreviewFailed):
+            return Shown(failure=answer.message)
+        return Shown(
+            self.pictures.add(answer.image, answer.media_type),
+            answer.is_coarse,
+            answer.is_coarse,
+            notes=tuple(answer.notes),
+            seconds=answer.seconds,
+            width=answer.width,
+            height=answer.height,
+        )
