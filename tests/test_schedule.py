@@ -275,7 +275,7 @@ def test_schedules_survive_presets_and_records(
         (
             "step",
             "0: 1, 4m: 2",
-            "keyframe 2 .*: '4m' is not a time: write 48 .*, 2s, 1:02.5 or 40%",
+            "keyframe 2 .*: '4m' is not a time: write 48 .*, 2s, 1:02.5, 40%, 8b .* or 2bar",
         ),
         ("step", "0: 1, 101%: 2", "keyframe 2 .*: it is past the end, which is 100%"),
         ("step", "0: 1, 4s: 65", "keyframe 2 .*: 65 is out of range: .* above 0 and at most 64"),
