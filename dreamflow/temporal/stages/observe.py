@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import grid_size, resize_area
+from dreamflow.core.imaging.filters import resize_area
 from dreamflow.temporal.bands import measure_bands
 from dreamflow.temporal.effort_controller import (
     missing_forms,
     perceived_age,
 )
 from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.state import DreamState, Pending
+from dreamflow.temporal.state import DreamState, Pending, grid_of_blocks
 from dreamflow.temporal.step_settings import StepSettings
 
 
@@ -69,7 +69,7 @@ def pack(
     numbers["setpoint.lines"] = dreams[0].setpoint.lines
     for number, colour in enumerate(("red", "green", "blue")):
         numbers[f"mean.{colour}"] = energies.mean[number]
-    grid = grid_size(height, width, gains.crop_block * max(height, width))
+    grid = grid_of_blocks(height, width, gains)
     uncovered = (1 - new < gains.fill_below_coverage).float()
     values = [value.reshape(1).float() for value in numbers.values()]
     blocks = resize_area(uncovered, grid).reshape(-1)
