@@ -43,7 +43,9 @@ KINDS: dict[str, tuple[VideoSettings, int]] = {
         12,
     ),
     "cross-fade": (
-        replace(SETTINGS, dream=replace(SETTINGS.dream, layer=("0: conv2/3x3, 0.8s: conv1/7x7_s2",))),
+        replace(
+            SETTINGS, dream=replace(SETTINGS.dream, layer=("0: conv2/3x3, 0.8s: conv1/7x7_s2",))
+        ),
         9,
     ),
 }
