@@ -70,12 +70,15 @@ def test_missing_frames_are_reported(render: Rendering) -> None:
 
 def test_a_state_file_returns_the_state(tmp_path: Path) -> None:
     state = {
+        "done": 3,
         "array": np.arange(6, dtype=np.float32).reshape(2, 3),
         "none": None,
         "deep": {3: [(1.5, Fraction(1, 3)), np.zeros((0, 2), np.uint8), "ü", True], "dict": {}},
     }
-    write_state(tmp_path / "s.npz", state, "a" * 32)
-    back = read_state(tmp_path / "s.npz", "a" * 32)
+    write_state(tmp_path / "s.npz", {"frames": 2, "journey": state}, "a" * 32)
+    job_state = read_state(tmp_path / "s.npz", "a" * 32)
+    assert job_state["frames"] == 2
+    back = job_state["journey"]
     assert np.array_equal(back["array"], state["array"])
     assert back["array"].dtype == np.float32
     assert back["deep"][3][0] == (1.5, Fraction(1, 3))

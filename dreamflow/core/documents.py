@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -99,15 +100,23 @@ def _quote_line(text: str, message: str) -> str:
     return f": {lines[int(found[1]) - 1].strip()[:MAX_QUOTED_CHARS]}"
 
 
-def fit_schema(value: Any, schema: type[DocumentT]) -> DocumentT:
+def fit_schema(
+    value: Any, schema: type[DocumentT], convert_other: Callable[[type, Any], Any] | None = None
+) -> DocumentT:
     """Return plain values as a schema has them.
+
+    Args:
+        value: The values.
+        schema: The schema: a class of msgspec, or a dataclass.
+        convert_other: Takes a class that msgspec does not know, as an array's, and a value; returns
+            what stands there, which must be of that class. None leaves the value as it is.
 
     Raises:
         DocumentError: A key is missing or unknown, or a value has another type or is out of range;
             the message says where in the document.
     """
     try:
-        return msgspec.convert(value, schema)
+        return msgspec.convert(value, schema, dec_hook=convert_other)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise DocumentError(_explain(error)) from error
 

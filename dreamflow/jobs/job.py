@@ -242,7 +242,7 @@ def _read_state(
     if not path.exists() and not list_kept_states(folder.path):
         return None
     try:
-        return read_state(path, metadata[ID_KEY])
+        return read_state(path, metadata[ID_KEY], job.output_spec.frames)
     except DamagedStateError as error:
         if not controls.repair:
             raise DamagedStateError(

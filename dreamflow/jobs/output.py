@@ -141,7 +141,8 @@ def count_whole_frames(folder: Path, metadata: JobMetadata) -> tuple[int, list[D
     segments.close()
     saved = count = segments.count()
     with contextlib.suppress(DamagedStateError):
-        saved = read_state(folder / JOB_STATE_FILE, metadata[ID_KEY])[FRAMES_KEY]
+        expected = metadata["outline"]["frames"]
+        saved = read_state(folder / JOB_STATE_FILE, metadata[ID_KEY], expected)[FRAMES_KEY]
     damages = segments.find_damages(max(count, saved))
     whole = min([count, *(damage.first for damage in damages)])
     # What was written behind the last state may not have come to the disk before a power cut.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
+from dreamflow.core.documents import DocumentError
 from dreamflow.core.errors import MemoryFullError, OutputError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
@@ -30,6 +31,10 @@ from dreamflow.media.write.piece_ledger import DamagedPiecesError
 from dreamflow.media.write.segments import SegmentWriter
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState, list_state_layouts
 
+RESTORE_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError, ArithmeticError)
+"""What a pipeline raises for a state that is none of its own."""
+MAX_REASON_CHARS = 120
+"""Characters that an error quotes of the reason."""
 MAX_CHECKPOINT_TIME_SHARE = 0.03
 """Largest share of a render's time that checkpoints take: a slow disk gets fewer of them."""
 
@@ -39,22 +44,33 @@ def restore_pipeline(pipeline: Pipeline, state: PipelineState, folder: Path) -> 
 
     Raises:
         OutputError: The state has another layout than the pipeline's: another version of DreamFlow
-            wrote it.
+            wrote it. Or it has that layout, and is still no state of the pipeline.
     """
-    other_version = OutputError(
-        f"the job {folder.name} was begun by another version of DreamFlow, and this one "
-        f"cannot resume it: make an output of its {format_count(state[FRAMES_KEY], 'frame')} with "
-        f"`dreamflow jobs finish {shlex.quote(str(folder))}`, or start over with "
-        f"{named('fresh')}",
+    if list_state_layouts(state[PIPELINE_KEY]) != list_state_layouts(pipeline.state()):
+        problem = "was begun by another version of DreamFlow, and this one cannot resume it"
+        raise _make_restore_error(problem, state, folder)
+    try:
+        pipeline.restore(state[PIPELINE_KEY])
+    except RESTORE_ERRORS as error:
+        problem = f"cannot go on, since its state does not fit it ({_explain(error)})"
+        raise _make_restore_error(problem, state, folder) from error
+
+
+def _make_restore_error(problem: str, state: PipelineState, folder: Path) -> OutputError:
+    return OutputError(
+        f"the job {folder.name} {problem}: make an output of its "
+        f"{format_count(state[FRAMES_KEY], 'frame')} with "
+        f"`dreamflow jobs finish {shlex.quote(str(folder))}`, or start over with {named('fresh')}",
         setting="fresh",
         where=folder.name,
     )
-    if list_state_layouts(state[PIPELINE_KEY]) != list_state_layouts(pipeline.state()):
-        raise other_version
-    try:
-        pipeline.restore(state[PIPELINE_KEY])
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise other_version from error
+
+
+def _explain(error: Exception) -> str:
+    """Return in a few words why a state was refused."""
+    if isinstance(error, DocumentError):
+        return str(error)[:MAX_REASON_CHARS]
+    return "it is not one of its pipeline's"
 
 
 def describe_all_done(frames: int) -> str:

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
+from dreamflow.core.documents import Count, DocumentError
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
@@ -17,7 +19,7 @@ from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.dream.octaves import look_scale_of
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.pipeline import PipelineState
+from dreamflow.pipelines.pipeline import PipelineState, check_frame_picture
 from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimeline
 from dreamflow.temporal.effort_controller import overshoot_of
 from dreamflow.temporal.flow.source import open_motion_source
@@ -26,7 +28,7 @@ from dreamflow.temporal.noise_base import NoiseBase
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.shots import Mark
-from dreamflow.temporal.state import DreamState, state_from_tree, state_to_tree
+from dreamflow.temporal.state import DreamState, check_state, fit_tree, state_to_tree
 from dreamflow.temporal.step import StepResult, begin, hold, step
 from dreamflow.temporal.step_settings import Key, StepSettings, dream_fresh
 from dreamflow.temporal.trace import StageClock, Trace, TraceFile
@@ -99,6 +101,29 @@ def open_dreamer_controls(
     finally:
         if file:
             file.close()
+
+
+@dataclass(frozen=True)
+class CarriedState:
+    """What a dreamer goes on from.
+
+    Attributes:
+        before: The frame dreamed last; None at the beginning of a shot.
+        dream: What is carried from it.
+        renewed: Time of the last fresh dream, in seconds.
+        noise: State of the noise that is dreamed on.
+        trace: Trace of that frame, as far as it is known.
+        held_traces: Those of the frames of a flash behind it.
+        passed_traces: How many were passed on before.
+    """
+
+    before: Frame | None
+    dream: DreamState
+    renewed: Fraction | None
+    noise: Any
+    trace: Trace | None
+    held_traces: list[Trace]
+    passed_traces: Count
 
 
 class VideoDreamer:
@@ -182,20 +207,31 @@ class VideoDreamer:
         }
 
     def restore(self, state: PipelineState) -> None:
-        """Go on from a state."""
-        self._before = state["before"] and Frame(**state["before"])
-        self._state = state_from_tree(state["dream"], self.device)
-        self._noise_base.restore(state["noise"])
-        if (renewed := state["renewed"]) is not None:
+        """Go on from a state.
+
+        Raises:
+            ValueError, KeyError, ArithmeticError: It is no state of a dreamer with these settings.
+        """
+        carried = fit_tree(state, CarriedState, self.device)
+        self._before, self._state = carried.before, carried.dream
+        if (self._before is None) != (not self._state.dreams):
+            raise DocumentError("a dream is carried without its frame")
+        size = None
+        if self._before is not None:
+            size = check_frame_picture(self._before.picture)
+            check_state(self._state, *size, self.gains)
+        self._noise_base.restore(carried.noise, size)
+        if (renewed := carried.renewed) is not None:
             settings = self.settings_timeline.at(renewed)
             self._renewed = (replace(settings.options, layer=()), renewed)
-        if self._before is not None and self._state.dreams:
+        if self._before is not None:
             self._now = self.settings_timeline.at(self._before.time)
             self._look_scale = look_scale_of(self.options, *self._before.whole_size)
             self._step_settings = self._settings_for(self._now, self._frame_s)
-        self._trace = state["trace"] and Trace(**state["trace"])
-        self._held_traces = [Trace(**row) for row in state["held_traces"]]
-        self._passed_traces = state["passed_traces"]
+            # What cannot be read back is found now, not in the next frame.
+            read_back(self._state, self._step_settings, self.gains)
+        self._trace, self._held_traces = carried.trace, carried.held_traces
+        self._passed_traces = carried.passed_traces
         if self.controls.on_trace_resumed is not None:
             self.controls.on_trace_resumed(self._passed_traces)
 

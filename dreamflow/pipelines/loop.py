@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.core.documents import Count, DocumentError, fit_schema
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
-from dreamflow.pipelines.pipeline import FramesFrom, PipelineState
+from dreamflow.pipelines.pipeline import FramesFrom, PipelineState, check_frame_picture
 from dreamflow.pipelines.two_pass import dream_frames
 from dreamflow.temporal.shots import Mark, Marker, is_same_shot, make_signature
 
@@ -22,6 +23,29 @@ LOOP_BLEND_S = 1.0
 """Duration of the cross-fade from the second round into the first; at most half of the clip."""
 UNLIMITED_FILES = 2**53
 """More files than there are: both rounds depend on all pictures of a clip."""
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """What a loop goes on from.
+
+    Attributes:
+        done: Frames dreamed, in both rounds.
+        count: Frames of a round; None within the first.
+        ending: Times in seconds and dreams of the first round's last second.
+        begun: uint8 (H, W, 3), source of the first frame.
+        last: Source of the first round's last frame so far.
+        dreamer: State of the dreamer.
+        marker: State of the detector of cuts and flashes.
+    """
+
+    done: Count
+    count: Count | None
+    ending: list[tuple[Fraction, np.ndarray]]
+    begun: np.ndarray | None
+    last: np.ndarray | None
+    dreamer: PipelineState
+    marker: PipelineState
 
 
 class LoopPipeline:
@@ -120,6 +144,12 @@ class LoopPipeline:
         for dreamed in dream_frames(frames, self._dreamer):
             position = self.done - count - (count - blended)
             if 0 <= position < blended:
+                if dreamed.picture.shape != first_round[position].shape:
+                    raise SettingsError(
+                        "the first round of the loop was dreamed in another size: start over with "
+                        f"{named('fresh')}",
+                        setting="fresh",
+                    )
                 share = (position + 1) / blended
                 mixed = dreamed.picture * (1 - share) + first_round[position] * np.float32(share)
                 dreamed = replace(dreamed, picture=np.rint(mixed).astype(np.uint8))
@@ -141,9 +171,16 @@ class LoopPipeline:
 
     def restore(self, state: PipelineState) -> None:
         """Go on from a state."""
-        self.done, self._round_frames = state["done"], state["count"]
-        self._first_round_end = deque((time, picture) for time, picture in state["ending"])
-        self._first_source, self._last_source = state["begun"], state["last"]
-        self._dreamer.restore(state["dreamer"])
-        self._detector_state = state["marker"]
+        saved = fit_schema(state, LoopState)
+        pictures = [picture for _, picture in saved.ending]
+        pictures += [picture for picture in (saved.begun, saved.last) if picture is not None]
+        if len({check_frame_picture(picture) for picture in pictures}) > 1:
+            raise DocumentError("its pictures have more than one size")
+        if saved.count is not None and not (0 < saved.count <= saved.done <= 2 * saved.count):
+            raise DocumentError("its frames are more than those of two rounds")
+        self.done, self._round_frames = saved.done, saved.count
+        self._first_round_end = deque(saved.ending)
+        self._first_source, self._last_source = saved.begun, saved.last
+        self._dreamer.restore(saved.dreamer)
+        self._detector_state = saved.marker
         self._detector.restore(self._detector_state)

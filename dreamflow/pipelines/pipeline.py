@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+import numpy as np
+
+from dreamflow.core.documents import DocumentError
 from dreamflow.core.frames import Frame
 
 PipelineState = dict[str, Any]
@@ -46,7 +49,12 @@ class Pipeline(Protocol):
     def restore(self, state: PipelineState) -> None:
         """Go on from a state that another object of the same settings returned.
 
-        Must be called before the first frame.
+        Must be called before the first frame. A state from a file may be anything: what would fail
+        later, or run without an end, is refused here.
+
+        Raises:
+            ValueError, KeyError, TypeError, ArithmeticError: It is no state of such an object. A
+                DocumentError, which is a ValueError, says why.
         """
         ...
 
@@ -67,3 +75,14 @@ def list_state_layouts(state: Any) -> list[int]:
 
     collect(state)
     return layouts or [1]
+
+
+def check_frame_picture(picture: np.ndarray) -> tuple[int, int]:
+    """Return the (height, width) of a picture in a state.
+
+    Raises:
+        DocumentError: It is not uint8 (H, W, 3).
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise DocumentError("a picture in it is not uint8 (H, W, 3)")
+    return picture.shape[0], picture.shape[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dreamflow.core.documents import Count, fit_schema
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
@@ -46,6 +47,25 @@ from dreamflow.pipelines.two_pass import dream_in_passes
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import GivenCuts, Marker, ShotFinder
+
+
+@dataclass(frozen=True)
+class VideoState:
+    """What a pipeline of a clip goes on from.
+
+    Attributes:
+        done: Frames dreamed.
+        total: Frames to be dreamed, as far as is known.
+        shown: Frames dreamed that are shown.
+        dreamer: State of the dreamer.
+        marker: State of the detector of cuts and flashes.
+    """
+
+    done: Count
+    total: Count
+    shown: Count
+    dreamer: PipelineState
+    marker: PipelineState
 
 
 class VideoPipeline:
@@ -125,9 +145,10 @@ class VideoPipeline:
 
     def restore(self, state: PipelineState) -> None:
         """Go on from a state."""
-        self.done, self.total, self._shown_frames = state["done"], state["total"], state["shown"]
-        self._dreamer.restore(state["dreamer"])
-        self._detector.restore(state["marker"])
+        begun = fit_schema(state, VideoState)
+        self.done, self.total, self._shown_frames = begun.done, begun.total, begun.shown
+        self._dreamer.restore(begun.dreamer)
+        self._detector.restore(begun.marker)
         self._state = state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,13 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamflow.core.documents import DocumentError
 from dreamflow.core.imaging.arrays import as_tensor, image_size
 from dreamflow.core.imaging.warp import warp
 from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.bands import equalise_bands, measure_bands
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import Motion
-from dreamflow.temporal.state import tensor_from_tree
+from dreamflow.temporal.state import fit_tree
 
 BRIGHTNESS = 0.45
 """Mean of the noise, of full scale."""
@@ -82,6 +84,19 @@ def mix_noise(frame: Tensor, noise: Tensor, share: float) -> Tensor:
     return (frame + share * (BRIGHTNESS + noise - frame)).clamp_(0, 1)
 
 
+@dataclass(frozen=True)
+class NoiseState:
+    """What a noise base goes on from.
+
+    Attributes:
+        noise: (1, 3, H, W) float32, the noise under the frame before; None before the first one.
+        shift: (2,) float32, pixels that most of the scene has moved, (dx, dy).
+    """
+
+    noise: Tensor | None
+    shift: Tensor
+
+
 class NoiseBase:
     """What the frames of a shot are dreamed on, one after the other.
 
@@ -111,11 +126,21 @@ class NoiseBase:
         """Return what is needed to go on, as tensors on the device; see `state_to_tree`."""
         return {"noise": self._noise, "shift": self._shift}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        noise = state["noise"]
-        self._noise = None if noise is None else tensor_from_tree(noise, self._device)
-        self._shift = tensor_from_tree(state["shift"], self._device)
+    def restore(self, tree: Any, size: tuple[int, int] | None = None) -> None:
+        """Go on from a state.
+
+        Args:
+            tree: What `state` returned, or as it was read from a file; see `fit_tree`.
+            size: (height, width) of the frame before, if there is one.
+
+        Raises:
+            DocumentError: It is no state of a noise base, or of one of another size.
+        """
+        state = fit_tree(tree, NoiseState, self._device)
+        shape = None if state.noise is None else tuple(state.noise.shape)
+        if state.shift.shape != (2,) or (size and shape not in (None, (1, 3, *size))):
+            raise DocumentError("the noise is not of the frame's size")
+        self._noise, self._shift = state.noise, state.shift
 
     def advance(self, motion: Motion) -> None:
         """Move the noise to the next frame; motion: on the device."""

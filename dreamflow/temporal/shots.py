@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dreamflow.core.documents import DocumentError, fit_schema
 from dreamflow.core.frames import Frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.confidence import check_consistency, flow_positions, sample_linear
@@ -138,6 +139,19 @@ class Marker(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ShotFinderState:
+    """What a shot finder goes on from.
+
+    Attributes:
+        gray: uint8 (h, w), small: the last frame that showed something.
+        started: Whether any frame came.
+    """
+
+    gray: np.ndarray | None
+    started: bool
+
+
 class ShotFinder:
     """Finds cuts and flashes by comparing frames."""
 
@@ -151,9 +165,12 @@ class ShotFinder:
         return {"gray": None if self._last is None else self._last.gray, "started": self._started}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self._last = None if state["gray"] is None else FrameSignature(state["gray"], False)
-        self._started = state["started"]
+        """Go on from a state. Raises DocumentError where it is none of `state`'s."""
+        last = fit_schema(state, ShotFinderState)
+        if last.gray is not None and (last.gray.dtype != np.uint8 or last.gray.ndim != 2):
+            raise DocumentError("the last frame is not in levels of grey")
+        self._last = None if last.gray is None else FrameSignature(last.gray, False)
+        self._started = last.started
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
         """Yield each frame with its mark, `FLASH_FRAMES` frames after it came.
@@ -191,6 +208,13 @@ def find_shots(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
     return ShotFinder()(frames)
 
 
+@dataclass(frozen=True)
+class GivenCutsState:
+    """What `GivenCuts` goes on from: the time of the last frame, in seconds."""
+
+    seen: Fraction | None
+
+
 class GivenCuts:
     """Marks frames by a list of cuts: times in seconds, as those of the frames."""
 
@@ -204,8 +228,8 @@ class GivenCuts:
         return {"seen": self._last_time}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self._last_time = state["seen"]
+        """Go on from a state. Raises DocumentError where it is none of `state`'s."""
+        self._last_time = fit_schema(state, GivenCutsState).seen
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
         """Yield each frame with its mark. The first one is a cut."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dreamflow.core.documents import DocumentError, fit_schema
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.core.imaging.filters import grid_size, resize_linear
 from dreamflow.temporal.bands import BandEnergies, measure_bands, measure_energy
 from dreamflow.temporal.gains import Gains
 
@@ -191,22 +192,78 @@ def state_to_tree(state: DreamState) -> dict[str, Any]:
     }
 
 
-def state_from_tree(tree: dict[str, Any], device: torch.device) -> DreamState:
+def state_from_tree(tree: Any, device: torch.device) -> DreamState:
     """Return the state of a tree from `state_to_tree`, on a device.
 
     In place of tensors there may be the arrays that they were written as: images (1, C, H, W) as
     (H, W, C), all others in their own shape.
+
+    Raises:
+        DocumentError: A part of the tree is missing or of another type.
     """
-    pending = dict(tree["pending"])
-    if pending["values"] is not None:
-        pending["values"] = tensor_from_tree(pending["values"], device)
-    return DreamState(
-        {number: _dream_from_tree(dream, device) for number, dream in tree["dreams"].items()},
-        {number: tensor_from_tree(weight, device) for number, weight in tree["weights"].items()},
-        tree["since_measured"],
-        HostFacts(**tree["facts"]),
-        Pending(pending["names"], pending["values"], tuple(pending["grid"])),
-    )
+    return fit_tree(tree, DreamState, device)
+
+
+def check_state(state: DreamState, height: int, width: int, gains: Gains) -> None:
+    """Check that a state can be that of a frame: its tensors fit each other and the frame.
+
+    Args:
+        state: The state.
+        height: Height of the frame in pixels.
+        width: Its width.
+        gains: The constants.
+
+    Raises:
+        DocumentError: It cannot.
+    """
+    like = CarriedDream.begin(torch.zeros(1, 3, height, width), gains)
+    for dream in state.dreams.values():
+        if _list_shapes(dream) != _list_shapes(like):
+            raise DocumentError("a carried dream is not of the frame's size")
+        if dream.reference_gain_map is not None:
+            _check_shapes({"gain of the objective": dream.reference_gain_map}, dream.age)
+        if (ground := dream.ground) is not None:
+            _check_shapes({"dream of the ground": ground.residual}, dream.residual)
+            parts = {"age": ground.age, "mask": ground.hidden, "vacated part": ground.vacated}
+            _check_shapes(
+                {f"{name} of the ground": part for name, part in parts.items()}, dream.age
+            )
+            if ground.missing.dim() != 4 or ground.missing.shape[:2] != (1, 2):
+                raise DocumentError("what is missing of the ground is not given by area")
+    if not state.weights or not state.weights.keys() <= state.dreams.keys():
+        raise DocumentError("the weights are not those of the carried dreams")
+    if any(weight.numel() != 1 for weight in state.weights.values()):
+        raise DocumentError("a weight is not one number")
+    grid = grid_of_blocks(height, width, gains)
+    uncovered, pending = state.facts.uncovered, state.pending
+    if uncovered is not None and (uncovered.dtype, uncovered.shape) != (np.float32, grid):
+        raise DocumentError("what is uncovered is not in blocks of the frame")
+    if pending.values is not None and (
+        pending.grid != grid or pending.values.shape != (len(pending.names) + math.prod(grid),)
+    ):
+        raise DocumentError("what is to be read back does not have its names")
+
+
+def _check_shapes(tensors: dict[str, Tensor], like: Tensor) -> None:
+    """Raise DocumentError where a tensor does not have the shape of another one."""
+    for name, tensor in tensors.items():
+        if tensor.shape != like.shape:
+            raise DocumentError(f"the {name} is not of the frame's size")
+
+
+def _list_shapes(dream: CarriedDream) -> list[tuple[int, ...]]:
+    """Return the shapes of a carried dream's tensors, the ground's aside.
+
+    One number is (1,): as such a () tensor comes back from a file.
+    """
+    energies = [*vars(dream.setpoint).values(), *vars(dream.setpoint_target).values()]
+    tensors = (dream.residual, dream.age, dream.reference_energy, *energies)
+    return [tuple(tensor.shape) or (1,) for tensor in tensors]
+
+
+def grid_of_blocks(height: int, width: int, gains: Gains) -> tuple[int, int]:
+    """Return the (rows, columns) of the blocks in which a frame's coverage is told to the host."""
+    return grid_size(height, width, gains.crop_block * max(height, width))
 
 
 def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
@@ -217,24 +274,29 @@ def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
     }
 
 
-def _dream_from_tree(tree: dict[str, Any], device: torch.device) -> CarriedDream:
-    fields = dict(tree)
-    for name in ("residual", "age", "reference_energy", "reference_gain_map"):
-        if fields[name] is not None:
-            fields[name] = tensor_from_tree(fields[name], device)
-    for name in ("setpoint", "setpoint_target"):
-        energies = {key: tensor_from_tree(value, device) for key, value in fields[name].items()}
-        fields[name] = BandEnergies(**energies)
-    if (ground := fields.get("ground")) is not None:
-        still_s = float(ground["still_s"])
-        tensors = {k: tensor_from_tree(v, device) for k, v in ground.items() if k != "still_s"}
-        fields["ground"] = Ground(**tensors, still_s=still_s)
-    return CarriedDream(**fields)
+TreeT = TypeVar("TreeT")
 
 
-def tensor_from_tree(value: Tensor | np.ndarray, device: torch.device) -> Tensor:
-    """Return a tensor of a state's tree, or the array that it was written as, on a device."""
-    if isinstance(value, Tensor):
-        return value.to(device)
-    tensor = torch.from_numpy(value)
-    return (tensor.permute(2, 0, 1)[None] if tensor.dim() == 3 else tensor).to(device)
+def fit_tree(tree: Any, schema: type[TreeT], device: torch.device) -> TreeT:
+    """Return a part of a state's tree as a class has it, its tensors on a device.
+
+    In place of a tensor there may be the array that it was written as.
+
+    Args:
+        tree: Tensors, arrays, numbers and texts, in dicts, lists and tuples.
+        schema: The class: a dataclass, or a class of msgspec.
+        device: Where its tensors are to be.
+
+    Raises:
+        DocumentError: A part is missing, or of another type.
+    """
+
+    def to_tensor(kind: type, value: Any) -> Any:
+        if kind is not Tensor:
+            return value
+        if isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim <= 4:
+            tensor = torch.from_numpy(value)
+            value = tensor.permute(2, 0, 1)[None] if tensor.dim() == 3 else tensor
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    return fit_schema(tree, schema, to_tensor)

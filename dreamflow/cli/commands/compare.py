@@ -63,5 +63,5 @@ def compare_command(
 
 
 COMPARE = Command(
-    "compare", compare_command, Section.INSPECT, 5, "dreamflow compare old.mp4 new.mp4 compared"
+    "compare", compare_command, Section.INSPECT, 6, "dreamflow compare old.mp4 new.mp4 compared"
 )

@@ -62,5 +62,5 @@ def read_kept_state(folder: Path, job_id: str, max_frames: int) -> PipelineState
     for frames, path in reversed(list_kept_states(folder).items()):
         if frames <= max_frames:
             with contextlib.suppress(DamagedStateError):
-                return read_state(path, job_id)
+                return read_state(path, job_id, max_frames)
     return None

@@ -18,8 +18,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from msgspec import Struct
 
-from dreamflow.core.documents import parse_fraction, parse_json
+from dreamflow.core.documents import (
+    Count,
+    DocumentError,
+    fit_schema,
+    parse_fraction,
+    parse_json,
+)
 from dreamflow.core.errors import OutputError, named
 from dreamflow.core.regular_file import read_file_bytes
 from dreamflow.media.atomic_file import atomic_write
@@ -36,6 +43,20 @@ MAX_STATE_DEPTH = 64
 STATE_TREE_KEY = "tree"
 """Entry of the file that holds the JSON; the arrays are `array_0`, `array_1` and so on."""
 HASH_CHUNK_BYTES = 2**20
+
+
+class PipelineStateDocument(Struct):
+    """What every pipeline's state has: see `Pipeline.state`."""
+
+    done: Count
+    read: Count = 0
+
+
+class JobStateDocument(Struct, forbid_unknown_fields=True):
+    """A job's state: frames written, and the pipeline's state after them."""
+
+    frames: Count
+    journey: PipelineStateDocument
 
 
 class DamagedStateError(OutputError):
@@ -64,15 +85,22 @@ def write_state(path: Path, state: PipelineState, job_id: str) -> None:
         file.write(digest)
 
 
-def read_state(path: Path, job_id: str) -> PipelineState:
-    """Return the state in a file.
+def read_state(path: Path, job_id: str, max_frames: int | None = None) -> PipelineState:
+    """Return the state of a job, as it is in a file.
+
+    What a pipeline makes of its part is checked when the pipeline is restored.
 
     Args:
         path: The file.
         job_id: The identity of the job that must have written it.
+        max_frames: Frames of the job's output, if it is known.
+
+    Returns:
+        `FRAMES_KEY`: how many frames are written; `PIPELINE_KEY`: the pipeline's state behind them.
 
     Raises:
-        DamagedStateError: It is damaged, is another job's, or holds what is not a finite number.
+        DamagedStateError: It is damaged, is another job's, is not such a dict, or holds what is not
+            a finite number.
     """
     digest_bytes = hashlib.sha256().digest_size
     try:
@@ -82,10 +110,10 @@ def read_state(path: Path, job_id: str) -> PipelineState:
             raise ValueError("it is not what was written")
         if not archive.endswith(job_id.encode()):
             raise ValueError("it is another job's")
+        _check_sizes(archive)
         with np.load(io.BytesIO(archive), allow_pickle=False) as entries:
-            return _from_json_tree(
-                parse_json(str(entries[STATE_TREE_KEY]), MAX_STATE_DEPTH), entries
-            )
+            tree = parse_json(str(entries[STATE_TREE_KEY]), MAX_STATE_DEPTH)
+            return _check_job_state(_from_json_tree(tree, entries), max_frames)
     except (
         *(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile),
         *(NotImplementedError, RuntimeError, zlib.error),
@@ -97,6 +125,27 @@ def read_state(path: Path, job_id: str) -> PipelineState:
             setting="repair",
             where=str(path),
         ) from error
+
+
+def _check_sizes(archive: bytes) -> None:
+    """Raise ValueError where an array says that it is larger than the file."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as entries:
+        for entry in map(entries.open, entries.namelist()):
+            version = np.lib.format.read_magic(entry)
+            read_header = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read_header = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read_header(entry)
+            if math.prod(shape) * dtype.itemsize > len(archive):
+                raise ValueError("an array in it is larger than the file")
+
+
+def _check_job_state(state: Any, max_frames: int | None) -> PipelineState:
+    """Return a state that fits its schema. Raises DocumentError."""
+    fit_schema(state, JobStateDocument)
+    if max_frames is not None and state[FRAMES_KEY] > max_frames:
+        raise DocumentError(f"it has {state[FRAMES_KEY]} of {max_frames} frames")
+    return state
 
 
 def _hash_rest(file: IO[bytes]) -> bytes:

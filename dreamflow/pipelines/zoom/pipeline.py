@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from dreamflow.core.documents import DocumentError
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.signals import Signals
@@ -179,8 +180,14 @@ class ZoomPipeline:
 
     def restore(self, state: PipelineState) -> None:
         """Continue from a state of the same zoom: the frames after it are the same."""
+        restored = ZoomState.load(state, self.network.device)
+        images = [image for image in (restored.image, restored.lead_in) if image is not None]
+        if any(image.shape != self._dreamer.first_view.shape for image in images):
+            raise DocumentError("its images are not of the zoom's size")
+        if not -self.path.lead_in_ticks <= restored.tick <= self.path.ticks:
+            raise DocumentError("its tick is none of the zoom's")
         self.done = state["done"]
-        self._set_state(ZoomState.load(state, self.network.device))
+        self._set_state(restored)
 
     def __iter__(self) -> Iterator[Frame | None]:
         """Yield None for each tick of a loop's lead-in, then the frames still to come."""

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dreamflow.core.documents import DocumentError, fit_schema
 from dreamflow.core.tensors import array_to_tensor, tensor_to_array
 from dreamflow.pipelines.pipeline import LAYOUT_KEY, PipelineState
 
 LOOP_LAYOUT = 2
 """Layout of the states of loops; those of other zooms have the first."""
+
+
+@dataclass(frozen=True)
+class SavedZoomState:
+    """A `ZoomState` as it is saved, its images as float32 arrays (H, W, 3)."""
+
+    tick: int
+    dream: np.ndarray
+    lead_in: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -38,10 +49,10 @@ class ZoomState:
 
     @classmethod
     def load(cls, state: PipelineState, device: torch.device) -> ZoomState:
-        """Return the state that `save` made arrays and numbers of."""
-        lead_in = state.get("lead_in")
-        return cls(
-            state["tick"],
-            array_to_tensor(state["dream"], device),
-            None if lead_in is None else array_to_tensor(lead_in, device),
-        )
+        """Return the state that `save` made arrays and numbers of. Raises DocumentError."""
+        saved = fit_schema(state, SavedZoomState)
+        images = [image for image in (saved.dream, saved.lead_in) if image is not None]
+        if any(image.dtype != np.float32 or image.ndim != 3 for image in images):
+            raise DocumentError("its images are not float32 (H, W, 3)")
+        lead_in = None if saved.lead_in is None else array_to_tensor(saved.lead_in, device)
+        return cls(saved.tick, array_to_tensor(saved.dream, device), lead_in)

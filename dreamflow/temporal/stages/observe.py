@@ -16,7 +16,7 @@ from dreamflow.temporal.effort_controller import (
     perceived_age,
 )
 from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.state import CarriedDream, DreamState, Pending
+from dreamflow.temporal.state import CarriedDream, DreamState, Pending, grid_of_blocks
 from dreamflow.temporal.step_settings import StepSettings
 
 
@@ -113,7 +113,7 @@ def pack(
     numbers["setpoint.lines"] = dreams[0].setpoint.lines
     for number, colour in enumerate(("red", "green", "blue")):
         numbers[f"mean.{colour}"] = energies.mean[number]
-    grid = grid_size(height, width, gains.crop_block * max(height, width))
+    grid = grid_of_blocks(height, width, gains)
     new = torch.maximum(new, newness_of_movers(state, gains))
     uncovered = (1 - new < gains.fill_below_coverage).float()
     values = [value.reshape(1).float() for value in numbers.values()]
