@@ -47,11 +47,12 @@ def warn_of_lost_tracks(format_name: str, output_spec: OutputSpec) -> None:
     if sound is None:
         return
     tracks = {"sound": sound.codecs, "subtitles": sound.subtitle_codecs}
-    lost = " and no ".join(name for name, codecs in tracks.items() if codecs)
+    lost = [name for name, codecs in tracks.items() if codecs]
     if lost:
+        them = "it" if lost == ["sound"] else "them"
         warnings.warn(
-            f"{format_name} has no {lost}: take them from {sound.path.name}, from "
-            f"{float(sound.begin):.2f} s on",
+            f"{format_name} has no {' and no '.join(lost)}: take {them} from {sound.path.name}, "
+            f"from {float(sound.begin):.2f} s on",
             DreamFlowWarning,
             2,
         )
