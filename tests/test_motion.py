@@ -12,6 +12,7 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.temporal.confidence import forward_backward_confidence
 from dreamflow.temporal.flow.completion import complete_flow, make_motion, still_motion
 from dreamflow.temporal.flow.estimators import estimate_dis
+from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.motion import FlowPair
 
 CPU = torch.device("cpu")
@@ -58,7 +59,8 @@ def test_a_motion_of_a_smaller_frame_is_enlarged_with_its_flow() -> None:
 def test_blocks_say_how_much_of_them_is_disoccluded() -> None:
     confidence = np.ones((100, 200), np.float32)
     confidence[:, :30] = 0
-    motion = make_motion(np.zeros((100, 200, 2), np.float32), confidence, 100, 200, GAINS)
+    still = np.zeros((100, 200, 2), np.float32)
+    motion = make_motion(still, confidence, 100, 200, Gains(crop_block=0.1))
     assert motion.disoccluded.shape == (5, 10)
     np.testing.assert_allclose(motion.disoccluded[:, :3], [[1, 0.5, 0]] * 5, atol=1e-6)
 
@@ -68,6 +70,6 @@ def test_blocks_are_those_of_the_frame_at_any_size_of_its_flow(factor: float) ->
     confidence = np.ones((100, 200), np.float32)
     confidence[:, :40] = 0
     still, size = np.zeros((100, 200, 2), np.float32), (round(100 * factor), round(200 * factor))
-    motion = make_motion(still, confidence, *size, GAINS)
+    motion = make_motion(still, confidence, *size, Gains(crop_block=0.1))
     assert motion.disoccluded.shape == (5, 10)
     np.testing.assert_allclose(motion.disoccluded[:, :3], [[1, 1, 0]] * 5, atol=1e-6)

@@ -12,12 +12,17 @@ Crop = tuple[slice, slice]
 """(rows, columns) of a frame, in pixels."""
 
 
+def grid_of_blocks(height: int, width: int, gains: Gains) -> tuple[int, int]:
+    """Return the (rows, columns) of the blocks in which a frame's coverage is told to the host."""
+    return grid_size(height, width, gains.crop_block * max(height, width))
+
+
 def shares_by_block(mask: np.ndarray, height: int, width: int, gains: Gains) -> np.ndarray:
     """Return the mean of a mask, float32 (h, w), in each block: float32 (rows, columns).
 
     height, width: Of the frame, in pixels; the mask may be of another size.
     """
-    grid = grid_size(height, width, gains.crop_block * max(height, width))
+    grid = grid_of_blocks(height, width, gains)
     grid = min(grid[0], mask.shape[0]), min(grid[1], mask.shape[1])
     return cv2.resize(mask, grid[::-1], interpolation=cv2.INTER_AREA).reshape(grid)
 

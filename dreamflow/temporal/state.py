@@ -13,8 +13,9 @@ from torch import Tensor
 
 from dreamflow.core.documents import DocumentError, fit_schema
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import grid_size, resize_linear
+from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.temporal.bands import BandEnergies, measure_bands, measure_energy
+from dreamflow.temporal.crops import grid_of_blocks
 from dreamflow.temporal.gains import Gains
 
 UNKNOWN = math.nan
@@ -259,11 +260,6 @@ def _list_shapes(dream: CarriedDream) -> list[tuple[int, ...]]:
     energies = [*vars(dream.setpoint).values(), *vars(dream.setpoint_target).values()]
     tensors = (dream.residual, dream.age, dream.reference_energy, *energies)
     return [tuple(tensor.shape) or (1,) for tensor in tensors]
-
-
-def grid_of_blocks(height: int, width: int, gains: Gains) -> tuple[int, int]:
-    """Return the (rows, columns) of the blocks in which a frame's coverage is told to the host."""
-    return grid_size(height, width, gains.crop_block * max(height, width))
 
 
 def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
