@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import REPO_ROOT, CommandResult, make_film, run_ffmpeg
+from PIL import Image
 
 from dreamflow.core.errors import DreamFlowError, MediaError, SettingsError
 from dreamflow.core.regular_file import read_file_bytes
@@ -22,7 +25,7 @@ from dreamflow.media.container_policy import (
 from dreamflow.media.embedded_settings import read_record
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image
-from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.stills import read_picture
@@ -182,6 +185,40 @@ def test_a_picture_that_would_run_another_program_is_not_opened(tmp_path: Path) 
     assert raised.value.where == str(path)
     with pytest.raises(PILLOW_READ_ERRORS), open_image(path):
         pass
+
+
+def widen_webp(path: Path, width: int, height: int) -> None:
+    """Write another size of the canvas into an animated WebP (RFC 9649, 2.7.1)."""
+    content = bytearray(path.read_bytes())
+    size = content.index(b"VP8X") + 12
+    content[size : size + 6] = b"".join((n - 1).to_bytes(3, "little") for n in (width, height))
+    path.write_bytes(content)
+
+
+def widen_png(path: Path, width: int, height: int) -> None:
+    """Write another size into an animated PNG, its checksum with it (PNG, 11.2.1)."""
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", width, height)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("size", [(8193, 8192), (2**23, 144)])
+@pytest.mark.parametrize(("suffix", "widen"), [(".webp", widen_webp), (".png", widen_png)])
+def test_the_canvas_of_an_animation_is_bounded(
+    suffix: str, widen: Callable[[Path, int, int], None], size: tuple[int, int], tmp_path: Path
+) -> None:
+    """All of it is laid out for each frame, however small the file is."""
+    path = tmp_path / f"a{suffix}"
+    frames = [Image.new("RGB", (16, 12), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+    assert len(open_clip(path)) == 3
+    widen(path, *size)
+    for read in (open_clip, read_picture):
+        with pytest.raises(MediaError) as refused:
+            read(path)
+        assert refused.value.where == str(path)
+        assert len(str(refused.value).splitlines()) == 1
 
 
 def test_files_that_a_preset_names_are_shown_before_they_are_opened(

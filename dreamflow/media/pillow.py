@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from dreamflow.core.errors import MediaError
 from dreamflow.core.regular_file import check_regular_file
 
 PILLOW_FORMATS = (
@@ -22,6 +23,11 @@ PILLOW_READ_ERRORS = (
     *(ArithmeticError, RuntimeError, MemoryError, struct.error, Image.DecompressionBombError),
 )
 """What Pillow's plugins raise for damaged files; some are slips of theirs on odd bytes."""
+ANIMATION_FORMATS = frozenset({"PNG", "WEBP", "AVIF"})
+"""Formats whose further frames are an animation's; those of MPO and TIFF are other pictures."""
+MAX_ANIMATION_PIXELS = 2**26
+"""Pixels of an animation's canvas at most: 8192x8192. Each frame is laid on all of it, and a header
+of a few bytes can ask for billions, at half a minute and 5 GB a frame."""
 _UNLIMITED = threading.RLock()
 """Held while Pillow's limit is lifted, which is one for the whole process."""
 
@@ -45,16 +51,29 @@ def pillow_unlimited() -> Generator[None]:
 
 @contextmanager
 def open_image(path: Path) -> Generator[Image.Image]:
-    """Open a regular picture file of any size.
+    """Open a regular picture file of any size; an animation's is bounded.
 
     Raises:
         PILLOW_READ_ERRORS: It cannot be opened.
+        MediaError: It is an animation of more than `MAX_ANIMATION_PIXELS`.
     """
     check_regular_file(path)
     with pillow_unlimited():
         image = Image.open(path, formats=PILLOW_FORMATS)
     with image:
+        width, height = image.size
+        if is_animation(image) and width * height > MAX_ANIMATION_PIXELS:
+            raise MediaError(
+                f"{path} is an animation of {width}x{height}, of more than "
+                f"{MAX_ANIMATION_PIXELS:,} pixels: give its frames as a folder of pictures",
+                where=str(path),
+            )
         yield image
+
+
+def is_animation(image: Image.Image) -> bool:
+    """Return whether an open picture is an animation: its further frames are no other pictures."""
+    return image.format in ANIMATION_FORMATS and is_animated(image)
 
 
 def is_animated(image: Image.Image) -> bool:

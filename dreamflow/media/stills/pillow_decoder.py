@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from dreamflow.media.pillow import PILLOW_READ_ERRORS, is_animated, open_image, pillow_unlimited
+from dreamflow.media.pillow import PILLOW_READ_ERRORS, is_animation, open_image, pillow_unlimited
 from dreamflow.media.stills.decoded_picture import LEVELS_16_PER_8_BIT, DecodedPicture
 from dreamflow.media.stills.icc_profiles import BAD_PROFILE_NOTE, convert_to_srgb
 from dreamflow.media.stills.memory import check_picture_memory
@@ -20,8 +20,6 @@ GREY_16_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 STRAIGHT_MODES = {"RGBa": "RGBA", "La": "LA"}
 """What modes of colours laid over black are converted to, as others are not made of them."""
-ANIMATION_FORMATS = frozenset({"PNG", "WEBP", "AVIF"})
-"""Formats whose further frames are an animation's; those of MPO and TIFF are other pictures."""
 ANIMATION_NOTE = "it is an animation, of which the first frame is taken"
 DRAFT_MIN_PIXELS = 40_000_000
 """Pixels from which on a JPEG is scaled down while it is decoded, where a smaller one will do."""
@@ -47,7 +45,7 @@ def is_animated_picture(path: Path) -> bool:
         PILLOW_READ_ERRORS: It cannot be read.
     """
     with open_image(path) as image, pillow_unlimited():
-        return image.format in ANIMATION_FORMATS and is_animated(image)
+        return is_animation(image)
 
 
 def may_be_transparent(path: Path) -> bool:
@@ -78,7 +76,7 @@ def decode_with_pillow(path: Path, at_least: tuple[int, int] | None = None) -> D
             width, height = at_least
             image.draft(None, (height, width) if _lies_on_its_side(image) else (width, height))
         check_picture_memory(path, image.width, image.height)
-        animated = image.format in ANIMATION_FORMATS and is_animated(image)
+        animated = is_animation(image)
         profile = image.info.get("icc_profile")
         image.load()
         _turn_upright(image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from dreamflow.media.atomic_file import DISK_FULL_MESSAGE
 
 STDERR_TAIL_LINES = 30
 """Last lines of ffmpeg's stderr that are kept for an error message."""
+FFMPEG_LOG_PREFIX = re.compile(r"^\[[^\]]+ @ 0x[0-9a-f]+\] ")
+"""Which of its parts ffmpeg speaks of, and where that lies in memory."""
 WINDOWS_NEW_PROCESS_GROUP = 0x200
 DETACHED_PROCESS_OPTIONS: dict[str, Any] = (
     {"creationflags": WINDOWS_NEW_PROCESS_GROUP}
@@ -76,7 +79,7 @@ def summarise_stderr(lines: Sequence[str], exit_code: int) -> str:
         if "No space left" in line:
             return f"{DISK_FULL_MESSAGE} (No space left on device): free some space"
     if clean:
-        return clean[0]
+        return FFMPEG_LOG_PREFIX.sub("", clean[0])
     return (
         f"ffmpeg was killed (signal {-exit_code})"
         if exit_code < 0
