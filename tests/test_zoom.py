@@ -429,6 +429,18 @@ def test_impossible_zoom_is_refused(
         ZoomPipeline(make_texture(*size), noise_network, DREAM, zoom)
 
 
+@pytest.mark.parametrize("heard", ["1 + audio.bass", "1 + saw(1, beat)", "0: 1, 2b: 1.5"])
+def test_a_zoom_says_that_it_hears_nothing(noise_network: Network, heard: str) -> None:
+    for dream, zoom, name in (
+        (replace(DREAM, step=heard), ZOOM, "step"),
+        (DREAM, replace(ZOOM, speed=heard), "speed"),
+    ):
+        with pytest.raises(SettingsError) as error:
+            ZoomPipeline(make_texture(48, 64), noise_network, dream, zoom)
+        assert error.value.setting == name
+        assert "audio FILE" not in str(error.value), "a zoom has no such setting"
+
+
 # --- the first picture
 
 

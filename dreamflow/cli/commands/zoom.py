@@ -140,7 +140,7 @@ def check_zoom(
         check_lone_path_is_output(out, flags.overwrite or resumes)
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.pipelines.zoom.pipeline import (
-        make_zoom_timeline,
+        check_zoom_schedules,
         parse_zoom_layers,
         schedule_zoom_layers,
     )
@@ -148,8 +148,7 @@ def check_zoom(
     for blend in parse_zoom_layers(zoom) or [None]:
         layers = tuple(name.strip() for name in blend.split("+")) if blend else dream.layer
         check_layers(replace(dream, layer=layers), machine)
-    for group in (schedule_zoom_layers(zoom, dream), zoom):
-        group.check_schedules(make_zoom_timeline(zoom), warn=False)
+    check_zoom_schedules(schedule_zoom_layers(zoom, dream), zoom, warn=False)
     check_encode_options(out, encode)
 
 

@@ -59,6 +59,25 @@ def make_zoom_timeline(zoom: ZoomOptions) -> Timeline:
     return Timeline(rate, max(1, round(Fraction(str(zoom.seconds)) * rate)) / rate)
 
 
+def check_zoom_schedules(dream: DreamOptions, zoom: ZoomOptions, warn: bool = True) -> None:
+    """Check the schedules of a zoom, whose layers `schedule_zoom_layers` has put in, at each frame.
+
+    Raises:
+        SettingsError: A schedule hears something, which a zoom does not, or see
+            `Options.check_schedules`.
+    """
+    for group in (dream, zoom):
+        for name, schedule in group.schedules.items():
+            if schedule.signals:
+                raise SettingsError(
+                    f"{named(name)}, {min(schedule.signals)}: a zoom hears nothing; count in "
+                    "seconds: pulse(0.5, 0.1) beats 120 times a minute",
+                    setting=name,
+                    where=name,
+                )
+        group.check_schedules(make_zoom_timeline(zoom), warn=warn)
+
+
 def parse_zoom_layers(zoom: ZoomOptions) -> list[str]:
     """Return the layers of a zoom in their order; empty where `DreamOptions.layer` holds them.
 
@@ -144,8 +163,7 @@ class ZoomPipeline:
 
     def _check(self, height: int, width: int) -> None:
         """Raise SettingsError where schedules, layers and the size of a frame do not fit."""
-        for group in (self.options, self.zoom):
-            group.check_schedules(self.timeline)
+        check_zoom_schedules(self.options, self.zoom)
         if min(height, width) < MIN_FRAME_SIDE_PX:
             raise SettingsError(
                 f"a zoom of {width}x{height} is too small: give at least {MIN_FRAME_SIDE_PX} "
