@@ -94,6 +94,7 @@ def zoom_command(
     check_zoom(source, out, dream, zoom, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom
+    from dreamflow.pipelines.zoom.pipeline import count_zoom_frames
     from dreamflow.pipelines.zoom.start_picture import (
         ZoomSettings,
         make_zoom_output_spec,
@@ -106,7 +107,8 @@ def zoom_command(
     check_render_files(out, flags, output_spec.sources)
     network = prepare_network(dream.network, restore_zoom_machine(out, machine, fresh))
     started_s = time.monotonic()
-    total = output_spec.frames * (2 if zoom.reverse else 1)
+    total = count_zoom_frames(zoom, *picture.shape[:2], dream.seed)
+    total += output_spec.frames if zoom.reverse else 0
     with track_render(out, total, flags) as controls:
         result = render_zoom(source, picture, out, network, settings, controls, at)
     summary = format_render_summary(result, output_spec, time.monotonic() - started_s)

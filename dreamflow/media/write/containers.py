@@ -146,8 +146,8 @@ def container_format_for(path: Path) -> ContainerFormat | None:
     if suffix not in CONTAINER_FORMAT_BY_SUFFIX:
         allowed = f"{', '.join(CONTAINER_FORMAT_BY_SUFFIX)}, or a name without suffix"
         if suffix == ".png":
-            why = "a film is no single picture; for a folder of numbered PNGs give a name without"
-            advice = f"{why} suffix, such as {name_png_folder(path)}"
+            why = "a film is no single picture, which `dreamflow frame` makes; for a folder of"
+            advice = f"{why} numbered PNGs give a name without suffix, as {name_png_folder(path)}"
         else:
             why = f"{suffix} is not a format DreamFlow writes"
             advice = f"{why}; use {allowed} for a folder of PNGs"

@@ -59,6 +59,20 @@ def make_zoom_timeline(zoom: ZoomOptions) -> Timeline:
     return Timeline(rate, max(1, round(Fraction(str(zoom.seconds)) * rate)) / rate)
 
 
+def count_zoom_frames(zoom: ZoomOptions, height: int, width: int, seed: int) -> int:
+    """Return how many pictures a zoom dreams: its frames, and the ticks of a loop's lead-in.
+
+    Args:
+        zoom: Settings of the zoom.
+        height: Height of a frame in pixels.
+        width: Width of a frame in pixels.
+        seed: Seed of the dream.
+    """
+    timeline = make_zoom_timeline(zoom)
+    path = CameraPath(zoom, timeline, width, height, seed)
+    return int(timeline.length * timeline.rate) + path.lead_in_ticks
+
+
 def check_zoom_schedules(dream: DreamOptions, zoom: ZoomOptions, warn: bool = True) -> None:
     """Check the schedules of a zoom, whose layers `schedule_zoom_layers` has put in, at each frame.
 
