@@ -181,6 +181,7 @@ def test_what_cannot_be_heard_is_said_before_the_first_frame(step: str, setting:
     with pytest.raises(SettingsError) as error:
         DreamOptions(step=step).check_schedules(Timeline(RATE, Fraction(20)))
     assert error.value.where == "step"
+    assert error.value.setting == "step"
     assert setting in str(error.value)
 
 

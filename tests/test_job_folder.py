@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from job_rendering import Rendering, decode_output
 from dreamflow.core.errors import (
     OutputError,
 )
-from dreamflow.jobs.listing import list_jobs_in
+from dreamflow.jobs.listing import list_jobs_below, list_jobs_in
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.state_file import read_state, write_state
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
@@ -48,6 +49,22 @@ def test_one_process_at_a_time_works_on_a_job(render: Rendering) -> None:
         holder.kill()
     assert [kept.is_running for kept in list_jobs_in(render.folder)] == [False]
     assert len(decode_output(render("d.mp4"))) == 20, "a process that was killed leaves no lock"
+
+
+def test_jobs_in_the_folders_of_a_folder_are_listed_too(
+    tmp_path: Path, render: Rendering, cli: Cli
+) -> None:
+    job = render.interrupt("d.mp4")
+    for name in ("batch", ".hidden"):
+        (tmp_path / "above" / name).mkdir(parents=True)
+        shutil.copytree(job, tmp_path / "above" / name / job.name)
+    copy = tmp_path / "above" / "batch" / job.name
+    assert [info.folder for info in list_jobs_below(copy.parent)] == [copy]
+    assert [info.folder for info in list_jobs_below(copy.parent.parent)] == [copy]
+    run = cli("jobs", "list", copy.parent.parent)
+    assert job.name in run.out
+    assert ".hidden" not in run.out
+    assert list_jobs_below(copy) == [], "a job holds none"
 
 
 def test_a_folder_that_is_no_job_is_not_touched(render: Rendering) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import CommandResult, make_film, make_texture, random_weights
+from matplotlib import pyplot
 from PIL import Image
 
 from dreamflow.cli.measuring.recorded import has_scheduled_settings, resolve_source_options
@@ -28,6 +29,7 @@ from dreamflow.reports.coherence.measurement import (
     Measurement,
     compute_excess_flicker,
 )
+from dreamflow.reports.coherence.plot import plot_measurements
 from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
 from dreamflow.reports.coherence.verdict import (
     BOUNDS_BY_METRIC,
@@ -423,6 +425,32 @@ def test_dream_without_settings_is_measured_without_objective(tmp_path: Path, cl
     assert "objective" in cli("measure", film, other, "--layer", "conv2/3x3").out
     assert cli("measure", film, other, "--network", "pocket").code == 1
     assert "no.mp4" in cli("measure", film, tmp_path / "no.mp4").err
+
+
+def test_a_dream_given_in_place_of_its_clip_is_refused(tmp_path: Path, cli: Cli) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=3, size="96x64")
+    dream, twice = tmp_path / "d.mp4", tmp_path / "t.mp4"
+    fast = ("--iterations", "0", "--no-carry", "--threads", "1")
+    assert cli("video", film, dream, *fast).code == 0
+    run = cli("measure", dream, film)
+    assert run.code == 1
+    assert f"measure {film} {dream}" in run.err
+    assert cli("video", dream, twice, *fast).code == 0
+    assert cli("measure", dream, twice).code == 0, "a dream may itself be dreamed"
+
+
+def test_amounts_are_drawn_from_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = open_films(tmp_path, {"film": make_pan(4), "dream": add_noise(make_pan(4), 4)})
+    measured = measure_coherence(clips["film"], [clips["dream"]])
+    monkeypatch.setattr(pyplot, "close", lambda figure: None)
+    plot_measurements(tmp_path / "p.png", measured)
+    drawn = {axis.get_ylabel(): axis.get_ylim() for axis in pyplot.gcf().axes}
+    monkeypatch.undo()
+    pyplot.close(pyplot.gcf())
+    amounts = [limits for title, limits in drawn.items() if "residual|" in title or "E_" in title]
+    assert len(amounts) == 3
+    assert all(low == 0 < high for low, high in amounts)
+    assert any(low < 0 < high for low, high in drawn.values()), "changes of colour have a sign"
 
 
 def test_other_weights_than_the_dreams_are_reported(tmp_path: Path, cli: Cli) -> None:

@@ -52,6 +52,13 @@ def test_a_piece_at_the_end_begins_earlier(film: Path) -> None:
     assert len(open_preview_piece(film, "3", 0.001, 0, ClipOptions()).shown) == 1
 
 
+def test_it_hears_what_the_film_hears(tmp_path: Path, cli: Cli, film: Path) -> None:
+    faint = ("--strength", "0.1 * (beat >= 0)", "--iterations", "2 + 0*audio.loud")
+    run = cli("preview", film, tmp_path / "look.webp", *SMALL, *faint, "--bpm", "120")
+    assert run.code == 0, run.err
+    assert read_record(tmp_path / "look.webp")["settings"]["bpm"] == 120
+
+
 @pytest.mark.parametrize("suffix", [".webp", ".gif"])
 def test_it_loops_and_keeps_its_settings(tmp_path: Path, cli: Cli, film: Path, suffix: str) -> None:
     out = tmp_path / f"look{suffix}"

@@ -105,6 +105,16 @@ def test_a_picture_is_that_of_the_command(
     assert not np.array_equal(pixels(coarse), expected)
 
 
+@pytest.mark.parametrize("more", [{}, {"moving_s": 3 / 24}])
+def test_previews_hear_the_sound_of_the_clip(tmp_path: Path, more: dict[str, float]) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=6, sound=True)
+    settings = QUICK | {"strength": "0.5 + 0.5*audio.loud"}
+    made = PreviewMaker(ONE_THREAD).make(
+        request(1, film, at="1", settings=settings, **more), lambda: None
+    )
+    assert made.width == 56
+
+
 def test_a_moving_preview_loops(tmp_path: Path, heard: Heard, numbers: Iterator[int]) -> None:
     film = make_film(tmp_path / "f.mp4", frames=6)
     asked = request(next(numbers), film, at="1", moving_s=3 / 24, settings=QUICK)

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import dreamflow
-from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.schedules.keyframes import map_targets
@@ -64,7 +64,7 @@ from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.image import dream_image
-from dreamflow.pipelines.reference_frames import ReferenceFrames
+from dreamflow.pipelines.reference_frames import ReferenceFrames, open_reference_frames
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.presets import load_preset
@@ -649,6 +649,20 @@ def test_a_reference_clip_follows_the_source_and_holds_its_last_frame(
         assert torch.equal(shown.at(Fraction(time) / 24).image, wanted), time
     with pytest.warns(DreamFlowWarning, match="flicker has 0.25 s, the source 2.00 s"):
         ReferenceFrames(noise_network, flicker, Timeline(Fraction(24), Fraction(2)))
+
+
+@pytest.mark.parametrize("content", [None, b"no picture"])
+def test_a_reference_that_cannot_be_read_is_named_by_its_setting(
+    tmp_path: Path, noise_network: Network, content: bytes | None
+) -> None:
+    path = tmp_path / "guide.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(MediaError) as error:
+        open_reference_frames(noise_network, DreamOptions(guided_by=str(path)))
+    assert error.value.setting == "guided_by"
+    assert error.value.where == str(path)
+    assert str(error.value).startswith("guided_by ")
 
 
 @pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")

@@ -43,6 +43,7 @@ from dreamflow.pipelines.zoom.camera_path import CameraPath
 from dreamflow.pipelines.zoom.loop_closure import LoopClosure
 from dreamflow.pipelines.zoom.pipeline import (
     ZoomPipeline,
+    count_zoom_frames,
     dream_zoom,
     make_zoom_timeline,
     schedule_zoom_layers,
@@ -427,6 +428,16 @@ def test_impossible_zoom_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=culprit):
         ZoomPipeline(make_texture(*size), noise_network, DREAM, zoom)
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("fps", [12, 24, 29.97])
+def test_a_zoom_tells_beforehand_how_much_it_dreams(
+    noise_network: Network, loop: bool, fps: float
+) -> None:
+    zoom = replace(ZOOM, loop=loop, fps=fps, speed=1.5)
+    pipeline = ZoomPipeline(make_texture(48, 64), noise_network, DREAM, zoom)
+    assert count_zoom_frames(zoom, pipeline.timeline, 48, 64, DREAM.seed) == pipeline.total
 
 
 # --- the first picture

@@ -62,11 +62,25 @@ def report_error(error: BaseException) -> int:
     return ERROR_EXIT_CODE
 
 
+PLAIN_WORDS = {
+    "Input should be a valid integer, unable to parse string as an integer": (
+        "it must be a whole number, such as 6, without a unit"
+    ),
+    "Input should be a valid number, unable to parse string as a number": (
+        "it must be a number, such as 6 or 0.5, without a unit"
+    ),
+    "Input should be": "it must be",
+}
+"""What typer says about the values of options, and what it means to users."""
+
+
 def report_usage_error(error: Any) -> int:
     """Print what typer has found wrong with the command line, and return its exit code."""
     message = error.format_message()
     if getattr(error, "option_name", None) and hasattr(error, "possibilities"):
         message = format_unknown_option(error)
+    for words, plain_words in PLAIN_WORDS.items():
+        message = message.replace(words, plain_words)
     if message:  # none where a group without a command has just shown its help
         terminal.print_error(add_help_hint(" ".join(message.split()).rstrip("."), error))
     return getattr(error, "exit_code", ERROR_EXIT_CODE)

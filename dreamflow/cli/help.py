@@ -17,6 +17,7 @@ MACHINE_PANEL = "Machine"
 GIVEN_ONCE = ("preset", "like", "like_all")
 """Options that stand for many settings: a second one would replace the first as a whole, unless the
 command takes several."""
+SHEET_HINT = "`dreamflow frame` draws several presets on one sheet"
 
 
 class CompactHelpCommand(TyperCommand):
@@ -39,9 +40,10 @@ class CompactHelpCommand(TyperCommand):
             once = [one for one in given if one.name in GIVEN_ONCE and not one.multiple]
             names = [parameter.name for parameter in once]
             if twice := next((name for name in names if names.count(name) > 1), None):
+                hint = f"; {SHEET_HINT}" if twice == "preset" else ""
                 raise SettingsError(
                     f"{named(twice)} is given twice, and only one can count: give one, and the "
-                    "settings that differ as options",
+                    f"settings that differ as options{hint}",
                     setting=twice,
                 )
         return super().parse_args(ctx, args)

@@ -121,6 +121,16 @@ def list_jobs_in(folder: Path) -> list[JobInfo]:
     return jobs
 
 
+def list_jobs_below(folder: Path) -> list[JobInfo]:
+    """Return the jobs in a folder, then those in each folder in it, where a batch has put them."""
+    inner = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix != JOB_FOLDER_SUFFIX and not path.name.startswith(".") and path.is_dir()
+    ]
+    return [job for each in (folder, *inner) for job in list_jobs_in(each)]
+
+
 def finish_job(
     folder: Path, output_path: Path | None = None, overwrite: bool = False, silent: bool = False
 ) -> tuple[Path, int]:

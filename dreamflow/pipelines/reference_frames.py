@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from dreamflow.core.errors import DreamFlowWarning, named
+from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.targets import CLASS_LAYER
@@ -116,7 +116,7 @@ def open_reference_frames(
         None where the settings name no reference.
 
     Raises:
-        MediaError: The reference cannot be read.
+        MediaError: The reference cannot be read; the error names the setting.
     """
     if options.guided_by is None:
         return None
@@ -126,4 +126,9 @@ def open_reference_frames(
             DreamFlowWarning,
             3,
         )
-    return ReferenceFrames(network, Path(options.guided_by), timeline)
+    try:
+        return ReferenceFrames(network, Path(options.guided_by), timeline)
+    except MediaError as error:
+        located = error.located(named("guided_by"), " ")
+        located.setting = "guided_by"
+        raise located from None

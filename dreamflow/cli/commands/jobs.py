@@ -41,8 +41,8 @@ def list_jobs(
     ] = Path("."),
     debug: HiddenDebugOption = False,
 ) -> None:
-    """List the jobs in a folder. To resume one, give its command: `jobs show` prints it."""
-    from dreamflow.jobs.listing import list_jobs_in
+    """List the jobs in a folder, and in those in it. `jobs show` prints what resumes one."""
+    from dreamflow.jobs.listing import list_jobs_below
 
     rows = [
         [
@@ -51,10 +51,10 @@ def list_jobs(
             f"{job.size_bytes / 1e6:.1f} MB",
             job.status,
         ]
-        for job in list_jobs_in(folder)
+        for job in list_jobs_below(folder)
     ]
     if not rows:
-        print_line(f"no jobs in {folder.resolve()}")
+        print_line(f"no jobs in {folder.resolve()}, nor in the folders in it")
         return
     print_table(
         "jobs", [("job", "left"), ("frames", "right"), ("on disk", "right"), ("", "left")], rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +36,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions, FilmOptions
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.looks import Look
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.temporal.options import CarryOptions
@@ -44,7 +47,7 @@ DEFAULT_LENGTH_S = 0.6
 """Length of a moving preview in seconds, where none is given."""
 
 
-@with_options
+@functools.partial(with_options, without=("audio_out",))
 def preview_command(
     clip: ClipArgument,
     out: Annotated[
@@ -85,6 +88,7 @@ def preview_command(
     carry: CarryOptions,
     gains: GainsOption = None,
     show: ShowOptions,
+    sound: SoundOptions,
     machine: MachineOptions,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
@@ -99,6 +103,7 @@ def preview_command(
     from dreamflow.media.read.mattes.matte_files import MatteTarget
     from dreamflow.media.write.containers import container_format_for
     from dreamflow.media.write.output_path import check_output
+    from dreamflow.pipelines.hearing import hear_clip
     from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
     from dreamflow.reports.moving_preview import (
@@ -109,13 +114,14 @@ def preview_command(
 
     look = Look("", dream, carry, show).blended()
     frames_options = film.clip_options(size)
-    inputs = list_input_paths([clip, gains], dream, carry, show, machine, preset=preset)
+    inputs = list_input_paths([clip, gains], dream, carry, show, sound, machine, preset=preset)
     container_format_for(out)
     check_output(out, overwrite, inputs)
     if gains:
         check_gains_file(gains)
     check_layers(dream, machine)
     piece = open_preview_piece(clip, at, seconds, run_in, frames_options)
+    piece = replace(piece, clip=hear_clip(piece.clip, sound, look.groups))
     matte = open_matte(show, MatteTarget.from_clip(piece.clip)) if show.matte else None
     network = prepare_network(dream.network, machine)
     total = sum(estimate_piece_steps(piece, look))
@@ -127,7 +133,7 @@ def preview_command(
         frames = list(
             dream_preview_piece(piece, network, look, matte, progress, print_note, gains_path=gains)
         )
-        groups: tuple[Any, ...] = (*look.groups, frames_options, EncodeOptions())
+        groups: tuple[Any, ...] = (*look.groups, frames_options, EncodeOptions(), sound)
         record = build_settings_record("preview", clip, network, *groups) | {"at": at}
         record = publish_record(record, out)
         write_video(out, frames, piece.output_spec, record=record, overwrite=overwrite)

@@ -94,6 +94,7 @@ def video_command(
 
     Settings marked * may change over time: --step "0: 1.5, 4s: 3, 100%: 1". So may
     --layer: "0: conv2/3x3, 4s: inception_4c/output". Arithmetic: "1.5 + sin(2*pi*t)".
+    The sound: "1 + audio.bass", and on each beat "1 + pulse(1, 0.3, beat)".
     """
     settings = VideoSettings(dream, carry, frames, encode, show, sound)
     inputs = list_input_paths([gains], dream, carry, show, sound, machine, preset=preset)

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -42,6 +42,9 @@ from dreamflow.media.options import EncodeOptions, FilmOptions
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.reports.options import GuideOptions
+
+if TYPE_CHECKING:
+    from dreamflow.core.schedules.timecode import Timeline
 
 
 @with_options
@@ -97,9 +100,10 @@ def zoom_command(
     from dreamflow.pipelines.zoom.hearing import fit_zoom_to_audio
 
     zoom = fit_zoom_to_audio(zoom, sound)
-    check_zoom(source, out, dream, zoom, sound, encode, machine, flags)
+    timeline = check_zoom(source, out, dream, zoom, sound, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom
+    from dreamflow.pipelines.zoom.pipeline import count_zoom_frames
     from dreamflow.pipelines.zoom.start_picture import (
         ZoomSettings,
         make_zoom_output_spec,
@@ -112,7 +116,8 @@ def zoom_command(
     check_render_files(out, flags, output_spec.sources)
     network = prepare_network(dream.network, restore_zoom_machine(out, machine, fresh))
     started_s = time.monotonic()
-    total = output_spec.frames * (2 if zoom.reverse else 1)
+    total = count_zoom_frames(zoom, timeline, *picture.shape[:2], dream.seed)
+    total += output_spec.frames if zoom.reverse else 0
     with track_render(out, total, flags) as controls:
         result = render_zoom(source, picture, out, network, settings, controls, at)
     summary = format_render_summary(result, output_spec, time.monotonic() - started_s)
@@ -138,8 +143,8 @@ def check_zoom(
     encode: EncodeOptions,
     machine: MachineOptions,
     flags: RenderFlags,
-) -> None:
-    """Check what can be checked before the picture is read: names, layers and schedules."""
+) -> Timeline:
+    """Check what can be checked before the picture is read, and return the zoom's timeline."""
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
 
     if source is None:
@@ -162,6 +167,7 @@ def check_zoom(
     for group in (dream, zoom):
         group.check_schedules(timeline, warn=False)
     check_encode_options(out, encode)
+    return timeline
 
 
 def restore_zoom_machine(out: Path, machine: MachineOptions, fresh: bool) -> MachineOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,9 @@ def open_comparison(
         dream: The dream.
         against: Another dream of the clip; None for none.
         frames: Frames and size from the command line.
+
+    Raises:
+        SettingsError: The source is itself the dream of what is given as a dream.
     """
     from dreamflow.media.embedded_settings import read_record_if_any, read_recorded_settings
     from dreamflow.media.read.clip import Clip
@@ -92,6 +96,12 @@ def open_comparison(
 
     record = read_record_if_any(dream)
     recorded_source = record.get("source")
+    if not record and read_record_if_any(source).get("source") == dream.name:
+        raise SettingsError(
+            f"{source.name} is the dream, and {dream.name} the clip: the clip comes first, as in "
+            f"`dreamflow measure {shlex.quote(str(dream))} {shlex.quote(str(source))}`",
+            where=str(source),
+        )
     if recorded_source and recorded_source != source.name:
         print_warning(f"{dream.name} was made from {recorded_source}, not from {source.name}")
     paths = [path for path in (dream, against) if path]

@@ -179,7 +179,9 @@ class Options:
             try:
                 late_keyframes = schedule.check_keyframes(timeline)
             except SettingsError as error:
-                raise error.located(named(name), ", ") from None
+                located = error.located(named(name), ", ")
+                located.setting = error.setting or name
+                raise located from None
             for note in late_keyframes if warn else ():
                 warnings.warn(f"{named(name)}, {note}; not reached", DreamFlowWarning, 3)
             if isinstance(schedule, Schedule) and schedule.has_time_expressions:

@@ -140,15 +140,15 @@ def make_unheard_error(name: str, known: Collection[str]) -> SettingsError:
     """
     family, _, own_name = name.partition(".")
     if family == DATA:
-        why, write = f"it hears {name}, which is not given", f"{named('data')} {own_name}=FILE.csv"
+        why, write = "there is no such series", f"{named('data')} {own_name}=FILE.csv"
     elif name not in BEAT_NAMES:
-        why, write = f"it hears {name}, and there is no sound", f"{named('audio')} FILE"
+        why, write = "there is no sound to hear", f"{named('audio')} FILE"
     elif any(other.startswith(f"{AUDIO}.") for other in known):
-        why, write = "it counts beats, and none are found in the sound", f"{named('bpm')} 120"
+        why, write = "no beats are found in the sound", f"{named('bpm')} 120"
     else:
-        why = "it counts beats, and there is no sound"
+        why = "there is no sound to find beats in"
         write = f"{named('audio')} FILE, or {named('bpm')} 120"
-    return SettingsError(f"{why}: give {write}")
+    return SettingsError(f"{name}: {why}; give {write}")
 
 
 def value_label(text: str) -> str:

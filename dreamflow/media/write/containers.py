@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
@@ -144,14 +145,25 @@ def container_format_for(path: Path) -> ContainerFormat | None:
         return None
     if suffix not in CONTAINER_FORMAT_BY_SUFFIX:
         allowed = f"{', '.join(CONTAINER_FORMAT_BY_SUFFIX)}, or a name without suffix"
+        if suffix == ".png":
+            why = "a film is no single picture, which `dreamflow frame` makes; for a folder of"
+            advice = f"{why} numbered PNGs give a name without suffix, as {name_png_folder(path)}"
+        else:
+            why = f"{suffix} is not a format DreamFlow writes"
+            advice = f"{why}; use {allowed} for a folder of PNGs"
         raise OutputError(
-            f"{path}: {suffix} is not a format DreamFlow writes; use {allowed} for a folder of "
-            "PNGs",
+            f"{path}: {advice}",
             value=suffix,
             allowed=allowed,
             where=str(path),
         )
     return CONTAINER_FORMAT_BY_SUFFIX[suffix]
+
+
+def name_png_folder(path: Path) -> Path:
+    """Return a folder for the pictures that a name such as `shots/out_####.png` was meant for."""
+    name = re.sub(r"[\W_]*(#+|%0?\d*d)$", "", path.stem)
+    return path.with_name(name) if name else path.parent / "frames"
 
 
 def ignored_encode_settings(

@@ -69,6 +69,22 @@ def make_zoom_timeline(zoom: ZoomOptions, signals: Signals | None = None) -> Tim
     return Timeline(rate, frames / rate, signals=signals)
 
 
+def count_zoom_frames(
+    zoom: ZoomOptions, timeline: Timeline, height: int, width: int, seed: int
+) -> int:
+    """Return how many pictures a zoom dreams: its frames, and the ticks of a loop's lead-in.
+
+    Args:
+        zoom: Settings of the zoom.
+        timeline: Its timeline, with what its schedules hear.
+        height: Height of a frame in pixels.
+        width: Width of a frame in pixels.
+        seed: Seed of the dream.
+    """
+    path = CameraPath(zoom, timeline, width, height, seed)
+    return int(timeline.length * timeline.rate) + path.lead_in_ticks
+
+
 def parse_zoom_layers(zoom: ZoomOptions) -> list[str]:
     """Return the layers of a zoom in their order; empty where `DreamOptions.layer` holds them.
 

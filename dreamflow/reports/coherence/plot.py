@@ -53,6 +53,7 @@ class PlotPanel:
         stacked: Whether the lines are areas on top of each other.
         logarithmic: Whether its axis is logarithmic.
         limits: Lowest and highest value shown; None fits them to the lines.
+        from_zero: Whether its axis begins at 0, so that a small change of an amount looks small.
     """
 
     title: str
@@ -60,6 +61,7 @@ class PlotPanel:
     stacked: bool = False
     logarithmic: bool = False
     limits: tuple[float, float] | None = None
+    from_zero: bool = False
 
 
 def plot_measurements(
@@ -129,6 +131,8 @@ def _draw_panel(axis: Axes, panel: PlotPanel, times: np.ndarray) -> None:
         axis.set_yscale("log")
     if panel.limits:
         axis.set_ylim(*panel.limits)
+    elif panel.from_zero:
+        axis.set_ylim(bottom=0)
     axis.set_ylabel(panel.title)
     # Beside the lines, since over them it would cover their ends.
     axis.legend(loc="upper left", bbox_to_anchor=(1.005, 1), borderaxespad=0, fontsize=7)
@@ -140,7 +144,7 @@ def build_metric_panels(measurements: Sequence[Measurement]) -> list[PlotPanel]:
     def panel(title: str, name: str, source_name: str | None = None) -> PlotPanel:
         series = [(m.name, m.metric_series(name)) for m in measurements]
         source = measurements[0].metric_series(source_name) if source_name else None
-        return PlotPanel(title, _metric_lines(series, source))
+        return PlotPanel(title, _metric_lines(series, source), from_zero=True)
 
     panels = [
         panel("E_warp", "warp_error", "source_warp_error"),
@@ -149,7 +153,7 @@ def build_metric_panels(measurements: Sequence[Measurement]) -> list[PlotPanel]:
     if measurements[0].objective:
         series = [(m.name, np.array(m.objective)) for m in measurements]
         source = np.array(measurements[0].source_objective)
-        panels.append(PlotPanel("objective", _metric_lines(series, source)))
+        panels.append(PlotPanel("objective", _metric_lines(series, source), from_zero=True))
     colours = [
         PlotLine(f"{name}, levels", measurements[0].metric_series(name), name)
         for name in ("red", "green", "blue")

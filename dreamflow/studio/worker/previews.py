@@ -28,8 +28,10 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.single_frame import open_frames_up_to
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
+from dreamflow.pipelines.hearing import hear_clip
 from dreamflow.pipelines.settings.looks import Look
 from dreamflow.pipelines.settings.presets import validate_settings
 from dreamflow.reports.moving_preview import dream_preview_piece, open_preview_piece
@@ -149,6 +151,8 @@ class PreviewMaker:
         if request.moving_s:
             return self._dream_moving(request, look, network, on_step)
         frames = self._open_frames(request, 0 if coarse else request.run_in)
+        if isinstance(frames, Clip):
+            frames = hear_clip(frames, SoundOptions(), look.groups)
         if coarse:
             look = make_coarse(look, frames)
         matte = None
@@ -169,6 +173,7 @@ class PreviewMaker:
             request.run_in,
             ClipOptions(size=request.size),
         )
+        piece = replace(piece, clip=hear_clip(piece.clip, SoundOptions(), look.groups))
         matte = None
         if look.show.matte:
             matte = open_matte(look.show, MatteTarget.from_clip(piece.clip))
