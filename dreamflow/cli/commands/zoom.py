@@ -116,7 +116,8 @@ def zoom_command(
     check_render_files(out, flags, output_spec.sources)
     network = prepare_network(dream.network, restore_zoom_machine(out, machine, fresh))
     started_s = time.monotonic()
-    total = count_zoom_frames(zoom, timeline, *picture.shape[:2], dream.seed)
+    height, width = picture.shape[:2]
+    total = count_zoom_frames(zoom, timeline, height, width, dream.seed)
     total += output_spec.frames if zoom.reverse else 0
     with track_render(out, total, flags) as controls:
         result = render_zoom(source, picture, out, network, settings, controls, at)
