@@ -139,6 +139,7 @@ NESTED = {
     "no UTF-8": b'{"job": "\xff"}',
     "a BOM": b"\xef\xbb\xbf{}",
     "nothing": b"",
+    "a long key": b'{"' + b"k" * 20_000 + b'": 1}',
 }
 
 
@@ -274,6 +275,15 @@ def test_a_setting_of_too_many_digits_is_refused() -> None:
         with pytest.raises(SettingsError) as refused:
             validate_settings({"seed": value}, "it")
         assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("read", [load_gains, read_queue, lambda path: load_preset(str(path))])
+def test_a_message_does_not_grow_with_a_key(read: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("x" * 20_000 + " = 1")
+    with pytest.raises(SettingsError) as refused:
+        read(path)
+    assert len(str(refused.value)) < 5_000
 
 
 def test_documents_are_bounded() -> None:

@@ -104,6 +104,14 @@ def test_a_resumed_render_goes_on_in_its_trace(
     assert [row["frame"] for row in read_traces(path)] == [*[0, 1][: min(passed, there)], 7]
 
 
+@pytest.mark.parametrize("frame", ["[]", "null", '"1"', "true", "1.5", "{}"])
+def test_a_trace_whose_frame_has_no_number_is_refused(tmp_path: Path, frame: str) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_text(f'{{"frame": 0}}\n{{"frame": {frame}}}\n')
+    with pytest.raises(OutputError):
+        read_traces(path)
+
+
 @pytest.mark.parametrize("content", ["no json", "[1, 2]", '{"effort": 1}', "3"])
 def test_what_is_no_trace_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "trace.jsonl"

@@ -28,6 +28,8 @@ MAX_DOCUMENT_DEPTH = 24
 """Dicts and lists within each other at most; DreamFlow's own documents have 6."""
 MAX_QUOTED_CHARS = 60
 """Characters of a line of TOML that an error quotes."""
+MAX_KEY_CHARS = 1_000
+"""Characters of a key at most: errors name keys."""
 MAX_KEY_DOTS = 200
 """Dots before the = of a line at most: `tomllib` takes seconds for a key of 9,000 parts."""
 
@@ -130,7 +132,7 @@ def parse_fraction(value: Any) -> Fraction:
 
 
 def check_bounds(value: Any, depth: int = MAX_DOCUMENT_DEPTH) -> None:
-    """Check the depth of plain values and the size of their numbers.
+    """Check the depth of plain values, and the size of their numbers and keys.
 
     Raises:
         DocumentError: They are out of bounds.
@@ -140,6 +142,8 @@ def check_bounds(value: Any, depth: int = MAX_DOCUMENT_DEPTH) -> None:
     if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
         raise DocumentError(f"a whole number in it has more than {MAX_INTEGER_BITS} bits")
     if isinstance(value, dict):
+        if any(len(key) > MAX_KEY_CHARS for key in value):
+            raise DocumentError(f"a key in it has more than {MAX_KEY_CHARS:,} characters")
         for item in value.values():
             check_bounds(item, depth - 1)
     elif isinstance(value, list):

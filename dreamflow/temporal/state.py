@@ -18,6 +18,8 @@ from dreamflow.temporal.bands import BandEnergies, measure_bands, measure_energy
 from dreamflow.temporal.crops import grid_of_blocks
 from dreamflow.temporal.gains import Gains
 
+TreeT = TypeVar("TreeT")
+
 UNKNOWN = math.nan
 """A measurement that has not been made yet."""
 
@@ -268,9 +270,6 @@ def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
         "setpoint_target": vars(dream.setpoint_target),
         "ground": dream.ground and vars(dream.ground),
     }
-
-
-TreeT = TypeVar("TreeT")
 
 
 def fit_tree(tree: Any, schema: type[TreeT], device: torch.device) -> TreeT:

@@ -220,9 +220,10 @@ def read_traces(path: Path) -> list[dict[str, Any]]:
     try:
         for number, line in enumerate(read_file_text(path, MAX_TRACE_BYTES).splitlines(), start=1):
             row = parse_json(line)
-            if not isinstance(row, dict) or "frame" not in row:
+            frame = row.get("frame") if isinstance(row, dict) else None
+            if type(frame) is not int:
                 raise ValueError(f"line {number} is no trace of a frame")
-            rows[row["frame"]] = row
+            rows[frame] = row
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
