@@ -367,7 +367,8 @@ def test_a_started_render_equals_the_whole(tmp_path: Path, cli: Cli, dancer: Pat
 @pytest.mark.parametrize(
     ("given", "step", "culprits"),
     [
-        ({"bpm": 120.0}, "1 + t", ["bpm"]), ({"first_beat": "1s"}, "1 + audio.bass", ["first_beat"]),
+        ({"bpm": 120.0}, "1 + t", ["bpm"]),
+        ({"first_beat": "1s"}, "1 + audio.bass", ["first_beat"]),
         ({"bpm": 120.0}, "1 + saw(1, beat)", []), ({"bpm": 120.0}, "0: 1, 2bar: 2", []),
         ({"data": ("wind=w.csv", "rain=r.csv")}, "1 + data.rain", ["wind"]), ({}, "1 + t", []),
     ],
