@@ -33,7 +33,7 @@ from dreamflow.media.sound.series_file import read_series
 from dreamflow.media.stills import read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.flashing import warn_of_flashing
-from dreamflow.pipelines.hearing import hear_clip
+from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video import dream_video
@@ -368,6 +368,26 @@ def test_a_started_render_equals_the_whole(tmp_path: Path, cli: Cli, dancer: Pat
     shown = [float(np.abs(a.astype(int) - b).mean()) for a, b in zip(whole, source, strict=True)]
     assert min(shown[n] for n in (2, 6, 10)) > max(shown[n] for n in (1, 5, 9)), "it dances"
     assert all(np.array_equal(a, b) for a, b in zip(whole[9:], part, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "step", "culprits"),
+    [
+        ({"bpm": 120.0}, "1 + t", ["bpm"]),
+        ({"first_beat": "1s"}, "1 + audio.bass", ["first_beat"]),
+        ({"bpm": 120.0}, "1 + saw(1, beat)", []), ({"bpm": 120.0}, "0: 1, 2bar: 2", []),
+        ({"data": ("wind=w.csv", "rain=r.csv")}, "1 + data.rain", ["wind"]), ({}, "1 + t", []),
+    ],
+)  # fmt: skip
+def test_what_is_given_and_heard_by_nothing_is_said(
+    given: dict[str, Any], step: str, culprits: list[str]
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_unheard(SoundOptions(**given), [DreamOptions(step=step)])
+    assert len(caught) == len(culprits)
+    for warning, culprit in zip(caught, culprits, strict=True):
+        assert culprit in str(warning.message)
 
 
 def test_a_render_names_what_it_cannot_hear(tmp_path: Path, cli: Cli) -> None:

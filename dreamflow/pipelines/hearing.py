@@ -191,6 +191,31 @@ def find_audio_length(sound: SoundOptions) -> float | None:
         raise error.located(named("audio"), " ") from error
 
 
+def warn_of_unheard(sound: SoundOptions, groups: Iterable[Options]) -> None:
+    """Warn of beats and series that are given, and that no schedule hears.
+
+    Args:
+        sound: What is given.
+        groups: The settings with the schedules.
+    """
+    heard = heard_signals(groups)
+    tempo = [name for name in ("bpm", "first_beat") if getattr(sound, name) is not None]
+    if tempo and not heard & set(BEAT_NAMES):
+        warnings.warn(
+            f"{named(tempo[0])} does nothing: no schedule counts beats, as {named('strength')} "
+            '"1 - 0.6*saw(1, beat)" does',
+            DreamFlowWarning,
+            2,
+        )
+    for name in sound.data_files:
+        if f"{DATA}.{name}" not in heard:
+            warnings.warn(
+                f"{named('data')} {name} does nothing: no schedule hears {DATA}.{name}",
+                DreamFlowWarning,
+                2,
+            )
+
+
 def warn_if_shorter(hearing: Hearing, end_s: Fraction) -> None:
     """Warn where the sound that is heard ends before what is shown.
 

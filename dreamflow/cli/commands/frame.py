@@ -119,7 +119,7 @@ def frame_command(
     from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
-    from dreamflow.pipelines.hearing import hear_clip
+    from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
     from dreamflow.reports.look_sheet import open_look_mattes
     from dreamflow.reports.preview import (
         add_source_alpha,
@@ -131,7 +131,9 @@ def frame_command(
     clip = film.clip_options(size)
     frames = open_frames_up_to(source, at, run_in, clip, flatten_alpha=not keeps_alpha)
     if isinstance(frames, Clip):
-        frames = hear_clip(frames, sound, [group for look in looks for group in look.groups])
+        groups_of_looks = [group for look in looks for group in look.groups]
+        warn_of_unheard(sound, groups_of_looks)
+        frames = hear_clip(frames, sound, groups_of_looks)
     mattes = open_look_mattes(looks, frames, source)
     matte_files = [path for matte in mattes if matte for path in matte.source_paths]
     check_output(out, overwrite, [*flags.inputs, *matte_files])

@@ -103,7 +103,7 @@ def preview_command(
     from dreamflow.media.read.mattes.matte_files import MatteTarget
     from dreamflow.media.write.containers import container_format_for
     from dreamflow.media.write.output_path import check_output
-    from dreamflow.pipelines.hearing import hear_clip
+    from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
     from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
     from dreamflow.reports.moving_preview import (
@@ -121,6 +121,7 @@ def preview_command(
         check_gains_file(gains)
     check_layers(dream, machine)
     piece = open_preview_piece(clip, at, seconds, run_in, frames_options)
+    warn_of_unheard(sound, look.groups)
     piece = replace(piece, clip=hear_clip(piece.clip, sound, look.groups))
     matte = open_matte(show, MatteTarget.from_clip(piece.clip)) if show.matte else None
     network = prepare_network(dream.network, machine)

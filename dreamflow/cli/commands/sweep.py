@@ -127,6 +127,7 @@ def plan_and_check(
     """Plan a sweep and open its matte, and check all that can be checked without weights."""
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.networks.loading import network_layers
+    from dreamflow.pipelines.hearing import warn_of_unheard
     from dreamflow.pipelines.sweep import hear_sweep, open_sweep, open_sweep_matte
 
     check_encode_options(out, settings.encode)
@@ -137,7 +138,9 @@ def plan_and_check(
     check_render_files(
         out, flags, [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]
     )
+    groups = (settings.dream, settings.carry, settings.show)
+    warn_of_unheard(settings.sound, groups)
     plan = hear_sweep(plan, settings, kept_analysis_folder(out, flags))
-    for group in (settings.dream, settings.carry, settings.show):
+    for group in groups:
         group.check_schedules(plan.source.timeline, warn=False)
     return plan, matte

@@ -152,7 +152,7 @@ def open_and_check(
     from dreamflow.media.read.mattes.matte import open_matte
     from dreamflow.media.read.mattes.matte_files import MatteTarget
     from dreamflow.media.write.containers import check_encode_options
-    from dreamflow.pipelines.hearing import hear_clip
+    from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
 
     check_encode_options(out, settings.encode)
     source = Clip(clip, settings.clip)
@@ -160,6 +160,7 @@ def open_and_check(
     check_render_files(out, flags, [*source.source_paths, *(matte.source_paths if matte else [])])
     check_layers(settings.dream, machine)
     groups = (settings.dream, settings.carry, settings.show)
+    warn_of_unheard(settings.sound, groups)
     source = hear_clip(source, settings.sound, groups, kept_analysis_folder(out, flags))
     for group in groups:
         group.check_schedules(source.timeline, warn=False)
