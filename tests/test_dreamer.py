@@ -20,11 +20,8 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import (
-    DreamerControls,
-    VideoDreamer,
-    open_dreamer_controls,
-)
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
+from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
 from dreamflow.reports.coherence.warp_error import warp_error
 from dreamflow.temporal.gains import Gains
 from dreamflow.temporal.options import CarryOptions

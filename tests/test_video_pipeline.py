@@ -21,7 +21,8 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
+from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.video import VideoPipeline, make_detector
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.flow.source import MotionSource

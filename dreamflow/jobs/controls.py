@@ -10,7 +10,7 @@ from pathlib import Path
 from dreamflow.core.callbacks import MessageCallback, ProgressCallback
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.dream.progress import StepCallback
-from dreamflow.pipelines.carry_over_frames import DreamerControls, open_dreamer_controls
+from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
 
 JOB_CHECKPOINT_INTERVAL_S = 10.0
 """Least time between two checkpoints: a kill loses the work of this time, or one frame."""

@@ -43,7 +43,8 @@ from dreamflow.media.write.output_path import check_output, find_same_file
 from dreamflow.media.write.picture_segments import PictureSegmentWriter
 from dreamflow.media.write.piece_ledger import Damage, PieceLedger
 from dreamflow.media.write.residual_plate import DreamAndPlateWriter, plate_format
-from dreamflow.media.write.segments import SegmentWriter, VideoSegmentWriter, choose_segment_frames
+from dreamflow.media.write.segment_writer import SegmentWriter
+from dreamflow.media.write.segments import VideoSegmentWriter, choose_segment_frames
 from dreamflow.pipelines.settings.groups import saved_settings_dict
 from dreamflow.pipelines.settings.paths import publish_record
 

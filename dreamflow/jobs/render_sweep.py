@@ -12,7 +12,7 @@ from dreamflow.jobs.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import DreamerControls
+from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.hearing import add_music
 from dreamflow.pipelines.inputs import list_gains_files
 from dreamflow.pipelines.pipeline import Pipeline

@@ -12,7 +12,7 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import DreamerControls
+from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.hearing import add_music, hear_once
 from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
 from dreamflow.pipelines.pipeline import Pipeline

@@ -13,7 +13,7 @@ from dreamflow.jobs.runner import restore_pipeline
 from dreamflow.jobs.storage.kept_states import read_kept_state
 from dreamflow.jobs.storage.state_file import FRAMES_KEY
 from dreamflow.media.write.piece_ledger import Damage
-from dreamflow.media.write.segments import SegmentWriter
+from dreamflow.media.write.segment_writer import SegmentWriter
 from dreamflow.pipelines.pipeline import Pipeline
 
 

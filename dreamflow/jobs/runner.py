@@ -28,7 +28,7 @@ from dreamflow.jobs.storage.state_file import (
 )
 from dreamflow.jobs.watch import LatestFrameWriter
 from dreamflow.media.write.piece_ledger import DamagedPiecesError
-from dreamflow.media.write.segments import SegmentWriter
+from dreamflow.media.write.segment_writer import SegmentWriter
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState, list_state_layouts
 
 RESTORE_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError, ArithmeticError)

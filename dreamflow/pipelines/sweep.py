@@ -25,7 +25,7 @@ from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.stills import is_still, read_fitted_picture, read_picture_size
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.caption import LayerCaptions
-from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
     has_channel_picks,
@@ -37,6 +37,7 @@ from dreamflow.pipelines.compositor import (
     get_matte_box,
     make_matte_lookup,
 )
+from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.hearing import find_audio_length, hear_clip
 from dreamflow.pipelines.inputs import (
     PICTURE_INPUT,

@@ -22,7 +22,7 @@ from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import DreamerControls, VideoDreamer
+from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
     has_channel_picks,
@@ -36,6 +36,7 @@ from dreamflow.pipelines.compositor import (
     make_sequential_matte_lookup,
     open_clip_matte,
 )
+from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.hearing import hear_once
 from dreamflow.pipelines.loop import LoopPipeline
 from dreamflow.pipelines.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames

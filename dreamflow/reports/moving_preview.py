@@ -15,13 +15,13 @@ from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import open_dreamer_controls
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
     describe_channel_picks,
     has_channel_picks,
     make_channel_picks,
 )
+from dreamflow.pipelines.dreamer_controls import open_dreamer_controls
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.looks import Look
 from dreamflow.pipelines.video import build_video_pipeline

@@ -23,7 +23,6 @@ from dreamflow.media.read.picture_files import list_source_files
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills import is_still, read_alpha, read_picture_size
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
     describe_channel_picks,
@@ -31,6 +30,7 @@ from dreamflow.pipelines.channel_choice import (
     make_channel_picks,
 )
 from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
+from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.inputs import (
     MATTE_INPUT,
     SOURCE_INPUT,

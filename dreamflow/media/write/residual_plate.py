@@ -21,7 +21,7 @@ from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
 from dreamflow.media.write.piece_ledger import Damage, DamagedPiecesError
-from dreamflow.media.write.segments import SegmentWriter
+from dreamflow.media.write.segment_writer import SegmentWriter
 
 PLATE_MID_GREY = 128
 """Level of a plate where the dream equals the source."""
