@@ -19,8 +19,8 @@ from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_t
 from PIL import Image
 
 import dreamflow
+from dreamflow.cli.output.terminal import format_error
 from dreamflow.cli.registry import load_commands
-from dreamflow.cli.terminal import format_error
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills import read_picture

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dreamflow.cli.escaping import EscapingStream, escape_line, escape_text
+from dreamflow.cli.output.escaping import EscapingStream, escape_line, escape_text
 from dreamflow.media.embedded_settings import read_record
 
 Cli = Callable[..., CommandResult]

@@ -84,7 +84,9 @@ def test_a_crash_shows_where_it_was_when_debugging() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-@pytest.mark.parametrize("module", ["typer", "dreamflow.cli.registry", "dreamflow.cli.binding"])
+@pytest.mark.parametrize(
+    "module", ["typer", "dreamflow.cli.registry", "dreamflow.cli.settings.binding"]
+)
 def test_ctrl_c_while_loading_stops_cleanly(module: str, tmp_path: Path) -> None:
     script = INTERRUPTED_IMPORT.format(module=module, source=str(SAMPLE_STILL))
     run = subprocess.run(

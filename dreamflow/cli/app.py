@@ -46,7 +46,7 @@ def root_callback(
 ) -> None:
     """Turn clips into dreams that move with the scene."""
     if verbose:
-        from dreamflow.cli.log import show_log
+        from dreamflow.cli.output.log import show_log
 
         ctx.call_on_close(show_log())
 

@@ -21,7 +21,7 @@ from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
 
-from dreamflow.cli import terminal
+from dreamflow.cli.output import terminal
 from dreamflow.core.errors import DreamFlowWarning, UserInterrupt
 
 RenderResult = tuple[str, str]
@@ -110,7 +110,7 @@ def _serve(connection: Connection, run_render: Callable[[Any], RenderResult]) ->
     warnings.simplefilter("always", DreamFlowWarning)
     warnings.showwarning = terminal.show_warning
     if "--verbose" in sys.argv:
-        from dreamflow.cli.log import show_log
+        from dreamflow.cli.output.log import show_log
 
         show_log()
     while True:

@@ -10,10 +10,10 @@ import sys
 import warnings
 from typing import Any
 
-from dreamflow.cli import terminal
 from dreamflow.cli.app import app
-from dreamflow.cli.crash_line import crash_line
-from dreamflow.cli.escaping import escaped_output
+from dreamflow.cli.output.crash_line import crash_line
+from dreamflow.cli.output import terminal
+from dreamflow.cli.output.escaping import escaped_output
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
 from dreamflow.media.container_policy import OPENCV_CAPTURE_VARIABLE, opencv_capture_options

@@ -13,17 +13,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dreamflow.cli.batch_worker import FAILED, RenderWorker
-from dreamflow.cli.binding import MOST_USED_PANEL, escape_markup, with_options
 from dreamflow.cli.commands.frame import frame_command
 from dreamflow.cli.commands.sweep import sweep_command
 from dreamflow.cli.commands.video import render_clip
 from dreamflow.cli.commands.zoom import zoom_command
 from dreamflow.cli.finished_outputs import is_already_done
-from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import RenderFlags, list_input_paths, stop_on_ctrl_c
+from dreamflow.cli.output.tables import print_table
+from dreamflow.cli.output.terminal import (
+    format_error,
+    format_internal_error,
+    print_error,
+    print_note,
+    print_warning,
+)
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import (
+from dreamflow.cli.settings.binding import MOST_USED_PANEL, escape_markup, with_options
+from dreamflow.cli.settings.inherited import is_given
+from dreamflow.cli.settings.prepare import RenderFlags, list_input_paths, stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import (
     DebugOption,
     FreshOption,
     LikeAllOption,
@@ -32,14 +40,6 @@ from dreamflow.cli.shared_options import (
     PresetOption,
     RepairOption,
     WatchOption,
-)
-from dreamflow.cli.tables import print_table
-from dreamflow.cli.terminal import (
-    format_error,
-    format_internal_error,
-    print_error,
-    print_note,
-    print_warning,
 )
 from dreamflow.core.errors import DreamFlowError, OutputError, SettingsError, UserInterrupt, named
 from dreamflow.core.machine.options import MachineOptions

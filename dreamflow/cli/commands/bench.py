@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamflow.cli.bench_tables import load_earlier_times, print_pass_times, print_render_times
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import prepare_network, stop_on_ctrl_c
+from dreamflow.cli.output.bench_tables import (
+    load_earlier_times,
+    print_pass_times,
+    print_render_times,
+)
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption, JsonOption
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import prepare_network, stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import DebugOption, JsonOption
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.values import fit_size, parse_size
 from dreamflow.core.wording import format_count

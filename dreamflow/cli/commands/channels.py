@@ -8,18 +8,23 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import (
+from dreamflow.cli.output.terminal import print_line
+from dreamflow.cli.progress.bars import progress_bar
+from dreamflow.cli.progress.options import ProgressOptions
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import (
     check_layers,
     list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
 )
-from dreamflow.cli.progress.bars import progress_bar
-from dreamflow.cli.progress.options import ProgressOptions
-from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import AtOption, DebugOption, OverwriteOption, PresetOption
-from dreamflow.cli.terminal import print_line
+from dreamflow.cli.settings.shared_options import (
+    AtOption,
+    DebugOption,
+    OverwriteOption,
+    PresetOption,
+)
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from dreamflow.cli.output.terminal import print_note
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import HiddenDebugOption
-from dreamflow.cli.terminal import print_note
+from dreamflow.cli.settings.shared_options import HiddenDebugOption
 from dreamflow.core.errors import SettingsError
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import stop_on_ctrl_c
+from dreamflow.cli.output.terminal import print_line
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import OUTPUT_PANEL, DebugOption, OverwriteOption
-from dreamflow.cli.terminal import print_line
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import OUTPUT_PANEL, DebugOption, OverwriteOption
 
 
 @with_options

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import panel_title, with_options
-from dreamflow.cli.prepare import apply_machine_options, stop_on_ctrl_c
+from dreamflow.cli.output.terminal import print_labelled, print_line
 from dreamflow.cli.progress.bars import training_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption, OverwriteOption
-from dreamflow.cli.terminal import print_labelled, print_line
+from dreamflow.cli.settings.binding import panel_title, with_options
+from dreamflow.cli.settings.prepare import apply_machine_options, stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import DebugOption, OverwriteOption
 from dreamflow.core.errors import MediaError, OutputError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from dreamflow.cli.output.terminal import print_error
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import HiddenDebugOption
-from dreamflow.cli.terminal import print_error
+from dreamflow.cli.settings.shared_options import HiddenDebugOption
 
 LABEL_WIDTH = len("weights of places365")
 """Characters of the longest name of a check."""

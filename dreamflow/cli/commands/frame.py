@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import (
+from dreamflow.cli.output.terminal import print_line, print_note, word_flags
+from dreamflow.cli.progress.bars import progress_bar
+from dreamflow.cli.progress.options import ProgressOptions
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.inherited import is_given
+from dreamflow.cli.settings.prepare import (
     RenderFlags,
     check_gains_and_trace,
     check_layers,
@@ -20,10 +24,7 @@ from dreamflow.cli.prepare import (
     prepare_networks,
     stop_on_ctrl_c,
 )
-from dreamflow.cli.progress.bars import progress_bar
-from dreamflow.cli.progress.options import ProgressOptions
-from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import (
+from dreamflow.cli.settings.shared_options import (
     FRAMES_PANEL,
     AtOption,
     DebugOption,
@@ -34,7 +35,6 @@ from dreamflow.cli.shared_options import (
     PresetsOption,
     TraceOption,
 )
-from dreamflow.cli.terminal import print_line, print_note, word_flags
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import option_fields

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.inherited import is_given
-from dreamflow.cli.prepare import list_input_paths, prepare_network, stop_on_ctrl_c
+from dreamflow.cli.output.terminal import print_line
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import (
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.inherited import is_given
+from dreamflow.cli.settings.prepare import list_input_paths, prepare_network, stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import (
     OUTPUT_PANEL,
     DebugOption,
     LikeAllOption,
@@ -24,7 +25,6 @@ from dreamflow.cli.shared_options import (
     OverwriteOption,
     PresetOption,
 )
-from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from dreamflow.cli.help import CommandGroup
-from dreamflow.cli.prepare import format_duration_and_size, stop_on_ctrl_c
+from dreamflow.cli.output.tables import print_table
+from dreamflow.cli.output.terminal import print_line
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.resume_command import format_resume_command
-from dreamflow.cli.shared_options import HiddenDebugOption, OverwriteOption
-from dreamflow.cli.tables import print_table
-from dreamflow.cli.terminal import print_line
+from dreamflow.cli.settings.prepare import format_duration_and_size, stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import HiddenDebugOption, OverwriteOption
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.core.wording import format_count
 from dreamflow.media.options import ClipOptions

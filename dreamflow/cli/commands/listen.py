@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamflow.cli.output.tables import print_table
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption, JsonOption, OverwriteOption
-from dreamflow.cli.tables import print_table
+from dreamflow.cli.settings.shared_options import DebugOption, JsonOption, OverwriteOption
 from dreamflow.core.errors import SettingsError, named
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
 from dreamflow.cli.measuring.comparison import (
     MeasuredWith,
     check_same_frames,
@@ -20,11 +19,12 @@ from dreamflow.cli.measuring.figures import (
     print_figures,
     write_figures_csv,
 )
-from dreamflow.cli.prepare import apply_machine_options, list_input_paths, stop_on_ctrl_c
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption, OverwriteOption
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import apply_machine_options, list_input_paths, stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import DebugOption, OverwriteOption
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.media.options import ClipOptions

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
 from dreamflow.cli.help import CommandGroup
-from dreamflow.cli.prepare import stop_on_ctrl_c
+from dreamflow.cli.output.tables import print_table
+from dreamflow.cli.output.terminal import format_error, print_error, print_line, print_warning
 from dreamflow.cli.progress.bars import download_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import HiddenDebugOption, JsonOption
-from dreamflow.cli.tables import print_table
-from dreamflow.cli.terminal import format_error, print_error, print_line, print_warning
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import HiddenDebugOption, JsonOption
 from dreamflow.core.errors import SettingsError, WeightsError, named
 
 models_app = CommandGroup(

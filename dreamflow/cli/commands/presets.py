@@ -9,10 +9,14 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli.help import CommandGroup
+from dreamflow.cli.output.tables import print_table
+from dreamflow.cli.output.terminal import print_line
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import HiddenDebugOption, OverwriteOption, complete_presets
-from dreamflow.cli.tables import print_table
-from dreamflow.cli.terminal import print_line
+from dreamflow.cli.settings.shared_options import (
+    HiddenDebugOption,
+    OverwriteOption,
+    complete_presets,
+)
 
 presets_app = CommandGroup(
     help="Ready-made settings: list them, show one, save your own.", no_args_is_help=True

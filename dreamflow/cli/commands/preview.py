@@ -9,19 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from dreamflow.cli.binding import with_options
 from dreamflow.cli.commands.video import ClipArgument
-from dreamflow.cli.prepare import (
+from dreamflow.cli.output.terminal import print_line, print_note
+from dreamflow.cli.progress.bars import progress_bar
+from dreamflow.cli.progress.options import ProgressOptions
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import (
     check_gains_file,
     check_layers,
     list_input_paths,
     prepare_network,
     stop_on_ctrl_c,
 )
-from dreamflow.cli.progress.bars import progress_bar
-from dreamflow.cli.progress.options import ProgressOptions
-from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import (
+from dreamflow.cli.settings.shared_options import (
     FRAMES_PANEL,
     AtOption,
     DebugOption,
@@ -31,7 +32,6 @@ from dreamflow.cli.shared_options import (
     OverwriteOption,
     PresetOption,
 )
-from dreamflow.cli.terminal import print_line, print_note
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions

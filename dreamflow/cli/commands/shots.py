@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import stop_on_ctrl_c
+from dreamflow.cli.output.tables import Column, print_table
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption, JsonOption, OverwriteOption
-from dreamflow.cli.tables import Column, print_table
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import DebugOption, JsonOption, OverwriteOption
 from dreamflow.core.errors import OutputError
 from dreamflow.core.wording import format_count
 from dreamflow.media.options import FilmOptions

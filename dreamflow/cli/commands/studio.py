@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import stop_on_ctrl_c
+from dreamflow.cli.output.terminal import print_line, print_note
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption
-from dreamflow.cli.terminal import print_line, print_note
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import DebugOption
 from dreamflow.core.errors import DependencyError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 

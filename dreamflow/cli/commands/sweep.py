@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import (
+from dreamflow.cli.output.terminal import print_line
+from dreamflow.cli.progress.options import ProgressOptions
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import (
     RenderFlags,
     check_render_files,
     format_render_summary,
@@ -19,9 +22,7 @@ from dreamflow.cli.prepare import (
     prepare_network,
     track_render,
 )
-from dreamflow.cli.progress.options import ProgressOptions
-from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import (
+from dreamflow.cli.settings.shared_options import (
     DebugOption,
     FreshOption,
     GainsOption,
@@ -34,7 +35,6 @@ from dreamflow.cli.shared_options import (
     TraceOption,
     WatchOption,
 )
-from dreamflow.cli.terminal import print_line
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions

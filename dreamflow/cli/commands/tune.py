@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import check_layers, prepare_network, stop_on_ctrl_c
+from dreamflow.cli.output.tables import Column, print_table
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import DebugOption, JsonOption
-from dreamflow.cli.tables import Column, print_table
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import check_layers, prepare_network, stop_on_ctrl_c
+from dreamflow.cli.settings.shared_options import DebugOption, JsonOption
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
 from dreamflow.dream.options import DreamOptions

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import (
+from dreamflow.cli.output.terminal import print_line
+from dreamflow.cli.progress.options import ProgressOptions
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import (
     RenderFlags,
     check_layers,
     check_render_files,
@@ -22,9 +25,7 @@ from dreamflow.cli.prepare import (
     stop_on_ctrl_c,
     track_render,
 )
-from dreamflow.cli.progress.options import ProgressOptions
-from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import (
+from dreamflow.cli.settings.shared_options import (
     DebugOption,
     FreshOption,
     GainsOption,
@@ -38,7 +39,6 @@ from dreamflow.cli.shared_options import (
     TraceOption,
     WatchOption,
 )
-from dreamflow.cli.terminal import print_line
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.binding import with_options
-from dreamflow.cli.prepare import (
+from dreamflow.cli.output.terminal import print_line
+from dreamflow.cli.progress.options import ProgressOptions
+from dreamflow.cli.registry import Command, Section
+from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.prepare import (
     RenderFlags,
     check_layers,
     check_render_files,
@@ -21,9 +24,7 @@ from dreamflow.cli.prepare import (
     prepare_network,
     track_render,
 )
-from dreamflow.cli.progress.options import ProgressOptions
-from dreamflow.cli.registry import Command, Section
-from dreamflow.cli.shared_options import (
+from dreamflow.cli.settings.shared_options import (
     AtOption,
     DebugOption,
     FreshOption,
@@ -34,7 +35,6 @@ from dreamflow.cli.shared_options import (
     RepairOption,
     WatchOption,
 )
-from dreamflow.cli.terminal import print_line
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions

@@ -14,7 +14,7 @@ from dreamflow.cli.measuring.recorded import (
     load_objective,
     resolve_source_options,
 )
-from dreamflow.cli.terminal import print_note, print_warning
+from dreamflow.cli.output.terminal import print_note, print_warning
 from dreamflow.core.callbacks import DoneCallback
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions

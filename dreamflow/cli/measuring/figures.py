@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dreamflow.cli.tables import Column, print_table
+from dreamflow.cli.output.tables import Column, print_table
 
 if TYPE_CHECKING:
     from dreamflow.cli.measuring.comparison import MeasuredDream

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamflow.cli.terminal import print_note, print_warning
+from dreamflow.cli.output.terminal import print_note, print_warning
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, WeightsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.schedule import as_schedule, parse_layer_schedule

@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from dreamflow.cli.escaping import escape_line
+from dreamflow.cli.output.escaping import escape_line
+from dreamflow.cli.output.terminal import print_note, stderr_console
 from dreamflow.cli.progress.lines import ProgressLines, progress_lines
-from dreamflow.cli.terminal import print_note, stderr_console
 
 SPEED_WINDOW_S = 60.0
 """Seconds of work that a progress bar's speed is averaged over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from dreamflow.cli.terminal import stderr_console
+from dreamflow.cli.output.terminal import stderr_console
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, option
 

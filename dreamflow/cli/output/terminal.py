@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dreamflow.cli.escaping import UnescapedStderr, escape_line, escape_text
-from dreamflow.cli.fault_report import write_fault_report
+from dreamflow.cli.output.escaping import UnescapedStderr, escape_line, escape_text
+from dreamflow.cli.output.fault_report import write_fault_report
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, word_settings
 from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.options.declaration import flag_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from dreamflow.cli.terminal import print_note, word_flags
+from dreamflow.cli.output.terminal import print_note, word_flags
 from dreamflow.core.logs import LOGGER_NAME, show_logs
 
 

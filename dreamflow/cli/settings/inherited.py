@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from dreamflow.cli.terminal import print_note, word_flags
+from dreamflow.cli.output.terminal import print_note, word_flags
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.media.options import EncodeOptions

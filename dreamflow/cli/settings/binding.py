@@ -12,13 +12,13 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from dreamflow.cli.inherited import (
+from dreamflow.cli.output.terminal import print_note
+from dreamflow.cli.progress.options import ProgressOptions
+from dreamflow.cli.settings.inherited import (
     drop_unusable_encode_settings,
     is_given,
     report_inherited,
 )
-from dreamflow.cli.progress.options import ProgressOptions
-from dreamflow.cli.terminal import print_note
 from dreamflow.core.options.declaration import (
     Options,
     flag_of,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from dreamflow.cli.escaping import escape_line
+from dreamflow.cli.output.escaping import escape_line
 
 Column = tuple[str, Literal["left", "right"]]
 """A heading, and the side that its cells are aligned to."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import dreamflow
 from dreamflow._version import __version__
-from dreamflow.cli.escaping import escape_text
+from dreamflow.cli.output.escaping import escape_text
 
 REPORTED_LIBRARIES = (
     *("torch", "torchvision", "opencv-python", "opencv-python-headless", "av", "numpy", "pillow"),

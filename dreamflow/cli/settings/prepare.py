@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamflow.cli.output.terminal import print_note
 from dreamflow.cli.progress.bars import progress_bar
-from dreamflow.cli.terminal import print_note
 from dreamflow.core.errors import OutputError, SettingsError, UserInterrupt, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import Options

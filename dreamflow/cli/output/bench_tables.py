@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import typer
 
-from dreamflow.cli.tables import Column, print_table
+from dreamflow.cli.output.tables import Column, print_table
 from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.regular_file import read_file_text

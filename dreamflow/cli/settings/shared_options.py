@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamflow.cli.help import MACHINE_PANEL
-from dreamflow.cli.inherited import apply_like, apply_like_all, apply_preset, apply_presets
+from dreamflow.cli.settings.inherited import apply_like, apply_like_all, apply_preset, apply_presets
 
 FRAMES_PANEL = "Which frames"
 OUTPUT_PANEL = "Output"

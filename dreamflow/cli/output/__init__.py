@@ -1,0 +1,1 @@
+"""What the command line prints: messages, tables, escaping, the log and fault reports."""
