@@ -11,8 +11,8 @@ import warnings
 from typing import Any
 
 from dreamflow.cli.app import app
-from dreamflow.cli.output.crash_line import crash_line
 from dreamflow.cli.output import terminal
+from dreamflow.cli.output.crash_line import crash_line
 from dreamflow.cli.output.escaping import escaped_output
 from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
