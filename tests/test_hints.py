@@ -34,6 +34,12 @@ def test_a_list_of_classes_says_which_network_dreams_them(cli: Cli) -> None:
     assert "googlenet" in run.err
 
 
+def test_a_category_that_is_none_leads_to_the_looks_of_that_kind(cli: Cli) -> None:
+    run = cli("layers", "--category", "eye")
+    assert run.code == 1
+    assert "whirl" in run.err
+
+
 @pytest.mark.parametrize(
     ("word", "preset"),
     [

@@ -9,6 +9,7 @@ from dreamflow.core.targets import parse_blend
 from dreamflow.networks.classes import check_network_has_target
 from dreamflow.networks.network import Layer, find_layer
 from dreamflow.pipelines.settings.options import SweepOptions
+from dreamflow.pipelines.settings.presets import note_presets
 
 
 def select_layers(
@@ -62,12 +63,14 @@ def _layers_in_category(
         dict.fromkeys(layer.category for layer in layers_by_name.values() if layer.category)
     )
     hint = f"; there are {categories}" if categories else ": its layers have none"
-    raise SettingsError(
+    error = SettingsError(
         f"{network_name} has no category with {word!r} in its name{hint}",
         setting="category",
         value=word,
         allowed=categories or None,
     )
+    note_presets(error, word)
+    raise error
 
 
 def select_sweep_layers(

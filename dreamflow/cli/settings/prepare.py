@@ -226,15 +226,15 @@ def check_layers(dream: DreamOptions, machine: MachineOptions) -> None:
     """Raise SettingsError for an unknown network or layer, before weights are loaded."""
     from dreamflow.networks.classes import check_network_has_target
     from dreamflow.networks.loading import network_layers
-    from dreamflow.pipelines.settings.presets import find_presets
+    from dreamflow.pipelines.settings.presets import note_presets
 
     known = network_layers(dream.network, machine.weights)
     for target, keyframe in dream.layers.first_keyframe_by_target.items():
         try:
             check_network_has_target(dream.network, known, target)
         except SettingsError as error:
-            if target.layer != CLASS_LAYER and (presets := find_presets(target.layer)):
-                error.add_note(f"looks of that kind: {named('preset')} {' or '.join(presets)}")
+            if target.layer != CLASS_LAYER:
+                note_presets(error, target.layer)
             if dream.layers.is_constant:
                 raise
             raise error.located(f"{named('layer')}, {keyframe}") from None

@@ -76,6 +76,12 @@ def find_presets(word: str) -> list[str]:
     ]
 
 
+def note_presets(error: SettingsError, word: str) -> None:
+    """Add to an error about a word the presets whose descriptions have it, if any."""
+    if presets := find_presets(word):
+        error.add_note(f"looks of that kind: {named('preset')} {' or '.join(presets)}")
+
+
 def find_preset_file(name: str) -> Path:
     """Return the file of a preset.
 
