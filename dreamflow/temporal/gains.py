@@ -200,7 +200,7 @@ class Gains:
         0.009, "of longer side", 0, 0.2, "smaller movers, in width, are left out"
     )
     mover_newness: float = gain(
-        0.35,
+        0.3,
         "1",
         0,
         1,
@@ -210,7 +210,7 @@ class Gains:
         4, "1", 0, 16, "the missing amplitude is that of what moves by itself, without the rest"
     )
     mover_setpoint: float = gain(
-        1.4, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
+        1.2, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
     )
     mover_unmeasured: float = gain(
         0.1, "1", 0, 1, "missing amplitude of what moves where the objective is not measured yet"
