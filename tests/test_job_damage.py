@@ -144,6 +144,18 @@ def test_a_damaged_job_is_finished_up_to_the_damage(kind: str, damaged_render: R
     assert decode_output(damaged_render("d.mp4", repair=True)) == whole
 
 
+def test_an_output_of_what_is_whole_leaves_the_segments_as_they_are(
+    damaged_render: Rendering,
+) -> None:
+    whole = decode_output(damaged_render.folder / "whole.mp4")
+    out = damaged_render.folder / "d.mp4"
+    job = job_folder_path(out)
+    # Of a segment that is encoded, the raw frames are damaged: an output has those before.
+    truncate(job / "pending_000001.rgb")
+    finish_job(job, damaged_render.folder / "look.mp4")
+    assert decode_output(damaged_render("d.mp4")) == whole
+
+
 def test_a_segment_whose_raw_frames_are_there_is_encoded_again(damaged_render: Rendering) -> None:
     """Then nothing is lost, and there is nothing to ask."""
     whole = decode_output(damaged_render.folder / "whole.mp4")

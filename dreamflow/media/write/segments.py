@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,15 @@ class VideoSegmentWriter:
         """Return the file of an encoded segment, numbered from 0."""
         return self.folder / f"chunk_{number:06d}{self._video_encoding.segment_suffix}"
 
+    @property
+    def rest_path(self) -> Path:
+        """File of the frames after the last full segment, encoded to make an output of them.
+
+        It has a name of its own: where the raw frames of a full segment are damaged, an output may
+        be made of those before the damage, and the segment itself stays as it is.
+        """
+        return self.folder / f"chunk_rest{self._video_encoding.segment_suffix}"
+
     def raw_frames_path(self, number: int) -> Path:
         """Return the file of a segment's raw frames, numbered from 0."""
         return self.folder / f"pending_{number:06d}.rgb"
@@ -133,9 +142,8 @@ class VideoSegmentWriter:
     @property
     def segment_paths(self) -> list[Path]:
         """Files of the segments that hold all frames, once all are encoded."""
-        return [
-            self.segment_path(number) for number in range(-(-self.frames // self.segment_frames))
-        ]
+        full, rest = divmod(self.frames, self.segment_frames)
+        return [*map(self.segment_path, range(full)), *([self.rest_path] if rest else [])]
 
     @property
     def can_flush(self) -> bool:
@@ -212,7 +220,7 @@ class VideoSegmentWriter:
             self.flush()
         if rest := self.frames % self.segment_frames:
             self._encode_segment(self.frames // self.segment_frames, rest)
-        if damages := self._find_damaged_segments(len(self.segment_paths), self.frames):
+        if damages := self._find_damaged_segments(self.segment_paths, self.frames):
             raise DamagedPiecesError(self.folder, damages, self.frames)
         assemble_output(
             self.segment_paths,
@@ -240,7 +248,7 @@ class VideoSegmentWriter:
         full, rest = divmod(frames, self.segment_frames)
         damages = [
             damage
-            for damage in self._find_damaged_segments(full, frames)
+            for damage in self._find_damaged_segments(map(self.segment_path, range(full)), frames)
             if self._raw_frames(damage.first // self.segment_frames).find_damage(
                 self.segment_frames
             )
@@ -249,13 +257,14 @@ class VideoSegmentWriter:
             damages.append(damage)
         return damages
 
-    def _find_damaged_segments(self, count: int, frames: int) -> list[Damage]:
+    def _find_damaged_segments(self, paths: Iterable[Path], frames: int) -> list[Damage]:
+        """Return the damages of the encoded segments of the first `frames` frames, in order."""
         damages: list[Damage] = []
-        for number in range(count):
-            if problem := self._ledger.find_problem(self.segment_path(number)):
+        for number, path in enumerate(paths):
+            if problem := self._ledger.find_problem(path):
                 first = number * self.segment_frames
                 stop = min(first + self.segment_frames, frames)
-                damages.append(Damage(self.segment_path(number), problem, first, stop))
+                damages.append(Damage(path, problem, first, stop))
         return damages
 
     def rewrite(self, first: int, frames: Sequence[Frame]) -> None:
@@ -289,7 +298,7 @@ class VideoSegmentWriter:
         full, rest = divmod(frames, self.segment_frames)
         unencoded = [
             damage.first // self.segment_frames
-            for damage in self._find_damaged_segments(full, frames)
+            for damage in self._find_damaged_segments(map(self.segment_path, range(full)), frames)
         ]
         # Interrupted before the last segments were encoded: their raw frames are there.
         encoded = full
@@ -300,6 +309,7 @@ class VideoSegmentWriter:
         self.frames, self._encoded_segments = frames, encoded
         if keep_rest:
             return
+        self.rest_path.unlink(missing_ok=True)
         number = encoded
         while self.segment_path(number).exists() or number <= full:
             self.segment_path(number).unlink(missing_ok=True)
@@ -313,7 +323,7 @@ class VideoSegmentWriter:
         """Return the number of frames in complete segments, and raw after them."""
         frames = number = 0
         while True:
-            # The last segment may be a short one: its raw frames tell how many it has.
+            # Raw frames count first: earlier versions encoded the rest under a segment's name.
             encoded = self.segment_frames if self.segment_path(number).is_file() else 0
             available = min(self.segment_frames, self._count_raw(number)) or encoded
             frames, number = frames + available, number + 1
@@ -324,12 +334,13 @@ class VideoSegmentWriter:
         return self._raw_frames(number).count()
 
     def _encode_segment(self, number: int, count: int) -> None:
+        path = self.segment_path(number) if count == self.segment_frames else self.rest_path
         with self._times.stage("encode"):
             encode_segment(
                 self._raw_frames(number),
                 count,
                 number * self.segment_frames,
-                self.segment_path(number),
+                path,
                 self._video_encoding,
                 self._spec,
                 # Animated pictures have no tag: they are stretched to square pixels at the end.
@@ -337,5 +348,5 @@ class VideoSegmentWriter:
                 is_cancelled=lambda: self._is_cancelled,
             )
             # The segment is on the disk; until its line is, its raw frames are what counts.
-            self._ledger.record(self.segment_path(number))
+            self._ledger.record(path)
             self._ledger.sync()
