@@ -141,8 +141,9 @@ class OutputSpec:
                 Chapter(Fraction(begin), Fraction(end), title)
                 for begin, end, title in plain["chapters"]
             ),
-            extras=SourceExtras.from_dict(plain["extras"]) if plain["extras"] else None,
-            frame_numbers=_numbers_from_dict(plain["frame_numbers"]),
+            # Jobs of older versions lack what follows.
+            extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
+            frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
             music=_sound_from_dict(plain["music"]) if plain.get("music") else None,
         )
 
