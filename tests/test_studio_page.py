@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -104,7 +105,12 @@ async def opened(studio: Studio) -> AsyncIterator[Any]:
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(scenario)
+    usual = signal.getsignal(signal.SIGINT)
+    try:
+        asyncio.run(scenario)
+    finally:
+        # The simulated browser's websocket takes Ctrl-C over for the rest of the process.
+        signal.signal(signal.SIGINT, usual)
 
 
 def only(user: Any, marker: str) -> Any:
