@@ -23,6 +23,7 @@ from dreamflow.media.embedded_settings import (
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FIRST_NUMBER
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.picture_files import list_source_files
+from dreamflow.media.sound.hearing import Hearing
 from dreamflow.media.stills import is_still, read_picture
 from dreamflow.media.write.picture_segments import frame_file_name
 from dreamflow.networks.network import Network
@@ -62,6 +63,7 @@ def render_zoom(
     settings: ZoomSettings,
     controls: RenderControls | None = None,
     at: str = DEFAULT_FRAME_TIMECODE,
+    hearing: Hearing | None = None,
 ) -> RenderResult:
     """Dream a zoom into a file; resumes where the same render was interrupted.
 
@@ -73,6 +75,7 @@ def render_zoom(
         settings: All settings, which are kept with the output.
         controls: How the render is followed, and what it may replace.
         at: Timecode of the picture, where the source is a clip.
+        hearing: What its schedules hear, where that is open already; see `hear_zoom`.
 
     Raises:
         SettingsError: A setting does not fit the network or the picture.
@@ -100,8 +103,9 @@ def render_zoom(
     is_clip = source is not None and not is_still(source)
     spec = make_zoom_output_spec(settings, picture, *([source] if source else []))
 
-    kept_in = find_kept_folder(out, controls)
-    hearing = hear_zoom(settings.dream, settings.zoom, settings.sound, kept_in)
+    if hearing is None:
+        kept_in = find_kept_folder(out, controls)
+        hearing = hear_zoom(settings.dream, settings.zoom, settings.sound, kept_in)
     signals = hearing and hearing.signals
 
     def build_forward() -> ZoomPipeline:

@@ -33,6 +33,7 @@ from dreamflow.cli.settings.shared_options import (
     LikeOption,
     OverwriteOption,
     PresetsOption,
+    RunInOption,
     TraceOption,
 )
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
@@ -70,14 +71,7 @@ def frame_command(
     *,
     ctx: typer.Context = None,  # type: ignore[assignment]  # `batch` has none
     at: AtOption = GuideOptions.at,
-    run_in: Annotated[
-        int,
-        typer.Option(
-            help="Dream this many frames before it too, so that it looks as in the video.",
-            min=0,
-            rich_help_panel=FRAMES_PANEL,
-        ),
-    ] = 0,
+    run_in: RunInOption = 0,
     size: Annotated[
         str | None,
         typer.Option(

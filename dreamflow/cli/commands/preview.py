@@ -31,6 +31,7 @@ from dreamflow.cli.settings.shared_options import (
     LikeOption,
     OverwriteOption,
     PresetOption,
+    RunInOption,
 )
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.wording import format_count
@@ -64,14 +65,7 @@ def preview_command(
         float,
         typer.Option(help="How long it is.", min=0.01, max=60, rich_help_panel=FRAMES_PANEL),
     ] = DEFAULT_LENGTH_S,
-    run_in: Annotated[
-        int,
-        typer.Option(
-            help="Dream this many frames before it too, so that it looks as in the video.",
-            min=0,
-            rich_help_panel=FRAMES_PANEL,
-        ),
-    ] = 0,
+    run_in: RunInOption = 0,
     size: Annotated[
         str,
         typer.Option(

@@ -44,7 +44,7 @@ from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.reports.options import GuideOptions
 
 if TYPE_CHECKING:
-    from dreamflow.core.schedules.timecode import Timeline
+    from dreamflow.media.sound.hearing import Hearing
 
 
 @with_options
@@ -100,10 +100,10 @@ def zoom_command(
     from dreamflow.pipelines.zoom.hearing import fit_zoom_to_audio
 
     zoom = fit_zoom_to_audio(zoom, sound)
-    timeline = check_zoom(source, out, dream, zoom, sound, encode, machine, flags)
+    hearing = check_zoom(source, out, dream, zoom, sound, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.jobs.render_zoom import render_zoom
-    from dreamflow.pipelines.zoom.pipeline import count_zoom_frames
+    from dreamflow.pipelines.zoom.pipeline import count_zoom_frames, make_zoom_timeline
     from dreamflow.pipelines.zoom.start_picture import (
         ZoomSettings,
         make_zoom_output_spec,
@@ -117,10 +117,11 @@ def zoom_command(
     network = prepare_network(dream.network, restore_zoom_machine(out, machine, fresh))
     started_s = time.monotonic()
     height, width = picture.shape[:2]
+    timeline = make_zoom_timeline(zoom, hearing and hearing.signals)
     total = count_zoom_frames(zoom, timeline, height, width, dream.seed)
     total += output_spec.frames if zoom.reverse else 0
     with track_render(out, total, flags) as controls:
-        result = render_zoom(source, picture, out, network, settings, controls, at)
+        result = render_zoom(source, picture, out, network, settings, controls, at, hearing)
     summary = format_render_summary(result, output_spec, time.monotonic() - started_s)
     print_line(f"{out}: {summary}")
 
@@ -144,8 +145,8 @@ def check_zoom(
     encode: EncodeOptions,
     machine: MachineOptions,
     flags: RenderFlags,
-) -> Timeline:
-    """Check what can be checked before the picture is read, and return the zoom's timeline."""
+) -> Hearing | None:
+    """Check what can be checked before the picture is read, and return what its schedules hear."""
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
 
     if source is None:
@@ -168,7 +169,7 @@ def check_zoom(
     for group in (dream, zoom):
         group.check_schedules(timeline, warn=False)
     check_encode_options(out, encode)
-    return timeline
+    return hearing
 
 
 def restore_zoom_machine(out: Path, machine: MachineOptions, fresh: bool) -> MachineOptions:

@@ -38,6 +38,14 @@ AtOption = Annotated[
         rich_help_panel=FRAMES_PANEL,
     ),
 ]
+RunInOption = Annotated[
+    int,
+    typer.Option(
+        help="Dream this many frames before it too, so that it looks as in the video.",
+        min=0,
+        rich_help_panel=FRAMES_PANEL,
+    ),
+]
 PresetOption = Annotated[
     str | None,
     typer.Option(

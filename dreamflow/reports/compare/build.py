@@ -27,7 +27,8 @@ from dreamflow.media.write.codecs import make_video_encoding
 from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
 from dreamflow.pipelines.settings.groups import defaults_of, diff_settings
-from dreamflow.reports.compare.page import INDEX_FILE, ComparedSetting, render_compare_page
+from dreamflow.reports.compare.page import ComparedSetting, render_compare_page
+from dreamflow.reports.page_folder import INDEX_FILE, check_can_be_folder, write_page_text
 
 COMPARISON_CRF = 12
 """x264's constant rate factor: finer than a film's 17, since a second encoding must not show."""
@@ -66,12 +67,7 @@ def check_comparison_folder(out: Path, overwrite: bool) -> None:
     Raises:
         OutputError: It cannot.
     """
-    if out.suffix.lower() in (".html", ".htm"):
-        raise OutputError(f"{out}: a comparison is a folder; give it a name without suffix")
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file; a comparison is a folder: give it another name")
-    if not out.resolve().parent.is_dir():
-        raise OutputError(f"the folder {out.resolve().parent} does not exist; make it first")
+    check_can_be_folder(out, "a comparison")
     if not out.is_dir() or not any(out.iterdir()):
         return
     if read_record_if_any(out).get("command") != "compare":
@@ -122,7 +118,7 @@ def make_comparison(
     try:
         out.mkdir(exist_ok=True)
         # First, since this file marks the folder as a comparison's.
-        write_text(out / FOLDER_SETTINGS_FILE, json.dumps(record, indent=2) + "\n")
+        write_page_text(out / FOLDER_SETTINGS_FILE, json.dumps(record, indent=2) + "\n")
         done = 0
 
         def follow(frames: int) -> None:
@@ -132,19 +128,12 @@ def make_comparison(
         done = a.frames
         b = _copy(second, out, "b", follow)
         page = out / INDEX_FILE
-        write_text(page, render_compare_page(a, b, compare_settings(a.record, b.record)))
+        write_page_text(page, render_compare_page(a, b, compare_settings(a.record, b.record)))
     except BaseException:
         if is_new:
             shutil.rmtree(out, ignore_errors=True)
         raise
     return page
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, completely or not at all. Raises OutputError."""
-    with atomic_write(path) as part:
-        # File names that are not in the system's encoding cannot be written as UTF-8.
-        part.write_text(text, encoding="utf-8", errors="replace")
 
 
 def compare_settings(

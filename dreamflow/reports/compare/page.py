@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamflow._version import __version__
 from dreamflow.core.options.declaration import flag_of, format_setting_value
+from dreamflow.reports.page_folder import load_page_template
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from dreamflow.reports.compare.build import ComparedItem
 
-INDEX_FILE = "index.html"
-"""File name of the page."""
+TEMPLATE_PATH = Path(__file__).with_name("page.html")
 
 
 @dataclass(frozen=True)
@@ -35,18 +32,6 @@ class ComparedSetting:
         return flag_of(self.name), first, second
 
 
-@lru_cache(maxsize=1)
-def load_compare_template() -> Template:
-    """Return the page's template, which escapes all values."""
-    from jinja2 import Environment, StrictUndefined
-
-    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(text)
-
-
 def render_compare_page(
     first: ComparedItem, second: ComparedItem, settings: Sequence[ComparedSetting] | None
 ) -> str:
@@ -57,7 +42,7 @@ def render_compare_page(
         second: With what.
         settings: The settings in which they differ; None where they are not known.
     """
-    return load_compare_template().render(
+    return load_page_template(TEMPLATE_PATH).render(
         version=__version__,
         a=first,
         b=second,

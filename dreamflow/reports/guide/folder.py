@@ -18,7 +18,6 @@ import numpy as np
 
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.media.atomic_file import temporary_path
 from dreamflow.media.embedded_settings import (
     FOLDER_SETTINGS_FILE,
     format_record_comment,
@@ -31,7 +30,8 @@ from dreamflow.media.stills import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import diff_settings
 from dreamflow.pipelines.settings.paths import publish_path, publish_record
-from dreamflow.reports.guide.page import INDEX_FILE, LayerEntry, render_guide_page
+from dreamflow.reports.guide.page import LayerEntry, render_guide_page
+from dreamflow.reports.page_folder import INDEX_FILE, check_can_be_folder, write_page_text
 
 PICTURES_FOLDER, THUMBNAILS_FOLDER = "pictures", "thumbnails"
 SETTINGS_OF_THE_PICTURE = frozenset({"size", *(setting.name for setting in fields(FilmOptions))})
@@ -73,12 +73,7 @@ def check_guide_folder(out: Path) -> None:
     Raises:
         OutputError: It is a file or holds other files, or the folder that it is in does not exist.
     """
-    if out.suffix.lower() in (".html", ".htm"):
-        raise OutputError(f"{out}: a guide is a folder; give it a name without suffix")
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file; a guide is a folder: give it another name")
-    if not out.resolve().parent.is_dir():
-        raise OutputError(f"the folder {out.resolve().parent} does not exist; make it first")
+    check_can_be_folder(out, "a guide")
     if out.is_dir() and not (out / FOLDER_SETTINGS_FILE).exists():
         foreign = next((path for path in out.iterdir() if not path.name.startswith(".")), None)
         if foreign:
@@ -178,7 +173,7 @@ class GuideFolder:
         try:
             self.out.mkdir(exist_ok=True)
             # First, since this file marks the folder as a guide's.
-            write_text_atomically(self.out / FOLDER_SETTINGS_FILE, text)
+            write_page_text(self.out / FOLDER_SETTINGS_FILE, text)
             for name in (PICTURES_FOLDER, THUMBNAILS_FOLDER):
                 (self.out / name).mkdir(exist_ok=True)
         except OSError as error:
@@ -252,7 +247,7 @@ class GuideFolder:
         named_source = publish_path(self.source, self.out)
         weights = None if self.weights is None else publish_path(self.weights, self.out)
         page = render_guide_page(self.record, named_source, entries, source, weights)
-        write_text_atomically(guide.page_path, page)
+        write_page_text(guide.page_path, page)
 
 
 def is_guide_picture(picture: Path) -> bool:
@@ -263,20 +258,3 @@ def is_guide_picture(picture: Path) -> bool:
 def layer_file_name(number: int, layer: str) -> str:
     """Return the file name of a layer's picture, which sorts shallow to deep."""
     return f"{number:02d}_{re.sub(r'[^A-Za-z0-9_.]+', '-', layer)}.jpg"
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is complete or not there.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    part = temporary_path(path, "part")
-    try:
-        # File names that are not in the system's encoding cannot be written as UTF-8.
-        part.write_text(text, encoding="utf-8", errors="replace")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)

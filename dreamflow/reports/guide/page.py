@@ -7,20 +7,16 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dreamflow.core.options.declaration import flag_of
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import FilmOptions
 from dreamflow.networks.network import Layer
+from dreamflow.reports.page_folder import load_page_template
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-INDEX_FILE = "index.html"
-"""File name of the page."""
+TEMPLATE_PATH = Path(__file__).with_name("page.html")
 
 CATEGORY_DESCRIPTIONS = {
     "contour and texture": "Lines, tiles and scales: the drawing of the picture becomes a surface.",
@@ -146,18 +142,6 @@ def format_reproduce_command(
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-@lru_cache(maxsize=1)
-def load_page_template() -> Template:
-    """Return the page's template, which escapes all values."""
-    from jinja2 import Environment, StrictUndefined
-
-    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(text)
-
-
 def render_guide_page(
     record: dict[str, Any],
     named_source: str,
@@ -179,7 +163,7 @@ def render_guide_page(
         for entry in entries
     }
     depths = [entry.layer.depth for entry in entries]
-    return load_page_template().render(
+    return load_page_template(TEMPLATE_PATH).render(
         record=record,
         settings=record["settings"],
         sections=group_by_category(entries),
