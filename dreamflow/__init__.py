@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from dreamflow.jobs.output_writer import write_video
     from dreamflow.media.options import ClipOptions
     from dreamflow.media.read.clip import Clip, open_clip
-    from dreamflow.media.stills import read_picture, write_picture
-    from dreamflow.networks import Network, load_network, network_of
+    from dreamflow.media.stills.read import read_picture
+    from dreamflow.media.stills.write import write_picture
+    from dreamflow.networks.loading import load_network
+    from dreamflow.networks.network import Network
+    from dreamflow.networks.traced.network import network_of
     from dreamflow.pipelines.image import dream_image
     from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
-    from dreamflow.pipelines.sweep import dream_sweep
-    from dreamflow.pipelines.video import dream_video
+    from dreamflow.pipelines.sweep.pipeline import dream_sweep
+    from dreamflow.pipelines.video.pipeline import dream_video
     from dreamflow.pipelines.zoom.pipeline import dream_zoom
     from dreamflow.reports.guide.build import make_guide
     from dreamflow.temporal.options import CarryOptions
@@ -47,15 +50,15 @@ _EXPORT_MODULES = {
     "SweepOptions": "pipelines.settings.options",
     "ZoomOptions": "pipelines.settings.options",
     "dream_image": "pipelines.image",
-    "dream_sweep": "pipelines.sweep",
-    "dream_video": "pipelines.video",
+    "dream_sweep": "pipelines.sweep.pipeline",
+    "dream_video": "pipelines.video.pipeline",
     "dream_zoom": "pipelines.zoom.pipeline",
     "load_network": "networks",
     "make_guide": "reports.guide.build",
     "network_of": "networks",
     "open_clip": "media.read.clip",
-    "read_picture": "media.stills",
-    "write_picture": "media.stills",
+    "read_picture": "media.stills.read",
+    "write_picture": "media.stills.write",
     "write_video": "jobs.output_writer",
 }
 

@@ -14,7 +14,7 @@ def main() -> None:
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # a shell may have set it to be ignored
         signal.signal(signal.SIGINT, _stop_at_once)
-    from dreamflow.cli import main as run_command_line
+    from dreamflow.cli.entry_point import main as run_command_line
 
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, before)

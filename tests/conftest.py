@@ -21,7 +21,7 @@ from torch import Tensor
 from dreamflow.core.errors import SettingsError
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 from dreamflow.networks.caffe import googlenet
-from dreamflow.networks.caffe.graph import INPUT_NODE
+from dreamflow.networks.caffe.node import INPUT_NODE
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 
@@ -166,7 +166,7 @@ def cli(
     noise_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., CommandResult]:
     """Run the command line in this process, on weights of noise."""
-    from dreamflow.cli import main
+    from dreamflow.cli.entry_point import main
 
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
 

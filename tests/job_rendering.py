@@ -15,7 +15,7 @@ from conftest import SAMPLE_CLIP
 
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.render_video import render_video
+from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.job_file import read_job_file, write_job_file
 from dreamflow.media.options import ClipOptions

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
+from dreamflow.temporal.control.gains import REFERENCE_S, Gains
 from dreamflow.temporal.flow.completion import make_motion
-from dreamflow.temporal.gains import REFERENCE_S, Gains
-from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.state import CarriedDream, DreamState
 from dreamflow.temporal.step_settings import StepSettings

@@ -12,14 +12,14 @@ from torch import Tensor
 from dreamflow.core.imaging.filters import gaussian_blur, resize_linear
 from dreamflow.core.imaging.pyramid import BANDS, split_bands
 from dreamflow.core.imaging.warp import warp
-from dreamflow.temporal.bands import (
+from dreamflow.temporal.control.bands import (
     BandEnergies,
     equalise_bands,
     measure_bands,
     measure_energy,
     over_frames,
 )
-from dreamflow.temporal.gains import REFERENCE_S
+from dreamflow.temporal.control.gains import REFERENCE_S
 
 HEIGHT, WIDTH = 64, 96
 

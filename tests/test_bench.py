@@ -23,8 +23,8 @@ from dreamflow.reports.bench.passes import (
     count_pass_gflop,
 )
 from dreamflow.reports.bench.render import RenderTimings, startup_seconds, synthesise_scene
-from dreamflow.temporal.confidence import check_consistency
 from dreamflow.temporal.flow.estimators import estimate_dis
+from dreamflow.temporal.motion.confidence import check_consistency
 from dreamflow.temporal.shots import Mark, find_shots
 
 Cli = Callable[..., CommandResult]

@@ -16,12 +16,13 @@ from PIL import Image
 
 from dreamflow.core.errors import DependencyError, SettingsError
 from dreamflow.jobs.output_writer import write_video
-from dreamflow.media.embedded_settings import RECORD_VERSION_KEY, read_record
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.stills import write_picture
-from dreamflow.media.write import codecs, segments
+from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY, read_record
+from dreamflow.media.stills.write import write_picture
+from dreamflow.media.write import codecs
 from dreamflow.media.write.containers import CONTAINER_FORMAT_BY_SUFFIX
+from dreamflow.media.write.segments import film_segments as segments
 
 RECORD = {RECORD_VERSION_KEY: "1.2.3", "settings": {"note": "ünïcode"}}
 FRAMES, SEGMENT_FRAMES = 52, 40

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from conftest import CommandResult, make_film, make_texture, psnr
 
-from dreamflow.media.embedded_settings import FOLDER_SETTINGS_FILE
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.records.embedded_settings import FOLDER_SETTINGS_FILE
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.reports.compare.build import compare_settings, make_comparison
 
 Cli = Callable[..., CommandResult]

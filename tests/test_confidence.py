@@ -13,7 +13,7 @@ from temporal_scenes import GAINS
 
 from dreamflow.core.imaging.warp import inside_frame
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.confidence import (
+from dreamflow.temporal.motion.confidence import (
     ABSOLUTE_TOLERANCE_PX,
     check_consistency,
     flow_positions,
@@ -21,7 +21,7 @@ from dreamflow.temporal.confidence import (
     photometric_consistency,
     uncompressed_mask,
 )
-from dreamflow.temporal.motion import FlowPair
+from dreamflow.temporal.motion.motion import FlowPair
 
 HEIGHT, WIDTH = 48, 64
 STILL = np.zeros((HEIGHT, WIDTH, 2), np.float32)

@@ -13,7 +13,7 @@ from temporal_scenes import FRAME_RATES, GAINS, make_residual, make_state
 from torch import Tensor
 
 from dreamflow.core.imaging.filters import gaussian_blur
-from dreamflow.temporal.effort_controller import (
+from dreamflow.temporal.control.effort_controller import (
     choose_effort,
     decay_for,
     duration_in_frames,
@@ -25,7 +25,7 @@ from dreamflow.temporal.effort_controller import (
     perceived_age,
     update_effort,
 )
-from dreamflow.temporal.gains import REFERENCE_S
+from dreamflow.temporal.control.gains import REFERENCE_S
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.state import CarriedDream
 

@@ -10,7 +10,7 @@ from temporal_scenes import GAINS
 
 from dreamflow.core.imaging.filters import grid_size
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.crops import Crop, find_crops
+from dreamflow.temporal.motion.crops import Crop, find_crops
 
 HEIGHT, WIDTH, MIN_SIDE_PX = 210, 300, 64
 

@@ -15,7 +15,7 @@ from conftest import SAMPLE_STILL, WEIGHTS_NAME, CommandResult, make_texture
 from dreamflow.core.errors import MediaError, SettingsError
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.photographs import load_photographs
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.caffe import pocket
 from dreamflow.networks.caffe.graph import GraphNetwork
 from dreamflow.networks.distill.dream_pool import DreamPool

@@ -12,10 +12,10 @@ from conftest import REPO_ROOT, SAMPLE_CLIP
 
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.networks import Network
+from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
-from dreamflow.pipelines.video import dream_video
-from dreamflow.temporal.gains import parse_gains
+from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.temporal.control.gains import parse_gains
 from dreamflow.temporal.trace import Trace
 
 PAGE_NAME = "docs/architecture.md"

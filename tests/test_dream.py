@@ -21,7 +21,7 @@ from dreamflow.core.tensors import (
     tensor_to_picture,
 )
 from dreamflow.dream.ascent import ascend
-from dreamflow.dream.objective import Objective, normalise_gradient
+from dreamflow.dream.objective.objective import Objective, normalise_gradient
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network

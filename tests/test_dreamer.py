@@ -20,10 +20,10 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
+from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 from dreamflow.reports.coherence.warp_error import warp_error
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark
 from dreamflow.temporal.state import CarriedDream, state_from_tree, state_to_tree

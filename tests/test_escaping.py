@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dreamflow.cli.output.escaping import EscapingStream, escape_line, escape_text
-from dreamflow.media.embedded_settings import read_record
+from dreamflow.media.records.embedded_settings import read_record
 
 Cli = Callable[..., CommandResult]
 EVIL = "a\x1b[31m\x1b]0;title\x07\nerror: b\r\u202e\u2066\x9b1m\u2028\x7f"

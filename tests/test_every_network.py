@@ -18,8 +18,8 @@ from torch import Tensor, nn
 import dreamflow
 from dreamflow.core.errors import SettingsError, WeightsError
 from dreamflow.dream.ascent import ascend
-from dreamflow.dream.objective import Objective
-from dreamflow.dream.objective_term import vjp
+from dreamflow.dream.objective.objective import Objective
+from dreamflow.dream.objective.objective_term import vjp
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.caffe.graph import GraphNetwork

@@ -11,7 +11,6 @@ from flow_scenes import constant_flow, make_pair
 from temporal_scenes import GAINS
 
 from dreamflow.networks.traced.torchvision_import import import_torchvision
-from dreamflow.temporal.confidence import forward_backward_confidence
 from dreamflow.temporal.flow import estimators
 from dreamflow.temporal.flow.completion import complete_flow
 from dreamflow.temporal.flow.estimators import (
@@ -22,7 +21,8 @@ from dreamflow.temporal.flow.estimators import (
 )
 from dreamflow.temporal.flow.flo_files import read_flo
 from dreamflow.temporal.flow.raft import MODELS, Raft
-from dreamflow.temporal.motion import FlowPair
+from dreamflow.temporal.motion.confidence import forward_backward_confidence
+from dreamflow.temporal.motion.motion import FlowPair
 
 CPU = torch.device("cpu")
 INNER = np.s_[16:-16, 16:-16]

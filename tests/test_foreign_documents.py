@@ -18,16 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from job_rendering import SETTINGS, Rendering, edit_job_file
 
-from dreamflow.core.documents import DocumentError, parse_json
 from dreamflow.core.errors import DreamFlowError, OutputError, SettingsError
-from dreamflow.core.path_text import path_from_text, path_to_text
+from dreamflow.core.files.documents import DocumentError, parse_json
+from dreamflow.core.text.path_text import path_from_text, path_to_text
 from dreamflow.jobs.listing import finish_job, inspect_job, list_jobs_in
 from dreamflow.jobs.queue import read_queue
 from dreamflow.jobs.storage.job_file import write_job_file
-from dreamflow.media.embedded_settings import format_record_comment, read_record
-from dreamflow.media.stills import write_picture
+from dreamflow.media.records.embedded_settings import format_record_comment, read_record
+from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
-from dreamflow.temporal.gains import load_gains
+from dreamflow.temporal.control.gains import load_gains
 
 Cli = Callable[..., CommandResult]
 EXAMPLES = int(os.environ.get("DREAMFLOW_FUZZ_EXAMPLES", "12"))

@@ -21,7 +21,8 @@ from torch import Tensor
 
 import dreamflow
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.network import Layer, Network
 from dreamflow.reports.guide.build import make_guide

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import make_texture
 
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.reports.guide.build import make_guide
 from dreamflow.reports.options import GuideDreamOptions

@@ -30,13 +30,13 @@ from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.sound.series_file import read_series
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.flashing import warn_of_flashing
 from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.pipeline import dream_video
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:

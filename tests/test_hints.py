@@ -14,11 +14,7 @@ from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.arithmetic import Expression
 from dreamflow.dream.options import DreamOptions
 from dreamflow.pipelines.settings.groups import SAVED_OPTION_GROUPS
-from dreamflow.pipelines.settings.presets import (
-    find_preset_file,
-    list_preset_files,
-    load_preset,
-)
+from dreamflow.pipelines.settings.presets import find_preset_file, list_preset_files, load_preset
 
 Cli = Callable[..., CommandResult]
 

@@ -29,11 +29,7 @@ from job_rendering import (
     job_id,
 )
 
-from dreamflow.core.errors import (
-    DreamFlowWarning,
-    OutputError,
-    SettingsError,
-)
+from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -42,7 +38,7 @@ from dreamflow.jobs.job import JobSpec, render_job, restore_machine_options
 from dreamflow.jobs.storage.state_file import write_state
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.pipeline import LAYOUT_KEY

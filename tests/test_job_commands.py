@@ -17,16 +17,14 @@ from conftest import (
 )
 from job_rendering import DREAM, FAST, SETTINGS, Rendering, decode_output
 
-from dreamflow.core.errors import (
-    DreamFlowError,
-    SettingsError,
-)
+from dreamflow.core.errors import DreamFlowError, SettingsError
 from dreamflow.jobs.listing import inspect_job
-from dreamflow.media.read import picture_folder
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.sequences import picture_folder
 from dreamflow.media.read.video.probe import probe_video
-from dreamflow.media.stills import decode_picture, read_picture, write_picture
 from dreamflow.media.stills.decoded_picture import DecodedPicture
+from dreamflow.media.stills.read import decode_picture, read_picture
+from dreamflow.media.stills.write import write_picture
 
 Cli = Callable[..., CommandResult]
 

@@ -19,7 +19,7 @@ from dreamflow.jobs.listing import finish_job, inspect_job
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.state_file import read_state, write_state
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.write.piece_ledger import DamagedPiecesError
+from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
 from dreamflow.temporal.options import CarryOptions
 
 Cli = Callable[..., CommandResult]
@@ -169,7 +169,7 @@ def test_only_what_a_damaged_piece_follows_from_is_dreamed_again(
     damaged_render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A state is kept at segment borders: 6 frames are dreamed again, not all 12."""
-    from dreamflow.pipelines.carry_over_frames import VideoDreamer
+    from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 
     job = job_folder_path(damaged_render.folder / "d.mp4")
     whole = decode_output(damaged_render.folder / "whole.mp4")

@@ -37,17 +37,13 @@ from job_rendering import (
 )
 
 import dreamflow.jobs.output
-import dreamflow.media.write.segments
-from dreamflow.core.errors import (
-    MediaError,
-    MemoryFullError,
-    OutputError,
-)
+import dreamflow.media.write.segments.film_segments
+from dreamflow.core.errors import MediaError, MemoryFullError, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
-from dreamflow.media.embedded_settings import sidecar_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
+from dreamflow.media.records.embedded_settings import sidecar_path
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
 from dreamflow.pipelines.settings.groups import VideoSettings
 
@@ -268,7 +264,7 @@ def test_full_memory_is_reported_and_loses_no_frame(
     render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frames before it are safe, though none was saved since the beginning."""
-    from dreamflow.pipelines.carry_over_frames import VideoDreamer
+    from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 
     dream = VideoDreamer.__call__
 

@@ -18,14 +18,12 @@ from conftest import (
 )
 from job_rendering import Rendering, decode_output
 
-from dreamflow.core.errors import (
-    OutputError,
-)
+from dreamflow.core.errors import OutputError
 from dreamflow.jobs.listing import list_jobs_below, list_jobs_in
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.state_file import read_state, write_state
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
-from dreamflow.media.write.piece_ledger import DamagedPiecesError
+from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
 
 Cli = Callable[..., CommandResult]
 

@@ -13,7 +13,7 @@ from job_rendering import SETTINGS, Rendering, decode_output
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.render_video import render_video
+from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import Clip
 

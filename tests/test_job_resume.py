@@ -22,7 +22,7 @@ from conftest import (
 from job_rendering import CARRY, DREAM, SETTINGS, Rendering, decode_output
 
 import dreamflow.jobs.output
-import dreamflow.media.write.segments
+import dreamflow.media.write.segments.film_segments
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -32,7 +32,8 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.video.probe import probe_video
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.temporal.options import CarryOptions
 

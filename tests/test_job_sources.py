@@ -20,7 +20,7 @@ from dreamflow.jobs.listing import finish_job, inspect_job
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
 
@@ -172,7 +172,7 @@ def test_the_frames_of_a_reversed_zoom_are_its_inputs(
     """They are dreamed forwards into a folder first: what is exchanged there is not shown."""
     from dreamflow.core.errors import SettingsError
     from dreamflow.jobs.controls import RenderControls
-    from dreamflow.jobs.render_zoom import forward_frames_folder, render_zoom
+    from dreamflow.jobs.renders.render_zoom import forward_frames_folder, render_zoom
     from dreamflow.media.options import EncodeOptions
     from dreamflow.pipelines.settings.options import ZoomOptions
     from dreamflow.pipelines.zoom.start_picture import ZoomSettings

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from job_rendering import SETTINGS, Interruption, Rendering, job_id
 
-from dreamflow.core.documents import DocumentError
 from dreamflow.core.errors import DreamFlowError, OutputError
+from dreamflow.core.files.documents import DocumentError
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.listing import finish_job, inspect_job
 from dreamflow.jobs.storage.state_file import read_state, write_state

@@ -19,16 +19,16 @@ from hypothesis import strategies as st
 from dreamflow.core.frames import Frame
 from dreamflow.dream.octaves import OctavePlan, look_scale_of, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.embedded_settings import read_record
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.records.embedded_settings import read_record
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.options import ZoomOptions
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.pipeline import dream_video
 from dreamflow.pipelines.zoom.pipeline import dream_zoom
+from dreamflow.temporal.control.plans import plan_refinement
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.plans import plan_refinement
 
 Cli = Callable[..., CommandResult]
 SMALL = DreamOptions(layer=("conv2/3x3",), octaves=2, iterations=2, jitter=4)

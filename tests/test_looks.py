@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
 
-from dreamflow.media.embedded_settings import read_embedded_comment, read_record
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.records.embedded_settings import read_embedded_comment, read_record
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.paths import publish_path
 
 Cli = Callable[..., CommandResult]

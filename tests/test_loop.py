@@ -13,11 +13,11 @@ from temporal_scenes import SMALL_DREAM, make_frames
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import VideoDreamer
-from dreamflow.pipelines.loop import LoopPipeline
-from dreamflow.pipelines.video import make_detector
+from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
+from dreamflow.pipelines.video.loop import LoopPipeline
+from dreamflow.pipelines.video.pipeline import make_detector
 from dreamflow.reports.coherence.warp_error import warp_error
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark

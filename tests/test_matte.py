@@ -34,7 +34,6 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.queue import read_queue
-from dreamflow.jobs.render_video import build_video_pipeline
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import open_clip
@@ -43,14 +42,15 @@ from dreamflow.media.read.mattes.matte_crop import MIN_CROP_SIDE_PX, padded_crop
 from dreamflow.media.read.mattes.matte_feather import feather_edges
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.mattes.matte_fitting import fit_matte_array, is_same_aspect
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.media.write.residual_plate import make_plate
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.compositor import Compositor, composite, composite_image
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.pipeline import build_video_pipeline, dream_video
 from dreamflow.temporal.options import CarryOptions
 
 Cli = Callable[..., CommandResult]

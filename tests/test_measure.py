@@ -21,7 +21,8 @@ from dreamflow.cli.measuring.recorded import has_scheduled_settings, resolve_sou
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.reports.coherence.dream_meter import measure_coherence
 from dreamflow.reports.coherence.measurement import (
     RESIDUAL_TREND_METRIC,

@@ -14,7 +14,8 @@ from conftest import CommandResult, make_texture
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.reports.coherence.dream_meter import measure_coherence
 from dreamflow.reports.coherence.measurement import Measurement
 

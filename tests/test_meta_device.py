@@ -7,10 +7,10 @@ import torch
 from conftest import random_classifier, random_weights
 
 from dreamflow.dream.gradient_shaping import GradientShaping
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
+from dreamflow.dream.objective.reference import ReferenceFeatures
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.network import Network
 

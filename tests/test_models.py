@@ -28,7 +28,7 @@ from noise_weights import noise_state
 from torch import Tensor, nn
 
 from dreamflow.core.errors import OutputError, SettingsError, WeightsError
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.catalogue import find_network_spec
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.traced import torchvision_zoo as zoo

@@ -9,11 +9,11 @@ from temporal_scenes import GAINS, make_pan, make_uniform_motion
 
 from dreamflow.core.imaging.warp import warp
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.temporal.confidence import forward_backward_confidence
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.completion import complete_flow, make_motion, still_motion
 from dreamflow.temporal.flow.estimators import estimate_dis
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import FlowPair
+from dreamflow.temporal.motion.confidence import forward_backward_confidence
+from dreamflow.temporal.motion.motion import FlowPair
 
 CPU = torch.device("cpu")
 

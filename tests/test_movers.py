@@ -23,7 +23,7 @@ from torch import Tensor
 
 from dreamflow.core.imaging.filters import gaussian_blur
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.network import Network
 from dreamflow.reports.coherence.dream_meter import DreamMeter
@@ -34,10 +34,10 @@ from dreamflow.reports.coherence.verdict import (
     compare_measurements,
     judge_measurements,
 )
-from dreamflow.temporal.camera import fit_camera, transform_positions
 from dreamflow.temporal.flow.completion import complete_flow
 from dreamflow.temporal.flow.estimators import estimate_dis
-from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.motion.camera import fit_camera, transform_positions
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.stages.advect import advect

@@ -10,13 +10,13 @@ import pytest
 import torch
 from conftest import SAMPLE_STILL, make_texture
 
-from dreamflow.core.machine.machine import MB
+from dreamflow.core.machine.memory import MB
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.ascent import ascend
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image

@@ -18,7 +18,7 @@ from dreamflow.core.errors import SettingsError, WeightsError
 from dreamflow.core.machine.device import choose_device
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.caffe.graph import GraphNetwork
 from dreamflow.networks.caffe.node import INPUT_NODE

@@ -18,9 +18,10 @@ from PIL import Image
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.read.numbered_files import find_frame_numbers, find_gaps
-from dreamflow.media.read.picture_files import natural_sort_key
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.read.sequences.numbered_files import find_frame_numbers, find_gaps
+from dreamflow.media.read.sequences.picture_files import natural_sort_key
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 
 # --- folders
 

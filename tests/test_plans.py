@@ -11,15 +11,15 @@ from temporal_scenes import FRAME_RATES, GAINS
 
 from dreamflow.dream.octaves import OctavePlan
 from dreamflow.dream.options import DreamOptions
-from dreamflow.temporal.gains import REFERENCE_S
-from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.plans import (
+from dreamflow.temporal.control.gains import REFERENCE_S
+from dreamflow.temporal.control.plans import (
     plan_fill,
     plan_refinement,
     plan_regrowth,
     scale_plan,
     spread_steps,
 )
+from dreamflow.temporal.options import CarryOptions
 
 DREAM, CARRY = DreamOptions(), CarryOptions()
 AMOUNTS = st.floats(0, 40)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dreamflow.core.errors import OutputError, SettingsError
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.media.write.residual_plate import PLATE_MID_GREY, make_plate, plate_format
 
 FAST = ("--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "2", "--every", "5")

@@ -387,7 +387,7 @@ def test_a_change_of_any_file_is_found(
                 changed.append(CHANGES[what](folder))
 
         from dreamflow.jobs.controls import RenderControls
-        from dreamflow.jobs.render_video import render_video
+        from dreamflow.jobs.renders.render_video import render_video
 
         controls = RenderControls(progress=change_at_end)
         with pytest.raises(MediaError):

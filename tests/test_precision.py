@@ -13,10 +13,7 @@ from conftest import SAMPLE_STILL, CommandResult
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.networks.kernels.response_norm import local_response_norm
-from dreamflow.networks.kernels.selection import (
-    BFLOAT16_INSTRUCTIONS,
-    has_bfloat16_instructions,
-)
+from dreamflow.networks.kernels.selection import BFLOAT16_INSTRUCTIONS, has_bfloat16_instructions
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.precision import (
     DTYPES,

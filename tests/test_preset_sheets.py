@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from conftest import CommandResult, make_film, make_texture
 
-from dreamflow.media.embedded_settings import read_record
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.records.embedded_settings import read_record
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.looks import Look, build_preset_looks, list_look_presets

@@ -21,18 +21,20 @@ from PIL import Image
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.media.stills import read_picture, write_picture
-from dreamflow.studio.worker import (
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
+from dreamflow.studio.worker.client import PreviewWorker
+from dreamflow.studio.worker.inbox import Inbox
+from dreamflow.studio.worker.messages import (
     Answer,
+    DropLane,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
     PreviewRequest,
-    PreviewWorker,
     WorkerRestarted,
+    decode_request,
 )
-from dreamflow.studio.worker.inbox import Inbox
-from dreamflow.studio.worker.messages import DropLane, decode_request
 from dreamflow.studio.worker.previews import PreviewMaker
 
 Cli = Callable[..., CommandResult]

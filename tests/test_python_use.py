@@ -18,7 +18,7 @@ from dreamflow import CarryOptions, DreamOptions, ShowOptions, SweepOptions, Zoo
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, SettingsError
 from dreamflow.core.machine import threads as thread_measurement
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
 
 FAST: dict[str, Any] = {"octaves": 1, "iterations": 1, "layer": "conv1/7x7_s2"}

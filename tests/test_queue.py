@@ -20,13 +20,11 @@ from conftest import (
 )
 from job_rendering import FAST, decode_output
 
-from dreamflow.core.errors import (
-    DreamFlowWarning,
-)
+from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.jobs.queue import QueuedVideo, read_queue
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 
 Cli = Callable[..., CommandResult]
 HERE = ("--debug", "--threads", "1")

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 import dreamflow
 from dreamflow.jobs.output_writer import open_writer
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.presets import load_preset
 
 README = (REPO_ROOT / "README.md").read_text(encoding="utf-8")

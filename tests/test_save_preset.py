@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamflow.core.errors import OutputError
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.pipelines.settings.presets import list_user_preset_files, load_preset
 from dreamflow.pipelines.settings.save_preset import find_preset_path, format_preset, save_preset
 

@@ -23,23 +23,19 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import resolve_field_types
 from dreamflow.core.schedules.arithmetic import Expression
 from dreamflow.core.schedules.functions import FUNCTIONS
-from dreamflow.core.schedules.grammar import (
-    JOINING_WORDS,
-    KNOWN_FUNCTIONS,
-    KNOWN_VARIABLES,
-)
+from dreamflow.core.schedules.grammar import JOINING_WORDS, KNOWN_FUNCTIONS, KNOWN_VARIABLES
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
 from dreamflow.core.targets import Blend, Target
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.groups import saved_settings_dict
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 from dreamflow.pipelines.settings.timeline import SettingsTimeline
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.pipeline import dream_video
 from dreamflow.temporal.options import CarryOptions
 
 RATE = Fraction(24)

@@ -15,13 +15,13 @@ from conftest import SAMPLE_CLIP, CommandResult, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of, resolve_field_types
 from dreamflow.core.options.validation import describe_type
+from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media import embedded_settings as metadata
+from dreamflow.media.records import embedded_settings as metadata
 from dreamflow.networks.loading import network_layers
 from dreamflow.pipelines.settings.groups import (
     SAVED_OPTION_GROUPS,

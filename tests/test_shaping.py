@@ -31,7 +31,7 @@ from dreamflow.dream.gradient_shaping import (
     smooth_gradient,
     total_variation_descent,
 )
-from dreamflow.dream.objective import Objective, normalise_gradient
+from dreamflow.dream.objective.objective import Objective, normalise_gradient
 from dreamflow.dream.octaves import (
     dream_octaves,
     octave_step_factor,
@@ -43,14 +43,14 @@ from dreamflow.dream.random_affine import RandomAffine, RandomAffineSampler, mag
 from dreamflow.dream.source_colour import apply_source_colour, compute_luma
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.options import ZoomOptions
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
+from dreamflow.pipelines.video.pipeline import dream_video
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, dream_zoom
+from dreamflow.temporal.control.plans import plan_refinement
 from dreamflow.temporal.noise_base import BRIGHTNESS, NoiseBase, make_noise
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.plans import plan_refinement
 from dreamflow.temporal.stages.refine import refine
 from dreamflow.temporal.state import CarriedDream, HostFacts
 

@@ -14,7 +14,7 @@ from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
 from job_rendering import FAST, Rendering, decode_output
 
 from dreamflow.core.errors import OutputError
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.media.write.output_path import check_output, find_same_file
 
 Cli = Callable[..., CommandResult]

@@ -24,12 +24,12 @@ from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.objective import Objective
-from dreamflow.networks import Network
-from dreamflow.temporal.bands import BandEnergies, measure_bands
-from dreamflow.temporal.effort_controller import mix_residuals, perceived_age
+from dreamflow.dream.objective.objective import Objective
+from dreamflow.networks.network import Network
+from dreamflow.temporal.control.bands import BandEnergies, measure_bands
+from dreamflow.temporal.control.effort_controller import mix_residuals, perceived_age
+from dreamflow.temporal.control.gains import REFERENCE_S
 from dreamflow.temporal.flow.completion import still_motion
-from dreamflow.temporal.gains import REFERENCE_S
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.stages.advect import advect, advect_energy
 from dreamflow.temporal.stages.equalise import equalise

@@ -20,7 +20,7 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.media.write.containers import check_encode_options
 from dreamflow.pipelines.settings.groups import VideoSettings
 

@@ -11,13 +11,13 @@ from conftest import make_texture
 from torch import Tensor
 
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.options import DreamOptions
-from dreamflow.networks import Network
+from dreamflow.networks.network import Network
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.completion import complete_flow, still_motion
 from dreamflow.temporal.flow.estimators import estimate_dis
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.state import DreamState, HostFacts, state_from_tree, state_to_tree

@@ -9,8 +9,8 @@ import pytest
 from conftest import SAMPLE_STILL, CommandResult, make_film
 from temporal_scenes import GAINS, make_residual, make_settings, make_state
 
-from dreamflow.temporal.bands import measure_bands
-from dreamflow.temporal.effort_controller import settled_share
+from dreamflow.temporal.control.bands import measure_bands
+from dreamflow.temporal.control.effort_controller import settled_share
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.stages.advect import advect

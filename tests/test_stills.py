@@ -32,14 +32,14 @@ from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.mattes.matte_files import MatteTarget, open_matte_pictures
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
-from dreamflow.media.stills import (
+from dreamflow.media.stills.read import (
     is_still,
     read_alpha,
     read_fitted_picture,
     read_picture,
     read_picture_size,
-    write_picture,
 )
+from dreamflow.media.stills.write import write_picture
 
 FAULTS = SHARED_DIR / "faults"
 ADOBE_RGB_TO_XYZ_D50 = np.array(

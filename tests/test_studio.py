@@ -17,16 +17,11 @@ from hypothesis import strategies as st
 
 from dreamflow.core.errors import DreamFlowError, MediaError, OutputError
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.media.embedded_settings import read_record
-from dreamflow.media.stills import write_picture
+from dreamflow.media.records.embedded_settings import read_record
+from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.looks import LOOK_OPTION_GROUPS
 from dreamflow.pipelines.settings.save_preset import format_preset
-from dreamflow.studio.controls import (
-    ESSENTIALS,
-    compare_looks,
-    list_controls,
-    parse_setting,
-)
+from dreamflow.studio.controls import ESSENTIALS, compare_looks, list_controls, parse_setting
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.outside import FilmChoices, film_words, format_python, join_words
 from dreamflow.studio.previews import PREVIEW, WALL
@@ -34,7 +29,7 @@ from dreamflow.studio.project import Project, read_source_facts
 from dreamflow.studio.renders import RenderQueue
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.wall import list_categories
-from dreamflow.studio.worker import (
+from dreamflow.studio.worker.messages import (
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,

@@ -18,11 +18,11 @@ from PIL import Image
 
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.renders import RenderQueue
 from dreamflow.studio.studio import Studio
-from dreamflow.studio.worker import PreviewPicture, PreviewRequest, WorkerReady
+from dreamflow.studio.worker.messages import PreviewPicture, PreviewRequest, WorkerReady
 
 ui = pytest.importorskip("nicegui", reason="the studio's library, NiceGUI, is not installed").ui
 

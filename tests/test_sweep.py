@@ -21,13 +21,13 @@ from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import read_picture
+from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.loading import load_network, network_layers
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.caption import LayerCaptions, render_caption_masks
 from dreamflow.pipelines.layer_choice import select_sweep_layers
 from dreamflow.pipelines.settings.options import SweepOptions
-from dreamflow.pipelines.sweep import compute_sweep_times, format_sweep_schedule
+from dreamflow.pipelines.sweep.caption import LayerCaptions, render_caption_masks
+from dreamflow.pipelines.sweep.sweep_schedule import compute_sweep_times, format_sweep_schedule
 
 POCKET = network_layers("pocket")
 RATE = Fraction(24)

@@ -40,18 +40,19 @@ from dreamflow.core.targets import (
     parse_target,
 )
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.channel_picks import measure_channel_responses, pick_channels
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.channel_picks import measure_channel_responses, pick_channels
+from dreamflow.dream.objective.objective import Objective
+from dreamflow.dream.objective.reference import MAX_REFERENCE_VECTORS, ReferenceFeatures
 from dreamflow.dream.octaves import dream_octaves, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.dream.reference import MAX_REFERENCE_VECTORS, ReferenceFeatures
-from dreamflow.jobs.job import RenderControls
-from dreamflow.jobs.render_video import render_video
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
-from dreamflow.media.embedded_settings import read_record
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills import read_picture, write_picture
+from dreamflow.media.records.embedded_settings import read_record
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.caffe import googlenet
 from dreamflow.networks.classes import (
     IMAGENET_CLASS_GROUPS,
@@ -64,12 +65,13 @@ from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.image import dream_image
-from dreamflow.pipelines.reference_frames import ReferenceFrames, open_reference_frames
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.presets import load_preset
-from dreamflow.pipelines.sweep import dream_sweep
-from dreamflow.pipelines.video import VideoDreamer, dream_video
+from dreamflow.pipelines.sweep.pipeline import dream_sweep
+from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
+from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.reference_frames import ReferenceFrames, open_reference_frames
 from dreamflow.temporal.options import CarryOptions
 
 Cli = Callable[..., CommandResult]
@@ -565,7 +567,7 @@ def test_best_matches_do_not_depend_on_the_chunk_size(
     x, y = activation[0].flatten(1).numpy(), guide[0].flatten(1).numpy()
     expected = y[:, x.T.dot(y).argmax(1)]
     np.testing.assert_array_equal(found[0].flatten(1).numpy(), expected)
-    monkeypatch.setattr("dreamflow.dream.reference.DOT_PRODUCTS_PER_CHUNK", 100)
+    monkeypatch.setattr("dreamflow.dream.objective.reference.DOT_PRODUCTS_PER_CHUNK", 100)
     assert torch.equal(exemplar.best_matches(activation, LAYER, None), found)
     some = exemplar.best_matches(activation, LAYER, torch.tensor([3, 9]))
     assert set(some[0].flatten(1).abs().sum(1).nonzero().flatten().tolist()) <= {3, 9}

@@ -25,8 +25,8 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream import tiles
 from dreamflow.dream.ascent import ascend
-from dreamflow.dream.objective import Objective
-from dreamflow.dream.objective_term import ObjectiveTerm
+from dreamflow.dream.objective.objective import Objective
+from dreamflow.dream.objective.objective_term import ObjectiveTerm
 from dreamflow.dream.pass_memory import pass_bytes_per_px
 from dreamflow.dream.tiles import Tiling, choose_tiling, tiled_gradients, tiled_means
 from dreamflow.networks.loading import load_network

@@ -14,7 +14,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.reports.tune import GainTuner, make_gains, parse_gain_grid
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.gains import Gains
 
 Cli = Callable[..., CommandResult]
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=4)

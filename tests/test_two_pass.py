@@ -15,17 +15,17 @@ from dreamflow.core.errors import SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.render_video import render_video
+from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.settings.groups import VideoSettings
-from dreamflow.pipelines.two_pass import WARM_UP_S, dream_in_passes
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
+from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.two_pass import WARM_UP_S, dream_in_passes
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.flow.source import MotionSource
-from dreamflow.temporal.motion import FlowPair
+from dreamflow.temporal.motion.motion import FlowPair
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark
 

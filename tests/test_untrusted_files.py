@@ -16,24 +16,24 @@ from conftest import REPO_ROOT, CommandResult, make_film, run_ffmpeg
 from PIL import Image
 
 from dreamflow.core.errors import DreamFlowError, MediaError, SettingsError
-from dreamflow.core.regular_file import read_file_bytes
-from dreamflow.media.container_policy import (
+from dreamflow.core.files.regular_file import read_file_bytes
+from dreamflow.media.files.container_policy import (
     OPENCV_CAPTURE_VARIABLE,
     ffmpeg_input_arguments,
     opencv_capture_options,
 )
-from dreamflow.media.embedded_settings import read_record
+from dreamflow.media.files.pillow import PILLOW_READ_ERRORS, open_image
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.pillow import PILLOW_READ_ERRORS, open_image
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.probe import probe_source
-from dreamflow.media.stills import read_picture
+from dreamflow.media.records.embedded_settings import read_record
+from dreamflow.media.stills.read import read_picture
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.reports.coherence.trace_panels import read_trace_file
+from dreamflow.temporal.control.gains import load_gains
 from dreamflow.temporal.flow.flo_files import read_flo
-from dreamflow.temporal.gains import load_gains
 
 
 @pytest.fixture(scope="module")
@@ -259,8 +259,8 @@ def test_a_device_that_a_preset_names_is_refused(
 @pytest.mark.parametrize(
     ("opening", "home"),
     [
-        (r"av\.open\((?!.*\"w\")", "media/film_file.py"),
-        (r"Image\.open\(", "media/pillow.py"),
+        (r"av\.open\((?!.*\"w\")", "media/files/film_file.py"),
+        (r"Image\.open\(", "media/files/pillow.py"),
     ],
 )
 def test_files_are_opened_in_one_place_each(opening: str, home: str) -> None:

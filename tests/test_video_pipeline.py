@@ -19,14 +19,14 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip, open_clip
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.dreamer_controls import DreamerControls
-from dreamflow.pipelines.video import VideoPipeline, make_detector
+from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
+from dreamflow.pipelines.video.pipeline import VideoPipeline, make_detector
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.flow.source import MotionSource
-from dreamflow.temporal.motion import FlowPair
+from dreamflow.temporal.motion.motion import FlowPair
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import FLASH_FRAMES
 

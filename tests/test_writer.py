@@ -16,10 +16,10 @@ from conftest import make_film, make_texture, psnr, run_ffmpeg
 from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.jobs.output_writer import open_writer, write_video
-from dreamflow.media.embedded_settings import RECORD_VERSION_KEY, read_record, sidecar_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.video.probe import probe_video
+from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY, read_record, sidecar_path
 
 RECORD = {
     RECORD_VERSION_KEY: "1.2.3",

@@ -26,10 +26,11 @@ from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import write_picture
-from dreamflow.media.write import assemble, segments
+from dreamflow.media.stills.write import write_picture
+from dreamflow.media.write import assemble
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
-from dreamflow.media.write.segments import VideoSegmentWriter
+from dreamflow.media.write.segments import film_segments as segments
+from dreamflow.media.write.segments.film_segments import VideoSegmentWriter
 
 
 @pytest.fixture

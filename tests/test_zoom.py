@@ -25,15 +25,16 @@ from dreamflow.core.imaging.filters import gaussian_blur
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.targets import parse_blend
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.render_zoom import render_zoom
+from dreamflow.jobs.renders.render_zoom import render_zoom
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
-from dreamflow.media.stills import read_picture, write_picture
-from dreamflow.networks import load_network
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.caffe.googlenet import build_googlenet
+from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset

@@ -18,11 +18,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-from dreamflow.cli import main
+from dreamflow.cli.entry_point import main
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.render_video import render_video
+from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.networks.loading import load_network

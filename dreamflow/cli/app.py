@@ -9,7 +9,7 @@ import typer
 from dreamflow._version import __version__
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.registry import load_commands
-from dreamflow.core.spelling import to_british_spelling
+from dreamflow.core.text.spelling import to_british_spelling
 
 app = CommandGroup(
     name="dreamflow",

@@ -14,9 +14,9 @@ from dreamflow.cli.app import app
 from dreamflow.cli.output import terminal
 from dreamflow.cli.output.crash_line import crash_line
 from dreamflow.cli.output.escaping import escaped_output
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
-from dreamflow.media.container_policy import OPENCV_CAPTURE_VARIABLE, opencv_capture_options
+from dreamflow.core.text.did_you_mean import suggest_similar
+from dreamflow.media.files.container_policy import OPENCV_CAPTURE_VARIABLE, opencv_capture_options
 
 ERROR_EXIT_CODE = 1
 SIGINT_EXIT_CODE = 130

@@ -22,10 +22,10 @@ def is_already_done(render: QueuedVideo | QueuedCommand) -> bool:
     Raises:
         OutputError: It is, but was made from other files than those that are there now.
     """
-    from dreamflow.jobs.fingerprints import find_changed_inputs
     from dreamflow.jobs.queue import QueuedCommand
+    from dreamflow.jobs.resume.fingerprints import find_changed_inputs
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
-    from dreamflow.media.embedded_settings import read_record_if_any
+    from dreamflow.media.records.embedded_settings import read_record_if_any
     from dreamflow.pipelines.settings.paths import publish_record, publish_settings
 
     if not render.out.exists() or is_job_folder(job_folder_path(render.out)):
@@ -66,7 +66,7 @@ def record_matches_command(
     entry: QueuedCommand, record: dict[str, Any], settings: dict[str, Any]
 ) -> bool:
     """Return whether a record is that of a command with these settings."""
-    from dreamflow.media.embedded_settings import requested_settings
+    from dreamflow.media.records.embedded_settings import requested_settings
 
     at = entry.settings.get("at", GuideOptions.at)
     return (
@@ -84,7 +84,7 @@ def collect_video_settings(entry: QueuedVideo) -> dict[str, Any]:
 
 def record_matches_video(record: dict[str, Any], settings: dict[str, Any]) -> bool:
     """Return whether a record is that of a video with these settings."""
-    from dreamflow.media.embedded_settings import requested_settings
+    from dreamflow.media.records.embedded_settings import requested_settings
 
     return record.get("command") == "video" and not diff_settings(
         requested_settings(record), settings

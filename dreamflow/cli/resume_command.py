@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.path_text import path_from_text
+from dreamflow.core.text.path_text import path_from_text
 
 RENDER_COMMANDS = ("video", "sweep", "zoom", "batch")
 """The commands that begin jobs."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dreamflow.core.keyed_random import jitter_offset
 from dreamflow.dream.gradient_shaping import GradientShaping
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.progress import StepCallback
 
 FULL_SCALE_LEVELS = 255.0

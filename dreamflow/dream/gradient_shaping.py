@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamflow.core.imaging.filters import gaussian_blur
 from dreamflow.core.imaging.pyramid import join_bands, split_bands
-from dreamflow.dream.objective import normalise_gradient
+from dreamflow.dream.objective.objective import normalise_gradient
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.random_affine import RandomAffineSampler, magnify
 from dreamflow.dream.source_colour import apply_source_colour

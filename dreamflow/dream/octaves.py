@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.dream.ascent import NO_SHAPING, ascend
 from dreamflow.dream.gradient_shaping import GradientShaping
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
 

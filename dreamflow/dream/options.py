@@ -11,7 +11,7 @@ from dreamflow.core.options.declaration import FloatOrSchedule, IntOrSchedule, O
 from dreamflow.core.options.values import parse_octave_iterations
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule, parse_layers
 from dreamflow.core.targets import PICK_SYNTAX, ChannelPick
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 
 SHAPING_PANEL = "Shaping"

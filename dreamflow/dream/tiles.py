@@ -21,7 +21,7 @@ from torch import Tensor
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.logs import get_logger
 from dreamflow.core.machine.memory import MB
-from dreamflow.dream.objective_term import ObjectiveTerm, vjp
+from dreamflow.dream.objective.objective_term import ObjectiveTerm, vjp
 from dreamflow.dream.pass_memory import pass_bytes_per_px
 from dreamflow.networks.network import Layer, Network
 

@@ -28,17 +28,8 @@ import torch
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.path_text import path_to_text
-from dreamflow.jobs.changes import HEARD_KEY, LEGACY_MACHINE_DEFAULTS, check_job_unchanged
+from dreamflow.core.text.path_text import path_to_text
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.fingerprints import (
-    INPUTS_KEY,
-    UNLIMITED_FILES,
-    FileFingerprint,
-    check_inputs_intact,
-    fingerprint_inputs,
-    hash_fingerprints,
-)
 from dreamflow.jobs.output import (
     check_output_and_plate,
     close_published_job,
@@ -47,12 +38,17 @@ from dreamflow.jobs.output import (
     make_job_metadata,
     open_segment_writer,
 )
-from dreamflow.jobs.repair import repair_pieces
-from dreamflow.jobs.runner import (
-    JobRun,
-    describe_all_done,
-    restore_pipeline,
+from dreamflow.jobs.resume.changes import HEARD_KEY, LEGACY_MACHINE_DEFAULTS, check_job_unchanged
+from dreamflow.jobs.resume.fingerprints import (
+    INPUTS_KEY,
+    UNLIMITED_FILES,
+    FileFingerprint,
+    check_inputs_intact,
+    fingerprint_inputs,
+    hash_fingerprints,
 )
+from dreamflow.jobs.resume.repair import repair_pieces
+from dreamflow.jobs.runner import JobRun, describe_all_done, restore_pipeline
 from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata, read_job_file
 from dreamflow.jobs.storage.kept_states import list_kept_states, read_kept_state
@@ -66,10 +62,10 @@ from dreamflow.jobs.storage.state_file import (
     read_state,
 )
 from dreamflow.jobs.watch import LatestFrameWriter
-from dreamflow.media.atomic_file import atomic_write, make_write_error
-from dreamflow.media.embedded_settings import sidecar_path
+from dreamflow.media.files.atomic_file import atomic_write, make_write_error
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.records.embedded_settings import sidecar_path
 from dreamflow.media.sound.hearing import Hearing
 from dreamflow.media.write.containers import container_format_for
 from dreamflow.pipelines.hearing import KEPT_ANALYSIS_FILE

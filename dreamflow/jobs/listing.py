@@ -7,16 +7,8 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dreamflow.core.errors import (
-    DreamFlowError,
-    DreamFlowWarning,
-    MediaError,
-    OutputError,
-    named,
-)
-from dreamflow.core.path_text import path_from_text
-from dreamflow.jobs.fingerprints import UNLIMITED_FILES, check_inputs_intact
-from dreamflow.jobs.first_format import adopt_first_format
+from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, MediaError, OutputError, named
+from dreamflow.core.text.path_text import path_from_text
 from dreamflow.jobs.output import (
     check_output_and_plate,
     close_published_job,
@@ -24,6 +16,8 @@ from dreamflow.jobs.output import (
     finish_output,
     open_job_segments,
 )
+from dreamflow.jobs.resume.fingerprints import UNLIMITED_FILES, check_inputs_intact
+from dreamflow.jobs.resume.first_format import adopt_first_format
 from dreamflow.jobs.storage.folder import (
     JobFolder,
     is_job_folder,
@@ -46,7 +40,7 @@ from dreamflow.jobs.storage.state_file import (
 )
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.output_path import check_output
-from dreamflow.media.write.piece_ledger import DamagedPiecesError
+from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 from dreamflow.core.errors import OutputError
 from dreamflow.core.interrupts import defer_interrupt
-from dreamflow.core.path_text import path_from_text, path_to_text
+from dreamflow.core.text.path_text import path_from_text, path_to_text
+from dreamflow.core.text.wording import format_count
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
-from dreamflow.core.wording import format_count
 from dreamflow.jobs.storage.folder import (
     JobFolder,
     job_folder_path,
@@ -34,17 +34,17 @@ from dreamflow.jobs.storage.state_file import (
     DamagedStateError,
     read_state,
 )
-from dreamflow.media.atomic_file import part_path
-from dreamflow.media.embedded_settings import add_sidecar, check_record_length
+from dreamflow.media.files.atomic_file import part_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.records.embedded_settings import add_sidecar, check_record_length
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
 from dreamflow.media.write.output_path import check_output, find_same_file
-from dreamflow.media.write.picture_segments import PictureSegmentWriter
-from dreamflow.media.write.piece_ledger import Damage, PieceLedger
 from dreamflow.media.write.residual_plate import DreamAndPlateWriter, plate_format
-from dreamflow.media.write.segment_writer import SegmentWriter
-from dreamflow.media.write.segments import VideoSegmentWriter, choose_segment_frames
+from dreamflow.media.write.segments.film_segments import VideoSegmentWriter, choose_segment_frames
+from dreamflow.media.write.segments.picture_segments import PictureSegmentWriter
+from dreamflow.media.write.segments.piece_ledger import Damage, PieceLedger
+from dreamflow.media.write.segments.segment_writer import SegmentWriter
 from dreamflow.pipelines.settings.groups import saved_settings_dict
 from dreamflow.pipelines.settings.paths import publish_record
 

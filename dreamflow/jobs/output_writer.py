@@ -11,7 +11,7 @@ from typing import Any, Self
 from dreamflow.core.errors import OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.output import finish_output, make_job_metadata, open_segment_writer
 from dreamflow.jobs.storage.folder import JobFolder, is_job_folder, job_folder_path
 from dreamflow.media.options import EncodeOptions

@@ -7,14 +7,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.did_you_mean import suggest_similar
-from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError
-from dreamflow.core.options.declaration import Options, coerce, warn_ineffective_settings
+from dreamflow.core.files.documents import read_toml
+from dreamflow.core.options.declaration import Options, warn_ineffective_settings
+from dreamflow.core.options.validation import coerce
 from dreamflow.core.schedules.timecode import Timecode
+from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.media.read.picture_files import is_file_pattern
+from dreamflow.media.read.sequences.picture_files import is_file_pattern
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions

@@ -9,12 +9,12 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from dreamflow.core.documents import DocumentError
 from dreamflow.core.errors import MemoryFullError, OutputError, named
+from dreamflow.core.files.documents import DocumentError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.storage.folder import JobFolder, is_job_folder
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata
@@ -27,8 +27,8 @@ from dreamflow.jobs.storage.state_file import (
     write_state,
 )
 from dreamflow.jobs.watch import LatestFrameWriter
-from dreamflow.media.write.piece_ledger import DamagedPiecesError
-from dreamflow.media.write.segment_writer import SegmentWriter
+from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
+from dreamflow.media.write.segments.segment_writer import SegmentWriter
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState, list_state_layouts
 
 RESTORE_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError, ArithmeticError)

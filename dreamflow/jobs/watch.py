@@ -11,12 +11,12 @@ from pathlib import Path
 from dreamflow._version import __version__
 from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.media.embedded_settings import (
+from dreamflow.media.records.embedded_settings import (
     RECORD_VERSION_KEY,
     format_record_comment,
     read_record_if_any,
 )
-from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
+from dreamflow.media.stills.write import WRITABLE_PICTURE_SUFFIXES, write_picture
 from dreamflow.media.write.output_path import find_same_file
 
 WATCH_RECORD = {RECORD_VERSION_KEY: __version__, "command": "watch"}

@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.path_text import path_from_text, path_to_text
-from dreamflow.media.container_policy import PLAYLIST_FORMAT
+from dreamflow.core.text.path_text import path_from_text, path_to_text
+from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.source_extras import SourceExtras
 
 

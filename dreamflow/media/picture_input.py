@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
-from dreamflow.media.stills import read_picture
-from dreamflow.media.stills.pillow_decoder import decode_image
+from dreamflow.media.stills.decoders.pillow_decoder import decode_image
+from dreamflow.media.stills.read import read_picture
 
 PictureInput = np.ndarray | Image.Image | str | Path
 """An array, uint8 (H, W, 3) RGB; an image of Pillow's; or the path of a picture."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.path_text import path_from_text, path_to_text
+from dreamflow.core.text.path_text import path_from_text, path_to_text
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from functools import partial
 
 from torch import Tensor
 
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError
+from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.networks.caffe import googlenet, pocket
 from dreamflow.networks.network import Layer, Network
 from dreamflow.networks.traced import torchvision_zoo as zoo

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from shlex import quote
 
-from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
+from dreamflow.core.text.did_you_mean import did_you_mean, suggest_similar
 from dreamflow.networks.network import Layer, find_layer
 from dreamflow.networks.traced import torchvision_zoo as zoo
 from dreamflow.networks.weights.registry import TORCHVISION_PREFIX

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.targets import CLASS_LAYER
+from dreamflow.core.text.did_you_mean import did_you_mean, suggest_similar
 from dreamflow.networks.caffe.googlenet_graph import make_googlenet_nodes
 
 

@@ -2,7 +2,7 @@
 
 The image, its gradient, the step and all sums stay float32. bfloat16 has float32's range and 8 bits
 of mantissa; float16 has 11, and a range from 6e-8 to 65504, so that the cotangent of an activation
-is scaled to stay within it (`dreamflow.dream.objective_term`).
+is scaled to stay within it (`dreamflow.dream.objective.objective_term`).
 
 Any rounding turns an ascent aside. Over 7 photographs and 4 layers of googlenet, a dream in
 bfloat16 differs from the one in float32 by 4.4 to 9.5 levels a pixel; float32's own dream of an

@@ -10,7 +10,7 @@ import numpy as np
 from dreamflow.core.schedules.keyframes import map_targets
 from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.channel_picks import pick_channels
+from dreamflow.dream.objective.channel_picks import pick_channels
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.classes import load_class_names, resolve_channels
 from dreamflow.networks.network import Network

@@ -12,7 +12,7 @@ import numpy as np
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.gradient_shaping import GradientShaping
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.octaves import dream_octaves, look_scale_of, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
@@ -21,9 +21,9 @@ from dreamflow.media.read.mattes.matte_fitting import fit_matte_array
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite
-from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.pipelines.video.reference_frames import open_reference_frames
 from dreamflow.temporal.noise_base import noise_base_of
 
 

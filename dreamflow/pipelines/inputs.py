@@ -9,7 +9,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
 from dreamflow.media.read.mattes.matte import Matte
-from dreamflow.media.read.picture_files import list_source_files
+from dreamflow.media.read.sequences.picture_files import list_source_files
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 

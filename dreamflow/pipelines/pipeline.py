@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dreamflow.core.documents import DocumentError
+from dreamflow.core.files.documents import DocumentError
 from dreamflow.core.frames import Frame
 
 PipelineState = dict[str, Any]

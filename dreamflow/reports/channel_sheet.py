@@ -13,7 +13,7 @@ from dreamflow.core.callbacks import ProgressCallback
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.targets import CLASS_LAYER, Target
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.dream.channel_picks import measure_channel_responses
+from dreamflow.dream.objective.channel_picks import measure_channel_responses
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.resize import resize_picture
 from dreamflow.networks.classes import load_class_names, resolve_channels

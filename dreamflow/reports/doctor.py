@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dreamflow._version import __version__
 from dreamflow.core.errors import DreamFlowError
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
 CHECKED_ENCODERS = ("libx264", "libx264rgb", "libvpx-vp9", "gif", "libwebp_anim", "aac", "libopus")

@@ -13,7 +13,7 @@ import numpy as np
 
 from dreamflow.core.errors import MediaError
 from dreamflow.core.schedules.signals import BEAT_NAMES, LEVEL_NAMES, ONSET_NAMES
-from dreamflow.media.atomic_file import atomic_write
+from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.sound.analysis import SoundAnalysis, analyse_sound
 from dreamflow.media.sound.hearing import ENTIRE_BAND, make_beat_grid

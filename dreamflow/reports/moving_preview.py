@@ -24,7 +24,7 @@ from dreamflow.pipelines.channel_choice import (
 from dreamflow.pipelines.dreamer_controls import open_dreamer_controls
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.looks import Look
-from dreamflow.pipelines.video import build_video_pipeline
+from dreamflow.pipelines.video.pipeline import build_video_pipeline
 from dreamflow.reports.preview import estimate_frame_steps
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamflow.core.errors import OutputError
-from dreamflow.media.atomic_file import atomic_write
+from dreamflow.media.files.atomic_file import atomic_write
 
 if TYPE_CHECKING:
     from jinja2 import Template

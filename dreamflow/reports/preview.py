@@ -17,11 +17,12 @@ from dreamflow.dream.octaves import look_scale_of, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCounter
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.mattes.matte import CropBox, Matte
+from dreamflow.media.read.mattes.matte import Matte
+from dreamflow.media.read.mattes.matte_crop import CropBox
 from dreamflow.media.read.mattes.matte_files import MatteTarget
-from dreamflow.media.read.picture_files import list_source_files
+from dreamflow.media.read.sequences.picture_files import list_source_files
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import is_still, read_alpha, read_picture_size
+from dreamflow.media.stills.read import is_still, read_alpha, read_picture_size
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
@@ -31,19 +32,14 @@ from dreamflow.pipelines.channel_choice import (
 )
 from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box, make_matte_lookup
 from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
-from dreamflow.pipelines.inputs import (
-    MATTE_INPUT,
-    SOURCE_INPUT,
-    InputFiles,
-    list_reference_files,
-)
+from dreamflow.pipelines.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles, list_reference_files
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.pipeline import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
-from dreamflow.temporal.effort_controller import settled_share
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.effort_controller import settled_share
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.plans import plan_refinement
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.plans import plan_refinement
 
 MIN_SETTLED_SHARE = 0.9
 """Share of a still's strength from which on a film is as strong to the eye."""

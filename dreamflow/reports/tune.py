@@ -21,7 +21,7 @@ from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.hearing import hear_once
 from dreamflow.pipelines.settings.timeline import SettingsTimeline
-from dreamflow.pipelines.video import dream_video
+from dreamflow.pipelines.video.pipeline import dream_video
 from dreamflow.reports.coherence.dream_meter import DreamMeter
 from dreamflow.reports.coherence.measurement import Measurement
 from dreamflow.reports.coherence.verdict import (
@@ -30,7 +30,7 @@ from dreamflow.reports.coherence.verdict import (
     SHARPNESS_METRIC,
     compare_measurements,
 )
-from dreamflow.temporal.gains import Gains, parse_gains
+from dreamflow.temporal.control.gains import Gains, parse_gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark, find_shots
 

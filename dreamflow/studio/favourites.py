@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from dreamflow.core.documents import DocumentError, ShortText, fit_schema, parse_json
 from dreamflow.core.errors import DreamFlowError
-from dreamflow.core.regular_file import read_file_text
-from dreamflow.media.atomic_file import atomic_write
-from dreamflow.media.record_schema import Settings
+from dreamflow.core.files.documents import DocumentError, ShortText, fit_schema, parse_json
+from dreamflow.core.files.regular_file import read_file_text
+from dreamflow.media.files.atomic_file import atomic_write
+from dreamflow.media.records.record_schema import Settings
 from dreamflow.studio.controls import check_look, find_changes
 
 FAVOURITES_FILE = "favourites.json"

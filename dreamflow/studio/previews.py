@@ -11,7 +11,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.project import LookState, Project
 from dreamflow.studio.wall import Tile
-from dreamflow.studio.worker import (
+from dreamflow.studio.worker.messages import (
     Answer,
     PreviewDropped,
     PreviewFailed,

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from dreamflow.core.documents import PathText, ShortText
+from dreamflow.core.files.documents import PathText, ShortText
 from dreamflow.core.options.values import parse_size
 from dreamflow.media.options import EncodeOptions
-from dreamflow.media.record_schema import Settings
+from dreamflow.media.records.record_schema import Settings
 from dreamflow.pipelines.settings.presets import validate_settings
 from dreamflow.studio.outside import FilmChoices
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dreamflow.core.documents import DocumentError, parse_json
+from dreamflow.core.files.documents import DocumentError, parse_json
 
 DREAMING = "dreaming"
 """How the task begins whose progress counts."""

@@ -21,16 +21,12 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from dreamflow.core.documents import (
-    DocumentError,
-    fit_schema,
-    parse_json,
-)
 from dreamflow.core.errors import DreamFlowError, OutputError
-from dreamflow.core.path_text import path_from_text
-from dreamflow.core.regular_file import read_file_text
+from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
+from dreamflow.core.files.regular_file import read_file_text
+from dreamflow.core.text.path_text import path_from_text
 from dreamflow.jobs.storage.folder import is_job_folder, is_job_locked, job_folder_path
-from dreamflow.media.atomic_file import atomic_write
+from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.studio.outside import FilmChoices, film_words
 from dreamflow.studio.queue_document import (
     DONE,

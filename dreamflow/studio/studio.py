@@ -24,7 +24,7 @@ from dreamflow.studio.project import LookState, Project, SourceFacts, read_sourc
 from dreamflow.studio.renders import RenderQueue
 from dreamflow.studio.variations import make_variations
 from dreamflow.studio.wall import FAVOURITES_WALL, PRESETS_WALL, VARIATIONS_WALL, Tile, list_wall
-from dreamflow.studio.worker import Answer
+from dreamflow.studio.worker.messages import Answer
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")
 MAX_RUN_IN = 100

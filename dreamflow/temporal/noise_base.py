@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.core.documents import DocumentError
+from dreamflow.core.files.documents import DocumentError
 from dreamflow.core.imaging.arrays import as_tensor, image_size
 from dreamflow.core.imaging.warp import warp
 from dreamflow.dream.options import DreamOptions
-from dreamflow.temporal.bands import equalise_bands, measure_bands
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.control.bands import equalise_bands, measure_bands
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import fit_tree
 
 BRIGHTNESS = 0.45

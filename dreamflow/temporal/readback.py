@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.temporal.effort_controller import update_effort
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.effort_controller import update_effort
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.state import DreamState, HostFacts, Pending
 from dreamflow.temporal.step_settings import StepSettings
 

@@ -18,12 +18,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dreamflow.core.documents import DocumentError, fit_schema
+from dreamflow.core.files.documents import DocumentError, fit_schema
 from dreamflow.core.frames import Frame
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.confidence import check_consistency, flow_positions, sample_linear
 from dreamflow.temporal.flow.estimators import dis_flow, to_gray
-from dreamflow.temporal.motion import FlowPair
+from dreamflow.temporal.motion.confidence import check_consistency, flow_positions, sample_linear
+from dreamflow.temporal.motion.motion import FlowPair
 
 MAX_SIGNATURE_SIDE_PX = 160
 """Longer side at which frames are compared."""

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamflow.core.documents import DocumentError, fit_schema
+from dreamflow.core.files.documents import DocumentError, fit_schema
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.temporal.bands import BandEnergies, measure_bands, measure_energy
-from dreamflow.temporal.crops import grid_of_blocks
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.bands import BandEnergies, measure_bands, measure_energy
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.motion.crops import grid_of_blocks
 
 TreeT = TypeVar("TreeT")
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dreamflow.temporal.effort_controller import equal_power_mix, mix_residuals
+from dreamflow.temporal.control.effort_controller import equal_power_mix, mix_residuals
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.completion import still_motion
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.stages.advect import advect
 from dreamflow.temporal.stages.equalise import equalise
 from dreamflow.temporal.stages.fill import fill

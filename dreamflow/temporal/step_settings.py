@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dreamflow.dream.gradient_shaping import GradientShaping
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.octaves import OctavePlan, dream_octaves, plan_octaves, resize_image
 from dreamflow.dream.options import DreamOptions
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 
 Key = tuple[int, int]

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import OutputError
-from dreamflow.core.regular_file import MAX_TRACE_BYTES, open_regular_file, read_file_text
-from dreamflow.temporal.motion import Motion
+from dreamflow.core.files.documents import parse_json
+from dreamflow.core.files.regular_file import MAX_TRACE_BYTES, open_regular_file, read_file_text
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.step_settings import StepSettings
 
 MAX_TRACE_LINE_BYTES = 2**20

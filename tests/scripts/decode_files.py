@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dreamflow import open_clip, read_picture
 from dreamflow.core.errors import DreamFlowError
-from dreamflow.media.stills import is_still
+from dreamflow.media.stills.read import is_still
 
 MAX_FRAMES = "12"
 

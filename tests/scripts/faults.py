@@ -24,10 +24,10 @@ import cv2  # noqa: F401
 import torch  # noqa: F401
 
 import dreamflow.jobs.controls as controls
-import dreamflow.jobs.render_video
+import dreamflow.jobs.renders.render_video
 import dreamflow.jobs.runner as runner
 import dreamflow.reports.preview  # noqa: F401
-from dreamflow.cli import main
+from dreamflow.cli.entry_point import main
 
 RENDER_TIMEOUT_S = 120
 MAX_RENDERS_PER_SIGNAL = 5

@@ -20,9 +20,9 @@ import av  # noqa: F401  what takes long to load is loaded once, before forking
 import cv2  # noqa: F401
 import torch  # noqa: F401
 
-import dreamflow.jobs.render_video
+import dreamflow.jobs.renders.render_video
 import dreamflow.reports.preview  # noqa: F401
-from dreamflow.cli import main
+from dreamflow.cli.entry_point import main
 
 FAST_OPTIONS = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
 DAMAGED_NAME_PARTS = ("byteflips", "zeroed", "corrupted", "truncated_faststart")

@@ -208,7 +208,7 @@ def check_queue_alone(
 
 def warn_of_missing_sources(renders: Iterable[QueuedRender]) -> None:
     """Warn of sources that do not exist before the first render begins, which may take hours."""
-    from dreamflow.media.read.picture_files import is_file_pattern
+    from dreamflow.media.read.sequences.picture_files import is_file_pattern
 
     for source in (render.source for render in renders):
         if source and not source.exists() and not is_file_pattern(source):

@@ -24,7 +24,7 @@ from dreamflow.cli.settings.prepare import prepare_network, stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import DebugOption, JsonOption
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.values import fit_size, parse_size
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, FilmOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
@@ -244,7 +244,7 @@ def time_renders(
 def make_render(network: Network, settings: VideoSettings, out: Path) -> RenderFunction:
     """Return the function that is timed: it dreams a clip into a file."""
     from dreamflow.jobs.controls import RenderControls
-    from dreamflow.jobs.render_video import render_video
+    from dreamflow.jobs.renders.render_video import render_video
 
     def render(clip: Clip, progress: ProgressCallback, stage_times: StageTimes) -> object:
         controls = RenderControls(progress, overwrite=True, stage_times=stage_times)

@@ -64,7 +64,7 @@ def channels_command(
 
     --layer class shows the classes that the network sees in the picture.
     """
-    from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
+    from dreamflow.media.stills.write import WRITABLE_PICTURE_SUFFIXES, write_picture
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.channel_sheet import (
         default_sheet_path,
@@ -79,8 +79,8 @@ def channels_command(
     # "class" without a class is no objective for a dream, but makes a sheet.
     if parse_single_layer(dream) != Target(CLASS_LAYER):
         check_layers(dream, machine)
-    from dreamflow.media.embedded_settings import format_record_comment
     from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+    from dreamflow.media.records.embedded_settings import format_record_comment
     from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 

@@ -212,7 +212,7 @@ def read_small_photographs(folder: Path) -> list[np.ndarray]:
     """
     from dreamflow.core.options.values import fit_size
     from dreamflow.media.resize import resize_picture
-    from dreamflow.media.stills import is_picture, read_picture
+    from dreamflow.media.stills.read import is_picture, read_picture
 
     paths = sorted(filter(is_picture, folder.iterdir())) if folder.is_dir() else []
     if not paths:

@@ -111,7 +111,7 @@ def frame_command(
     check_frame(source, out, looks, machine, flags)
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.single_frame import open_frames_up_to
-    from dreamflow.media.stills import ALPHA_PICTURE_SUFFIXES
+    from dreamflow.media.stills.write import ALPHA_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
     from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
     from dreamflow.reports.look_sheet import open_look_mattes
@@ -241,7 +241,8 @@ def check_frame(
     source: Path, out: Path, looks: Sequence[Look], machine: MachineOptions, flags: RenderFlags
 ) -> None:
     """Check what can be checked before the source is opened."""
-    from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, is_still
+    from dreamflow.media.stills.read import is_still
+    from dreamflow.media.stills.write import WRITABLE_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
 
     if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
@@ -288,9 +289,9 @@ def write_frame(
         inputs: The files that the picture depends on.
         about: What its record says besides: the frame of a clip, the presets of a sheet.
     """
-    from dreamflow.jobs.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
-    from dreamflow.media.embedded_settings import add_sidecar, format_record_comment
-    from dreamflow.media.stills import write_picture
+    from dreamflow.jobs.resume.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
+    from dreamflow.media.records.embedded_settings import add_sidecar, format_record_comment
+    from dreamflow.media.stills.write import write_picture
     from dreamflow.pipelines.settings.paths import publish_record
     from dreamflow.pipelines.settings.record import build_settings_record
 

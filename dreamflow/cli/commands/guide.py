@@ -28,7 +28,7 @@ from dreamflow.cli.settings.shared_options import (
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.options import FilmOptions
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
 

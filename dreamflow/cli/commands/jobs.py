@@ -16,7 +16,7 @@ from dreamflow.cli.resume_command import format_resume_command
 from dreamflow.cli.settings.prepare import format_duration_and_size, stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import HiddenDebugOption, OverwriteOption
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.options import ClipOptions
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
@@ -123,8 +123,8 @@ def finish_job_command(
     debug: HiddenDebugOption = False,
 ) -> None:
     """Make an output of the frames that are done, with their sound, and end the job."""
-    from dreamflow.jobs.first_format import adopt_first_format
     from dreamflow.jobs.listing import finish_job, inspect_job
+    from dreamflow.jobs.resume.first_format import adopt_first_format
 
     with stop_on_ctrl_c():
         adopt_first_format(job)

@@ -12,7 +12,7 @@ import typer
 from dreamflow.cli.output.tables import Column, print_table
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.settings.shared_options import HiddenDebugOption, JsonOption
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
 

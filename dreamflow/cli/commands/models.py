@@ -107,8 +107,8 @@ def pull_network(
     network: str, mirror: str | None, overwrite: bool, offline: bool, progress_kind: str
 ) -> None:
     """Download the weights of one network, and print where they are."""
+    from dreamflow.networks.catalogue import find_network_spec
     from dreamflow.networks.weights.manage import (
-        find_network_spec,
         find_weights_or_none,
         pull_weights,
         read_source_sha256,

@@ -12,9 +12,9 @@ from dreamflow.cli.output.tables import Column, print_table
 from dreamflow.cli.registry import Command, Section, load_commands
 from dreamflow.cli.settings.binding import CommandSettings, panel_title, settings_of
 from dreamflow.cli.settings.shared_options import HiddenDebugOption
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, flag_of, resolve_field_types
+from dreamflow.core.text.did_you_mean import suggest_similar
 
 MARKDOWN_HEADINGS = ("option", "meaning", "default", "values", r"\*")
 

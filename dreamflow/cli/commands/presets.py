@@ -51,7 +51,7 @@ def show_preset(
     debug: HiddenDebugOption = False,
 ) -> None:
     """Print a preset. Its text is a good start for one of your own."""
-    from dreamflow.core.regular_file import read_file_text
+    from dreamflow.core.files.regular_file import read_file_text
     from dreamflow.pipelines.settings.presets import find_preset_file, load_preset
 
     load_preset(name)  # refuses a file that is no preset

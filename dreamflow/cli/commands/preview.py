@@ -34,7 +34,7 @@ from dreamflow.cli.settings.shared_options import (
     RunInOption,
 )
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, EncodeOptions, FilmOptions
 from dreamflow.media.sound.options import SoundOptions

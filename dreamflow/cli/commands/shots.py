@@ -18,7 +18,7 @@ from dreamflow.cli.settings.binding import with_options
 from dreamflow.cli.settings.prepare import stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import DebugOption, JsonOption, OverwriteOption
 from dreamflow.core.errors import OutputError
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.options import FilmOptions
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def shots_command(
     debug: DebugOption = False,
 ) -> None:
     """List the shots of a clip. Flashes, fades and fast pans are not taken for cuts."""
-    from dreamflow.media.atomic_file import atomic_write
+    from dreamflow.media.files.atomic_file import atomic_write
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.cut_list import format_cut_list
-    from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, write_picture
+    from dreamflow.media.stills.write import WRITABLE_PICTURE_SUFFIXES, write_picture
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.contact_sheet import draw_contact_sheet
 

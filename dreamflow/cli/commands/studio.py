@@ -75,7 +75,7 @@ def studio_command(
     from dreamflow.studio.page.server import Address, serve_studio
     from dreamflow.studio.renders import RenderQueue
     from dreamflow.studio.studio import Studio, default_queue_folder
-    from dreamflow.studio.worker import PreviewWorker
+    from dreamflow.studio.worker.client import PreviewWorker
 
     folders = OpenFolders(list_folders(clip, folder))
     queue = RenderQueue(default_queue_folder(), lambda: studio.tell_queue(), machine.threads)

@@ -36,7 +36,7 @@ from dreamflow.cli.settings.shared_options import (
     WatchOption,
 )
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.sound.options import SoundOptions
@@ -46,7 +46,7 @@ from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
     from dreamflow.media.read.mattes.matte import Matte
-    from dreamflow.pipelines.sweep import SweepPlan
+    from dreamflow.pipelines.sweep.pipeline import SweepPlan
 
 
 @functools.partial(with_options, without=("layer", "loop"))
@@ -96,7 +96,7 @@ def sweep_command(
     )
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
     from dreamflow.jobs.job import restore_machine_options
-    from dreamflow.jobs.render_sweep import render_sweep
+    from dreamflow.jobs.renders.render_sweep import render_sweep
 
     machine = machine if fresh else restore_machine_options(out, machine)
     network = prepare_network(dream.network, machine)
@@ -128,7 +128,7 @@ def plan_and_check(
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.networks.loading import network_layers
     from dreamflow.pipelines.hearing import warn_of_unheard
-    from dreamflow.pipelines.sweep import hear_sweep, open_sweep, open_sweep_matte
+    from dreamflow.pipelines.sweep.pipeline import hear_sweep, open_sweep, open_sweep_matte
 
     check_encode_options(out, settings.encode)
     network_name = settings.dream.network

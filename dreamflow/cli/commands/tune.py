@@ -18,7 +18,7 @@ from dreamflow.cli.settings.binding import with_options
 from dreamflow.cli.settings.prepare import check_layers, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import DebugOption, JsonOption
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
 from dreamflow.temporal.options import CarryOptions
@@ -72,7 +72,7 @@ def tune_command(
         parse_gain_grid,
         result_to_row,
     )
-    from dreamflow.temporal.gains import load_gains
+    from dreamflow.temporal.control.gains import load_gains
 
     points, base = parse_gain_grid(gain or ()), load_gains(gains) if gains else None
     for point in points:

@@ -125,7 +125,7 @@ def render_clip(
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.dream.octaves import look_scale_of
     from dreamflow.jobs.job import restore_machine_options
-    from dreamflow.jobs.render_video import count_dreams_per_frame, render_video
+    from dreamflow.jobs.renders.render_video import count_dreams_per_frame, render_video
     from dreamflow.reports.preview import estimate_frame_steps
 
     machine = machine if flags.fresh else restore_machine_options(out, machine)

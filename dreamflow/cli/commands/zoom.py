@@ -102,7 +102,7 @@ def zoom_command(
     zoom = fit_zoom_to_audio(zoom, sound)
     hearing = check_zoom(source, out, dream, zoom, sound, encode, machine, flags)
     # These load PyTorch, which takes seconds: the checks above come first.
-    from dreamflow.jobs.render_zoom import render_zoom
+    from dreamflow.jobs.renders.render_zoom import render_zoom
     from dreamflow.pipelines.zoom.pipeline import count_zoom_frames, make_zoom_timeline
     from dreamflow.pipelines.zoom.start_picture import (
         ZoomSettings,
@@ -175,7 +175,7 @@ def check_zoom(
 def restore_zoom_machine(out: Path, machine: MachineOptions, fresh: bool) -> MachineOptions:
     """Return the machine's options, those that are not given as in the zoom that is resumed."""
     from dreamflow.jobs.job import restore_machine_options
-    from dreamflow.jobs.render_zoom import forward_frames_folder
+    from dreamflow.jobs.renders.render_zoom import forward_frames_folder
 
     if fresh:
         return machine
@@ -186,7 +186,7 @@ def restore_zoom_machine(out: Path, machine: MachineOptions, fresh: bool) -> Mac
 
 def check_lone_path_is_output(out: Path, overwrite: bool) -> None:
     """Raise SettingsError where the only path given is more likely what is to be zoomed into."""
-    from dreamflow.media.stills import is_picture
+    from dreamflow.media.stills.read import is_picture
     from dreamflow.media.write.containers import CONTAINER_FORMAT_BY_SUFFIX
 
     is_film = out.suffix.lower() in CONTAINER_FORMAT_BY_SUFFIX

@@ -90,8 +90,8 @@ def open_comparison(
     Raises:
         SettingsError: The source is itself the dream of what is given as a dream.
     """
-    from dreamflow.media.embedded_settings import read_record_if_any, read_recorded_settings
     from dreamflow.media.read.clip import Clip
+    from dreamflow.media.records.embedded_settings import read_record_if_any, read_recorded_settings
     from dreamflow.pipelines.settings.paths import locate_settings
 
     record = read_record_if_any(dream)

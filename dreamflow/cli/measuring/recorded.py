@@ -128,7 +128,7 @@ def load_and_check_network(
 
 def read_reference_settings(dream_settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of the picture that guided a dream; none where it is gone. Print both."""
-    from dreamflow.media.read.picture_files import match_pictures
+    from dreamflow.media.read.sequences.picture_files import match_pictures
 
     reference = dream_settings.get("guided_by")
     if reference is None:

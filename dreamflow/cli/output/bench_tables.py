@@ -9,10 +9,10 @@ from typing import Any, Literal
 import typer
 
 from dreamflow.cli.output.tables import Column, print_table
-from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.regular_file import read_file_text
-from dreamflow.core.wording import format_count
+from dreamflow.core.files.documents import parse_json
+from dreamflow.core.files.regular_file import read_file_text
+from dreamflow.core.text.wording import format_count
 
 MIN_COMPARABLE_S = 1e-4
 """Seconds of a stage in a frame; shorter ones are not compared with an earlier run."""

@@ -152,7 +152,7 @@ def inherit(ctx: typer.Context, output: Path | None, option: str) -> Path | None
     """
     if not output or ctx.resilient_parsing:
         return output
-    from dreamflow.media.embedded_settings import read_record
+    from dreamflow.media.records.embedded_settings import read_record
     from dreamflow.pipelines.settings.paths import locate_settings
 
     if get_inherited(ctx).path:

@@ -15,7 +15,7 @@ from dreamflow.core.errors import OutputError, SettingsError, UserInterrupt, nam
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import Options
 from dreamflow.core.targets import CLASS_LAYER
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def check_render_files(out: Path, flags: RenderFlags, sources: Sequence[Path]) -
     from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
     from dreamflow.jobs.storage.publish import count_published_frames
     from dreamflow.jobs.watch import LatestFrameWriter
-    from dreamflow.media.embedded_settings import sidecar_path
+    from dreamflow.media.records.embedded_settings import sidecar_path
 
     sources = [*sources, *flags.inputs]
     check_output_and_plate(out, flags.overwrite, flags.fresh, sources, flags.plate)
@@ -214,7 +214,7 @@ def check_gains_and_trace(
 
 def check_gains_file(path: Path) -> None:
     """Raise SettingsError where a file of gains cannot be read or holds what is no gain."""
-    from dreamflow.temporal.gains import load_gains
+    from dreamflow.temporal.control.gains import load_gains
 
     try:
         load_gains(path)

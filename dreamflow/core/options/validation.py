@@ -11,7 +11,7 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.keyframes import has_keyframes, value_label
 from dreamflow.core.schedules.schedule import Schedule, parse_layer_schedule
 from dreamflow.core.schedules.timecode import Moment
-from dreamflow.core.wording import MAX_SHOWN_CHARS, shorten_repr
+from dreamflow.core.text.wording import MAX_SHOWN_CHARS, shorten_repr
 
 MAX_INTEGER_BITS = 64
 """Bits of a whole number at most."""

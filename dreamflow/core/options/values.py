@@ -8,7 +8,7 @@ import re
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options
 from dreamflow.core.schedules.timecode import TIMECODE_SYNTAX, Timecode
-from dreamflow.core.wording import shorten_repr
+from dreamflow.core.text.wording import shorten_repr
 
 MAX_OCTAVE_ITERATIONS = 1000
 SIZE_SYNTAX = "640x360, or 640 for the longer side, up to 32766"

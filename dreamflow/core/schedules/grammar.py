@@ -9,11 +9,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.functions import FUNCTIONS
 from dreamflow.core.schedules.shaping import SHAPERS
 from dreamflow.core.schedules.signals import AUDIO, AUDIO_NAMES, BEAT_NAMES, DATA
+from dreamflow.core.text.did_you_mean import suggest_similar
 
 MAX_EXPRESSION_CHARS = 200
 """Longest expression in characters, which bounds its nesting too."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.grammar import JOINING_WORDS
 from dreamflow.core.schedules.signals import AUDIO, BEAT_NAMES, DATA
@@ -20,6 +19,7 @@ from dreamflow.core.schedules.timecode import (
     Timeline,
 )
 from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
+from dreamflow.core.text.did_you_mean import suggest_similar
 
 INTERPOLATIONS = ("linear", "smooth", "hold")
 """From a keyframe to the next: linear; smoothstep, 3x^2 - 2x^3; constant until the next."""

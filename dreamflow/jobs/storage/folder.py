@@ -20,7 +20,7 @@ from dreamflow.jobs.storage.job_file import (
     read_job_file,
     write_job_file,
 )
-from dreamflow.media.atomic_file import PART_PREFIX, make_write_error, remove_parts
+from dreamflow.media.files.atomic_file import PART_PREFIX, make_write_error, remove_parts
 
 JOB_LOCK_FILE = "lock"
 MAX_FILE_NAME_BYTES = 255

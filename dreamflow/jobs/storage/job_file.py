@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from dreamflow.core.documents import (
+from dreamflow.core.errors import DreamFlowError, OutputError, named
+from dreamflow.core.files.documents import (
     Count,
     DocumentError,
     FractionText,
@@ -26,12 +27,15 @@ from dreamflow.core.documents import (
     fit_schema,
     parse_json,
 )
-from dreamflow.core.errors import DreamFlowError, OutputError, named
-from dreamflow.core.regular_file import read_file_bytes
-from dreamflow.media.atomic_file import atomic_write
+from dreamflow.core.files.regular_file import read_file_bytes
+from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.record_schema import ComparedRecordDocument, RecordDocument, SettingValue
+from dreamflow.media.records.record_schema import (
+    ComparedRecordDocument,
+    RecordDocument,
+    SettingValue,
+)
 from dreamflow.media.write.containers import container_format_for
 
 JobMetadata = dict[str, Any]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from dreamflow.core.errors import OutputError, named
 from dreamflow.jobs.storage.folder import job_folder_path, read_publishing_frames
-from dreamflow.media.atomic_file import PART_PREFIX, make_write_error, sync_to_disk
+from dreamflow.media.files.atomic_file import PART_PREFIX, make_write_error, sync_to_disk
 from dreamflow.media.write.output_path import check_only_output_files
-from dreamflow.media.write.piece_ledger import OUTPUT_STEM
+from dreamflow.media.write.segments.piece_ledger import OUTPUT_STEM
 
 PLATE_FOLDER = "plate"
 """The folder, within a job's, of its plate."""

@@ -20,16 +20,16 @@ from typing import IO, Any
 import numpy as np
 from msgspec import Struct
 
-from dreamflow.core.documents import (
+from dreamflow.core.errors import OutputError, named
+from dreamflow.core.files.documents import (
     Count,
     DocumentError,
     fit_schema,
     parse_fraction,
     parse_json,
 )
-from dreamflow.core.errors import OutputError, named
-from dreamflow.core.regular_file import read_file_bytes
-from dreamflow.media.atomic_file import atomic_write
+from dreamflow.core.files.regular_file import read_file_bytes
+from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.pipelines.pipeline import PipelineState
 
 JOB_STATE_FILE = "state.npz"

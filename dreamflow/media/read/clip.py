@@ -16,16 +16,16 @@ from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError, n
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
 from dreamflow.media.read.frame_number import parse_frame_number
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.read.missing_frames import fill_missing_frames
-from dreamflow.media.read.picture_folder import PictureFolderInfo, read_picture_folder
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
+from dreamflow.media.read.sequences.picture_folder import PictureFolderInfo, read_picture_folder
 from dreamflow.media.read.video.decoder_choice import read_video
 from dreamflow.media.read.video.extras import read_source_extras
 from dreamflow.media.read.video.video_info import IndexedPictures

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamflow.core.errors import MediaError, SettingsError, named
-from dreamflow.core.regular_file import read_file_text
+from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.frame_number import parse_frame_number
 

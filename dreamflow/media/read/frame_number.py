@@ -8,7 +8,7 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.timecode import Timecode
-from dreamflow.media.read.picture_folder import PictureFolderInfo
+from dreamflow.media.read.sequences.picture_folder import PictureFolderInfo
 from dreamflow.media.read.video.video_info import VideoInfo
 
 

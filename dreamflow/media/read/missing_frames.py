@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.read.video.video_info import IndexedPictures
 
 

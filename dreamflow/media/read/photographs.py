@@ -8,7 +8,7 @@ import numpy as np
 
 from dreamflow.core.errors import MediaError
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import is_picture, read_picture
+from dreamflow.media.stills.read import is_picture, read_picture
 
 MAX_PHOTOGRAPH_SIDE_PX = 320
 """Longer side to which photographs are scaled down."""

@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamflow.core.errors import MediaError
-from dreamflow.media.container_policy import PLAYLIST_FORMAT
-from dreamflow.media.playlist import is_playlist, list_playlist_files, make_playlist_error
+from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
+from dreamflow.media.files.playlist import is_playlist, list_playlist_files, make_playlist_error
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
-from dreamflow.media.read.picture_files import list_pictures
-from dreamflow.media.read.picture_folder import PictureFolderInfo, probe_picture_folder
 from dreamflow.media.read.probing.video_facts import WantedTracks
+from dreamflow.media.read.sequences.picture_files import list_pictures
+from dreamflow.media.read.sequences.picture_folder import PictureFolderInfo, probe_picture_folder
 from dreamflow.media.read.video.animated_pictures import probe_animated_picture
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.read.video.video_info import VideoInfo
-from dreamflow.media.stills import is_still, read_picture_size
+from dreamflow.media.stills.read import is_still, read_picture_size
 
 
 def probe_source(

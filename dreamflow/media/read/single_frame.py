@@ -10,10 +10,10 @@ from pathlib import Path
 from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import option_fields
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions, FilmOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills import is_picture, is_still, read_fitted_picture
+from dreamflow.media.stills.read import is_picture, is_still, read_fitted_picture
 
 
 def open_frames_up_to(

@@ -14,7 +14,7 @@ import av.error
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
-from dreamflow.media.film_file import open_film
+from dreamflow.media.files.film_file import open_film
 from dreamflow.media.output_spec import Sound
 from dreamflow.media.read.video.container import find_track
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.regular_file import read_file_bytes
+from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.media.sound.analysis import SoundAnalysis
 
 LAYOUT = 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamflow.core.errors import MediaError
-from dreamflow.core.regular_file import read_file_text
+from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.core.schedules.signals import PointSeries
 
 MAX_SERIES_BYTES = 256 << 20

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from dreamflow.core.regular_file import open_regular_file
+from dreamflow.core.files.regular_file import open_regular_file
 
 SIGNATURE_BYTES = 64
 """Bytes of a file that are looked at."""

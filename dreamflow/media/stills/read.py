@@ -9,17 +9,25 @@ import numpy as np
 
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, MediaError
 from dreamflow.core.options.values import fit_size
-from dreamflow.media.pillow import PILLOW_READ_ERRORS
+from dreamflow.media.files.pillow import PILLOW_READ_ERRORS
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills.avif import decode_avif
 from dreamflow.media.stills.decoded_picture import DecodedPicture
-from dreamflow.media.stills.dpx import decode_dpx, read_dpx_size
-from dreamflow.media.stills.exr import decode_exr, read_exr_size
-from dreamflow.media.stills.float_pictures import (
+from dreamflow.media.stills.decoders.avif import decode_avif
+from dreamflow.media.stills.decoders.dpx import decode_dpx, read_dpx_size
+from dreamflow.media.stills.decoders.exr import decode_exr, read_exr_size
+from dreamflow.media.stills.decoders.float_pictures import (
     decode_float_picture,
     read_float_picture_size,
     read_float_tiff_size,
 )
+from dreamflow.media.stills.decoders.heif import decode_heif, read_heif_size
+from dreamflow.media.stills.decoders.pillow_decoder import (
+    decode_with_pillow,
+    is_animated_picture,
+    may_be_transparent,
+    read_pillow_size,
+)
+from dreamflow.media.stills.decoders.png import decode_png
 from dreamflow.media.stills.formats import (
     AVIF,
     PNG,
@@ -29,14 +37,6 @@ from dreamflow.media.stills.formats import (
     has_picture_suffix,
     read_file_kind,
 )
-from dreamflow.media.stills.heif import decode_heif, read_heif_size
-from dreamflow.media.stills.pillow_decoder import (
-    decode_with_pillow,
-    is_animated_picture,
-    may_be_transparent,
-    read_pillow_size,
-)
-from dreamflow.media.stills.png import decode_png
 
 
 def is_picture(path: Path) -> bool:

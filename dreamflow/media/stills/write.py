@@ -9,8 +9,8 @@ import imageio.v3 as iio
 import numpy as np
 
 from dreamflow.core.errors import OutputError
-from dreamflow.media.atomic_file import make_write_error, temporary_path
-from dreamflow.media.picture_comments import comment_save_options
+from dreamflow.media.files.atomic_file import make_write_error, temporary_path
+from dreamflow.media.records.picture_comments import comment_save_options
 
 WRITABLE_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 ALPHA_PICTURE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")

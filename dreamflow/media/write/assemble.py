@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamflow.media.atomic_file import part_path, sync_to_disk
+from dreamflow.media.files.atomic_file import part_path, sync_to_disk
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.animation.encode_animation import make_gif, make_webp
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.frame_times import find_frame_times
-from dreamflow.media.write.join_segments import join_segments
+from dreamflow.media.write.segments.join_segments import join_segments
 from dreamflow.media.write.tracks.mux import MuxedOutput, mux_tracks
 from dreamflow.media.write.verify_output import verify_animation, verify_video
 

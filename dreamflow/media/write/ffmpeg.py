@@ -20,7 +20,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from dreamflow.core.errors import DependencyError, OutputError
-from dreamflow.media.atomic_file import DISK_FULL_MESSAGE
+from dreamflow.media.files.atomic_file import DISK_FULL_MESSAGE
 
 STDERR_TAIL_LINES = 30
 """Last lines of ffmpeg's stderr that are kept for an error message."""

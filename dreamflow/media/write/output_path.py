@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dreamflow.core.errors import OutputError, named
-from dreamflow.media.embedded_settings import FOLDER_SETTINGS_FILE, is_record_file
+from dreamflow.media.records.embedded_settings import FOLDER_SETTINGS_FILE, is_record_file
 
 
 def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:

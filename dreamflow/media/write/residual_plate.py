@@ -16,12 +16,12 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.media.atomic_file import make_write_error
+from dreamflow.media.files.atomic_file import make_write_error
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
-from dreamflow.media.write.piece_ledger import Damage, DamagedPiecesError
-from dreamflow.media.write.segment_writer import SegmentWriter
+from dreamflow.media.write.segments.piece_ledger import Damage, DamagedPiecesError
+from dreamflow.media.write.segments.segment_writer import SegmentWriter
 
 PLATE_MID_GREY = 128
 """Level of a plate where the dream equals the source."""

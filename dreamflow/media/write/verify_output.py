@@ -8,8 +8,8 @@ import av.error
 import imageio.v3 as iio
 
 from dreamflow.core.errors import OutputError
-from dreamflow.core.wording import format_count
-from dreamflow.media.film_file import open_film
+from dreamflow.core.text.wording import format_count
+from dreamflow.media.files.film_file import open_film
 
 
 def verify_video(path: Path, frames: int) -> None:

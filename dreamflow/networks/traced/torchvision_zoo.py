@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DependencyError, SettingsError, WeightsError
+from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.networks.network import Layer
 from dreamflow.networks.traced.network import TracedNetwork
 from dreamflow.networks.traced.torchvision_import import import_torchvision

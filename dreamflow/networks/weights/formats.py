@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from dreamflow.core.errors import WeightsError
-from dreamflow.core.regular_file import open_regular_file
+from dreamflow.core.files.regular_file import open_regular_file
 from dreamflow.networks.weights.caffemodel import read_caffemodel
 
 PICKLE_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin")

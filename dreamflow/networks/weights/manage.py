@@ -31,11 +31,7 @@ from dreamflow.networks.weights.formats import (
     read_metadata,
     read_weights,
 )
-from dreamflow.networks.weights.registry import (
-    DEFAULT_NETWORK,
-    TORCHVISION_PREFIX,
-    WeightsSource,
-)
+from dreamflow.networks.weights.registry import DEFAULT_NETWORK, TORCHVISION_PREFIX, WeightsSource
 
 OFFLINE_VARIABLE = "DREAMFLOW_OFFLINE"
 """Environment variable that forbids downloads, unless it is empty, 0, false or no."""

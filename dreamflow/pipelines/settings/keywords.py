@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from dreamflow.core.did_you_mean import suggest_similar
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.options.declaration import Options, warn_ineffective_settings
-from dreamflow.core.spelling import to_british_spelling
+from dreamflow.core.text.did_you_mean import suggest_similar
+from dreamflow.core.text.spelling import to_british_spelling
 from dreamflow.media.options import ClipOptions
 from dreamflow.pipelines.settings.presets import load_preset
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from dreamflow.media.embedded_settings import REQUESTED_SETTINGS_KEY
 from dreamflow.media.read.cut_list import CUTS_KEYWORDS
-from dreamflow.media.read.picture_files import is_file_pattern, match_pictures
+from dreamflow.media.read.sequences.picture_files import is_file_pattern, match_pictures
+from dreamflow.media.records.embedded_settings import REQUESTED_SETTINGS_KEY
 from dreamflow.media.sound.options import split_data
 from dreamflow.pipelines.settings.groups import path_settings
 

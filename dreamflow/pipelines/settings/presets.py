@@ -11,13 +11,13 @@ from typing import Any
 
 import platformdirs
 
-from dreamflow.core.did_you_mean import did_you_mean, suggest_similar
-from dreamflow.core.documents import read_toml
 from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.files.documents import read_toml
 from dreamflow.core.options.declaration import Options, resolve_field_types
 from dreamflow.core.options.validation import read_setting_text
-from dreamflow.core.spelling import to_british_spelling
-from dreamflow.core.wording import MAX_SHOWN_CHARS
+from dreamflow.core.text.did_you_mean import did_you_mean, suggest_similar
+from dreamflow.core.text.spelling import to_british_spelling
+from dreamflow.core.text.wording import MAX_SHOWN_CHARS
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 
 DESCRIPTION_KEY = "description"

@@ -9,7 +9,7 @@ import torch
 
 from dreamflow._version import __version__
 from dreamflow.core.options.declaration import Options
-from dreamflow.media.embedded_settings import RECORD_VERSION_KEY
+from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import saved_settings_dict
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.options.declaration import plain_value
-from dreamflow.media.atomic_file import atomic_write
-from dreamflow.media.embedded_settings import read_record, requested_settings
+from dreamflow.media.files.atomic_file import atomic_write
+from dreamflow.media.records.embedded_settings import read_record, requested_settings
 from dreamflow.pipelines.settings.groups import defaults_of, is_of_the_look
 from dreamflow.pipelines.settings.looks import ALL_PRESETS
 from dreamflow.pipelines.settings.paths import change_paths, locate_settings

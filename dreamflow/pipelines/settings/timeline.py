@@ -9,12 +9,12 @@ from fractions import Fraction
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.timecode import Moment, Timeline
-from dreamflow.dream.objective import Objective
-from dreamflow.dream.objective_term import ObjectiveTerm
+from dreamflow.dream.objective.objective import Objective
+from dreamflow.dream.objective.objective_term import ObjectiveTerm
+from dreamflow.dream.objective.reference import ReferenceFeatures
 from dreamflow.dream.options import DreamOptions
-from dreamflow.dream.reference import ReferenceFeatures
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.reference_frames import open_reference_frames
+from dreamflow.pipelines.video.reference_frames import open_reference_frames
 from dreamflow.temporal.options import CarryOptions
 
 

@@ -24,15 +24,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from dreamflow.core.documents import DocumentError
 from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.files.documents import DocumentError
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.signals import Signals
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.tensors import (
-    picture_to_tensor,
-    tensor_to_picture,
-)
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.frame_rate import to_exact_rate
@@ -40,9 +37,9 @@ from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.pipeline import PipelineState
-from dreamflow.pipelines.reference_frames import open_reference_frames
 from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ZoomOptions
+from dreamflow.pipelines.video.reference_frames import open_reference_frames
 from dreamflow.pipelines.zoom.camera import SimilarityTransform, warp_view
 from dreamflow.pipelines.zoom.camera_path import CameraPath
 from dreamflow.pipelines.zoom.hearing import DEFAULT_ZOOM_S, fit_zoom_to_audio, hear_zoom

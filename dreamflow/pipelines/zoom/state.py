@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamflow.core.documents import DocumentError, fit_schema
+from dreamflow.core.files.documents import DocumentError, fit_schema
 from dreamflow.core.tensors import array_to_tensor, tensor_to_array
 from dreamflow.pipelines.pipeline import LAYOUT_KEY, PipelineState
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.dream.gradient_shaping import GradientShaping
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.octaves import (
     OctavePlan,
     dream_octaves,
@@ -20,8 +20,8 @@ from dreamflow.dream.octaves import (
 )
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.reference_frames import ReferenceFrames
 from dreamflow.pipelines.settings.options import ZoomOptions
+from dreamflow.pipelines.video.reference_frames import ReferenceFrames
 from dreamflow.pipelines.zoom.appearance import AppearanceStats, match_appearance
 from dreamflow.pipelines.zoom.camera import warp_view
 from dreamflow.pipelines.zoom.camera_path import CameraPath

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from dreamflow.core.callbacks import DoneCallback
-from dreamflow.dream.objective import Objective
-from dreamflow.networks.caffe.graph import INPUT_NODE, GraphNetwork
+from dreamflow.dream.objective.objective import Objective
+from dreamflow.networks.caffe.graph import GraphNetwork
+from dreamflow.networks.caffe.node import INPUT_NODE
 from dreamflow.networks.network import Network
 from dreamflow.networks.traced.network import TracedNetwork
 

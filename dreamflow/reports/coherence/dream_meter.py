@@ -13,8 +13,8 @@ from dreamflow.core.callbacks import DoneCallback
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.core.frames import Frame
 from dreamflow.core.tensors import picture_to_tensor
-from dreamflow.core.wording import format_count
-from dreamflow.dream.objective import Objective
+from dreamflow.core.text.wording import format_count
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.media.read.clip import Clip
 from dreamflow.reports.coherence.measurement import Measurement
 from dreamflow.reports.coherence.regional import with_gains

@@ -9,15 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.reports.coherence.regional import (
-    MOVING,
-    REST,
-    flatten_regions,
-)
-from dreamflow.reports.coherence.warp_error import (
-    MIN_DREAM_RESIDUAL_LEVELS,
-    FrameMetrics,
-)
+from dreamflow.reports.coherence.regional import MOVING, REST, flatten_regions
+from dreamflow.reports.coherence.warp_error import MIN_DREAM_RESIDUAL_LEVELS, FrameMetrics
 
 WEAKEST_TILE_METRIC = "weakest tile / strong"
 """Name of the metric of how evenly the frame is dreamed."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from dreamflow.core.imaging.warp import inside_frame
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.camera import fit_camera, positions_to_flow, transform_positions
-from dreamflow.temporal.confidence import sample_linear
+from dreamflow.temporal.motion.camera import fit_camera, positions_to_flow, transform_positions
+from dreamflow.temporal.motion.confidence import sample_linear
 
 MIN_MOTION_PX, MIN_MOTION_SHARE = 1.0, 0.004
 """A pixel moves by itself where its flow differs from the camera's by more than both: pixels, and

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import MediaError
-from dreamflow.core.regular_file import MAX_TRACE_BYTES, read_file_text
+from dreamflow.core.files.documents import parse_json
+from dreamflow.core.files.regular_file import MAX_TRACE_BYTES, read_file_text
 from dreamflow.reports.coherence.plot import PlotLine, PlotPanel
 
 CONTROLLER_PREFIX, NUMBERS_PREFIX, STAGES_PREFIX = "controller.", "numbers.", "milliseconds."

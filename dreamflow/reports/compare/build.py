@@ -13,16 +13,17 @@ from typing import Any
 from dreamflow._version import __version__
 from dreamflow.core.callbacks import DoneCallback
 from dreamflow.core.errors import OutputError, named
-from dreamflow.media.atomic_file import atomic_write
-from dreamflow.media.embedded_settings import (
+from dreamflow.media.files.atomic_file import atomic_write
+from dreamflow.media.options import EncodeOptions
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.records.embedded_settings import (
     FOLDER_SETTINGS_FILE,
     RECORD_VERSION_KEY,
     read_record_if_any,
     requested_settings,
 )
-from dreamflow.media.options import EncodeOptions
-from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills import is_still, read_picture, write_picture
+from dreamflow.media.stills.read import is_still, read_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.media.write.codecs import make_video_encoding
 from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe

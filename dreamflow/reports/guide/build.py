@@ -14,14 +14,15 @@ from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.options.values import fit_size
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
-from dreamflow.media.embedded_settings import format_record_comment, read_record
 from dreamflow.media.options import ClipOptions, FilmOptions
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
+from dreamflow.media.records.embedded_settings import format_record_comment, read_record
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import WRITABLE_PICTURE_SUFFIXES, read_picture, write_picture
+from dreamflow.media.stills.read import read_picture
+from dreamflow.media.stills.write import WRITABLE_PICTURE_SUFFIXES, write_picture
 from dreamflow.media.write.output_path import check_output
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.layer_choice import select_layers

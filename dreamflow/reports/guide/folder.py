@@ -18,15 +18,15 @@ import numpy as np
 
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
-from dreamflow.media.embedded_settings import (
+from dreamflow.media.options import FilmOptions
+from dreamflow.media.records.embedded_settings import (
     FOLDER_SETTINGS_FILE,
     format_record_comment,
     read_record,
     read_record_if_any,
 )
-from dreamflow.media.options import FilmOptions
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills import write_picture
+from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import diff_settings
 from dreamflow.pipelines.settings.paths import publish_path, publish_record

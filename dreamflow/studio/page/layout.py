@@ -8,15 +8,7 @@ from pathlib import Path
 from nicegui import ui
 from nicegui.events import KeyEventArguments
 
-from dreamflow.studio.page.context import (
-    LOOKS,
-    OPEN,
-    RENDER,
-    TUNE,
-    PageContext,
-    box,
-    text_button,
-)
+from dreamflow.studio.page.context import LOOKS, OPEN, RENDER, TUNE, PageContext, box, text_button
 from dreamflow.studio.page.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView

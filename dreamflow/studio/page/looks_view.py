@@ -20,12 +20,7 @@ from dreamflow.studio.page.context import (
 from dreamflow.studio.places import Shown
 from dreamflow.studio.previews import WALL
 from dreamflow.studio.studio import PROJECT
-from dreamflow.studio.wall import (
-    FAVOURITES_WALL,
-    PRESETS_WALL,
-    VARIATIONS_WALL,
-    list_categories,
-)
+from dreamflow.studio.wall import FAVOURITES_WALL, PRESETS_WALL, VARIATIONS_WALL, list_categories
 
 
 class TileView:

@@ -8,13 +8,7 @@ from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.pipelines.settings.save_preset import PRESET_SUFFIX, format_preset, save_preset
-from dreamflow.studio.outside import (
-    FilmChoices,
-    film_words,
-    format_python,
-    frame_words,
-    join_words,
-)
+from dreamflow.studio.outside import FilmChoices, film_words, format_python, frame_words, join_words
 from dreamflow.studio.page.context import PageContext, box, main_button, text_button
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.studio import PROJECT

@@ -9,20 +9,13 @@ from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.options.values import parse_size
-from dreamflow.core.path_text import path_from_text
+from dreamflow.core.text.path_text import path_from_text
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.write.containers import check_encode_options
 from dreamflow.studio.outside import FilmChoices, join_words
 from dreamflow.studio.page.context import PageContext, box, main_button, text_button
 from dreamflow.studio.project import describe_error
-from dreamflow.studio.queue_document import (
-    DONE,
-    FAILED,
-    RUNNING,
-    STOPPED,
-    WAITING,
-    QueuedRender,
-)
+from dreamflow.studio.queue_document import DONE, FAILED, RUNNING, STOPPED, WAITING, QueuedRender
 from dreamflow.studio.studio import PROJECT, QUEUE
 
 SIZES = {

@@ -7,8 +7,8 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
-from dreamflow.core.documents import Count, PathText, ShortText
-from dreamflow.media.record_schema import Settings
+from dreamflow.core.files.documents import Count, PathText, ShortText
+from dreamflow.media.records.record_schema import Settings
 
 MAX_MESSAGE_BYTES = 256 * 2**20
 """Bytes of a message at most: a PNG of 60 megapixels."""

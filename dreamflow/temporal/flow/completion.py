@@ -10,17 +10,17 @@ import torch
 from dreamflow.core.imaging.arrays import as_tensor
 from dreamflow.core.imaging.warp import inside_frame
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.confidence import (
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.flow.estimators import reduce_for_flow, resize_flow
+from dreamflow.temporal.motion.confidence import (
     flow_positions,
     forward_backward_confidence,
     photometric_consistency,
     uncompressed_mask,
 )
-from dreamflow.temporal.crops import shares_by_block
-from dreamflow.temporal.flow.estimators import reduce_for_flow, resize_flow
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import FlowPair, Motion
-from dreamflow.temporal.movers import find_movers
+from dreamflow.temporal.motion.crops import shares_by_block
+from dreamflow.temporal.motion.motion import FlowPair, Motion
+from dreamflow.temporal.motion.movers import find_movers
 
 MIN_PYRAMID_SIDE_PX = 8
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.motion import FlowPair
+from dreamflow.temporal.motion.motion import FlowPair
 
 MIN_DIS_SIDE_PX = 16
 """DIS fails on frames smaller than its patch pyramid; they are padded to this side."""

@@ -12,6 +12,7 @@ import torch
 
 from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.completion import complete_flow, still_motion
 from dreamflow.temporal.flow.estimators import (
     FlowEstimator,
@@ -20,8 +21,7 @@ from dreamflow.temporal.flow.estimators import (
     reduced_size,
 )
 from dreamflow.temporal.flow.flo_files import FlowFolder
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import FlowPair, Motion
+from dreamflow.temporal.motion.motion import FlowPair, Motion
 from dreamflow.temporal.options import CarryOptions
 
 FlowSource = Callable[[Frame, Frame], FlowPair]

@@ -12,12 +12,9 @@ from torch import Tensor
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import grid_size, resize_area, resize_linear
 from dreamflow.core.imaging.warp import is_inside, warp
-from dreamflow.temporal.effort_controller import (
-    decay_for,
-    duration_in_frames,
-)
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 from dreamflow.temporal.step_settings import StepSettings
 

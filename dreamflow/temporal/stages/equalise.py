@@ -7,13 +7,10 @@ from dataclasses import replace
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.temporal.bands import equalise_bands
-from dreamflow.temporal.effort_controller import (
-    decay_for,
-    duration_in_frames,
-)
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import Motion
+from dreamflow.temporal.control.bands import equalise_bands
+from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import StepSettings
 

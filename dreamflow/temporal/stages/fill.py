@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from dreamflow.dream.octaves import dream_octaves
-from dreamflow.temporal.crops import find_crops
-from dreamflow.temporal.effort_controller import duration_in_frames, newness_of_movers
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.motion import Motion
-from dreamflow.temporal.plans import plan_fill
+from dreamflow.temporal.control.effort_controller import duration_in_frames, newness_of_movers
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.plans import plan_fill
+from dreamflow.temporal.motion.crops import find_crops
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 

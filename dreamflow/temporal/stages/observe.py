@@ -9,14 +9,14 @@ from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import gaussian_blur, grid_size, resize_area, resize_linear
-from dreamflow.temporal.bands import measure_bands
-from dreamflow.temporal.crops import grid_of_blocks
-from dreamflow.temporal.effort_controller import (
+from dreamflow.temporal.control.bands import measure_bands
+from dreamflow.temporal.control.effort_controller import (
     missing_forms,
     newness_of_movers,
     perceived_age,
 )
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.motion.crops import grid_of_blocks
 from dreamflow.temporal.state import CarriedDream, DreamState, Pending
 from dreamflow.temporal.step_settings import StepSettings
 

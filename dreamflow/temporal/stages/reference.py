@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.state import CarriedDream, DreamState
 from dreamflow.temporal.step_settings import StepSettings
 

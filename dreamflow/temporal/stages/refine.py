@@ -10,15 +10,15 @@ from torch import Tensor
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.dream.octaves import dream_octaves
-from dreamflow.temporal.effort_controller import (
+from dreamflow.temporal.control.effort_controller import (
     choose_effort,
     duration_in_frames,
     local_gain,
     overshoot_of,
     perceived_age,
 )
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.plans import plan_refinement, spread_steps
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.plans import plan_refinement, spread_steps
 from dreamflow.temporal.state import CarriedDream, DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 

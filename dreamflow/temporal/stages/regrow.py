@@ -9,12 +9,9 @@ from torch import Tensor
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.dream.octaves import dream_octaves
-from dreamflow.temporal.effort_controller import (
-    duration_in_frames,
-    missing_forms,
-)
-from dreamflow.temporal.gains import Gains
-from dreamflow.temporal.plans import plan_regrowth
+from dreamflow.temporal.control.effort_controller import duration_in_frames, missing_forms
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.plans import plan_regrowth
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 

@@ -8,10 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamflow.temporal.effort_controller import (
-    mix_residuals,
-)
-from dreamflow.temporal.gains import Gains
+from dreamflow.temporal.control.effort_controller import mix_residuals
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 from dreamflow.temporal.step_settings import StepSettings
 

@@ -21,14 +21,14 @@ from dreamflow.media.colour.rgb_conversion import AlphaConversion
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.frame_number import frame_number_at
 from dreamflow.media.read.mattes.matte_fitting import matte_grey
-from dreamflow.media.read.picture_files import list_pictures
-from dreamflow.media.read.picture_folder import check_one_size
-from dreamflow.media.read.picture_stand_ins import PictureSequence
+from dreamflow.media.read.sequences.picture_files import list_pictures
+from dreamflow.media.read.sequences.picture_folder import check_one_size
+from dreamflow.media.read.sequences.picture_stand_ins import PictureSequence
 from dreamflow.media.read.video.animated_pictures import probe_animated_picture
 from dreamflow.media.read.video.decoder_choice import read_video
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo
-from dreamflow.media.stills import decode_picture, is_still
+from dreamflow.media.stills.read import decode_picture, is_still
 
 MATTE_LATENESS_TOLERANCE_S = Fraction(2, 1000)
 """Seconds by which a matte's frame may come after the source's frame that it belongs to: Matroska

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from dreamflow.media.colour.side_data import SideData, read_side_data
-from dreamflow.media.film_file import open_film
+from dreamflow.media.files.film_file import open_film
 from dreamflow.media.read.video.packet_decoding import (
     DecodedFrame,
     decode_packets,

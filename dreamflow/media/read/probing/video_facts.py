@@ -18,11 +18,11 @@ import numpy as np
 from av.format import Flags
 
 from dreamflow.core.errors import MediaError
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
 from dreamflow.media.colour.rgb_conversion import ColourConversion
-from dreamflow.media.container_policy import PLAYLIST_FORMAT
-from dreamflow.media.film_file import open_film
+from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
+from dreamflow.media.files.film_file import open_film
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.frame_rate import FALLBACK_FPS, detect_frame_rate, find_length
 from dreamflow.media.read.probing.beginning import Beginning, decode_beginning

@@ -17,14 +17,19 @@ from PIL import Image
 
 from dreamflow.core.errors import MediaError
 from dreamflow.media.colour.rgb_conversion import ColourConversion
-from dreamflow.media.film_file import open_film
-from dreamflow.media.pillow import PILLOW_READ_ERRORS, is_animated, open_image, pillow_unlimited
+from dreamflow.media.files.film_file import open_film
+from dreamflow.media.files.pillow import (
+    PILLOW_READ_ERRORS,
+    is_animated,
+    open_image,
+    pillow_unlimited,
+)
 from dreamflow.media.read.frame_rate import detect_frame_rate, find_length
 from dreamflow.media.read.video.orientation import UPRIGHT
 from dreamflow.media.read.video.video_info import IndexedPictures, VideoInfo, transparency_note
+from dreamflow.media.stills.decoders.pillow_decoder import decode_image
+from dreamflow.media.stills.decoders.png import read_png_chunks
 from dreamflow.media.stills.formats import AVIF, PNG, WEBP, read_file_kind
-from dreamflow.media.stills.pillow_decoder import decode_image
-from dreamflow.media.stills.png import read_png_chunks
 from dreamflow.media.webp_frames import find_webp_frames
 
 CODEC_BY_KIND = {PNG: "apng", WEBP: "webp", AVIF: "avif-alpha"}

@@ -10,10 +10,10 @@ from typing import Any
 import av.error
 from av.stream import Disposition
 
-from dreamflow.core.documents import parse_json
 from dreamflow.core.errors import MediaError
-from dreamflow.media.embedded_settings import RECORD_VERSION_KEY
-from dreamflow.media.film_file import open_film
+from dreamflow.core.files.documents import parse_json
+from dreamflow.media.files.film_file import open_film
+from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY
 from dreamflow.media.source_extras import SourceExtras
 
 APPLE_PREFIX = "com.apple.quicktime."

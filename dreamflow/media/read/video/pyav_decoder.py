@@ -10,7 +10,7 @@ import av.container
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.media.film_file import open_film
+from dreamflow.media.files.film_file import open_film
 from dreamflow.media.read.video.deinterlace import BWDIF_LOOKBACK_FRAMES, deinterlace_frames
 from dreamflow.media.read.video.orientation import apply_orientation
 from dreamflow.media.read.video.packet_decoding import (

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from dreamflow.media.colour.rgb_conversion import ColourConversion
-from dreamflow.media.container_policy import PLAYLIST_FORMAT
+from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.output_spec import Chapter
 
 NO_FRAME = np.iinfo(np.int64).min

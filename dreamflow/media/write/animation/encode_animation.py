@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.core.wording import format_count
-from dreamflow.media.atomic_file import part_path
-from dreamflow.media.embedded_settings import format_record_comment
-from dreamflow.media.film_file import open_film
+from dreamflow.core.text.wording import format_count
+from dreamflow.media.files.atomic_file import part_path
+from dreamflow.media.files.film_file import open_film
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.picture_comments import add_gif_comment, add_webp_comment
+from dreamflow.media.records.embedded_settings import format_record_comment
+from dreamflow.media.records.picture_comments import add_gif_comment, add_webp_comment
 from dreamflow.media.write.animation.frame_delays import (
     ANIMATION_TIMING_BY_SUFFIX,
     AnimationTiming,

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.core.wording import format_count
+from dreamflow.core.text.wording import format_count
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.source_extras import SourceExtras
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
-from dreamflow.media.atomic_file import DISK_FULL_MESSAGE, part_path
-from dreamflow.media.container_policy import ffmpeg_input_arguments
-from dreamflow.media.embedded_settings import format_record_comment
+from dreamflow.media.files.atomic_file import DISK_FULL_MESSAGE, part_path
+from dreamflow.media.files.container_policy import ffmpeg_input_arguments
 from dreamflow.media.output_spec import OutputSpec, Sound
+from dreamflow.media.records.embedded_settings import format_record_comment
 from dreamflow.media.write import ffmpeg
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.frame_times import FrameTimes

@@ -6,7 +6,7 @@ import warnings
 from fractions import Fraction
 
 from dreamflow.core.errors import DreamFlowWarning
-from dreamflow.media.film_file import open_film
+from dreamflow.media.files.film_file import open_film
 from dreamflow.media.output_spec import OutputSpec, Sound
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.tracks.inputs import InputNumbers

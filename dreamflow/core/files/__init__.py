@@ -1,0 +1,1 @@
+"""Reading whole files and documents, bounded, and checked by a schema."""

@@ -1,0 +1,1 @@
+"""Words for people: spellings, near misses, numbers and paths as text."""

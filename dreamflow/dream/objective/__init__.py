@@ -1,0 +1,1 @@
+"""What a dream maximises: layers, channels, classes, the features of a reference."""

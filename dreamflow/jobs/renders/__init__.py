@@ -1,0 +1,1 @@
+"""What each kind of render does: a clip, a sweep or a zoom, dreamed into a file."""

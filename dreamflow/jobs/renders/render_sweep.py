@@ -1,0 +1,88 @@
+"""A sweep through the layers dreamed into a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from dreamflow.jobs.controls import RenderControls, RenderResult
+from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
+from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.mattes.matte import Matte
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.dreamer_controls import DreamerControls
+from dreamflow.pipelines.hearing import add_music
+from dreamflow.pipelines.inputs import list_gains_files
+from dreamflow.pipelines.pipeline import Pipeline
+from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.options import SweepOptions
+from dreamflow.pipelines.settings.record import build_settings_record
+from dreamflow.pipelines.sweep.pipeline import (
+    SweepPlan,
+    build_sweep_pipeline,
+    hear_sweep,
+    list_sweep_files,
+)
+
+
+def render_sweep(
+    plan: SweepPlan,
+    source_path: Path,
+    out: Path,
+    network: Network,
+    settings: VideoSettings,
+    sweep: SweepOptions,
+    controls: RenderControls | None = None,
+    matte: Matte | None = None,
+) -> RenderResult:
+    """Dream a sweep into a file; resumes where the same render was interrupted.
+
+    Args:
+        plan: What is shown; see `open_sweep`.
+        source_path: The picture or clip that the plan was made of, for the record.
+        out: The output; without a suffix it is a folder of PNGs.
+        network: The network, on its compute device.
+        settings: All settings but those of the sweep, which are kept with the output.
+        sweep: The settings of the sweep.
+        controls: How the render is followed, and what it may replace.
+        matte: Where the dream is shown; see `open_sweep_matte`.
+
+    Raises:
+        SettingsError: A setting does not fit the source or the network.
+        DreamFlowError: See `render_job`.
+    """
+    controls = controls or RenderControls()
+    dream, picks = resolve_channel_picks(
+        replace(settings.dream, layer=(plan.schedule,)),
+        network,
+        plan.source.first_picture,
+        out,
+        controls,
+    )
+    settings = replace(settings, dream=dream)
+    plan = hear_sweep(plan, settings, find_kept_folder(out, controls))
+    groups = (*vars(settings).values(), sweep)
+    begin = plan.source.start_time if isinstance(plan.source, Clip) else Fraction(0)
+    spec = add_music(plan.source.output_spec, settings.sound, begin)
+    inputs = list_sweep_files(plan, settings, matte)
+    with controls.open_dreamer_controls() as dreamer_controls:
+
+        def build(controls: DreamerControls) -> Pipeline:
+            return build_sweep_pipeline(
+                plan, network, settings, caption=sweep.caption, matte=matte, controls=controls
+            )
+
+        job = JobSpec(
+            pipeline=build(dreamer_controls),
+            output_path=out,
+            output_spec=spec.with_sources(matte.source_paths if matte else ()),
+            encode=settings.encode,
+            record=build_settings_record("sweep", source_path, network, *groups) | picks,
+            inputs={**inputs, **list_gains_files(controls.gains_path)},
+            machine=network.machine,
+            rebuild=lambda: build(dreamer_controls.without_trace()),
+            hearing=plan.source.hearing,
+        )
+        return render_job(job, controls)

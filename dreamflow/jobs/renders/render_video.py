@@ -1,0 +1,77 @@
+"""A clip dreamed into a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dreamflow.jobs.controls import RenderControls, RenderResult
+from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
+from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.mattes.matte import Matte, open_matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.dreamer_controls import DreamerControls
+from dreamflow.pipelines.hearing import add_music, hear_once
+from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
+from dreamflow.pipelines.pipeline import Pipeline
+from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.record import build_settings_record
+from dreamflow.pipelines.video.pipeline import build_video_pipeline
+from dreamflow.temporal.options import CarryOptions
+
+
+def render_video(
+    clip: Clip,
+    out: Path,
+    network: Network,
+    settings: VideoSettings,
+    controls: RenderControls | None = None,
+    matte: Matte | None = None,
+) -> RenderResult:
+    """Dream a clip into a file; resumes where the same render was interrupted.
+
+    Args:
+        clip: The clip, opened with `settings.clip`.
+        out: The output; without a suffix it is a folder of PNGs.
+        network: The network, on its compute device.
+        settings: All settings, which are kept with the output.
+        controls: How the render is followed, and what it may replace.
+        matte: The matte of the settings, if it is open already.
+
+    Raises:
+        SettingsError: A setting does not fit the clip or the network.
+        DreamFlowError: See `render_job`.
+    """
+    controls = controls or RenderControls()
+    matte = matte or open_matte(settings.show, MatteTarget.from_clip(clip))
+    dream, picks = resolve_channel_picks(settings.dream, network, clip.first_picture, out, controls)
+    settings = replace(settings, dream=dream)
+    record = build_settings_record("video", clip.path, network, *vars(settings).values())
+    groups = (dream, settings.carry, settings.show)
+    clip = hear_once(clip, settings.sound, groups, find_kept_folder(out, controls))
+    spec = add_music(clip.output_spec, settings.sound, clip.start_time)
+    inputs = list_clip_files(clip, settings, matte)
+    with controls.open_dreamer_controls() as dreamer_controls:
+
+        def build(controls: DreamerControls) -> Pipeline:
+            return build_video_pipeline(clip, network, settings, matte, controls)
+
+        job = JobSpec(
+            pipeline=build(dreamer_controls),
+            output_path=out,
+            output_spec=spec.with_sources(matte.source_paths if matte else ()),
+            encode=settings.encode,
+            record=record | picks,
+            inputs={**inputs, **list_gains_files(controls.gains_path)},
+            machine=network.machine,
+            rebuild=lambda: build(dreamer_controls.without_trace()),
+            hearing=clip.hearing,
+        )
+        return render_job(job, controls)
+
+
+def count_dreams_per_frame(carry: CarryOptions) -> int:
+    """Return how many times each frame of a clip is dreamed: twice for a loop."""
+    return 2 if carry.loop else 1

@@ -1,0 +1,1 @@
+"""Whether and how a job that was broken off goes on: same inputs, whole pieces."""

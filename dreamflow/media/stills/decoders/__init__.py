@@ -1,0 +1,1 @@
+"""Decoders of still pictures, one for each library or format."""

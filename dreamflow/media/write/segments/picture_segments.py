@@ -1,0 +1,224 @@
+"""The frames of a folder of PNGs that is being written: each frame is a file of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.frames import Frame
+from dreamflow.media.files.atomic_file import make_write_error, sync_to_disk
+from dreamflow.media.options import FIRST_NUMBER, NUMBERED_AS_SOURCE
+from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.records.embedded_settings import format_record_comment, write_sidecar
+from dreamflow.media.stills.write import write_picture
+from dreamflow.media.write.segments.piece_ledger import Damage, DamagedPiecesError, PieceLedger
+from dreamflow.media.write.tracks.extras import warn_of_lost_extras
+from dreamflow.media.write.tracks.sound import warn_of_lost_tracks
+
+
+def frame_file_name(number: int) -> str:
+    """Return the name of frame `number`, from 0, in a folder of PNGs."""
+    return f"frame_{number:06d}.png"
+
+
+def choose_file_numbers(start_number: str, output_spec: OutputSpec) -> Iterator[int]:
+    """Return the numbers in the names of an output's PNGs, without end.
+
+    Args:
+        start_number: Number of the first one, or "source".
+        output_spec: The frames' numbers in the source.
+
+    Raises:
+        SettingsError: The source's frames have no numbers.
+    """
+    if start_number != NUMBERED_AS_SOURCE:
+        return count(int(start_number))
+    if not output_spec.frame_numbers:
+        raise SettingsError(
+            f"{named('start_number')} {start_number}: the source's frames are not numbered; give "
+            "the number of the first one",
+            setting="start_number",
+            value=start_number,
+            allowed="a number",
+        )
+    numbers = output_spec.frame_numbers
+    return chain(numbers, count(numbers[-1] + 1))
+
+
+class PictureSegmentWriter:
+    """Keeps the frames of a folder of PNGs as `frames/frame_000000.png` and so on.
+
+    Attributes:
+        frames: Number of frames written.
+        pictures_folder: The folder of the PNGs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        output_spec: OutputSpec,
+        record: dict[str, Any],
+        identity: str,
+        start_number: str = FIRST_NUMBER,
+    ) -> None:
+        """Use an empty folder, or that of an interrupted render.
+
+        Args:
+            folder: The folder, which exists by the first frame.
+            output_spec: Timing of the frames, and their numbers in the source.
+            record: Settings to embed; {} for none.
+            identity: What tells the pieces of this output from those of any other.
+            start_number: Number of the first PNG of the output, or "source".
+
+        Raises:
+            SettingsError: The source's frames have no numbers.
+        """
+        self.frames = 0
+        self._spec = output_spec
+        self._start_number = start_number
+        choose_file_numbers(start_number, output_spec)  # refuses a source without numbers
+        self.pictures_folder = folder / "frames"
+        self._ledger = PieceLedger(folder, identity)
+        self._comment = format_record_comment(record) if record else ""
+        self._synced_frames = 0
+
+    def picture_path(self, number: int) -> Path:
+        """Return the file of frame `number`, from 0."""
+        return self.pictures_folder / frame_file_name(number)
+
+    @property
+    def can_flush(self) -> bool:
+        """False: there is nothing to encode."""
+        return False
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame, (H, W, 3) uint8.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self._write_picture(self.frames, frame)
+        self.frames += 1
+
+    def _write_picture(self, number: int, frame: Frame) -> None:
+        try:
+            self.pictures_folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise make_write_error(self.pictures_folder, error) from error
+        write_picture(self.picture_path(number), frame.picture, self._comment)
+        self._ledger.record(self.picture_path(number))
+
+    def flush(self) -> None:
+        """Bring all pictures onto the disk."""
+        for number in range(self._synced_frames, self.frames):
+            sync_to_disk(self.picture_path(number))
+        if self.frames > self._synced_frames:
+            sync_to_disk(self.pictures_folder)
+            self._ledger.sync()
+        self._synced_frames = self.frames
+
+    def prune(self, frames: int) -> None:
+        """Delete nothing: there are no raw frames."""
+
+    def find_damages(self, frames: int) -> list[Damage]:
+        """Return the pictures of the first `frames` frames that are not what was written."""
+        problems = (
+            (number, self._ledger.find_problem(self.picture_path(number)))
+            for number in range(frames)
+        )
+        return [
+            Damage(self.picture_path(number), problem, number, number + 1)
+            for number, problem in problems
+            if problem
+        ]
+
+    def rewrite(self, first: int, frames: Sequence[Frame]) -> None:
+        """Replace pictures from number `first` on.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
+        for number, frame in enumerate(frames, start=first):
+            self._write_picture(number, frame)
+            sync_to_disk(self.picture_path(number))
+        self._ledger.sync()
+
+    def resume(self, frames: int, keep_rest: bool = False) -> None:
+        """Go on after the first `frames` frames; later pictures are deleted, or else left alone.
+
+        Raises:
+            DamagedPiecesError: Some of them are missing, or are not what was written.
+        """
+        if damages := self.find_damages(frames):
+            raise DamagedPiecesError(self.pictures_folder.parent, damages, frames)
+        self.frames = self._synced_frames = frames
+        if keep_rest:
+            return
+        resumed = {self.picture_path(number) for number in range(frames)}
+        for path in set(self.pictures_folder.glob("*")) - resumed:
+            path.unlink()
+        self._ledger.keep({path.name for path in resumed})
+
+    def close(self) -> None:
+        """Do nothing: there is nothing being encoded."""
+
+    def count(self) -> int:
+        """Return the number of pictures without a gap."""
+        number = 0
+        while self.picture_path(number).is_file():
+            number += 1
+        return number
+
+    def warn_of_changes(self) -> None:
+        """Warn of what PNGs do not hold: sound, tags, uneven times and how long the last lasts."""
+        spec = self._spec
+        warn_of_lost_tracks("a folder of PNGs", spec)
+        warn_of_lost_extras("", "a folder of PNGs", spec)
+        is_held = spec.length >= (spec.frames + 1) / spec.rate
+        if is_held or not spec.constant_rate:
+            what = "how long its last frame is held" if spec.constant_rate else "the frames' times"
+            warnings.warn(
+                f"a folder of PNGs does not keep {what}; set {named('fps')} to repeat frames "
+                "instead",
+                DreamFlowWarning,
+                2,
+            )
+
+    def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
+        """Make a folder of the pictures, with the settings in it.
+
+        Args:
+            part: The folder to make.
+            output_spec: Does not count.
+            record: Settings to write; {} for none.
+
+        Raises:
+            DamagedPiecesError: A picture is not what was written.
+            OutputError: The folder cannot be written.
+        """
+        if damages := self.find_damages(self.frames):
+            raise DamagedPiecesError(self.pictures_folder.parent, damages, self.frames)
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.mkdir()
+            names = map(frame_file_name, choose_file_numbers(self._start_number, self._spec))
+            for number, name in zip(range(self.frames), names, strict=False):
+                _link_or_copy(self.picture_path(number), part / name)
+        except OSError as error:
+            raise make_write_error(part, error) from error
+        if record:
+            write_sidecar(part, record)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """Make a hard link to a file, or a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

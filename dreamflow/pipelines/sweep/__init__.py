@@ -1,0 +1,1 @@
+"""A sweep through the layers of a network."""

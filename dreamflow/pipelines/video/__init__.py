@@ -1,0 +1,1 @@
+"""A clip, dreamed frame by frame."""

@@ -1,0 +1,125 @@
+"""The steps of a carried frame in each octave: for all of it, for new areas, for lost forms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from dreamflow.dream.octaves import OctavePlan, octave_step_factor, plan_full_size
+from dreamflow.dream.options import DreamOptions
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.options import CarryOptions
+
+
+def spread_steps(amount: float, frames: float, most: int) -> tuple[int, float]:
+    """Return iterations and the size of each, for an amount of steps a frame of `REFERENCE_S`.
+
+    Fewer iterations, as far as that goes, and then smaller ones.
+
+    Args:
+        amount: Steps of full size in a frame of `REFERENCE_S`.
+        frames: Duration of the frame at hand, in such frames.
+        most: Iterations at most, in a frame of `REFERENCE_S`.
+
+    Returns:
+        (iterations, size), their product amount * frames.
+    """
+    if most == 0:
+        return 0, 0.0
+    limit = max(1, math.ceil(most * frames - 1e-6))
+    iterations = min(limit, max(1, round(amount * frames)))
+    return iterations, amount * frames / iterations
+
+
+def plan_refinement(
+    options: DreamOptions, carry: CarryOptions, iterations: int, look_scale: float = 1.0
+) -> list[OctavePlan]:
+    """Return the plan of a carried frame's refinement, most iterations in the finest octave.
+
+    Small steps, mostly at full size, hold a dream far better than few large ones. Where the look is
+    that of a smaller size they are taken there, and a few at full size. The stability
+    scales them, from twice their size at 0 to nothing at 1. Octaves that a fresh dream emphasises
+    less have smaller steps; those that it emphasises more have more of them instead of larger ones,
+    which would flicker.
+
+    Args:
+        options: Settings of the dream at the moment.
+        carry: Settings of the temporal step at the moment.
+        iterations: In the look's finest octave; each coarser octave has half as many.
+        look_scale: See `look_scale_of`.
+    """
+    step = carry.carry_step * 2 * (1 - carry.stability)
+    plan: list[OctavePlan] = []
+    for octave in reversed(range(options.octaves)):
+        factor = octave_step_factor(options, octave)
+        count = iterations >> octave
+        if factor > 1 and octave > 0:
+            count = max(count, round(factor * iterations / 2**octave))
+        if factor > 0 and step > 0 and count:
+            size = step * min(1.0, factor)
+            plan.append(OctavePlan(octave, options.octave_scale, count, size, look_scale))
+    return plan + plan_full_size(options, plan, look_scale)
+
+
+def plan_fill(
+    options: DreamOptions,
+    carry: CarryOptions,
+    frames: float,
+    gains: Gains,
+    look_scale: float = 1.0,
+) -> list[OctavePlan]:
+    """Return the plan for what has come into view: `uncover_iterations`, and half as many again.
+
+    Each at full size and one octave down. More steps, and smaller ones, make more of the objective
+    on what moves, and flicker less.
+    """
+    count = round(1.5 * carry.uncover_iterations)
+    counts = ((1, count), (0, count)) if options.octaves > 1 else ((0, count),)
+    plan: list[OctavePlan] = []
+    for octave, amount in counts:
+        factor = octave_step_factor(options, octave)
+        if amount and factor:
+            iterations, size = spread_steps(amount, frames, amount)
+            step = gains.fill_step * options.step * factor * size
+            plan.append(OctavePlan(octave, options.octave_scale, iterations, step, look_scale))
+    return plan + plan_full_size(options, plan, look_scale)
+
+
+def plan_regrowth(
+    options: DreamOptions,
+    carry: CarryOptions,
+    missing: float,
+    frames: float,
+    gains: Gains,
+    look_scale: float = 1.0,
+) -> list[OctavePlan]:
+    """Return the plan for forms that have faded, none where little is missing.
+
+    However stable the dream, what is gone is made anew: locked to a scene that moves, it would go
+    bare in a few seconds.
+
+    Args:
+        options: Settings of the dream at the moment.
+        carry: Settings of the temporal step at the moment.
+        missing: Largest missing amplitude in the frame, 0 to 1 (`missing_forms`).
+        frames: Duration of the frame, in frames of `REFERENCE_S`.
+        gains: The constants.
+        look_scale: See `look_scale_of`.
+    """
+    if options.octaves == 1 or missing < gains.regrow_above:
+        return []
+    nearest = round(math.log(gains.regrow_scale) / math.log(options.octave_scale))
+    octave = min(max(1, nearest), options.octaves - 1)
+    amount = round(carry.carry_iterations * gains.regrow_iterations)
+    iterations, size = spread_steps(amount, frames, amount)
+    size *= min(gains.regrow_max, gains.regrow_step * carry.firmness * missing)
+    size *= max(1.0, 2 * (1 - carry.stability)) * min(1.0, octave_step_factor(options, octave))
+    if iterations == 0 or size == 0:
+        return []
+    step = carry.carry_step * size
+    return [OctavePlan(octave, options.octave_scale, iterations, step, look_scale)]
+
+
+def scale_plan(plan: list[OctavePlan], factor: float) -> list[OctavePlan]:
+    """Return a plan with steps of another size."""
+    return [replace(part, step=part.step * factor) for part in plan]
