@@ -39,8 +39,11 @@ from dreamflow.cli.settings.shared_options import (
     TraceOption,
     WatchOption,
 )
+from dreamflow.cli.settings.workers import make_sharding, plan_crew
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
@@ -78,6 +81,7 @@ def video_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    workers: ShardOptions,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
@@ -104,7 +108,7 @@ def video_command(
         inputs=inputs,
     )
     with stop_on_ctrl_c():
-        print_line(render_clip(clip, out, settings, machine, flags))
+        print_line(render_clip(clip, out, settings, machine, flags, workers))
 
 
 VIDEO = Command(
@@ -117,7 +121,12 @@ VIDEO = Command(
 
 
 def render_clip(
-    clip: Path, out: Path, settings: VideoSettings, machine: MachineOptions, flags: RenderFlags
+    clip: Path,
+    out: Path,
+    settings: VideoSettings,
+    machine: MachineOptions,
+    flags: RenderFlags,
+    workers: ShardOptions | None = None,
 ) -> str:
     """Render a clip with a progress bar, and return a line that sums the render up."""
     source, matte = open_and_check(clip, out, settings, machine, flags)
@@ -125,10 +134,17 @@ def render_clip(
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.dream.octaves import look_scale_of
     from dreamflow.jobs.job import restore_machine_options
-    from dreamflow.jobs.renders.render_video import count_dreams_per_frame, render_video
+    from dreamflow.jobs.renders.render_video import (
+        count_dreams_per_frame,
+        prepare_video_job,
+        render_video,
+    )
     from dreamflow.reports.preview import estimate_frame_steps
 
+    workers = workers or ShardOptions()
     machine = machine if flags.fresh else restore_machine_options(out, machine)
+    crew = plan_crew(workers, machine)
+    sharding, machine = make_sharding(workers, crew, out, flags.fresh), crew.machine
     network = prepare_network(settings.dream.network, machine)
     started_s = time.monotonic()
     total = len(source) * count_dreams_per_frame(settings.carry)
@@ -139,9 +155,23 @@ def render_clip(
         look_scale_of(settings.dream, source.height, source.width),
     )
     with track_render(out, total, flags, steps) as controls:
-        result = render_video(source, out, network, settings, controls, matte=matte)
+        if crew.is_farm and sharding:
+            folder = prepare_video_job(source, out, network, settings, controls, matte, sharding)
+            return f"{folder}: {describe_farm_work(folder)}"
+        result = render_video(source, out, network, settings, controls, matte, sharding)
     elapsed_s = time.monotonic() - started_s
     return f"{out}: {format_render_summary(result, source.output_spec, elapsed_s)}"
+
+
+def describe_farm_work(folder: Path) -> str:
+    """Return in words what the workers of a farm have to do for a job."""
+    from dreamflow.jobs.shards.worker import open_sharded_job
+
+    count = len(open_sharded_job(folder).plan.shards)
+    return (
+        f"{format_count(count, 'shard')}: render each with `dreamflow jobs shard N {folder}`, "
+        f"N from 1 to {count}, then `dreamflow jobs join {folder}`"
+    )
 
 
 def open_and_check(
