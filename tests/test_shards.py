@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 from conftest import WEIGHTS_NAME, CommandResult, make_texture, refused, run_ffmpeg
+from cut_film import SHOT_FRAMES, SHOTS, make_cut_film
 from job_rendering import FAST, Interruption, decode_output, edit_job_file
 
 from dreamflow.cli.shard_worker import parse_shards
@@ -53,24 +54,11 @@ from dreamflow.temporal.shots import Mark, ShotFinder
 DREAM = DreamOptions(network="googlenet", layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
 SETTINGS = VideoSettings(DREAM, CarryOptions(carry_iterations=1))
 BY_SHOTS = Sharding()
-SHOTS = 4
-SHOT_FRAMES = 6
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film of four shots of six frames of 64x48, each a slow pan, with sound."""
-    folder = tmp_path_factory.mktemp("shards")
-    frames = [
-        make_texture(64, 96, seed)[8:56, 8 + step : 72 + step]
-        for seed in range(SHOTS)
-        for step in range(SHOT_FRAMES)
-    ]
-    (folder / "raw").write_bytes(np.stack(frames).tobytes())
-    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-r", "24", "-i", folder / "raw"]
-    sound = ["-f", "lavfi", "-t", "1", "-i", "sine=frequency=440"]
-    run_ffmpeg(*raw, *sound, "-pix_fmt", "yuv420p", "-crf", "10", folder / "film.mp4")
-    return folder / "film.mp4"
+    return make_cut_film(tmp_path_factory.mktemp("shards"))
 
 
 @pytest.fixture(scope="module")

@@ -85,10 +85,31 @@ def show_job(job: JobArgument, debug: HiddenDebugOption = False) -> None:
     if "memory" in machine:
         rows.append(["memory", f"{machine['memory']} MB"])
     rows += list_non_default_settings(record)
+    rows += list_shard_rows(job)
     print_table(str(job), [("", "left"), ("", "left")], rows)
     typer.echo("all other settings have their defaults")
     if not info.is_running:
         typer.echo(format_resume_command(job, info.job_metadata))
+
+
+def list_shard_rows(job: Path) -> list[list[str]]:
+    """Return what is done of each shard of a job; nothing for one that is not cut into shards."""
+    from dreamflow.jobs.storage.folder import has_shards
+
+    if not has_shards(job):
+        return []
+    from dreamflow.jobs.shards.shard import count_shard_frames, is_shard_locked
+    from dreamflow.jobs.shards.worker import open_sharded_job
+
+    sharded = open_sharded_job(job)
+    return [
+        [
+            f"shard {number + 1}",
+            f"{count_shard_frames(sharded, number)} of {format_count(shard.frames, 'frame')}"
+            + (", is being rendered" if is_shard_locked(sharded, number) else ""),
+        ]
+        for number, shard in enumerate(sharded.plan.shards)
+    ]
 
 
 def list_non_default_settings(record: Mapping[str, Any]) -> list[list[str]]:

@@ -31,6 +31,7 @@ from dreamflow.cli.settings.shared_options import (
     GainsOption,
     LikeAllOption,
     LikeOption,
+    OpenjdOption,
     OutArgument,
     OverwriteOption,
     PlateOption,
@@ -39,7 +40,7 @@ from dreamflow.cli.settings.shared_options import (
     TraceOption,
     WatchOption,
 )
-from dreamflow.cli.settings.workers import make_sharding, plan_crew
+from dreamflow.cli.settings.workers import machine_words, make_sharding, plan_crew
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
@@ -82,6 +83,7 @@ def video_command(
     encode: EncodeOptions,
     machine: MachineOptions,
     workers: ShardOptions,
+    openjd: OpenjdOption = None,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
@@ -108,7 +110,7 @@ def video_command(
         inputs=inputs,
     )
     with stop_on_ctrl_c():
-        print_line(render_clip(clip, out, settings, machine, flags, workers))
+        print_line(render_clip(clip, out, settings, machine, flags, workers, openjd))
 
 
 VIDEO = Command(
@@ -127,8 +129,19 @@ def render_clip(
     machine: MachineOptions,
     flags: RenderFlags,
     workers: ShardOptions | None = None,
+    openjd: Path | None = None,
 ) -> str:
-    """Render a clip with a progress bar, and return a line that sums the render up."""
+    """Render a clip with a progress bar, and return a line that sums the render up.
+
+    Args:
+        clip: The clip.
+        out: The output.
+        settings: All settings.
+        machine: Where to compute.
+        flags: The options of the render.
+        workers: How the render is spread over workers.
+        openjd: Folder of a job bundle, which is written instead of rendering.
+    """
     source, matte = open_and_check(clip, out, settings, machine, flags)
     settings = replace(settings, dream=add_layer_weights(settings.dream))
     # These load PyTorch, which takes seconds: the checks above come first.
@@ -142,6 +155,8 @@ def render_clip(
     from dreamflow.reports.preview import estimate_frame_steps
 
     workers = workers or ShardOptions()
+    if openjd is not None:
+        workers = replace(workers, workers="0")
     machine = machine if flags.fresh else restore_machine_options(out, machine)
     crew = plan_crew(workers, machine)
     sharding, machine = make_sharding(workers, crew, out, flags.fresh), crew.machine
@@ -157,20 +172,32 @@ def render_clip(
     with track_render(out, total, flags, steps) as controls:
         if crew.is_farm and sharding:
             folder = prepare_video_job(source, out, network, settings, controls, matte, sharding)
-            return f"{folder}: {describe_farm_work(folder)}"
+            return describe_farm_work(folder, openjd, machine)
         result = render_video(source, out, network, settings, controls, matte, sharding)
     elapsed_s = time.monotonic() - started_s
     return f"{out}: {format_render_summary(result, source.output_spec, elapsed_s)}"
 
 
-def describe_farm_work(folder: Path) -> str:
-    """Return in words what the workers of a farm have to do for a job."""
+def describe_farm_work(folder: Path, bundle: Path | None, machine: MachineOptions) -> str:
+    """Return in words what the workers of a farm have to do for a job; writes its job bundle.
+
+    Args:
+        folder: The job's folder.
+        bundle: The folder of the bundle; None for none.
+        machine: The machine's options that the job was begun with.
+    """
+    from dreamflow.jobs.shards.openjd import write_bundle
     from dreamflow.jobs.shards.worker import open_sharded_job
 
-    count = len(open_sharded_job(folder).plan.shards)
+    job = open_sharded_job(folder)
+    count = len(job.plan.shards)
+    shards = format_count(count, "shard")
+    if bundle is not None:
+        write_bundle(bundle, job, machine_words(machine))
+        return f"{bundle}: {shards} for a farm, or here with `openjd run {bundle}/template.json`"
     return (
-        f"{format_count(count, 'shard')}: render each with `dreamflow jobs shard N {folder}`, "
-        f"N from 1 to {count}, then `dreamflow jobs join {folder}`"
+        f"{folder}: {shards}; render each with `dreamflow jobs shard N {folder}`, N from 1 to "
+        f"{count}, then `dreamflow jobs join {folder}`"
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.options.declaration import flag_of
 from dreamflow.jobs.shards.options import ShardOptions
 
 if TYPE_CHECKING:
@@ -155,3 +156,14 @@ def make_command(device: str) -> WorkerCommand:
         return [sys.executable, "-m", "dreamflow", *words, "--progress", "none"]
 
     return command
+
+
+def machine_words(machine: MachineOptions) -> list[str]:
+    """Return the options of a command line that ask for a machine, but for what is at defaults."""
+    default = MachineOptions()
+    return [
+        word
+        for setting in fields(machine)
+        if getattr(machine, setting.name) != getattr(default, setting.name)
+        for word in (flag_of(setting.name), str(getattr(machine, setting.name)))
+    ]
