@@ -285,6 +285,13 @@ class Clip:
         """
         return itertools.islice(iter(self), start, None)
 
+    def place_of(self, number: int) -> tuple[int, Fraction]:
+        """Return the index and the time of frame `number` of those taken, as `Frame` has them."""
+        if self.is_resampled:
+            return number, number / self.rate
+        index = self.first_frame + number * self.options.every
+        return index, self.info.frame_time(index) - self.start_time
+
     def first_picture(self) -> np.ndarray:
         """Return the first picture of the whole clip, also of a subclip: (H, W, 3) uint8 RGB.
 
