@@ -21,6 +21,7 @@ from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.sound.options import SoundOptions
+from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
@@ -234,7 +235,7 @@ def build_shard_pipeline(
 
 def dream_video(
     frames: Iterable[Frame] | str | Path,
-    network: Network,
+    network: Network | str | None = None,
     layer: str | Sequence[str] | None = None,
     options: DreamOptions | None = None,
     carry: CarryOptions | None = None,
@@ -255,7 +256,7 @@ def dream_video(
     Args:
         frames: Of one size, in order. A Clip is one, and is read ahead in a thread; a path is
             opened as a Clip.
-        network: Dreams, on its own device.
+        network: Dreams, on its own device; a name loads one, None the default.
         layer: A layer's name, or several as `NAME=WEIGHT`; None takes those of `options`.
         options: Settings of the dream.
         carry: How it is carried from frame to frame.
@@ -288,6 +289,7 @@ def dream_video(
         given.over(carry or CarryOptions()),
         given.over(show or ShowOptions()),
     )
+    network = as_network(network or options.network)
     frames = open_clip(frames) if isinstance(frames, (str, Path)) else frames
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))
