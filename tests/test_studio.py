@@ -21,14 +21,14 @@ from dreamflow.media.records.embedded_settings import read_record
 from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.looks import LOOK_OPTION_GROUPS
 from dreamflow.pipelines.settings.save_preset import format_preset
-from dreamflow.studio.controls import ESSENTIALS, compare_looks, list_controls, parse_setting
+from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
+from dreamflow.studio.looks.controls import ESSENTIALS, compare_looks, list_controls, parse_setting
+from dreamflow.studio.looks.wall import list_categories
 from dreamflow.studio.outside import FilmChoices, film_words, format_python, join_words
 from dreamflow.studio.previews import PREVIEW, WALL
 from dreamflow.studio.project import Project, read_source_facts
-from dreamflow.studio.renders import RenderQueue
 from dreamflow.studio.studio import Studio
-from dreamflow.studio.wall import list_categories
 from dreamflow.studio.worker.messages import (
     PreviewDropped,
     PreviewFailed,

@@ -19,8 +19,8 @@ from PIL import Image
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.media.stills.write import write_picture
+from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
-from dreamflow.studio.renders import RenderQueue
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.worker.messages import PreviewPicture, PreviewRequest, WorkerReady
 

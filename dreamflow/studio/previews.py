@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.studio.looks.wall import Tile
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.project import LookState, Project
-from dreamflow.studio.wall import Tile
 from dreamflow.studio.worker.messages import (
     Answer,
     PreviewDropped,

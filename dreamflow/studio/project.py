@@ -11,7 +11,7 @@ from typing import Any, Self
 from dreamflow.core.errors import named
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills.read import is_still, read_picture_size
-from dreamflow.studio.controls import check_look, find_changes, parse_setting
+from dreamflow.studio.looks.controls import check_look, find_changes, parse_setting
 
 
 @dataclass(frozen=True)

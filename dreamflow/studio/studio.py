@@ -16,14 +16,20 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.networks.loading import network_layers
 from dreamflow.networks.network import Layer
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
-from dreamflow.studio.favourites import Favourites
+from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
+from dreamflow.studio.looks.favourites import Favourites
+from dreamflow.studio.looks.variations import make_variations
+from dreamflow.studio.looks.wall import (
+    FAVOURITES_WALL,
+    PRESETS_WALL,
+    VARIATIONS_WALL,
+    Tile,
+    list_wall,
+)
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
 from dreamflow.studio.project import LookState, Project, SourceFacts, read_source_facts
-from dreamflow.studio.renders import RenderQueue
-from dreamflow.studio.variations import make_variations
-from dreamflow.studio.wall import FAVOURITES_WALL, PRESETS_WALL, VARIATIONS_WALL, Tile, list_wall
 from dreamflow.studio.worker.messages import Answer
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")

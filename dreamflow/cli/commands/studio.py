@@ -71,9 +71,9 @@ def studio_command(
     in processes of their own, and go on when the page or the studio is closed.
     """
     check_studio_is_installed()
+    from dreamflow.studio.films.renders import RenderQueue
     from dreamflow.studio.folders import OpenFolders
     from dreamflow.studio.page.server import Address, serve_studio
-    from dreamflow.studio.renders import RenderQueue
     from dreamflow.studio.studio import Studio, default_queue_folder
     from dreamflow.studio.worker.client import PreviewWorker
 

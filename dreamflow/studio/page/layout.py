@@ -13,7 +13,7 @@ from dreamflow.studio.page.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.render_view import RenderView
-from dreamflow.studio.page.tune_view import TuneView
+from dreamflow.studio.page.tune.tune_view import TuneView
 from dreamflow.studio.previews import WORKER
 from dreamflow.studio.studio import PROJECT, Studio
 

@@ -8,6 +8,12 @@ from typing import Any
 from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.looks.wall import (
+    FAVOURITES_WALL,
+    PRESETS_WALL,
+    VARIATIONS_WALL,
+    list_categories,
+)
 from dreamflow.studio.page.context import (
     LOOKS,
     TUNE,
@@ -20,7 +26,6 @@ from dreamflow.studio.page.context import (
 from dreamflow.studio.places import Shown
 from dreamflow.studio.previews import WALL
 from dreamflow.studio.studio import PROJECT
-from dreamflow.studio.wall import FAVOURITES_WALL, PRESETS_WALL, VARIATIONS_WALL, list_categories
 
 
 class TileView:

@@ -18,8 +18,8 @@ from nicegui import ui
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.studio.access import LOCAL_HOSTS, TOKEN_PARAMETER, AccessGuard, make_token
+from dreamflow.studio.films.queue_document import DONE
 from dreamflow.studio.page.layout import build_page
-from dreamflow.studio.queue_document import DONE
 from dreamflow.studio.studio import Studio
 
 ANY_PORT = 0

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.options.declaration import format_setting_value
-from dreamflow.studio.controls import CHOICE, NUMBER, SWITCH, SettingControl, parse_setting
+from dreamflow.studio.looks.controls import CHOICE, NUMBER, SWITCH, SettingControl, parse_setting
 from dreamflow.studio.page.context import box
 from dreamflow.studio.project import describe_error
 

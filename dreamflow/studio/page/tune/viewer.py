@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from dreamflow.studio.controls import compare_looks
+from dreamflow.studio.looks.controls import compare_looks
 from dreamflow.studio.page.context import (
     PageContext,
     box,

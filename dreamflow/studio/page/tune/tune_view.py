@@ -7,10 +7,10 @@ from typing import Any
 from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
-from dreamflow.studio.controls import ESSENTIALS, SettingControl, list_controls
+from dreamflow.studio.looks.controls import ESSENTIALS, SettingControl, list_controls
 from dreamflow.studio.page.context import PageContext, box, text_button
-from dreamflow.studio.page.setting_views import SettingView
-from dreamflow.studio.page.viewer import Viewer
+from dreamflow.studio.page.tune.setting_views import SettingView
+from dreamflow.studio.page.tune.viewer import Viewer
 from dreamflow.studio.studio import PROJECT
 
 
