@@ -27,7 +27,8 @@ from dreamflow.studio.looks.controls import ESSENTIALS, compare_looks, list_cont
 from dreamflow.studio.looks.wall import list_categories
 from dreamflow.studio.outside import FilmChoices, film_words, format_python, join_words
 from dreamflow.studio.previews import PREVIEW, WALL
-from dreamflow.studio.project import Project, read_source_facts
+from dreamflow.studio.project import Project
+from dreamflow.studio.source import read_source_facts
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.worker.messages import (
     PreviewDropped,

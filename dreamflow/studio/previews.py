@@ -161,6 +161,8 @@ class Previews:
                 at=str(project.frame) if source.is_clip else "50%",
                 size=size,
                 run_in=run_in if source.is_clip else 0,
+                start=str(project.first or ""),
+                end=str(project.stop or ""),
                 settings=dict(settings),
                 priority=priority,
                 coarse=coarse,

@@ -13,9 +13,11 @@ from typing import Any
 import platformdirs
 
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.loading import network_layers
 from dreamflow.networks.network import Layer
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
+from dreamflow.studio.curves.sound import SoundListener, draw_sound
 from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.looks.favourites import Favourites
@@ -29,13 +31,14 @@ from dreamflow.studio.looks.wall import (
 )
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
-from dreamflow.studio.project import LookState, Project, SourceFacts, read_source_facts
+from dreamflow.studio.project import LookState, Project
+from dreamflow.studio.source import SourceFacts, read_source_facts
 from dreamflow.studio.worker.messages import Answer
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")
 MAX_RUN_IN = 100
 """Frames before the one that is looked at which are dreamed at most."""
-PROJECT, QUEUE = "project", "queue"
+PROJECT, QUEUE, SOUND = "project", "queue", "sound"
 """What a listener is told has changed, besides what `previews` tells."""
 Listener = Callable[[str], None]
 
@@ -49,6 +52,7 @@ class Studio:
         machine: What is dreamed on.
         favourites: The looks that are kept.
         previews: The pictures of the project.
+        sound: The sound of its source.
         project: What is worked on.
         pinned: The look that the dream is compared with; None for the source.
         wall: Which wall is shown.
@@ -73,6 +77,7 @@ class Studio:
         self.preview_size, self.is_moving = DEFAULT_PREVIEW_SIZE, False
         self._worker = make_worker(self._hear, machine)
         self.previews = Previews(self._worker, self._tell)
+        self.sound = SoundListener(lambda: self._in_loop(lambda: self._tell(SOUND)))
         self._listeners: dict[int, Listener] = {}
         self._keys = itertools.count()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -131,6 +136,7 @@ class Studio:
     def use(self, facts: SourceFacts) -> SourceFacts:
         """Take a source that was opened."""
         self.previews.forget()
+        self.sound.forget()
         self._change(self.project.opened(facts), source=True)
         return facts
 
@@ -155,8 +161,34 @@ class Studio:
         self._mark(replace(self.project, first=0, stop=0))
 
     def _mark(self, project: Project) -> None:
+        if project.is_scheduled:  # its schedules count from the film's first frame
+            self._change(project)
+            return
         self.project = project
         self._tell(PROJECT)
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The film's timeline, with what is heard of its sound; None of a picture."""
+        timeline, source = self.project.timeline, self.project.source
+        if timeline is None or source is None:
+            return None
+        return self.sound.timeline(timeline, source.frame_time(self.project.first))
+
+    @property
+    def sound_address(self) -> str:
+        """Address of what is drawn of the film's sound; another one for another sound or film."""
+        return f"/sound/{self.sound.number}-{self.project.first}-{self.project.stop}"
+
+    def draw_sound(self) -> dict[str, Any] | None:
+        """Return what is drawn of the film's sound; None where none has been heard."""
+        timeline, heard = self.timeline, self.sound.heard
+        return draw_sound(heard, timeline) if timeline and heard else None
+
+    def listen(self) -> None:
+        """Hear the source's sound, unless it is heard already."""
+        source = self.project.source
+        self.sound.listen(source.clip if source else None)
 
     # --- the look
 

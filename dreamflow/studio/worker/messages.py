@@ -29,6 +29,8 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
         at: Timecode of the frame.
         size: WIDTHxHEIGHT to fit into, or N for the longer side.
         run_in: Frames before it that are dreamed too.
+        start: Number of the film's first frame, from which schedules count; "" for the clip's.
+        end: Number of the frame that the film stops before; "" for the clip's end.
         settings: The settings of the look, as plain values.
         coarse: Whether a coarse picture comes first.
         full: Whether the full picture is wanted, too.
@@ -42,6 +44,8 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
     at: ShortText = "50%"
     size: ShortText = "320"
     run_in: Count = 0
+    start: ShortText = ""
+    end: ShortText = ""
     settings: Settings = field(default_factory=dict)
     priority: Count = 0
     coarse: bool = False
