@@ -94,6 +94,16 @@ LikeAllOption = Annotated[
         rich_help_panel="Dream",
     ),
 ]
+OpenjdOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--openjd",
+        help="Write a job bundle for a render farm into this folder, instead of rendering.",
+        metavar="FOLDER",
+        show_default=False,
+        rich_help_panel="Workers",
+    ),
+]
 OverwriteOption = Annotated[
     bool,
     typer.Option(

@@ -44,6 +44,7 @@ from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.video.loop import LoopPipeline
 from dreamflow.pipelines.video.marked_frames import DetectorSnapshot, MarkedFrame, mark_frames
+from dreamflow.pipelines.video.shards import GivenMarks, Shard
 from dreamflow.pipelines.video.two_pass import dream_in_passes
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
@@ -198,6 +199,37 @@ def build_video_pipeline(
     return build_pipeline(
         clip, dreamer, compositor, lambda: CroppedDetector(make_detector(carry, cuts), box)
     )
+
+
+def build_shard_pipeline(
+    clip: Clip,
+    network: Network,
+    settings: VideoSettings,
+    shard: Shard,
+    matte: Matte | None = None,
+    controls: DreamerControls | None = None,
+    frames_from: FramesFrom | None = None,
+) -> Pipeline:
+    """Return the pipeline of a shard: its frames are dreamed as within the whole clip.
+
+    Args:
+        clip: The whole clip, opened with `settings.clip`.
+        network: Dreams, on its own device.
+        settings: All settings; channels are picked already.
+        shard: Which frames.
+        matte: Where the dream is shown, if not everywhere.
+        controls: Constants of the temporal step, and callbacks.
+        frames_from: Gives the clip's frames from a number on; None decodes anew each time.
+
+    Raises:
+        SettingsError: A setting does not fit the clip or the network.
+    """
+    box = get_matte_box(matte, settings.carry)
+    compositor = Compositor(settings.show, clip.timeline, make_matte_lookup(matte), box)
+    dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline, controls)
+    detector = CroppedDetector(GivenMarks(shard), box)
+    frames_of_shard = shard.frames_of(frames_from or clip.frames_from)
+    return VideoPipeline(frames_of_shard, shard.frames, dreamer, detector, compositor)
 
 
 def dream_video(
