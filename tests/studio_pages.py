@@ -13,10 +13,11 @@ from typing import Any
 from PIL import Image
 
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.networks.loading import network_layers
 from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.studio import Studio
-from dreamflow.studio.worker import PreviewPicture, PreviewRequest
+from dreamflow.studio.worker import LayerFacts, LayersListed, PreviewPicture, PreviewRequest
 
 
 class AnsweringWorker:
@@ -50,6 +51,14 @@ class AnsweringWorker:
                 seconds=0.01,
             )
         )
+
+    def list_layers(self, network: str) -> None:
+        assert self.studio is not None
+        layers = [
+            LayerFacts(one.name, one.channels, one.category)
+            for one in network_layers(network).values()
+        ]
+        asyncio.get_running_loop().call_soon(self.studio.take_answer, LayersListed(network, layers))
 
     def drop(self, lane: str, generation: int) -> None:
         pass

@@ -194,6 +194,14 @@ def test_two_tabs_see_the_same_state(studio: Studio) -> None:
     run(scenario())
 
 
+def test_the_page_loads_without_a_network() -> None:
+    script = (
+        "import sys, dreamflow.studio.page.server, dreamflow.studio.worker.client\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
 def test_help_and_import_load_no_page() -> None:
     script = (
         "import sys, dreamflow, dreamflow.cli\n"

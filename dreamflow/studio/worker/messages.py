@@ -60,6 +60,28 @@ class DropLane(Struct, frozen=True, tag="drop"):
     generation: Count
 
 
+class ListLayers(Struct, frozen=True, tag="list"):
+    """The layers of a network are asked for: the studio's own process holds no networks."""
+
+    network: ShortText
+
+
+class LayerFacts(Struct, frozen=True):
+    """A layer: its name, its number of channels, and its category in the 2015 guide, or ""."""
+
+    name: ShortText
+    channels: Count
+    category: ShortText = ""
+
+
+class LayersListed(Struct, frozen=True, tag="layers"):
+    """The layers of a network, shallow to deep; where they are not known, why."""
+
+    network: ShortText
+    layers: list[LayerFacts]
+    failure: Line = ""
+
+
 class WorkerReady(Struct, frozen=True, tag="ready"):
     """The worker can take requests; it dreams with this number of threads."""
 
@@ -118,9 +140,13 @@ class PreviewDropped(Struct, frozen=True, tag="dropped"):
     number: Count
 
 
-ToWorker = PreviewRequest | DropLane
-FromWorker = WorkerReady | PreviewBegun | PreviewPicture | PreviewFailed | PreviewDropped
-Answer = WorkerReady | WorkerRestarted | PreviewPicture | PreviewFailed | PreviewDropped
+ToWorker = PreviewRequest | DropLane | ListLayers
+FromWorker = (
+    WorkerReady | PreviewBegun | PreviewPicture | PreviewFailed | PreviewDropped | LayersListed
+)
+Answer = (
+    WorkerReady | WorkerRestarted | PreviewPicture | PreviewFailed | PreviewDropped | LayersListed
+)
 """What the studio hears of."""
 
 

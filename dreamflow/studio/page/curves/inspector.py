@@ -43,7 +43,6 @@ class Inspector:
         """Build it in the current place of the page."""
         self._page, self._changer = page, changer
         self._name, self._place, self._is_showing = "", -1, False
-        self._layers = self._list_layers()
         with box("curve-inspector"):
             with box("line heading"):
                 self._title = ui.label().classes("title")
@@ -60,18 +59,12 @@ class Inspector:
                 text_button("Without keyframes", self._reset).mark("reset-lane")
                 text_button("Hide the lane", lambda: changer.close_lane(self._name))
 
-    def _list_layers(self) -> list[str]:
-        try:
-            return list(self._page.studio.layers())
-        except DreamFlowError:
-            return []
-
     def _build_keyframe(self) -> None:
         self._keyframe_title = ui.label().classes("group-title")
         with box("line keyframe-row"):
             self._time = self._build_field("Time", "time")
             self._value = self._build_field("Value", "value")
-            self._layer = ui.select(self._layers, label="Layer", with_input=True)
+            self._layer = ui.select([], label="Layer", with_input=True)
             self._layer.props("dense outlined dark options-dense").classes("grow")
             self._layer.on_value_change(lambda event: self._change(value=event.value))
             self._layer.mark("keyframe-layer")
@@ -149,6 +142,7 @@ class Inspector:
         self._layer.set_visibility(is_layer)
         self._value.set_value(point.value)
         if is_layer:
-            others = [] if point.value in self._layers else [point.value]
-            self._layer.set_options([*others, *self._layers], value=point.value)
+            layers = list(self._page.studio.layers())
+            others = [] if point.value in layers else [point.value]
+            self._layer.set_options([*others, *layers], value=point.value)
         self._way.set_value(point.interpolation)
