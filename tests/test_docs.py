@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPO_ROOT, SAMPLE_CLIP
+from documentation import PAGES, page_name
 
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
@@ -54,12 +55,8 @@ def headings_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", PAGE_NAME, "docs/security.md"],
-)
-def test_every_link_has_a_target(name: str) -> None:
-    page = REPO_ROOT / name
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_link_has_a_target(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
         file, _, anchor = link.partition("#")

@@ -20,6 +20,7 @@ from faulty_workers import die_at_once, die_on_requests
 from PIL import Image
 
 from dreamflow.core.errors import SettingsError
+from dreamflow.core.frames import Frame
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
@@ -219,12 +220,12 @@ def test_a_smaller_picture_is_made_where_memory_is_full(
     write_picture(picture, make_texture(300, 400))
     tried: list[int] = []
 
-    def fill_memory(frames: Any, *others: Any) -> np.ndarray:
+    def fill_memory(frames: Any, *others: Any) -> Frame:
         shown = frames[0].picture
         tried.append(shown.shape[1])
         if shown.shape[1] > 100:
             raise MemoryError
-        return shown
+        return frames[0]
 
     monkeypatch.setattr("dreamflow.studio.worker.previews.render_preview", fill_memory)
     maker = PreviewMaker(ONE_THREAD)

@@ -158,10 +158,10 @@ class PreviewMaker:
         matte = None
         if look.show.matte:
             matte = open_matte(look.show, get_matte_frames(frames, Path(request.source)))
-        picture = render_preview(
+        dreamed = render_preview(
             *(frames, network, look.dream, look.carry, lambda done: on_step()), look.show, matte
         )
-        return encode_png(picture)
+        return encode_png(dreamed.picture)
 
     def _dream_moving(
         self, request: PreviewRequest, look: Look, network: Network, on_step: Callable[[], None]

@@ -1,5 +1,6 @@
-"""Draw the README's pictures with DreamFlow itself, from the samples and the network it ships.
+"""Draw the documentation's pictures with DreamFlow itself, from the samples and its own network.
 
+moving.webp       valley.mp4 and its dream, with a border between them that moves to and fro.
 before_after.jpg  meadow.jpg and the dream of it.
 layers.jpg        one frame of valley.mp4 on four layers.
 guide.jpg         is not drawn here: it is a browser's picture of the page that
@@ -12,6 +13,9 @@ strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by on
 """
 
 import argparse
+import math
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,9 @@ from dreamflow.core.options.declaration import flag_of
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.reports.contact_sheet import draw_contact_sheet
 
-SAMPLES_DIR = Path(__file__).parent
+DOCS_DIR = Path(__file__).parent
+PICTURES_DIR = DOCS_DIR / "pictures"
+SAMPLES_DIR = DOCS_DIR.parent / "samples"
 SHEET_LAYERS = ("conv2/3x3", "inception_3b/5x5_reduce", "inception_4b/pool", "inception_4c/output")
 STRIP_LAYER = "inception_3b/output"
 SHAPING_LAYER = "inception_3b/output"
@@ -52,6 +58,25 @@ def load_still(name: str, size: tuple[int, int]) -> np.ndarray:
     from dreamflow.media.resize import resize_picture
 
     return resize_picture(dreamflow.read_picture(SAMPLES_DIR / name), *size)
+
+
+def wipe_to_and_fro(frames: list[dreamflow.Frame]) -> Iterator[dreamflow.Frame]:
+    """Yield dreams whose left part is the source; its border goes to the right and back."""
+    for number, frame in enumerate(frames):
+        assert frame.source is not None
+        width = frame.picture.shape[1]
+        border = round(width * (1 - math.cos(2 * math.pi * number / len(frames))) / 2)
+        picture = frame.picture.copy()
+        picture[:, :border] = frame.source[:, :border]
+        picture[:, max(0, border - 1) : border + 1] = 255
+        yield replace(frame, picture=picture)
+
+
+def write_moving_picture(network: dreamflow.Network, path: Path) -> None:
+    """Write four seconds of the valley, half source and half dream, that loop."""
+    clip = dreamflow.open_clip(SAMPLES_DIR / "valley.mp4", size="480", every=2)
+    dreams = list(dreamflow.dream_video(clip, network, preset="animals"))
+    dreamflow.write_video(path, wipe_to_and_fro(dreams), clip, crf=40, overwrite=True)
 
 
 def dream_xt_slice(
@@ -115,11 +140,12 @@ def build_xt_slice(pictures: list[np.ndarray]) -> np.ndarray:
 
 
 def main() -> None:
-    """Draw the pictures of the README."""
-    parser = argparse.ArgumentParser(description="Draw the pictures of the README.")
-    parser.add_argument("--out", type=Path, default=SAMPLES_DIR, metavar="FOLDER")
+    """Draw the pictures of the documentation."""
+    parser = argparse.ArgumentParser(description="Draw the pictures of docs/.")
+    parser.add_argument("--out", type=Path, default=PICTURES_DIR, metavar="FOLDER")
     out: Path = parser.parse_args().out
     network = dreamflow.load_network()
+    write_moving_picture(network, out / "moving.webp")
     meadow = load_still("meadow.jpg", (600, 400))
     dream = dreamflow.dream_image(meadow, network, layer="inception_4c/output")
     dreamflow.write_picture(out / "before_after.jpg", np.hstack([meadow, dream]))
