@@ -104,6 +104,9 @@ OpenjdOption = Annotated[
         rich_help_panel="Workers",
     ),
 ]
+NoShardsOption = Annotated[str | None, typer.Option("--shards", hidden=True)]
+NoWorkersOption = Annotated[str | None, typer.Option("--workers", hidden=True)]
+"""Options of a command whose renders cannot be cut, to say so."""
 OverwriteOption = Annotated[
     bool,
     typer.Option(
