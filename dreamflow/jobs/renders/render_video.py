@@ -8,6 +8,7 @@ from pathlib import Path
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
@@ -53,6 +54,7 @@ def render_video(
     clip = hear_once(clip, settings.sound, groups, find_kept_folder(out, controls))
     spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
+    clip = clip.with_originals(DeepOutput.of(out, settings.encode))
     with controls.open_dreamer_controls() as dreamer_controls:
 
         def build(controls: DreamerControls) -> Pipeline:
