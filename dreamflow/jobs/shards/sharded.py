@@ -98,6 +98,13 @@ def add_shards(
             f"leave out {named('shards')} and {named('workers')}",
             setting="loop",
         )
+    if clip.has_originals:
+        raise SettingsError(
+            f"{job.output_path.name} keeps the source's depth, which shards do not: leave out "
+            f"{named('shards')} and {named('workers')}",
+            setting="shards",
+            where=str(job.output_path),
+        )
     if controls.trace_path is not None:
         raise SettingsError(
             f"{named('trace')} is written by a render in one piece: leave it out, or "
