@@ -125,7 +125,8 @@ class EncodeOptions(PictureFileOptions):
     lossless: bool = option(False, "Keep every pixel exactly as dreamed; large files.")
     start_number: str = option(
         FIRST_NUMBER,
-        "Number of a folder's first PNG, such as 1001; or source: each as its source frame.",
+        "Number of the first picture, such as 1001; or source: each as its source frame, which is "
+        "the default of numbered names.",
         metavar="N|source",
     )
 

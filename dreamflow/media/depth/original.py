@@ -21,7 +21,6 @@ from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills.decoded_picture import linear_to_srgb, srgb_to_linear
 
 NO_TAGS: Mapping[str, Any] = {}
-LEVELS_16_PER_8_BIT = 257
 SDR_WHITE_NITS = 203.0
 """Light of HDR signals that becomes 1 in linear pictures: the white of SDR in HDR (BT.2408)."""
 
@@ -186,15 +185,13 @@ class PictureOriginal(Original):
         return replace(self, pixels=pixels, is_premultiplied=False)
 
     def as_codes(self) -> tuple[PictureOriginal, bool]:
-        """Return the picture as straight 16-bit display codes, and whether light was clipped."""
-        white = np.float32(self.white)
+        """Return the picture as display codes of whole numbers, and whether light was clipped.
+
+        A picture of whole numbers is returned as it is; linear light gets 16 bits, and straight
+        alpha.
+        """
         if self.coding.transfer != "linear":
-            if self.pixels.dtype == np.uint16:
-                return self, False
-            pixels = self.pixels.astype(np.uint16) * LEVELS_16_PER_8_BIT
-            alpha = self.alpha
-            alpha = None if alpha is None else alpha.astype(np.uint16) * LEVELS_16_PER_8_BIT
-            return replace(self, pixels=pixels, alpha=alpha), False
+            return self, False
         whole = self.over_frame()
         light = np.nan_to_num(whole.pixels.astype(np.float32), nan=0, posinf=1, neginf=0)
         alpha = None
@@ -202,7 +199,7 @@ class PictureOriginal(Original):
             opacity = np.nan_to_num(whole.alpha.astype(np.float32))
             if self.is_premultiplied:
                 light = light / np.where(opacity > 0, opacity, 1)[..., None]
-            alpha = _to_16_bit(opacity / white)
+            alpha = _to_16_bit(opacity)
         is_clipped = bool(((light > 1) | (light < 0)).any())
         coding = replace(self.coding, transfer="SDR")
         codes = _to_16_bit(linear_to_srgb(light))

@@ -17,7 +17,8 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.text.wording import format_count
-from dreamflow.media.depth.write import DeepOutput, keeps_depth
+from dreamflow.media.depth.read import NOTES_OF_PROXY
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
 from dreamflow.media.read.frame_number import parse_frame_number
@@ -26,7 +27,7 @@ from dreamflow.media.read.missing_frames import fill_missing_frames
 from dreamflow.media.read.originals import (
     IndexedOriginals,
     add_originals,
-    read_deep_sample,
+    has_deep_frames,
     read_folder_originals,
 )
 from dreamflow.media.read.probe import probe_source
@@ -61,8 +62,18 @@ class Clip:
         hearing: What the schedules of its timeline hear, if anything.
     """
 
-    def __init__(self, source: str | Path, options: ClipOptions | None = None) -> None:
+    def __init__(
+        self,
+        source: str | Path,
+        options: ClipOptions | None = None,
+        deep_output: DeepOutput | None = None,
+    ) -> None:
         """Probe the source.
+
+        Args:
+            source: The file, folder or pattern.
+            options: What is read of it.
+            deep_output: As in `with_originals`.
 
         Raises:
             MediaError: The source cannot be read.
@@ -79,11 +90,15 @@ class Clip:
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
         self._held_frames: tuple[Frame, ...] | None = None
-        self._deep_output: DeepOutput | None = None
+        self._deep_output = None
+        if deep_output and has_deep_frames(self.info, deep_output):
+            self._deep_output = deep_output
         self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
         notes = list(self.info.notes)
+        if self._deep_output is not None:
+            notes = [note for note in notes if not note.endswith(NOTES_OF_PROXY)]
         if self.info.is_interlaced and self.options.deinterlace == "auto":
             notes.append(
                 f"{self.path.name} is interlaced: it is deinterlaced, at the same frame rate"
@@ -125,11 +140,14 @@ class Clip:
         Args:
             output: The output; None where its format keeps no more than 8 bits.
         """
-        if output is None or not keeps_depth(output.path, read_deep_sample(self.info)):
-            return self
         clip = copy.copy(self)
-        clip._deep_output = output
+        clip._deep_output = output if output and has_deep_frames(self.info, output) else None
         return clip
+
+    @property
+    def has_originals(self) -> bool:
+        """Whether frames come with their pictures in the source's own depth."""
+        return self._deep_output is not None
 
     def hear(self, hearing: Hearing) -> Clip:
         """Return the same clip whose schedules hear something."""

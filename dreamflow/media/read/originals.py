@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import tee
 
 import numpy as np
 
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import as_deep_picture, read_deep_picture
-from dreamflow.media.depth.write import DeepOutput
+from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, keeps_depth
 from dreamflow.media.read.sequences.picture_folder import (
     PictureFolderInfo,
     read_deep_picture_folder,
@@ -21,12 +22,16 @@ IndexedOriginals = Iterator[tuple[int, np.ndarray, PictureOriginal]]
 """(frame number, uint8 (H, W, 3) RGB proxy, original) in display order."""
 
 
-def read_deep_sample(info: VideoInfo | PictureFolderInfo) -> PictureOriginal:
-    """Return the original of a source's first picture, which tells how deep it is."""
+def has_deep_frames(info: VideoInfo | PictureFolderInfo, output: DeepOutput) -> bool:
+    """Return whether an output keeps more of a source's frames than their 8-bit pictures.
+
+    The first picture of a folder tells how deep all are.
+    """
     if not isinstance(info, PictureFolderInfo):
-        return as_deep_picture(np.zeros((1, 1, 3), np.uint8)).original
+        return output.path.suffix.lower() == EXR_SUFFIX
     files = PictureSequence(info.files, lambda path: read_deep_picture(path, layer=info.exr_layer))
-    return files.read(0).original
+    first = files.read(0).original
+    return first.alpha is not None or keeps_depth(output.path, first)
 
 
 def read_folder_originals(
@@ -45,13 +50,15 @@ def read_folder_originals(
         MediaError: As `read_picture_folder`.
     """
     black = as_deep_picture(np.zeros((info.height, info.width, 3), np.uint8))
-    for index, picture in read_deep_picture_folder(info, first, stop):
-        deep = picture or black
-        original = output.prepare(deep.original.resized(*size))
-        yield index, resize_picture(deep.proxy, *size), original
+    read, kept = tee(read_deep_picture_folder(info, first, stop))
+    originals = ((picture or black).original.resized(*size) for _, picture in kept)
+    for (index, picture), original in zip(read, output.prepare_all(originals), strict=True):
+        yield index, resize_picture((picture or black).proxy, *size), original
 
 
 def add_originals(pictures: IndexedPictures, output: DeepOutput) -> IndexedOriginals:
     """Yield 8-bit pictures with what they are in the coding of an output."""
-    for index, picture in pictures:
-        yield index, picture, output.prepare(as_deep_picture(picture).original)
+    shown, kept = tee(pictures)
+    originals = output.prepare_all(as_deep_picture(picture).original for _, picture in kept)
+    for (index, picture), original in zip(shown, originals, strict=True):
+        yield index, picture, original

@@ -59,7 +59,7 @@ class VideoState:
     Attributes:
         done: Frames dreamed.
         total: Frames to be dreamed, as far as is known.
-        shown: Frames dreamed that are shown.
+        shown: Frames dreamed that are not dreamed unseen, those of a run-in among them.
         dreamer: State of the dreamer.
         marker: State of the detector of cuts and flashes.
     """
@@ -83,6 +83,7 @@ class VideoPipeline:
         postprocess: Callable[[Frame], Frame] = lambda dreamed: dreamed,
         *,
         in_thread: bool = True,
+        run_in: int = 0,
     ) -> None:
         """Take what it is made of.
 
@@ -93,8 +94,9 @@ class VideoPipeline:
             detector: Marks cuts and flashes.
             postprocess: Applied to each dreamed frame last.
             in_thread: Whether frames are read and marked ahead, in a thread of their own.
+            run_in: How many frames at the beginning are dreamed and not shown.
         """
-        self.done, self.total = 0, frame_count
+        self.done, self.total, self._run_in = 0, frame_count, run_in
         self._frames_from, self._dreamer, self._detector = frames_from, dreamer, detector
         self._postprocess, self._in_thread = postprocess, in_thread
         self._shown_frames = 0
@@ -126,7 +128,7 @@ class VideoPipeline:
                 continue
             self._shown_frames += 1
             self._state = self._make_state(*snapshots.popleft())
-            yield self._postprocess(dreamed)
+            yield None if self._shown_frames <= self._run_in else self._postprocess(dreamed)
         self._dreamer.finish()
 
     def _make_state(self, detector_state: PipelineState, read_frames: int) -> PipelineState:
@@ -230,7 +232,8 @@ def build_shard_pipeline(
     dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline, controls)
     detector = CroppedDetector(GivenMarks(shard), box)
     frames_of_shard = shard.frames_of(frames_from or clip.frames_from)
-    return VideoPipeline(frames_of_shard, shard.frames, dreamer, detector, compositor)
+    count = shard.run_in + shard.frames
+    return VideoPipeline(frames_of_shard, count, dreamer, detector, compositor, run_in=shard.run_in)
 
 
 def dream_video(

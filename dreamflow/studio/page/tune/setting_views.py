@@ -9,7 +9,7 @@ from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.options.declaration import format_setting_value
-from dreamflow.studio.controls import CHOICE, NUMBER, SWITCH, SettingControl, parse_setting
+from dreamflow.studio.looks.controls import CHOICE, NUMBER, SWITCH, SettingControl, parse_setting
 from dreamflow.studio.page.context import box
 from dreamflow.studio.project import describe_error
 
@@ -24,7 +24,6 @@ class SettingView:
         self,
         control: SettingControl,
         on_set: SetCallback,
-        layers: Sequence[str] = (),
         *,
         is_compact: bool = False,
     ) -> None:
@@ -33,11 +32,11 @@ class SettingView:
         Args:
             control: What it is.
             on_set: Takes a new value.
-            layers: Names of layers to choose from, for the setting `layer`.
             is_compact: Whether its help comes only when it is pointed at.
         """
         self.control, self._on_set = control, on_set
         self._is_showing = False
+        self._layers: list[str] = []
         self._slider: ui.slider | None = None
         classes = f"setting setting-{control.name}" + (" compact" if is_compact else "")
         with box(classes) as self.element:
@@ -45,7 +44,7 @@ class SettingView:
                 name = ui.label(control.label).classes("setting-name")
                 if is_compact:
                     self._build_slider()
-                self._value = self._build_value(layers)
+                self._value = self._build_value()
                 self._reset = ui.button(icon="undo", on_click=lambda: self._set(None), color=None)
                 self._reset.props("flat dense round size=sm").classes("reset")
                 self._reset.props["aria-label"] = f"Reset {control.label}"
@@ -71,12 +70,12 @@ class SettingView:
         scheduled = " May follow a schedule: 0: 1, 4s: 3." if control.scheduled else ""
         return f"{control.help}{allowed}{needs}{scheduled}"
 
-    def _build_value(self, layers: Sequence[str]) -> Any:
+    def _build_value(self) -> Any:
         control = self.control
         if control.name == "layer":
-            made = ui.select(
-                list(layers), multiple=True, with_input=True, new_value_mode="add-unique"
-            ).props("dense outlined dark options-dense use-chips")
+            made = ui.select([], multiple=True, with_input=True, new_value_mode="add-unique").props(
+                "dense outlined dark options-dense use-chips"
+            )
         elif control.kind == SWITCH:
             made = ui.switch()
         elif control.kind == CHOICE:
@@ -87,6 +86,11 @@ class SettingView:
         made.props["aria-label"] = control.label
         made.on_value_change(lambda event: self._set(event.value))
         return made.classes("value").mark(f"setting-{control.name}")
+
+    def offer(self, layers: Sequence[str]) -> None:
+        """Offer layers to choose from, where it is the setting `layer`."""
+        if self.control.name == "layer":
+            self._layers = list(layers)
 
     def _set(self, value: Any) -> None:
         if self._is_showing:
@@ -116,7 +120,7 @@ class SettingView:
         self._reset.set_visibility(value != control.default)
         if control.name == "layer":
             value = [value] if isinstance(value, str) else list(value)
-            known = list(self._value.options)
+            known = self._layers
             self._value.set_options([*known, *(v for v in value if v not in known)], value=value)
         elif control.kind in (SWITCH, CHOICE):
             self._value.set_value(value)

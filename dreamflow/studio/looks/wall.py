@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamflow.networks.network import Layer
 from dreamflow.pipelines.settings.looks import find_settings_of_no_look, list_look_presets
 from dreamflow.pipelines.settings.presets import load_preset
+from dreamflow.studio.worker.messages import LayerFacts
 
 PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL = "presets", "variations", "favourites"
 """Walls of every preset, of the look's neighbours, and of looks that are kept; the others are named
@@ -30,7 +30,7 @@ class Tile:
     settings: Mapping[str, Any]
 
 
-def list_wall(wall: str, look: Mapping[str, Any], layers: Mapping[str, Layer]) -> list[Tile]:
+def list_wall(wall: str, look: Mapping[str, Any], layers: Mapping[str, LayerFacts]) -> list[Tile]:
     """Return the tiles of a wall.
 
     Args:
@@ -57,6 +57,6 @@ def make_preset_tile(name: str, network: str | None) -> Tile:
     return Tile(name, about, ({"network": network} if network else {}) | plain)
 
 
-def list_categories(layers: Mapping[str, Layer]) -> list[str]:
+def list_categories(layers: Mapping[str, LayerFacts]) -> list[str]:
     """Return the categories of a network's layers, shallow to deep; without any, nothing."""
     return list(dict.fromkeys(layer.category for layer in layers.values() if layer.category))

@@ -15,7 +15,7 @@ from dreamflow.core.files.documents import DocumentError, ShortText, fit_schema,
 from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.records.record_schema import Settings
-from dreamflow.studio.controls import check_look, find_changes
+from dreamflow.studio.looks.controls import check_look, find_changes
 
 FAVOURITES_FILE = "favourites.json"
 

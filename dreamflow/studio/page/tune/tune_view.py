@@ -6,11 +6,11 @@ from typing import Any
 
 from nicegui import ui
 
-from dreamflow.core.errors import DreamFlowError
-from dreamflow.studio.controls import ESSENTIALS, SettingControl, list_controls
+from dreamflow.studio.looks.controls import ESSENTIALS, SettingControl, list_controls
 from dreamflow.studio.page.context import PageContext, box, text_button
-from dreamflow.studio.page.setting_views import SettingView
-from dreamflow.studio.page.viewer import Viewer
+from dreamflow.studio.page.tune.setting_views import SettingView
+from dreamflow.studio.page.tune.viewer import Viewer
+from dreamflow.studio.previews import LAYERS
 from dreamflow.studio.studio import PROJECT
 
 
@@ -53,13 +53,7 @@ class TuneView:
                 self._groups.append((group, views))
 
     def _add(self, control: SettingControl, *, is_compact: bool = False) -> SettingView:
-        layers: list[str] = []
-        if control.name == "layer":
-            try:
-                layers = list(self._page.studio.layers())
-            except DreamFlowError:
-                layers = []
-        view = SettingView(control, self._page.studio.set, layers, is_compact=is_compact)
+        view = SettingView(control, self._page.studio.set, is_compact=is_compact)
         self._views.append(view)
         return view
 
@@ -77,7 +71,7 @@ class TuneView:
         return all(word in text.lower() for word in words)
 
     def _hear(self, topic: str) -> None:
-        if topic == PROJECT:
+        if topic in (PROJECT, LAYERS):
             self.show()
 
     def show(self) -> None:
@@ -89,6 +83,8 @@ class TuneView:
         self._keep.set_text("Let go" if is_kept else "Keep")
         self._undo.set_enabled(bool(project.past))
         self._redo.set_enabled(bool(project.future))
+        layers = list(self._page.studio.layers())
         for view in self._views:
+            view.offer(layers)
             view.show(settings.get(view.control.name, view.control.default))
         self.viewer.show()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from dreamflow.studio.controls import compare_looks
+from dreamflow.studio.looks.controls import compare_looks
 from dreamflow.studio.page.context import (
     PageContext,
     box,
@@ -18,19 +18,24 @@ from dreamflow.studio.studio import PREVIEW_SIZES, PROJECT
 WIPE_HANDLER = "(e) => e.target.parentElement.style.setProperty('--cut', e.target.value + '%')"
 """Moves the wipe in the browser, without asking the server."""
 TOGGLE_BEFORE = (
-    "(() => { const wipe = document.querySelector('.viewer .cut'); if (!wipe) return; "
-    "wipe.value = wipe.value > 50 ? 0 : 100; wipe.dispatchEvent(new Event('input')); })()"
+    "for (const wipe of document.querySelectorAll('.viewer .cut')) "
+    "{ wipe.value = wipe.value > 50 ? 0 : 100; wipe.dispatchEvent(new Event('input')); }"
 )
-"""Shows all of the source, or none of it."""
+"""Shows all of the source, or none of it, wherever the picture is."""
 
 
 class Viewer:
     """Shows the preview."""
 
-    def __init__(self, page: PageContext) -> None:
-        """Build it in the current place of the page."""
-        self._page = page
-        with box("viewer-column"):
+    def __init__(self, page: PageContext, *, is_small: bool = False) -> None:
+        """Build it in the current place of the page.
+
+        Args:
+            page: The tab.
+            is_small: Whether it leaves out the frame and the tools, which are elsewhere.
+        """
+        self._page, self._is_small = page, is_small
+        with box("viewer-column small" if is_small else "viewer-column"):
             with box("viewer") as self._viewer:
                 self._after = box("after", "img")
                 self._moving = box("moving", "img")
@@ -47,7 +52,9 @@ class Viewer:
             self._failure = ui.label().classes("failure")
             self._note = ui.label().classes("faint viewer-note")
             self._difference = ui.label().classes("faint")
-            self._build_time(page)
+            with box("stack-line") as self._below:
+                self._build_time(page)
+            self._below.set_visibility(not is_small)
         page.listeners.append(self._hear)
 
     def _build_time(self, page: PageContext) -> None:

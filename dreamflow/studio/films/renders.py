@@ -27,8 +27,7 @@ from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.jobs.storage.folder import is_job_folder, is_job_locked, job_folder_path
 from dreamflow.media.files.atomic_file import atomic_write
-from dreamflow.studio.outside import FilmChoices, film_words
-from dreamflow.studio.queue_document import (
+from dreamflow.studio.films.queue_document import (
     DONE,
     FAILED,
     RUNNING,
@@ -38,7 +37,8 @@ from dreamflow.studio.queue_document import (
     QueuedRender,
     check_queued_settings,
 )
-from dreamflow.studio.render_progress import RenderProgress, read_progress
+from dreamflow.studio.films.render_progress import RenderProgress, read_progress
+from dreamflow.studio.outside import FilmChoices, film_words
 
 QUEUE_FILE, LOCK_FILE = "queue.json", "lock"
 POLL_S = 0.5

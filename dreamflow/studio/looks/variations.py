@@ -8,8 +8,8 @@ from typing import Any
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.options.declaration import format_setting_value
-from dreamflow.studio.controls import check_look, find_changes, list_controls
-from dreamflow.studio.wall import Tile
+from dreamflow.studio.looks.controls import check_look, find_changes, list_controls
+from dreamflow.studio.looks.wall import Tile
 
 VARIATION_COUNT = 8
 MAX_LAYER_STEPS = 4
