@@ -30,7 +30,7 @@ from dreamflow.temporal.step import StepResult, begin, hold, step
 from dreamflow.temporal.step_settings import Key, StepSettings, dream_fresh
 from dreamflow.temporal.trace import StageClock, Trace
 
-LAYOUT = 4
+LAYOUT = 5
 """Layout of the state; version 0.1.0 wrote one without a number."""
 NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""

@@ -228,6 +228,19 @@ class Gains:
         16,
         "newness of vacated ground = vacated * min(1, vacated_regrowth * missing amplitude)",
     )
+    vacated_limit: float = gain(
+        0.8, "1", 0.1, 4, "excess of vacated ground = sqrt(gain / (limit * reference gain)) - 1"
+    )
+    excess_fading: float = gain(
+        1,
+        "1",
+        0,
+        4,
+        "residual *= 1 - excess_fading * excess per frame, there and on movers",
+    )
+    measured_time: float = gain(
+        0.1, "s", 0.001, 60, "time constant of the averages of what is gained there"
+    )
     mover_hole: float = gain(
         0.05, "of longer side", 0, 0.5, "holes in what moves are closed up to this width"
     )
