@@ -18,13 +18,10 @@ def missing_on_movers(ground: Ground, gains: Gains) -> Tensor:
     """Return the missing amplitude of the objective on what moves: (1, 1, h, w) in [-1, 1].
 
     1 - sqrt(gain / (mover_setpoint * reference gain)) by area; where nothing is measured yet
-    `mover_unmeasured`. Too strong, below 0, is only what moves as a whole: the face of a creature
-    is stronger than the rest of it.
+    `mover_unmeasured`.
     """
     own, fresh = ground.measured[:, 0:1], ground.measured[:, 2:3] * gains.mover_setpoint
-    by_area = _missing(own, fresh, gains.mover_unmeasured)
-    whole = _missing(own.sum(), fresh.sum(), gains.mover_unmeasured)
-    return torch.maximum(by_area, whole.clamp_max(0))
+    return _missing(own, fresh, gains.mover_unmeasured)
 
 
 def missing_on_vacated(ground: Ground, setpoint: float) -> Tensor:
@@ -60,12 +57,15 @@ def newness_of_movers(state: DreamState, gains: Gains) -> Tensor:
     return torch.stack(new).amax(0)
 
 
-def excess_on_movers(ground: Ground, gains: Gains) -> Tensor:
-    """Return how far what moves and what it has just left are too strong: (1, 1, H, W) in [0, 1].
+def fading_of_excess(ground: Ground, gains: Gains) -> Tensor:
+    """Return what share of a dream is lost in a frame where it is too strong: (1, 1, H, W), 0 to 1.
 
-    A creature grows over the edge of what moves, and stays on the ground when that has gone.
+    A creature grows over the edge of what moves, and stays on the ground when that has gone. What
+    moves is too strong as a whole only: the face of a creature is stronger than the rest of it.
     """
-    size = image_size(ground.hidden)
-    on_movers = resize_linear(missing_on_movers(ground, gains), size).clamp_max(0)
-    on_vacated = resize_linear(missing_on_vacated(ground, gains.vacated_limit), size).clamp_max(0)
-    return -(on_movers * ground.hidden + on_vacated * ground.vacated).clamp_min(-1)
+    own, fresh = (ground.measured[:, part].sum() for part in (0, 2))
+    whole = _missing(own, fresh * gains.mover_setpoint, gains.mover_unmeasured)
+    excess = -resize_linear(missing_on_vacated(ground, gains.vacated_limit), image_size(ground.age))
+    fading = gains.vacated_fading * excess.clamp_min(0) * ground.vacated
+    fading = fading + gains.mover_fading * (-whole).clamp_min(0) * ground.hidden
+    return fading.clamp_max(1)
