@@ -20,6 +20,7 @@ from faulty_workers import die_at_once, die_on_requests
 from PIL import Image
 
 from dreamflow.core.errors import SettingsError
+from dreamflow.core.frames import Frame
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
@@ -28,6 +29,7 @@ from dreamflow.studio.worker.inbox import Inbox
 from dreamflow.studio.worker.messages import (
     Answer,
     DropLane,
+    LayersListed,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
@@ -66,6 +68,18 @@ def heard() -> Iterator[Heard]:
     made.worker.start()
     yield made
     made.worker.close()
+
+
+def test_layers_are_listed_with_their_categories(heard: Heard) -> None:
+    heard.worker.list_layers("pocket")
+    listed = heard.until(0, LayersListed)
+    names = [layer.name for layer in listed.layers]
+    assert names.index("conv2/3x3") < names.index("inception_4c/output")
+    assert any(layer.category for layer in listed.layers)
+    heard.worker.list_layers("nosuch")
+    wrong = heard.until(0, LayersListed)
+    assert wrong.failure
+    assert not wrong.layers
 
 
 @pytest.fixture
@@ -219,12 +233,12 @@ def test_a_smaller_picture_is_made_where_memory_is_full(
     write_picture(picture, make_texture(300, 400))
     tried: list[int] = []
 
-    def fill_memory(frames: Any, *others: Any) -> np.ndarray:
+    def fill_memory(frames: Any, *others: Any) -> Frame:
         shown = frames[0].picture
         tried.append(shown.shape[1])
         if shown.shape[1] > 100:
             raise MemoryError
-        return shown
+        return frames[0]
 
     monkeypatch.setattr("dreamflow.studio.worker.previews.render_preview", fill_memory)
     maker = PreviewMaker(ONE_THREAD)

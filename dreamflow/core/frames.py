@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+
+
+class Original(ABC):
+    """A source picture in its own depth; a frame's 8-bit picture is made of it."""
+
+    @abstractmethod
+    def with_dream(self, residual: np.ndarray, proxy: np.ndarray) -> Original:
+        """Return the source with a dream added; where the residual is 0 its samples stay.
+
+        A dream that was added before is left out.
+
+        Args:
+            residual: (H, W, 3) float32, dream minus proxy, of full scale 1.
+            proxy: (H, W, 3) uint8 RGB, the frame's picture.
+        """
 
 
 @dataclass(frozen=True)
@@ -19,6 +35,10 @@ class Frame:
         picture: uint8 (H, W, 3) RGB.
         source: uint8 (H, W, 3) RGB, for a dream the picture that it was dreamed from.
         full_picture: uint8 (H, W, 3) RGB, for a cropped frame the picture that it was cropped from.
+        original: The whole source picture in its own depth, where the output keeps that; None
+            where the 8-bit picture is all that counts.
+        residual: float32 (H, W, 3), for a dream of a frame with an original: what is shown of it
+            minus the source, of full scale 1; None where it is 0 everywhere.
     """
 
     index: int
@@ -26,9 +46,17 @@ class Frame:
     picture: np.ndarray
     source: np.ndarray | None = None
     full_picture: np.ndarray | None = None
+    original: Original | None = None
+    residual: np.ndarray | None = None
 
     @property
     def whole_size(self) -> tuple[int, int]:
         """(height, width) of the whole picture, also of a cropped frame."""
         whole = self.picture if self.full_picture is None else self.full_picture
         return whole.shape[0], whole.shape[1]
+
+    def without_original(self) -> Frame:
+        """Return the frame as it is where only its 8-bit picture counts."""
+        if self.original is None and self.residual is None:
+            return self
+        return replace(self, original=None, residual=None)

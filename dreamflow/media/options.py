@@ -31,6 +31,11 @@ class FilmOptions(Options):
         "Video track: its number from 0, or its language (ger); else the main one.",
         metavar="TRACK",
     )
+    exr_layer: str | None = option(
+        None,
+        "Layer of OpenEXR pictures, such as diffuse; else the main one.",
+        metavar="LAYER",
+    )
     # Neither kept with an output nor taken from a preset: only the user allows it.
     allow_playlist: bool = option(
         False,
@@ -84,10 +89,26 @@ class ClipOptions(FilmOptions):
 
 
 @dataclass(frozen=True)
-class EncodeOptions(Options):
-    """How the output is encoded."""
+class PictureFileOptions(Options):
+    """How OpenEXR pictures are written."""
 
     PANEL: ClassVar[str] = "Output"
+    exr_compression: str = option(
+        "zip",
+        "Of .exr pictures: zip, piz (for grain), none; or dwaa, which is small and not exact.",
+        choices=("zip", "piz", "dwaa", "none"),
+    )
+    exr_type: str = option(
+        "auto",
+        "Numbers in .exr pictures: half, float, or auto: as exact as the source's.",
+        choices=("auto", "half", "float"),
+    )
+
+
+@dataclass(frozen=True)
+class EncodeOptions(PictureFileOptions):
+    """How the output is encoded."""
+
     codec: str = option(
         "auto",
         "h264, h265, av1, vp9, prores, ffv1, or auto: one that plays everywhere.",
@@ -104,7 +125,8 @@ class EncodeOptions(Options):
     lossless: bool = option(False, "Keep every pixel exactly as dreamed; large files.")
     start_number: str = option(
         FIRST_NUMBER,
-        "Number of a folder's first PNG, such as 1001; or source: each as its source frame.",
+        "Number of the first picture, such as 1001; or source: each as its source frame, which is "
+        "the default of numbered names.",
         metavar="N|source",
     )
 

@@ -143,11 +143,27 @@ class Compositor:
             return frame
         strength, matte = self._strength_at(frame), self._matte_of(frame)
         shown = composite(frame.picture, frame.source, strength, matte)
+        frame = self._add_to_original(frame, strength, matte)
         if self._box is None or frame.full_picture is None:
             return replace(frame, picture=shown)
         picture = frame.full_picture.copy()
         picture[self._box] = shown
         return replace(frame, picture=picture, source=frame.full_picture, full_picture=None)
+
+    def _add_to_original(self, frame: Frame, strength: float, matte: np.ndarray | None) -> Frame:
+        """Return a dreamed frame whose original has what is shown of the dream, if it has one."""
+        if frame.original is None or frame.residual is None or frame.source is None:
+            return frame
+        residual = frame.residual * np.float32(strength)
+        if matte is not None:
+            residual *= matte[..., None]
+        proxy = frame.source
+        if self._box is not None and frame.full_picture is not None:
+            proxy = frame.full_picture
+            residual, part = np.zeros(proxy.shape, np.float32), residual
+            residual[self._box] = part
+        original = frame.original.with_dream(residual, proxy)
+        return replace(frame, original=original, residual=residual)
 
     def composite_image(self, dream: Tensor, source: Tensor, frame: Frame) -> Tensor:
         """Return what is shown of a dream on the compute device.

@@ -26,7 +26,7 @@ from dreamflow.reports.preview import (
 
 
 def open_look_mattes(
-    looks: Sequence[Look], frames: PreviewFrames, source: Path
+    looks: Sequence[Look], frames: PreviewFrames, source: Path, layer: str | None = None
 ) -> list[Matte | None]:
     """Return the matte of each look, None where it has none.
 
@@ -34,7 +34,7 @@ def open_look_mattes(
         MediaError: A matte cannot be read.
         SettingsError: A matte does not fit the frames.
     """
-    target = get_matte_frames(frames, source)
+    target = get_matte_frames(frames, source, layer)
     return [open_matte(look.show, target) if look.show.matte else None for look in looks]
 
 
@@ -83,14 +83,14 @@ def render_looks(
             progress(before + steps)
 
         try:
-            picture = render_preview(
+            dreamed = render_preview(
                 *(frames, networks[look.dream.network], look.dream, look.carry),
                 *(follow, look.show, matte, notify),
                 gains_path=gains_path,
             )
         except DreamFlowError as error:
             raise error.located(f"{named('preset')} {look.name}") from error
-        pictures.append(picture)
+        pictures.append(dreamed.picture)
         done += sum(estimate_preview_steps(frames, look.dream, look.carry))
         progress(done)
     return draw_contact_sheet(pictures, [look.name for look in looks])

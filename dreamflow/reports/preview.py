@@ -49,12 +49,12 @@ PreviewFrames = tuple[Frame, ...] | Clip
 """The frames up to the one that is shown: a picture as a single frame, or a part of a clip."""
 
 
-def get_matte_frames(frames: PreviewFrames, source: Path) -> MatteTarget:
+def get_matte_frames(frames: PreviewFrames, source: Path, layer: str | None = None) -> MatteTarget:
     """Return the frames that a matte is for: those of a clip, or a picture's from its file."""
     if isinstance(frames, Clip):
         return MatteTarget.from_clip(frames)
     height, width = frames[0].picture.shape[:2]
-    return MatteTarget(width, height, read_picture_size(source))
+    return MatteTarget(width, height, read_picture_size(source, layer))
 
 
 def collect_preview_inputs(source: Path, dream: DreamOptions, matte: Matte | None) -> InputFiles:
@@ -75,8 +75,8 @@ def render_preview(
     *,
     gains_path: Path | None = None,
     trace_path: Path | None = None,
-) -> np.ndarray:
-    """Dream frames, and return the dream of the last one.
+) -> Frame:
+    """Dream frames, and return the dream of the last one as it is shown.
 
     Several layers without weights give a labelled contact sheet, one picture each. Warns of a
     schedule on a picture, of which the beginning is used.
@@ -94,7 +94,8 @@ def render_preview(
         trace_path: A JSONL file for each frame's trace.
 
     Returns:
-        uint8 (H, W, 3) RGB.
+        The dreamed frame, with its original where the last of the frames has one; or, of several
+        layers, a frame whose picture is the sheet.
 
     Raises:
         MediaError: The last frame cannot be decoded.
@@ -125,8 +126,11 @@ def render_preview(
         frames_shown = [
             dream_last_frame(frames, network, one, carry, steps, box, controls) for one in dreams
         ]
-    pictures = [compositor(last).picture for last in frames_shown]
-    return draw_contact_sheet(pictures, dream.layer) if is_sheet else pictures[0]
+    composed = [compositor(last) for last in frames_shown]
+    if not is_sheet:
+        return composed[0]
+    sheet = draw_contact_sheet([frame.picture for frame in composed], dream.layer)
+    return Frame(composed[0].index, composed[0].time, sheet)
 
 
 def describe_film_difference(
@@ -181,12 +185,12 @@ def estimate_frame_steps(
     return sum(octave.iterations for octave in first), sum(octave.iterations for octave in later)
 
 
-def add_source_alpha(dreamed: np.ndarray, source: Path) -> np.ndarray:
+def add_source_alpha(dreamed: np.ndarray, source: Path, layer: str | None = None) -> np.ndarray:
     """Return a dream with the transparency of its source picture: uint8 (H, W, 4) RGBA.
 
     A dream of a clip, or of a picture without transparency, is returned as it is.
     """
-    alpha = read_alpha(source) if is_still(source) else None
+    alpha = read_alpha(source, layer) if is_still(source) else None
     if alpha is None:
         return dreamed
     return np.dstack([dreamed, resize_picture(alpha, dreamed.shape[1], dreamed.shape[0])])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,25 +11,32 @@ from typing import Any
 import platformdirs
 
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.networks.loading import network_layers
-from dreamflow.networks.network import Layer
+from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
-from dreamflow.studio.favourites import Favourites
+from dreamflow.studio.curves.sound import SoundListener, draw_sound
+from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
+from dreamflow.studio.looks.favourites import Favourites
+from dreamflow.studio.looks.variations import make_variations
+from dreamflow.studio.looks.wall import (
+    FAVOURITES_WALL,
+    PRESETS_WALL,
+    VARIATIONS_WALL,
+    Tile,
+    list_wall,
+)
+from dreamflow.studio.news import Listener, News
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
-from dreamflow.studio.project import LookState, Project, SourceFacts, read_source_facts
-from dreamflow.studio.renders import RenderQueue
-from dreamflow.studio.variations import make_variations
-from dreamflow.studio.wall import FAVOURITES_WALL, PRESETS_WALL, VARIATIONS_WALL, Tile, list_wall
-from dreamflow.studio.worker.messages import Answer
+from dreamflow.studio.project import LookState, Project
+from dreamflow.studio.source import SourceFacts, read_source_facts
+from dreamflow.studio.worker.messages import Answer, LayerFacts
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")
 MAX_RUN_IN = 100
 """Frames before the one that is looked at which are dreamed at most."""
-PROJECT, QUEUE = "project", "queue"
+PROJECT, QUEUE, SOUND = "project", "queue", "sound"
 """What a listener is told has changed, besides what `previews` tells."""
-Listener = Callable[[str], None]
 
 
 class Studio:
@@ -43,6 +48,7 @@ class Studio:
         machine: What is dreamed on.
         favourites: The looks that are kept.
         previews: The pictures of the project.
+        sound: The sound of its source.
         project: What is worked on.
         pinned: The look that the dream is compared with; None for the source.
         wall: Which wall is shown.
@@ -65,11 +71,10 @@ class Studio:
         self.pinned: LookState | None = None
         self.wall, self.tiles = PRESETS_WALL, list[Tile]()
         self.preview_size, self.is_moving = DEFAULT_PREVIEW_SIZE, False
+        self._news = News()
         self._worker = make_worker(self._hear, machine)
         self.previews = Previews(self._worker, self._tell)
-        self._listeners: dict[int, Listener] = {}
-        self._keys = itertools.count()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.sound = SoundListener(lambda: self._news.tell_later(SOUND))
         self._wall_key: Any = None
         self._variation_round = 0
 
@@ -83,10 +88,13 @@ class Studio:
         """The pictures that have come."""
         return self.previews.pictures
 
-    def start(self) -> None:
-        """Start the worker and the queue, and pass their news on to the running event loop."""
-        self._loop = asyncio.get_running_loop()
+    def start_worker(self) -> None:
+        """Start the worker; its answers wait until `start`."""
         self._worker.start()
+
+    def start(self) -> None:
+        """Start the queue, and pass all news on to the running event loop."""
+        self._news.start()
         self.queue.start()
 
     def close(self) -> None:
@@ -96,17 +104,11 @@ class Studio:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have a function called at each change; returns a function that ends this."""
-        key = next(self._keys)
-        self._listeners[key] = listener
-
-        def unsubscribe() -> None:
-            self._listeners.pop(key, None)
-
-        return unsubscribe
+        return self._news.subscribe(listener)
 
     def tell_queue(self) -> None:
         """Tell that the queue has changed; may be called by any thread."""
-        self._in_loop(lambda: self._tell(QUEUE))
+        self._news.tell_later(QUEUE)
 
     def take_answer(self, answer: Answer) -> None:
         """Show what the worker has answered."""
@@ -125,6 +127,7 @@ class Studio:
     def use(self, facts: SourceFacts) -> SourceFacts:
         """Take a source that was opened."""
         self.previews.forget()
+        self.sound.forget()
         self._change(self.project.opened(facts), source=True)
         return facts
 
@@ -149,8 +152,34 @@ class Studio:
         self._mark(replace(self.project, first=0, stop=0))
 
     def _mark(self, project: Project) -> None:
+        if project.is_scheduled:  # its schedules count from the film's first frame
+            self._change(project)
+            return
         self.project = project
         self._tell(PROJECT)
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The film's timeline, with what is heard of its sound; None of a picture."""
+        timeline, source = self.project.timeline, self.project.source
+        if timeline is None or source is None:
+            return None
+        return self.sound.timeline(timeline, source.frame_time(self.project.first))
+
+    @property
+    def sound_address(self) -> str:
+        """Address of what is drawn of the film's sound; another one for another sound or film."""
+        return f"/sound/{self.sound.number}-{self.project.first}-{self.project.stop}"
+
+    def draw_sound(self) -> dict[str, Any] | None:
+        """Return what is drawn of the film's sound; None where none has been heard."""
+        timeline, heard = self.timeline, self.sound.heard
+        return draw_sound(heard, timeline) if timeline and heard else None
+
+    def listen(self) -> None:
+        """Hear the source's sound, unless it is heard already."""
+        source = self.project.source
+        self.sound.listen(source.clip if source else None)
 
     # --- the look
 
@@ -179,10 +208,9 @@ class Studio:
         self.favourites.toggle(look.name or "a look", look.settings)
         self._tell(PROJECT)
 
-    def layers(self) -> dict[str, Layer]:
-        """Return the layers of the look's network. Raises DreamFlowError."""
-        network = self.project.look.settings.get("network", DEFAULT_NETWORK)
-        return network_layers(network, self.machine.weights)
+    def layers(self) -> dict[str, LayerFacts]:
+        """Return the layers of the look's network; none before the worker has listed them."""
+        return self.previews.layers(self.project.look.settings.get("network", DEFAULT_NETWORK))
 
     # --- what is shown
 
@@ -229,7 +257,8 @@ class Studio:
     def _list_tiles(self, wall: str) -> list[Tile]:
         look = self.project.look.settings
         if wall == VARIATIONS_WALL:
-            return make_variations(look, list(self.layers()), self._variation_round)
+            layers = list(self.layers())
+            return make_variations(look, layers, self._variation_round) if layers else []
         if wall == FAVOURITES_WALL:
             return [Tile(one.name, "", one.settings) for one in self.favourites.looks]
         return list_wall(wall, look, self.layers())
@@ -255,15 +284,10 @@ class Studio:
     # --- its listeners
 
     def _hear(self, answer: Answer) -> None:
-        self._in_loop(lambda: self.take_answer(answer))
+        self._news.call_later(lambda: self.take_answer(answer))
 
     def _tell(self, topic: str) -> None:
-        for listener in list(self._listeners.values()):
-            listener(topic)
-
-    def _in_loop(self, call: Callable[[], None]) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(call)
+        self._news.tell(topic)
 
 
 def default_queue_folder() -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +42,7 @@ from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import option_fields
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.options import FilmOptions
+from dreamflow.media.options import FilmOptions, PictureFileOptions
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.looks import Look, build_preset_looks
 from dreamflow.pipelines.settings.options import ShowOptions
@@ -48,8 +50,7 @@ from dreamflow.reports.options import GuideOptions
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from dreamflow.core.frames import Frame
     from dreamflow.core.options.declaration import Options
     from dreamflow.media.read.mattes.matte import Matte
     from dreamflow.networks.network import Network
@@ -65,7 +66,7 @@ def frame_command(
     out: Annotated[
         Path,
         typer.Argument(
-            help="The picture: .png, .jpg, .webp or .tif.", metavar="OUT", show_default=False
+            help="The picture: .png, .jpg, .webp, .tif or .exr.", metavar="OUT", show_default=False
         ),
     ],
     *,
@@ -81,6 +82,7 @@ def frame_command(
         ),
     ] = None,
     film: FilmOptions,
+    encode: PictureFileOptions,
     preset: PresetsOption = None,
     like: LikeOption = None,
     like_all: LikeAllOption = None,
@@ -109,6 +111,7 @@ def frame_command(
         inputs += list_input_paths([], *look.groups, sound, machine)
     flags = RenderFlags(overwrite, gains=gains, trace=trace, inputs=[*filter(None, inputs)])
     check_frame(source, out, looks, machine, flags)
+    from dreamflow.media.depth.write import DeepOutput
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.single_frame import open_frames_up_to
     from dreamflow.media.stills.write import ALPHA_PICTURE_SUFFIXES
@@ -123,31 +126,34 @@ def frame_command(
 
     keeps_alpha = out.suffix.lower() in ALPHA_PICTURE_SUFFIXES and not is_sheet(looks)
     clip = film.clip_options(size)
-    frames = open_frames_up_to(source, at, run_in, clip, flatten_alpha=not keeps_alpha)
+    deep_output = None if is_sheet(looks) else DeepOutput.of(out, encode)
+    frames = open_frames_up_to(source, at, run_in, clip, not keeps_alpha, deep_output)
     if isinstance(frames, Clip):
         groups_of_looks = [group for look in looks for group in look.groups]
         warn_of_unheard(sound, groups_of_looks)
         frames = hear_clip(frames, sound, groups_of_looks)
-    mattes = open_look_mattes(looks, frames, source)
+    mattes = open_look_mattes(looks, frames, source, film.exr_layer)
     matte_files = [path for matte in mattes if matte for path in matte.source_paths]
     check_output(out, overwrite, [*flags.inputs, *matte_files])
     if len(looks) == 1 and (difference := describe_film_difference(frames, dream, carry)):
         print_note(word_flags(difference))
-    picture, network = dream_looks(out, frames, looks, mattes, machine, reporting, flags)
+    dreamed, network = dream_looks(out, frames, looks, mattes, machine, reporting, flags)
     with stop_on_ctrl_c():
-        if keeps_alpha:
-            picture = add_source_alpha(picture, source)
+        if keeps_alpha and dreamed.original is None:
+            picture = add_source_alpha(dreamed.picture, source, film.exr_layer)
+            dreamed = replace(dreamed, picture=picture)
         inputs_of_looks = [
             collect_preview_inputs(source, look.dream, matte)
             for look, matte in zip(looks, mattes, strict=True)
         ]
         heard = frames.hearing.files if isinstance(frames, Clip) and frames.hearing else {}
         files = merge_inputs([*inputs_of_looks, heard])
-        groups = (dream, carry, show, clip, sound)
+        groups = (dream, carry, show, clip, sound, encode)
         about = {} if isinstance(frames, tuple) else {"at": at}
         about |= {"presets": [look.name for look in looks]} if len(looks) > 1 else {}
-        write_frame(out, picture, source, network, groups, files, about)
-    print_line(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
+        write_frame(out, dreamed, source, network, groups, files, about)
+    height, width = dreamed.picture.shape[:2]
+    print_line(f"{out}: {width}x{height}")
 
 
 FRAME = Command(
@@ -190,8 +196,8 @@ def dream_looks(
     machine: MachineOptions,
     reporting: ProgressOptions,
     flags: RenderFlags,
-) -> tuple[np.ndarray, Network]:
-    """Dream a frame with each look, and return the picture or sheet and the first look's network.
+) -> tuple[Frame, Network]:
+    """Dream a frame with each look, and return it, or the sheet, and the first look's network.
 
     Args:
         out: The picture, which the progress bar names.
@@ -202,6 +208,7 @@ def dream_looks(
         reporting: How progress is shown.
         flags: The options of the command that are no settings.
     """
+    from dreamflow.core.frames import Frame
     from dreamflow.reports.look_sheet import estimate_sheet_steps, render_looks
     from dreamflow.reports.preview import render_preview
 
@@ -217,14 +224,14 @@ def dream_looks(
             sheet = render_looks(
                 *(frames, looks, networks, mattes, progress, print_note), gains_path=flags.gains
             )
-            return sheet, network
-        picture = render_preview(
+            return Frame(0, Fraction(0), sheet), network
+        dreamed = render_preview(
             *(frames, network, first.dream, first.carry, progress, first.show, mattes[0]),
             notify=print_note,
             gains_path=flags.gains,
             trace_path=flags.trace,
         )
-        return picture, network
+        return dreamed, network
 
 
 def merge_inputs(inputs: Iterable[InputFiles]) -> InputFiles:
@@ -241,13 +248,16 @@ def check_frame(
     source: Path, out: Path, looks: Sequence[Look], machine: MachineOptions, flags: RenderFlags
 ) -> None:
     """Check what can be checked before the source is opened."""
+    from dreamflow.media.depth.write import EXR_SUFFIX
     from dreamflow.media.stills.read import is_still
     from dreamflow.media.stills.write import WRITABLE_PICTURE_SUFFIXES
     from dreamflow.media.write.output_path import check_output
 
-    if out.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
-        allowed = ", ".join(WRITABLE_PICTURE_SUFFIXES)
-        raise SettingsError(f"{out}: a frame is written as {allowed}", value=out, allowed=allowed)
+    shown = "a contact sheet" if is_sheet(looks) else "a frame"
+    suffixes = (*WRITABLE_PICTURE_SUFFIXES, *(() if is_sheet(looks) else (EXR_SUFFIX,)))
+    if out.suffix.lower() not in suffixes:
+        allowed = ", ".join(suffixes)
+        raise SettingsError(f"{out}: {shown} is written as {allowed}", value=out, allowed=allowed)
     if flags.trace and len(looks) > 1:
         raise SettingsError(
             f"{named('trace')} is of one dream: give one {named('preset')}",
@@ -271,7 +281,7 @@ def check_frame(
 
 def write_frame(
     out: Path,
-    picture: np.ndarray,
+    dreamed: Frame,
     source: Path,
     network: Network,
     groups: Sequence[Options],
@@ -282,7 +292,7 @@ def write_frame(
 
     Args:
         out: The file.
-        picture: uint8 (H, W, 3) RGB or (H, W, 4) RGBA.
+        dreamed: The frame; its picture may be (H, W, 4) RGBA where it has no original.
         source: The clip or picture that was dreamed.
         network: The network that dreamed.
         groups: The settings.
@@ -290,6 +300,8 @@ def write_frame(
         about: What its record says besides: the frame of a clip, the presets of a sheet.
     """
     from dreamflow.jobs.resume.fingerprints import INPUTS_KEY, fingerprint_inputs, hash_fingerprints
+    from dreamflow.media.depth.original import PictureOriginal
+    from dreamflow.media.depth.write import write_deep_picture
     from dreamflow.media.records.embedded_settings import add_sidecar, format_record_comment
     from dreamflow.media.stills.write import write_picture
     from dreamflow.pipelines.settings.paths import publish_record
@@ -299,5 +311,10 @@ def write_frame(
     record |= about
     record[INPUTS_KEY] = hash_fingerprints(fingerprint_inputs(inputs))
     record = publish_record(record, out)
-    write_picture(out, picture, format_record_comment(record))
+    comment = format_record_comment(record)
+    if isinstance(dreamed.original, PictureOriginal):
+        options = next(group for group in groups if isinstance(group, PictureFileOptions))
+        write_deep_picture(out, dreamed.original, comment, options)
+    else:
+        write_picture(out, dreamed.picture, comment)
     add_sidecar(out, record)

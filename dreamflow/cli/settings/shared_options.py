@@ -25,7 +25,8 @@ def complete_presets(incomplete: str) -> list[str]:
 OutArgument = Annotated[
     Path,
     typer.Argument(
-        help="The dream: .mp4, .mov, .mkv, .webm, .gif or .webp; without suffix, a folder of PNGs.",
+        help="The dream: .mp4, .mov, .mkv, .webm, .gif, .webp or out_%04d.exr (.png, .tif); "
+        "without suffix, a folder of PNGs.",
         metavar="OUT",
         show_default=False,
     ),
@@ -94,6 +95,19 @@ LikeAllOption = Annotated[
         rich_help_panel="Dream",
     ),
 ]
+OpenjdOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--openjd",
+        help="Write a job bundle for a render farm into this folder, instead of rendering.",
+        metavar="FOLDER",
+        show_default=False,
+        rich_help_panel="Workers",
+    ),
+]
+NoShardsOption = Annotated[str | None, typer.Option("--shards", hidden=True)]
+NoWorkersOption = Annotated[str | None, typer.Option("--workers", hidden=True)]
+"""Options of a command whose renders cannot be cut, to say so."""
 OverwriteOption = Annotated[
     bool,
     typer.Option(

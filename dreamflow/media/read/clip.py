@@ -17,11 +17,19 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.text.wording import format_count
+from dreamflow.media.depth.read import NOTES_OF_PROXY
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
 from dreamflow.media.read.frame_number import parse_frame_number
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.read.missing_frames import fill_missing_frames
+from dreamflow.media.read.originals import (
+    IndexedOriginals,
+    add_originals,
+    has_deep_frames,
+    read_folder_originals,
+)
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
@@ -54,8 +62,18 @@ class Clip:
         hearing: What the schedules of its timeline hear, if anything.
     """
 
-    def __init__(self, source: str | Path, options: ClipOptions | None = None) -> None:
+    def __init__(
+        self,
+        source: str | Path,
+        options: ClipOptions | None = None,
+        deep_output: DeepOutput | None = None,
+    ) -> None:
         """Probe the source.
+
+        Args:
+            source: The file, folder or pattern.
+            options: What is read of it.
+            deep_output: As in `with_originals`.
 
         Raises:
             MediaError: The source cannot be read.
@@ -65,16 +83,22 @@ class Clip:
         self.options = options or ClipOptions()
         tracks = WantedTracks(self.options.video_track, self.options.audio_track)
         self.info = probe_source(
-            self.path, self.options.fps, self.options.missing, tracks, self.options.allow_playlist
+            *(self.path, self.options.fps, self.options.missing, tracks),
+            *(self.options.allow_playlist, self.options.exr_layer),
         )
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first_frame, self.stop_frame = self._parse_span()
         self._full_clip = self
         self._held_frames: tuple[Frame, ...] | None = None
+        self._deep_output = None
+        if deep_output and has_deep_frames(self.info, deep_output):
+            self._deep_output = deep_output
         self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
         notes = list(self.info.notes)
+        if self._deep_output is not None:
+            notes = [note for note in notes if not note.endswith(NOTES_OF_PROXY)]
         if self.info.is_interlaced and self.options.deinterlace == "auto":
             notes.append(
                 f"{self.path.name} is interlaced: it is deinterlaced, at the same frame rate"
@@ -109,6 +133,21 @@ class Clip:
         clip = copy.copy(self)
         clip._held_frames = tuple(self)
         return clip
+
+    def with_originals(self, output: DeepOutput | None) -> Clip:
+        """Return the same clip, whose frames have their originals where an output keeps more.
+
+        Args:
+            output: The output; None where its format keeps no more than 8 bits.
+        """
+        clip = copy.copy(self)
+        clip._deep_output = output if output and has_deep_frames(self.info, output) else None
+        return clip
+
+    @property
+    def has_originals(self) -> bool:
+        """Whether frames come with their pictures in the source's own depth."""
+        return self._deep_output is not None
 
     def hear(self, hearing: Hearing) -> Clip:
         """Return the same clip whose schedules hear something."""
@@ -285,6 +324,13 @@ class Clip:
         """
         return itertools.islice(iter(self), start, None)
 
+    def place_of(self, number: int) -> tuple[int, Fraction]:
+        """Return the index and the time of frame `number` of those taken, as `Frame` has them."""
+        if self.is_resampled:
+            return number, number / self.rate
+        index = self.first_frame + number * self.options.every
+        return index, self.info.frame_time(index) - self.start_time
+
     def first_picture(self) -> np.ndarray:
         """Return the first picture of the whole clip, also of a subclip: (H, W, 3) uint8 RGB.
 
@@ -297,15 +343,29 @@ class Clip:
 
     def _decode_frames(self) -> Iterator[Frame]:
         """Yield every frame of the span, missing ones repeated from the one before."""
-        first, stop = self.first_frame, self.stop_frame
+        if self._deep_output is not None:
+            for index, picture, original in self._decode_originals(self._deep_output):
+                yield Frame(index, self._time_of(index), picture, original=original)
+            return
+        for index, picture in self._decode_pictures():
+            yield Frame(index, self._time_of(index), picture)
+
+    def _time_of(self, index: int) -> Fraction:
+        """Return the seconds from the first frame taken to a frame of the source."""
+        return self.info.frame_time(index) - self.start_time
+
+    def _decode_pictures(self) -> IndexedPictures:
+        first, stop, options = self.first_frame, self.stop_frame, self.options
         if isinstance(self.info, PictureFolderInfo):
-            pictures = self._resize(read_picture_folder(self.info, first, stop))
-        else:
-            options = self.options
-            decoded = read_video(self.info, first, options.decoder, options.deinterlace)
-            pictures = fill_missing_frames(self._resize(decoded), self.path, first, stop)
-        for index, picture in pictures:
-            yield Frame(index, self.info.frame_time(index) - self.start_time, picture)
+            return self._resize(read_picture_folder(self.info, first, stop))
+        decoded = read_video(self.info, first, options.decoder, options.deinterlace)
+        return fill_missing_frames(self._resize(decoded), self.path, first, stop)
+
+    def _decode_originals(self, output: DeepOutput) -> IndexedOriginals:
+        if isinstance(self.info, PictureFolderInfo):
+            span = self.first_frame, self.stop_frame
+            return read_folder_originals(self.info, *span, (self.width, self.height), output)
+        return add_originals(self._decode_pictures(), output)
 
     def _resize(self, decoded: IndexedPictures) -> IndexedPictures:
         return ((index, resize_picture(one, self.width, self.height)) for index, one in decoded)

@@ -24,6 +24,7 @@ def probe_source(
     missing: str = "close",
     tracks: WantedTracks | None = None,
     allow_playlist: bool = False,
+    exr_layer: str | None = None,
 ) -> VideoInfo | PictureFolderInfo:
     """Return the facts of a video file, an animated picture, or a folder or pattern of pictures.
 
@@ -33,6 +34,7 @@ def probe_source(
         missing: What happens where numbers of a folder's pictures are missing.
         tracks: Tracks of a video file that are asked for.
         allow_playlist: Whether the source may be an HLS playlist.
+        exr_layer: Layer of OpenEXR pictures; None is the main one.
 
     Raises:
         MediaError: The source is missing, cannot be read, is a single picture, or a playlist that
@@ -41,7 +43,7 @@ def probe_source(
     files = list_pictures(source)
     if files is not None:
         rate = to_exact_rate(fps) if fps else DEFAULT_PICTURE_FOLDER_FPS
-        return probe_picture_folder(source, files, rate, missing)
+        return probe_picture_folder(source, files, rate, missing, exr_layer)
     if not source.exists():
         raise MediaError(f"{source} does not exist", where=str(source))
     if is_playlist(source):

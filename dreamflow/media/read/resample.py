@@ -22,12 +22,12 @@ def resample_frames(
     number = 0
     for upcoming in frames:
         while shown is not None and number / rate < upcoming.time:
-            yield Frame(number, number / rate, shown.picture)
+            yield Frame(number, number / rate, shown.picture, original=shown.original)
             number += 1
         shown = upcoming
     if shown is None:
         return
     end = find_end(shown)
     while number / rate < end:
-        yield Frame(number, number / rate, shown.picture)
+        yield Frame(number, number / rate, shown.picture, original=shown.original)
         number += 1

@@ -11,6 +11,8 @@ from dreamflow.core.errors import DreamFlowWarning, MediaError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import option_fields
 from dreamflow.core.text.wording import format_count
+from dreamflow.media.depth.read import read_deep_picture, warn_of_notes
+from dreamflow.media.depth.write import DeepOutput, keeps_depth
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions, FilmOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.stills.read import is_picture, is_still, read_fitted_picture
@@ -22,6 +24,7 @@ def open_frames_up_to(
     run_in: int = 0,
     options: ClipOptions | None = None,
     flatten_alpha: bool = True,
+    deep_output: DeepOutput | None = None,
 ) -> tuple[Frame, ...] | Clip:
     """Open one frame of a clip and some frames before it; of a picture, just the picture.
 
@@ -34,6 +37,7 @@ def open_frames_up_to(
         run_in: Frames before it to open too, fewer where the clip begins within them.
         options: The size, and how a film is read; None is the defaults.
         flatten_alpha: Whether a picture's transparency is laid over black, with a warning.
+        deep_output: The output, where that keeps a picture's depth; None where it does not.
 
     Returns:
         A part of the clip that ends with the frame, or a tuple that holds the picture as a frame.
@@ -50,7 +54,7 @@ def open_frames_up_to(
         ineffective += [
             named(name)
             for name in film_settings
-            if getattr(options, name) != getattr(FilmOptions, name)
+            if name != "exr_layer" and getattr(options, name) != getattr(FilmOptions, name)
         ]
         if ineffective:
             verb = "does" if len(ineffective) == 1 else "do"
@@ -59,8 +63,8 @@ def open_frames_up_to(
                 DreamFlowWarning,
                 2,
             )
-        return (Frame(0, Fraction(0), read_fitted_picture(source, options.size, flatten_alpha)),)
-    clip = Clip(source, options)
+        return (_read_frame(source, options, flatten_alpha, deep_output),)
+    clip = Clip(source, options, deep_output)
     if clip.info.pixel_aspect != 1:
         warnings.warn(
             f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
@@ -77,6 +81,20 @@ def open_frames_up_to(
             2,
         )
     return clip.subclip(max(0, number - run_in), number + 1)
+
+
+def _read_frame(
+    path: Path, options: ClipOptions, flatten_alpha: bool, deep_output: DeepOutput | None
+) -> Frame:
+    """Return a picture as a frame, with its original where the output keeps more than 8 bits."""
+    if deep_output is not None:
+        picture = read_deep_picture(path, options.size, options.exr_layer)
+        if keeps_depth(deep_output.path, picture.original):
+            warn_of_notes(path, picture)
+            original = next(deep_output.prepare_all([picture.original]))
+            return Frame(0, Fraction(0), picture.proxy, original=original)
+    picture = read_fitted_picture(path, options.size, flatten_alpha, options.exr_layer)
+    return Frame(0, Fraction(0), picture)
 
 
 def decode_first_frame(frames: Iterable[Frame]) -> Frame:

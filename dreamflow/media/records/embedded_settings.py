@@ -13,6 +13,7 @@ import av.error
 from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, SettingsError, named
 from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
 from dreamflow.core.files.regular_file import read_file_bytes
+from dreamflow.media.depth.write_exr import read_exr_record
 from dreamflow.media.files.atomic_file import make_write_error, part_path, sync_to_disk
 from dreamflow.media.files.film_file import open_film
 from dreamflow.media.records.picture_comments import read_comment
@@ -177,6 +178,8 @@ def read_recorded_settings(output: Path) -> dict[str, Any]:
 
 def read_embedded_comment(output: Path) -> str:
     """Return the comment inside a video or picture, or "" where it has none."""
+    if output.suffix.lower() == ".exr":
+        return read_exr_record(output)
     if is_picture(output) or output.suffix.lower() == ".gif":
         return read_comment(output)
     try:

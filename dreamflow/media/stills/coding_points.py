@@ -16,6 +16,11 @@ from dreamflow.media.colour.primaries import primaries_to_bt709_matrix
 from dreamflow.media.stills.decoded_picture import linear_to_srgb, srgb_to_linear
 
 
+def tone_mapped_note(transfer: str) -> str:
+    """Return what is said of a picture with an HDR transfer function, by its name."""
+    return f"it is HDR ({transfer}), which is tone-mapped to SDR"
+
+
 def converts_colours(primaries: int, transfer: int) -> bool:
     """Return whether pictures with these code points are not those of sRGB already."""
     wide = primaries != H273_BT709 and primaries in PRIMARIES_XY_BY_H273
@@ -40,7 +45,7 @@ def convert_code_points(
         name = HDR_TRANSFER_BY_H273[transfer]
         known = primaries if primaries in PRIMARIES_XY_BY_H273 else H273_BT2020
         sdr = HdrTransfer(known, name).to_sdr(pixels, white_code)
-        return sdr, (f"it is HDR ({name}), which is tone-mapped to SDR",)
+        return sdr, (tone_mapped_note(name),)
     light = srgb_to_linear(np.minimum(pixels.astype(np.float32) / white_code, 1))
     light = cv2.transform(light, primaries_to_bt709_matrix(PRIMARIES_XY_BY_H273[primaries]))
     return np.rint(255 * linear_to_srgb(light)).astype(np.uint8), ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -64,40 +66,44 @@ def is_still(path: Path) -> bool:
         return is_picture(path)
 
 
-def read_picture_size(path: Path) -> tuple[int, int]:
+def read_picture_size(path: Path, layer: str | None = None) -> tuple[int, int]:
     """Return the (width, height) of a picture as displayed, from its header.
+
+    Args:
+        path: The file.
+        layer: Layer of an OpenEXR file; None is the main one.
 
     Raises:
         MediaError: The file is missing, not a picture that is read here, or its header is damaged.
         DependencyError: The library that reads its format is not installed.
     """
-    try:
-        return _read_size(path, _picture_kind(path))
-    except PILLOW_READ_ERRORS as error:
-        raise _make_read_error(path, error) from error
+    with read_errors_of(path):
+        return _read_size(path, identify_picture(path), layer)
 
 
-def decode_picture(path: Path, at_least: tuple[int, int] | None = None) -> DecodedPicture:
+def decode_picture(
+    path: Path, at_least: tuple[int, int] | None = None, layer: str | None = None
+) -> DecodedPicture:
     """Decode a picture file, upright and in sRGB's primaries.
 
     Args:
         path: The file.
         at_least: (width, height) that will do; None is full size.
+        layer: Layer of an OpenEXR file; None is the main one.
 
     Raises:
         MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
         DependencyError: The library that reads its format is not installed.
     """
-    try:
-        return _decode(path, _picture_kind(path), at_least)
-    except DreamFlowError:
-        raise
-    except PILLOW_READ_ERRORS as error:
-        raise _make_read_error(path, error) from error
+    with read_errors_of(path):
+        return _decode(path, identify_picture(path), at_least, layer)
 
 
 def read_picture(
-    path: str | Path, flatten_alpha: bool = True, at_least: tuple[int, int] | None = None
+    path: str | Path,
+    flatten_alpha: bool = True,
+    at_least: tuple[int, int] | None = None,
+    layer: str | None = None,
 ) -> np.ndarray:
     """Read a picture file as it is displayed: upright, its colours in sRGB, 8 bits a channel.
 
@@ -109,6 +115,7 @@ def read_picture(
             the colours are those that the file has there.
         at_least: (width, height) that will do; a large JPEG may be read smaller than it is, but
             not smaller than this. None is full size.
+        layer: Layer of an OpenEXR file; None is the main one.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -118,7 +125,7 @@ def read_picture(
         DependencyError: The library that reads its format is not installed.
     """
     path = Path(path)
-    decoded = decode_picture(path, at_least)
+    decoded = decode_picture(path, at_least, layer)
     decoded = decoded.over_black() if flatten_alpha else decoded.unpremultiplied()
     picture, notes = decoded.to_rgb8()
     for note in notes:
@@ -126,43 +133,57 @@ def read_picture(
     return picture
 
 
-def read_fitted_picture(path: Path, size: str | None, flatten_alpha: bool = True) -> np.ndarray:
+def read_fitted_picture(
+    path: Path, size: str | None, flatten_alpha: bool = True, layer: str | None = None
+) -> np.ndarray:
     """Read a picture file at the size of a setting, (H, W, 3) uint8 RGB.
 
     Args:
         path: The file.
         size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
         flatten_alpha: As in `read_picture`.
+        layer: As in `read_picture`.
 
     Raises:
         MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
         DependencyError: The library that reads its format is not installed.
     """
-    at_least = fit_size(size, *read_picture_size(path)) if size else None
-    picture = read_picture(path, flatten_alpha, at_least)
+    at_least = fit_size(size, *read_picture_size(path, layer)) if size else None
+    picture = read_picture(path, flatten_alpha, at_least, layer)
     width, height = at_least or (picture.shape[1], picture.shape[0])
     return resize_picture(picture, width, height)
 
 
-def read_alpha(path: Path) -> np.ndarray | None:
+def read_alpha(path: Path, layer: str | None = None) -> np.ndarray | None:
     """Return the alpha of a picture file, (H, W) uint8, or None where every pixel is opaque.
+
+    Args:
+        path: The file.
+        layer: Layer of an OpenEXR file; None is the main one.
 
     Raises:
         MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
         DependencyError: The library that reads its format is not installed.
     """
-    try:
-        kind = _picture_kind(path)
+    with read_errors_of(path):
+        kind = identify_picture(path)
         if kind.content is Content.PILLOW and not may_be_transparent(path):
             return None
-        return _decode(path, kind, None).alpha8()
+        return _decode(path, kind, None, layer).alpha8()
+
+
+@contextmanager
+def read_errors_of(path: Path) -> Generator[None]:
+    """Turn what decoders raise for a damaged picture, in the block, into a MediaError."""
+    try:
+        yield
     except DreamFlowError:
         raise
     except PILLOW_READ_ERRORS as error:
         raise _make_read_error(path, error) from error
 
 
-def _picture_kind(path: Path) -> FileKind:
+def identify_picture(path: Path) -> FileKind:
     """Return a file's kind.
 
     Raises:
@@ -188,29 +209,35 @@ def _picture_kind(path: Path) -> FileKind:
     return kind
 
 
-def _read_size(path: Path, kind: FileKind) -> tuple[int, int]:
+def _read_size(path: Path, kind: FileKind, layer: str | None = None) -> tuple[int, int]:
     if kind is TIFF and (size := read_float_tiff_size(path)):
         return size
+    if kind.content is Content.EXR:
+        return _check_size(read_exr_size(path, layer))
     reader = {
         Content.PILLOW: read_pillow_size,
         Content.HEIF: read_heif_size,
-        Content.EXR: read_exr_size,
         Content.FLOAT_PICTURE: read_float_picture_size,
         Content.DPX: read_dpx_size,
     }[kind.content]
-    width, height = reader(path)
-    if width < 1 or height < 1:
-        raise ValueError(f"its size is {width}x{height}")
-    return width, height
+    return _check_size(reader(path))
 
 
-def _decode(path: Path, kind: FileKind, at_least: tuple[int, int] | None) -> DecodedPicture:
+def _check_size(size: tuple[int, int]) -> tuple[int, int]:
+    if min(size) < 1:
+        raise ValueError(f"its size is {size[0]}x{size[1]}")
+    return size
+
+
+def _decode(
+    path: Path, kind: FileKind, at_least: tuple[int, int] | None, layer: str | None
+) -> DecodedPicture:
     if kind.content is Content.FLOAT_PICTURE or (kind is TIFF and read_float_tiff_size(path)):
         return decode_float_picture(path, _read_size(path, kind))
     if kind.content is Content.HEIF:
         return decode_heif(path)
     if kind.content is Content.EXR:
-        return decode_exr(path)
+        return decode_exr(path, layer)
     if kind.content is Content.DPX:
         return decode_dpx(path)
     if kind is AVIF:

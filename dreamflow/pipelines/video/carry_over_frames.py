@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamflow.core.files.documents import Count, DocumentError
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
+from dreamflow.core.tensors import picture_to_tensor, tensor_to_array, tensor_to_picture
 from dreamflow.dream.octaves import look_scale_of
 from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
@@ -129,7 +129,7 @@ class VideoDreamer:
         """Return what is carried: the next frame's dream depends on it, and on nothing else."""
         return {
             "layout": LAYOUT,
-            "before": self._before and vars(self._before),
+            "before": self._before and _frame_to_tree(self._before),
             "dream": state_to_tree(self._state),
             "time": None if self._before is None else self._before.time,
             "renewed": self._renewed and self._renewed[1],
@@ -194,7 +194,15 @@ class VideoDreamer:
             dream = self._hold(frame, key)
         else:
             dream = self._carry_on(frame, key)
-        return replace(frame, picture=tensor_to_picture(dream), source=frame.picture)
+        return self._dreamed_frame(frame, dream)
+
+    def _dreamed_frame(self, frame: Frame, dream: Tensor) -> Frame:
+        """Return a frame with its dream, and what that changes where the frame has an original."""
+        residual = None
+        if frame.original is not None:
+            residual = tensor_to_array(dream - picture_to_tensor(frame.picture, self.device))
+        picture = tensor_to_picture(dream)
+        return replace(frame, picture=picture, source=frame.picture, residual=residual)
 
     def finish(self) -> None:
         """Read back what the last frame left on the device, and pass its trace on."""
@@ -253,7 +261,8 @@ class VideoDreamer:
         return result.dream
 
     def _take(self, result: StepResult, settings: StepSettings, frame: Frame) -> None:
-        self._state, self._before, self._step_settings = result.state, frame, settings
+        self._state, self._step_settings = result.state, settings
+        self._before = frame.without_original()
         controller = {
             number: {
                 "base_effort": dream.base_effort,
@@ -333,3 +342,9 @@ class VideoDreamer:
         """Warn once where a dream is the very picture that it began with."""
         if not self._warned_unchanged:
             self._warned_unchanged = self._now.objective.warn_if_unchanged(source, dream)
+
+
+def _frame_to_tree(frame: Frame) -> dict[str, Any]:
+    """Return the part of a frame that the next one's dream depends on."""
+    names = ("index", "time", "picture", "source", "full_picture")
+    return {name: getattr(frame, name) for name in names}

@@ -150,9 +150,7 @@ class LoopPipeline:
                         f"{named('fresh')}",
                         setting="fresh",
                     )
-                share = (position + 1) / blended
-                mixed = dreamed.picture * (1 - share) + first_round[position] * np.float32(share)
-                dreamed = replace(dreamed, picture=np.rint(mixed).astype(np.uint8))
+                dreamed = _blend(dreamed, first_round[position], (position + 1) / blended)
             self._advance()
             yield self._postprocess(dreamed)
 
@@ -184,3 +182,13 @@ class LoopPipeline:
         self._dreamer.restore(saved.dreamer)
         self._detector_state = saved.marker
         self._detector.restore(self._detector_state)
+
+
+def _blend(dreamed: Frame, picture: np.ndarray, share: float) -> Frame:
+    """Return a dreamed frame mixed with another dream of it, uint8, that has a share of 0 to 1."""
+    mixed = dreamed.picture * (1 - share) + picture * np.float32(share)
+    residual = dreamed.residual
+    if residual is not None and dreamed.source is not None:
+        other = (picture.astype(np.float32) - dreamed.source) / 255
+        residual = residual * np.float32(1 - share) + other * np.float32(share)
+    return replace(dreamed, picture=np.rint(mixed).astype(np.uint8), residual=residual)

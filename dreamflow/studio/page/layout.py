@@ -8,18 +8,28 @@ from pathlib import Path
 from nicegui import ui
 from nicegui.events import KeyEventArguments
 
-from dreamflow.studio.page.context import LOOKS, OPEN, RENDER, TUNE, PageContext, box, text_button
+from dreamflow.studio.page.context import (
+    CURVES,
+    LOOKS,
+    OPEN,
+    RENDER,
+    TUNE,
+    PageContext,
+    box,
+    text_button,
+)
+from dreamflow.studio.page.curves.curves_view import CurvesView
 from dreamflow.studio.page.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.render_view import RenderView
-from dreamflow.studio.page.tune_view import TuneView
+from dreamflow.studio.page.tune.tune_view import TuneView
 from dreamflow.studio.previews import WORKER
 from dreamflow.studio.studio import PROJECT, Studio
 
 STYLE = Path(__file__).with_name("style.css")
 ACCENT = "#e9b872"
-VIEWS = {OPEN: "Open", LOOKS: "Looks", TUNE: "Tune", RENDER: "Render"}
+VIEWS = {OPEN: "Open", LOOKS: "Looks", TUNE: "Tune", CURVES: "Curves", RENDER: "Render"}
 
 
 def build_page(studio: Studio) -> None:
@@ -60,6 +70,8 @@ class StudioPage:
                 self._looks = LooksView(page)
             with self._views[TUNE]:
                 self._tune = TuneView(page)
+            with self._views[CURVES]:
+                self._curves = CurvesView(page)
             with self._views[RENDER]:
                 RenderView(page)
         self._outside = OutsideView(page)
@@ -86,8 +98,12 @@ class StudioPage:
 
     def show_view(self, view: str) -> None:
         """Show a view; those of a source need one."""
-        if view in (LOOKS, TUNE) and self._page.studio.project.source is None:
+        source = self._page.studio.project.source
+        if view in (LOOKS, TUNE, CURVES) and source is None:
             view = OPEN
+        if view == CURVES and source and not source.is_clip:
+            self._page.tell("A picture has no curves: open a clip.")
+            view = TUNE
         self._page.view = view
         for name, element in self._views.items():
             element.set_visibility(name == view)
@@ -96,6 +112,8 @@ class StudioPage:
             tab.update()
         if view == LOOKS:
             self._looks.enter()
+        if view == CURVES:
+            self._curves.enter()
 
     def _hear(self, topic: str) -> None:
         studio = self._page.studio
@@ -119,7 +137,7 @@ class StudioPage:
             (studio.redo if event.modifiers.shift else studio.undo)()
         elif with_control or event.modifiers.alt:
             return
-        elif key in "1234" and len(key) == 1:
+        elif key in "12345" and len(key) == 1:
             self.show_view(views[int(key) - 1])
         elif key in ("ArrowLeft", "ArrowRight") and self._page.view == TUNE:
             by = (10 if event.modifiers.shift else 1) * (1 if key == "ArrowRight" else -1)

@@ -10,7 +10,8 @@ from nicegui import ui
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.studio.folders import PICTURE_SUFFIXES
 from dreamflow.studio.page.context import LOOKS, PageContext, box, main_button, text_button
-from dreamflow.studio.project import describe_error, read_source_facts
+from dreamflow.studio.project import describe_error
+from dreamflow.studio.source import read_source_facts
 
 
 class OpenView:

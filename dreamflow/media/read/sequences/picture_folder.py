@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError, named
+from dreamflow.media.depth.read import DeepPicture, read_deep_picture
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.sequences.numbered_files import find_frame_numbers, find_gaps, format_gaps
-from dreamflow.media.read.sequences.picture_stand_ins import PictureSequence
+from dreamflow.media.read.sequences.picture_stand_ins import PictureSequence, PictureT
 from dreamflow.media.read.video.video_info import IndexedPictures
 from dreamflow.media.stills.read import decode_picture, read_picture_size
 
@@ -53,6 +55,7 @@ class PictureFolderInfo:
         sound_track: None.
         playlist_files: None.
         is_interlaced: Pictures are whole.
+        exr_layer: Layer of OpenEXR pictures that is read; None is the main one.
     """
 
     path: Path
@@ -72,6 +75,7 @@ class PictureFolderInfo:
     sound_track: int | None = None
     playlist_files: tuple[Path, ...] = ()
     is_interlaced: bool = False
+    exr_layer: str | None = None
 
     @property
     def frames(self) -> int:
@@ -89,7 +93,11 @@ class PictureFolderInfo:
 
 
 def probe_picture_folder(
-    source: Path, files: tuple[Path, ...], rate: Fraction, missing: str = "close"
+    source: Path,
+    files: tuple[Path, ...],
+    rate: Fraction,
+    missing: str = "close",
+    exr_layer: str | None = None,
 ) -> PictureFolderInfo:
     """Return the facts of a folder of pictures; the headers of all are read, and the first decoded.
 
@@ -98,6 +106,7 @@ def probe_picture_folder(
         files: Its pictures in order.
         rate: Frames per second.
         missing: What happens where numbers are missing: "close", "hold", "black" or "stop".
+        exr_layer: Layer of OpenEXR pictures; None is the main one.
 
     Raises:
         MediaError: None can be read, they are not of one size, or numbers are missing and
@@ -105,8 +114,8 @@ def probe_picture_folder(
         SettingsError: So many numbers are missing that they do not count frames.
         DependencyError: The library that reads their format is not installed.
     """
-    width, height = check_one_size(files)
-    first = PictureSequence(files, decode_picture).read(0)
+    width, height = check_one_size(files, exr_layer)
+    first = PictureSequence(files, lambda path: decode_picture(path, layer=exr_layer)).read(0)
     notes = [_format_note(source, note) for note in first.over_black().to_rgb8()[1]]
     numbers = find_frame_numbers(files)
     places: tuple[int | None, ...] = tuple(range(len(files)))
@@ -115,11 +124,13 @@ def probe_picture_folder(
         if missing != "close":
             numbers, places = _fill_gaps(numbers, gaps, hold=missing == "hold")
     return PictureFolderInfo(
-        source, files, width, height, rate, places, numbers, notes=tuple(notes)
+        *(source, files, width, height, rate, places, numbers),
+        notes=tuple(notes),
+        exr_layer=exr_layer,
     )
 
 
-def check_one_size(files: Sequence[Path]) -> tuple[int, int]:
+def check_one_size(files: Sequence[Path], exr_layer: str | None = None) -> tuple[int, int]:
     """Return the (width, height) of all pictures, by their headers; damaged ones are left out.
 
     A picture of another size is refused rather than fitted: between the frames of a clip it is a
@@ -132,7 +143,7 @@ def check_one_size(files: Sequence[Path]) -> tuple[int, int]:
     error: MediaError | None = None
     for path in files:
         try:
-            sizes[path] = read_picture_size(path)
+            sizes[path] = read_picture_size(path, exr_layer)
         except MediaError as damage:
             error = error or damage
     if not sizes:
@@ -163,10 +174,44 @@ def read_picture_folder(info: PictureFolderInfo, first: int, stop: int) -> Index
     Raises:
         MediaError: None can be read, or the size of one is not what its header says.
     """
+
+    def read(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+        return decode_picture(path, layer=info.exr_layer).over_black().to_rgb8()
+
+    for index, picture in _read_in_order(info, first, stop, read):
+        if picture is None:
+            picture = np.zeros((info.height, info.width, 3), np.uint8)
+        elif picture.shape[:2] != (info.height, info.width):
+            raise _make_size_error(info, index, picture.shape[1::-1])
+        yield index, picture
+
+
+def read_deep_picture_folder(
+    info: PictureFolderInfo, first: int, stop: int
+) -> Iterator[tuple[int, DeepPicture | None]]:
+    """Yield (index, picture) as `read_picture_folder`, in depth; None is a black frame."""
+
+    def read(path: Path) -> tuple[DeepPicture, tuple[str, ...]]:
+        picture = read_deep_picture(path, layer=info.exr_layer)
+        return picture, picture.notes
+
+    for index, picture in _read_in_order(info, first, stop, read):
+        if picture is not None and picture.original.size != (info.width, info.height):
+            raise _make_size_error(info, index, picture.original.size)
+        yield index, picture
+
+
+def _read_in_order(
+    info: PictureFolderInfo,
+    first: int,
+    stop: int,
+    read_file: Callable[[Path], tuple[PictureT, tuple[str, ...]]],
+) -> Iterator[tuple[int, PictureT | None]]:
+    """Yield (index, picture) of the frames, None for a black one; see `read_picture_folder`."""
     said = set(info.notes)
 
-    def read(path: Path) -> np.ndarray:
-        picture, notes = decode_picture(path).over_black().to_rgb8()
+    def read(path: Path) -> PictureT:
+        picture, notes = read_file(path)
         for note in (_format_note(info.path, note) for note in notes):
             if note not in said:
                 said.add(note)
@@ -175,23 +220,21 @@ def read_picture_folder(info: PictureFolderInfo, first: int, stop: int) -> Index
 
     pictures = PictureSequence(info.files, read)
     for index, place in enumerate(info.places[first:stop], start=first):
-        if place is None:
-            yield index, np.zeros((info.height, info.width, 3), np.uint8)
-            continue
-        picture = pictures.read(place)
-        if picture.shape[:2] != (info.height, info.width):
-            height, width = picture.shape[:2]
-            raise MediaError(
-                f"{info.files[place]} is {width}x{height}, and was {info.width}x{info.height} "
-                "when the clip was opened",
-                where=str(info.files[place]),
-            )
-        yield index, picture
+        yield index, None if place is None else pictures.read(place)
     if pictures.damaged:
         warnings.warn(describe_damaged(info.path, pictures), DreamFlowWarning, 2)
 
 
-def describe_damaged(source: Path, pictures: PictureSequence) -> str:
+def _make_size_error(info: PictureFolderInfo, index: int, size: tuple[int, int]) -> MediaError:
+    path = info.files[info.places[index] or 0]
+    return MediaError(
+        f"{path} is {size[0]}x{size[1]}, and was {info.width}x{info.height} when the clip was "
+        "opened",
+        where=str(path),
+    )
+
+
+def describe_damaged(source: Path, pictures: PictureSequence[Any]) -> str:
     """Return the warning of the damaged pictures of a sequence."""
     names = [pictures.files[place].name for place in sorted(pictures.damaged)]
     more = ", ..." if len(names) > MAX_DAMAGED_NAMED else ""

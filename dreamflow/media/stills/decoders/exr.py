@@ -6,15 +6,20 @@ neither layers nor primaries; OpenCV's wheels are built without OpenEXR.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import DependencyError, MediaError
+from dreamflow.core.errors import DependencyError, MediaError, SettingsError, named
 from dreamflow.core.opencv import cv2
-from dreamflow.media.colour.primaries import find_matrix_to_bt709
+from dreamflow.media.colour.primaries import (
+    BT709_PRIMARIES_XY,
+    D65_WHITE_XY,
+    Chromaticity,
+    find_matrix_to_bt709,
+)
 from dreamflow.media.stills.decoded_picture import DecodedPicture, grey_to_rgb
 from dreamflow.media.stills.memory import check_picture_memory
 
@@ -41,70 +46,167 @@ class ExrChannels:
     layer: str
 
 
-def read_exr_size(path: Path) -> tuple[int, int]:
+@dataclass(frozen=True)
+class ExrPicture:
+    """The colours of an OpenEXR file as they lie in it.
+
+    Attributes:
+        pixels: (H, W, 3) float16 or float32 RGB over the data window, premultiplied by alpha.
+        alpha: (H, W) of the same type, or None where the file has none.
+        header: Header of their part.
+        layer: Name of their layer, "" where they stand outside of layers.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    header: dict[str, Any]
+    layer: str
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """(x, y) of the first pixel, counted from the display window's upper left corner."""
+        (left, top), (x0, y0) = self.header["dataWindow"][0], self.header["displayWindow"][0]
+        return int(left) - int(x0), int(top) - int(y0)
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """(width, height) of the display window."""
+        return _window_size(self.header["displayWindow"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the choice of a layer assumed."""
+        return (f"its layer {self.layer} is taken",) if self.layer else ()
+
+    def decode(self) -> DecodedPicture:
+        """Return the display window as linear light with BT.709's primaries."""
+        channels = [self.pixels, *([] if self.alpha is None else [self.alpha])]
+        data = np.dstack([channel.astype(np.float32) for channel in channels])
+        data = _fit_display_window(data, self.origin, self.display_size)
+        pixels, alpha = data[..., :3], None
+        matrix = _find_matrix(self.header)
+        if matrix is not None:
+            pixels = cv2.transform(np.ascontiguousarray(pixels), matrix)
+        if self.alpha is not None and bool((data[..., -1] < 1).any()):
+            alpha = data[..., -1]
+        return DecodedPicture(pixels, alpha, is_premultiplied=True, notes=self.notes)
+
+
+def read_exr_size(path: Path, layer: str | None = None) -> tuple[int, int]:
     """Return the (width, height) of the display window, from the header.
 
     Raises:
         MediaError: The file holds no colours.
+        SettingsError: It has no layer of this name.
         RuntimeError: It is damaged.
     """
     parts = _read_headers(path)
-    return _window_size(parts[choose_channels(path, parts).part]["displayWindow"])
+    return _window_size(parts[choose_channels(path, parts, layer).part]["displayWindow"])
 
 
-def decode_exr(path: Path) -> DecodedPicture:
-    """Decode the colours of an OpenEXR file: linear light with BT.709's primaries.
+def decode_exr(path: Path, layer: str | None = None) -> DecodedPicture:
+    """Decode the colours of an OpenEXR file; see `read_exr` and `ExrPicture.decode`.
 
     What lies outside of the data window is transparent black; what lies outside of the display
     window is left out.
+    """
+    return read_exr(path, layer).decode()
+
+
+def read_exr(path: Path, layer: str | None = None) -> ExrPicture:
+    """Read the colours of an OpenEXR file as they lie in it.
+
+    Args:
+        path: The file.
+        layer: Name of the layer to read; None is the main one.
 
     Raises:
         MediaError: It holds no colours, or is larger than memory allows.
+        SettingsError: It has no layer of this name.
         OSError, RuntimeError, ValueError: It is damaged.
     """
     parts = _read_headers(path)
-    chosen = choose_channels(path, parts)
+    chosen = choose_channels(path, parts, layer)
     header = parts[chosen.part]
     names = [*chosen.names, *([chosen.alpha] if chosen.alpha else [])]
     for window in ("displayWindow", "dataWindow"):
         check_picture_memory(path, *_window_size(header[window]), FLOAT_BYTES_PER_PIXEL)
-    data = np.stack(_read_channels(path, chosen.part, names, header), axis=2)
-    data = _fit_display_window(data, header)
-    colours = data[..., : len(chosen.names)]
-    pixels = grey_to_rgb(colours[..., 0]) if len(chosen.names) == 1 else colours
-    matrix = _find_matrix(header)
-    if matrix is not None:
-        pixels = cv2.transform(np.ascontiguousarray(pixels), matrix)
-    alpha = data[..., -1] if chosen.alpha and bool((data[..., -1] < 1).any()) else None
-    notes = (f"its layer {chosen.layer} is taken",) if chosen.layer else ()
-    return DecodedPicture(pixels, alpha, is_premultiplied=True, notes=notes)
+    channels = _read_channels(path, chosen.part, names, header)
+    alpha = channels.pop() if chosen.alpha else None
+    pixels = grey_to_rgb(channels[0]) if len(channels) == 1 else np.stack(channels, axis=2)
+    if alpha is not None and alpha.dtype != pixels.dtype:
+        pixels, alpha = pixels.astype(np.float32), alpha.astype(np.float32)
+    return ExrPicture(pixels, alpha, header, chosen.layer)
 
 
-def choose_channels(path: Path, parts: list[dict[str, Any]]) -> ExrChannels:
+def choose_channels(
+    path: Path, parts: list[dict[str, Any]], layer: str | None = None
+) -> ExrChannels:
     """Return the channels to show: R, G, B or Y, else those of the main layer.
+
+    Args:
+        path: The file, for messages.
+        parts: The header of each part.
+        layer: Name of the layer to show; None is the main one.
 
     Raises:
         MediaError: The file holds no colours.
+        SettingsError: It has no layer of this name.
     """
     found: dict[str, ExrChannels] = {}
     for number, header in enumerate(parts):
         if "deep" in str(header["type"]):
             continue
         names = {channel.name for channel in header["channels"]}
-        for layer in sorted({name.rpartition(".")[0] for name in names}):
-            prefix = f"{layer}." if layer else ""
-            alpha = prefix + "A" if prefix + "A" in names else None
-            for group in (("R", "G", "B"), ("r", "g", "b"), ("Y",)):
-                wanted = tuple(prefix + name for name in group)
-                if names.issuperset(wanted):
-                    found.setdefault(layer, ExrChannels(number, wanted, alpha, layer))
+        for name, channels in _find_layers(number, names).items():
+            # A part has a name of its own, and may have its channels without it.
+            found.setdefault(name or _part_layer(header, layer), channels)
     if not found:
-        held = ", ".join(sorted({c.name for header in parts for c in header["channels"]})[:6])
-        raise MediaError(
-            f"{path} is an OpenEXR picture without colours; its channels are {held}",
-            where=str(path),
-        )
-    return min(found.values(), key=lambda channels: _layer_rank(channels.layer))
+        raise _make_no_colours_error(path, parts)
+    if layer is None:
+        return min(found.values(), key=lambda channels: _layer_rank(channels.layer))
+    for name, channels in found.items():
+        if name.casefold() == layer.casefold():
+            return replace(channels, layer=name)
+    allowed = ", ".join(sorted(name for name in found if name)) or "none"
+    raise SettingsError(
+        f"{named('exr_layer')} {layer}: {path} has no such layer of colours; it has {allowed}",
+        setting="exr_layer",
+        value=layer,
+        allowed=allowed,
+        where=str(path),
+    )
+
+
+def _find_layers(part: int, names: set[str]) -> dict[str, ExrChannels]:
+    """Return the layers of colours among a part's channels, by their names."""
+    found: dict[str, ExrChannels] = {}
+    for layer in sorted({name.rpartition(".")[0] for name in names}):
+        prefix = f"{layer}." if layer else ""
+        if names.issuperset((prefix + "RY", prefix + "BY")):
+            continue  # luminance and colour differences: grey would be wrong
+        alpha = prefix + "A" if prefix + "A" in names else None
+        for group in (("R", "G", "B"), ("r", "g", "b"), ("Y",)):
+            wanted = tuple(prefix + name for name in group)
+            if names.issuperset(wanted):
+                found.setdefault(layer, ExrChannels(part, wanted, alpha, layer))
+    return found
+
+
+def _part_layer(header: dict[str, Any], layer: str | None) -> str:
+    """Return the name of a part where a layer of that name is asked for, else ""."""
+    name = str(header.get("name", ""))
+    return name if layer is not None and name.casefold() == layer.casefold() else ""
+
+
+def _make_no_colours_error(path: Path, parts: list[dict[str, Any]]) -> MediaError:
+    names = sorted({c.name for header in parts for c in header["channels"]})
+    held = f"an OpenEXR picture without colours; its channels are {', '.join(names[:6])}"
+    if parts and all("deep" in str(header["type"]) for header in parts):
+        held = "a deep OpenEXR picture, which is not read: flatten it to R, G, B and A first"
+    elif {"RY", "BY"} <= {name.rpartition(".")[2] for name in names}:
+        held = "an OpenEXR picture of luminance and chroma, which is not read: save it as R, G, B"
+    return MediaError(f"{path} is {held}", where=str(path))
 
 
 def _layer_rank(layer: str) -> tuple[int, str]:
@@ -143,7 +245,10 @@ def _read_channels(
     else:
         with open_exr.File(str(path), separate_channels=True) as file:
             arrays = [file.parts[part].channels[name].pixels for name in names]
-    return [array.reshape(height, width).astype(np.float32) for array in arrays]
+    arrays = [array.reshape(height, width) for array in arrays]
+    kinds = {array.dtype for array in arrays}
+    kind = np.float16 if kinds == {np.dtype(np.float16)} else np.float32
+    return [array.astype(kind, copy=False) for array in arrays]
 
 
 def import_openexr(path: Path) -> Any:
@@ -163,12 +268,11 @@ def import_openexr(path: Path) -> Any:
     return OpenEXR
 
 
-def _fit_display_window(data: np.ndarray, header: dict[str, Any]) -> np.ndarray:
+def _fit_display_window(
+    data: np.ndarray, origin: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
     """Return (H, W, C) pixels of the data window as those of the display window."""
-    (left, top), _ = header["dataWindow"]
-    (x0, y0), _ = header["displayWindow"]
-    width, height = _window_size(header["displayWindow"])
-    dx, dy = int(left) - int(x0), int(top) - int(y0)
+    (dx, dy), (width, height) = origin, size
     if (dx, dy) == (0, 0) and data.shape[:2] == (height, width):
         return data
     fitted = np.zeros((height, width, data.shape[2]), np.float32)
@@ -185,10 +289,15 @@ def _window_size(window: Any) -> tuple[int, int]:
     return int(right) - int(left) + 1, int(bottom) - int(top) + 1
 
 
-def _find_matrix(header: dict[str, Any]) -> np.ndarray | None:
-    """Return the matrix to BT.709's primaries, None where the file has those."""
+def read_chromaticities(header: dict[str, Any]) -> tuple[Chromaticity, ...]:
+    """Return those of red, green, blue and white, BT.709's where the file does not say."""
     numbers = header.get("chromaticities")
     if numbers is None:
-        return None
-    pairs = [(float(x), float(y)) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
-    return find_matrix_to_bt709(tuple(pairs[:3]), pairs[3])
+        return (*BT709_PRIMARIES_XY, D65_WHITE_XY)
+    return tuple((float(x), float(y)) for x, y in zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _find_matrix(header: dict[str, Any]) -> np.ndarray | None:
+    """Return the matrix to BT.709's primaries, None where the file has those."""
+    *primaries, white = read_chromaticities(header)
+    return find_matrix_to_bt709(tuple(primaries), white)

@@ -1,0 +1,1 @@
+"""Source pictures in their own depth, and what a dream adds to them."""

@@ -1,0 +1,236 @@
+"""A source picture in its own depth, which a dream is added to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dreamflow.core.frames import Original
+from dreamflow.media.colour.hdr_tone_mapping import (
+    HLG_PEAK_NITS,
+    HLG_SYSTEM_GAMMA,
+    hlg_to_scene_light,
+    pq_to_nits,
+)
+from dreamflow.media.colour.primaries import primaries_to_xyz_matrix
+from dreamflow.media.depth.codings import Coding
+from dreamflow.media.resize import resize_picture
+from dreamflow.media.stills.decoded_picture import linear_to_srgb, srgb_to_linear
+
+NO_TAGS: Mapping[str, Any] = {}
+SDR_WHITE_NITS = 203.0
+"""Light of HDR signals that becomes 1 in linear pictures: the white of SDR in HDR (BT.2408)."""
+
+
+@dataclass(frozen=True)
+class PictureOriginal(Original):
+    """A picture of RGB samples with all that its file says of them.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, uint16, float16 or float32 RGB, as the file has them.
+        coding: How the numbers stand for light.
+        alpha: (H, W) of the same type, or None where the file has none.
+        is_premultiplied: Whether the colours are multiplied by alpha.
+        origin: (x, y) of the upper left pixel in the frame; not (0, 0) where an OpenEXR picture has
+            a data window of its own, which may be larger than the frame.
+        frame_size: (width, height) of the frame; None is the size of the pixels.
+        tags: What the file says besides, by the names of its format.
+        before: The picture before a dream was added; None where none was.
+    """
+
+    pixels: np.ndarray
+    coding: Coding
+    alpha: np.ndarray | None = None
+    is_premultiplied: bool = False
+    origin: tuple[int, int] = (0, 0)
+    frame_size: tuple[int, int] | None = None
+    tags: Mapping[str, Any] = field(default_factory=lambda: NO_TAGS)
+    before: PictureOriginal | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the frame."""
+        return self.frame_size or (self.pixels.shape[1], self.pixels.shape[0])
+
+    @property
+    def white(self) -> float:
+        """The number that stands for full scale."""
+        return float(np.iinfo(self.pixels.dtype).max) if self.pixels.dtype.kind == "u" else 1.0
+
+    @property
+    def source(self) -> PictureOriginal:
+        """The picture without a dream."""
+        return self.before or self
+
+    def with_dream(self, residual: np.ndarray, proxy: np.ndarray) -> PictureOriginal:
+        """Return the source with a dream added to it, see `media.depth.codings`.
+
+        A dream that was added before is left out.
+
+        A sample stays as it is, bit for bit, where nothing is added to it: where the residual is 0,
+        where the picture is fully transparent, and where one of the pixel's numbers is none (NaN
+        or infinity). Premultiplied colours take the dream in proportion to their alpha.
+
+        Args:
+            residual: (height, width, 3) float32, what the dream changes in the proxy, of full
+                scale 1.
+            proxy: (height, width, 3) uint8 RGB, the frame as it was dreamed.
+        """
+        before = self.source
+        change = self._over_pixels(self.coding.measure_change(residual, proxy))
+        source = before.pixels.astype(np.float32) / np.float32(self.white)
+        kept, opacity = change == 0, None
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            kept |= ~np.isfinite(source).all(axis=2, keepdims=True)
+            if before.alpha is not None:
+                opacity = before.alpha[..., None].astype(np.float32) / np.float32(self.white)
+                kept |= ~(opacity > 0)  # of no number, too
+            if opacity is not None and self.is_premultiplied:
+                straight = source / np.where(opacity > 0, opacity, 1)
+                result = self.coding.add(straight, change) * opacity
+            else:
+                result = self.coding.add(source, change)
+            pixels = np.where(kept, before.pixels, self._to_samples(result))
+        return replace(before, pixels=pixels, before=before)
+
+    def _over_pixels(self, change: np.ndarray) -> np.ndarray:
+        """Return a change of the frame as one of the pixels; it is 0 outside of the frame."""
+        height, width = self.pixels.shape[:2]
+        if self.origin == (0, 0) and change.shape[:2] == (height, width):
+            return change
+        x, y = self.origin
+        moved = np.zeros((height, width, 3), np.float32)
+        left, top = max(0, -x), max(0, -y)
+        inside = change[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
+        moved[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+        return moved
+
+    def _to_samples(self, shares: np.ndarray) -> np.ndarray:
+        """Return shares of full scale as samples of the picture's type, within its range."""
+        kind = self.pixels.dtype
+        if kind.kind == "u":
+            scaled = np.clip(np.nan_to_num(shares), 0, 1) * np.float32(self.white)
+            return np.rint(scaled).astype(kind)
+        limit = float(np.finfo(kind).max)
+        return np.clip(shares, -limit, limit).astype(kind)
+
+    def resized(self, width: int, height: int) -> PictureOriginal:
+        """Return the picture at another size; what is no number becomes black."""
+        if self.size == (width, height):
+            return self
+        whole = self.over_frame()
+        pixels, alpha = _resize(whole.pixels, width, height), whole.alpha
+        return replace(
+            whole,
+            pixels=pixels,
+            alpha=None if alpha is None else _resize(alpha, width, height),
+            frame_size=None,
+        )
+
+    def over_frame(self) -> PictureOriginal:
+        """Return the part of the picture within the frame, black and transparent where it ends."""
+        if self.origin == (0, 0) and self.size == self.pixels.shape[1::-1]:
+            return self
+        width, height = self.size
+        x, y = self.origin
+        rows, columns = self.pixels.shape[:2]
+
+        def fit(samples: np.ndarray) -> np.ndarray:
+            fitted = np.zeros((height, width, *samples.shape[2:]), samples.dtype)
+            inside = samples[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]
+            if x < width and y < height and x + columns > 0 and y + rows > 0:
+                top, left = max(0, y), max(0, x)
+                fitted[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+            return fitted
+
+        alpha = None if self.alpha is None else fit(self.alpha)
+        return replace(
+            self, pixels=fit(self.pixels), alpha=alpha, origin=(0, 0), frame_size=None, before=None
+        )
+
+    def as_linear(self, kind: type[np.floating]) -> PictureOriginal:
+        """Return the picture as premultiplied linear light, as OpenEXR pictures are.
+
+        Args:
+            kind: float16 or float32, for a picture that is not linear yet.
+        """
+        if self.coding.transfer == "linear":
+            return self
+        light = _decode_light(self.pixels.astype(np.float32) / np.float32(self.white), self.coding)
+        alpha = None
+        if self.alpha is not None:
+            alpha = (self.alpha.astype(np.float32) / np.float32(self.white)).astype(kind)
+            light = light if self.is_premultiplied else light * alpha[..., None]
+        coding = replace(self.coding, transfer="linear")
+        return PictureOriginal(
+            light.astype(kind), coding, alpha, True, self.origin, self.frame_size
+        )
+
+    def as_type(self, kind: type[np.floating]) -> PictureOriginal:
+        """Return a float picture in another type; what is too large for it becomes its largest."""
+        if self.pixels.dtype == kind:
+            return self
+        alpha = None if self.alpha is None else _cast(self.alpha, kind)
+        return replace(self, pixels=_cast(self.pixels, kind), alpha=alpha)
+
+    def straight(self) -> PictureOriginal:
+        """Return a picture of whole numbers with colours that are not multiplied by alpha."""
+        if self.alpha is None or not self.is_premultiplied:
+            return self
+        opacity = np.maximum(self.alpha, 1)[..., None].astype(np.float32) / np.float32(self.white)
+        pixels = np.rint(np.clip(self.pixels / opacity, 0, self.white)).astype(self.pixels.dtype)
+        return replace(self, pixels=pixels, is_premultiplied=False)
+
+    def as_codes(self) -> tuple[PictureOriginal, bool]:
+        """Return the picture as display codes of whole numbers, and whether light was clipped.
+
+        A picture of whole numbers is returned as it is; linear light gets 16 bits, and straight
+        alpha.
+        """
+        if self.coding.transfer != "linear":
+            return self, False
+        whole = self.over_frame()
+        light = np.nan_to_num(whole.pixels.astype(np.float32), nan=0, posinf=1, neginf=0)
+        alpha = None
+        if whole.alpha is not None:
+            opacity = np.nan_to_num(whole.alpha.astype(np.float32))
+            if self.is_premultiplied:
+                light = light / np.where(opacity > 0, opacity, 1)[..., None]
+            alpha = _to_16_bit(opacity)
+        is_clipped = bool(((light > 1) | (light < 0)).any())
+        coding = replace(self.coding, transfer="SDR")
+        codes = _to_16_bit(linear_to_srgb(light))
+        return PictureOriginal(codes, coding, alpha), is_clipped
+
+
+def _cast(samples: np.ndarray, kind: type[np.floating]) -> np.ndarray:
+    """Return float samples in another type, infinity and NaN as they are."""
+    wide = samples.astype(np.float32)
+    limit = float(np.finfo(kind).max)
+    return np.where(np.isfinite(wide), np.clip(wide, -limit, limit), wide).astype(kind)
+
+
+def _decode_light(codes: np.ndarray, coding: Coding) -> np.ndarray:
+    """Return linear light of display codes; 1 is SDR's white, 203 nits of PQ (BT.2408)."""
+    if coding.transfer == "SDR":
+        return srgb_to_linear(codes)
+    if coding.transfer == "PQ":
+        return (pq_to_nits(codes) / SDR_WHITE_NITS).astype(np.float32)
+    scene = hlg_to_scene_light(codes)
+    weights = primaries_to_xyz_matrix(coding.primaries, coding.white)[1]
+    luminance = np.maximum(scene @ weights, 0)[..., None] ** (HLG_SYSTEM_GAMMA - 1)
+    return (scene * luminance * (HLG_PEAK_NITS / SDR_WHITE_NITS)).astype(np.float32)
+
+
+def _to_16_bit(shares: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(shares, 0, 1) * np.float32(65535)).astype(np.uint16)
+
+
+def _resize(samples: np.ndarray, width: int, height: int) -> np.ndarray:
+    kind = samples.dtype
+    if kind.kind == "f":
+        samples = np.nan_to_num(samples.astype(np.float32), nan=0, posinf=0, neginf=0)
+    return resize_picture(samples, width, height).astype(kind)
