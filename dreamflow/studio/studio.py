@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
-from dreamflow.studio.curves.sound import SoundListener, draw_sound
+from dreamflow.studio.curves.sound import SoundListener
 from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.looks.favourites import Favourites
@@ -30,12 +26,14 @@ from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
 from dreamflow.studio.project import LookState, Project
 from dreamflow.studio.source import SourceFacts, read_source_facts
+from dreamflow.studio.strip.keeper import StripKeeper
 from dreamflow.studio.worker.messages import Answer, LayerFacts
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")
+SEEK_MARGIN_S = 1e-6
 MAX_RUN_IN = 100
 """Frames before the one that is looked at which are dreamed at most."""
-PROJECT, QUEUE, SOUND = "project", "queue", "sound"
+PROJECT, QUEUE, SOUND, STRIP = "project", "queue", "sound", "strip"
 """What a listener is told has changed, besides what `previews` tells."""
 
 
@@ -49,6 +47,7 @@ class Studio:
         favourites: The looks that are kept.
         previews: The pictures of the project.
         sound: The sound of its source.
+        strips: The thumbnails, the shots and the small film of its source.
         project: What is worked on.
         pinned: The look that the dream is compared with; None for the source.
         wall: Which wall is shown.
@@ -75,6 +74,7 @@ class Studio:
         self._worker = make_worker(self._hear, machine)
         self.previews = Previews(self._worker, self._tell)
         self.sound = SoundListener(lambda: self._news.tell_later(SOUND))
+        self.strips = StripKeeper(queue.folder / "strips", lambda: self._news.tell_later(STRIP))
         self._wall_key: Any = None
         self._variation_round = 0
 
@@ -101,6 +101,7 @@ class Studio:
         """End the worker, and let go of the queue; renders go on."""
         self._worker.close()
         self.queue.close()
+        self.strips.close()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have a function called at each change; returns a function that ends this."""
@@ -128,6 +129,7 @@ class Studio:
         """Take a source that was opened."""
         self.previews.forget()
         self.sound.forget()
+        self.strips.close()
         self._change(self.project.opened(facts), source=True)
         return facts
 
@@ -171,10 +173,17 @@ class Studio:
         """Address of what is drawn of the film's sound; another one for another sound or film."""
         return f"/sound/{self.sound.number}-{self.project.first}-{self.project.stop}"
 
-    def draw_sound(self) -> dict[str, Any] | None:
-        """Return what is drawn of the film's sound; None where none has been heard."""
-        timeline, heard = self.timeline, self.sound.heard
-        return draw_sound(heard, timeline) if timeline and heard else None
+    def watch(self) -> None:
+        """Have the source's thumbnails, shots and small film made, unless they are there."""
+        source = self.project.source
+        if source is not None and source.is_clip:
+            self.strips.open(source.path)
+
+    def seek(self, seconds: float) -> None:
+        """Look at the frame that is shown some seconds after the source's first one."""
+        if self.project.source is not None:
+            # A frame's time may be rounded down on its way through the browser.
+            self.go_to(self.project.source.frame_at(seconds + SEEK_MARGIN_S))
 
     def listen(self) -> None:
         """Hear the source's sound, unless it is heard already."""
@@ -288,9 +297,3 @@ class Studio:
 
     def _tell(self, topic: str) -> None:
         self._news.tell(topic)
-
-
-def default_queue_folder() -> Path:
-    """Return the folder of the studio's queue: in `$DREAMFLOW_HOME`, else beside other states."""
-    home = os.environ.get("DREAMFLOW_HOME")
-    return (Path(home) if home else Path(platformdirs.user_state_dir("dreamflow"))) / "studio"

@@ -57,6 +57,11 @@ class TuneView:
         self._views.append(view)
         return view
 
+    def open_search(self) -> None:
+        """Open the drawer, and search in it."""
+        self.drawer.open()
+        self.search.run_method("focus")
+
     def _filter(self) -> None:
         words = (self.search.value or "").lower().replace("-", " ").split()
         for group, views in self._groups:
