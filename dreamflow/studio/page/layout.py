@@ -78,7 +78,11 @@ class StudioPage:
         keys = Keys(page, list(VIEWS), self._tune, self._curves, self._outside)
         ui.keyboard(on_key=keys.take)
         page.listeners.append(self._hear)
-        for note in (*page.studio.queue.notes, *page.studio.favourites.notes):
+        for note in (
+            *page.studio.queue.notes,
+            *page.studio.favourites.notes,
+            *page.studio.recent.notes,
+        ):
             page.tell(note)
         self.show_view(LOOKS if page.studio.project.source else OPEN)
         self._hear(WORKER)
