@@ -25,8 +25,8 @@ def complete_presets(incomplete: str) -> list[str]:
 OutArgument = Annotated[
     Path,
     typer.Argument(
-        help="The dream: .mp4, .mov, .mkv, .webm, .gif, .webp or out_%04d.exr (.png, .tif); without "
-        "suffix, a folder of PNGs.",
+        help="The dream: .mp4, .mov, .mkv, .webm, .gif, .webp; numbered pictures: out_%04d.exr, "
+        ".png, .tif; without suffix, a folder of PNGs.",
         metavar="OUT",
         show_default=False,
     ),
