@@ -130,7 +130,8 @@ PlateOption = Annotated[
     Path | None,
     typer.Option(
         "--plate",
-        help="Also write what the dream changed: 128 + dream - source, for compositing.",
+        help="Also write what the dream changed: 128 + dream - source, for compositing; as "
+        "plate_%04d.exr dream - source in float.",
         metavar="FILE",
         rich_help_panel=OUTPUT_PANEL,
     ),
