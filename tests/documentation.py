@@ -116,11 +116,16 @@ def lay_out_desk(folder: Path, home: Path, page: Path) -> None:
 
 
 def make_deep_pictures(folder: Path) -> None:
-    """Make plate.exr, of scene-linear light, and scan16.tif, of 16 bits."""
+    """Make plate.exr and sequences of it, of scene-linear light, and scan16.tif, of 16 bits."""
     light = make_texture(64, 96).astype(np.float32) / 255
     channels = {name: np.ascontiguousarray(light[..., n]) for n, name in enumerate("RGB")}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     OpenEXR.File(header, channels).write(str(folder / "plate.exr"))
+    (folder / "comps").mkdir()
+    (folder / "plates").mkdir()
+    for number in range(1, 4):
+        for place in (folder, folder / "plates"):
+            shutil.copy(folder / "plate.exr", place / f"shot_{number:04}.exr")
     codes = np.rint(light * 65535).astype(np.uint16)
     cv2.imwrite(str(folder / "scan16.tif"), codes[..., ::-1])
 
