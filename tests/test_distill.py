@@ -23,6 +23,7 @@ from dreamflow.networks.distill.initialisation import fit_linear, select_teacher
 from dreamflow.networks.distill.options import DistillOptions
 from dreamflow.networks.distill.training import Trainer
 from dreamflow.networks.distill.training_pictures import TrainingPictures
+from dreamflow.networks.distill.widths import make_width_rule
 from dreamflow.networks.loading import load_network
 from dreamflow.reports.transfer import measure_transfer
 
@@ -64,6 +65,49 @@ def test_a_full_width_student_begins_as_the_teacher(
         assert error < 1e-3, name
     deep = "inception_3a/output"
     assert F.cosine_similarity(ours[deep].flatten(), theirs[deep].flatten(), dim=0) > 0.9
+
+
+def test_a_student_that_begins_with_another_computes_what_that_one_does(
+    noise_network: GraphNetwork, pictures: list[np.ndarray]
+) -> None:
+    trained = Trainer(noise_network, pictures, SHORT)
+    for _ in range(4):
+        trained.train_step()
+    before = pocket.build_pocket(trained.student.export_weights())
+    image = torch.rand(1, 3, 96, 96)
+    deep = "inception_3a/output"
+
+    def distance(begin_with: GraphNetwork | None) -> float:
+        trainer = Trainer(noise_network, pictures, SHORT, begin_with)
+        trainer.initialise_student()
+        trunk = pocket.build_pocket(trainer.student.export_weights())
+        name = pocket.TRUNK_PREFIX + deep
+        ours, theirs = (net.compute(image, (name,))[name] for net in (trunk, before))
+        return float((ours - theirs).square().mean() / theirs.square().mean())
+
+    assert distance(before) < 0.2 * distance(None)
+
+
+def test_single_layers_and_modules_have_widths_of_their_own() -> None:
+    widths = "conv1/7x7_s2 0.25, inception_3a 0.375, inception_3a/1x1 1"
+    rule = make_width_rule(DistillOptions(width=0.5, early_width=0.75, widths=widths))
+    channels = {
+        "conv1/7x7_s2": (64, 16),
+        "conv2/3x3_reduce": (64, 48),
+        "inception_3a/3x3": (128, 48),
+        "inception_3a/1x1": (64, 64),
+        "inception_3b/3x3": (192, 96),
+    }
+    assert {name: rule(name, full) for name, (full, _) in channels.items()} == {
+        name: narrow for name, (_, narrow) in channels.items()
+    }
+
+
+@pytest.mark.parametrize("widths", ["inception_3a", "inception_3a 0", "conv9 0.5", "pool1 0.5,"])
+def test_widths_that_mean_nothing_are_refused(widths: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        make_width_rule(DistillOptions(widths=widths))
+    assert raised.value.setting == "widths"
 
 
 def test_the_channels_that_explain_most_are_selected() -> None:
@@ -206,6 +250,11 @@ def test_a_pocket_is_distilled_evaluated_and_dreamed_with(
         assert len(metadata["teacher_sha256"]) == 64
         assert file.get_tensor("conv1/7x7_s2.weight").dtype == torch.float16
     assert load_network("pocket", out, "cpu").layers["inception_3a/output"].channels == 256
+    narrow = tmp_path / "narrow.safetensors"
+    widths = ("--begin-with", out, "--widths", "conv1/7x7_s2 0.125")
+    run = cli("distill", photographs, narrow, *teacher, *small, *widths, "--steps", "1")
+    assert run.code == 0, run.err
+    assert narrow.stat().st_size < out.stat().st_size
     table = cli("distill", photographs, out, *teacher, "--evaluate").out
     assert "conv2/3x3" in table
     assert "mean" in table

@@ -29,6 +29,7 @@ from dreamflow.studio.worker.inbox import Inbox
 from dreamflow.studio.worker.messages import (
     Answer,
     DropLane,
+    LayersListed,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
@@ -67,6 +68,18 @@ def heard() -> Iterator[Heard]:
     made.worker.start()
     yield made
     made.worker.close()
+
+
+def test_layers_are_listed_with_their_categories(heard: Heard) -> None:
+    heard.worker.list_layers("pocket")
+    listed = heard.until(0, LayersListed)
+    names = [layer.name for layer in listed.layers]
+    assert names.index("conv2/3x3") < names.index("inception_4c/output")
+    assert any(layer.category for layer in listed.layers)
+    heard.worker.list_layers("nosuch")
+    wrong = heard.until(0, LayersListed)
+    assert wrong.failure
+    assert not wrong.layers
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The table of options in the README is the one that `dreamflow options` prints, and is complete.
+"""The table of docs/options.md is the one that `dreamflow options` prints, and is complete.
 
 After a change of an option, write it anew: python tests/test_reference.py
 """
@@ -20,13 +20,14 @@ from dreamflow.cli.registry import load_commands
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, flag_of
 
-README = Path(__file__).parent.parent / "README.md"
+REPO_ROOT = Path(__file__).parent.parent
+PAGE = REPO_ROOT / "docs" / "options.md"
 TABLE_PATTERN = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- /options -->)", re.DOTALL)
 OWN_FLAGS = {"--size", "--at", "--layer", "--network", "--fps"}
 """Flags of settings that some commands declare as an option of their own: --size of `frame`."""
 
 
-def readme_table() -> str:
+def reference_table() -> str:
     return f"{sections_to_markdown(build_option_sections())}\n"
 
 
@@ -42,9 +43,9 @@ def declared_flags() -> set[str]:
     return {flag_of(setting.name) for group in option_classes() for setting in fields(group)}  # type: ignore[arg-type]
 
 
-def test_the_readme_holds_the_table() -> None:
-    tables = TABLE_PATTERN.findall(README.read_text(encoding="utf-8"))
-    assert tables == [readme_table()], "run: python tests/test_reference.py"
+def test_the_page_holds_the_table() -> None:
+    tables = TABLE_PATTERN.findall(PAGE.read_text(encoding="utf-8"))
+    assert tables == [reference_table()], "run: python tests/test_reference.py"
 
 
 def test_every_declared_setting_is_in_the_table() -> None:
@@ -61,7 +62,8 @@ def test_a_command_has_the_options_that_the_table_lists(name: str) -> None:
         for flag in row.flag.split(", ")
     }
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    taken = {flag for one in command.params for flag in (*one.opts, *one.secondary_opts)}
+    shown = [one for one in command.params if not getattr(one, "hidden", False)]
+    taken = {flag for one in shown for flag in (*one.opts, *one.secondary_opts)}
     assert listed <= taken
     assert taken & declared_flags() - listed <= OWN_FLAGS
 
@@ -89,12 +91,12 @@ def test_the_command_prints_the_table(cli: Callable[..., CommandResult]) -> None
     zoom = cli("options", "--command", "zoom").out
     assert "--steadiness" in zoom
     assert "--decay" not in zoom
-    assert cli("options", "--markdown").out.strip() == readme_table().strip()
+    assert cli("options", "--markdown").out.strip() == reference_table().strip()
 
 
 def test_every_file_of_commands_declares_one_command() -> None:
     declared = load_commands()
-    folder = README.parent / "dreamflow" / "cli" / "commands"
+    folder = REPO_ROOT / "dreamflow" / "cli" / "commands"
     files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     assert {command.name for command in declared} == files
     assert set(typer.main.get_command(app).commands) == files  # type: ignore[attr-defined]
@@ -103,5 +105,5 @@ def test_every_file_of_commands_declares_one_command() -> None:
 
 
 if __name__ == "__main__":
-    text = README.read_text(encoding="utf-8")
-    README.write_text(TABLE_PATTERN.sub(lambda _: readme_table(), text), encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(TABLE_PATTERN.sub(lambda _: reference_table(), text), encoding="utf-8")

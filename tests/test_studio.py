@@ -21,15 +21,18 @@ from dreamflow.media.records.embedded_settings import read_record
 from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.looks import LOOK_OPTION_GROUPS
 from dreamflow.pipelines.settings.save_preset import format_preset
-from dreamflow.studio.controls import ESSENTIALS, compare_looks, list_controls, parse_setting
+from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
+from dreamflow.studio.looks.controls import ESSENTIALS, compare_looks, list_controls, parse_setting
+from dreamflow.studio.looks.wall import list_categories
 from dreamflow.studio.outside import FilmChoices, film_words, format_python, join_words
 from dreamflow.studio.previews import PREVIEW, WALL
-from dreamflow.studio.project import Project, read_source_facts
-from dreamflow.studio.renders import RenderQueue
+from dreamflow.studio.project import Project
+from dreamflow.studio.source import read_source_facts
 from dreamflow.studio.studio import Studio
-from dreamflow.studio.wall import list_categories
 from dreamflow.studio.worker.messages import (
+    LayerFacts,
+    LayersListed,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
@@ -47,12 +50,16 @@ class IdleWorker:
     def __init__(self) -> None:
         self.asked: list[PreviewRequest] = []
         self.dropped: list[tuple[str, int]] = []
+        self.listed: list[str] = []
 
     def start(self) -> None:
         pass
 
     def ask(self, request: PreviewRequest) -> None:
         self.asked.append(request)
+
+    def list_layers(self, network: str) -> None:
+        self.listed.append(network)
 
     def drop(self, lane: str, generation: int) -> None:
         self.dropped.append((lane, generation))
@@ -363,6 +370,10 @@ def test_the_wall_comes_coarse_before_any_tile_is_fine(studio: Studio, worker: I
     count = len(worker.asked)
     studio.show_wall("presets")
     assert len(worker.asked) == count, "what is there is not dreamed again"
+    studio.show_wall("variations")
+    assert studio.tiles == []
+    studio.show_wall("presets")
+    studio.take_answer(LayersListed(worker.listed[0], [LayerFacts("a", 8, "swirls")]))
     category = list_categories(studio.layers())[0]
     studio.show_wall(category)
     assert {tuple(tile.settings["layer"]) for tile in studio.tiles} == {

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.networks.loading import network_layers
-from dreamflow.studio.controls import check_look, find_changes
-from dreamflow.studio.favourites import FAVOURITES_FILE, Favourites
-from dreamflow.studio.variations import VARIATION_COUNT, make_variations
+from dreamflow.studio.looks.controls import check_look, find_changes
+from dreamflow.studio.looks.favourites import FAVOURITES_FILE, Favourites
+from dreamflow.studio.looks.variations import VARIATION_COUNT, make_variations
 
 LAYERS = list(network_layers("pocket"))
 LOOKS = st.fixed_dictionaries(

@@ -3,69 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import CommandResult, make_film, make_texture
-from PIL import Image
+from studio_pages import AnsweringWorker, make_studio, only, opened, run
 
 from dreamflow.core.errors import OutputError
-from dreamflow.core.machine.options import MachineOptions
 from dreamflow.media.stills.write import write_picture
-from dreamflow.studio.folders import OpenFolders
-from dreamflow.studio.renders import RenderQueue
 from dreamflow.studio.studio import Studio
-from dreamflow.studio.worker.messages import PreviewPicture, PreviewRequest, WorkerReady
+from dreamflow.studio.worker.messages import WorkerReady
 
 ui = pytest.importorskip("nicegui", reason="the studio's library, NiceGUI, is not installed").ui
 
 MARKUP = "<img src=x onerror=alert(1)>.mp4"
-
-
-class AnsweringWorker:
-    """Answers each request at once with a grey picture."""
-
-    def __init__(self) -> None:
-        self.asked: list[PreviewRequest] = []
-        self.studio: Studio | None = None
-        file = io.BytesIO()
-        Image.new("RGB", (4, 2), "grey").save(file, "PNG")
-        self._image = file.getvalue()
-
-    def start(self) -> None:
-        pass
-
-    def ask(self, request: PreviewRequest) -> None:
-        self.asked.append(request)
-        asyncio.get_running_loop().call_soon(self._answer, request)
-
-    def _answer(self, request: PreviewRequest) -> None:
-        assert self.studio is not None
-        self.studio.take_answer(
-            PreviewPicture(
-                number=request.number,
-                is_coarse=request.coarse and not request.full,
-                is_last=True,
-                image=self._image,
-                media_type="image/png",
-                width=4,
-                height=2,
-                seconds=0.01,
-            )
-        )
-
-    def drop(self, lane: str, generation: int) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -78,45 +33,18 @@ def desk(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def worker() -> AnsweringWorker:
-    return AnsweringWorker()
+def made(desk: Path) -> tuple[Studio, AnsweringWorker]:
+    return make_studio(desk / "open", desk / "queue")
 
 
 @pytest.fixture
-def studio(desk: Path, worker: AnsweringWorker) -> Studio:
-    queue = RenderQueue(desk / "queue")
-    folders = OpenFolders([desk / "open"])
-    worker.studio = Studio(folders, queue, MachineOptions(threads=1), lambda hear, machine: worker)
-    return worker.studio
+def studio(made: tuple[Studio, AnsweringWorker]) -> Studio:
+    return made[0]
 
 
-@asynccontextmanager
-async def opened(studio: Studio) -> AsyncIterator[Any]:
-    """Yield a user who has opened the page."""
-    from nicegui.testing import user_simulation
-
-    from dreamflow.studio.page.layout import build_page
-    from dreamflow.studio.page.server import add_routes
-
-    async with user_simulation(root=lambda: build_page(studio)) as user:
-        add_routes(studio)
-        await user.open("/")
-        yield user
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    usual = signal.getsignal(signal.SIGINT)
-    try:
-        asyncio.run(scenario)
-    finally:
-        # The simulated browser's websocket takes Ctrl-C over for the rest of the process.
-        signal.signal(signal.SIGINT, usual)
-
-
-def only(user: Any, marker: str) -> Any:
-    """Return the one element of a marker."""
-    (element,) = user.find(marker=marker).elements
-    return element
+@pytest.fixture
+def worker(made: tuple[Studio, AnsweringWorker]) -> AnsweringWorker:
+    return made[1]
 
 
 def test_from_a_clip_to_a_look(studio: Studio, worker: AnsweringWorker) -> None:
@@ -264,6 +192,14 @@ def test_two_tabs_see_the_same_state(studio: Studio) -> None:
             await user.should_see("ready, 3 threads")
 
     run(scenario())
+
+
+def test_the_page_loads_without_a_network() -> None:
+    script = (
+        "import sys, dreamflow.studio.page.server, dreamflow.studio.worker.client\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 def test_help_and_import_load_no_page() -> None:

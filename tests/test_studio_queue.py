@@ -17,9 +17,9 @@ from conftest import CommandResult, make_film
 
 from dreamflow.core.errors import OutputError
 from dreamflow.media.read.clip import open_clip
+from dreamflow.studio.films.queue_document import QueuedRender
+from dreamflow.studio.films.renders import QUEUE_FILE, RenderQueue
 from dreamflow.studio.outside import FilmChoices
-from dreamflow.studio.queue_document import QueuedRender
-from dreamflow.studio.renders import QUEUE_FILE, RenderQueue
 
 Cli = Callable[..., CommandResult]
 QUICK = {"layer": ["conv2/3x3"], "octaves": 1, "iterations": 1, "carry_iterations": 1}

@@ -18,13 +18,14 @@ command is given again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
@@ -49,7 +50,7 @@ from dreamflow.jobs.resume.fingerprints import (
 )
 from dreamflow.jobs.resume.repair import repair_pieces
 from dreamflow.jobs.runner import JobRun, describe_all_done, restore_pipeline
-from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
+from dreamflow.jobs.storage.folder import JobFolder, has_shards, job_folder_path
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata, read_job_file
 from dreamflow.jobs.storage.kept_states import list_kept_states, read_kept_state
 from dreamflow.jobs.storage.publish import count_published_frames
@@ -88,6 +89,8 @@ class JobSpec:
         rebuild: Makes the pipeline anew, to dream a damaged piece again; None where that cannot be.
         intermediates: Folders of DreamFlow's that only this job reads: they go when it is done.
         hearing: What its schedules hear, if anything; the sound's analysis is kept with the job.
+        prepare: Called with the job's folder, which is held, and its metadata before the first
+            frame: keeps there what the pipeline needs.
     """
 
     pipeline: Pipeline
@@ -100,6 +103,24 @@ class JobSpec:
     rebuild: Callable[[], Pipeline] | None = None
     intermediates: Sequence[Path] = ()
     hearing: Hearing | None = None
+    prepare: Callable[[Path, JobMetadata], None] = lambda folder, metadata: None
+
+
+@dataclass(frozen=True)
+class _OpenJob:
+    """A job whose folder is held.
+
+    Attributes:
+        folder: Its folder.
+        metadata: What its job.json holds.
+        state: What it goes on from; None at the beginning.
+        published_frames: Frames of its output, where that is published already.
+    """
+
+    folder: JobFolder
+    metadata: JobMetadata
+    state: PipelineState | None
+    published_frames: int = 0
 
 
 def restore_machine_options(out: Path, machine: MachineOptions) -> MachineOptions:
@@ -145,15 +166,86 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
         MediaError: An input is gone or has changed, or cannot be read.
     """
     controls = controls or RenderControls()
-    if container_format_for(job.output_path) is None:
-        job = replace(job, output_path=job.output_path.resolve())
-    out = job.output_path
-    sources = [*job.output_spec.sources, *(path for files in job.inputs.values() for path in files)]
-    published_frames = 0 if controls.fresh else count_published_frames(out)
-    check_output_and_plate(out, controls.overwrite, controls.fresh, sources, controls.plate_path)
-    others = [out, sidecar_path(out), controls.plate_path, controls.trace_path]
-    reserved = [*filter(None, others), *sources]
+    job = with_whole_path(job)
+    others = [sidecar_path(job.output_path), controls.plate_path, controls.trace_path]
+    reserved = [job.output_path, *filter(None, others), *_list_sources(job)]
     watcher = LatestFrameWriter(controls.watch_path, reserved) if controls.watch_path else None
+    with _open_job(job, controls) as opened:
+        if opened.published_frames:
+            controls.notify(f"{describe_all_done(opened.published_frames)}: clearing away")
+            record = opened.metadata["record"]
+            close_published_job(opened.folder, job.output_path, record, job.intermediates)
+            return RenderResult(opened.published_frames, 0)
+        return _run(job, opened.folder, opened.metadata, opened.state, controls, watcher)
+
+
+def prepare_job(job: JobSpec, controls: RenderControls | None = None) -> Path:
+    """Begin a job as `render_job` does, without rendering a frame; return its folder.
+
+    Raises:
+        DreamFlowError: As `render_job`.
+    """
+    controls = controls or RenderControls()
+    job = with_whole_path(job)
+    with _open_job(job, controls) as opened:
+        if not opened.published_frames:
+            job.prepare(opened.folder.path, opened.metadata)
+        return opened.folder.path
+
+
+def resume_job(job: JobSpec, controls: RenderControls) -> RenderResult:
+    """Go on with a job as its folder has it, on whatever machine this is.
+
+    Args:
+        job: What its folder says that it is.
+        controls: How it is followed, and what it may replace.
+
+    Raises:
+        DreamFlowError: As `render_job`.
+    """
+    check_output_and_plate(
+        job.output_path, controls.overwrite, False, _list_sources(job), controls.plate_path
+    )
+    with JobFolder(job_folder_path(job.output_path)) as folder:
+        metadata = read_job_file(folder.path)
+        if metadata is None:
+            raise OutputError(f"{folder.path} is no job any more", where=str(folder.path))
+        if published_frames := count_published_frames(job.output_path):
+            close_published_job(folder, job.output_path, metadata["record"], job.intermediates)
+            return RenderResult(published_frames, 0)
+        state = _read_state(job, folder, metadata, controls)
+        if state is not None:
+            restore_pipeline(job.pipeline, state, folder.path)
+        return _run(job, folder, metadata, state, controls, None)
+
+
+def with_whole_path(job: JobSpec) -> JobSpec:
+    """Return a job whose output, where that is a folder, is named by its whole path."""
+    if container_format_for(job.output_path) is None:
+        return replace(job, output_path=job.output_path.resolve())
+    return job
+
+
+def _list_sources(job: JobSpec) -> list[Path]:
+    """Return the files and folders that a job reads, and must not write to."""
+    return [*job.output_spec.sources, *(path for files in job.inputs.values() for path in files)]
+
+
+@contextlib.contextmanager
+def _open_job(job: JobSpec, controls: RenderControls) -> Generator[_OpenJob]:
+    """Hold a job's folder: a new one, or that of the same render, whose pipeline is restored.
+
+    Raises:
+        SettingsError: The job was begun with other settings, inputs or on another machine.
+        OutputError: Its output cannot be written, another process works on the job, or its state
+            was written by another version.
+        MediaError: An input is gone or has changed.
+    """
+    out = job.output_path
+    published_frames = 0 if controls.fresh else count_published_frames(out)
+    check_output_and_plate(
+        out, controls.overwrite, controls.fresh, _list_sources(job), controls.plate_path
+    )
     # Of an output that is published, nothing is read any more: its inputs may be gone.
     published = read_job_file(job_folder_path(out)) if published_frames else None
     metadata = _describe_job(
@@ -164,27 +256,27 @@ def render_job(job: JobSpec, controls: RenderControls | None = None) -> RenderRe
         if begun is None:
             folder.start_over(metadata)
             _keep_analysis(job, folder)
-            return _run(job, folder, metadata, None, controls, watcher)
+            yield _OpenJob(folder, metadata, None)
+            return
         state = None if published_frames else _read_state(job, folder, begun, controls)
         files_read = state[PIPELINE_KEY].get("read", UNLIMITED_FILES) if state else 0
         check_job_unchanged(folder.path, begun, metadata, files_read)
         record = begun["record"] | {INPUTS_KEY: metadata["record"][INPUTS_KEY]}
-        if published_frames:
-            controls.notify(f"{describe_all_done(published_frames)}: clearing away")
-            close_published_job(folder, out, record, job.intermediates)
-            return RenderResult(published_frames, 0)
-        if state is None:
-            controls.notify("killed before it was first saved: from the beginning")
-        else:
-            restore_pipeline(job.pipeline, state, folder.path)
         metadata = begun | {
             "inputs": metadata["inputs"],
             "input_files": metadata["input_files"],
             "record": record,
         }
+        if published_frames:
+            yield _OpenJob(folder, metadata, None, published_frames)
+            return
+        if state is not None:
+            restore_pipeline(job.pipeline, state, folder.path)
+        elif not has_shards(folder.path):
+            controls.notify("killed before it was first saved: from the beginning")
         folder.write_job_file(metadata)
         _keep_analysis(job, folder)
-        return _run(job, folder, metadata, state, controls, watcher)
+        yield _OpenJob(folder, metadata, state)
 
 
 def _keep_analysis(job: JobSpec, folder: JobFolder) -> None:
@@ -269,6 +361,7 @@ def _run(
     try:
         # The writer is closed before a note is added, which may remove the folder.
         with contextlib.closing(segments):
+            job.prepare(folder.path, metadata)
             if controls.repair and state is not None:
                 repair_pieces(
                     folder.path,

@@ -20,6 +20,7 @@ from dreamflow.jobs.resume.fingerprints import UNLIMITED_FILES, check_inputs_int
 from dreamflow.jobs.resume.first_format import adopt_first_format
 from dreamflow.jobs.storage.folder import (
     JobFolder,
+    has_shards,
     is_job_folder,
     is_job_locked,
     remove_job_leftovers,
@@ -77,7 +78,8 @@ class JobInfo:
         if self.is_running:
             return "runs"
         is_resumable = "inputs" in self.job_metadata  # frames that a program wrote have none
-        if is_resumable and not (self.folder / JOB_STATE_FILE).exists():
+        is_saved = (self.folder / JOB_STATE_FILE).exists() or has_shards(self.folder)
+        if is_resumable and not is_saved:
             return "stopped unsaved: it begins anew"
         return "stopped"
 

@@ -16,7 +16,7 @@ from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.storage.folder import JobFolder, is_job_folder
+from dreamflow.jobs.storage.folder import JobFolder, has_shards, is_job_folder
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata
 from dreamflow.jobs.storage.kept_states import keep_state
 from dreamflow.jobs.storage.state_file import (
@@ -123,7 +123,15 @@ class JobRun:
         self._controls.progress(self._saved_frames, self._pipeline.total)
 
     def run(self) -> None:
-        """Write all remaining frames. On any error, the frames made before it are saved first.
+        """Write all remaining frames; see `steps`."""
+        with contextlib.closing(self.steps()) as steps:
+            for _ in steps:
+                pass
+
+    def steps(self) -> Generator[None, None, None]:
+        """Write all remaining frames, and yield after each, or after unseen work.
+
+        On any error, and where the generator is closed, the frames made before are saved first.
 
         Raises:
             OutputError: A frame or the state cannot be written.
@@ -136,6 +144,7 @@ class JobRun:
             while pending:
                 with defer_interrupt(self._announce_stop):
                     self._take(pending.pop())
+                yield
                 with defer_interrupt(self._announce_stop):
                     pending.extend(itertools.islice(frames, 1))
             if self._state is not None:
@@ -155,7 +164,7 @@ class JobRun:
         """Add to an error what is saved, and remove the job's folder where nothing is."""
         if not self._folder.path.is_dir():
             return  # someone has moved or removed it
-        if not self._state_path.exists():
+        if not self._state_path.exists() and not has_shards(self._folder.path):
             self._folder.remove()
         if not self._saved_frames:
             return
@@ -220,3 +229,4 @@ class JobRun:
         if state[PIPELINE_KEY]["done"]:
             write_state(self._state_path, state, self._job_id)
             self._saved_frames = state[PIPELINE_KEY]["done"]
+            self._controls.on_saved(self._saved_frames)

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.studio.looks.wall import Tile
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.project import LookState, Project
-from dreamflow.studio.wall import Tile
 from dreamflow.studio.worker.messages import (
     Answer,
+    LayerFacts,
+    LayersListed,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
@@ -30,7 +32,7 @@ MOVING_S = 0.6
 """Length of a moving preview in seconds."""
 SOURCE_SETTINGS = {"iterations": 0}
 """The settings that return the source unchanged."""
-PREVIEW, WALL, WORKER = "preview", "wall", "worker"
+PREVIEW, WALL, WORKER, LAYERS = "preview", "wall", "worker", "layers"
 """What is told to have changed; a tile as `wall:PLACE`."""
 
 
@@ -43,6 +45,10 @@ class Worker(Protocol):
 
     def ask(self, request: PreviewRequest) -> None:
         """Put a request."""
+        ...
+
+    def list_layers(self, network: str) -> None:
+        """Ask for the layers of a network."""
         ...
 
     def drop(self, lane: str, generation: int) -> None:
@@ -75,6 +81,14 @@ class Previews:
         self._worker, self._tell = worker, tell
         self._numbers, self._generations = itertools.count(1), itertools.count(1)
         self._wanted: dict[int, tuple[str, int]] = {}
+        self._layers: dict[str, dict[str, LayerFacts]] = {}
+
+    def layers(self, network: str) -> dict[str, LayerFacts]:
+        """Return the layers of a network; none before the worker has listed them."""
+        if network not in self._layers:
+            self._layers[network] = {}
+            self._worker.list_layers(network)
+        return self._layers[network]
 
     def forget(self) -> None:
         """Empty all places: another source comes."""
@@ -161,6 +175,8 @@ class Previews:
                 at=str(project.frame) if source.is_clip else "50%",
                 size=size,
                 run_in=run_in if source.is_clip else 0,
+                start=str(project.first or ""),
+                end=str(project.stop or ""),
                 settings=dict(settings),
                 priority=priority,
                 coarse=coarse,
@@ -178,6 +194,9 @@ class Previews:
         elif isinstance(answer, WorkerRestarted):
             self.is_ready, self.worker_note = False, f"starting again: {answer.reason}"
             self._tell(WORKER)
+        elif isinstance(answer, LayersListed):
+            self._layers[answer.network] = {layer.name: layer for layer in answer.layers}
+            self._tell(LAYERS)
         elif isinstance(answer, PreviewDropped):
             self._wanted.pop(answer.number, None)
         else:

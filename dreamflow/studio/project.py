@@ -4,69 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from pathlib import Path
 from typing import Any, Self
 
 from dreamflow.core.errors import named
-from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills.read import is_still, read_picture_size
-from dreamflow.studio.controls import check_look, find_changes, parse_setting
-
-
-@dataclass(frozen=True)
-class SourceFacts:
-    """Facts of a source.
-
-    Attributes:
-        path: The file or folder.
-        width: In pixels.
-        height: In pixels.
-        frames: How many; 1 of a picture.
-        rate: Frames per second; 0 of a picture.
-        notes: What is lost of it, a line each.
-    """
-
-    path: Path
-    width: int
-    height: int
-    frames: int
-    rate: Fraction
-    notes: tuple[str, ...] = ()
-
-    @property
-    def is_clip(self) -> bool:
-        """Whether it moves."""
-        return self.rate > 0
-
-    @property
-    def duration_text(self) -> str:
-        """Its size, length and rate in words."""
-        size = f"{self.width}x{self.height}"
-        if not self.is_clip:
-            return size
-        seconds = float(self.frames / self.rate)
-        return f"{size} · {self.frames} frames · {seconds:.2f} s · {float(self.rate):.5g} fps"
-
-
-def read_source_facts(path: Path) -> SourceFacts:
-    """Open a source, and return its facts.
-
-    Raises:
-        MediaError: It cannot be read.
-    """
-    if is_still(path):
-        width, height = read_picture_size(path)
-        return SourceFacts(path, width, height, 1, Fraction(0))
-    clip = Clip(path)
-    return SourceFacts(
-        path,
-        clip.width,
-        clip.height,
-        clip.info.frames,
-        clip.rate,
-        (*clip.info.notes, *clip.info.losses),
-    )
+from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.pipelines.settings.looks import Look
+from dreamflow.pipelines.settings.presets import validate_settings
+from dreamflow.studio.looks.controls import check_look, find_changes, parse_setting
+from dreamflow.studio.source import SourceFacts
 
 
 @dataclass(frozen=True)
@@ -125,6 +70,25 @@ class Project:
         frames = self.source.frames if self.source else 0
         stop = self.frame + 1 if self.frame + 1 < frames else 0
         return replace(self, first=self.first if self.first <= self.frame else 0, stop=stop)
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The film's timeline, which schedules refer to; None of a picture."""
+        if self.source is None or not self.source.is_clip:
+            return None
+        return self.source.film_timeline(self.first, self.stop)
+
+    @property
+    def film_seconds(self) -> float:
+        """Seconds from the film's first frame to the one that is looked at."""
+        if self.source is None:
+            return 0.0
+        return float(self.source.frame_time(self.frame) - self.source.frame_time(self.first))
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether a setting of the look changes over time."""
+        return Look().over("", validate_settings(self.look.settings, "the look")).is_scheduled
 
     @property
     def span_text(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,6 +71,17 @@ def distill_command(
             rich_help_panel=TRAINING_PANEL,
         ),
     ] = False,
+    begin_with: Annotated[
+        Path | None,
+        typer.Option(
+            "--begin-with",
+            help="A small network whose training goes on, with the same or with fewer channels. "
+            "[the teacher, thinned out]",
+            metavar="FILE",
+            show_default=False,
+            rich_help_panel=TRAINING_PANEL,
+        ),
+    ] = None,
     training: DistillOptions,
     machine: MachineOptions,
     reporting: ProgressOptions,
@@ -85,7 +97,7 @@ def distill_command(
     if out.suffix != ".safetensors":
         raise OutputError(f"{out}: the network is written as a .safetensors file")
     if not evaluate:
-        check_pocket_path(out, overwrite or fresh, machine.weights)
+        check_pocket_path(out, overwrite or fresh, [machine.weights, begin_with])
     from dreamflow.networks.caffe.graph import GraphNetwork
     from dreamflow.networks.loading import load_network
 
@@ -101,7 +113,9 @@ def distill_command(
     if evaluate:
         print_transfer_scores(network, out, photographs)
         return
-    train_pocket(network, photographs, out, training, fresh, reporting.kind)
+    first = load_network("pocket", begin_with, machine=used) if begin_with else None
+    assert first is None or isinstance(first, GraphNetwork)
+    train_pocket(network, photographs, out, training, first, fresh, reporting.kind)
 
 
 DISTILL = Command(
@@ -113,12 +127,12 @@ DISTILL = Command(
 )
 
 
-def check_pocket_path(out: Path, overwrite: bool, weights: Path | None) -> None:
+def check_pocket_path(out: Path, overwrite: bool, inputs: Sequence[Path | None]) -> None:
     """Raise OutputError where a network would replace a file that is not of this training."""
     from dreamflow.media.write.output_path import check_output
 
     is_resumed = checkpoint_path(out).exists()
-    check_output(out, overwrite or is_resumed, [weights] if weights else [])
+    check_output(out, overwrite or is_resumed, [path for path in inputs if path])
 
 
 def checkpoint_path(out: Path) -> Path:
@@ -131,6 +145,7 @@ def train_pocket(
     photographs: Path,
     out: Path,
     options: DistillOptions,
+    begin_with: GraphNetwork | None,
     fresh: bool,
     progress_kind: str,
 ) -> None:
@@ -142,13 +157,15 @@ def train_pocket(
 
     torch.set_flush_denormal(True)  # subnormal numbers would slow a CPU down a hundredfold
     pictures = load_photographs(photographs)
-    trainer = Trainer(teacher, pictures, options)
+    trainer = Trainer(teacher, pictures, options, begin_with)
     checkpoint = checkpoint_path(out)
     if checkpoint.exists() and not fresh:
         trainer.restore(checkpoint)
         print_labelled("resumed", "bold", f"{checkpoint} at step {trainer.step}")
     else:
-        print_labelled("fitting", "bold", f"{out.name} to {teacher.name}: about half a minute")
+        print_labelled(
+            "fitting", "bold", f"{out.name} to {(begin_with or teacher).name}: about half a minute"
+        )
     description = f"{len(pictures)} photographs of {photographs.name}"
     last_save_s = -math.inf  # save at the first step: the fitting before it takes long
     try:

@@ -10,11 +10,14 @@ import typer
 
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.output.tables import print_table
-from dreamflow.cli.output.terminal import print_line
+from dreamflow.cli.output.terminal import print_line, print_note
+from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.resume_command import format_resume_command
+from dreamflow.cli.settings.binding import with_options
 from dreamflow.cli.settings.prepare import format_duration_and_size, stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import HiddenDebugOption, OverwriteOption
+from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.core.text.wording import format_count
 from dreamflow.media.options import ClipOptions
@@ -82,10 +85,31 @@ def show_job(job: JobArgument, debug: HiddenDebugOption = False) -> None:
     if "memory" in machine:
         rows.append(["memory", f"{machine['memory']} MB"])
     rows += list_non_default_settings(record)
+    rows += list_shard_rows(job)
     print_table(str(job), [("", "left"), ("", "left")], rows)
     typer.echo("all other settings have their defaults")
     if not info.is_running:
         typer.echo(format_resume_command(job, info.job_metadata))
+
+
+def list_shard_rows(job: Path) -> list[list[str]]:
+    """Return what is done of each shard of a job; nothing for one that is not cut into shards."""
+    from dreamflow.jobs.storage.folder import has_shards
+
+    if not has_shards(job):
+        return []
+    from dreamflow.jobs.shards.shard import count_shard_frames, is_shard_locked
+    from dreamflow.jobs.shards.worker import open_sharded_job
+
+    sharded = open_sharded_job(job)
+    return [
+        [
+            f"shard {number + 1}",
+            f"{count_shard_frames(sharded, number)} of {format_count(shard.frames, 'frame')}"
+            + (", is being rendered" if is_shard_locked(sharded, number) else ""),
+        ]
+        for number, shard in enumerate(sharded.plan.shards)
+    ]
 
 
 def list_non_default_settings(record: Mapping[str, Any]) -> list[list[str]]:
@@ -133,6 +157,59 @@ def finish_job_command(
     part = f"{frames} of " if frames < output_spec.frames else ""
     whole = format_count(output_spec.frames, "frame")
     print_line(f"{output_path}: {part}{whole}, {format_duration_and_size(frames, output_spec)}")
+
+
+@jobs_app.command("shard")
+@with_options
+def render_shards_command(
+    shards: Annotated[
+        str,
+        typer.Argument(
+            help="Which, counted from 1: 3, 1-4, 2,5 or all, which leaves out what others render.",
+            metavar="N",
+            show_default=False,
+        ),
+    ],
+    job: JobArgument,
+    *,
+    machine: MachineOptions,
+    reporting: ProgressOptions,
+    mixed: Annotated[
+        bool,
+        typer.Option(
+            "--mixed",
+            help="Render also where version, device, precision or threads are not the job's.",
+        ),
+    ] = False,
+    until_closed: Annotated[bool, typer.Option("--until-closed", hidden=True)] = False,
+    debug: HiddenDebugOption = False,
+) -> None:
+    """Render shards of a job that `dreamflow video --workers 0` has begun, on any machine."""
+    from dreamflow.cli.shard_worker import render_shards
+
+    with stop_on_ctrl_c():
+        print_line(render_shards(shards, job, machine, reporting.kind, mixed, until_closed))
+
+
+@jobs_app.command("join")
+@with_options
+def join_job_command(
+    job: JobArgument,
+    *,
+    reporting: ProgressOptions,
+    overwrite: OverwriteOption = False,
+    debug: HiddenDebugOption = False,
+) -> None:
+    """Make the output of a job whose shards are all rendered."""
+    from dreamflow.cli.progress.bars import progress_bar
+    from dreamflow.jobs.controls import RenderControls
+    from dreamflow.jobs.shards.join_job import join_job
+
+    with stop_on_ctrl_c(), progress_bar(f"joining {job.name}", 1, kind=reporting.kind) as progress:
+        controls = RenderControls(progress, print_note, overwrite=overwrite)
+        out, spec, result = join_job(job, controls)
+    whole = format_count(result.frames, "frame")
+    print_line(f"{out}: {whole}, {format_duration_and_size(result.frames, spec)}")
 
 
 @jobs_app.command("remove")

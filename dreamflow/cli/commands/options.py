@@ -55,7 +55,7 @@ def options_command(
         typer.Option(help="Only those of one command, such as video.", show_default=False),
     ] = None,
     as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print Markdown, as in the README.")
+        bool, typer.Option("--markdown", help="Print Markdown, as in docs/options.md.")
     ] = False,
     debug: HiddenDebugOption = False,
 ) -> None:

@@ -71,21 +71,25 @@ def studio_command(
     in processes of their own, and go on when the page or the studio is closed.
     """
     check_studio_is_installed()
+    from dreamflow.studio.films.renders import RenderQueue
     from dreamflow.studio.folders import OpenFolders
-    from dreamflow.studio.page.server import Address, serve_studio
-    from dreamflow.studio.renders import RenderQueue
-    from dreamflow.studio.studio import Studio, default_queue_folder
+    from dreamflow.studio.home import default_queue_folder
+    from dreamflow.studio.studio import Studio
     from dreamflow.studio.worker.client import PreviewWorker
 
     folders = OpenFolders(list_folders(clip, folder))
     queue = RenderQueue(default_queue_folder(), lambda: studio.tell_queue(), machine.threads)
     studio = Studio(folders, queue, machine, PreviewWorker)
+    studio.start_worker()  # loads PyTorch while this process loads the page
     if like is not None:
         from dreamflow.pipelines.settings.save_preset import read_look_of
 
         studio.take(read_look_of(like), like.stem)
     if clip is not None:
         studio.open(str(clip.absolute()))
+        studio.show_wall(studio.wall)
+    from dreamflow.studio.page.server import Address, serve_studio
+
     address = Address(host, port, os.environ.get(PASSWORD_VARIABLE))
     with stop_on_ctrl_c():
         print_note("starting the studio; Ctrl-C ends it, and renders go on")

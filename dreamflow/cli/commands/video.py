@@ -31,6 +31,7 @@ from dreamflow.cli.settings.shared_options import (
     GainsOption,
     LikeAllOption,
     LikeOption,
+    OpenjdOption,
     OutArgument,
     OverwriteOption,
     PlateOption,
@@ -39,8 +40,11 @@ from dreamflow.cli.settings.shared_options import (
     TraceOption,
     WatchOption,
 )
+from dreamflow.cli.settings.workers import machine_words, make_sharding, plan_crew
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
@@ -78,6 +82,8 @@ def video_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    workers: ShardOptions,
+    openjd: OpenjdOption = None,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
@@ -104,7 +110,7 @@ def video_command(
         inputs=inputs,
     )
     with stop_on_ctrl_c():
-        print_line(render_clip(clip, out, settings, machine, flags))
+        print_line(render_clip(clip, out, settings, machine, flags, workers, openjd))
 
 
 VIDEO = Command(
@@ -117,18 +123,43 @@ VIDEO = Command(
 
 
 def render_clip(
-    clip: Path, out: Path, settings: VideoSettings, machine: MachineOptions, flags: RenderFlags
+    clip: Path,
+    out: Path,
+    settings: VideoSettings,
+    machine: MachineOptions,
+    flags: RenderFlags,
+    workers: ShardOptions | None = None,
+    openjd: Path | None = None,
 ) -> str:
-    """Render a clip with a progress bar, and return a line that sums the render up."""
+    """Render a clip with a progress bar, and return a line that sums the render up.
+
+    Args:
+        clip: The clip.
+        out: The output.
+        settings: All settings.
+        machine: Where to compute.
+        flags: The options of the render.
+        workers: How the render is spread over workers.
+        openjd: Folder of a job bundle, which is written instead of rendering.
+    """
     source, matte = open_and_check(clip, out, settings, machine, flags)
     settings = replace(settings, dream=add_layer_weights(settings.dream))
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.dream.octaves import look_scale_of
     from dreamflow.jobs.job import restore_machine_options
-    from dreamflow.jobs.renders.render_video import count_dreams_per_frame, render_video
+    from dreamflow.jobs.renders.render_video import (
+        count_dreams_per_frame,
+        prepare_video_job,
+        render_video,
+    )
     from dreamflow.reports.preview import estimate_frame_steps
 
+    workers = workers or ShardOptions()
+    if openjd is not None:
+        workers = replace(workers, workers="0")
     machine = machine if flags.fresh else restore_machine_options(out, machine)
+    crew = plan_crew(workers, machine)
+    sharding, machine = make_sharding(workers, crew, out, flags.fresh), crew.machine
     network = prepare_network(settings.dream.network, machine)
     started_s = time.monotonic()
     total = len(source) * count_dreams_per_frame(settings.carry)
@@ -139,9 +170,35 @@ def render_clip(
         look_scale_of(settings.dream, source.height, source.width),
     )
     with track_render(out, total, flags, steps) as controls:
-        result = render_video(source, out, network, settings, controls, matte=matte)
+        if crew.is_farm and sharding:
+            folder = prepare_video_job(source, out, network, settings, controls, matte, sharding)
+            return describe_farm_work(folder, openjd, machine)
+        result = render_video(source, out, network, settings, controls, matte, sharding)
     elapsed_s = time.monotonic() - started_s
     return f"{out}: {format_render_summary(result, source.output_spec, elapsed_s)}"
+
+
+def describe_farm_work(folder: Path, bundle: Path | None, machine: MachineOptions) -> str:
+    """Return in words what the workers of a farm have to do for a job; writes its job bundle.
+
+    Args:
+        folder: The job's folder.
+        bundle: The folder of the bundle; None for none.
+        machine: The machine's options that the job was begun with.
+    """
+    from dreamflow.jobs.shards.openjd import write_bundle
+    from dreamflow.jobs.shards.worker import open_sharded_job
+
+    job = open_sharded_job(folder)
+    count = len(job.plan.shards)
+    shards = format_count(count, "shard")
+    if bundle is not None:
+        write_bundle(bundle, job, machine_words(machine))
+        return f"{bundle}: {shards} for a farm, or here with `openjd run {bundle}/template.json`"
+    return (
+        f"{folder}: {shards}; render each with `dreamflow jobs shard N {folder}`, N from 1 to "
+        f"{count}, then `dreamflow jobs join {folder}`"
+    )
 
 
 def open_and_check(

@@ -95,6 +95,19 @@ LikeAllOption = Annotated[
         rich_help_panel="Dream",
     ),
 ]
+OpenjdOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--openjd",
+        help="Write a job bundle for a render farm into this folder, instead of rendering.",
+        metavar="FOLDER",
+        show_default=False,
+        rich_help_panel="Workers",
+    ),
+]
+NoShardsOption = Annotated[str | None, typer.Option("--shards", hidden=True)]
+NoWorkersOption = Annotated[str | None, typer.Option("--workers", hidden=True)]
+"""Options of a command whose renders cannot be cut, to say so."""
 OverwriteOption = Annotated[
     bool,
     typer.Option(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
+from dreamflow.jobs.job import JobSpec, find_kept_folder, prepare_job, render_job
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
+from dreamflow.jobs.shards.pool import WorkerPool
+from dreamflow.jobs.shards.sharded import HereRenderer, Sharding, add_shards, check_begun_alike
+from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
@@ -19,7 +24,8 @@ from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
 from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.video.pipeline import build_video_pipeline
+from dreamflow.pipelines.video.pipeline import build_shard_pipeline, build_video_pipeline
+from dreamflow.pipelines.video.shards import ForwardReader, Shard
 from dreamflow.temporal.options import CarryOptions
 
 
@@ -30,6 +36,7 @@ def render_video(
     settings: VideoSettings,
     controls: RenderControls | None = None,
     matte: Matte | None = None,
+    sharding: Sharding | None = None,
 ) -> RenderResult:
     """Dream a clip into a file; resumes where the same render was interrupted.
 
@@ -40,12 +47,42 @@ def render_video(
         settings: All settings, which are kept with the output.
         controls: How the render is followed, and what it may replace.
         matte: The matte of the settings, if it is open already.
+        sharding: How the render is spread over workers; None dreams the clip in one go.
 
     Raises:
         SettingsError: A setting does not fit the clip or the network.
         DreamFlowError: See `render_job`.
     """
     controls = controls or RenderControls()
+    with _open_video_job(clip, out, network, settings, controls, matte, sharding) as job:
+        return render_job(job, controls)
+
+
+def prepare_video_job(
+    clip: Clip,
+    out: Path,
+    network: Network,
+    settings: VideoSettings,
+    controls: RenderControls,
+    matte: Matte | None,
+    sharding: Sharding,
+) -> Path:
+    """Begin the job of a clip, and find its shards; return its folder. See `render_video`."""
+    with _open_video_job(clip, out, network, settings, controls, matte, sharding) as job:
+        return prepare_job(job, controls)
+
+
+@contextmanager
+def _open_video_job(
+    clip: Clip,
+    out: Path,
+    network: Network,
+    settings: VideoSettings,
+    controls: RenderControls,
+    matte: Matte | None,
+    sharding: Sharding | None,
+) -> Generator[JobSpec]:
+    """Yield the job of a clip; its workers, if it has any, are stopped at the end."""
     matte = matte or open_matte(settings.show, MatteTarget.from_clip(clip))
     dream, picks = resolve_channel_picks(settings.dream, network, clip.first_picture, out, controls)
     settings = replace(settings, dream=dream)
@@ -55,10 +92,20 @@ def render_video(
     spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
     clip = clip.with_originals(DeepOutput.of(out, settings.encode))
-    with controls.open_dreamer_controls() as dreamer_controls:
+    with (
+        controls.open_dreamer_controls() as dreamer_controls,
+        WorkerPool(sharding.workers if sharding else (), controls.notify) as pool,
+    ):
 
         def build(controls: DreamerControls) -> Pipeline:
             return build_video_pipeline(clip, network, settings, matte, controls)
+
+        reader = ForwardReader(clip.frames_from)
+
+        def build_shard(shard: Shard) -> Pipeline:
+            return build_shard_pipeline(
+                clip, network, settings, shard, matte, dreamer_controls, reader
+            )
 
         job = JobSpec(
             pipeline=build(dreamer_controls),
@@ -71,7 +118,12 @@ def render_video(
             rebuild=lambda: build(dreamer_controls.without_trace()),
             hearing=clip.hearing,
         )
-        return render_job(job, controls)
+        if sharding is None:
+            check_begun_alike(job_folder_path(out), None, controls)
+        else:
+            renderer = pool if sharding.workers else HereRenderer(build_shard, controls)
+            job = add_shards(job, sharding, clip, settings, renderer, controls)
+        yield job
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

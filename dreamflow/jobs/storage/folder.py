@@ -23,6 +23,8 @@ from dreamflow.jobs.storage.job_file import (
 from dreamflow.media.files.atomic_file import PART_PREFIX, make_write_error, remove_parts
 
 JOB_LOCK_FILE = "lock"
+SHARDS_FOLDER = "shards"
+"""The folder, within a job's, of its shards."""
 MAX_FILE_NAME_BYTES = 255
 
 
@@ -60,6 +62,11 @@ def is_job_folder(folder: Path) -> bool:
     return (folder / JOB_FILE).exists()
 
 
+def has_shards(folder: Path) -> bool:
+    """Return whether a job is rendered in shards, which keep what they have by themselves."""
+    return (folder / SHARDS_FOLDER).is_dir()
+
+
 def remove_job_leftovers(folder: Path) -> bool:
     """Remove what is left of a job whose process was killed while it removed the folder.
 
@@ -84,6 +91,10 @@ def _holds_only_leftovers(folder: Path) -> bool:
     )
 
 
+class JobLockedError(OutputError):
+    """Another process works on the job."""
+
+
 class JobFolder:
     """A job's folder, locked within a `with` block: no other process can work in it.
 
@@ -101,7 +112,8 @@ class JobFolder:
         """Make the folder where it is missing, and lock it.
 
         Raises:
-            OutputError: Another process has locked it, or it is not a job's folder.
+            JobLockedError: Another process has locked it.
+            OutputError: It is not a job's folder, or cannot be written.
         """
         is_foreign = self.path.is_dir() and not is_job_folder(self.path)
         if is_foreign and not _holds_only_leftovers(self.path):
@@ -114,7 +126,7 @@ class JobFolder:
             self.path.mkdir(exist_ok=True)
             self._lock.acquire()
         except Timeout as error:
-            raise OutputError(
+            raise JobLockedError(
                 f"{self.path} is being worked on by another process: wait for it, or stop it",
                 where=str(self.path),
             ) from error

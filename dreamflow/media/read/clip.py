@@ -142,6 +142,11 @@ class Clip:
         clip._deep_output = output if output and has_deep_frames(self.info, output) else None
         return clip
 
+    @property
+    def has_originals(self) -> bool:
+        """Whether frames come with their pictures in the source's own depth."""
+        return self._deep_output is not None
+
     def hear(self, hearing: Hearing) -> Clip:
         """Return the same clip whose schedules hear something."""
         clip = copy.copy(self)
@@ -316,6 +321,13 @@ class Clip:
         slightly different pictures.
         """
         return itertools.islice(iter(self), start, None)
+
+    def place_of(self, number: int) -> tuple[int, Fraction]:
+        """Return the index and the time of frame `number` of those taken, as `Frame` has them."""
+        if self.is_resampled:
+            return number, number / self.rate
+        index = self.first_frame + number * self.options.every
+        return index, self.info.frame_time(index) - self.start_time
 
     def first_picture(self) -> np.ndarray:
         """Return the first picture of the whole clip, also of a subclip: (H, W, 3) uint8 RGB.

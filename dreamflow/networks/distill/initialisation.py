@@ -9,7 +9,8 @@ this reaches what training from noise takes an hour for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +35,11 @@ MIN_UNEXPLAINED_SHARE = 1e-6
 
 @torch.no_grad()
 def fit_student_weights(
-    teacher: GraphNetwork, nodes: Sequence[Node], images: Tensor, rng: np.random.Generator
+    teacher: GraphNetwork,
+    nodes: Sequence[Node],
+    images: Tensor,
+    rng: np.random.Generator,
+    begin_with: GraphNetwork | None = None,
 ) -> dict[str, Tensor]:
     """Return the first weights of a pocket.
 
@@ -43,56 +48,80 @@ def fit_student_weights(
         nodes: The pocket's graph.
         images: (N, 3, H, W) float32, RGB in [0, 1], of the kinds that will be dreamed on.
         rng: Picks the positions that are fitted.
+        begin_with: A trained pocket of the same depth at least: the trunk keeps channels of its
+            trunk instead of the teacher's, so that little of what it has learnt is lost.
 
     Returns:
         `<layer>.weight` (O, I, kH, kW) over RGB input and `<layer>.bias` (O,).
     """
-    names = [node.name for node in nodes if node.name in teacher.nodes]
-    theirs = {INPUT_NODE: teacher.preprocess(images)} | teacher.activations(images, names)
-    ours = {INPUT_NODE: theirs[INPUT_NODE]}
+    layers = tuple(node.name for node in nodes if node.name in teacher.nodes)
+    trunk = tuple(node.name for node in nodes if node.name.startswith(TRUNK_PREFIX))
+    theirs = teacher.activations(images, layers)
+    pixels = {INPUT_NODE: teacher.preprocess(images)}
+    if begin_with is None:
+        model = _TrunkModel(teacher, "", pixels | theirs)
+    else:
+        model = _TrunkModel(begin_with, TRUNK_PREFIX, pixels | begin_with.compute(images, trunk))
+    ours = dict(pixels)
     weights: dict[str, Tensor] = {}
     for node in (node for node in nodes if node.name.startswith(TRUNK_PREFIX)):
         if node.kind == "norm":
             ours[node.name] = local_response_norm(ours[node.inputs[0]])
         elif node.kind == "conv":
-            weights |= _fit_convolution(teacher, node, theirs, ours, rng)
+            weights |= _fit_convolution(model, node, theirs, ours, rng)
         else:
             ours[node.name] = pool_or_concat(node, ours)
     return weights
 
 
+class _TrunkModel(NamedTuple):
+    """The network whose channels the trunk keeps.
+
+    Attributes:
+        network: The network.
+        prefix: Of its names of the trunk's layers.
+        activations: Its activations, by its own names.
+    """
+
+    network: GraphNetwork
+    prefix: str
+    activations: Mapping[str, Tensor]
+
+
 def _fit_convolution(
-    teacher: GraphNetwork,
+    model: _TrunkModel,
     node: Node,
-    theirs: dict[str, Tensor],
+    theirs: Mapping[str, Tensor],
     ours: dict[str, Tensor],
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     """Return the weights of one of the trunk's convolutions and of its readout.
 
     Args:
-        teacher: That the student learns from.
+        model: The network whose channels are kept.
         node: The convolution in the trunk.
         theirs: The teacher's activations, by layer.
         ours: The student's, by layer; this one's are added.
         rng: Picks the positions that are fitted.
     """
     name = node.name.removeprefix(TRUNK_PREFIX)
-    original = teacher.nodes[name]
-    target = flatten_positions(theirs[name])
-    positions = np.sort(rng.permutation(len(target))[:MAX_FIT_POSITIONS])
-    channels = select_teacher_channels(target, node.channels)
+    original = model.network.nodes[model.prefix + name]
+    candidates = flatten_positions(model.activations[original.name])
+    positions = np.sort(rng.permutation(len(candidates))[:MAX_FIT_POSITIONS])
+    channels = select_teacher_channels(candidates, node.channels)
     source = ours[node.inputs[0]]
     if node.inputs[0] == INPUT_NODE:
-        weight, bias = (part[channels] for part in teacher.get_weight_and_bias(original))
+        weight, bias = (part[channels] for part in model.network.get_weight_and_bias(original))
     else:
-        before_relu = teacher.convolve(original, theirs[original.inputs[0]])[:, channels]
+        original_input = model.activations[original.inputs[0]]
+        before_relu = model.network.convolve(original, original_input)[:, channels]
         before_relu = flatten_positions(before_relu)[positions]
         weight, bias = fit_linear(extract_patches(source, node, positions), before_relu)
         weight = weight.view(node.channels, -1, node.kernel, node.kernel)
     activation = F.relu_(F.conv2d(source, weight, bias, node.stride, node.pad))
     ours[node.name] = activation
-    readout, offset = fit_linear(flatten_positions(activation)[positions], target[positions])
+    target = flatten_positions(theirs[name])[positions]
+    readout, offset = fit_linear(flatten_positions(activation)[positions], target)
     return {
         f"{node.name}.weight": weight,
         f"{node.name}.bias": bias,

@@ -17,6 +17,11 @@ class DistillOptions(Options):
     early_width: float = option(
         0.75, "The same for the first two layers, which all others build on.", above=0, high=1
     )
+    widths: str = option(
+        "",
+        "The same for single layers or modules: 'conv1/7x7_s2 0.25, inception_3a 0.375'.",
+        metavar="LIST",
+    )
     last: str = option(
         "inception_4e/output", "Deepest layer of the small network.", metavar="LAYER"
     )

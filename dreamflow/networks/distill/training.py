@@ -33,6 +33,7 @@ from dreamflow.networks.distill.losses import (
 from dreamflow.networks.distill.options import DistillOptions
 from dreamflow.networks.distill.student import Student
 from dreamflow.networks.distill.training_pictures import TrainingPictures
+from dreamflow.networks.distill.widths import make_width_rule
 
 INITIAL_FIT_BATCHES = 12
 """Batches that the student's first weights are fitted to."""
@@ -48,8 +49,6 @@ MAX_GRADIENT_NORM = 1.0
 """Norm that the gradient of all parameters is clipped to."""
 WEIGHT_AVERAGE_DECAY = 0.998
 """Decay a step of the running mean of the weights, which is what is exported."""
-EARLY_LAYERS = ("conv1/7x7_s2", "conv2/3x3_reduce")
-"""Layers whose width is the setting `early_width`."""
 FREE_SETTINGS = ("steps", "minutes")
 """Settings that may differ between a checkpoint and the training that resumes from it."""
 
@@ -58,7 +57,11 @@ class Trainer:
     """A distillation: `run` it, `save` it, `restore` it, `export` what it has learnt."""
 
     def __init__(
-        self, teacher: GraphNetwork, photographs: Sequence[np.ndarray], options: DistillOptions
+        self,
+        teacher: GraphNetwork,
+        photographs: Sequence[np.ndarray],
+        options: DistillOptions,
+        begin_with: GraphNetwork | None = None,
     ) -> None:
         """Prepare a training from its beginning.
 
@@ -66,9 +69,12 @@ class Trainer:
             teacher: GoogLeNet; the student is trained on its device.
             photographs: uint8 (H, W, 3) RGB each.
             options: How the student is built and trained.
+            begin_with: A trained pocket whose trunk the student's first weights are fitted to,
+                instead of the teacher's channels.
 
         Raises:
-            SettingsError: The teacher has no layer `options.last`, or is another network.
+            SettingsError: The teacher has no layer `options.last`, or is another network; or
+                `options.widths` cannot be read.
         """
         teacher.layer(options.last)
         if teacher.name != "googlenet":
@@ -79,7 +85,9 @@ class Trainer:
                 allowed="googlenet",
             )
         self.teacher, self.options, self.device = teacher, options, teacher.device
-        self.nodes = pocket.make_pocket_nodes(self._choose_channel_width, options.last)
+        self.begin_with = begin_with
+        self.begun_with = begin_with.weights_hash if begin_with else teacher.weights_hash
+        self.nodes = pocket.make_pocket_nodes(make_width_rule(options), options.last)
         self.student = Student(self.nodes).to(self.device)
         self.layers = self.student.layers
         self.convolution_layers = [
@@ -94,10 +102,6 @@ class Trainer:
         self.channel_power: dict[str, Tensor] = {}
         self.step, self.spent_s = 0, 0.0
         self.losses: dict[str, float] = {}
-
-    def _choose_channel_width(self, name: str, channels: int) -> int:
-        share = self.options.early_width if name in EARLY_LAYERS else self.options.width
-        return max(8, 8 * round(channels * share / 8))
 
     @property
     def progress(self) -> float:
@@ -122,7 +126,9 @@ class Trainer:
                 name: compute_channel_power(maps) for name, maps in theirs.items()
             }
         layer_rms = {name: math.sqrt(float(p.mean())) for name, p in self.channel_power.items()}
-        weights = fit_student_weights(self.teacher, self.nodes, torch.cat(batches), rng)
+        weights = fit_student_weights(
+            self.teacher, self.nodes, torch.cat(batches), rng, self.begin_with
+        )
         self.student.set_weights(weights, layer_rms)
         self.average_student.set_weights(weights, layer_rms)
 
@@ -216,6 +222,7 @@ class Trainer:
         state = {
             "options": asdict(self.options),
             "teacher": self.teacher.weights_hash,
+            "begun_with": self.begun_with,
             "step": self.step,
             "spent_s": self.spent_s,
             "losses": self.losses,
@@ -253,6 +260,7 @@ class Trainer:
                 where=str(path),
             )
         self.step, self.spent_s = state["step"], state["spent_s"]
+        self.begun_with = state.get("begun_with", self.teacher.weights_hash)
         self.losses, self.channel_power = state["losses"], state["power"]
         self.student.load_state_dict(state["student"])
         self.average_student.load_state_dict(state["average"])
@@ -272,6 +280,7 @@ class Trainer:
             "teacher": self.teacher.name,
             "teacher_sha256": self.teacher.weights_hash,
             "data": data,
+            "begun_with_sha256": self.begun_with,
             "steps": str(self.step),
             "pictures_seen": str(self.step * self.options.batch),
             "losses": ", ".join(f"{stage} {loss:.3f}" for stage, loss in self.losses.items()),

@@ -33,7 +33,7 @@ from dreamflow.temporal.step import StepResult, begin, hold, step
 from dreamflow.temporal.step_settings import Key, StepSettings, dream_fresh
 from dreamflow.temporal.trace import StageClock, Trace
 
-LAYOUT = 4
+LAYOUT = 5
 """Layout of the state; version 0.1.0 wrote one without a number."""
 MOTION_LAYERS = frozenset({"confidence", "backward", "stmap"})
 """Layers of an output that show the motion."""

@@ -14,7 +14,7 @@ from dreamflow.studio.places import Shown
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.studio import Studio
 
-OPEN, LOOKS, TUNE, RENDER = "open", "looks", "tune", "render"
+OPEN, LOOKS, TUNE, CURVES, RENDER = "open", "looks", "tune", "curves", "render"
 """The views."""
 
 

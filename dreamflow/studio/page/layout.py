@@ -6,20 +6,30 @@ from functools import partial
 from pathlib import Path
 
 from nicegui import ui
-from nicegui.events import KeyEventArguments
 
-from dreamflow.studio.page.context import LOOKS, OPEN, RENDER, TUNE, PageContext, box, text_button
+from dreamflow.studio.page.context import (
+    CURVES,
+    LOOKS,
+    OPEN,
+    RENDER,
+    TUNE,
+    PageContext,
+    box,
+    text_button,
+)
+from dreamflow.studio.page.curves.curves_view import CurvesView
+from dreamflow.studio.page.keys import Keys
 from dreamflow.studio.page.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.render_view import RenderView
-from dreamflow.studio.page.tune_view import TuneView
+from dreamflow.studio.page.tune.tune_view import TuneView
 from dreamflow.studio.previews import WORKER
 from dreamflow.studio.studio import PROJECT, Studio
 
 STYLE = Path(__file__).with_name("style.css")
 ACCENT = "#e9b872"
-VIEWS = {OPEN: "Open", LOOKS: "Looks", TUNE: "Tune", RENDER: "Render"}
+VIEWS = {OPEN: "Open", LOOKS: "Looks", TUNE: "Tune", CURVES: "Curves", RENDER: "Render"}
 
 
 def build_page(studio: Studio) -> None:
@@ -60,12 +70,19 @@ class StudioPage:
                 self._looks = LooksView(page)
             with self._views[TUNE]:
                 self._tune = TuneView(page)
+            with self._views[CURVES]:
+                self._curves = CurvesView(page)
             with self._views[RENDER]:
                 RenderView(page)
         self._outside = OutsideView(page)
-        ui.keyboard(on_key=self._take_key)
+        keys = Keys(page, list(VIEWS), self._tune, self._curves, self._outside)
+        ui.keyboard(on_key=keys.take)
         page.listeners.append(self._hear)
-        for note in (*page.studio.queue.notes, *page.studio.favourites.notes):
+        for note in (
+            *page.studio.queue.notes,
+            *page.studio.favourites.notes,
+            *page.studio.recent.notes,
+        ):
             page.tell(note)
         self.show_view(LOOKS if page.studio.project.source else OPEN)
         self._hear(WORKER)
@@ -86,8 +103,12 @@ class StudioPage:
 
     def show_view(self, view: str) -> None:
         """Show a view; those of a source need one."""
-        if view in (LOOKS, TUNE) and self._page.studio.project.source is None:
+        source = self._page.studio.project.source
+        if view in (LOOKS, TUNE, CURVES) and source is None:
             view = OPEN
+        if view == CURVES and source and not source.is_clip:
+            self._page.tell("A picture has no curves: open a clip.")
+            view = TUNE
         self._page.view = view
         for name, element in self._views.items():
             element.set_visibility(name == view)
@@ -96,6 +117,10 @@ class StudioPage:
             tab.update()
         if view == LOOKS:
             self._looks.enter()
+        if view == CURVES:
+            self._curves.enter()
+        if view in (TUNE, CURVES):
+            self._page.studio.watch()
 
     def _hear(self, topic: str) -> None:
         studio = self._page.studio
@@ -108,34 +133,3 @@ class StudioPage:
         if topic == PROJECT and studio.project.source is not None:
             source = studio.project.source
             self._source.set_text(f"{source.path.name} · {source.duration_text}")
-
-    def _take_key(self, event: KeyEventArguments) -> None:
-        if not event.action.keydown:
-            return
-        key, studio = str(event.key.name), self._page.studio
-        views = list(VIEWS)
-        with_control = event.modifiers.ctrl or event.modifiers.meta
-        if key.lower() == "z":
-            (studio.redo if event.modifiers.shift else studio.undo)()
-        elif with_control or event.modifiers.alt:
-            return
-        elif key in "1234" and len(key) == 1:
-            self.show_view(views[int(key) - 1])
-        elif key in ("ArrowLeft", "ArrowRight") and self._page.view == TUNE:
-            by = (10 if event.modifiers.shift else 1) * (1 if key == "ArrowRight" else -1)
-            studio.go_to(studio.project.frame + by)
-        elif key == " " and self._page.view == TUNE:
-            self._tune.viewer.toggle_before()
-        elif key.lower() == "i" and self._page.view == TUNE:
-            studio.begin_here()
-        elif key.lower() == "o" and self._page.view == TUNE:
-            studio.end_here()
-        elif key.lower() == "p" and self._page.view == TUNE:
-            self._tune.viewer.toggle_pin()
-        elif key.lower() == "l" and self._page.view == TUNE:
-            self._tune.viewer.toggle_moving()
-        elif key.lower() == "c":
-            self._outside.open()
-        elif key == "/" and self._page.view == TUNE:
-            self._tune.drawer.open()
-            self._tune.search.run_method("focus")

@@ -7,7 +7,12 @@ from typing import Any
 
 from nicegui import ui
 
-from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.looks.wall import (
+    FAVOURITES_WALL,
+    PRESETS_WALL,
+    VARIATIONS_WALL,
+    list_categories,
+)
 from dreamflow.studio.page.context import (
     LOOKS,
     TUNE,
@@ -18,9 +23,8 @@ from dreamflow.studio.page.context import (
     text_button,
 )
 from dreamflow.studio.places import Shown
-from dreamflow.studio.previews import WALL
+from dreamflow.studio.previews import LAYERS, WALL
 from dreamflow.studio.studio import PROJECT
-from dreamflow.studio.wall import FAVOURITES_WALL, PRESETS_WALL, VARIATIONS_WALL, list_categories
 
 
 class TileView:
@@ -84,7 +88,7 @@ class LooksView:
     def _hear(self, topic: str) -> None:
         if self._page.view != LOOKS:
             return
-        if topic == PROJECT:
+        if topic in (PROJECT, LAYERS):
             self.enter()
         elif topic == WALL:
             self._build()
@@ -114,10 +118,7 @@ class LooksView:
 
     def _build_choices(self) -> None:
         studio = self._page.studio
-        try:
-            categories = list_categories(studio.layers())
-        except DreamFlowError:
-            categories = []
+        categories = list_categories(studio.layers())
         self._choices.clear()
         with self._choices:
             for wall in (PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL, *categories):

@@ -12,10 +12,17 @@ from dreamflow.core.options.values import parse_size
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.write.containers import check_encode_options
+from dreamflow.studio.films.queue_document import (
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    QueuedRender,
+)
 from dreamflow.studio.outside import FilmChoices, join_words
 from dreamflow.studio.page.context import PageContext, box, main_button, text_button
 from dreamflow.studio.project import describe_error
-from dreamflow.studio.queue_document import DONE, FAILED, RUNNING, STOPPED, WAITING, QueuedRender
 from dreamflow.studio.studio import PROJECT, QUEUE
 
 SIZES = {

@@ -11,15 +11,16 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from nicegui import app as nicegui_app
 from nicegui import ui
 
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.studio.access import LOCAL_HOSTS, TOKEN_PARAMETER, AccessGuard, make_token
+from dreamflow.studio.curves.sound import draw_sound
+from dreamflow.studio.films.queue_document import DONE
 from dreamflow.studio.page.layout import build_page
-from dreamflow.studio.queue_document import DONE
 from dreamflow.studio.studio import Studio
 
 ANY_PORT = 0
@@ -65,6 +66,20 @@ def add_routes(studio: Studio) -> None:
         image, media_type = found
         headers = {"cache-control": "private, max-age=86400, immutable"}
         return Response(image, media_type=media_type, headers=headers)
+
+    @nicegui_app.get("/sound/{key}")
+    def get_sound(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        timeline, heard = studio.timeline, studio.sound.heard
+        if timeline is None or heard is None:
+            return Response(status_code=404)
+        return JSONResponse(draw_sound(heard, timeline), headers={"cache-control": "no-store"})
+
+    @nicegui_app.get("/strip/{key}/{name}")
+    def get_strip(key: str, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        path = studio.strips.find(key, name)
+        if path is None or not path.is_file():
+            return Response(status_code=404)
+        return FileResponse(path, headers={"cache-control": "private, max-age=3600"})
 
     @nicegui_app.get("/latest/{key}")
     def get_latest(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]

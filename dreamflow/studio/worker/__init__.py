@@ -3,6 +3,8 @@
 from dreamflow.studio.worker.client import PreviewWorker
 from dreamflow.studio.worker.messages import (
     Answer,
+    LayerFacts,
+    LayersListed,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
@@ -13,6 +15,8 @@ from dreamflow.studio.worker.messages import (
 
 __all__ = [
     "Answer",
+    "LayerFacts",
+    "LayersListed",
     "PreviewDropped",
     "PreviewFailed",
     "PreviewPicture",

@@ -19,6 +19,8 @@ from dreamflow.studio.worker.messages import (
     Answer,
     DropLane,
     FromWorker,
+    LayersListed,
+    ListLayers,
     PreviewBegun,
     PreviewDropped,
     PreviewFailed,
@@ -64,6 +66,7 @@ class PreviewWorker:
         self._pending: dict[int, PreviewRequest] = {}
         self._newest: dict[str, int] = {}
         self._crashes: dict[int, int] = {}
+        self._unlisted: set[str] = set()
         self._under_way: int | None = None
         self._failed_starts = 0
         self._process: SpawnProcess | None = None
@@ -89,6 +92,8 @@ class PreviewWorker:
             process.start()
             theirs.close()
             self._process, self._connection, self._under_way = process, ours, None
+            for network in self._unlisted:
+                self._send(ListLayers(network))
             for request in self._pending.values():
                 self._send(request)
         threading.Thread(target=self._listen, args=(process, ours), daemon=True).start()
@@ -102,6 +107,12 @@ class PreviewWorker:
                 self.start()
             else:
                 self._send(request)
+
+    def list_layers(self, network: str) -> None:
+        """Ask for the layers of a network."""
+        with self._lock:
+            self._unlisted.add(network)
+            self._send(ListLayers(network))
 
     def drop(self, lane: str, generation: int) -> None:
         """Drop the requests of a lane that are older than a generation."""
@@ -142,7 +153,9 @@ class PreviewWorker:
             if isinstance(message, PreviewBegun):
                 self._under_way = message.number
                 return
-            if isinstance(message, WorkerReady):
+            if isinstance(message, LayersListed):
+                self._unlisted.discard(message.network)
+            elif isinstance(message, WorkerReady):
                 self._failed_starts = 0
             elif not (isinstance(message, PreviewPicture) and not message.is_last):
                 self._pending.pop(message.number, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from dreamflow.studio.worker.messages import PreviewRequest, ToWorker
+from dreamflow.studio.worker.messages import DropLane, PreviewRequest
 
 
 class Inbox:
@@ -16,7 +16,7 @@ class Inbox:
         self._dropped: list[PreviewRequest] = []
         self._changed = threading.Condition()
 
-    def put(self, message: ToWorker) -> None:
+    def put(self, message: PreviewRequest | DropLane) -> None:
         """Take a message: a request waits, and what it makes stale is dropped."""
         with self._changed:
             newest = max(self._newest.get(message.lane, 0), message.generation)

@@ -29,6 +29,8 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
         at: Timecode of the frame.
         size: WIDTHxHEIGHT to fit into, or N for the longer side.
         run_in: Frames before it that are dreamed too.
+        start: Number of the film's first frame, from which schedules count; "" for the clip's.
+        end: Number of the frame that the film stops before; "" for the clip's end.
         settings: The settings of the look, as plain values.
         coarse: Whether a coarse picture comes first.
         full: Whether the full picture is wanted, too.
@@ -42,6 +44,8 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
     at: ShortText = "50%"
     size: ShortText = "320"
     run_in: Count = 0
+    start: ShortText = ""
+    end: ShortText = ""
     settings: Settings = field(default_factory=dict)
     priority: Count = 0
     coarse: bool = False
@@ -54,6 +58,28 @@ class DropLane(Struct, frozen=True, tag="drop"):
 
     lane: ShortText
     generation: Count
+
+
+class ListLayers(Struct, frozen=True, tag="list"):
+    """The layers of a network are asked for: the studio's own process holds no networks."""
+
+    network: ShortText
+
+
+class LayerFacts(Struct, frozen=True):
+    """A layer: its name, its number of channels, and its category in the 2015 guide, or ""."""
+
+    name: ShortText
+    channels: Count
+    category: ShortText = ""
+
+
+class LayersListed(Struct, frozen=True, tag="layers"):
+    """The layers of a network, shallow to deep; where they are not known, why."""
+
+    network: ShortText
+    layers: list[LayerFacts]
+    failure: Line = ""
 
 
 class WorkerReady(Struct, frozen=True, tag="ready"):
@@ -114,9 +140,13 @@ class PreviewDropped(Struct, frozen=True, tag="dropped"):
     number: Count
 
 
-ToWorker = PreviewRequest | DropLane
-FromWorker = WorkerReady | PreviewBegun | PreviewPicture | PreviewFailed | PreviewDropped
-Answer = WorkerReady | WorkerRestarted | PreviewPicture | PreviewFailed | PreviewDropped
+ToWorker = PreviewRequest | DropLane | ListLayers
+FromWorker = (
+    WorkerReady | PreviewBegun | PreviewPicture | PreviewFailed | PreviewDropped | LayersListed
+)
+Answer = (
+    WorkerReady | WorkerRestarted | PreviewPicture | PreviewFailed | PreviewDropped | LayersListed
+)
 """What the studio hears of."""
 
 

@@ -171,7 +171,7 @@ class PreviewMaker:
             request.at,
             request.moving_s,
             request.run_in,
-            ClipOptions(size=request.size),
+            make_clip_options(request),
         )
         piece = replace(piece, clip=hear_clip(piece.clip, SoundOptions(), look.groups))
         matte = None
@@ -190,10 +190,11 @@ class PreviewMaker:
         # Its time and size too: a clip that has changed is opened anew.
         facts = source.stat() if source.exists() else None
         seen = (facts.st_mtime_ns, facts.st_size, facts.st_ino) if facts else None
-        key = (request.source, seen, request.at, run_in, request.size)
+        options = make_clip_options(request)
+        key = (request.source, seen, request.at, run_in, options)
 
         def open_frames() -> PreviewFrames:
-            frames = open_frames_up_to(source, request.at, run_in, ClipOptions(size=request.size))
+            frames = open_frames_up_to(source, request.at, run_in, options)
             return frames.held() if isinstance(frames, Clip) else frames
 
         return self._frames.get(key, open_frames)
@@ -212,6 +213,11 @@ def make_coarse(look: Look, frames: PreviewFrames) -> Look:
     few = [round(count * share) for count, share in zip(counts, shares, strict=True)]
     few[0] = max(1, few[0])
     return replace(look, dream=replace(dream, octave_iterations=",".join(map(str, few))))
+
+
+def make_clip_options(request: PreviewRequest) -> ClipOptions:
+    """Return what a request takes of its source."""
+    return ClipOptions(size=request.size, start=request.start or None, end=request.end or None)
 
 
 def replace_size(request: PreviewRequest, size: str) -> PreviewRequest:

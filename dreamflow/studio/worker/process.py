@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ from dreamflow.studio.worker.inbox import Inbox
 from dreamflow.studio.worker.messages import (
     MAX_MESSAGE_BYTES,
     FromWorker,
+    LayerFacts,
+    LayersListed,
+    ListLayers,
     PreviewBegun,
     PreviewDropped,
     PreviewFailed,
@@ -29,6 +33,21 @@ from dreamflow.studio.worker.messages import (
 WORKER_NICENESS = 10
 """How far the worker stands back behind a render at the usual priority (Unix niceness): beside one
 it gets about a tenth of a core."""
+
+
+class _Outlet:
+    """The worker's end of the pipe, to which several threads write."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._lock = connection, threading.Lock()
+
+    def send(self, message: FromWorker) -> None:
+        """Send a message; end the process where the studio has gone."""
+        try:
+            with self._lock:
+                self._connection.send_bytes(encode_message(message))
+        except OSError:
+            os._exit(0)
 
 
 class _StaleError(Exception):
@@ -51,20 +70,23 @@ def serve(connection: Connection, machine: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             os.nice(WORKER_NICENESS)
     inbox = Inbox()
-    threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
+    outlet, weights = _Outlet(connection), MachineOptions(**machine).weights
+    threading.Thread(
+        target=_receive, args=(connection, inbox, outlet, weights), daemon=True
+    ).start()
     from dreamflow.studio.worker.previews import PreviewMaker  # loads PyTorch
 
     maker = PreviewMaker(MachineOptions(**machine))
-    _send(connection, WorkerReady(maker.machine.threads))
+    outlet.send(WorkerReady(maker.machine.threads))
     while True:
         request = inbox.take()
         for dropped in inbox.take_dropped():
-            _send(connection, PreviewDropped(dropped.number))
+            outlet.send(PreviewDropped(dropped.number))
         if request is not None:
-            _answer(connection, inbox, maker, request)
+            _answer(outlet, inbox, maker, request)
 
 
-def _answer(connection: Connection, inbox: Inbox, maker: Any, request: PreviewRequest) -> None:
+def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: PreviewRequest) -> None:
     """Dream what a request asks for, unless it becomes stale or must wait."""
 
     def check() -> None:
@@ -75,36 +97,47 @@ def _answer(connection: Connection, inbox: Inbox, maker: Any, request: PreviewRe
 
     try:
         check()
-        _send(connection, PreviewBegun(request.number))
+        outlet.send(PreviewBegun(request.number))
         if request.coarse:
-            _send(connection, maker.make(request, check, coarse=True))
+            outlet.send(maker.make(request, check, coarse=True))
             request = msgspec.structs.replace(request, coarse=False)
             check()
         if request.full:
-            _send(connection, maker.make(request, check))
+            outlet.send(maker.make(request, check))
     except _StaleError:
-        _send(connection, PreviewDropped(request.number))
+        outlet.send(PreviewDropped(request.number))
     except _PreemptedError:
         inbox.put(request)
     except DreamFlowError as error:
-        _send(connection, PreviewFailed(request.number, str(error), error.setting or ""))
+        outlet.send(PreviewFailed(request.number, str(error), error.setting or ""))
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         message = f"a fault in DreamFlow: {type(error).__name__}: {first}"
-        _send(connection, PreviewFailed(request.number, message))
+        outlet.send(PreviewFailed(request.number, message))
 
 
-def _send(connection: Connection, message: FromWorker) -> None:
+def _list_layers(outlet: _Outlet, network: str, weights: Path | None) -> None:
+    """Send the layers of a network."""
+    from dreamflow.networks.loading import network_layers  # loads PyTorch
+
+    layers, failure = list[LayerFacts](), ""
     try:
-        connection.send_bytes(encode_message(message))
-    except OSError:
-        os._exit(0)  # the studio has gone
+        found = network_layers(network, weights).values()
+        layers = [LayerFacts(one.name, one.channels, one.category) for one in found]
+    except DreamFlowError as error:
+        failure = str(error)
+    outlet.send(LayersListed(network, layers, failure))
 
 
-def _receive(connection: Connection, inbox: Inbox) -> None:
+def _receive(connection: Connection, inbox: Inbox, outlet: _Outlet, weights: Path | None) -> None:
     """Pass on what comes; end the process when the studio has gone, however that came."""
     try:
         while True:
-            inbox.put(decode_request(connection.recv_bytes(MAX_MESSAGE_BYTES)))
+            message = decode_request(connection.recv_bytes(MAX_MESSAGE_BYTES))
+            if isinstance(message, ListLayers):
+                arguments = (outlet, message.network, weights)
+                threading.Thread(target=_list_layers, args=arguments, daemon=True).start()
+            else:
+                inbox.put(message)
     except (EOFError, OSError, msgspec.MsgspecError):
         os._exit(0)

@@ -139,10 +139,9 @@ class VideoSegmentWriter:
         first = number * self.segment_frames
         return RawFrameFile(self.raw_frames_path(number), self._frame_shape, self._ledger, first)
 
-    @property
-    def segment_paths(self) -> list[Path]:
-        """Files of the segments that hold all frames, once all are encoded."""
-        full, rest = divmod(self.frames, self.segment_frames)
+    def list_segment_paths(self, frames: int) -> list[Path]:
+        """Return the files of the segments that hold so many frames, once all are encoded."""
+        full, rest = divmod(frames, self.segment_frames)
         return [*map(self.segment_path, range(full)), *([self.rest_path] if rest else [])]
 
     @property
@@ -214,16 +213,9 @@ class VideoSegmentWriter:
             DamagedPiecesError: A segment is not what was written.
             OutputError: Encoding or assembling failed.
         """
-        self.flush()
-        while self._encode_future:
-            self._await_encoding()
-            self.flush()
-        if rest := self.frames % self.segment_frames:
-            self._encode_segment(self.frames // self.segment_frames, rest)
-        if damages := self._find_damaged_segments(self.segment_paths, self.frames):
-            raise DamagedPiecesError(self.folder, damages, self.frames)
+        self.encode_rest()
         assemble_output(
-            self.segment_paths,
+            self.list_segment_paths(self.frames),
             self.frames,
             part,
             self._container_format,
@@ -231,6 +223,26 @@ class VideoSegmentWriter:
             output_spec,
             record,
         )
+
+    def encode_rest(self) -> None:
+        """Encode all that is left, and check every segment.
+
+        Raises:
+            DamagedPiecesError: A segment is not what was written.
+            OutputError: Encoding failed.
+        """
+        self.flush()
+        while self._encode_future:
+            self._await_encoding()
+            self.flush()
+        if rest := self.frames % self.segment_frames:
+            self._encode_segment(self.frames // self.segment_frames, rest)
+        if damages := self.find_unencoded(self.frames):
+            raise DamagedPiecesError(self.folder, damages, self.frames)
+
+    def find_unencoded(self, frames: int) -> list[Damage]:
+        """Return what of an output of so many frames is not encoded, or is damaged."""
+        return self._find_damaged_segments(self.list_segment_paths(frames), frames)
 
     def prune(self, frames: int) -> None:
         """Delete the raw frames of encoded segments that end before frame number `frames`."""

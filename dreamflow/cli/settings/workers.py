@@ -1,0 +1,170 @@
+"""Which worker processes render, and where: what `--workers`, `--shards` and `--device` ask for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.options.declaration import flag_of
+from dreamflow.jobs.shards.options import ShardOptions
+
+if TYPE_CHECKING:
+    from dreamflow.jobs.shards.pool import WorkerCommand
+    from dreamflow.jobs.shards.sharded import Sharding
+
+WORKER_BYTES = 700 * 10**6
+"""Memory that a worker takes besides what a pass may: PyTorch, the network, frames, its encoder."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who renders.
+
+    Attributes:
+        machine: Where this process computes, and what each worker has.
+        devices: The device of each worker.
+        is_farm: Whether no worker is started, and the shards are only found.
+    """
+
+    machine: MachineOptions
+    devices: tuple[str, ...]
+    is_farm: bool = False
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether this process renders by itself."""
+        return len(self.devices) == 1 and not self.is_farm
+
+
+def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
+    """Return who renders, and with which share of the machine.
+
+    Threads and memory that are not given are divided among the workers. It loads PyTorch where
+    there are several.
+
+    Raises:
+        SettingsError: There are fewer workers than devices, or several without shards.
+    """
+    devices = tuple(name.strip() for name in machine.device.split(",") if name.strip())
+    if not devices:
+        raise SettingsError(
+            f"{named('device')} is empty: leave it out, or name a device",
+            setting="device",
+            value=machine.device,
+        )
+    if workers.workers == "0":
+        return Crew(replace(machine, device=devices[0]), devices, is_farm=True)
+    count = len(devices)
+    if workers.workers == "auto":
+        count = choose_worker_count(devices, machine)
+    elif workers.workers is not None:
+        count = int(workers.workers)
+    if count < len(devices):
+        raise SettingsError(
+            f"{named('workers')} {count} is fewer than the {len(devices)} of {named('device')} "
+            f"{machine.device}",
+            setting="workers",
+            value=workers.workers,
+            allowed=f"{len(devices)} or more",
+        )
+    if count > 1 and workers.shards == "none":
+        raise SettingsError(
+            f"{named('workers')} {count} needs shards: leave out {named('shards')} none",
+            setting="shards",
+            value="none",
+            allowed="auto, shots, spans",
+        )
+    shared = replace(machine, device=devices[0])
+    places = tuple(devices[number % len(devices)] for number in range(count))
+    return Crew(divide_machine(shared, places), places)
+
+
+def divide_machine(machine: MachineOptions, devices: Sequence[str]) -> MachineOptions:
+    """Return the share of a machine that each of several workers has."""
+    if len(devices) == 1:
+        return machine
+    from dreamflow.core.machine.device import choose_device
+    from dreamflow.core.machine.memory import MB, default_memory_limit
+
+    on_one_device = max(devices.count(device) for device in devices)
+    limit = default_memory_limit(choose_device(devices[0]))
+    return replace(
+        machine,
+        threads=machine.threads or max(1, count_cores() // len(devices)),
+        memory=machine.memory or max(1, limit // on_one_device // MB),
+    )
+
+
+def choose_worker_count(devices: Sequence[str], machine: MachineOptions) -> int:
+    """Return how many workers suit a machine: one for each GPU, or as many as its cores and memory.
+
+    Two workers with a thread each do more than one with two threads, which wait for each other at
+    every layer; so a worker on a CPU has one thread, unless it is told how many.
+    """
+    from dreamflow.core.machine.device import choose_device
+    from dreamflow.core.machine.memory import default_memory_limit, total_memory
+
+    device = choose_device(devices[0])
+    if device.type != "cpu":
+        import torch
+
+        named_all = len(devices) > 1 or ":" in devices[0]
+        count = torch.cuda.device_count() if device.type == "cuda" else 1
+        return len(devices) if named_all else count
+    by_cores = count_cores() // (machine.threads or 1)
+    by_memory = (total_memory() - default_memory_limit(device)) // WORKER_BYTES
+    return int(max(len(devices), 1, min(by_cores, by_memory)))
+
+
+def count_cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def make_sharding(workers: ShardOptions, crew: Crew, out: Path, fresh: bool) -> Sharding | None:
+    """Return how a render is spread over workers; None where it is rendered in one go.
+
+    Where nothing is asked for, a render that is resumed goes on as it was begun.
+    """
+    from dreamflow.jobs.shards.plan import read_plan
+    from dreamflow.jobs.shards.sharded import Sharding
+    from dreamflow.jobs.storage.folder import job_folder_path
+
+    kind, span_s = workers.shards, workers.span
+    if kind == "auto":
+        plan = None if fresh else read_plan(job_folder_path(out))
+        kind = plan.kind if plan else ("none" if crew.is_alone else "shots")
+        span_s = plan.span_s or span_s if plan else span_s
+    if kind == "none":
+        return None
+    commands = [] if crew.is_alone or crew.is_farm else list(map(make_command, crew.devices))
+    return Sharding(kind, span_s, commands, crew.machine.weights)
+
+
+def make_command(device: str) -> WorkerCommand:
+    """Return what starts a worker process on a device."""
+
+    def command(job: Path, shards: str) -> list[str]:
+        words = ["jobs", "shard", shards, str(job), "--device", device, "--until-closed"]
+        return [sys.executable, "-m", "dreamflow", *words, "--progress", "none"]
+
+    return command
+
+
+def machine_words(machine: MachineOptions) -> list[str]:
+    """Return the options of a command line that ask for a machine, but for what is at defaults."""
+    default = MachineOptions()
+    return [
+        word
+        for setting in fields(machine)
+        if getattr(machine, setting.name) != getattr(default, setting.name)
+        for word in (flag_of(setting.name), str(getattr(machine, setting.name)))
+    ]

@@ -1,0 +1,210 @@
+"""One shard of a job: rendered in a folder of its own, resumed there, and read back.
+
+A shard is a job whose frames are kept as FFV1 in RGB, which loses nothing. It is done when all of
+its segments are encoded and are what their ledger says; it has no other mark that could lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dreamflow.core.errors import OutputError
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.output import open_segment_writer
+from dreamflow.jobs.runner import JobRun, restore_pipeline
+from dreamflow.jobs.shards.plan import ShardPlan, shard_folder
+from dreamflow.jobs.storage.folder import JobFolder, is_job_locked
+from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata, read_job_file
+from dreamflow.jobs.storage.kept_states import list_kept_states, read_kept_state
+from dreamflow.jobs.storage.state_file import (
+    JOB_STATE_FILE,
+    PIPELINE_KEY,
+    DamagedStateError,
+    read_state,
+)
+from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.write.segments.film_segments import VideoSegmentWriter, choose_segment_frames
+from dreamflow.media.write.segments.lossless_segments import (
+    LOSSLESS_ENCODING,
+    lossless_format,
+    read_lossless_segments,
+)
+from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
+from dreamflow.pipelines.pipeline import Pipeline, PipelineState
+from dreamflow.pipelines.settings.groups import saved_settings_dict
+from dreamflow.pipelines.video.shards import Shard
+
+
+@dataclass(frozen=True)
+class ShardedJob:
+    """A job that is cut into shards.
+
+    Attributes:
+        folder: Its folder.
+        metadata: What its job.json holds.
+        plan: How it is cut.
+    """
+
+    folder: Path
+    metadata: JobMetadata
+    plan: ShardPlan
+
+    def describe(self, number: int) -> str:
+        """Return a shard in words, counted from 1: `shard 3 of 7`."""
+        return f"shard {number + 1} of {len(self.plan.shards)}"
+
+
+def make_shard_metadata(job: ShardedJob, number: int) -> JobMetadata:
+    """Return the metadata of a shard as a job; they are the same whoever renders it."""
+    shard, spec = job.plan.shards[number], _shard_spec(job, number)
+    return {
+        ID_KEY: job.plan.shard_id(number),
+        "out": shard_folder(job.folder, number).stem,
+        "record": job.metadata["record"],
+        "outline": spec.to_dict(),
+        "encode": saved_settings_dict(LOSSLESS_ENCODING),
+        "chunk": min(shard.frames, choose_segment_frames(spec)),
+        "plate": None,
+    }
+
+
+def _shard_spec(job: ShardedJob, number: int) -> OutputSpec:
+    """Return size and timing of a shard's frames; their own times are the clip's."""
+    outline = OutputSpec.from_dict(job.metadata["outline"])
+    frames = job.plan.shards[number].frames
+    return OutputSpec.at_constant_rate(outline.width, outline.height, outline.rate, frames)
+
+
+def open_shard_writer(job: ShardedJob, number: int) -> VideoSegmentWriter:
+    """Return the writer of a shard's frames."""
+    writer = open_segment_writer(
+        shard_folder(job.folder, number),
+        lossless_format(),
+        _shard_spec(job, number),
+        LOSSLESS_ENCODING,
+        make_shard_metadata(job, number),
+    )
+    assert isinstance(writer, VideoSegmentWriter)
+    return writer
+
+
+def is_shard_done(job: ShardedJob, number: int) -> bool:
+    """Return whether a shard is complete, and all of it is what was written."""
+    with contextlib.closing(open_shard_writer(job, number)) as writer:
+        return not writer.find_unencoded(job.plan.shards[number].frames)
+
+
+def count_shard_frames(job: ShardedJob, number: int) -> int:
+    """Return how many frames of a shard are in its folder, without checking them."""
+    frames = job.plan.shards[number].frames
+    if not shard_folder(job.folder, number).is_dir():
+        return 0
+    with contextlib.closing(open_shard_writer(job, number)) as writer:
+        if all(path.exists() for path in writer.list_segment_paths(frames)):
+            return frames
+        return min(writer.count(), frames)
+
+
+def is_shard_locked(job: ShardedJob, number: int) -> bool:
+    """Return whether a process renders a shard at the moment."""
+    folder = shard_folder(job.folder, number)
+    return folder.is_dir() and is_job_locked(folder)
+
+
+def read_shard(job: ShardedJob, number: int) -> Iterator[np.ndarray]:
+    """Yield the pictures of a shard that is done, (H, W, 3) uint8 RGB. Raises OutputError."""
+    frames = job.plan.shards[number].frames
+    with contextlib.closing(open_shard_writer(job, number)) as writer:
+        yield from read_lossless_segments(writer.list_segment_paths(frames), frames)
+
+
+def render_shard(
+    job: ShardedJob,
+    number: int,
+    build: Callable[[Shard], Pipeline],
+    controls: RenderControls,
+) -> Generator[int, None, None]:
+    """Render a shard, from where it was interrupted if it was begun; yield its frames done so far.
+
+    What is damaged of it is dreamed again: a shard that is begun anew gives the same frames.
+
+    Args:
+        job: The job.
+        number: The shard's number, from 0.
+        build: Makes the pipeline of a shard.
+        controls: How it is followed, and when it is saved.
+
+    Raises:
+        JobLockedError: Another process renders it.
+        OutputError: It cannot be written.
+        DreamFlowError: What else the pipeline raises.
+    """
+    shard, metadata = job.plan.shards[number], make_shard_metadata(job, number)
+    silent = replace(controls, progress=lambda done, total: None, watch_path=None, plate_path=None)
+    with JobFolder(shard_folder(job.folder, number)) as folder:
+        if is_shard_done(job, number):
+            return
+        state = _read_begun(folder, metadata, controls, job.describe(number))
+        pipeline = build(shard)
+        if state is not None:
+            restore_pipeline(pipeline, state, folder.path)
+        with contextlib.closing(open_shard_writer(job, number)) as writer:
+            quiet = replace(silent, notify=lambda line: None)
+            run = JobRun(pipeline, writer, folder, metadata, quiet, None)
+            try:
+                run.resume(state)
+            except DamagedPiecesError:
+                controls.notify(f"{job.describe(number)} is damaged: dreaming it again")
+                folder.start_over(metadata)
+                pipeline = build(shard)
+                run = JobRun(pipeline, writer, folder, metadata, quiet, None)
+                run.resume(None)
+            with contextlib.closing(run.steps()) as steps:
+                for _ in steps:
+                    yield min(writer.frames, shard.frames)
+            if writer.frames != shard.frames:
+                raise OutputError(
+                    f"{job.describe(number)} has {writer.frames} frames, not {shard.frames}: the "
+                    "clip is not the one that the job was begun with"
+                )
+            writer.encode_rest()
+            writer.prune(shard.frames)
+        _remove_states(folder.path)
+
+
+def _read_begun(
+    folder: JobFolder, metadata: JobMetadata, controls: RenderControls, what: str
+) -> PipelineState | None:
+    """Return the state that a shard goes on from; None where it begins, in an empty folder."""
+    begun = None
+    with contextlib.suppress(OutputError):
+        begun = read_job_file(folder.path)
+    path = folder.path / JOB_STATE_FILE
+    if begun is None or begun[ID_KEY] != metadata[ID_KEY] or not path.exists():
+        folder.start_over(metadata)
+        return None
+    frames = metadata["outline"]["frames"]
+    try:
+        return read_state(path, metadata[ID_KEY], frames)
+    except DamagedStateError:
+        state = read_kept_state(folder.path, metadata[ID_KEY], frames)
+        done = 0 if state is None else state[PIPELINE_KEY]["done"]
+        controls.notify(f"the state of {what} is damaged: dreaming on from its frame {done}")
+        if state is None:
+            folder.start_over(metadata)
+        return state
+
+
+def _remove_states(folder: Path) -> None:
+    """Remove what a shard that is done no longer needs: states are large, and frames raw too."""
+    for path in [
+        folder / JOB_STATE_FILE,
+        *list_kept_states(folder).values(),
+        *folder.glob("pending_*.rgb"),
+    ]:
+        path.unlink(missing_ok=True)

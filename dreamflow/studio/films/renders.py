@@ -1,0 +1,299 @@
+"""A queue of films that are rendered in processes of their own, and outlive the studio.
+
+Each is the command `dreamflow video`, in a session of its own: when the studio is closed or killed,
+the render goes on, and the queue finds it again. What a render has done is safe in its job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from dreamflow.core.errors import DreamFlowError, OutputError
+from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
+from dreamflow.core.files.regular_file import read_file_text
+from dreamflow.core.text.path_text import path_from_text
+from dreamflow.jobs.storage.folder import is_job_folder, is_job_locked, job_folder_path
+from dreamflow.media.files.atomic_file import atomic_write
+from dreamflow.studio.films.queue_document import (
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    QueueDocument,
+    QueuedRender,
+    check_queued_settings,
+)
+from dreamflow.studio.films.render_progress import RenderProgress, read_progress
+from dreamflow.studio.outside import FilmChoices, film_words
+
+QUEUE_FILE, LOCK_FILE = "queue.json", "lock"
+POLL_S = 0.5
+"""Seconds between two looks at the renders."""
+MAX_LOG_BYTES = 4 * 2**20
+RENDER_NICENESS = 15
+"""Niceness of a render that previews go before: the preview worker has 10."""
+
+
+class RenderQueue:
+    """Renders one film after the other."""
+
+    def __init__(
+        self, folder: Path, on_change: Callable[[], None] = lambda: None, threads: int = 0
+    ) -> None:
+        """Read the queue of a folder.
+
+        Args:
+            folder: Where the queue, its logs and its latest frames are; it is made.
+            on_change: Called by a thread when something has changed.
+            threads: CPU threads of new renders; 0 measures.
+
+        Raises:
+            OutputError: The folder cannot be made, or another studio has the queue.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+        self._claim = FileLock(folder / LOCK_FILE, timeout=0, thread_local=False)
+        try:
+            self._claim.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"another studio has the queue in {folder}: use its page, or end it first"
+            ) from error
+        self._thread: threading.Thread | None = None
+        self.folder, self.notes = folder, list[str]()
+        self._on_change, self._threads = on_change, threads
+        self._lock, self._wake = threading.RLock(), threading.Event()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._is_closed = False
+        self._renders = self._read()
+
+    @property
+    def renders(self) -> list[QueuedRender]:
+        """The films, in the order of the queue."""
+        with self._lock:
+            return list(self._renders)
+
+    def start(self) -> None:
+        """Begin to render, in a thread."""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let go of the queue; a render that runs goes on."""
+        self._is_closed = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            for process in self._processes.values():
+                # The system keeps what is left of a process until it is waited for.
+                threading.Thread(target=process.wait, daemon=True).start()
+            self._processes.clear()
+        self._claim.release()
+
+    def add(
+        self, settings: dict[str, Any], film: FilmChoices, *, stands_back: bool = False
+    ) -> QueuedRender:
+        """Put a film at the end of the queue.
+
+        Raises:
+            OutputError: The film exists, or another one of the queue has its name.
+        """
+        out = path_from_text(film.out)
+        with self._lock:
+            if any(one.out == film.out and one.state != DONE for one in self._renders):
+                raise OutputError(f"{out.name} is in the queue already: give it another name")
+            if out.exists():
+                raise OutputError(f"{out.name} exists already: give it another name")
+            render = QueuedRender(
+                key=secrets.token_hex(8),
+                source=film.source,
+                out=film.out,
+                settings=settings,
+                size=film.size,
+                codec=film.codec,
+                quality=film.quality,
+                start=film.start,
+                end=film.end,
+                threads=self._threads,
+                stands_back=stands_back,
+            )
+            self._renders.append(render)
+            self._changed()
+        return render
+
+    def stop(self, key: str) -> None:
+        """Stop a film: what it has is kept, and it can go on."""
+        with self._lock:
+            render = self._find(key)
+            if render.state == RUNNING:
+                self._interrupt(render)
+            if render.state in (RUNNING, WAITING):
+                self._set(key, state=STOPPED, message="")
+
+    def go_on(self, key: str) -> None:
+        """Let a film that was stopped or has failed go on where it was."""
+        with self._lock:
+            if self._find(key).state in (STOPPED, FAILED):
+                self._set(key, state=WAITING, message="")
+
+    def move(self, key: str, by: int) -> None:
+        """Move a film in the queue, forwards where `by` is below 0."""
+        with self._lock:
+            render = self._find(key)
+            place = self._renders.index(render)
+            self._renders.remove(render)
+            self._renders.insert(max(0, min(place + by, len(self._renders))), render)
+            self._changed()
+
+    def remove(self, key: str) -> None:
+        """Take a film from the queue; its output, and its job if it is not done, stay."""
+        with self._lock:
+            self.stop(key)
+            self._renders.remove(self._find(key))
+            for path in (self.log_path(key), self.latest_path(key)):
+                path.unlink(missing_ok=True)
+            self._changed()
+
+    def log_path(self, key: str) -> Path:
+        """Return the file with what a render has printed."""
+        return self.folder / f"{key}.log"
+
+    def latest_path(self, key: str) -> Path:
+        """Return the picture of a render's latest frame."""
+        return self.folder / f"{key}.png"
+
+    def progress(self, key: str) -> RenderProgress:
+        """Return how far a film has come."""
+        return read_progress(self._log_lines(key))
+
+    def words(self, render: QueuedRender) -> list[str]:
+        """Return the words of a film's command, after `dreamflow`, as they may be shown."""
+        threads = ["--threads", str(render.threads)] if render.threads else []
+        return [*film_words(dict(render.settings), render.film), *threads]
+
+    def _run(self) -> None:
+        while not self._is_closed:
+            try:
+                self._look()
+            except (OSError, DreamFlowError) as error:
+                self.notes = [f"the queue cannot be kept: {error}"]
+            self._wake.wait(POLL_S)
+            self._wake.clear()
+
+    def _look(self) -> None:
+        """Take note of renders that have ended, and begin the next one."""
+        with self._lock:
+            for render in list(self._renders):
+                if render.state == RUNNING and not self._is_alive(render):
+                    self._end(render)
+            running = any(one.state == RUNNING for one in self._renders)
+            stopping = any(process.poll() is None for process in self._processes.values())
+            waiting = next((one for one in self._renders if one.state == WAITING), None)
+            if waiting is not None and not running and not stopping:
+                self._begin(waiting)
+        if running:
+            self._on_change()
+
+    def _begin(self, render: QueuedRender) -> None:
+        words = [*self.words(render), "--progress", "json"]
+        words += ["--watch", str(self.latest_path(render.key))]
+        with self.log_path(render.key).open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dreamflow", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        if render.stands_back and hasattr(os, "setpriority"):
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, RENDER_NICENESS)
+        self._processes[render.key] = process
+        self._set(render.key, state=RUNNING, pid=process.pid, message="")
+
+    def _is_alive(self, render: QueuedRender) -> bool:
+        process = self._processes.get(render.key)
+        if process is not None:
+            return process.poll() is None
+        # One that an earlier studio began: its process may have ended, and another have its number.
+        try:
+            os.kill(render.pid, 0)
+        except OSError:
+            return False
+        return is_job_locked(job_folder_path(path_from_text(render.out)))
+
+    def _end(self, render: QueuedRender) -> None:
+        out = path_from_text(render.out)
+        process = self._processes.pop(render.key, None)
+        last = next((line for line in reversed(self._log_lines(render.key)) if line[:1] != "{"), "")
+        succeeded = out.exists() and not is_job_folder(job_folder_path(out))
+        if process is not None:
+            succeeded = process.returncode == 0
+        message = last.removeprefix(f"{out}: ").removeprefix("error: ")
+        if not succeeded and not message:
+            message = "it was killed; it can go on"
+        self._set(render.key, state=DONE if succeeded else FAILED, pid=0, message=message)
+
+    def _interrupt(self, render: QueuedRender) -> None:
+        """Send Ctrl-C, at which a render saves what it has."""
+        if self._is_alive(render):
+            with contextlib.suppress(OSError):
+                os.kill(render.pid, signal.SIGINT)
+
+    def _log_lines(self, key: str) -> list[str]:
+        try:
+            text = read_file_text(self.log_path(key), MAX_LOG_BYTES, errors="replace")
+        except OSError:
+            return []
+        return [line for line in text.splitlines() if line.strip()]
+
+    def _find(self, key: str) -> QueuedRender:
+        found = next((one for one in self._renders if one.key == key), None)
+        if found is None:
+            raise OutputError("this film is not in the queue any more")
+        return found
+
+    def _set(self, key: str, **changes: Any) -> None:
+        place = self._renders.index(self._find(key))
+        self._renders[place] = msgspec.structs.replace(self._renders[place], **changes)
+        self._changed()
+
+    def _changed(self) -> None:
+        with atomic_write(self.folder / QUEUE_FILE) as part:
+            content = msgspec.to_builtins(QueueDocument(self._renders))
+            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        self._wake.set()
+        self._on_change()
+
+    def _read(self) -> list[QueuedRender]:
+        """Return the queue that is kept; a damaged one is put aside, and said so."""
+        path = self.folder / QUEUE_FILE
+        if not path.exists():
+            return []
+        try:
+            document = fit_schema(parse_json(read_file_text(path)), QueueDocument)
+            for render in document.renders:
+                check_queued_settings(render)
+        except (OSError, UnicodeError, DocumentError, DreamFlowError) as error:
+            aside = path.with_suffix(".damaged.json")
+            path.replace(aside)
+            self.notes.append(f"the queue was damaged, and is put aside as {aside}: {error}")
+            return []
+        return list(document.renders)

@@ -1,0 +1,1 @@
+"""The view that tunes a look: the picture, the time and the settings."""

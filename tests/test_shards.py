@@ -1,0 +1,508 @@
+"""Renders in shards: the same film as in one go, whoever renders which shot, and in which order."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from conftest import WEIGHTS_NAME, CommandResult, make_texture, refused, run_ffmpeg
+from cut_film import SHOT_FRAMES, SHOTS, make_cut_film
+from job_rendering import FAST, Interruption, decode_output, edit_job_file
+
+from dreamflow.cli.shard_worker import parse_shards
+from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
+from dreamflow.core.frames import Frame
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.renders.render_video import prepare_video_job, render_video
+from dreamflow.jobs.shards.join import fade_residual, format_numbers
+from dreamflow.jobs.shards.join_job import join_job
+from dreamflow.jobs.shards.plan import read_plan, shard_folder
+from dreamflow.jobs.shards.shard import is_shard_done
+from dreamflow.jobs.shards.sharded import Sharding
+from dreamflow.jobs.shards.worker import open_sharded_job, open_worker
+from dreamflow.jobs.storage.folder import JobFolder, JobLockedError, job_folder_path
+from dreamflow.media.files.atomic_file import DISK_FULL_MESSAGE, make_write_error
+from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.write.segments.raw_frames import RawFrameFile
+from dreamflow.networks.loading import load_network
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.settings.groups import VideoSettings, saved_settings_dict
+from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.pipelines.settings.presets import list_preset_files, load_preset
+from dreamflow.pipelines.settings.restored import restore_video_settings
+from dreamflow.pipelines.video.shards import GivenMarks, Shard, cut_into_spans, find_shots
+from dreamflow.temporal.options import CarryOptions
+from dreamflow.temporal.shots import Mark, ShotFinder
+
+DREAM = DreamOptions(network="googlenet", layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
+SETTINGS = VideoSettings(DREAM, CarryOptions(carry_iterations=1))
+BY_SHOTS = Sharding()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_cut_film(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="module")
+def network(noise_home: Path) -> Network:
+    """The network that workers find, too."""
+    return load_network("googlenet", noise_home / "weights" / WEIGHTS_NAME, "cpu", "float32")
+
+
+@pytest.fixture
+def shards(tmp_path: Path, network: Network, film: Path) -> Shards:
+    return Shards(tmp_path, network, film)
+
+
+class Shards:
+    """Renders a film in one go and in shards, and can be interrupted."""
+
+    def __init__(self, folder: Path, network: Network, film: Path) -> None:
+        self.folder, self.network, self.film = folder, network, film
+        self.messages: list[str] = []
+
+    def render(
+        self,
+        name: str,
+        sharding: Sharding | None = BY_SHOTS,
+        settings: VideoSettings = SETTINGS,
+        source: Path | None = None,
+        stop_at: int | None = None,
+        **controls: Any,
+    ) -> Path:
+        calls = itertools.count(1)
+
+        def progress(done: int, total: int) -> None:
+            if next(calls) == stop_at:
+                raise Interruption
+
+        out = self.folder / name
+        controls = {"checkpoint_interval_s": 0.0, "segment_frames": 5, **controls}
+        followed = RenderControls(progress, self.messages.append, **controls)
+        clip = Clip(source or self.film, settings.clip)
+        render_video(clip, out, self.network, settings, followed, sharding=sharding)
+        return out
+
+    def prepare(self, name: str = "d.mp4", settings: VideoSettings = SETTINGS) -> Path:
+        """Begin a job, and find its shards; return its folder."""
+        return prepare_video_job(
+            Clip(self.film, settings.clip),
+            self.folder / name,
+            self.network,
+            settings,
+            RenderControls(notify=self.messages.append, segment_frames=5),
+            None,
+            Sharding(),
+        )
+
+
+def work(folder: Path, numbers: list[int], monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Render shards as a worker on a farm does, from the job's folder alone."""
+    monkeypatch.setenv("DREAMFLOW_HOME", str(home))
+    controls = RenderControls(checkpoint_interval_s=0.0)
+    with open_worker(folder, MachineOptions(), controls) as worker:
+        for number in numbers:
+            for _ in worker.render(number, controls):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        pytest.param("d.mp4", {}, id="plain"),
+        pytest.param("d.mp4", {"carry": CarryOptions(passes=2)}, id="two passes"),
+        pytest.param("d.mp4", {"carry": CarryOptions(carry=False)}, id="nothing carried"),
+        pytest.param("d.mp4", {"clip": ClipOptions(fps=10, start="3", end="20")}, id="resampled"),
+        pytest.param("d.mp4", {"clip": ClipOptions(every=2, start="1")}, id="every other"),
+        pytest.param("d.mp4", {"dream": replace(DREAM, noise=0.3, octaves=2)}, id="on noise"),
+        pytest.param("d.mp4", {"dream": replace(DREAM, iterations=0)}, id="not dreamed"),
+        pytest.param(
+            "d.mp4",
+            {
+                "dream": replace(DREAM, layer=("0: conv2/3x3, 100%: conv1/7x7_s2",)),
+                "show": ShowOptions(strength="0: 1, 50%: 0.4, 100%: 0.2 + audio.loud"),
+            },
+            id="schedules and sound",
+        ),
+        pytest.param("d", {"encode": EncodeOptions(start_number="7")}, id="pictures"),
+    ],
+)
+def test_shots_as_shards_are_the_film_of_one_process(
+    shards: Shards, name: str, change: dict[str, Any]
+) -> None:
+    settings = replace(SETTINGS, **change)
+    one = shards.render(f"one{name}", None, settings)
+    cut = shards.render(f"cut{name}", Sharding(), settings)
+    if one.is_dir():
+        assert decode_output(cut) == decode_output(one)
+    else:
+        assert cut.read_bytes() == one.read_bytes()
+    assert not job_folder_path(cut).exists()
+
+
+def test_uneven_times_and_a_plate_are_those_of_one_process(shards: Shards, film: Path) -> None:
+    uneven = shards.folder / "uneven.mkv"
+    run_ffmpeg("-i", film, "-vf", "setpts=PTS*(1+N/40)", "-fps_mode", "vfr", uneven)
+    results = [
+        shards.render(
+            f"{kind}.mkv", sharding, source=uneven, plate_path=shards.folder / f"{kind}_plate.mkv"
+        )
+        for kind, sharding in (("one", None), ("cut", Sharding()))
+    ]
+    one, cut = results
+    assert decode_output(cut) == decode_output(one)
+    plates = [path.with_name(f"{path.stem}_plate.mkv") for path in results]
+    assert decode_output(plates[0]) == decode_output(plates[1])
+
+
+def test_a_render_that_is_stopped_after_any_frame_goes_on(shards: Shards) -> None:
+    one = shards.render("one.mp4", None)
+    for stop_at in itertools.chain(range(2, 60, 7), [None]):
+        try:
+            cut = shards.render("cut.mp4", stop_at=stop_at)
+        except Interruption:
+            continue
+        assert cut.read_bytes() == one.read_bytes()
+        return
+    pytest.fail("it was never done")
+
+
+def test_the_shards_are_the_shots_and_are_found_once(shards: Shards) -> None:
+    folder = shards.prepare()
+    plan = read_plan(folder)
+    assert plan is not None
+    borders = [n * SHOT_FRAMES for n in range(SHOTS)]
+    assert [shard.first for shard in plan.shards] == borders
+    found = [line for line in shards.messages if "finding" in line]
+    shards.render("d.mp4")
+    assert [line for line in shards.messages if "finding" in line] == found
+
+
+def test_shards_of_any_order_and_workers_are_joined(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    one = shards.render("one.mp4", None)
+    folder = shards.prepare()
+    work(folder, [3, 1], monkeypatch, noise_home)
+    with pytest.raises(OutputError, match=r"shards 1,3 of 4"):
+        join_job(folder, RenderControls())
+    assert folder.is_dir(), "nothing is lost by it"
+    work(folder, [0, 1, 2], monkeypatch, noise_home)
+    out, _, result = join_job(folder, RenderControls())
+    assert out.read_bytes() == one.read_bytes()
+    assert result.frames == SHOTS * SHOT_FRAMES
+    assert not folder.exists()
+
+
+def test_a_shard_that_is_damaged_after_it_was_done_is_named_and_dreamed_again(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    one = shards.render("one.mp4", None)
+    folder = shards.prepare()
+    work(folder, [0, 1, 2, 3], monkeypatch, noise_home)
+    (piece,) = shard_folder(folder, 2).glob("chunk_*")
+    content = bytearray(piece.read_bytes())
+    content[len(content) // 2] ^= 1
+    piece.write_bytes(content)
+    job = open_sharded_job(folder)
+    assert [is_shard_done(job, n) for n in range(SHOTS)] == [True, True, False, True]
+    with pytest.raises(OutputError, match=r"shard 3 of 4"):
+        join_job(folder, RenderControls())
+    others = {n: shard_folder(folder, n).stat().st_mtime_ns for n in (0, 1, 3)}
+    work(folder, [0, 1, 2, 3], monkeypatch, noise_home)
+    assert others == {n: shard_folder(folder, n).stat().st_mtime_ns for n in others}
+    assert join_job(folder, RenderControls())[0].read_bytes() == one.read_bytes()
+
+
+def test_the_frames_of_another_shard_are_not_believed(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    folder = shards.prepare()
+    work(folder, [0], monkeypatch, noise_home)
+    shutil.copytree(shard_folder(folder, 0), shard_folder(folder, 1))
+    assert not is_shard_done(open_sharded_job(folder), 1)
+    assert shards.render("d.mp4").read_bytes() == shards.render("one.mp4", None).read_bytes()
+
+
+def test_two_workers_never_have_one_shard(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    folder = shards.prepare()
+    with JobFolder(shard_folder(folder, 0)), pytest.raises(JobLockedError):
+        work(folder, [0], monkeypatch, noise_home)
+    work(folder, [0], monkeypatch, noise_home)
+    assert is_shard_done(open_sharded_job(folder), 0)
+
+
+def test_a_worker_with_another_clip_renders_nothing(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    shards.film = Path(shutil.copy(shards.film, shards.folder / "film.mp4"))
+    folder = shards.prepare()
+    content = bytearray(shards.film.read_bytes())
+    content[len(content) // 2] ^= 1
+    shards.film.write_bytes(content)
+    with pytest.raises(MediaError):
+        work(folder, [0], monkeypatch, noise_home)
+    assert not shard_folder(folder, 0).exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("dreamflow", "0.0.1"), ("torch", "1.0"), ("precision", "bfloat16")]
+)
+def test_a_worker_that_is_not_like_the_others_is_refused(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path, key: str, value: str
+) -> None:
+    folder = shards.prepare()
+    edit_job_file(folder, lambda metadata: metadata["record"].update({key: value}))
+    with refused("mixed"):
+        work(folder, [0], monkeypatch, noise_home)
+    assert not shard_folder(folder, 0).exists()
+
+
+def test_a_full_disk_loses_no_shard_that_is_done(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    one = shards.render("one.mp4", None)
+    folder = shards.prepare()
+    work(folder, [0], monkeypatch, noise_home)
+    write = RawFrameFile.write
+
+    def fill_up(self: RawFrameFile, number: int, timestamp: int, picture: np.ndarray) -> None:
+        if number == 2:
+            raise make_write_error(self.path, OSError(errno.ENOSPC, "No space left on device"))
+        write(self, number, timestamp, picture)
+
+    with monkeypatch.context() as full:
+        full.setattr(RawFrameFile, "write", fill_up)
+        with pytest.raises(OutputError, match=DISK_FULL_MESSAGE):
+            work(folder, [1], monkeypatch, noise_home)
+    job = open_sharded_job(folder)
+    assert [is_shard_done(job, n) for n in (0, 1)] == [True, False]
+    assert shards.render("d.mp4").read_bytes() == one.read_bytes()
+
+
+def test_a_job_goes_on_as_it_was_begun(shards: Shards) -> None:
+    with pytest.raises(Interruption):
+        shards.render("cut.mp4", stop_at=4)
+    with refused("shards"):
+        shards.render("cut.mp4", None)
+    with pytest.raises(Interruption):
+        shards.render("one.mp4", None, stop_at=4)
+    with refused("shards"):
+        shards.render("one.mp4")
+    assert shards.render("one.mp4", fresh=True).exists()
+
+
+def test_spans_have_seams_and_nothing_else(shards: Shards) -> None:
+    spans = Sharding("spans", span_s=2.5)
+    frames = [make_texture(64, 160, 5)[8:56, step : 64 + step] for step in range(60)]
+    raw, pan = shards.folder / "raw", shards.folder / "pan.mkv"
+    raw.write_bytes(np.stack(frames).tobytes())
+    line = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-r", "8", "-i", raw]
+    run_ffmpeg(*line, "-c:v", "ffv1", pan)
+    one = shards.render("one.mkv", None, source=pan)
+    with pytest.warns(DreamFlowWarning), pytest.raises(Interruption):
+        shards.render("cut.mkv", spans, source=pan, stop_at=40)
+    plan = read_plan(job_folder_path(shards.folder / "cut.mkv"))
+    assert plan is not None
+    assert [shard.first for shard in plan.shards] == [0, 20, 40]
+    for stop_at in (20, 60, None):  # within a span, and within a seam
+        with contextlib.suppress(Interruption):
+            cut = shards.render("cut.mkv", spans, source=pan, stop_at=stop_at)
+    with pytest.warns(DreamFlowWarning):
+        whole = shards.render("whole.mkv", spans, source=pan)
+    assert decode_output(cut) == decode_output(whole)
+    same = [a == b for a, b in zip(decode_output(cut), decode_output(one), strict=True)]
+    assert all(same[:20])
+    assert not any(same[20:])
+
+
+def test_a_fade_begins_and_ends_with_one_dream_and_is_as_strong_between() -> None:
+    source = np.full((32, 32, 3), 128, np.uint8)
+    made = np.random.default_rng(1)
+    one, other = (
+        (128 + made.normal(0, 12, (32, 32, 3))).clip(0, 255).astype(np.uint8) for _ in range(2)
+    )
+    np.testing.assert_array_equal(fade_residual(one, other, source, 0), one)
+    np.testing.assert_array_equal(fade_residual(one, other, source, 1), other)
+    middle = fade_residual(one, other, source, 0.5).astype(float) - 128
+    assert np.std(middle) == pytest.approx(12, rel=0.05)
+    np.testing.assert_array_equal(fade_residual(one, one, source, 0.5), one)
+    np.testing.assert_array_equal(fade_residual(source, source, source, 0.5), source)
+
+
+@pytest.mark.parametrize(("frames", "span"), [(100, 30), (31, 30), (30, 30), (7, 30), (61, 20)])
+def test_spans_cover_a_shot_and_share_what_fades(frames: int, span: int) -> None:
+    shot = Shard(50, 50 + frames, (55, 50 + frames - 1))
+    spans = cut_into_spans([shot], span, 12, 5)
+    assert (spans[0].first, spans[-1].stop) == (shot.first, shot.stop)
+    assert spans[0].run_in == 0
+    for before, after in itertools.pairwise(spans):
+        assert before.stop - after.first == 5
+        assert after.run_in == min(12, after.first - shot.first)
+    assert all(one.frames <= span + 5 for one in spans)
+    assert set(shot.flashes) == {n for one in spans for n in one.flashes}
+
+
+@pytest.mark.parametrize("setting", ["loop", "trace"])
+def test_what_cannot_be_cut_is_refused(shards: Shards, setting: str) -> None:
+    settings, controls = SETTINGS, {}
+    if setting == "loop":
+        settings = replace(SETTINGS, carry=CarryOptions(loop=True))
+    else:
+        controls = {"trace_path": shards.folder / "t.jsonl"}
+    with refused(setting):
+        shards.render("d.mp4", settings=settings, **controls)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: text.replace('"first": 6', '"first": 7'), lambda text: text[:-20], lambda _: "{"],
+)
+def test_a_plan_that_was_altered_is_refused(shards: Shards, change: Callable[[str], str]) -> None:
+    folder = shards.prepare()
+    path = folder / "shards" / "plan.json"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(OutputError):
+        open_sharded_job(folder)
+
+
+def test_marks_that_are_given_are_those_that_were_found() -> None:
+    scenes = [make_texture(48, 64, seed) for seed in range(4)]
+    order = [0, 0, 0, 3, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 3, 2, 2]
+    frames = [Frame(7 + n, Fraction(n, 24), scenes[scene]) for n, scene in enumerate(order)]
+    found = [mark for _, mark in ShotFinder()(frames)]
+    assert Mark.FLASH in found
+    shots = find_shots(frames, ShotFinder())
+    assert len(shots) == 3
+    given: list[Mark] = []
+    for shot in shots:
+        part = frames[shot.first : shot.stop]
+        marks = GivenMarks(shot)
+        given += [mark for _, mark in marks(part[:2])]
+        again = GivenMarks(shot)
+        again.restore(marks.state())
+        given += [mark for _, mark in again(part[2:])]
+    assert given == found
+
+
+def test_no_frames_are_no_shots() -> None:
+    assert find_shots([], ShotFinder()) == []
+
+
+@pytest.mark.parametrize("numbers", [[0], [0, 1, 2], [1, 3, 4, 9], []])
+def test_numbers_of_shards_are_read_as_they_are_written(numbers: list[int]) -> None:
+    text = format_numbers(numbers)
+    if numbers:
+        assert parse_shards(text, 10) == numbers
+    else:
+        assert not text
+
+
+@pytest.mark.parametrize("text", ["", "0", "11", "3-1", "1-", "a", "1,,2", "-1"])
+def test_other_numbers_of_shards_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError):
+        parse_shards(text, 10)
+
+
+@pytest.mark.parametrize("preset", [None, *list_preset_files()])
+def test_settings_are_made_again_of_their_record(preset: str | None, tmp_path: Path) -> None:
+    settings = VideoSettings()
+    if preset is not None:
+        values = load_preset(preset)[1]
+        groups = {
+            name: replace(group, **{k: v for k, v in values.items() if k in vars(group)})
+            for name, group in vars(settings).items()
+        }
+        settings = VideoSettings(**groups)
+    recorded = saved_settings_dict(*vars(settings).values())
+    assert restore_video_settings(recorded, tmp_path) == settings
+    moved = {**recorded, "matte": "m.png", "audio": "/sound.flac", "data": ["a=b.csv"]}
+    again = restore_video_settings(moved, tmp_path)
+    assert again.show.matte == str(tmp_path / "m.png")
+    assert again.sound.audio == "/sound.flac"
+    assert again.sound.data == (f"a={tmp_path / 'b.csv'}",)
+
+
+def test_the_commands_of_a_farm_make_the_film_of_one_command(
+    film: Path, tmp_path: Path, cli: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fast = (*FAST, "--threads", "1")
+    assert cli("video", film, "one.mp4", *fast).code == 0
+    begun = cli("video", film, "farm.mp4", *fast, "--workers", "0")
+    assert begun.code == 0, begun.err
+    assert "farm.mp4.job" in begun.out
+    early = cli("jobs", "join", "farm.mp4.job")
+    assert early.code == 1
+    for numbers in ("2-3", "1,4"):
+        assert cli("jobs", "shard", numbers, "farm.mp4.job").code == 0
+    assert cli("jobs", "shard", "5", "farm.mp4.job").code == 1
+    assert cli("jobs", "shard", "1", tmp_path).code == 1
+    assert cli("jobs", "join", "farm.mp4.job").code == 0
+    assert Path("farm.mp4").read_bytes() == Path("one.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--shards=spans", "--workers=2"])
+def test_a_zoom_says_that_it_cannot_be_cut(
+    tmp_path: Path, cli: Callable[..., CommandResult], option: str
+) -> None:
+    run = cli("zoom", tmp_path / "z.mp4", option)
+    assert run.code == 1
+    assert "a zoom cannot be cut" in run.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("workers", ["two", "-1", "1.5", "999"])
+def test_other_numbers_of_workers_are_refused(
+    film: Path, tmp_path: Path, cli: Callable[..., CommandResult], workers: str
+) -> None:
+    run = cli("video", film, tmp_path / "d.mp4", *FAST, f"--workers={workers}")
+    assert run.code == 1
+    assert "--workers" in run.err
+
+
+def worker_processes(driver: subprocess.Popen[bytes]) -> Iterator[psutil.Process]:
+    """Yield the workers of a running command."""
+    for process in psutil.Process(driver.pid).children():
+        if "shard" in process.cmdline():
+            yield process
+
+
+def test_the_work_of_a_killed_worker_is_taken_over(
+    film: Path, tmp_path: Path, cli: Callable[..., CommandResult]
+) -> None:
+    line = [*FAST, "--threads", "1"]
+    assert cli("video", film, tmp_path / "one.mp4", *line).code == 0
+    words = ["video", str(film), str(tmp_path / "two.mp4"), *line, "--workers", "2"]
+    driver = subprocess.Popen([sys.executable, "-m", "dreamflow", *words], env=dict(os.environ))
+    try:
+        while not (workers := list(worker_processes(driver))):
+            assert driver.poll() is None
+            time.sleep(0.05)
+        for worker in workers:
+            worker.send_signal(signal.SIGKILL)
+        assert driver.wait(120) == 0
+    finally:
+        driver.kill()
+    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
