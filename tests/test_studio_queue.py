@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -11,12 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from conftest import CommandResult, make_film
 
 from dreamflow.core.errors import OutputError
 from dreamflow.media.read.clip import open_clip
+from dreamflow.studio.films.measurement import measure_film
 from dreamflow.studio.films.queue_document import QueuedRender
 from dreamflow.studio.films.renders import QUEUE_FILE, RenderQueue
 from dreamflow.studio.outside import FilmChoices
@@ -157,3 +161,18 @@ def test_a_queue_that_is_none_is_put_aside(queue: RenderQueue, content: str) -> 
     damaged = RenderQueue(queue.folder)
     damaged.close()
     assert damaged.renders == []
+
+
+def test_a_finished_film_is_measured_as_by_the_command(
+    film: Path, cli: Cli, queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DREAMFLOW_HOME")
+    render = queue.add({**QUICK, "iterations": 0}, choose(film))
+    words = queue.words(render)
+    assert cli(*words).code == 0
+    text = asyncio.run(measure_film(render))
+    assert re.search(r"\d", text)
+    with pytest.raises(OutputError):
+        asyncio.run(
+            measure_film(msgspec.structs.replace(render, out=str(film.with_name("no.mkv"))))
+        )
