@@ -1,29 +1,47 @@
 """Draw the documentation's pictures with DreamFlow itself, from the samples and its own network.
 
-moving.webp       valley.mp4 and its dream, with a border between them that moves to and fro.
-before_after.jpg  meadow.jpg and the dream of it.
-layers.jpg        one frame of valley.mp4 on four layers.
-guide.jpg         is not drawn here: it is a browser's picture of the page that
-                  `dreamflow guide samples/meadow.jpg guide` writes, 1280 pixels wide.
-sweep.jpg         meadow.jpg swept through four layers: eight moments.
-zoom.jpg          a zoom into meadow.jpg with the preset descent: eight moments of 20 seconds.
-matte.jpg         valley.mp4 dreamed around its balloon: two moments.
-shaping.jpg       meadow.jpg dreamed with each way of shaping, by itself.
-strips.jpg        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
+moving.webp        valley.mp4 and its dream, with a border between them that moves to and fro.
+before_after.webp  meadow.jpg and the dream of it.
+layers.webp        one frame of valley.mp4 on four layers.
+guide.webp         the guide to pocket's layers, in the system's Chromium, 1280 pixels wide.
+heard.webp         what `dreamflow listen` hears in groove.flac.
+sweep.webp         meadow.jpg swept through four layers: eight moments.
+zoom.webp          a zoom into meadow.jpg with the preset descent: eight moments of 20 seconds.
+matte.webp         valley.mp4 dreamed around its balloon: two moments.
+shaping.webp       meadow.jpg dreamed with each way of shaping, by itself.
+strips.webp        x-t slices of valley.mp4: the source, frames dreamed one by one, and carried.
+presets/           every preset; layers/, every layer of GoogLeNet by category (see gallery.py).
+
+All of it takes a quarter of an hour on two cores.
 """
+
+from __future__ import annotations
 
 import argparse
 import math
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gallery import (
+    GALLERY_SIZE,
+    LAYER_SIZE,
+    preset_names,
+    write_layer_sheets,
+    write_preset_picture,
+    write_webp,
+)
 
 import dreamflow
 from dreamflow import CarryOptions, DreamOptions, ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.core.options.declaration import flag_of
+from dreamflow.media.resize import resize_picture
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.reports.contact_sheet import draw_contact_sheet
 
@@ -55,8 +73,6 @@ STRIP_ROWS_PER_FRAME = 3  # lines of a strip per frame
 
 def load_still(name: str, size: tuple[int, int]) -> np.ndarray:
     """Return a sample picture at (width, height), uint8 (H, W, 3) RGB."""
-    from dreamflow.media.resize import resize_picture
-
     return resize_picture(dreamflow.read_picture(SAMPLES_DIR / name), *size)
 
 
@@ -139,39 +155,99 @@ def build_xt_slice(pictures: list[np.ndarray]) -> np.ndarray:
     return rows.repeat(STRIP_ROWS_PER_FRAME, axis=0)
 
 
-def main() -> None:
-    """Draw the pictures of the documentation."""
-    parser = argparse.ArgumentParser(description="Draw the pictures of docs/.")
-    parser.add_argument("--out", type=Path, default=PICTURES_DIR, metavar="FOLDER")
-    out: Path = parser.parse_args().out
-    network = dreamflow.load_network()
+def draw_heard(path: Path) -> None:
+    """Draw what `dreamflow listen` hears in the groove."""
+    with tempfile.TemporaryDirectory() as folder:
+        plot = Path(folder) / "heard.png"
+        groove = str(SAMPLES_DIR / "groove.flac")
+        subprocess.run(
+            [sys.executable, "-m", "dreamflow", "listen", groove, "--plot", str(plot)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        write_webp(path, dreamflow.read_picture(plot))
+
+
+def photograph_guide(network: dreamflow.Network, path: Path) -> None:
+    """Take a picture of the guide to the meadow, in the system's Chromium; skip it without one."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print(f"no Chromium: {path.name} stays as it is")
+        return
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        dreamflow.make_guide(SAMPLES_DIR / "meadow.jpg", folder, network, size="320")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto((Path(folder) / "index.html").as_uri())
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=Path(folder) / "guide.png")
+        browser.close()
+        write_webp(path, dreamflow.read_picture(Path(folder) / "guide.png"))
+
+
+def draw_sheets(network: dreamflow.Network, out: Path) -> None:
+    """Draw the pictures of single pages."""
     write_moving_picture(network, out / "moving.webp")
     meadow = load_still("meadow.jpg", (600, 400))
     dream = dreamflow.dream_image(meadow, network, layer="inception_4c/output")
-    dreamflow.write_picture(out / "before_after.jpg", np.hstack([meadow, dream]))
-    frame = next(iter(dreamflow.open_clip(SAMPLES_DIR / "valley.mp4", start="40%")))
-    dreams = [dreamflow.dream_image(frame.picture, network, layer=layer) for layer in SHEET_LAYERS]
-    dreamflow.write_picture(out / "layers.jpg", draw_contact_sheet(dreams, SHEET_LAYERS))
-    dreamflow.write_picture(
-        out / "sweep.jpg",
-        draw_moments_sheet(dream_sweep_moments(network, load_still("meadow.jpg", (300, 200)))),
-    )
-    dreamflow.write_picture(
-        out / "zoom.jpg",
-        draw_moments_sheet(dream_zoom_moments(network, load_still("meadow.jpg", (240, 160)))),
-    )
-    dreamflow.write_picture(out / "matte.jpg", dream_around_matte(network), quality=85)
+    write_webp(out / "before_after.webp", np.hstack([meadow, dream]))
+    frame = read_valley_frame()
+    dreams = [dreamflow.dream_image(frame, network, layer=layer) for layer in SHEET_LAYERS]
+    write_webp(out / "layers.webp", draw_contact_sheet(dreams, SHEET_LAYERS))
+    moments = dream_sweep_moments(network, load_still("meadow.jpg", (300, 200)))
+    write_webp(out / "sweep.webp", draw_moments_sheet(moments))
+    moments = dream_zoom_moments(network, load_still("meadow.jpg", (240, 160)))
+    write_webp(out / "zoom.webp", draw_moments_sheet(moments))
+    write_webp(out / "matte.webp", dream_around_matte(network))
     sheet = draw_shaping_sheet(network, load_still("meadow.jpg", (270, 180)))
-    dreamflow.write_picture(out / "shaping.jpg", sheet, quality=60)
+    write_webp(out / "shaping.webp", sheet, quality=70)
     clip = dreamflow.open_clip(SAMPLES_DIR / "valley.mp4", size="320")
     strips = {
         "the clip": build_xt_slice([frame.picture for frame in clip]),
         "each frame by itself": dream_xt_slice(network, clip, CarryOptions(carry=False)),
         "carried": dream_xt_slice(network, clip, CarryOptions()),
     }
-    dreamflow.write_picture(
-        out / "strips.jpg", draw_contact_sheet(list(strips.values()), list(strips.keys()), 3)
-    )
+    sheet = draw_contact_sheet(list(strips.values()), list(strips.keys()), 3)
+    write_webp(out / "strips.webp", sheet)
+    draw_heard(out / "heard.webp")
+
+
+def draw_galleries(network: dreamflow.Network, weights: Path | None, out: Path) -> None:
+    """Draw every preset, and with GoogLeNet's weights every layer of it."""
+    still = load_still("meadow.jpg", GALLERY_SIZE)
+    for name in preset_names():
+        write_preset_picture(network, name, still, out / "presets" / f"{name}.webp")
+    if weights is None:
+        print("no --weights: the pictures of GoogLeNet's layers stay as they are")
+        return
+    valley = resize_picture(read_valley_frame()[:, 40:445], *LAYER_SIZE)
+    stills = {"meadow": load_still("meadow.jpg", LAYER_SIZE), "valley": valley}
+    googlenet = dreamflow.load_network("googlenet", weights)
+    write_layer_sheets(googlenet, "googlenet", stills, out / "layers")
+
+
+def read_valley_frame() -> np.ndarray:
+    """Return a frame from the middle of valley.mp4, uint8 (H, W, 3) RGB."""
+    return next(iter(dreamflow.open_clip(SAMPLES_DIR / "valley.mp4", start="40%"))).picture
+
+
+def main() -> None:
+    """Draw the pictures of the documentation, or some of them."""
+    parser = argparse.ArgumentParser(description="Draw the pictures of docs/.")
+    parser.add_argument("--out", type=Path, default=PICTURES_DIR, metavar="FOLDER")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="GoogLeNet's")
+    parser.add_argument("--only", choices=["sheets", "galleries", "guide"])
+    parser.add_argument("--threads", type=int, default=0)
+    given = parser.parse_args()
+    network = dreamflow.load_network(threads=given.threads)
+    if given.only in (None, "sheets"):
+        draw_sheets(network, given.out)
+    if given.only in (None, "galleries"):
+        draw_galleries(network, given.weights, given.out)
+    if given.only in (None, "guide"):
+        photograph_guide(network, given.out / "guide.webp")
 
 
 if __name__ == "__main__":

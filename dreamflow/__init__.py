@@ -4,10 +4,7 @@ The names here are what a notebook needs; they are loaded when first used, so th
 package costs nothing.
 
     import dreamflow
-    clip = dreamflow.open_clip("in.mp4", size="640x360")
-    network = dreamflow.load_network()
-    dreams = dreamflow.dream_video(clip, network, layer="inception_4c/output")
-    dreamflow.write_video("out.mp4", dreams, clip)
+    dreamflow.render("in.mp4", "out.mp4", preset="fur", size="640x360", octaves=5)
 """
 
 from __future__ import annotations
@@ -17,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dreamflow._version import __version__
-    from dreamflow.core.errors import DreamFlowError, DreamFlowWarning
+    from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
     from dreamflow.core.frames import Frame
+    from dreamflow.core.machine.options import MachineOptions
     from dreamflow.dream.options import DreamOptions
+    from dreamflow.jobs.controls import RenderResult
     from dreamflow.jobs.output_writer import write_video
+    from dreamflow.jobs.renders.render import render
     from dreamflow.media.options import ClipOptions
     from dreamflow.media.read.clip import Clip, open_clip
     from dreamflow.media.stills.read import read_picture
@@ -34,30 +34,41 @@ if TYPE_CHECKING:
     from dreamflow.pipelines.video.pipeline import dream_video
     from dreamflow.pipelines.zoom.pipeline import dream_zoom
     from dreamflow.reports.guide.build import make_guide
+    from dreamflow.reports.measuring.comparison import MeasuredDream
+    from dreamflow.reports.measuring.measure import measure
+    from dreamflow.reports.shots import Shot, list_shots
     from dreamflow.temporal.options import CarryOptions
 
 _EXPORT_MODULES = {
     "CarryOptions": "temporal.options",
-    "__version__": "_version",
     "Clip": "media.read.clip",
     "ClipOptions": "media.options",
     "DreamFlowError": "core.errors",
     "DreamFlowWarning": "core.errors",
     "DreamOptions": "dream.options",
     "Frame": "core.frames",
+    "MachineOptions": "core.machine.options",
+    "MeasuredDream": "reports.measuring.comparison",
     "Network": "networks",
+    "RenderResult": "jobs.controls",
+    "Shot": "reports.shots",
     "ShowOptions": "pipelines.settings.options",
     "SweepOptions": "pipelines.settings.options",
+    "UserInterrupt": "core.errors",
     "ZoomOptions": "pipelines.settings.options",
+    "__version__": "_version",
     "dream_image": "pipelines.image",
     "dream_sweep": "pipelines.sweep.pipeline",
     "dream_video": "pipelines.video.pipeline",
     "dream_zoom": "pipelines.zoom.pipeline",
+    "list_shots": "reports.shots",
     "load_network": "networks",
     "make_guide": "reports.guide.build",
+    "measure": "reports.measuring.measure",
     "network_of": "networks",
     "open_clip": "media.read.clip",
     "read_picture": "media.stills.read",
+    "render": "jobs.renders.render",
     "write_picture": "media.stills.write",
     "write_video": "jobs.output_writer",
 }
@@ -70,20 +81,28 @@ __all__ = [
     "DreamFlowWarning",
     "DreamOptions",
     "Frame",
+    "MachineOptions",
+    "MeasuredDream",
     "Network",
+    "RenderResult",
+    "Shot",
     "ShowOptions",
     "SweepOptions",
+    "UserInterrupt",
     "ZoomOptions",
     "__version__",
     "dream_image",
     "dream_sweep",
     "dream_video",
     "dream_zoom",
+    "list_shots",
     "load_network",
     "make_guide",
+    "measure",
     "network_of",
     "open_clip",
     "read_picture",
+    "render",
     "write_picture",
     "write_video",
 ]

@@ -36,6 +36,15 @@ SAMPLE_CLIP = REPO_ROOT / "samples" / "valley.mp4"
 SAMPLE_STILL = REPO_ROOT / "samples" / "meadow.jpg"
 
 
+def pytest_configure() -> None:
+    """One thread a process: tests run side by side, a process on each core.
+
+    More would wait for each other at every layer of a network. Processes that tests start inherit
+    the variable; this one has loaded PyTorch already.
+    """
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def interruptible() -> None:
     """Ctrl-C reaches the tests and their processes, also where a shell began them in background."""

@@ -6,10 +6,15 @@ import contextlib
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+import OpenEXR
 from conftest import REPO_ROOT, SAMPLE_CLIP, WEIGHTS_NAME, make_texture
+from cut_film import make_cut_film
 
 import dreamflow
 from dreamflow.jobs.output_writer import open_writer
@@ -81,9 +86,11 @@ def dreamflow_words(line: str) -> list[str]:
 
 def make_small(words: list[str]) -> list[str]:
     """Return a command with options that make it quick."""
-    name = next((word for word in words if not word.startswith("-")), "")
+    name = next((word for word in words if word in SMALL), "")
     # A queue of renders has these settings in its file.
     small = () if name == "batch" and words[-1].endswith(".toml") else SMALL.get(name, ())
+    if any(word in words for word in ("--workers", "--openjd")):
+        small = ("--size", "48", *QUICK_DREAM)  # all shots of the film
     look = ("--look-size", "64") if "--look-size" in words else ()
     return [*words, *small, *look]
 
@@ -97,11 +104,32 @@ def lay_out_desk(folder: Path, home: Path, page: Path) -> None:
     (folder / "photographs").mkdir()
     write_picture(folder / "photographs" / "one.png", make_texture(70, 90))
     interrupt_a_write(folder / "dream_stopped.mp4")
+    text = page.read_text(encoding="utf-8")
+    for name, make in MADE_FILES.items():
+        if name in text:
+            make(folder)
     quick = 'size = "48"\nend = "3"\noctaves = 1\niterations = 1'
     for block in read_blocks(page):
         if block.title:
             text = block.text.replace('size = "640x360"', quick)
             (folder / block.title).write_text(text, encoding="utf-8")
+
+
+def make_deep_pictures(folder: Path) -> None:
+    """Make plate.exr, of scene-linear light, and scan16.tif, of 16 bits."""
+    light = make_texture(64, 96).astype(np.float32) / 255
+    channels = {name: np.ascontiguousarray(light[..., n]) for n, name in enumerate("RGB")}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, channels).write(str(folder / "plate.exr"))
+    codes = np.rint(light * 65535).astype(np.uint16)
+    cv2.imwrite(str(folder / "scan16.tif"), codes[..., ::-1])
+
+
+MADE_FILES: dict[str, Callable[[Path], object]] = {
+    "film.mp4": make_cut_film,
+    "plate.exr": make_deep_pictures,
+}
+"""What makes files that only some pages take for granted, by the name of one of them."""
 
 
 def interrupt_a_write(path: Path) -> None:

@@ -18,6 +18,7 @@ from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.job_file import read_job_file, write_job_file
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.networks.network import Network
@@ -89,7 +90,7 @@ class Rendering:
                 raise Interruption
 
         out = self.folder / name
-        clip = Clip(source, settings.clip)
+        clip = Clip(source, settings.clip, DeepOutput.of(out, settings.encode))
         controls = {"segment_frames": SEGMENT_FRAMES, **controls}
         followed = RenderControls(progress, self.messages.append, **controls)
         render_video(clip, out, self.network, settings, followed)

@@ -30,8 +30,17 @@ from dreamflow.temporal.control.gains import parse_gains
 README = REPO_ROOT / "README.md"
 KINDS = {"bash", "sh", "console", "python", "toml", "text", "mermaid"}
 """Kinds of blocks; those of the last two are read and not run."""
-OTHER_PROGRAMS = {"pip", "pytest", "python", "python3", "ruff", "pyright", "mkdocs", ".ci/run"}
+OTHER_PROGRAMS = {
+    *("pip", "pytest", "python", "python3", "ruff", "pyright", ".ci/run"),
+    *("mkdocs", "twine", "check-wheel-contents"),
+}
 """What stands in shell blocks beside DreamFlow: installation and development."""
+SMALL_ARGUMENTS: dict[str, dict[str, object]] = {
+    "open_clip": {"size": "48", "end": "6"},
+    "render": {"size": "48", "end": "6", "octaves": 1, "iterations": 1},
+    "make_guide": {"size": "48"},
+}
+"""Arguments of functions in the programs of the pages, in place of their own."""
 OF_CONTRIBUTORS = {"CONTRIBUTING.md"}
 """Pages whose Python is a pattern to fill in, and no program."""
 
@@ -101,9 +110,9 @@ def test_every_message_is_the_one_that_is_shown(
     ids=page_name,
 )
 def test_every_program_runs(page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        dreamflow, "open_clip", partial(open_small_clip, dreamflow.open_clip), raising=False
-    )
+    for name, small in SMALL_ARGUMENTS.items():
+        call = partial(call_small, getattr(dreamflow, name), small)
+        monkeypatch.setattr(dreamflow, name, call, raising=False)
     monkeypatch.setattr(dreamflow, "read_picture", lambda path: make_texture(48, 56), raising=False)
     monkeypatch.setattr(
         "dreamflow.media.picture_input.read_picture", lambda path: make_texture(48, 56)
@@ -158,8 +167,10 @@ def make_efficientnet_substitutes() -> dict[str, type]:
     }
 
 
-def open_small_clip(open_clip: Callable[..., object], source: str, **options: object) -> object:
-    return open_clip(source, **{**options, "size": "48", "end": "3"})
+def call_small(
+    function: Callable[..., object], small: dict[str, object], *args: object, **options: object
+) -> object:
+    return function(*args, **{**options, **small})
 
 
 @pytest.mark.parametrize("page", pages_with("toml"), ids=page_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
 from dataclasses import fields
@@ -19,6 +20,8 @@ from dreamflow.pipelines.video.pipeline import dream_video
 from dreamflow.temporal.control.gains import parse_gains
 from dreamflow.temporal.trace import Trace
 
+MAX_PICTURE_BYTES = 15_000_000
+"""Of all pictures of the documentation together."""
 PAGE_NAME = "docs/architecture.md"
 PAGE = (REPO_ROOT / PAGE_NAME).read_text(encoding="utf-8")
 
@@ -63,3 +66,16 @@ def test_every_link_has_a_target(page: Path) -> None:
         target = page.parent / file if file else page
         assert target.exists(), link
         assert not anchor or anchor in headings_of(target), link
+
+
+def test_every_preset_is_in_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPO_ROOT / "docs")
+    gallery = importlib.import_module("gallery")
+    page = (REPO_ROOT / "docs" / "looks.md").read_text(encoding="utf-8")
+    assert gallery.TABLE_PATTERN.findall(page) == [gallery.preset_table()], "run docs/gallery.py"
+
+
+def test_the_pictures_are_small() -> None:
+    pictures = [path for path in (REPO_ROOT / "docs" / "pictures").rglob("*") if path.is_file()]
+    assert {path.suffix for path in pictures} == {".webp"}
+    assert sum(path.stat().st_size for path in pictures) < MAX_PICTURE_BYTES

@@ -17,7 +17,6 @@ from conftest import CommandResult, make_film, make_texture, random_weights
 from matplotlib import pyplot
 from PIL import Image
 
-from dreamflow.cli.measuring.recorded import has_scheduled_settings, resolve_source_options
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip, open_clip
@@ -42,6 +41,7 @@ from dreamflow.reports.coherence.verdict import (
     judge_measurements,
 )
 from dreamflow.reports.coherence.warp_error import CoherenceMeter, MaskedFlow, warp_error
+from dreamflow.reports.measuring.recorded import has_scheduled_settings, resolve_source_options
 
 Cli = Callable[..., CommandResult]
 NOISE_LEVELS = {"calm": 0.5, "naive": 8.0}

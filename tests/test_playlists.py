@@ -15,6 +15,7 @@ from conftest import CommandResult, run_ffmpeg
 from job_rendering import FAST, Rendering, decode_output
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
+from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.listing import finish_job
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.options import ClipOptions
@@ -350,6 +351,7 @@ def test_a_master_playlist_names_its_versions(folder: Path, cli: Cli) -> None:
 
 
 SETTINGS = VideoSettings(
+    DreamOptions(layer=("conv1/7x7_s2",), octaves=1, iterations=1),
     clip=ClipOptions(size="32", allow_playlist=True),
 )
 

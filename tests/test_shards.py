@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -24,13 +25,13 @@ from cut_film import SHOT_FRAMES, SHOTS, make_cut_film
 from job_rendering import FAST, Interruption, decode_output, edit_job_file
 
 from dreamflow.cli.shard_worker import parse_shards
-from dreamflow.core.errors import MediaError, OutputError, SettingsError
+from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.renders.render_video import prepare_video_job, render_video
-from dreamflow.jobs.shards.join import format_numbers
+from dreamflow.jobs.shards.join import fade_residual, format_numbers
 from dreamflow.jobs.shards.join_job import join_job
 from dreamflow.jobs.shards.plan import read_plan, shard_folder
 from dreamflow.jobs.shards.shard import is_shard_done
@@ -47,7 +48,7 @@ from dreamflow.pipelines.settings.groups import VideoSettings, saved_settings_di
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.settings.presets import list_preset_files, load_preset
 from dreamflow.pipelines.settings.restored import restore_video_settings
-from dreamflow.pipelines.video.shards import GivenMarks, find_shots
+from dreamflow.pipelines.video.shards import GivenMarks, Shard, cut_into_spans, find_shots
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark, ShotFinder
 
@@ -312,6 +313,57 @@ def test_a_job_goes_on_as_it_was_begun(shards: Shards) -> None:
     assert shards.render("one.mp4", fresh=True).exists()
 
 
+def test_spans_have_seams_and_nothing_else(shards: Shards) -> None:
+    spans = Sharding("spans", span_s=2.5)
+    frames = [make_texture(64, 160, 5)[8:56, step : 64 + step] for step in range(60)]
+    raw, pan = shards.folder / "raw", shards.folder / "pan.mkv"
+    raw.write_bytes(np.stack(frames).tobytes())
+    line = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-r", "8", "-i", raw]
+    run_ffmpeg(*line, "-c:v", "ffv1", pan)
+    one = shards.render("one.mkv", None, source=pan)
+    with pytest.warns(DreamFlowWarning), pytest.raises(Interruption):
+        shards.render("cut.mkv", spans, source=pan, stop_at=40)
+    plan = read_plan(job_folder_path(shards.folder / "cut.mkv"))
+    assert plan is not None
+    assert [shard.first for shard in plan.shards] == [0, 20, 40]
+    for stop_at in (20, 60, None):  # within a span, and within a seam
+        with contextlib.suppress(Interruption):
+            cut = shards.render("cut.mkv", spans, source=pan, stop_at=stop_at)
+    with pytest.warns(DreamFlowWarning):
+        whole = shards.render("whole.mkv", spans, source=pan)
+    assert decode_output(cut) == decode_output(whole)
+    same = [a == b for a, b in zip(decode_output(cut), decode_output(one), strict=True)]
+    assert all(same[:20])
+    assert not any(same[20:])
+
+
+def test_a_fade_begins_and_ends_with_one_dream_and_is_as_strong_between() -> None:
+    source = np.full((32, 32, 3), 128, np.uint8)
+    made = np.random.default_rng(1)
+    one, other = (
+        (128 + made.normal(0, 12, (32, 32, 3))).clip(0, 255).astype(np.uint8) for _ in range(2)
+    )
+    np.testing.assert_array_equal(fade_residual(one, other, source, 0), one)
+    np.testing.assert_array_equal(fade_residual(one, other, source, 1), other)
+    middle = fade_residual(one, other, source, 0.5).astype(float) - 128
+    assert np.std(middle) == pytest.approx(12, rel=0.05)
+    np.testing.assert_array_equal(fade_residual(one, one, source, 0.5), one)
+    np.testing.assert_array_equal(fade_residual(source, source, source, 0.5), source)
+
+
+@pytest.mark.parametrize(("frames", "span"), [(100, 30), (31, 30), (30, 30), (7, 30), (61, 20)])
+def test_spans_cover_a_shot_and_share_what_fades(frames: int, span: int) -> None:
+    shot = Shard(50, 50 + frames, (55, 50 + frames - 1))
+    spans = cut_into_spans([shot], span, 12, 5)
+    assert (spans[0].first, spans[-1].stop) == (shot.first, shot.stop)
+    assert spans[0].run_in == 0
+    for before, after in itertools.pairwise(spans):
+        assert before.stop - after.first == 5
+        assert after.run_in == min(12, after.first - shot.first)
+    assert all(one.frames <= span + 5 for one in spans)
+    assert set(shot.flashes) == {n for one in spans for n in one.flashes}
+
+
 @pytest.mark.parametrize("setting", ["loop", "trace"])
 def test_what_cannot_be_cut_is_refused(shards: Shards, setting: str) -> None:
     settings, controls = SETTINGS, {}
@@ -409,6 +461,16 @@ def test_the_commands_of_a_farm_make_the_film_of_one_command(
     assert cli("jobs", "shard", "1", tmp_path).code == 1
     assert cli("jobs", "join", "farm.mp4.job").code == 0
     assert Path("farm.mp4").read_bytes() == Path("one.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--shards=spans", "--workers=2"])
+def test_a_zoom_says_that_it_cannot_be_cut(
+    tmp_path: Path, cli: Callable[..., CommandResult], option: str
+) -> None:
+    run = cli("zoom", tmp_path / "z.mp4", option)
+    assert run.code == 1
+    assert "a zoom cannot be cut" in run.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("workers", ["two", "-1", "1.5", "999"])

@@ -264,7 +264,7 @@ def test_the_measured_memory_of_a_pass_is_close_to_the_estimate(tmp_path: Path) 
     """What a pass was seen to take, in a process of its own, is near what is counted with."""
     script = """
 import sys, psutil, threading, torch
-from dreamflow.dream.objective import Objective
+from dreamflow.dream.objective.objective import Objective
 from dreamflow.dream.pass_memory import pass_bytes_per_px
 from dreamflow.networks import load_network
 torch.set_num_threads(1)

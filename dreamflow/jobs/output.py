@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from dreamflow.jobs.storage.state_file import (
     read_state,
 )
 from dreamflow.media.files.atomic_file import part_path
+from dreamflow.media.files.sequence_name import SequenceName
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.records.embedded_settings import add_sidecar, check_record_length
@@ -97,24 +99,27 @@ def open_segment_writer(
         metadata: The job's metadata.
         times: Counts the time that encoding takes.
     """
-    start_number = encode.start_number  # a plate in PNGs is numbered as the dream is
     # Pictures hold it, and become the output as they are.
     record = publish_record(metadata["record"], folder)
+    plate = path_from_text(metadata["plate"]) if metadata["plate"] else None
 
     def open_writer_in(
-        folder: Path, container: ContainerFormat | None, encode: EncodeOptions
+        folder: Path, container: ContainerFormat | None, options: EncodeOptions
     ) -> SegmentWriter:
         identity = output_identity(folder, metadata[ID_KEY])
         if container is None:
-            return PictureSegmentWriter(folder, spec, record, identity, start_number)
+            # A plate's pictures are numbered as the dream's are.
+            options = replace(options, start_number=encode.start_number)
+            out = plate if plate and folder.name == PLATE_FOLDER else Path(metadata["out"])
+            sequence = SequenceName.parse(out)
+            return PictureSegmentWriter(folder, spec, record, identity, options, sequence)
         return VideoSegmentWriter(
-            folder, container, spec, encode, metadata["chunk"], identity, times
+            folder, container, spec, options, metadata["chunk"], identity, times
         )
 
     segments = open_writer_in(folder, container, encode)
-    if not metadata["plate"]:
+    if plate is None:
         return segments
-    plate = path_from_text(metadata["plate"])
     plate_folder = folder / PLATE_FOLDER
     staged_plate = staged_output_path(plate_folder, plate)
     return DreamAndPlateWriter(segments, plate_folder, plate, open_writer_in, staged_plate)

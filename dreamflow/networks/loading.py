@@ -92,3 +92,13 @@ def load_network(
     network.to(machine.device, dtype)
     _logger.info("network %s from %s, in %s on %s", name, path, network.precision, network.device)
     return network
+
+
+def as_network(network: Network | str) -> Network:
+    """Return a network, loaded with its weights where only its name is given.
+
+    Raises:
+        SettingsError: There is no network of the name.
+        WeightsError: Its weights are not found.
+    """
+    return load_network(network) if isinstance(network, str) else network

@@ -18,6 +18,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
 from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.mattes.matte_fitting import fit_matte_array
+from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.compositor import composite
@@ -29,7 +30,7 @@ from dreamflow.temporal.noise_base import noise_base_of
 
 def dream_image(
     picture: PictureInput,
-    network: Network,
+    network: Network | str | None = None,
     layer: str | Sequence[str] | None = None,
     options: DreamOptions | None = None,
     frame_index: int = 0,
@@ -44,7 +45,8 @@ def dream_image(
 
     Args:
         picture: uint8 (H, W, 3) RGB, an image of Pillow's, or the path of a picture.
-        network: The network, on its compute device.
+        network: The network, on its compute device; a name loads one, None
+            the default, each time anew.
         layer: A target (`dreamflow.core.targets`), or several as `NAME=WEIGHT`; None takes those of
             `options`.
         options: Settings of the dream. A picture has no time: of schedules and of a reference clip,
@@ -68,6 +70,7 @@ def dream_image(
     """
     given = KeywordSettings.read("dream_image", preset, settings, DreamOptions)
     options = given.over(options or DreamOptions())
+    network = as_network(network or options.network)
     picture = as_picture(picture)
     strength = ShowOptions(strength=strength).at(Moment()).strength
     height, width = picture.shape[:2]

@@ -34,8 +34,8 @@ class Ground:
         hidden: (1, 1, H, W) in [0, 1]: where something that moves hides it.
         vacated: (1, 1, H, W) in [0, 1]: 1 where something that hid it has just gone; it fades with
             `Gains.vacated_time`.
-        missing: (1, 2, h, w) in [0, 1], missing amplitude of the objective by area, as it was
-            measured last: of what moves, and of vacated ground.
+        measured: (1, 4, h, w), the average by area, over the last moments, of what is gained of the
+            objective on what moves, on vacated ground, and by a fresh dream on either.
         still_s: Seconds for which nothing has moved.
     """
 
@@ -43,7 +43,7 @@ class Ground:
     age: Tensor
     hidden: Tensor
     vacated: Tensor
-    missing: Tensor
+    measured: Tensor
     still_s: float = 0.0
 
 
@@ -231,8 +231,8 @@ def check_state(state: DreamState, height: int, width: int, gains: Gains) -> Non
             _check_shapes(
                 {f"{name} of the ground": part for name, part in parts.items()}, dream.age
             )
-            if ground.missing.dim() != 4 or ground.missing.shape[:2] != (1, 2):
-                raise DocumentError("what is missing of the ground is not given by area")
+            if ground.measured.dim() != 4 or ground.measured.shape[:2] != (1, 4):
+                raise DocumentError("what is measured of the ground is not given by area")
     if not state.weights or not state.weights.keys() <= state.dreams.keys():
         raise DocumentError("the weights are not those of the carried dreams")
     if any(weight.numel() != 1 for weight in state.weights.values()):

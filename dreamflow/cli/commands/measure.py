@@ -7,18 +7,13 @@ from typing import Annotated
 
 import typer
 
-from dreamflow.cli.measuring.comparison import (
-    MeasuredWith,
-    check_same_frames,
-    measure_all,
-    open_comparison,
-)
 from dreamflow.cli.measuring.figures import (
     figures_to_json,
     print_dreams,
     print_figures,
     write_figures_csv,
 )
+from dreamflow.cli.output.terminal import print_note, word_flags
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
@@ -120,6 +115,12 @@ def measure_command(
     """
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.coherence.trace_panels import build_trace_panels, read_trace_file
+    from dreamflow.reports.measuring.comparison import (
+        MeasuredWith,
+        check_same_frames,
+        measure_all,
+        open_comparison,
+    )
 
     inputs = list_input_paths([source, *dream, against, trace], machine)
     for path in (path for path in (plot, table) if path):
@@ -134,7 +135,10 @@ def measure_command(
     comparisons = [open_comparison(source, path, against, frames) for path in dream]
     if plot:
         check_same_frames(comparisons)
-    measure_with = MeasuredWith(layer, network, machine, apply_machine_options(machine))
+    measure_with = MeasuredWith(
+        *(layer, network, machine, apply_machine_options(machine)),
+        lambda line: print_note(word_flags(line)),
+    )
     names = dict.fromkeys(clip.path.name for one in comparisons for clip in one.dreams)
     total = sum(len(one.source) for one in comparisons)
     title = f"measuring {' and '.join(names)}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,9 +23,6 @@ from dreamflow.media.options import FilmOptions
 if TYPE_CHECKING:
     from dreamflow.core.frames import Frame
     from dreamflow.media.read.clip import Clip
-
-THUMBNAIL_SIZE = "320"
-"""Longer side of the frames that are searched and drawn, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,9 @@ def shots_command(
     from dreamflow.media.stills.write import WRITABLE_PICTURE_SUFFIXES, write_picture
     from dreamflow.media.write.output_path import check_output
     from dreamflow.reports.contact_sheet import draw_contact_sheet
+    from dreamflow.reports.shots import SEARCH_SIZE
 
-    source = Clip(clip, film.clip_options(THUMBNAIL_SIZE))
+    source = Clip(clip, film.clip_options(SEARCH_SIZE))
     if sheet and sheet.suffix.lower() not in WRITABLE_PICTURE_SUFFIXES:
         raise OutputError(f"{sheet}: a sheet is written as {', '.join(WRITABLE_PICTURE_SUFFIXES)}")
     for path in (p for p in (out, sheet) if p):
@@ -118,32 +115,21 @@ def find_shot_rows(
         keep_pictures: Whether the frames keep their pictures; otherwise they take no memory.
         progress_kind: How progress is shown.
     """
-    from dreamflow.temporal.shots import Mark, find_shots
+    from dreamflow.reports.shots import list_shots
 
-    first_frames: list[Frame] = []
-    frame_count = 0
     with (
         stop_on_ctrl_c(),
         progress_bar(f"looking at {clip.path.name}", len(clip), kind=progress_kind) as progress,
     ):
-        for number, (frame, mark) in enumerate(find_shots(clip), start=1):
-            if mark is Mark.CUT:
-                kept = frame if keep_pictures else replace(frame, picture=frame.picture[:0])
-                first_frames.append(kept)
-            frame_count = frame.index + 1
-            progress(number)
-    ends: list[tuple[int, Fraction]] = [(frame.index, frame.time) for frame in first_frames[1:]]
-    ends.append((frame_count, clip.length))
+        shots = list_shots(clip, keep_pictures=keep_pictures, progress=progress)
     rows = [
         ShotRow(
             number,
-            frame.index,
-            round(float(frame.time), 3),
-            end_frame - frame.index,
-            round(float(end_time - frame.time), 3),
+            shot.first.index,
+            round(float(shot.start), 3),
+            shot.frames,
+            round(float(shot.length), 3),
         )
-        for number, (frame, (end_frame, end_time)) in enumerate(
-            zip(first_frames, ends, strict=True), start=1
-        )
+        for number, shot in enumerate(shots, start=1)
     ]
-    return first_frames, rows
+    return [shot.first for shot in shots], rows

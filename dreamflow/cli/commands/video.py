@@ -205,6 +205,7 @@ def open_and_check(
     clip: Path, out: Path, settings: VideoSettings, machine: MachineOptions, flags: RenderFlags
 ) -> tuple[Clip, Matte | None]:
     """Open a clip and its matte, and check all that can be checked without loading PyTorch."""
+    from dreamflow.media.depth.write import DeepOutput
     from dreamflow.media.read.clip import Clip
     from dreamflow.media.read.mattes.matte import open_matte
     from dreamflow.media.read.mattes.matte_files import MatteTarget
@@ -212,7 +213,7 @@ def open_and_check(
     from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
 
     check_encode_options(out, settings.encode)
-    source = Clip(clip, settings.clip)
+    source = Clip(clip, settings.clip, DeepOutput.of(out, settings.encode))
     matte = open_matte(settings.show, MatteTarget.from_clip(source))
     check_render_files(out, flags, [*source.source_paths, *(matte.source_paths if matte else [])])
     check_layers(settings.dream, machine)

@@ -30,6 +30,8 @@ from dreamflow.cli.settings.shared_options import (
     FreshOption,
     LikeAllOption,
     LikeOption,
+    NoShardsOption,
+    NoWorkersOption,
     OverwriteOption,
     PresetOption,
     RepairOption,
@@ -82,6 +84,8 @@ def zoom_command(
     fresh: FreshOption = False,
     repair: RepairOption = False,
     watch: WatchOption = None,
+    shards: NoShardsOption = None,
+    workers: NoWorkersOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Zoom into a picture, a frame or noise, and dream on what comes nearer.
@@ -93,6 +97,7 @@ def zoom_command(
     source, out = (image, out) if out else (None, image)
     if out is None:
         raise SettingsError("name the film: dreamflow zoom OUT, or dreamflow zoom IMAGE OUT")
+    refuse_shards(shards, workers)
     inputs = list_input_paths([], dream, sound, machine, preset=preset)
     flags = RenderFlags(
         overwrite, fresh, watch, progress_kind=reporting.kind, repair=repair, inputs=inputs
@@ -134,6 +139,18 @@ ZOOM = Command(
     "dreamflow zoom meadow.jpg zoom.mp4 --seconds 20 --rotation 4 "
     "--layers conv2/norm2,inception_3b/5x5_reduce,inception_4c/output",
 )
+
+
+def refuse_shards(shards: str | None, workers: str | None) -> None:
+    """Raise SettingsError where a zoom is to be spread over workers: each frame needs the last."""
+    for setting, value in (("shards", shards), ("workers", workers)):
+        if value not in (None, "none", "1"):
+            raise SettingsError(
+                f"{named(setting)} {value}: a zoom cannot be cut, since each of its frames is "
+                "dreamed on the one before; several zooms can be rendered at the same time",
+                setting=setting,
+                value=value,
+            )
 
 
 def check_zoom(

@@ -14,7 +14,7 @@ import typer
 from dreamflow.cli.output.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from dreamflow.cli.measuring.comparison import MeasuredDream
+    from dreamflow.reports.measuring.comparison import MeasuredDream
 
 
 def print_figures(source: Path, measured: MeasuredDream) -> None:
@@ -56,11 +56,9 @@ def print_figures(source: Path, measured: MeasuredDream) -> None:
 
 def print_dreams(source: Path, measured: Sequence[MeasuredDream]) -> None:
     """Print a line for each of several dreams of a clip: what is judged, and the verdict."""
-    from dreamflow.reports.coherence.verdict import BOUNDS_BY_METRIC, compare_measurements
+    from dreamflow.reports.coherence.verdict import BOUNDS_BY_METRIC
 
-    values = [
-        one.measurements[0].summarise() | compare_measurements(one.measurements) for one in measured
-    ]
+    values = [one.figures for one in measured]
     figures = [name for name in BOUNDS_BY_METRIC if any(name in one for one in values)]
     rows = [
         [

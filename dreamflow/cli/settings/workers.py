@@ -78,7 +78,7 @@ def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
             f"{named('workers')} {count} needs shards: leave out {named('shards')} none",
             setting="shards",
             value="none",
-            allowed="auto, shots",
+            allowed="auto, shots, spans",
         )
     shared = replace(machine, device=devices[0])
     places = tuple(devices[number % len(devices)] for number in range(count))
@@ -138,14 +138,15 @@ def make_sharding(workers: ShardOptions, crew: Crew, out: Path, fresh: bool) -> 
     from dreamflow.jobs.shards.sharded import Sharding
     from dreamflow.jobs.storage.folder import job_folder_path
 
-    kind = workers.shards
+    kind, span_s = workers.shards, workers.span
     if kind == "auto":
         plan = None if fresh else read_plan(job_folder_path(out))
         kind = plan.kind if plan else ("none" if crew.is_alone else "shots")
+        span_s = plan.span_s or span_s if plan else span_s
     if kind == "none":
         return None
     commands = [] if crew.is_alone or crew.is_farm else list(map(make_command, crew.devices))
-    return Sharding(kind, commands, crew.machine.weights)
+    return Sharding(kind, span_s, commands, crew.machine.weights)
 
 
 def make_command(device: str) -> WorkerCommand:

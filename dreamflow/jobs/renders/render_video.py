@@ -13,6 +13,7 @@ from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.jobs.shards.pool import WorkerPool
 from dreamflow.jobs.shards.sharded import HereRenderer, Sharding, add_shards, check_begun_alike
 from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
@@ -90,6 +91,7 @@ def _open_video_job(
     clip = hear_once(clip, settings.sound, groups, find_kept_folder(out, controls))
     spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
+    clip = clip.with_originals(DeepOutput.of(out, settings.encode))
     with (
         controls.open_dreamer_controls() as dreamer_controls,
         WorkerPool(sharding.workers if sharding else (), controls.notify) as pool,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Protocol
+
+import numpy as np
 
 from dreamflow.core.errors import OutputError
 from dreamflow.core.files.documents import Count, fit_schema
@@ -13,9 +16,13 @@ from dreamflow.core.frames import Frame
 from dreamflow.jobs.shards.shard import ShardedJob, count_shard_frames, is_shard_done, read_shard
 from dreamflow.media.read.clip import Clip
 from dreamflow.pipelines.pipeline import LAYOUT_KEY, PipelineState
+from dreamflow.pipelines.video.shards import ForwardReader, Shard
 
 JOIN_LAYOUT = 1_000_001
 """Layout of the state: far from those of pipelines that dream, none of which it can be."""
+
+MAX_FADE_GAIN = 2**0.5
+"""What the residual of two dreams that have nothing in common lacks halfway between them."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +78,38 @@ class JoinPipeline:
     def __iter__(self) -> Generator[Frame | None, None, None]:
         """Yield the frames still to come, and None while shards are rendered."""
         job = self._open_job()
-        self.total = job.plan.frames
-        sources = self._clip.frames_from(self._joined) if self._with_sources else None
-        for number, shard in enumerate(job.plan.shards):
+        self.count_done(job)
+        sources = ForwardReader(self._clip.frames_from)
+        ending: list[np.ndarray] = []  # of the span before, which the next fades in over
+        before_stop = 0
+        for number, (shard, following) in enumerate(_pair_with_next(job.plan.shards)):
             if shard.stop <= self._joined:
                 continue
             with contextlib.closing(_as_generator(self._renderer.render(job, number))) as steps:
                 for self.done in steps:
                     yield None
+            fading, ending = ending, []
             for place, picture in enumerate(read_shard(job, number), start=shard.first):
+                if following is not None and place >= following.first:
+                    ending.append(picture)
+                    continue
                 if place < self._joined:
                     continue
-                source = next(sources).picture if sources else None
+                source = None
+                if self._with_sources or place < before_stop:
+                    source = next(sources(place)).picture
+                if fading and place < before_stop and source is not None:
+                    share = (place - shard.first + 1) / (len(fading) + 1)
+                    picture = fade_residual(fading[place - shard.first], picture, source, share)
                 index, time = self._clip.place_of(place)
                 self._joined = place + 1
-                self.done = max(self.done, self._joined)
-                yield Frame(index, time, picture, source)
+                yield Frame(index, time, picture, source if self._with_sources else None)
+            before_stop = shard.stop
         self.done = self.total
+
+    def count_done(self, job: ShardedJob) -> None:
+        """Count the frames that the shards have by now."""
+        self.done, self.total = sum(count_done_frames(job)), job.plan.kept_frames
 
     def state(self) -> PipelineState:
         """Return what is needed to go on."""
@@ -97,6 +119,35 @@ class JoinPipeline:
         """Go on from a state."""
         begun = fit_schema(state, JoinState)
         self.done, self._joined = begun.done, begun.joined
+
+
+def _pair_with_next(shards: Sequence[Shard]) -> Iterator[tuple[Shard, Shard | None]]:
+    return zip_longest(shards, shards[1:])
+
+
+def fade_residual(
+    before: np.ndarray, after: np.ndarray, source: np.ndarray, share: float
+) -> np.ndarray:
+    """Return a frame of two dreams, one fading into the other, as strong as they are.
+
+    Where two dreams differ, their mean is weaker than either; what is missing is made up for.
+
+    Args:
+        before: uint8 (H, W, 3) RGB, the one that fades out.
+        after: The one that fades in.
+        source: The frame that both were dreamed from.
+        share: Share of the one that fades in, 0 to 1.
+    """
+    plain = source.astype(np.float32)
+    out, into = before - plain, after - plain
+    mixed = (1 - share) * out + share * into
+    wanted = (1 - share) * _strength(out) + share * _strength(into)
+    gain = min(MAX_FADE_GAIN, wanted / max(_strength(mixed), 1e-6))
+    return np.rint((plain + gain * mixed).clip(0, 255)).astype(np.uint8)
+
+
+def _strength(residual: np.ndarray) -> float:
+    return float(np.sqrt(np.square(residual).mean()))
 
 
 def _as_generator(steps: Iterator[int]) -> Generator[int, None, None]:

@@ -8,7 +8,8 @@ from typing import ClassVar
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.options.declaration import Options, option
 
-SHARD_KINDS = ("auto", "none", "shots")
+SHARD_KINDS = ("auto", "none", "shots", "spans")
+DEFAULT_SPAN_S = 20.0
 MAX_WORKERS = 256
 WORKERS_SYNTAX = f"a number from 0 to {MAX_WORKERS}, or auto"
 
@@ -20,10 +21,18 @@ class ShardOptions(Options):
     PANEL: ClassVar[str] = "Workers"
     shards: str = option(
         "auto",
-        "Parts that are rendered by themselves: shots (the same film to the bit), none, or auto, "
-        "which is shots where there are several workers.",
+        "Parts that are rendered by themselves: shots (the same film to the bit), spans (of long "
+        "shots too, with a cross-fade), none, or auto: shots for several workers.",
         choices=SHARD_KINDS,
         saved=False,
+    )
+    span: float = option(
+        DEFAULT_SPAN_S,
+        "Seconds that a span has at most.",
+        low=2,
+        high=36_000,
+        saved=False,
+        needs=("shards", "spans"),
     )
     workers: str | None = option(
         None,

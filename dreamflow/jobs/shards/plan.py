@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +47,7 @@ class ShardDocument(Struct, forbid_unknown_fields=True):
     first: Count
     stop: Count
     flashes: list[Count]
+    run_in: Count
 
 
 class PlanDocument(Struct, forbid_unknown_fields=True):
@@ -55,6 +57,7 @@ class PlanDocument(Struct, forbid_unknown_fields=True):
     seal: Hash
     job: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
     kind: ShortText
+    span_s: Annotated[float, Meta(gt=0)] | None
     clip: PathText
     weights: PathText | None
     folder: PathText
@@ -67,7 +70,8 @@ class ShardPlan:
 
     Attributes:
         job_id: The job's identity.
-        kind: What its shards are: `shots`.
+        kind: What its shards are: `shots` or `spans`.
+        span_s: Seconds of a span at most; None for shots.
         clip: The clip: a file, folder or pattern.
         weights: The file of the network's weights, if one was given.
         folder: The folder that relative paths of the job's settings count from.
@@ -76,6 +80,7 @@ class ShardPlan:
 
     job_id: str
     kind: str
+    span_s: float | None
     clip: Path
     weights: Path | None
     folder: Path
@@ -83,8 +88,13 @@ class ShardPlan:
 
     @property
     def frames(self) -> int:
-        """How many frames all shards have."""
+        """How many frames the clip has."""
         return self.shards[-1].stop
+
+    @property
+    def kept_frames(self) -> int:
+        """How many frames are kept of all shards, those that two spans share counted twice."""
+        return sum(shard.frames for shard in self.shards)
 
     def shard_id(self, number: int) -> str:
         """Return the identity of a shard, numbered from 0, as a job: 32 hex digits.
@@ -92,7 +102,8 @@ class ShardPlan:
         It is the same whoever renders it, and another for other frames or another job.
         """
         shard = self.shards[number]
-        text = f"{self.job_id} {self.kind} {number} {shard.first} {shard.stop} {shard.flashes}"
+        frames = f"{shard.begin} {shard.first} {shard.stop} {shard.flashes}"
+        text = f"{self.job_id} {self.kind} {number} {frames}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -133,16 +144,16 @@ def read_plan(job_folder: Path) -> ShardPlan | None:
 
 def _plan_from(document: PlanDocument) -> ShardPlan:
     """Return the plan of a document. Raises DocumentError where shards do not follow each other."""
-    shards = [Shard(one.first, one.stop, tuple(one.flashes)) for one in document.shards]
-    firsts = [0, *(shard.stop for shard in shards)]
-    if any(
-        shard.first != first or shard.stop <= first
-        for shard, first in zip(shards, firsts, strict=False)
-    ):
+    shards = [Shard(one.first, one.stop, tuple(one.flashes), one.run_in) for one in document.shards]
+    is_whole = shards[0].first == 0 and all(
+        before.first < after.first <= before.stop < after.stop for before, after in pairwise(shards)
+    )
+    if not is_whole or any(one.frames < 1 or one.run_in > one.first for one in shards):
         raise DocumentError("its shards do not follow each other")
     return ShardPlan(
         document.job,
         document.kind,
+        document.span_s,
         path_from_text(document.clip),
         path_from_text(document.weights) if document.weights else None,
         path_from_text(document.folder),
@@ -160,11 +171,17 @@ def write_plan(job_folder: Path, plan: ShardPlan) -> None:
         "plan": PLAN_VERSION,
         "job": plan.job_id,
         "kind": plan.kind,
+        "span_s": plan.span_s,
         "clip": path_to_text(plan.clip.absolute()),
         "weights": plan.weights and path_to_text(plan.weights.absolute()),
         "folder": path_to_text(plan.folder.absolute()),
         "shards": [
-            {"first": shard.first, "stop": shard.stop, "flashes": list(shard.flashes)}
+            {
+                "first": shard.first,
+                "stop": shard.stop,
+                "flashes": list(shard.flashes),
+                "run_in": shard.run_in,
+            }
             for shard in plan.shards
         ],
     }

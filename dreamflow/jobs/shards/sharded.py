@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dreamflow.core.callbacks import MessageCallback
-from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.job import JobSpec, with_whole_path
 from dreamflow.jobs.shards.join import JoinPipeline, ShardRenderer, count_done_frames
+from dreamflow.jobs.shards.options import DEFAULT_SPAN_S
 from dreamflow.jobs.shards.plan import ShardPlan, read_plan, write_plan
 from dreamflow.jobs.shards.pool import WorkerCommand
 from dreamflow.jobs.shards.shard import ShardedJob
@@ -24,10 +26,15 @@ from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.video.pipeline import make_detector
-from dreamflow.pipelines.video.shards import Shard, find_shots, split_shots
+from dreamflow.pipelines.video.shards import Shard, cut_into_spans, find_shots, split_shots
 
 UNCARRIED_SHARD_S = 20
 """Seconds of a shard where nothing is carried from frame to frame: it may be cut anywhere."""
+SPANS = "spans"
+RUN_IN_S = 1.5
+"""Seconds that a span is dreamed for before it is shown."""
+FADE_FRAMES = 10
+"""Frames over which one span fades into the next."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,14 @@ class Sharding:
     """How a render is spread over workers.
 
     Attributes:
-        kind: What its shards are: `shots`.
+        kind: What its shards are: `shots`, or `spans` of them.
+        span_s: Seconds of a span at most.
         workers: What starts each worker process; none renders in this one.
         weights: The file of the network's weights, if one was given.
     """
 
     kind: str = "shots"
+    span_s: float = DEFAULT_SPAN_S
     workers: Sequence[WorkerCommand] = ()
     weights: Path | None = None
 
@@ -89,6 +98,13 @@ def add_shards(
             f"leave out {named('shards')} and {named('workers')}",
             setting="loop",
         )
+    if clip.has_originals:
+        raise SettingsError(
+            f"{job.output_path.name} keeps the source's depth, which shards do not: leave out "
+            f"{named('shards')} and {named('workers')}",
+            setting="shards",
+            where=str(job.output_path),
+        )
     if controls.trace_path is not None:
         raise SettingsError(
             f"{named('trace')} is written by a render in one piece: leave it out, or "
@@ -97,11 +113,7 @@ def add_shards(
         )
     check_begun_alike(folder, sharding, controls)
 
-    def prepare(folder: Path, metadata: JobMetadata) -> None:
-        if read_plan(folder) is None:
-            write_plan(folder, make_plan(metadata, sharding, clip, settings, controls.notify))
-
-    def join() -> Pipeline:
+    def join() -> JoinPipeline:
         return JoinPipeline(
             clip,
             lambda: open_sharded_job(folder),
@@ -109,7 +121,14 @@ def add_shards(
             with_sources=controls.plate_path is not None,
         )
 
-    return replace(job, pipeline=join(), rebuild=join, prepare=prepare)
+    pipeline = join()
+
+    def prepare(folder: Path, metadata: JobMetadata) -> None:
+        if read_plan(folder) is None:
+            write_plan(folder, make_plan(metadata, sharding, clip, settings, controls.notify))
+        pipeline.count_done(open_sharded_job(folder))
+
+    return replace(job, pipeline=pipeline, rebuild=join, prepare=prepare)
 
 
 def check_begun_alike(folder: Path, sharding: Sharding | None, controls: RenderControls) -> None:
@@ -121,8 +140,8 @@ def check_begun_alike(folder: Path, sharding: Sharding | None, controls: RenderC
     if controls.fresh:
         return
     plan = read_plan(folder)
-    kind = sharding.kind if sharding else "none"
-    begun = plan.kind if plan else "none"
+    kind = describe_kind(sharding.kind, sharding.span_s) if sharding else "none"
+    begun = describe_kind(plan.kind, plan.span_s) if plan else "none"
     is_begun = plan is not None or ((folder / JOB_STATE_FILE).exists() and not has_shards(folder))
     if is_begun and begun != kind:
         raise SettingsError(
@@ -133,6 +152,11 @@ def check_begun_alike(folder: Path, sharding: Sharding | None, controls: RenderC
             allowed=begun,
             where=folder.name,
         )
+
+
+def describe_kind(kind: str, span_s: float | None) -> str:
+    """Return in words what a job's shards are: `shots`, `spans of 20 s`."""
+    return kind if kind != SPANS else f"{kind} of {span_s:g} s"
 
 
 def make_plan(
@@ -154,7 +178,24 @@ def make_plan(
     shards = find_shots(clip.frames_from(0), marker)
     if not carries:
         shards = split_shots(shards, max(1, round(UNCARRIED_SHARD_S * clip.rate)))
+    elif sharding.kind == SPANS:
+        shots = len(shards)
+        span, run_in = (round(seconds * clip.rate) for seconds in (sharding.span_s, RUN_IN_S))
+        shards = cut_into_spans(shards, max(span, 2 * FADE_FRAMES), run_in, FADE_FRAMES)
+        if seams := len(shards) - shots:
+            warnings.warn(
+                f"{format_count(seams, 'seam')} within shots: there the film is not the one of a "
+                "render in one go, and one dream fades into another",
+                DreamFlowWarning,
+                2,
+            )
     notify(f"{format_count(len(shards), 'shard')} to render")
     return ShardPlan(
-        metadata[ID_KEY], sharding.kind, clip.path, sharding.weights, Path.cwd(), shards
+        metadata[ID_KEY],
+        sharding.kind,
+        sharding.span_s if sharding.kind == SPANS else None,
+        clip.path,
+        sharding.weights,
+        Path.cwd(),
+        shards,
     )

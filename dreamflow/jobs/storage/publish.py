@@ -15,6 +15,7 @@ from pathlib import Path
 from dreamflow.core.errors import OutputError, named
 from dreamflow.jobs.storage.folder import job_folder_path, read_publishing_frames
 from dreamflow.media.files.atomic_file import PART_PREFIX, make_write_error, sync_to_disk
+from dreamflow.media.files.sequence_name import SequenceName
 from dreamflow.media.write.output_path import check_only_output_files
 from dreamflow.media.write.segments.piece_ledger import OUTPUT_STEM
 
@@ -50,6 +51,8 @@ def is_plate_published(plate: Path, out: Path) -> bool:
 
 def _is_published(staged: Path, target: Path) -> bool:
     """Return whether an output has its name; a kill may have left its other one too."""
+    if SequenceName.parse(target) is not None:  # published picture by picture: all are gone
+        return staged.parent.is_dir() and not staged.exists()
     return target.exists() and (not staged.exists() or target.samefile(staged))
 
 
@@ -65,6 +68,10 @@ def check_unclaimed(staged: Path, target: Path, overwrite: bool) -> None:
         OutputError: Something has it that may not be replaced, or a folder of that name holds other
             files.
     """
+    if (sequence := SequenceName.parse(target)) is not None:
+        for path in sorted(staged.iterdir()):
+            check_unclaimed(path, sequence.folder / path.name, overwrite)
+        return
     if target.is_dir():
         # Files that were put there while the render ran are not deleted.
         check_only_output_files(target)
@@ -88,6 +95,12 @@ def publish_output(staged: Path, target: Path, overwrite: bool) -> None:
         OutputError: It cannot be moved, the name is taken, or a folder of that name holds other
             files.
     """
+    if (sequence := SequenceName.parse(target)) is not None:
+        # One after the other: after a kill, those that are still here go on from there.
+        for path in sorted(staged.iterdir()):
+            publish_output(path, sequence.folder / path.name, overwrite)
+        _remove_path(staged)
+        return
     near_target = target.with_name(f"{PART_PREFIX}{target.name}")
     try:
         check_unclaimed(staged, target, overwrite)

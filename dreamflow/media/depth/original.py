@@ -21,7 +21,6 @@ from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills.decoded_picture import linear_to_srgb, srgb_to_linear
 
 NO_TAGS: Mapping[str, Any] = {}
-LEVELS_16_PER_8_BIT = 257
 SDR_WHITE_NITS = 203.0
 """Light of HDR signals that becomes 1 in linear pictures: the white of SDR in HDR (BT.2408)."""
 
@@ -40,6 +39,8 @@ class PictureOriginal(Original):
         frame_size: (width, height) of the frame; None is the size of the pixels.
         tags: What the file says besides, by the names of its format.
         before: The picture before a dream was added; None where none was.
+        wanted_layers: What the output holds besides the picture.
+        planes: Further channels of the frame, (height, width) float32, by their full names.
     """
 
     pixels: np.ndarray
@@ -50,6 +51,8 @@ class PictureOriginal(Original):
     frame_size: tuple[int, int] | None = None
     tags: Mapping[str, Any] = field(default_factory=lambda: NO_TAGS)
     before: PictureOriginal | None = None
+    wanted_layers: tuple[str, ...] = ()
+    planes: Mapping[str, np.ndarray] = field(default_factory=lambda: NO_TAGS)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,7 +98,27 @@ class PictureOriginal(Original):
             else:
                 result = self.coding.add(source, change)
             pixels = np.where(kept, before.pixels, self._to_samples(result))
-        return replace(before, pixels=pixels, before=before)
+        return replace(before, pixels=pixels, before=before, planes=self.planes)
+
+    def with_planes(self, planes: Mapping[str, np.ndarray]) -> PictureOriginal:
+        """Return the picture with further channels, those of the same names replaced."""
+        return replace(self, planes={**self.planes, **planes})
+
+    def measure_dream(self) -> np.ndarray:
+        """Return what was added, (H, W, 3) of a float picture's type; 0 where no number is."""
+        before = self.source.pixels
+        if before is self.pixels:
+            return np.zeros_like(self.pixels)
+        with np.errstate(invalid="ignore", over="ignore"):
+            added = self.pixels.astype(np.float32) - before.astype(np.float32)
+        return _cast(np.where(np.isfinite(added), added, 0), self.pixels.dtype.type)
+
+    def planes_over_pixels(self) -> dict[str, np.ndarray]:
+        """Return the further channels over the pixels, (H, W); 0 outside of the frame."""
+        return {
+            name: self._over_pixels(np.repeat(plane[..., None], 3, axis=2))[..., 0]
+            for name, plane in self.planes.items()
+        }
 
     def _over_pixels(self, change: np.ndarray) -> np.ndarray:
         """Return a change of the frame as one of the pixels; it is 0 outside of the frame."""
@@ -186,15 +209,13 @@ class PictureOriginal(Original):
         return replace(self, pixels=pixels, is_premultiplied=False)
 
     def as_codes(self) -> tuple[PictureOriginal, bool]:
-        """Return the picture as straight 16-bit display codes, and whether light was clipped."""
-        white = np.float32(self.white)
+        """Return the picture as display codes of whole numbers, and whether light was clipped.
+
+        A picture of whole numbers is returned as it is; linear light gets 16 bits, and straight
+        alpha.
+        """
         if self.coding.transfer != "linear":
-            if self.pixels.dtype == np.uint16:
-                return self, False
-            pixels = self.pixels.astype(np.uint16) * LEVELS_16_PER_8_BIT
-            alpha = self.alpha
-            alpha = None if alpha is None else alpha.astype(np.uint16) * LEVELS_16_PER_8_BIT
-            return replace(self, pixels=pixels, alpha=alpha), False
+            return self, False
         whole = self.over_frame()
         light = np.nan_to_num(whole.pixels.astype(np.float32), nan=0, posinf=1, neginf=0)
         alpha = None
@@ -202,7 +223,7 @@ class PictureOriginal(Original):
             opacity = np.nan_to_num(whole.alpha.astype(np.float32))
             if self.is_premultiplied:
                 light = light / np.where(opacity > 0, opacity, 1)[..., None]
-            alpha = _to_16_bit(opacity / white)
+            alpha = _to_16_bit(opacity)
         is_clipped = bool(((light > 1) | (light < 0)).any())
         coding = replace(self.coding, transfer="SDR")
         codes = _to_16_bit(linear_to_srgb(light))

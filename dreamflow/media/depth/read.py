@@ -20,6 +20,7 @@ from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills.coding_points import tone_mapped_note
 from dreamflow.media.stills.decoded_picture import (
     CLIPPED_NOTE,
+    TRANSPARENCY_NOTE,
     DecodedPicture,
     grey_to_rgb,
 )
@@ -29,7 +30,10 @@ from dreamflow.media.stills.formats import EXR, PNG, TIFF, Content, FileKind
 from dreamflow.media.stills.memory import check_picture_memory
 from dreamflow.media.stills.read import decode_picture, identify_picture, read_errors_of
 
-NOTES_OF_PROXY = frozenset({CLIPPED_NOTE, *map(tone_mapped_note, HDR_TRANSFER_BY_H273.values())})
+NOTES_OF_PROXY = (
+    *(CLIPPED_NOTE, TRANSPARENCY_NOTE),
+    *map(tone_mapped_note, HDR_TRANSFER_BY_H273.values()),
+)
 """What the proxy loses, and the original does not."""
 EXR_OWN_ATTRIBUTES = frozenset(
     {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "type", "tiles", "name"}

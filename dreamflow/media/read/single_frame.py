@@ -64,7 +64,7 @@ def open_frames_up_to(
                 2,
             )
         return (_read_frame(source, options, flatten_alpha, deep_output),)
-    clip = Clip(source, options)
+    clip = Clip(source, options, deep_output)
     if clip.info.pixel_aspect != 1:
         warnings.warn(
             f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
@@ -80,8 +80,7 @@ def open_frames_up_to(
             DreamFlowWarning,
             2,
         )
-    part = clip.subclip(max(0, number - run_in), number + 1)
-    return part.with_originals(deep_output) if deep_output else part
+    return clip.subclip(max(0, number - run_in), number + 1)
 
 
 def _read_frame(
@@ -92,7 +91,7 @@ def _read_frame(
         picture = read_deep_picture(path, options.size, options.exr_layer)
         if keeps_depth(deep_output.path, picture.original):
             warn_of_notes(path, picture)
-            original = deep_output.prepare(picture.original)
+            original = next(deep_output.prepare_all([picture.original]))
             return Frame(0, Fraction(0), picture.proxy, original=original)
     picture = read_fitted_picture(path, options.size, flatten_alpha, options.exr_layer)
     return Frame(0, Fraction(0), picture)

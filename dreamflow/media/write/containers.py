@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from dreamflow.core.errors import (
     SettingsError,
     named,
 )
+from dreamflow.media.files.sequence_name import SEQUENCE_SUFFIXES, SequenceName
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.write.codecs import VideoEncoding, lossless_rgb_encoding, make_video_encoding
 
@@ -133,7 +133,9 @@ CONTAINER_FORMAT_BY_SUFFIX = {
 
 
 def container_format_for(path: Path) -> ContainerFormat | None:
-    """Return the format of an output by its suffix; None for a folder of pictures (no suffix).
+    """Return the format of an output by its suffix; None for pictures.
+
+    Pictures are a folder (no suffix), or a pattern of numbered names such as `out_%04d.exr`.
 
     Raises:
         OutputError: The suffix is unknown, or the name is nothing but a suffix.
@@ -141,13 +143,13 @@ def container_format_for(path: Path) -> ContainerFormat | None:
     suffix = path.suffix.lower()
     if path.name.lower() in CONTAINER_FORMAT_BY_SUFFIX:
         raise OutputError(f"{path} is only a suffix; give the output a name", where=str(path))
-    if not suffix:
+    if not suffix or SequenceName.parse(path) is not None:
         return None
     if suffix not in CONTAINER_FORMAT_BY_SUFFIX:
-        allowed = f"{', '.join(CONTAINER_FORMAT_BY_SUFFIX)}, or a name without suffix"
-        if suffix == ".png":
-            why = "a film is no single picture, which `dreamflow frame` makes; for a folder of"
-            advice = f"{why} numbered PNGs give a name without suffix, as {name_png_folder(path)}"
+        allowed = f"{', '.join(CONTAINER_FORMAT_BY_SUFFIX)}, %04d.exr, or a name without suffix"
+        if suffix in SEQUENCE_SUFFIXES:
+            why = "a film is no single picture, which `dreamflow frame` makes; for numbered ones"
+            advice = f"{why} give a pattern, as {path.with_name(f'{path.stem}_%04d{path.suffix}')}"
         else:
             why = f"{suffix} is not a format DreamFlow writes"
             advice = f"{why}; use {allowed} for a folder of PNGs"
@@ -160,26 +162,23 @@ def container_format_for(path: Path) -> ContainerFormat | None:
     return CONTAINER_FORMAT_BY_SUFFIX[suffix]
 
 
-def name_png_folder(path: Path) -> Path:
-    """Return a folder for the pictures that a name such as `shots/out_####.png` was meant for."""
-    name = re.sub(r"[\W_]*(#+|%0?\d*d)$", "", path.stem)
-    return path.with_name(name) if name else path.parent / "frames"
+def ignored_encode_settings(path: Path) -> tuple[tuple[str, ...], str]:
+    """Return the names of the settings that an output ignores, and what it is called.
 
-
-def ignored_encode_settings(
-    container_format: ContainerFormat | None,
-) -> tuple[tuple[str, ...], str]:
-    """Return the names of the settings that a format ignores, and what it is called.
-
-    A folder of pictures, and a format that is encoded from lossless segments, ignore quality.
+    Pictures, and a format that is encoded from lossless segments, ignore quality.
 
     Args:
-        container_format: The format; None for a folder of pictures.
+        path: The output.
     """
+    container_format, sequence = container_format_for(path), SequenceName.parse(path)
+    of_exr = ("exr_compression", "exr_type", "layers_out")
+    if sequence is not None:
+        names = () if sequence.suffix == ".exr" else of_exr
+        return ("codec", "quality", "crf", *names), f"a sequence of {sequence.suffix}"
     if container_format is None:
-        return ("codec", "quality", "crf"), "a folder of PNGs"
-    name = f"a {container_format.suffix}"
-    return ("start_number", *(() if container_format.codecs else ("quality", "crf"))), name
+        return ("codec", "quality", "crf", *of_exr), "a folder of PNGs"
+    quality = () if container_format.codecs else ("quality", "crf")
+    return ("start_number", *quality, *of_exr), f"a {container_format.suffix}"
 
 
 def check_encode_options(path: Path, encode: EncodeOptions) -> None:
@@ -193,7 +192,7 @@ def check_encode_options(path: Path, encode: EncodeOptions) -> None:
     container_format = container_format_for(path)
     if container_format:
         container_format.video_encoding(encode)
-    ignored, format_name = ignored_encode_settings(container_format)
+    ignored, format_name = ignored_encode_settings(path)
     for name in ignored:
         if getattr(encode, name) != getattr(EncodeOptions, name):
             warnings.warn(f"{named(name)} does nothing for {format_name}", DreamFlowWarning, 2)
@@ -223,7 +222,7 @@ def find_unusable_settings(
     usable = EncodeOptions(**{name: requested[name] for name in requested if name not in droppable})
     if container_format:
         container_format.video_encoding(usable)
-    ignored, format_name = ignored_encode_settings(container_format)
+    ignored, format_name = ignored_encode_settings(path)
     unusable: dict[str, tuple[Any, DreamFlowError]] = {}
     for name, value in requested.items():
         if name not in droppable or value == getattr(EncodeOptions, name):

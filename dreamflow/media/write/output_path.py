@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dreamflow.core.errors import OutputError, named
+from dreamflow.media.files.sequence_name import SequenceName
 from dreamflow.media.records.embedded_settings import FOLDER_SETTINGS_FILE, is_record_file
 
 
@@ -15,7 +16,8 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
     """Check that an output can be written at a path without destroying anything else.
 
     Args:
-        path: The output; without a suffix it is a folder of PNGs.
+        path: The output; without a suffix it is a folder of PNGs, and with a place for a number
+            in its name it is numbered pictures.
         overwrite: Whether it may replace an output that exists.
         sources: Files and folders that it must not replace.
 
@@ -34,12 +36,16 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
         raise OutputError(f"the folder {folder} cannot be written to")
     if path.resolve() == here:
         raise OutputError(f"{path} is the folder you are in; name a new one")
+    sources = list(sources)
     if (source := find_same_file(path, sources)) is not None:
         raise OutputError(
             f"{path} is {_describe_source(path, source)}; give the output another name",
             value=str(path),
             where=str(source),
         )
+    if (sequence := SequenceName.parse(path)) is not None:
+        _check_sequence(sequence, overwrite, sources)
+        return
     if not path.exists():
         return
     if path.suffix and path.is_dir():
@@ -53,6 +59,25 @@ def check_output(path: Path, overwrite: bool, sources: Iterable[Path] = ()) -> N
         )
     if path.is_dir():
         check_only_output_files(path)
+
+
+def _check_sequence(sequence: SequenceName, overwrite: bool, sources: Iterable[Path]) -> None:
+    """Check that a sequence replaces none of the sources, and nothing that it must not replace."""
+    existing = sequence.list_files()
+    for source in sources:
+        if source.is_file() and find_same_file(source, existing) is not None:
+            raise OutputError(
+                f"the output's names are those of {source}, a source; give the output another name",
+                value=source.name,
+                where=str(source),
+            )
+    if existing and not overwrite:
+        raise OutputError(
+            f"{existing[0]} exists already; add {named('overwrite')} to replace it, or give the "
+            "output another name",
+            setting="overwrite",
+            where=str(existing[0]),
+        )
 
 
 def find_same_file(path: Path, others: Iterable[Path]) -> Path | None:

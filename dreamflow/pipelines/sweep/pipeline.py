@@ -23,6 +23,7 @@ from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.stills.read import is_still, read_fitted_picture, read_picture_size
+from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
@@ -227,7 +228,7 @@ def build_sweep_pipeline(
 
 def dream_sweep(
     source: PictureInput | Clip,
-    network: Network,
+    network: Network | str | None = None,
     sweep: SweepOptions | None = None,
     dream: DreamOptions | None = None,
     carry: CarryOptions | None = None,
@@ -243,7 +244,7 @@ def dream_sweep(
     Args:
         source: A picture, which stays while its dream changes: uint8 (H, W, 3) RGB, an image of
             Pillow's or a path; or a Clip.
-        network: The network, on its compute device.
+        network: The network, on its compute device; a name loads one, None the default.
         sweep: Which layers are shown, and how long.
         dream: Settings of the dream; its own layers are ignored.
         carry: How the dream is carried from frame to frame.
@@ -268,10 +269,12 @@ def dream_sweep(
         *(SweepOptions, DreamOptions, CarryOptions, ShowOptions, SoundOptions),
     )
     sweep, show = given.over(sweep or SweepOptions()), given.over(show or ShowOptions())
+    dream = given.over(dream or DreamOptions())
+    network = as_network(network or dream.network)
     source = source if isinstance(source, Clip) else as_picture(source)
     layers = select_sweep_layers(network.name, network.layers, sweep)
     plan = plan_sweep(source, layers, sweep, to_exact_rate(fps))
-    dream = replace(given.over(dream or DreamOptions()), layer=(plan.schedule,))
+    dream = replace(dream, layer=(plan.schedule,))
     sound = given.over(SoundOptions())
     carry = given.over(carry or CarryOptions())
     video = VideoSettings(dream=dream, carry=carry, show=show, sound=sound)

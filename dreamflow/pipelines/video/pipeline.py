@@ -21,6 +21,7 @@ from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.sound.options import SoundOptions
+from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import (
     apply_channel_picks,
@@ -58,7 +59,7 @@ class VideoState:
     Attributes:
         done: Frames dreamed.
         total: Frames to be dreamed, as far as is known.
-        shown: Frames dreamed that are shown.
+        shown: Frames dreamed that are not dreamed unseen, those of a run-in among them.
         dreamer: State of the dreamer.
         marker: State of the detector of cuts and flashes.
     """
@@ -82,6 +83,7 @@ class VideoPipeline:
         postprocess: Callable[[Frame], Frame] = lambda dreamed: dreamed,
         *,
         in_thread: bool = True,
+        run_in: int = 0,
     ) -> None:
         """Take what it is made of.
 
@@ -92,8 +94,9 @@ class VideoPipeline:
             detector: Marks cuts and flashes.
             postprocess: Applied to each dreamed frame last.
             in_thread: Whether frames are read and marked ahead, in a thread of their own.
+            run_in: How many frames at the beginning are dreamed and not shown.
         """
-        self.done, self.total = 0, frame_count
+        self.done, self.total, self._run_in = 0, frame_count, run_in
         self._frames_from, self._dreamer, self._detector = frames_from, dreamer, detector
         self._postprocess, self._in_thread = postprocess, in_thread
         self._shown_frames = 0
@@ -125,7 +128,7 @@ class VideoPipeline:
                 continue
             self._shown_frames += 1
             self._state = self._make_state(*snapshots.popleft())
-            yield self._postprocess(dreamed)
+            yield None if self._shown_frames <= self._run_in else self._postprocess(dreamed)
         self._dreamer.finish()
 
     def _make_state(self, detector_state: PipelineState, read_frames: int) -> PipelineState:
@@ -229,12 +232,13 @@ def build_shard_pipeline(
     dreamer = VideoDreamer(network, settings.dream, settings.carry, clip.timeline, controls)
     detector = CroppedDetector(GivenMarks(shard), box)
     frames_of_shard = shard.frames_of(frames_from or clip.frames_from)
-    return VideoPipeline(frames_of_shard, shard.frames, dreamer, detector, compositor)
+    count = shard.run_in + shard.frames
+    return VideoPipeline(frames_of_shard, count, dreamer, detector, compositor, run_in=shard.run_in)
 
 
 def dream_video(
     frames: Iterable[Frame] | str | Path,
-    network: Network,
+    network: Network | str | None = None,
     layer: str | Sequence[str] | None = None,
     options: DreamOptions | None = None,
     carry: CarryOptions | None = None,
@@ -255,7 +259,7 @@ def dream_video(
     Args:
         frames: Of one size, in order. A Clip is one, and is read ahead in a thread; a path is
             opened as a Clip.
-        network: Dreams, on its own device.
+        network: Dreams, on its own device; a name loads one, None the default.
         layer: A layer's name, or several as `NAME=WEIGHT`; None takes those of `options`.
         options: Settings of the dream.
         carry: How it is carried from frame to frame.
@@ -288,6 +292,7 @@ def dream_video(
         given.over(carry or CarryOptions()),
         given.over(show or ShowOptions()),
     )
+    network = as_network(network or options.network)
     frames = open_clip(frames) if isinstance(frames, (str, Path)) else frames
     if layer is not None:
         options = replace(options, layer=(layer,) if isinstance(layer, str) else tuple(layer))

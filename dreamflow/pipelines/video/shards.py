@@ -3,13 +3,17 @@
 Nothing is carried over a cut, and randomness is keyed by the frame, so the shots of a clip dreamed
 one by one are bit for bit the clip dreamed in one go. The cuts and flashes are found once, over the
 whole clip: which frames belong together does not depend on who dreams them.
+
+A long shot can be cut into spans, which are not: each begins with a dream of its own. It is dreamed
+for a while before it is shown, until it is as strong as one that has been carried for long, and
+then fades in over the end of the span before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from dreamflow.core.files.documents import Count, fit_schema
@@ -26,22 +30,30 @@ class Shard:
         first: The first frame.
         stop: The frame after the last one.
         flashes: The frames that are flashes within their shot.
+        run_in: How many frames before the first are dreamed, too, and thrown away.
     """
 
     first: int
     stop: int
     flashes: tuple[int, ...] = ()
+    run_in: int = 0
 
     @property
     def frames(self) -> int:
         """How many frames are kept of it."""
         return self.stop - self.first
 
+    @property
+    def begin(self) -> int:
+        """The first frame that is dreamed."""
+        return self.first - self.run_in
+
     def frames_of(self, clip_frames_from: FramesFrom) -> FramesFrom:
-        """Return what gives the shard's frames, of what gives the clip's."""
+        """Return what gives the frames that are dreamed, of what gives the clip's."""
 
         def frames_from(start: int) -> Iterator[Frame]:
-            return islice(iter(clip_frames_from(self.first + start)), self.frames - start)
+            first = self.begin + start
+            return islice(iter(clip_frames_from(first)), self.stop - first)
 
         return frames_from
 
@@ -72,10 +84,10 @@ class GivenMarks:
     def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Mark]]:
         """Yield each frame with its mark."""
         for frame in frames:
-            number = self._shard.first + self._marked
+            number = self._shard.begin + self._marked
             mark = Mark.FLASH if number in self._flashes else Mark.SAME
             self._marked += 1
-            yield frame, Mark.CUT if number == self._shard.first else mark
+            yield frame, Mark.CUT if number == self._shard.begin else mark
 
 
 def find_shots(
@@ -110,6 +122,27 @@ def split_shots(shots: Iterable[Shard], frames: int) -> list[Shard]:
             flashes = tuple(number for number in shot.flashes if first <= number < stop)
             pieces.append(Shard(first, stop, flashes))
     return pieces
+
+
+def cut_into_spans(shots: Iterable[Shard], span_frames: int, run_in: int, fade: int) -> list[Shard]:
+    """Return shots, the long ones cut into spans of about one length.
+
+    Args:
+        shots: The shots, in order.
+        span_frames: How many frames a span has at most, without what it shares with the next.
+        run_in: How many frames before it are dreamed first.
+        fade: How many frames a span shares with the one before it.
+    """
+    spans: list[Shard] = []
+    for shot in shots:
+        count = max(1, -(-shot.frames // span_frames))
+        borders = [shot.first + shot.frames * n // count for n in range(count + 1)]
+        for first, stop in pairwise(borders):
+            lead = min(run_in, first - shot.first)
+            end = min(stop + fade, shot.stop) if stop < shot.stop else stop
+            flashes = tuple(n for n in shot.flashes if first - lead <= n < end)
+            spans.append(Shard(first, end, flashes, lead))
+    return spans
 
 
 class ForwardReader:

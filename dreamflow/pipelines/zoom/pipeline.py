@@ -34,6 +34,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.sound.options import SoundOptions
+from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.channel_choice import apply_channel_picks, make_channel_picks
 from dreamflow.pipelines.pipeline import PipelineState
@@ -264,7 +265,7 @@ class ZoomPipeline:
 
 def dream_zoom(
     picture: PictureInput,
-    network: Network,
+    network: Network | str | None = None,
     dream: DreamOptions | None = None,
     zoom: ZoomOptions | None = None,
     *,
@@ -276,7 +277,7 @@ def dream_zoom(
     Args:
         picture: uint8 (H, W, 3) RGB, an image of Pillow's or a path, of the size of the frames;
             `coloured_noise` makes one out of nothing.
-        network: Network to dream with.
+        network: Network to dream with; a name loads one, None the default.
         dream: Settings of the dream.
         zoom: Settings of the zoom. `reverse` has no effect here: frames come in the order in which
             they are dreamed.
@@ -291,6 +292,7 @@ def dream_zoom(
         "dream_zoom", preset, settings, ZoomOptions, DreamOptions, SoundOptions
     )
     dream, zoom = given.over(dream or DreamOptions()), given.over(zoom or ZoomOptions())
+    network = as_network(network or dream.network)
     sound = given.over(SoundOptions())
     zoom = fit_zoom_to_audio(zoom, sound)
     hearing = hear_zoom(schedule_zoom_layers(zoom, dream), zoom, sound)

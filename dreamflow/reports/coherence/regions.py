@@ -22,6 +22,9 @@ OPENING_PX, DILATION_PX = 3, 9
 """Sides of the squares that the mask of what moves is opened and then dilated with."""
 VACATED_AFTER_FRAMES = 8
 """Ground counts as vacated where something that moves was so many frames ago."""
+MAX_REPEAT_LEVELS, MAX_REPEATS = 8, 3
+"""A frame repeats the last one where their difference, averaged over the square of the dilation, is
+nowhere larger; so many times in a row."""
 MIN_VACATED_LEVELS = 20.0
 """Mean difference over RGB from which on the source has changed there since."""
 
@@ -52,6 +55,7 @@ class RegionFinder:
         self._history: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque(
             maxlen=VACATED_AFTER_FRAMES + 1
         )
+        self._repeats = 0
 
     def __call__(self, picture: np.ndarray, flow: np.ndarray | None) -> Regions:
         """Return the regions of the next frame.
@@ -64,11 +68,27 @@ class RegionFinder:
         moving, camera = np.zeros(picture.shape[:2], bool), np.eye(2, 3)
         if flow is None:
             self._history.clear()
+            self._repeats = 0
+        elif self._history and self._is_repeat(picture):
+            moving = self._history[-1][1]
         else:
             camera = fit_camera(flow)
             moving = find_moving(flow, camera)
         self._history.append((picture, moving, camera))
         return Regions(moving, self._find_vacated(picture, moving))
+
+    def _is_repeat(self, picture: np.ndarray) -> bool:
+        """Return whether a frame shows the last one again, as in a clip that was made of fewer.
+
+        Nothing has come to a halt there: what moves still counts as such. After a few of them it
+        has.
+        """
+        difference = cv2.blur(
+            cv2.absdiff(picture, self._history[-1][0]), (DILATION_PX, DILATION_PX)
+        )
+        alike = int(difference.max()) <= MAX_REPEAT_LEVELS
+        self._repeats = self._repeats + 1 if alike else 0
+        return 0 < self._repeats <= MAX_REPEATS
 
     def _find_vacated(self, picture: np.ndarray, moving: np.ndarray) -> np.ndarray:
         if len(self._history) <= VACATED_AFTER_FRAMES:

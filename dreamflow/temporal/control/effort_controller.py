@@ -22,11 +22,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.temporal.control.gains import REFERENCE_S, Gains
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.state import CarriedDream, DreamState
+from dreamflow.temporal.state import CarriedDream
 
 MAX_OVERSHOOT = 10.0
 
@@ -207,21 +206,3 @@ def mix_residuals(dreams: dict[int, CarriedDream], weights: dict[int, Tensor]) -
         ((number, weight),) = weights.items()
         return dreams[number].residual * weight
     return torch.stack([dreams[number].residual * w for number, w in weights.items()]).sum(0)
-
-
-def newness_of_movers(state: DreamState, gains: Gains) -> Tensor:
-    """Return how far what moves and what it has just left count as new: (1, 1, H, W) in [0, 1].
-
-    What moves loses forms in every frame; what it leaves is dreamed on until it is as strong as a
-    fresh dream there.
-    """
-    dreams = list(state.dreams.values())
-    size = image_size(dreams[0].age)
-    new = [torch.zeros_like(dreams[0].age)]
-    for dream in dreams:
-        if (ground := dream.ground) is not None:
-            missing = resize_linear(ground.missing, size)
-            moving = (gains.mover_newness + gains.mover_regrowth * missing[:, :1]).clamp_max(1)
-            left = (gains.vacated_regrowth * missing[:, 1:]).clamp_max(1)
-            new += [ground.hidden * moving, ground.vacated * left]
-    return torch.stack(new).amax(0)

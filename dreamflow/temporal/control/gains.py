@@ -228,6 +228,26 @@ class Gains:
         16,
         "newness of vacated ground = vacated * min(1, vacated_regrowth * missing amplitude)",
     )
+    vacated_limit: float = gain(
+        0.8, "1", 0.1, 4, "excess of vacated ground = sqrt(gain / (limit * reference gain)) - 1"
+    )
+    vacated_fading: float = gain(
+        1,
+        "1",
+        0,
+        4,
+        "residual *= 1 - vacated_fading * vacated * excess of vacated ground per frame",
+    )
+    mover_fading: float = gain(
+        0.5,
+        "1",
+        0,
+        4,
+        "residual *= 1 - mover_fading * excess of all that moves per frame, on what moves",
+    )
+    measured_time: float = gain(
+        0.1, "s", 0.001, 60, "time constant of the averages of what movers and vacated ground gain"
+    )
     mover_hole: float = gain(
         0.05, "of longer side", 0, 0.5, "holes in what moves are closed up to this width"
     )

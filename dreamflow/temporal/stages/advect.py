@@ -70,11 +70,11 @@ def advect_ground(
         return before and _hold_ground(before, motion, seconds, gains), None
     nothing = torch.zeros_like(dream.age)
     if before is None:
-        missing = dream.age.new_tensor([gains.mover_unmeasured, 0]).view(1, 2, 1, 1)
-        before = Ground(dream.residual, dream.age, nothing, nothing, missing)
+        measured = dream.age.new_zeros(1, 4, 1, 1)
+        before = Ground(dream.residual, dream.age, nothing, nothing, measured)
     if not movers.knows_ground:
         unknown = torch.zeros_like(dream.residual)
-        return Ground(unknown, nothing, movers.here, nothing, before.missing), None
+        return Ground(unknown, nothing, movers.here, nothing, before.measured), None
     known = 1 - movers.before * (1 - widen(before.hidden, gains))
     residual = warp(before.residual * known, movers.camera)
     inside = is_inside(movers.camera)
@@ -83,7 +83,7 @@ def advect_ground(
     fading = math.exp(-min(seconds, gains.longest_frame) / gains.vacated_time)
     earlier = warp(before.vacated, movers.camera, "linear") * (inside * fading)
     vacated = torch.maximum(gone, earlier * (1 - movers.here)).clamp(0, 1)
-    ground = Ground(residual, age, movers.here, vacated, before.missing)
+    ground = Ground(residual, age, movers.here, vacated, before.measured)
     return ground, gone * (1 - motion.confidence)
 
 
@@ -96,7 +96,7 @@ def _hold_ground(ground: Ground, motion: Motion, seconds: float, gains: Gains) -
     inside = is_inside(motion.backward)
     age, hidden, vacated = (warp(masks, motion.backward, "linear").clamp(0, 1) * inside).split(1, 1)
     residual = warp(ground.residual, motion.backward) * inside
-    return Ground(residual, age, hidden, vacated, ground.missing, still_s)
+    return Ground(residual, age, hidden, vacated, ground.measured, still_s)
 
 
 def widen(mask: Tensor, gains: Gains) -> Tensor:

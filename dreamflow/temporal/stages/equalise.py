@@ -10,6 +10,7 @@ from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.temporal.control.bands import equalise_bands
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
 from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.parts import fading_of_excess
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import StepSettings
@@ -40,5 +41,7 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
         # Bands are pulled as a whole: what holds still is not to make up for what moves.
         lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
         residual = residual * resize_linear(lowered, image_size(residual))
+        if dream.ground is not None:
+            residual = residual * (1 - fading_of_excess(dream.ground, gains)) ** frames
         state = state.with_dream(number, replace(dream, residual=residual))
     return state

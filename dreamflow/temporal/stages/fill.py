@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from dreamflow.dream.octaves import dream_octaves
-from dreamflow.temporal.control.effort_controller import duration_in_frames, newness_of_movers
+from dreamflow.temporal.control.effort_controller import duration_in_frames
 from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.control.plans import plan_fill
 from dreamflow.temporal.motion.crops import find_crops
 from dreamflow.temporal.motion.motion import Motion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -12,12 +13,12 @@ from dreamflow.core.imaging.filters import gaussian_blur, grid_size, resize_area
 from dreamflow.temporal.control.bands import measure_bands
 from dreamflow.temporal.control.effort_controller import (
     missing_forms,
-    newness_of_movers,
     perceived_age,
 )
 from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.motion.crops import grid_of_blocks
-from dreamflow.temporal.state import CarriedDream, DreamState, Pending
+from dreamflow.temporal.state import CarriedDream, DreamState, Ground, Pending
 from dreamflow.temporal.step_settings import StepSettings
 
 
@@ -38,7 +39,9 @@ def observe(
     ((number, _),) = settings.weights.items()
     gain_map, gained = settings.measure_gain(settings.objective, image, frame)
     if gain_map is not None:
-        state = state.with_dream(number, with_missing(state.dreams[number], gain_map, gains))
+        state = state.with_dream(
+            number, with_measured(state.dreams[number], gain_map, since, gains)
+        )
     measured = {
         f"gain.{number}": gained,
         f"gain_seconds.{number}": torch.full_like(gained, since),
@@ -46,45 +49,49 @@ def observe(
     return replace(state, since_measured=0.0), measured
 
 
-def with_missing(dream: CarriedDream, gain_map: Tensor, gains: Gains) -> CarriedDream:
-    """Return a dream that knows how weak it is on what moves and on vacated ground.
+def with_measured(
+    dream: CarriedDream, gain_map: Tensor, seconds: float, gains: Gains
+) -> CarriedDream:
+    """Return a dream that knows how strong it is on what moves and on vacated ground.
 
-    gain_map: (1, 1, h, w), how much of the objective it gains at each position of the layer.
+    Args:
+        dream: The carried dream.
+        gain_map: (1, 1, h, w), how much of the objective it gains at each position of the layer.
+        seconds: Time since the measurement before.
+        gains: The constants.
     """
     ground, reference = dream.ground, dream.reference_gain_map
     if ground is None or reference is None:
         return dream
-    missing = [
-        missing_within(gain_map, reference * setpoint, part, gains)
-        for part, setpoint in ((ground.hidden, gains.mover_setpoint), (ground.vacated, 1.0))
-    ]
-    return replace(dream, ground=replace(ground, missing=torch.cat(missing, 1)))
+    measured = measure_parts(gain_map, reference, ground, gains)
+    if ground.measured.shape == measured.shape:
+        share = 1 - math.exp(-seconds / gains.measured_time)
+        measured = torch.lerp(ground.measured, measured, share)
+    return replace(dream, ground=replace(ground, measured=measured))
 
 
-def missing_within(gain: Tensor, reference: Tensor, part: Tensor, gains: Gains) -> Tensor:
-    """Return the missing amplitude of the objective in a part of the frame, by area.
+def measure_parts(gain: Tensor, reference: Tensor, ground: Ground, gains: Gains) -> Tensor:
+    """Return the objective gained on what moves and on vacated ground, and by a fresh dream there.
 
-    1 - sqrt(gain / reference), both averaged within that part alone: what is small is not to be
-    judged by what is around it.
+    Both are averaged within each part alone: what is small is not to be judged by what is around
+    it.
 
     Args:
         gain: (1, 1, h, w), at each position of the layer.
         reference: The same of a fresh dream, (1, 1, H, W).
-        part: (1, 1, H, W) in [0, 1].
+        ground: Tells the parts.
         gains: The constants.
 
     Returns:
-        (1, 1, rows, columns) in [0, 1]; it means nothing far from that part.
+        (1, 4, rows, columns), by area; see `Ground.measured`.
     """
-    height, width = image_size(part)
+    height, width = image_size(ground.hidden)
     areas = grid_size(height, width, gains.area * max(height, width))
     gain = resize_linear(gain, (height, width))
-    both = (
-        gaussian_blur(resize_area(value * part, areas), gains.area_blur)
-        for value in (gain, reference)
-    )
-    own, fresh = (value.clamp_min(0) for value in both)
-    return (1 - (own / fresh.clamp_min(1e-12)).sqrt()).clamp(0, 1)
+    parts = (ground.hidden, ground.vacated)
+    values = [value * part for value in (gain, reference) for part in parts]
+    by_area = [gaussian_blur(resize_area(value, areas), gains.area_blur) for value in values]
+    return torch.cat(by_area, 1).clamp_min(0)
 
 
 def pack(

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from dreamflow.core.errors import MediaError
 from dreamflow.media.files.playlist import is_playlist, list_playlist_files
+from dreamflow.media.files.sequence_name import FRAME_NUMBER, compile_number_pattern
 from dreamflow.media.stills.read import is_picture
 
 GLOB_CHARACTERS = re.compile(r"[*?\[]")
-FRAME_NUMBER = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#+)")
-"""Place of the frame number in a pattern, as printf and as compositors write it."""
 
 
 def natural_sort_key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
@@ -38,7 +37,7 @@ def match_pictures(source: Path) -> list[Path]:
     if _is_glob(source):
         found = list(source.parent.glob(source.name))
     elif source.parent.is_dir():
-        names = _compile_number_pattern(source.name)
+        names = compile_number_pattern(source.name)
         found = [path for path in source.parent.iterdir() if names.fullmatch(path.name)]
     else:
         return []
@@ -84,17 +83,3 @@ def _is_glob(source: Path) -> bool:
 def _is_visible_picture(path: Path) -> bool:
     """Return whether a path is a file with a picture's suffix, and not hidden."""
     return is_picture(path) and not path.name.startswith(".") and path.is_file()
-
-
-def _compile_number_pattern(name: str) -> re.Pattern[str]:
-    """Return what matches the names of a pattern such as `shot_%04d.png`.
-
-    Numbers have at least the digits of the place, as printf and compositors write them: `####`
-    matches 0012 and 12345, but not 12.
-    """
-    place = FRAME_NUMBER.search(name)
-    assert place is not None
-    digits = len(place["hashes"]) if place["hashes"] else int(place["digits"] or 1)
-    number = rf"(?:[0-9]{{{digits}}}|[1-9][0-9]{{{digits},}})" if digits > 1 else "[0-9]+"
-    before, after = (re.escape(part) for part in (name[: place.start()], name[place.end() :]))
-    return re.compile(before + number + after)

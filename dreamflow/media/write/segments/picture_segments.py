@@ -1,4 +1,4 @@
-"""The frames of a folder of PNGs that is being written: each frame is a file of its own."""
+"""The frames of an output of pictures that is being written: each frame is a file of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from typing import Any
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.frames import Frame
+from dreamflow.media.depth.original import PictureOriginal
+from dreamflow.media.depth.read import as_deep_picture
+from dreamflow.media.depth.write import EXR_SUFFIX, prepare_original, write_deep_picture
 from dreamflow.media.files.atomic_file import make_write_error, sync_to_disk
-from dreamflow.media.options import FIRST_NUMBER, NUMBERED_AS_SOURCE
+from dreamflow.media.files.sequence_name import SequenceName
+from dreamflow.media.options import FIRST_NUMBER, NUMBERED_AS_SOURCE, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.records.embedded_settings import format_record_comment, write_sidecar
 from dreamflow.media.stills.write import write_picture
@@ -22,21 +26,26 @@ from dreamflow.media.write.tracks.extras import warn_of_lost_extras
 from dreamflow.media.write.tracks.sound import warn_of_lost_tracks
 
 
-def frame_file_name(number: int) -> str:
-    """Return the name of frame `number`, from 0, in a folder of PNGs."""
-    return f"frame_{number:06d}.png"
+def frame_file_name(number: int, suffix: str = ".png") -> str:
+    """Return the name of frame `number`, from 0, in a folder of pictures."""
+    return f"frame_{number:06d}{suffix}"
 
 
-def choose_file_numbers(start_number: str, output_spec: OutputSpec) -> Iterator[int]:
-    """Return the numbers in the names of an output's PNGs, without end.
+def choose_file_numbers(
+    start_number: str, output_spec: OutputSpec, as_source: bool = False
+) -> Iterator[int]:
+    """Return the numbers in the names of an output's pictures, without end.
 
     Args:
         start_number: Number of the first one, or "source".
         output_spec: The frames' numbers in the source.
+        as_source: Whether the default, too, means the source's numbers, where it has some.
 
     Raises:
         SettingsError: The source's frames have no numbers.
     """
+    if as_source and start_number == FIRST_NUMBER and output_spec.frame_numbers:
+        start_number = NUMBERED_AS_SOURCE
     if start_number != NUMBERED_AS_SOURCE:
         return count(int(start_number))
     if not output_spec.frame_numbers:
@@ -52,11 +61,11 @@ def choose_file_numbers(start_number: str, output_spec: OutputSpec) -> Iterator[
 
 
 class PictureSegmentWriter:
-    """Keeps the frames of a folder of PNGs as `frames/frame_000000.png` and so on.
+    """Keeps the frames of an output of pictures as `frames/frame_000000.png` and so on.
 
     Attributes:
         frames: Number of frames written.
-        pictures_folder: The folder of the PNGs.
+        pictures_folder: The folder of the pictures.
     """
 
     def __init__(
@@ -65,7 +74,8 @@ class PictureSegmentWriter:
         output_spec: OutputSpec,
         record: dict[str, Any],
         identity: str,
-        start_number: str = FIRST_NUMBER,
+        encode: EncodeOptions | None = None,
+        sequence: SequenceName | None = None,
     ) -> None:
         """Use an empty folder, or that of an interrupted render.
 
@@ -74,23 +84,29 @@ class PictureSegmentWriter:
             output_spec: Timing of the frames, and their numbers in the source.
             record: Settings to embed; {} for none.
             identity: What tells the pieces of this output from those of any other.
-            start_number: Number of the first PNG of the output, or "source".
+            encode: How the pictures are numbered and written; None is the defaults.
+            sequence: Their names; None is a folder of PNGs.
 
         Raises:
             SettingsError: The source's frames have no numbers.
         """
         self.frames = 0
         self._spec = output_spec
-        self._start_number = start_number
-        choose_file_numbers(start_number, output_spec)  # refuses a source without numbers
+        self._encode, self._sequence = encode or EncodeOptions(), sequence
+        self._suffix = sequence.suffix if sequence else ".png"
+        self._choose_numbers()  # refuses a source without numbers
         self.pictures_folder = folder / "frames"
         self._ledger = PieceLedger(folder, identity)
         self._comment = format_record_comment(record) if record else ""
         self._synced_frames = 0
 
+    def _choose_numbers(self) -> Iterator[int]:
+        as_source = self._sequence is not None
+        return choose_file_numbers(self._encode.start_number, self._spec, as_source)
+
     def picture_path(self, number: int) -> Path:
         """Return the file of frame `number`, from 0."""
-        return self.pictures_folder / frame_file_name(number)
+        return self.pictures_folder / frame_file_name(number, self._suffix)
 
     @property
     def can_flush(self) -> bool:
@@ -111,7 +127,14 @@ class PictureSegmentWriter:
             self.pictures_folder.mkdir(exist_ok=True)
         except OSError as error:
             raise make_write_error(self.pictures_folder, error) from error
-        write_picture(self.picture_path(number), frame.picture, self._comment)
+        path, original = self.picture_path(number), frame.original
+        if self._suffix == EXR_SUFFIX and original is None:
+            deep = as_deep_picture(frame.picture).original
+            original, _ = prepare_original(path, deep, self._encode)
+        if isinstance(original, PictureOriginal):
+            write_deep_picture(path, original, self._comment, self._encode)
+        else:
+            write_picture(path, frame.picture, self._comment)
         self._ledger.record(self.picture_path(number))
 
     def flush(self) -> None:
@@ -176,22 +199,22 @@ class PictureSegmentWriter:
         return number
 
     def warn_of_changes(self) -> None:
-        """Warn of what PNGs do not hold: sound, tags, uneven times and how long the last lasts."""
+        """Warn of what pictures do not hold: sound, tags, uneven times, how long the last lasts."""
         spec = self._spec
-        warn_of_lost_tracks("a folder of PNGs", spec)
-        warn_of_lost_extras("", "a folder of PNGs", spec)
+        pictures = "a sequence of pictures" if self._sequence else "a folder of PNGs"
+        warn_of_lost_tracks(pictures, spec)
+        warn_of_lost_extras("", pictures, spec)
         is_held = spec.length >= (spec.frames + 1) / spec.rate
         if is_held or not spec.constant_rate:
             what = "how long its last frame is held" if spec.constant_rate else "the frames' times"
             warnings.warn(
-                f"a folder of PNGs does not keep {what}; set {named('fps')} to repeat frames "
-                "instead",
+                f"{pictures} does not keep {what}; set {named('fps')} to repeat frames instead",
                 DreamFlowWarning,
                 2,
             )
 
     def write_output(self, part: Path, output_spec: OutputSpec, record: dict[str, Any]) -> None:
-        """Make a folder of the pictures, with the settings in it.
+        """Make a folder of the pictures; one of PNGs has the settings in it.
 
         Args:
             part: The folder to make.
@@ -207,13 +230,16 @@ class PictureSegmentWriter:
         shutil.rmtree(part, ignore_errors=True)
         try:
             part.mkdir()
-            names = map(frame_file_name, choose_file_numbers(self._start_number, self._spec))
+            names = map(self._output_name, self._choose_numbers())
             for number, name in zip(range(self.frames), names, strict=False):
                 _link_or_copy(self.picture_path(number), part / name)
         except OSError as error:
             raise make_write_error(part, error) from error
-        if record:
+        if record and self._sequence is None:
             write_sidecar(part, record)
+
+    def _output_name(self, number: int) -> str:
+        return self._sequence.name_of(number) if self._sequence else frame_file_name(number)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

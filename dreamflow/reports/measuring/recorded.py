@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamflow.cli.output.terminal import print_note, print_warning
+from dreamflow.core.callbacks import MessageCallback
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, WeightsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.schedule import as_schedule, parse_layer_schedule
@@ -52,17 +52,19 @@ def load_objective(
     machine: MachineOptions,
     used: Machine,
     timeline: Timeline,
+    notify: MessageCallback,
 ) -> ObjectiveAtTime | None:
     """Return the objective of the dream at each time, guided by the same picture if there was one.
 
     Args:
-        layer: Layers from the command line; None for those that the dream records.
+        layer: Layers; None for those that the dream records.
         network: Name of the network; None for the one that the dream records.
         dream_settings: The settings that the dream records.
         recorded_network: The record of its network.
         machine: The options of the machine, among them the weights.
         used: The machine that the network computes on.
         timeline: The time of the frames.
+        notify: Called with a line for the user where a picture guided the dream.
 
     Returns:
         None where neither the dream nor the user names layers, or where they change.
@@ -89,7 +91,7 @@ def load_objective(
     is_recorded = recorded_network.get("name") == name
     sha256 = recorded_network.get("weights_sha256") if is_recorded else None
     loaded = load_and_check_network(name, sha256 or "", machine, used)
-    options = DreamOptions(layer=tuple(layers), **read_reference_settings(dream_settings))
+    options = DreamOptions(layer=tuple(layers), **read_reference_settings(dream_settings, notify))
     settings = SettingsTimeline(loaded, options, CarryOptions(), timeline)
     return lambda time: settings.at(time).objective
 
@@ -121,24 +123,30 @@ def load_and_check_network(
             error.add_note(expected)
         raise
     if expected_sha256 and network.weights_hash != expected_sha256:
-        give = "give those" if machine.weights else "give them as --weights FILE"
-        print_warning(f"{expected}, and is measured with others: {give}")
+        give = "give those" if machine.weights else f"give a file of them as {named('weights')}"
+        warnings.warn(
+            f"{expected}, and is measured with others: {give}", DreamFlowWarning, stacklevel=2
+        )
     return network
 
 
-def read_reference_settings(dream_settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of the picture that guided a dream; none where it is gone. Print both."""
+def read_reference_settings(
+    dream_settings: dict[str, Any], notify: MessageCallback
+) -> dict[str, Any]:
+    """Return the settings of the picture that guided a dream; none where it is gone. Say both."""
     from dreamflow.media.read.sequences.picture_files import match_pictures
 
     reference = dream_settings.get("guided_by")
     if reference is None:
         return {}
     if not Path(reference).exists() and not match_pictures(Path(reference)):
-        print_warning(
-            f"the dream was guided by {reference}, which is gone: it is measured without it"
+        warnings.warn(
+            f"the dream was guided by {reference}, which is gone: it is measured without it",
+            DreamFlowWarning,
+            stacklevel=2,
         )
         return {}
-    print_note(f"the objective is the product with the guide, {reference}")
+    notify(f"the objective is the product with the guide, {reference}")
     return {
         name: dream_settings[name] for name in ("guided_by", "guidance") if name in dream_settings
     }

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamflow.cli.measuring.recorded import (
+from dreamflow.core.callbacks import DoneCallback, MessageCallback
+from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.media.options import ClipOptions
+from dreamflow.reports.measuring.recorded import (
     find_strength_schedule,
     has_scheduled_settings,
     load_objective,
     resolve_source_options,
 )
-from dreamflow.cli.output.terminal import print_note, print_warning
-from dreamflow.core.callbacks import DoneCallback
-from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.options.declaration import flag_of
-from dreamflow.media.options import ClipOptions
 
 if TYPE_CHECKING:
     from dreamflow.core.machine.machine import Machine
@@ -46,19 +45,21 @@ class Comparison:
 
 @dataclass(frozen=True)
 class MeasuredWith:
-    """What the command line says of the objective.
+    """What the caller says of the objective.
 
     Attributes:
         layer: Layers; None for those that a dream records.
         network: Name of the network; None for the one that a dream records.
         options: The options of the machine, among them the weights.
         machine: The machine that the network computes on.
+        notify: Called with each line for the user.
     """
 
     layer: list[str] | None
     network: str | None
     options: MachineOptions
     machine: Machine
+    notify: MessageCallback = lambda line: None
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,24 @@ class MeasuredDream:
     Attributes:
         path: Its file.
         measurements: Its own, and maybe that of the dream to compare it with.
-        verdicts: Verdicts on it, by figure.
+        verdicts: Verdicts on it, by figure: `good`, or what is wrong.
     """
 
     path: Path
     measurements: list[Measurement]
     verdicts: dict[str, str]
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures of the whole by name, those of the comparison among them."""
+        from dreamflow.reports.coherence.verdict import compare_measurements
+
+        return self.measurements[0].summarise() | compare_measurements(self.measurements)
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        """The figures of each frame by name; None where it has none."""
+        return self.measurements[0].to_rows()
 
 
 def open_comparison(
@@ -85,7 +98,7 @@ def open_comparison(
         source: The clip that was dreamed.
         dream: The dream.
         against: Another dream of the clip; None for none.
-        frames: Frames and size from the command line.
+        frames: Frames and size, as the caller says.
 
     Raises:
         SettingsError: The source is itself the dream of what is given as a dream.
@@ -103,7 +116,11 @@ def open_comparison(
             where=str(source),
         )
     if recorded_source and recorded_source != source.name:
-        print_warning(f"{dream.name} was made from {recorded_source}, not from {source.name}")
+        warnings.warn(
+            f"{dream.name} was made from {recorded_source}, not from {source.name}",
+            DreamFlowWarning,
+            2,
+        )
     paths = [path for path in (dream, against) if path]
     settings = [locate_settings(read_recorded_settings(path), path) for path in paths]
     dreams = [Clip(path, ClipOptions()) for path in paths]
@@ -131,7 +148,7 @@ def measure_all(
 
     Args:
         comparisons: The dreams.
-        measure_with: What the command line says of the objective.
+        measure_with: What the caller says of the objective.
         progress: Called with the number of frames measured, of all dreams.
     """
     measured: list[MeasuredDream] = []
@@ -158,13 +175,13 @@ def measure_dream(
     objective = load_objective(
         *(measure_with.layer, measure_with.network, settings),
         *(comparison.record.get("network", {}), measure_with.options, measure_with.machine),
-        source.timeline,
+        *(source.timeline, measure_with.notify),
     )
     strengths = [find_strength_schedule(one, source.timeline) for one in comparison.settings]
     for clip, strength in zip(comparison.dreams, strengths, strict=True):
         if strength is not None:
-            print_note(
-                f"the {flag_of('strength')} of {clip.path.name} changes over time: it is taken "
+            measure_with.notify(
+                f"the {named('strength')} of {clip.path.name} changes over time: it is taken "
                 "out, and the whole dream is measured"
             )
     measurements = measure_coherence(

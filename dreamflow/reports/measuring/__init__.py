@@ -1,0 +1,1 @@
+"""A dream measured against its source, with what it records of how it was made."""
