@@ -13,7 +13,16 @@ import pytest
 from conftest import REPO_ROOT
 
 GIT = shutil.which("git")
-BUILT = ("dreamflow", "presets", "samples", "docs", "tests")
+BUILT = (
+    "dreamflow",
+    "presets",
+    "samples",
+    "docs",
+    "integrations",
+    "notebooks",
+    "containers",
+    "tests",
+)
 BUILT_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
 MORE_FILES = ("SECURITY.md", "mkdocs.yml")
 
@@ -90,3 +99,14 @@ def test_sdist_and_wheel_are_complete(tmp_path: Path) -> None:
     assert {name.partition("/")[0] for name in in_wheel - package - presets} == {
         f"dreamflow-{version}.dist-info"
     }
+
+
+@pytest.mark.parametrize("name", ["Dockerfile.cpu", "Dockerfile.cuda"])
+def test_a_container_has_no_rights_and_keeps_weights_outside(name: str) -> None:
+    text = (REPO_ROOT / "containers" / name).read_text(encoding="utf-8")
+    last = [line.split()[1] for line in text.splitlines() if line.startswith("USER ")][-1]
+    assert last not in ("root", "0")
+    assert 'VOLUME ["/weights"]' in text
+    assert "HEALTHCHECK" in text
+    if hadolint := shutil.which("hadolint"):
+        run(hadolint, REPO_ROOT / "containers" / name, folder=REPO_ROOT)
