@@ -86,7 +86,7 @@ def dreamflow_words(line: str) -> list[str]:
 
 def make_small(words: list[str]) -> list[str]:
     """Return a command with options that make it quick."""
-    name = next((word for word in words if not word.startswith("-")), "")
+    name = next((word for word in words if word in SMALL), "")
     # A queue of renders has these settings in its file.
     small = () if name == "batch" and words[-1].endswith(".toml") else SMALL.get(name, ())
     if any(word in words for word in ("--workers", "--openjd")):

@@ -30,7 +30,10 @@ from dreamflow.temporal.control.gains import parse_gains
 README = REPO_ROOT / "README.md"
 KINDS = {"bash", "sh", "console", "python", "toml", "text", "mermaid"}
 """Kinds of blocks; those of the last two are read and not run."""
-OTHER_PROGRAMS = {"pip", "pytest", "python", "python3", "ruff", "pyright", "mkdocs", ".ci/run"}
+OTHER_PROGRAMS = {
+    *("pip", "pytest", "python", "python3", "ruff", "pyright", ".ci/run"),
+    *("mkdocs", "twine", "check-wheel-contents"),
+}
 """What stands in shell blocks beside DreamFlow: installation and development."""
 SMALL_ARGUMENTS: dict[str, dict[str, object]] = {
     "open_clip": {"size": "48", "end": "6"},

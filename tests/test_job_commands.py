@@ -108,7 +108,7 @@ def test_jobs_show_prints_the_command_that_resumes(
         write_picture(tmp_path / "my pictures" / f"{number}.png", make_texture(48, 64, number))
     line = ("video", "my pictures", "d.mkv", "--preset", "fur", *FAST[2:], "--step", "0: 1, 2: 3")
 
-    def fail_at_the_last(path: Path) -> DecodedPicture:
+    def fail_at_the_last(path: Path, **how: object) -> DecodedPicture:
         if path.name == "3.png":
             raise DreamFlowError("the drive is gone")
         return decode_picture(path)

@@ -121,6 +121,20 @@ def test_its_own_page_may_post(guard: App, cookie: str) -> None:
     assert ask(guard, method="POST", **own).body == b"the page"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_length": str(2**40)},
+        {"content_length": "-1"},
+        {"content_length": "many"},
+        {"transfer_encoding": "chunked"},
+    ],
+)
+def test_what_is_sent_is_bounded(guard: App, cookie: str, headers: dict[str, str]) -> None:
+    assert ask(guard, method="POST", cookie=cookie, content_length="9").body == b"the page"
+    assert ask(guard, method="POST", cookie=cookie, **headers).status == 403
+
+
 def test_nothing_is_loaded_from_elsewhere(guard: App, cookie: str) -> None:
     policy = ask(guard, cookie=cookie).headers[b"content-security-policy"].decode()
     assert "default-src 'self'" in policy

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from dreamflow._version import __version__
 from dreamflow.cli.help import CommandGroup
+from dreamflow.cli.output.report import REPORT_VARIABLE
 from dreamflow.cli.registry import load_commands
 from dreamflow.core.text.spelling import to_british_spelling
 
@@ -43,6 +44,14 @@ def root_callback(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also show the log: what is done, and how.")
     ] = False,
+    report: Annotated[
+        Literal["text", "json"],
+        typer.Option(
+            envvar=REPORT_VARIABLE,
+            show_envvar=False,
+            help="Messages and progress on stderr: text, or json, an object a line, for programs.",
+        ),
+    ] = "text",
 ) -> None:
     """Turn clips into dreams that move with the scene."""
     if verbose:

@@ -112,6 +112,11 @@ class DreamFlowWarning(UserWarning):
     def __str__(self) -> str:
         return word_settings(str(self.args[0]) if self.args else "")
 
+    @property
+    def settings(self) -> list[str]:
+        """The names of the settings that the message refers to."""
+        return list(dict.fromkeys(_SETTING_MARK.findall(str(self.args[0]) if self.args else "")))
+
     def worded(self, word: Callable[[str], str]) -> str:
         """Return the message with each setting worded by a function, such as as a flag."""
         return word_settings(str(self.args[0]) if self.args else "", word)

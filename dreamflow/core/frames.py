@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -10,7 +11,19 @@ import numpy as np
 
 
 class Original(ABC):
-    """A source picture in its own depth; a frame's 8-bit picture is made of it."""
+    """A source picture in its own depth; a frame's 8-bit picture is made of it.
+
+    Attributes:
+        wanted_layers: What the output holds besides the picture, see `PictureFileOptions`.
+        planes: Further channels of the frame, (H, W) float32 each, by their full names.
+    """
+
+    wanted_layers: tuple[str, ...]
+    planes: Mapping[str, np.ndarray]
+
+    @abstractmethod
+    def with_planes(self, planes: Mapping[str, np.ndarray]) -> Original:
+        """Return the picture with further channels, those of the same names replaced."""
 
     @abstractmethod
     def with_dream(self, residual: np.ndarray, proxy: np.ndarray) -> Original:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from dreamflow.core.callbacks import MessageCallback, ProgressCallback
+from dreamflow.core.callbacks import DoneCallback, MessageCallback, ProgressCallback
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
 from dreamflow.dream.progress import StepCallback
 from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
@@ -23,6 +23,8 @@ class RenderControls:
     Attributes:
         progress: Called with the frames dreamed and the frames to dream.
         notify: Called with each line for the user.
+        on_saved: Called with the number of frames that are safe in the job's folder, at each
+            checkpoint.
         watch_path: A picture file that is kept up to date with the latest frame.
         overwrite: Whether an output that exists may be replaced.
         fresh: Whether an interrupted render of the same output is started over.
@@ -40,6 +42,7 @@ class RenderControls:
     progress: ProgressCallback = lambda done, total: None
     notify: MessageCallback = lambda line: None
     _: KW_ONLY
+    on_saved: DoneCallback = lambda done: None
     watch_path: Path | None = None
     overwrite: bool = False
     fresh: bool = False

@@ -229,3 +229,4 @@ class JobRun:
         if state[PIPELINE_KEY]["done"]:
             write_state(self._state_path, state, self._job_id)
             self._saved_frames = state[PIPELINE_KEY]["done"]
+            self._controls.on_saved(self._saved_frames)

@@ -15,6 +15,9 @@ DEFAULT_FRAME_TIMECODE = "50%"
 FIRST_NUMBER, NUMBERED_AS_SOURCE = "0", "source"
 """Values of `start_number`: the default, and that which takes over the source's numbers."""
 
+EXR_LAYERS = ("dream", "matte", "confidence", "backward", "stmap")
+"""Layers that an OpenEXR output may hold beside the beauty."""
+
 
 @dataclass(frozen=True)
 class FilmOptions(Options):
@@ -103,6 +106,29 @@ class PictureFileOptions(Options):
         "Numbers in .exr pictures: half, float, or auto: as exact as the source's.",
         choices=("auto", "half", "float"),
     )
+    layers_out: str = option(
+        "",
+        "Layers in .exr pictures beside the beauty, with commas: dream (what it adds), matte, "
+        "confidence (of the motion), backward (motion in pixels), stmap; or all.",
+        metavar="LAYERS",
+    )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are asked for, each once."""
+        words = [word.strip() for word in self.layers_out.split(",") if word.strip()]
+        return EXR_LAYERS if "all" in words else tuple(dict.fromkeys(words))
+
+    def _check_fields(self) -> None:
+        super()._check_fields()
+        for word in self.layers:
+            if word not in EXR_LAYERS:
+                raise SettingsError(
+                    f"{named('layers_out')} has no {word!r}; it has {', '.join(EXR_LAYERS)}, all",
+                    setting="layers_out",
+                    value=word,
+                    allowed=", ".join((*EXR_LAYERS, "all")),
+                )
 
 
 @dataclass(frozen=True)

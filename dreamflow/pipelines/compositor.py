@@ -18,6 +18,7 @@ from torch import Tensor
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment, Timeline
+from dreamflow.media.depth.layers import MATTE
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.read.mattes.matte_crop import CropBox
@@ -86,6 +87,13 @@ def crop_frame(frame: Frame, box: CropBox | None) -> Frame:
     return replace(frame, picture=part, full_picture=frame.picture)
 
 
+def _uncrop(part: np.ndarray, box: CropBox, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of full frames, float32, 0 outside of the part."""
+    full = np.zeros(shape, np.float32)
+    full[box] = part
+    return full
+
+
 class CroppedDetector:
     """A detector that is shown full frames, and passes on the part of them that is dreamed."""
 
@@ -152,17 +160,19 @@ class Compositor:
 
     def _add_to_original(self, frame: Frame, strength: float, matte: np.ndarray | None) -> Frame:
         """Return a dreamed frame whose original has what is shown of the dream, if it has one."""
-        if frame.original is None or frame.residual is None or frame.source is None:
+        original = frame.original
+        if original is None or frame.residual is None or frame.source is None:
             return frame
-        residual = frame.residual * np.float32(strength)
+        weight = np.full(frame.source.shape[:2], strength, np.float32)
         if matte is not None:
-            residual *= matte[..., None]
-        proxy = frame.source
+            weight *= matte
+        residual, proxy = frame.residual * weight[..., None], frame.source
+        planes = {**original.planes, MATTE: original.planes.get(MATTE, 1) * weight}
         if self._box is not None and frame.full_picture is not None:
             proxy = frame.full_picture
-            residual, part = np.zeros(proxy.shape, np.float32), residual
-            residual[self._box] = part
-        original = frame.original.with_dream(residual, proxy)
+            residual = _uncrop(residual, self._box, proxy.shape)
+            planes = {n: _uncrop(one, self._box, proxy.shape[:2]) for n, one in planes.items()}
+        original = original.with_planes(planes).with_dream(residual, proxy)
         return replace(frame, original=original, residual=residual)
 
     def composite_image(self, dream: Tensor, source: Tensor, frame: Frame) -> Tensor:

@@ -11,6 +11,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from dreamflow.studio.uploads import MAX_UPLOAD_BYTES
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -21,6 +23,8 @@ TOKEN_PARAMETER = "token"
 LOGIN_PATH = "/login"
 MAX_LOGIN_BYTES = 4096
 """Bytes of a form with a password at most."""
+MAX_BODY_BYTES = MAX_UPLOAD_BYTES + 2**16
+"""Bytes of a request at most: a file, and what a form adds to it."""
 LOGIN_DELAY_S = 1.0
 """Seconds that a wrong password takes."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -102,7 +106,7 @@ class AccessGuard:
             return "a page of another site asks for this"
         if headers.get(b"sec-fetch-site") in OTHER_SITES:
             return "a page of another site asks for this"
-        return ""
+        return "" if _is_bounded(headers) else "this is more than may be sent at once"
 
     def _has_cookie(self, headers: dict[bytes, bytes]) -> bool:
         jar: SimpleCookie = SimpleCookie()
@@ -135,6 +139,14 @@ class AccessGuard:
             '<input type="password" name="password" autofocus></label> <button>Open</button></form>'
         )
         await _answer(send, 401, _page(form))
+
+
+def _is_bounded(headers: dict[bytes, bytes]) -> bool:
+    """Return whether a request says how long its body is, and that is not too long."""
+    if b"transfer-encoding" in headers:
+        return False
+    length = headers.get(b"content-length", b"0").decode("latin-1")
+    return length.isdecimal() and int(length) <= MAX_BODY_BYTES
 
 
 def _equal(given: str, wanted: str) -> bool:

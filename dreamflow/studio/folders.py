@@ -61,6 +61,10 @@ class OpenFolders:
                 )
         self.roots = tuple(dict.fromkeys(root.resolve() for root in roots))
 
+    def add(self, folder: Path) -> None:
+        """Open another folder, after the others."""
+        self.roots = tuple(dict.fromkeys((*self.roots, folder.resolve())))
+
     def holds(self, path: Path) -> bool:
         """Return whether a path lies in one of the folders, wherever links in it lead."""
         try:

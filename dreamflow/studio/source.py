@@ -82,5 +82,11 @@ def read_source_facts(path: Path) -> SourceFacts:
         return SourceFacts(path, width, height, 1, Fraction(0))
     clip = Clip(path)
     return SourceFacts(
-        path, clip.width, clip.height, clip.info.frames, clip.rate, tuple(clip.info.notes), clip
+        path,
+        clip.width,
+        clip.height,
+        clip.info.frames,
+        clip.rate,
+        (*clip.info.notes, *clip.info.losses),
+        clip,
     )

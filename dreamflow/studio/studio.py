@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
-from dreamflow.studio.curves.sound import SoundListener, draw_sound
+from dreamflow.studio.curves.sound import SoundListener
 from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.looks.favourites import Favourites
-from dreamflow.studio.looks.variations import make_variations
-from dreamflow.studio.looks.wall import (
-    FAVOURITES_WALL,
-    PRESETS_WALL,
-    VARIATIONS_WALL,
-    Tile,
-    list_wall,
-)
+from dreamflow.studio.looks.tiles import list_tiles
+from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
 from dreamflow.studio.news import Listener, News
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
 from dreamflow.studio.project import LookState, Project
+from dreamflow.studio.recent import RecentProject, RecentProjects
 from dreamflow.studio.source import SourceFacts, read_source_facts
+from dreamflow.studio.strip.keeper import StripKeeper
+from dreamflow.studio.uploads import Uploads
 from dreamflow.studio.worker.messages import Answer, LayerFacts
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")
+SEEK_MARGIN_S = 1e-6
 MAX_RUN_IN = 100
 """Frames before the one that is looked at which are dreamed at most."""
-PROJECT, QUEUE, SOUND = "project", "queue", "sound"
+PROJECT, QUEUE, SOUND, STRIP = "project", "queue", "sound", "strip"
 """What a listener is told has changed, besides what `previews` tells."""
 
 
@@ -47,8 +41,11 @@ class Studio:
         queue: The films.
         machine: What is dreamed on.
         favourites: The looks that are kept.
+        recent: The projects that were worked on.
+        uploads: The files that were dropped.
         previews: The pictures of the project.
         sound: The sound of its source.
+        strips: The thumbnails, the shots and the small film of its source.
         project: What is worked on.
         pinned: The look that the dream is compared with; None for the source.
         wall: Which wall is shown.
@@ -67,6 +64,9 @@ class Studio:
         """Put it together; `start` starts it."""
         self.folders, self.queue, self.machine = folders, queue, machine
         self.favourites = Favourites(queue.folder)
+        self.recent = RecentProjects(queue.folder)
+        self.uploads = Uploads(queue.folder / "uploads")
+        folders.add(self.uploads.folder)
         self.project = Project()
         self.pinned: LookState | None = None
         self.wall, self.tiles = PRESETS_WALL, list[Tile]()
@@ -75,6 +75,7 @@ class Studio:
         self._worker = make_worker(self._hear, machine)
         self.previews = Previews(self._worker, self._tell)
         self.sound = SoundListener(lambda: self._news.tell_later(SOUND))
+        self.strips = StripKeeper(queue.folder / "strips", lambda: self._news.tell_later(STRIP))
         self._wall_key: Any = None
         self._variation_round = 0
 
@@ -101,6 +102,8 @@ class Studio:
         """End the worker, and let go of the queue; renders go on."""
         self._worker.close()
         self.queue.close()
+        self.strips.close()
+        self.recent.write()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have a function called at each change; returns a function that ends this."""
@@ -124,12 +127,19 @@ class Studio:
         """
         return self.use(read_source_facts(self.folders.find(text)))
 
-    def use(self, facts: SourceFacts) -> SourceFacts:
-        """Take a source that was opened."""
+    def use(self, facts: SourceFacts, project: Project | None = None) -> SourceFacts:
+        """Take a source that was opened, with a project of it, or with the look at hand."""
         self.previews.forget()
         self.sound.forget()
-        self._change(self.project.opened(facts), source=True)
+        self.strips.close()
+        self._change(project or self.project.opened(facts), source=True)
         return facts
+
+    def resume(self, recent: RecentProject) -> None:
+        """Go on with a project. Raises MediaError where its source cannot be read."""
+        facts = read_source_facts(self.folders.find(recent.source))
+        self.folders.check_settings(recent.settings)
+        self.use(facts, recent.project(facts))
 
     def go_to(self, frame: int) -> None:
         """Look at another frame."""
@@ -156,6 +166,7 @@ class Studio:
             self._change(project)
             return
         self.project = project
+        self.recent.keep(project)
         self._tell(PROJECT)
 
     @property
@@ -171,10 +182,17 @@ class Studio:
         """Address of what is drawn of the film's sound; another one for another sound or film."""
         return f"/sound/{self.sound.number}-{self.project.first}-{self.project.stop}"
 
-    def draw_sound(self) -> dict[str, Any] | None:
-        """Return what is drawn of the film's sound; None where none has been heard."""
-        timeline, heard = self.timeline, self.sound.heard
-        return draw_sound(heard, timeline) if timeline and heard else None
+    def watch(self) -> None:
+        """Have the source's thumbnails, shots and small film made, unless they are there."""
+        source = self.project.source
+        if source is not None and source.is_clip:
+            self.strips.open(source.path)
+
+    def seek(self, seconds: float) -> None:
+        """Look at the frame that is shown some seconds after the source's first one."""
+        if self.project.source is not None:
+            # A frame's time may be rounded down on its way through the browser.
+            self.go_to(self.project.source.frame_at(seconds + SEEK_MARGIN_S))
 
     def listen(self) -> None:
         """Hear the source's sound, unless it is heard already."""
@@ -241,7 +259,11 @@ class Studio:
 
     def show_wall(self, wall: str) -> None:
         """Show another wall, or the same one anew. Raises DreamFlowError."""
-        self.wall, self.tiles = wall, self._list_tiles(wall)
+        self.wall = wall
+        self.tiles = list_tiles(
+            *(wall, self.project.look.settings, self.layers(), self.favourites.looks),
+            self._variation_round,
+        )
         source = self.project.source
         key = (source and source.path, self.project.frame, [tile.settings for tile in self.tiles])
         if key != self._wall_key:
@@ -254,15 +276,6 @@ class Studio:
         self._variation_round += 1
         self.show_wall(VARIATIONS_WALL)
 
-    def _list_tiles(self, wall: str) -> list[Tile]:
-        look = self.project.look.settings
-        if wall == VARIATIONS_WALL:
-            layers = list(self.layers())
-            return make_variations(look, layers, self._variation_round) if layers else []
-        if wall == FAVOURITES_WALL:
-            return [Tile(one.name, "", one.settings) for one in self.favourites.looks]
-        return list_wall(wall, look, self.layers())
-
     def _change(self, project: Project, *, source: bool = False) -> None:
         """Take a changed project, and ask for its pictures.
 
@@ -273,6 +286,7 @@ class Studio:
         if project == self.project and not source:
             return
         self.project = project
+        self.recent.keep(project)
         self._tell(PROJECT)
         if source and project.source is not None:
             self.previews.ask_for_source(project, self.preview_size)
@@ -288,9 +302,3 @@ class Studio:
 
     def _tell(self, topic: str) -> None:
         self._news.tell(topic)
-
-
-def default_queue_folder() -> Path:
-    """Return the folder of the studio's queue: in `$DREAMFLOW_HOME`, else beside other states."""
-    home = os.environ.get("DREAMFLOW_HOME")
-    return (Path(home) if home else Path(platformdirs.user_state_dir("dreamflow"))) / "studio"

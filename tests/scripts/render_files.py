@@ -2,13 +2,15 @@
 
     python render_files.py FOLDER SECONDS FILES...
 
-Each output is FOLDER/<number>/d.mp4. Files damaged in their middle are rendered whole. Prints a
-JSON list with, for each file: its exit code, how long it took, and what was printed. A process
-that takes longer than SECONDS is killed.
+Each output is FOLDER/<number>/d.mp4. Of files damaged in their middle all frames are encoded, and
+none is dreamed. Prints a JSON list with, for each file: its exit code, how long it took, and what
+was printed. A process that takes longer than SECONDS is killed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -21,12 +23,21 @@ import cv2  # noqa: F401
 import torch  # noqa: F401
 
 import dreamflow.jobs.renders.render_video
+import dreamflow.networks.caffe.googlenet
+import dreamflow.networks.loading
 import dreamflow.reports.preview  # noqa: F401
 from dreamflow.cli.entry_point import main
 
 FAST_OPTIONS = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
 DAMAGED_NAME_PARTS = ("byteflips", "zeroed", "corrupted", "truncated_faststart")
 MAX_PROCESSES = 2
+
+
+def build_parser(folder: Path) -> None:
+    """Refuse a film that is not there: what parses command lines is built once, before forking."""
+    sys.argv = ["dreamflow", "video", str(folder / "none.mp4"), str(folder / "d.mp4")]
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        main()
 
 
 def start_render(source: str, folder: Path, timeout_s: int) -> int:
@@ -40,10 +51,10 @@ def start_render(source: str, folder: Path, timeout_s: int) -> int:
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    options = [*FAST_OPTIONS, "--threads", "1"]
-    if not any(part in source for part in DAMAGED_NAME_PARTS):
-        options += ["--end", "4"]
-    sys.argv = ["dreamflow", "video", source, str(folder / "d.mp4"), *options]
+    options = ["--threads", "1"]
+    damaged = any(part in source for part in DAMAGED_NAME_PARTS)
+    options += ["--iterations", "0", "--no-carry"] if damaged else ["--end", "4"]
+    sys.argv = ["dreamflow", "video", source, str(folder / "d.mp4"), *FAST_OPTIONS, *options]
     try:
         main()
     except SystemExit as stop:
@@ -72,4 +83,5 @@ def render_all(files: list[str], root: Path, timeout_s: int) -> list[dict[str, o
 
 if __name__ == "__main__":
     root, timeout_s, *files = sys.argv[1:]
+    build_parser(Path(root))
     print(json.dumps(render_all(files, Path(root), int(timeout_s))))

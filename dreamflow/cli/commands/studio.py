@@ -73,7 +73,8 @@ def studio_command(
     check_studio_is_installed()
     from dreamflow.studio.films.renders import RenderQueue
     from dreamflow.studio.folders import OpenFolders
-    from dreamflow.studio.studio import Studio, default_queue_folder
+    from dreamflow.studio.home import default_queue_folder
+    from dreamflow.studio.studio import Studio
     from dreamflow.studio.worker.client import PreviewWorker
 
     folders = OpenFolders(list_folders(clip, folder))

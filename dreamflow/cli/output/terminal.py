@@ -14,6 +14,7 @@ import typer
 
 from dreamflow.cli.output.escaping import UnescapedStderr, escape_line, escape_text
 from dreamflow.cli.output.fault_report import write_fault_report
+from dreamflow.cli.output.report import describe_error, reports_json, write_report
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, word_settings
 from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.options.declaration import flag_of
@@ -42,14 +43,31 @@ def stderr_console() -> Console:
 
 def print_labelled(label: str, style: str, message: str) -> None:
     """Print `label: message` on one line of stderr, the label in a style of rich's."""
+    if reports_json():
+        write_report(label, message=message)
+        return
     from rich.text import Text
 
     stderr_console().print(Text.assemble((f"{label}: ", style), escape_line(message)))
 
 
-def print_error(message: str) -> None:
-    """Print an error on stderr."""
+def print_error(
+    message: str, error: BaseException | None = None, exit_code: int | None = None
+) -> None:
+    """Print an error on stderr; as JSON with its fields and the exit code of the command."""
+    if reports_json():
+        fields = {} if error is None else describe_error(error)
+        write_report("error", message=message, exit_code=exit_code, **fields)
+        return
     print_labelled("error", "bold red", message)
+
+
+def print_stop(message: str, exit_code: int) -> None:
+    """Print that the work was stopped, and what is kept."""
+    if reports_json():
+        write_report("stopped", message=message, exit_code=exit_code)
+    else:
+        print_note(message)
 
 
 def print_warning(message: str) -> None:
@@ -59,6 +77,14 @@ def print_warning(message: str) -> None:
 
 def print_note(message: str) -> None:
     """Print a line on stderr that says how the work goes."""
+    if reports_json():
+        write_report("note", message=message)
+    else:
+        print_plain(message)
+
+
+def print_plain(message: str) -> None:
+    """Print a line on stderr as it is, whatever is reported: the JSON of a progress."""
     from rich.text import Text
 
     stderr_console().print(Text(escape_line(message)))
@@ -125,6 +151,10 @@ def show_warning(message: Any, category: type[Warning], *where: Any, **more: Any
     Warnings of libraries are for developers, and are shown only with `python -W`.
     """
     if issubclass(category, DreamFlowWarning):
+        if reports_json():
+            text, settings = message.worded(flag_of), message.settings
+            write_report("warning", message=text, settings=settings or None)
+            return
         print_warning(message.worded(flag_of))
     elif sys.warnoptions:
         _python_showwarning(message, category, *where, **more)

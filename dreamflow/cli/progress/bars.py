@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dreamflow.cli.output.escaping import escape_line
-from dreamflow.cli.output.terminal import print_note, stderr_console
+from dreamflow.cli.output.terminal import print_note, print_plain, stderr_console
 from dreamflow.cli.progress.lines import ProgressLines, progress_lines
 
 SPEED_WINDOW_S = 60.0
@@ -129,7 +129,9 @@ def _report(
     if kind == "none":
         yield lambda *done: None
         return
-    with progress_lines(ProgressLines(title, total, unit, print_note, kind == "json")) as lines:
+    as_json = kind == "json"
+    write = print_plain if as_json else print_note
+    with progress_lines(ProgressLines(title, total, unit, write, as_json)) as lines:
         yield lines.update
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from dreamflow.cli.output.report import reports_json
 from dreamflow.cli.output.terminal import stderr_console
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, option
@@ -44,6 +45,8 @@ class ProgressOptions(Options):
                 value=kind,
                 allowed=allowed,
             )
+        if kind == "auto" and reports_json():
+            kind = "json"
         if kind == "auto":
             kind = "bar" if stderr_console().is_terminal else "lines"
         return kind

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamflow.cli.output.report import reports_json, write_report
 from dreamflow.cli.output.terminal import print_note
 from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.core.errors import OutputError, SettingsError, UserInterrupt, named
@@ -99,7 +100,14 @@ def track_render(
             on_step=frame_progress.step if steps else None,
             gains_path=flags.gains,
             trace_path=flags.trace,
+            on_saved=lambda done: report_saved(out, done),
         )
+
+
+def report_saved(out: Path, frames: int) -> None:
+    """Tell a program that drives this command how many frames of an output are safe."""
+    if reports_json():
+        write_report("saved", output=str(out), frames=frames)
 
 
 def read_command_line() -> list[str]:

@@ -25,8 +25,8 @@ def complete_presets(incomplete: str) -> list[str]:
 OutArgument = Annotated[
     Path,
     typer.Argument(
-        help="The dream: .mp4, .mov, .mkv, .webm, .gif, .webp or out_%04d.exr (.png, .tif); "
-        "without suffix, a folder of PNGs.",
+        help="The dream: .mp4, .mov, .mkv, .webm, .gif, .webp; numbered pictures: out_%04d.exr, "
+        ".png, .tif; without suffix, a folder of PNGs.",
         metavar="OUT",
         show_default=False,
     ),
@@ -143,7 +143,8 @@ PlateOption = Annotated[
     Path | None,
     typer.Option(
         "--plate",
-        help="Also write what the dream changed: 128 + dream - source, for compositing.",
+        help="Also write what the dream changed: 128 + dream - source, for compositing; as "
+        "plate_%04d.exr dream - source in float.",
         metavar="FILE",
         rich_help_panel=OUTPUT_PANEL,
     ),

@@ -50,6 +50,25 @@ class ColourConversion:
             return self._reformat(frame, "rgb24")
         return self.flatten_alpha(self._reformat(frame, "rgba"))
 
+    def to_deep_rgb(self, frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a frame's colours in their own transfer and primaries, and its alpha.
+
+        Returns:
+            (H, W, 3) uint16 RGB, straight, and (H, W) uint16; None where frames are opaque.
+
+        Raises:
+            ValueError: Its matrix is one that swscale does not know.
+        """
+        if self.own_matrix:
+            raise ValueError("a matrix of its own")
+        codes = self._reformat(frame, "rgba64le" if self.has_alpha else "rgb48le")
+        colours = _stretch(codes[..., :3], self._white_code(frame))
+        if not self.has_alpha:
+            return colours, None
+        bits = frame.format.components[-1].bits
+        white = CODE_16_WHITE if self.matrix is None else (2**bits - 1) << (16 - bits)
+        return colours, _stretch(codes[..., 3], white)
+
     def _convert_by_own_matrix(self, frame: av.VideoFrame, matrix: OwnMatrix) -> np.ndarray:
         planes = frame.reformat(
             format="yuv444p16le",
@@ -88,6 +107,14 @@ class ColourConversion:
         return frame.reformat(
             format=layout, src_colorspace=self.matrix, interpolation=EXACT_RGB_SWSCALE_FLAGS
         ).to_ndarray()
+
+
+def _stretch(codes: np.ndarray, white: int) -> np.ndarray:
+    """Return 16-bit codes of which `white` is full scale as those of which 65535 is."""
+    if white == CODE_16_WHITE:
+        return np.ascontiguousarray(codes)
+    shares = codes.astype(np.float32) * np.float32(CODE_16_WHITE / white)
+    return np.rint(np.minimum(shares, CODE_16_WHITE)).astype(np.uint16)
 
 
 def _is_full_range(frame: av.VideoFrame) -> bool:

@@ -39,6 +39,8 @@ class PictureOriginal(Original):
         frame_size: (width, height) of the frame; None is the size of the pixels.
         tags: What the file says besides, by the names of its format.
         before: The picture before a dream was added; None where none was.
+        wanted_layers: What the output holds besides the picture.
+        planes: Further channels of the frame, (height, width) float32, by their full names.
     """
 
     pixels: np.ndarray
@@ -49,6 +51,8 @@ class PictureOriginal(Original):
     frame_size: tuple[int, int] | None = None
     tags: Mapping[str, Any] = field(default_factory=lambda: NO_TAGS)
     before: PictureOriginal | None = None
+    wanted_layers: tuple[str, ...] = ()
+    planes: Mapping[str, np.ndarray] = field(default_factory=lambda: NO_TAGS)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -94,7 +98,27 @@ class PictureOriginal(Original):
             else:
                 result = self.coding.add(source, change)
             pixels = np.where(kept, before.pixels, self._to_samples(result))
-        return replace(before, pixels=pixels, before=before)
+        return replace(before, pixels=pixels, before=before, planes=self.planes)
+
+    def with_planes(self, planes: Mapping[str, np.ndarray]) -> PictureOriginal:
+        """Return the picture with further channels, those of the same names replaced."""
+        return replace(self, planes={**self.planes, **planes})
+
+    def measure_dream(self) -> np.ndarray:
+        """Return what was added, (H, W, 3) of a float picture's type; 0 where no number is."""
+        before = self.source.pixels
+        if before is self.pixels:
+            return np.zeros_like(self.pixels)
+        with np.errstate(invalid="ignore", over="ignore"):
+            added = self.pixels.astype(np.float32) - before.astype(np.float32)
+        return _cast(np.where(np.isfinite(added), added, 0), self.pixels.dtype.type)
+
+    def planes_over_pixels(self) -> dict[str, np.ndarray]:
+        """Return the further channels over the pixels, (H, W); 0 outside of the frame."""
+        return {
+            name: self._over_pixels(np.repeat(plane[..., None], 3, axis=2))[..., 0]
+            for name, plane in self.planes.items()
+        }
 
     def _over_pixels(self, change: np.ndarray) -> np.ndarray:
         """Return a change of the frame as one of the pixels; it is 0 outside of the frame."""
@@ -116,6 +140,11 @@ class PictureOriginal(Original):
             return np.rint(scaled).astype(kind)
         limit = float(np.finfo(kind).max)
         return np.clip(shares, -limit, limit).astype(kind)
+
+    def blackened(self) -> PictureOriginal:
+        """Return a picture of this kind that is black, and transparent where it has alpha."""
+        alpha = None if self.alpha is None else np.zeros_like(self.alpha)
+        return replace(self, pixels=np.zeros_like(self.pixels), alpha=alpha, before=None)
 
     def resized(self, width: int, height: int) -> PictureOriginal:
         """Return the picture at another size; what is no number becomes black."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.media.depth.layers import collect_layers
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.write_exr import write_exr
 from dreamflow.media.depth.write_integers import write_16_bit_picture
@@ -83,7 +84,8 @@ def prepare_original(
         is_exact_in_half = picture.pixels.dtype.name in ("float16", "uint8")
         picture = picture.as_linear(np.float16 if is_exact_in_half else np.float32)
         kind = {"half": np.float16, "float": np.float32}.get(options.exr_type)
-        return (picture if kind is None else picture.as_type(kind)), False
+        picture = picture if kind is None else picture.as_type(kind)
+        return replace(picture, wanted_layers=options.layers), False
     prepared, is_clipped = picture.as_codes()
     return (prepared.straight() if path.suffix.lower() == ".png" else prepared), is_clipped
 
@@ -93,7 +95,6 @@ def write_deep_picture(
     picture: PictureOriginal,
     comment: str = "",
     options: PictureFileOptions | None = None,
-    layers: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write a prepared picture in the format of the path's suffix, completely or not at all.
 
@@ -102,12 +103,11 @@ def write_deep_picture(
         picture: What `prepare_original` returned, or that with a dream.
         comment: Settings to keep in the file.
         options: Compression of an OpenEXR file.
-        layers: Further channels of an OpenEXR file.
 
     Raises:
         OutputError: The file cannot be written.
     """
     if path.suffix.lower() == EXR_SUFFIX:
-        write_exr(path, picture, comment, options, layers)
+        write_exr(path, picture, comment, options, collect_layers(picture))
     else:
         write_16_bit_picture(path, picture, comment)

@@ -17,7 +17,6 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.text.wording import format_count
-from dreamflow.media.depth.read import NOTES_OF_PROXY
 from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
@@ -26,15 +25,16 @@ from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.read.missing_frames import fill_missing_frames
 from dreamflow.media.read.originals import (
     IndexedOriginals,
-    add_originals,
     has_deep_frames,
-    read_folder_originals,
+    prepare_originals,
+    read_folder_in_depth,
 )
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
 from dreamflow.media.read.sequences.picture_folder import PictureFolderInfo, read_picture_folder
 from dreamflow.media.read.video.decoder_choice import read_video
+from dreamflow.media.read.video.deep_frames import read_deep_video
 from dreamflow.media.read.video.extras import read_source_extras
 from dreamflow.media.read.video.video_info import IndexedPictures
 from dreamflow.media.resize import resize_picture
@@ -96,9 +96,7 @@ class Clip:
         self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
-        notes = list(self.info.notes)
-        if self._deep_output is not None:
-            notes = [note for note in notes if not note.endswith(NOTES_OF_PROXY)]
+        notes = [*self.info.notes, *(() if self._deep_output else self.info.losses)]
         if self.info.is_interlaced and self.options.deinterlace == "auto":
             notes.append(
                 f"{self.path.name} is interlaced: it is deinterlaced, at the same frame rate"
@@ -362,10 +360,13 @@ class Clip:
         return fill_missing_frames(self._resize(decoded), self.path, first, stop)
 
     def _decode_originals(self, output: DeepOutput) -> IndexedOriginals:
+        first, stop, options = self.first_frame, self.stop_frame, self.options
         if isinstance(self.info, PictureFolderInfo):
-            span = self.first_frame, self.stop_frame
-            return read_folder_originals(self.info, *span, (self.width, self.height), output)
-        return add_originals(self._decode_pictures(), output)
+            pictures = read_folder_in_depth(self.info, first, stop)
+        else:
+            decoded = read_deep_video(self.info, first, options.decoder, options.deinterlace)
+            pictures = fill_missing_frames(decoded, self.path, first, stop)
+        return prepare_originals(pictures, (self.width, self.height), output)
 
     def _resize(self, decoded: IndexedPictures) -> IndexedPictures:
         return ((index, resize_picture(one, self.width, self.height)) for index, one in decoded)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.core.text.wording import format_count
-from dreamflow.media.read.video.video_info import IndexedPictures
+
+PictureT = TypeVar("PictureT")
 
 
 def fill_missing_frames(
-    decoded: IndexedPictures, path: Path, first: int, stop: int
-) -> IndexedPictures:
+    decoded: Iterator[tuple[int, PictureT]], path: Path, first: int, stop: int
+) -> Iterator[tuple[int, PictureT]]:
     """Yield (index, picture) of the frames from `first` up to, not including, `stop`, gaps filled.
 
     A missing frame repeats the picture before it, or at the beginning the one after it. Warns at
@@ -27,7 +30,8 @@ def fill_missing_frames(
     Raises:
         MediaError: No frame decodes.
     """
-    upcoming, repeated, shown = first, 0, None
+    upcoming, repeated = first, 0
+    shown: PictureT | None = None
     for index, picture in decoded:
         if index < first:
             shown = picture

@@ -171,7 +171,7 @@ def ignored_encode_settings(path: Path) -> tuple[tuple[str, ...], str]:
         path: The output.
     """
     container_format, sequence = container_format_for(path), SequenceName.parse(path)
-    of_exr = ("exr_compression", "exr_type")
+    of_exr = ("exr_compression", "exr_type", "layers_out")
     if sequence is not None:
         names = () if sequence.suffix == ".exr" else of_exr
         return ("codec", "quality", "crf", *names), f"a sequence of {sequence.suffix}"

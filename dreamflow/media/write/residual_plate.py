@@ -3,6 +3,9 @@
 plate = 128 + dream - source, in 8-bit code values of BT.709 R'G'B', for each channel, clipped to 0
 to 255; mid-grey where nothing changed. So source + plate - 128 is the dream again, exactly where
 the difference is from -128 to 127 levels: "grain merge" in ffmpeg, GIMP and Krita.
+
+A plate of OpenEXR pictures is dream - source in linear light, in float, not clipped: source + plate
+is the dream.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
+from dreamflow.media.depth.original import PictureOriginal
+from dreamflow.media.depth.read import as_deep_picture
+from dreamflow.media.depth.write import EXR_SUFFIX
 from dreamflow.media.files.atomic_file import make_write_error
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
@@ -36,7 +42,21 @@ def make_plate(dream: np.ndarray, source: np.ndarray) -> np.ndarray:
 def make_plate_frame(frame: Frame) -> Frame:
     """Return the plate of a dreamed frame; a frame without source is its own."""
     source = frame.picture if frame.source is None else frame.source
-    return replace(frame, picture=make_plate(frame.picture, source))
+    return replace(frame, picture=make_plate(frame.picture, source), original=None)
+
+
+def make_float_plate_frame(frame: Frame) -> Frame:
+    """Return the plate of a dreamed frame as linear light, with the source's primaries."""
+    dream = frame.original
+    source = frame.picture if frame.source is None else frame.source
+    if not isinstance(dream, PictureOriginal):
+        dream = as_deep_picture(frame.picture).original
+        dream = replace(dream, before=as_deep_picture(source).original)
+    before = dream.source.as_linear(np.float32)
+    linear = replace(dream, before=None).as_linear(np.float32)
+    added = replace(linear, before=before).measure_dream()
+    plate = replace(before, pixels=added, alpha=None, before=None, wanted_layers=())
+    return replace(frame, picture=make_plate(frame.picture, source), original=plate)
 
 
 def plate_format(path: Path) -> tuple[ContainerFormat | None, EncodeOptions]:
@@ -95,6 +115,8 @@ class DreamAndPlateWriter:
         self.frames = 0
         self.plate_target, self.staged_plate = target, staged_plate
         self._plate_folder, self._dream_writer = folder, dream
+        is_float = target.suffix.lower() == EXR_SUFFIX
+        self._make_frame = make_float_plate_frame if is_float else make_plate_frame
         self._plate_writer = make(folder, container_format, encode)
 
     @property
@@ -113,7 +135,7 @@ class DreamAndPlateWriter:
         except OSError as error:
             raise make_write_error(self._plate_folder, error) from error
         # The plate first, so that no frame of the dream is without one.
-        self._plate_writer.write(make_plate_frame(frame))
+        self._plate_writer.write(self._make_frame(frame))
         self._dream_writer.write(frame)
         self.frames = self._dream_writer.frames
 
@@ -142,7 +164,7 @@ class DreamAndPlateWriter:
 
     def rewrite(self, first: int, frames: Sequence[Frame]) -> None:
         """Replace frames from number `first` on, and their plates. Raises OutputError."""
-        self._plate_writer.rewrite(first, [make_plate_frame(frame) for frame in frames])
+        self._plate_writer.rewrite(first, [self._make_frame(frame) for frame in frames])
         self._dream_writer.rewrite(first, frames)
 
     def resume(self, frames: int, keep_rest: bool = False) -> None:

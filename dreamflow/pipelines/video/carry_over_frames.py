@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from dreamflow.core.files.documents import Count, DocumentError
@@ -14,6 +15,7 @@ from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_array, tensor_to_picture
 from dreamflow.dream.octaves import look_scale_of
 from dreamflow.dream.options import DreamOptions
+from dreamflow.media.depth.layers import BACKWARD_U, BACKWARD_V, CONFIDENCE
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.pipeline import PipelineState, check_frame_picture
@@ -21,6 +23,7 @@ from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimelin
 from dreamflow.temporal.control.effort_controller import overshoot_of
 from dreamflow.temporal.control.gains import REFERENCE_S
 from dreamflow.temporal.flow.source import open_motion_source
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.noise_base import NoiseBase
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
@@ -32,6 +35,8 @@ from dreamflow.temporal.trace import StageClock, Trace
 
 LAYOUT = 5
 """Layout of the state; version 0.1.0 wrote one without a number."""
+MOTION_LAYERS = frozenset({"confidence", "backward", "stmap"})
+"""Layers of an output that show the motion."""
 NO_NEIGHBOUR = -1
 """Index of a frame that the next one does not follow: a flash came between."""
 
@@ -102,6 +107,8 @@ class VideoDreamer:
         )
         self.mean_confidence = 0.0
         """Mean confidence of the motion to the last frame; 0 at the beginning of a shot."""
+        self._motion: Motion | None = None
+        """Motion from the frame at hand into the one before; None at the beginning of a shot."""
         self._frame_s = float(1 / timeline.rate) if timeline else REFERENCE_S
         self._noise_base = NoiseBase(options, network.device, self.gains)
         self._now = self.settings_timeline.first_settings
@@ -177,7 +184,7 @@ class VideoDreamer:
                 after the flash goes on from the one before it.
         """
         before_flash = self._now
-        self._now = self.settings_timeline.at(frame.time)
+        self._now, self._motion = self.settings_timeline.at(frame.time), None
         self._look_scale = look_scale_of(self.options, *frame.whole_size)
         self.settings_timeline.check_size(*frame.picture.shape[:2])
         if self._now.options.iterations == 0:
@@ -198,11 +205,19 @@ class VideoDreamer:
 
     def _dreamed_frame(self, frame: Frame, dream: Tensor) -> Frame:
         """Return a frame with its dream, and what that changes where the frame has an original."""
-        residual = None
-        if frame.original is not None:
+        residual, original = None, frame.original
+        if original is not None:
             residual = tensor_to_array(dream - picture_to_tensor(frame.picture, self.device))
-        picture = tensor_to_picture(dream)
-        return replace(frame, picture=picture, source=frame.picture, residual=residual)
+            if self._motion is not None and MOTION_LAYERS.intersection(original.wanted_layers):
+                size = frame.picture.shape[0], frame.picture.shape[1]
+                original = original.with_planes(_motion_planes(self._motion.resized(size)))
+        return replace(
+            frame,
+            picture=tensor_to_picture(dream),
+            source=frame.picture,
+            original=original,
+            residual=residual,
+        )
 
     def finish(self) -> None:
         """Read back what the last frame left on the device, and pass its trace on."""
@@ -246,6 +261,7 @@ class VideoDreamer:
         if not any(number in self._state.dreams for number in self._now.keyframe_weights):
             motion = None
         self.mean_confidence = motion.mean_confidence if motion else 0.0
+        self._motion = motion
         settings = self._settings_for(self._now, self._seconds_since(before, frame))
         if motion is None:
             source = self._source_of(frame)
@@ -348,3 +364,10 @@ def _frame_to_tree(frame: Frame) -> dict[str, Any]:
     """Return the part of a frame that the next one's dream depends on."""
     names = ("index", "time", "picture", "source", "full_picture")
     return {name: getattr(frame, name) for name in names}
+
+
+def _motion_planes(motion: Motion) -> dict[str, np.ndarray]:
+    """Return motion of a frame's size as channels of an output, v upwards; see `depth.layers`."""
+    flow = tensor_to_array(motion.backward)
+    confidence = tensor_to_array(motion.confidence)[..., 0]
+    return {BACKWARD_U: flow[..., 0], BACKWARD_V: -flow[..., 1], CONFIDENCE: confidence}

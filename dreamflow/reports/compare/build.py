@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from dreamflow._version import __version__
 from dreamflow.core.callbacks import DoneCallback
 from dreamflow.core.errors import OutputError, named
+from dreamflow.core.frames import Frame
 from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.read.clip import Clip
@@ -164,30 +165,42 @@ def _copy(source: Path, out: Path, stem: str, progress: DoneCallback) -> Compare
         height, width = picture.shape[:2]
         return ComparedItem(source.name, file, False, width, height, 1, Fraction(0), record)
     clip, file = Clip(source), f"{stem}.mp4"
-    frames = _encode(clip, out / file, progress)
+    frames = encode_for_browsers(clip, clip, out / file, progress)
     width, height = clip.width, clip.height
     return ComparedItem(source.name, file, True, width, height, frames, clip.rate, record)
 
 
-def _encode(clip: Clip, path: Path, progress: DoneCallback) -> int:
-    """Encode a clip for browsers, and return the number of its frames."""
+def encode_for_browsers(
+    frames: Iterable[Frame], clip: Clip, path: Path, progress: DoneCallback = lambda done: None
+) -> int:
+    """Encode frames as a film without sound that browsers play and seek in at once.
+
+    Args:
+        frames: The frames.
+        clip: The clip that they are of.
+        path: The film.
+        progress: Called with the frames done.
+
+    Returns:
+        How many frames there were.
+    """
     encoding = make_video_encoding("h264", EncodeOptions(crf=COMPARISON_CRF))
     width, height = round_up_to_even(clip.width, clip.height)
     options = [] if clip.constant_rate else ["-enc_time_base", "demux"]
     options += [*encoding.ffmpeg_options(), "-g", str(KEYFRAME_INTERVAL)]
     options += ["-movflags", "+faststart", "-map_metadata", "-1"]
-    frames = 0
+    done = 0
     with atomic_write(path) as part:
         pipe = FfmpegFramePipe(
             width, height, clip.rate, clip.constant_rate, [*options, str(part.absolute())]
         )
         try:
-            for frame in clip:
+            for frame in frames:
                 pipe.write(pad_to_even(frame.picture), frame.time)
-                frames += 1
-                progress(frames)
+                done += 1
+                progress(done)
             pipe.close()
         except BaseException:
             pipe.kill()
             raise
-    return frames
+    return done

@@ -36,6 +36,7 @@ class SettingControl:
         high: The other end.
         step: Distance of a slider's stops; 1 of a whole number.
         scheduled: Whether it may change over time.
+        is_path: Whether it names a file.
         needs: The setting without which it has no effect, and the value that that must have; None
             for any.
     """
@@ -51,6 +52,7 @@ class SettingControl:
     high: float | None
     step: float
     scheduled: bool
+    is_path: bool
     needs: tuple[str, Any] | None
 
     @property
@@ -123,6 +125,7 @@ def make_control(group: type[Options], setting: Field[Any]) -> SettingControl:
         high,
         step,
         rule["scheduled"],
+        rule["is_path"],
         rule["needs"],
     )
 

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from nicegui import ui
-from nicegui.events import KeyEventArguments
 
 from dreamflow.studio.page.context import (
     CURVES,
@@ -19,10 +18,11 @@ from dreamflow.studio.page.context import (
     text_button,
 )
 from dreamflow.studio.page.curves.curves_view import CurvesView
+from dreamflow.studio.page.films.render_view import RenderView
+from dreamflow.studio.page.keys import Keys
 from dreamflow.studio.page.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
-from dreamflow.studio.page.render_view import RenderView
 from dreamflow.studio.page.tune.tune_view import TuneView
 from dreamflow.studio.previews import WORKER
 from dreamflow.studio.studio import PROJECT, Studio
@@ -75,9 +75,14 @@ class StudioPage:
             with self._views[RENDER]:
                 RenderView(page)
         self._outside = OutsideView(page)
-        ui.keyboard(on_key=self._take_key)
+        keys = Keys(page, list(VIEWS), self._tune, self._curves, self._outside)
+        ui.keyboard(on_key=keys.take)
         page.listeners.append(self._hear)
-        for note in (*page.studio.queue.notes, *page.studio.favourites.notes):
+        for note in (
+            *page.studio.queue.notes,
+            *page.studio.favourites.notes,
+            *page.studio.recent.notes,
+        ):
             page.tell(note)
         self.show_view(LOOKS if page.studio.project.source else OPEN)
         self._hear(WORKER)
@@ -114,6 +119,8 @@ class StudioPage:
             self._looks.enter()
         if view == CURVES:
             self._curves.enter()
+        if view in (TUNE, CURVES):
+            self._page.studio.watch()
 
     def _hear(self, topic: str) -> None:
         studio = self._page.studio
@@ -126,34 +133,3 @@ class StudioPage:
         if topic == PROJECT and studio.project.source is not None:
             source = studio.project.source
             self._source.set_text(f"{source.path.name} · {source.duration_text}")
-
-    def _take_key(self, event: KeyEventArguments) -> None:
-        if not event.action.keydown:
-            return
-        key, studio = str(event.key.name), self._page.studio
-        views = list(VIEWS)
-        with_control = event.modifiers.ctrl or event.modifiers.meta
-        if key.lower() == "z":
-            (studio.redo if event.modifiers.shift else studio.undo)()
-        elif with_control or event.modifiers.alt:
-            return
-        elif key in "12345" and len(key) == 1:
-            self.show_view(views[int(key) - 1])
-        elif key in ("ArrowLeft", "ArrowRight") and self._page.view == TUNE:
-            by = (10 if event.modifiers.shift else 1) * (1 if key == "ArrowRight" else -1)
-            studio.go_to(studio.project.frame + by)
-        elif key == " " and self._page.view == TUNE:
-            self._tune.viewer.toggle_before()
-        elif key.lower() == "i" and self._page.view == TUNE:
-            studio.begin_here()
-        elif key.lower() == "o" and self._page.view == TUNE:
-            studio.end_here()
-        elif key.lower() == "p" and self._page.view == TUNE:
-            self._tune.viewer.toggle_pin()
-        elif key.lower() == "l" and self._page.view == TUNE:
-            self._tune.viewer.toggle_moving()
-        elif key.lower() == "c":
-            self._outside.open()
-        elif key == "/" and self._page.view == TUNE:
-            self._tune.drawer.open()
-            self._tune.search.run_method("focus")

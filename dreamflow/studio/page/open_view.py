@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.studio.folders import PICTURE_SUFFIXES
-from dreamflow.studio.page.context import LOOKS, PageContext, box, main_button, text_button
+from dreamflow.studio.page.context import LOOKS, TUNE, PageContext, box, main_button, text_button
+from dreamflow.studio.page.drop import drop_place
 from dreamflow.studio.project import describe_error
+from dreamflow.studio.recent import RecentProject
 from dreamflow.studio.source import read_source_facts
+from dreamflow.studio.studio import PROJECT
 
 
 class OpenView:
@@ -20,6 +24,7 @@ class OpenView:
     def __init__(self, page: PageContext) -> None:
         """Build it in the current place of the page."""
         self._page = page
+        self._shown_recent: list[tuple[RecentProject, str, str]] = []
         self._folder = page.studio.folders.roots[0]
         with box("stack"):
             ui.label("Open a clip or a picture").classes("title")
@@ -27,12 +32,55 @@ class OpenView:
                 self._path = ui.input("Path", placeholder="clip.mp4").props("outlined dense dark")
                 self._path.classes("grow").on("keydown.enter", self._open_typed)
                 main_button("Open", self._open_typed)
+            drop_place(page, "Drop a clip or a picture here", self._open_dropped, self._fail).mark(
+                "drop"
+            )
             self._failure = ui.label().classes("failure")
             self._failure.set_visibility(False)
+            self._recent = box("files")
             self._where = ui.label().classes("faint")
             self._files = box("files")
             self._as_clip = text_button("", self._open_as_clip, "as-clip").mark("open-folder")
         self._list()
+        self._list_recent()
+        page.listeners.append(self._hear)
+
+    def _hear(self, topic: str) -> None:
+        if topic == PROJECT:
+            self._list_recent()
+
+    def _list_recent(self) -> None:
+        """List the projects that were worked on, in the folders that are open."""
+        studio = self._page.studio
+        found = [one for one in studio.recent.projects if studio.folders.holds(Path(one.source))]
+        shown = [(one, one.source, one.name) for one in found]
+        if shown == self._shown_recent:
+            return
+        self._shown_recent = shown
+        self._recent.clear()
+        with self._recent:
+            if found:
+                ui.label("Go on with").classes("faint files-title")
+            for one in found:
+                label = " · ".join(filter(None, [Path(one.source).name, one.name]))
+                text_button(label, partial(self._resume, one), "file").mark("recent")
+
+    async def _resume(self, recent: RecentProject) -> None:
+        studio = self._page.studio
+        try:
+            await asyncio.to_thread(read_source_facts, Path(recent.source))
+            studio.resume(recent)
+        except DreamFlowError as error:
+            self._fail(describe_error(error))
+        else:
+            self._page.show_view(TUNE)
+
+    async def _open_dropped(self, path: Path) -> None:
+        await self.open(str(path))
+
+    def _fail(self, line: str) -> None:
+        self._failure.set_text(line)
+        self._failure.set_visibility(True)
 
     async def _open_typed(self) -> None:
         await self.open(self._path.value or "")
@@ -53,8 +101,7 @@ class OpenView:
                 return
             facts = await asyncio.to_thread(read_source_facts, path)
         except DreamFlowError as error:
-            self._failure.set_text(describe_error(error))
-            self._failure.set_visibility(True)
+            self._fail(describe_error(error))
             return
         studio.use(facts)
         self._page.show_view(LOOKS)

@@ -18,6 +18,7 @@ from nicegui import ui
 from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.studio.access import LOCAL_HOSTS, TOKEN_PARAMETER, AccessGuard, make_token
+from dreamflow.studio.curves.sound import draw_sound
 from dreamflow.studio.films.queue_document import DONE
 from dreamflow.studio.page.layout import build_page
 from dreamflow.studio.studio import Studio
@@ -68,10 +69,17 @@ def add_routes(studio: Studio) -> None:
 
     @nicegui_app.get("/sound/{key}")
     def get_sound(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        drawn = studio.draw_sound()
-        if drawn is None:
+        timeline, heard = studio.timeline, studio.sound.heard
+        if timeline is None or heard is None:
             return Response(status_code=404)
-        return JSONResponse(drawn, headers={"cache-control": "no-store"})
+        return JSONResponse(draw_sound(heard, timeline), headers={"cache-control": "no-store"})
+
+    @nicegui_app.get("/strip/{key}/{name}")
+    def get_strip(key: str, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        path = studio.strips.find(key, name)
+        if path is None or not path.is_file():
+            return Response(status_code=404)
+        return FileResponse(path, headers={"cache-control": "private, max-age=3600"})
 
     @nicegui_app.get("/latest/{key}")
     def get_latest(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -189,10 +189,8 @@ def _collect_facts(
         sound_codecs=tuple(_codec_name(audio) for audio in container.streams.audio),
         subtitle_codecs=tuple(_codec_name(track) for track in container.streams.subtitles),
         chapters=_read_chapters(container, container_start + start),
-        notes=(
-            *_damage_notes(path, begin.number, len(order.timestamps), missing_s, rate),
-            *_conversion_notes(path, colour, begin),
-        ),
+        notes=tuple(_damage_notes(path, begin.number, len(order.timestamps), missing_s, rate)),
+        losses=tuple(_conversion_notes(path, colour, begin)),
         packets=table,
         track=stream.index,
     )

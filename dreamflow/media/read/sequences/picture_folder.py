@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError, named
-from dreamflow.media.depth.read import DeepPicture, read_deep_picture
+from dreamflow.media.depth.read import NOTES_OF_PROXY, DeepPicture, read_deep_picture
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.sequences.numbered_files import find_frame_numbers, find_gaps, format_gaps
 from dreamflow.media.read.sequences.picture_stand_ins import PictureSequence, PictureT
@@ -51,11 +51,12 @@ class PictureFolderInfo:
         sound_codecs: None.
         subtitle_codecs: None.
         chapters: None.
-        notes: Warnings of missing numbers, and of what reading the first picture loses.
+        notes: Warnings of missing numbers, and of what reading the first picture assumed.
         sound_track: None.
         playlist_files: None.
         is_interlaced: Pictures are whole.
         exr_layer: Layer of OpenEXR pictures that is read; None is the main one.
+        losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
     """
 
     path: Path
@@ -76,6 +77,7 @@ class PictureFolderInfo:
     playlist_files: tuple[Path, ...] = ()
     is_interlaced: bool = False
     exr_layer: str | None = None
+    losses: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -116,7 +118,9 @@ def probe_picture_folder(
     """
     width, height = check_one_size(files, exr_layer)
     first = PictureSequence(files, lambda path: decode_picture(path, layer=exr_layer)).read(0)
-    notes = [_format_note(source, note) for note in first.over_black().to_rgb8()[1]]
+    found = first.over_black().to_rgb8()[1]
+    notes = [_format_note(source, note) for note in found if note not in NOTES_OF_PROXY]
+    losses = [_format_note(source, note) for note in found if note in NOTES_OF_PROXY]
     numbers = find_frame_numbers(files)
     places: tuple[int | None, ...] = tuple(range(len(files)))
     if numbers and (gaps := find_gaps(numbers)):
@@ -127,6 +131,7 @@ def probe_picture_folder(
         *(source, files, width, height, rate, places, numbers),
         notes=tuple(notes),
         exr_layer=exr_layer,
+        losses=tuple(losses),
     )
 
 
@@ -208,7 +213,7 @@ def _read_in_order(
     read_file: Callable[[Path], tuple[PictureT, tuple[str, ...]]],
 ) -> Iterator[tuple[int, PictureT | None]]:
     """Yield (index, picture) of the frames, None for a black one; see `read_picture_folder`."""
-    said = set(info.notes)
+    said = {*info.notes, *info.losses}
 
     def read(path: Path) -> PictureT:
         picture, notes = read_file(path)

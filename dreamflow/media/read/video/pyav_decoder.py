@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import av
 import av.container
@@ -23,6 +24,7 @@ from dreamflow.media.read.video.packet_decoding import (
 from dreamflow.media.read.video.video_info import IndexedPictures, PacketTable, VideoInfo
 from dreamflow.media.resize import letterbox
 
+PictureT = TypeVar("PictureT")
 LIBVPX_BY_CODEC = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders with transparency, which FFmpeg's own of these codecs leave out."""
 
@@ -40,7 +42,13 @@ def read_with_pyav(info: VideoInfo, first: int = 0, deinterlace: str = "auto") -
         first: Number of the first frame.
         deinterlace: "auto" for the frames that are marked as interlaced, "on" for all, "off".
     """
-    convert = _PictureConversion(info)
+    return read_converted(info, first, deinterlace, _PictureConversion(info))
+
+
+def read_converted(
+    info: VideoInfo, first: int, deinterlace: str, convert: Callable[[DecodedFrame], PictureT]
+) -> Iterator[tuple[int, PictureT]]:
+    """Yield (index, picture) as `read_with_pyav` does, frames converted by a function."""
     before: DecodedFrame | None = None
     for item in _decode_from(info, first, deinterlace):
         if item.number < first:

@@ -85,11 +85,12 @@ class VideoInfo:
         sound_codecs: Codec of each sound track that is wanted.
         subtitle_codecs: Codec of each subtitle track.
         chapters: Chapters, in time from the first frame.
-        notes: Warnings of what the conversion to RGB loses, or of what is missing.
+        notes: Warnings of what is missing.
         packets: The packets of the track; None for what FFmpeg does not read.
         track: Number of the track among all streams of the file.
         sound_track: Number of the sound track that was asked for; None for all.
         playlist_files: Files that a playlist names, each once, in order; empty for a film.
+        losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
     """
 
     path: Path
@@ -117,6 +118,7 @@ class VideoInfo:
     track: int = 0
     sound_track: int | None = None
     playlist_files: tuple[Path, ...] = ()
+    losses: tuple[str, ...] = ()
 
     @property
     def film_format(self) -> str | None:

@@ -171,8 +171,7 @@ class CurvesView:
         project = self._page.studio.project
         if project.source is not None:
             begin = float(project.source.frame_time(project.first))
-            # A frame's time may be rounded down on its way through the browser.
-            self._page.studio.go_to(project.source.frame_at(begin + float(event["seconds"]) + 1e-6))
+            self._page.studio.seek(begin + float(event["seconds"]))
 
     # --- what it shows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from nicegui import ui
@@ -10,7 +11,8 @@ from nicegui import ui
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.options.declaration import format_setting_value
 from dreamflow.studio.looks.controls import CHOICE, NUMBER, SWITCH, SettingControl, parse_setting
-from dreamflow.studio.page.context import box
+from dreamflow.studio.page.context import PageContext, box
+from dreamflow.studio.page.drop import drop_place
 from dreamflow.studio.project import describe_error
 
 SetCallback = Callable[[str, Any], None]
@@ -26,12 +28,14 @@ class SettingView:
         on_set: SetCallback,
         *,
         is_compact: bool = False,
+        page: PageContext | None = None,
     ) -> None:
         """Build it in the current place of the page.
 
         Args:
             control: What it is.
             on_set: Takes a new value.
+            page: The tab, where a file may be dropped for it.
             is_compact: Whether its help comes only when it is pointed at.
         """
         self.control, self._on_set = control, on_set
@@ -53,6 +57,10 @@ class SettingView:
             else:
                 self._build_slider()
                 ui.label(self._describe()).classes("help")
+            if page is not None and control.is_path:
+                drop_place(page, "Drop a file here", self._take_file, self._fail).mark(
+                    f"drop-{control.name}"
+                )
             self._failure = ui.label().classes("failure")
             self._failure.set_visibility(False)
 
@@ -87,6 +95,13 @@ class SettingView:
         made.on_value_change(lambda event: self._set(event.value))
         return made.classes("value").mark(f"setting-{control.name}")
 
+    def _fail(self, line: str) -> None:
+        self._failure.set_text(line)
+        self._failure.set_visibility(True)
+
+    async def _take_file(self, path: Path) -> None:
+        self._set(str(path))
+
     def offer(self, layers: Sequence[str]) -> None:
         """Offer layers to choose from, where it is the setting `layer`."""
         if self.control.name == "layer":
@@ -98,8 +113,7 @@ class SettingView:
         try:
             self._on_set(self.control.name, value)
         except DreamFlowError as error:
-            self._failure.set_text(describe_error(error))
-            self._failure.set_visibility(True)
+            self._fail(describe_error(error))
         else:
             self._failure.set_visibility(False)
 

@@ -53,9 +53,15 @@ class TuneView:
                 self._groups.append((group, views))
 
     def _add(self, control: SettingControl, *, is_compact: bool = False) -> SettingView:
-        view = SettingView(control, self._page.studio.set, is_compact=is_compact)
+        studio = self._page.studio
+        view = SettingView(control, studio.set, is_compact=is_compact, page=self._page)
         self._views.append(view)
         return view
+
+    def open_search(self) -> None:
+        """Open the drawer, and search in it."""
+        self.drawer.open()
+        self.search.run_method("focus")
 
     def _filter(self) -> None:
         words = (self.search.value or "").lower().replace("-", " ").split()

@@ -12,8 +12,9 @@ from dreamflow.studio.page.context import (
     set_picture,
     text_button,
 )
+from dreamflow.studio.page.tune.timeline import Timeline
 from dreamflow.studio.previews import PREVIEW
-from dreamflow.studio.studio import PREVIEW_SIZES, PROJECT
+from dreamflow.studio.studio import PREVIEW_SIZES, PROJECT, STRIP
 
 WIPE_HANDLER = "(e) => e.target.parentElement.style.setProperty('--cut', e.target.value + '%')"
 """Moves the wipe in the browser, without asking the server."""
@@ -40,6 +41,9 @@ class Viewer:
                 self._after = box("after", "img")
                 self._moving = box("moving", "img")
                 self._before = box("before", "img")
+                video = box("source-film", "video")
+                for name in ("muted", "playsinline"):
+                    video.props[name] = True
                 wipe = box("cut", "input")
                 for name, value in (
                     *(("type", "range"), ("min", "0"), ("max", "100"), ("step", "0.1")),
@@ -59,10 +63,11 @@ class Viewer:
 
     def _build_time(self, page: PageContext) -> None:
         with box("line time-row") as self._time_row:
-            self._frame = ui.slider(min=0, max=1, value=0, on_change=self._go)
-            self._frame.classes("grow").props('aria-label="Frame"')
+            self.timeline = Timeline(page.studio.seek, self._take_play)
             self._time = ui.label().classes("mono")
         with box("line tools"):
+            self._play_source = text_button("Play", self.play).mark("play")
+            self._strip_note = ui.label().classes("faint")
             self._play = text_button("Moving preview", self.toggle_moving)
             with box("line tools") as self._span:
                 text_button("In", page.studio.begin_here).tooltip("The film begins here")
@@ -82,6 +87,17 @@ class Viewer:
                 on_change=lambda event: self._page.studio.set_preview_size(event.value),
             ).props("dense outlined dark options-dense")
 
+    def play(self) -> None:
+        """Play the source, or halt it."""
+        self.timeline.run_method("toggle")
+
+    def shuttle(self, way: int) -> None:
+        """Play backwards (-1) or forwards (1), faster each time; or halt (0)."""
+        self.timeline.run_method("shuttle", way)
+
+    def _take_play(self, is_playing: bool) -> None:
+        self._play_source.set_text("Pause" if is_playing else "Play")
+
     def toggle_moving(self) -> None:
         """Begin or end the moving preview."""
         self._page.studio.set_moving(not self._page.studio.is_moving)
@@ -95,14 +111,21 @@ class Viewer:
         """Show all of the source, or none of it."""
         ui.run_javascript(TOGGLE_BEFORE)
 
-    def _go(self) -> None:
-        frame = int(self._frame.value or 0)
-        if frame != self._page.studio.project.frame:
-            self._page.studio.go_to(frame)
-
     def _hear(self, topic: str) -> None:
         if topic in (PROJECT, PREVIEW):
             self.show()
+        elif topic == STRIP:
+            self._show_strip()
+
+    def _show_strip(self) -> None:
+        studio = self._page.studio
+        self.timeline.show(studio)
+        strip, source = studio.strips.strip, studio.project.source
+        is_missing = bool(studio.strips.key) and not strip.is_done
+        self._play_source.set_enabled(strip.is_done)
+        share = strip.frames / source.frames if source else 0
+        told = f"getting ready to play, {share:.0%}" if is_missing else ""
+        self._strip_note.set_text(strip.failure or told)
 
     def show(self) -> None:
         """Show the pictures and the frame as they are now."""
@@ -151,6 +174,7 @@ class Viewer:
         assert source is not None
         self._time_row.set_visibility(source.is_clip)
         self._play.set_visibility(source.is_clip)
+        self._play_source.set_visibility(source.is_clip)
         self._span.set_visibility(source.is_clip)
         self._span_text.set_text(studio.project.span_text)
         self._all.set_visibility(bool(studio.project.span_text))
@@ -158,12 +182,9 @@ class Viewer:
         self._play.set_text("Stop moving" if studio.is_moving else "Moving preview")
         if not source.is_clip:
             return
-        self._frame.props["max"] = max(1, source.frames - 1)
-        if self._frame.value != frame:
-            self._frame.set_value(frame)
         if self._run_in.value != studio.project.run_in and studio.project.run_in in (0, 5, 12):
             self._run_in.set_value(studio.project.run_in)
         if self._size.value != studio.preview_size:
             self._size.set_value(studio.preview_size)
         self._time.set_text(f"{float(frame / source.rate):.2f} s · {frame}")
-        self._frame.update()
+        self._show_strip()

@@ -1,0 +1,88 @@
+"""Films decoded in their own depth: 10 bits and more, HDR, and transparency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+import numpy as np
+
+from dreamflow.media.colour.hdr_tone_mapping import PRIMARIES_XY_BY_H273
+from dreamflow.media.depth.codings import SDR_CODING, Coding
+from dreamflow.media.depth.original import PictureOriginal
+from dreamflow.media.depth.read import DeepPicture, as_deep_picture
+from dreamflow.media.read.video.decoder_choice import read_video
+from dreamflow.media.read.video.orientation import apply_orientation
+from dreamflow.media.read.video.packet_decoding import DecodedFrame
+from dreamflow.media.read.video.pyav_decoder import read_converted
+from dreamflow.media.read.video.video_info import VideoInfo
+from dreamflow.media.resize import letterbox
+
+
+def is_deep_film(info: VideoInfo) -> bool:
+    """Return whether a film's frames have more in them than 8-bit RGB; HDR counts by its bits."""
+    if info.packets is None:
+        return False
+    components = av.VideoFormat(info.pixel_format).components
+    return info.colour.has_alpha or any(component.bits > 8 for component in components)
+
+
+def is_hdr_film(info: VideoInfo) -> bool:
+    """Return whether a film is tone-mapped where it is shown in SDR."""
+    return info.colour.hdr_transfer is not None and info.colour.hdr_transfer.is_hdr
+
+
+def read_deep_video(
+    info: VideoInfo, first: int, decoder: str, deinterlace: str
+) -> Iterator[tuple[int, DeepPicture]]:
+    """Yield (index, picture) of a film from frame `first` on, in depth.
+
+    Args:
+        info: The probed film.
+        first: Number of the first frame.
+        decoder: As in `read_video`; counts for films of 8 bits alone.
+        deinterlace: As in `read_video`.
+    """
+    if not is_deep_film(info) or info.colour.own_matrix is not None:
+        pictures = read_video(info, first, decoder, deinterlace)
+        return ((index, as_deep_picture(picture)) for index, picture in pictures)
+    return read_converted(info, first, deinterlace, _DeepConversion(info))
+
+
+class _DeepConversion:
+    """Conversion of frames to upright pictures in depth; repeated frames are kept."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._info, self._coding = info, _find_coding(info)
+        self._kept: tuple[av.VideoFrame, DeepPicture] | None = None
+
+    def __call__(self, item: DecodedFrame) -> DeepPicture:
+        if self._kept is None or self._kept[0] is not item.frame:
+            self._kept = item.frame, self._convert(item.frame)
+        return self._kept[1]
+
+    def _convert(self, frame: av.VideoFrame) -> DeepPicture:
+        info, conversion = self._info, self._info.colour
+        colours, alpha = conversion.to_deep_rgb(frame)
+        if conversion.hdr_transfer:
+            # Straight colours: what is transparent is dreamed as it would be shown opaque.
+            proxy = conversion.hdr_transfer.to_sdr(colours)
+        elif alpha is None:
+            proxy = conversion.to_rgb(frame)
+        else:
+            proxy = np.rint(colours / np.float32(257)).astype(np.uint8)
+        proxy, colours = (apply_orientation(one, info.orientation) for one in (proxy, colours))
+        if alpha is not None:
+            alpha = apply_orientation(alpha[..., None], info.orientation)[..., 0]
+        if proxy.shape[1::-1] != (info.width, info.height):  # a film that changes its size
+            proxy = letterbox(proxy, info.width, info.height)
+            return as_deep_picture(proxy)
+        return DeepPicture(proxy, PictureOriginal(colours, self._coding, alpha), ())
+
+
+def _find_coding(info: VideoInfo) -> Coding:
+    transfer = info.colour.hdr_transfer
+    if transfer is None:
+        return SDR_CODING
+    primaries = PRIMARIES_XY_BY_H273[transfer.primaries]
+    return Coding(transfer.transfer, primaries, peak_nits=transfer.peak_nits)

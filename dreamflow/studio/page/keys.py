@@ -1,0 +1,71 @@
+"""The keys of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nicegui.events import KeyEventArguments
+
+from dreamflow.studio.page.context import CURVES, TUNE, PageContext
+from dreamflow.studio.page.curves.curves_view import CurvesView
+from dreamflow.studio.page.outside_view import OutsideView
+from dreamflow.studio.page.tune.tune_view import TuneView
+
+FEW_FRAMES, MANY_FRAMES = 1, 10
+"""Frames of a step of the arrow keys, and of one with shift."""
+
+
+class Keys:
+    """What is frequent, without the mouse."""
+
+    def __init__(
+        self,
+        page: PageContext,
+        views: Sequence[str],
+        tune: TuneView,
+        curves: CurvesView,
+        outside: OutsideView,
+    ) -> None:
+        """Take the views, which have the digits from 1 on."""
+        self._page, self._views, self._tune, self._outside = page, views, tune, outside
+        self._viewers = {TUNE: tune.viewer, CURVES: curves.viewer}
+        self._searches = {TUNE: tune.open_search}
+
+    def take(self, event: KeyEventArguments) -> None:
+        """Do what a key is for."""
+        if not event.action.keydown:
+            return
+        key, studio = str(event.key.name), self._page.studio
+        has_shift = event.modifiers.shift
+        if key.lower() == "z":
+            (studio.redo if has_shift else studio.undo)()
+        elif event.modifiers.ctrl or event.modifiers.meta or event.modifiers.alt:
+            return
+        elif key.isdecimal() and 1 <= int(key) <= len(self._views):
+            self._page.show_view(self._views[int(key) - 1])
+        elif key.lower() == "c":
+            self._outside.open()
+        elif self._page.view in self._viewers and (action := self._find_action(key, has_shift)):
+            action()
+
+    def _find_action(self, key: str, has_shift: bool) -> Callable[[], object] | None:
+        """Return what a key does beside the picture; None where it does nothing."""
+        studio, viewer = self._page.studio, self._viewers[self._page.view]
+        step = MANY_FRAMES if has_shift else FEW_FRAMES
+        frame = studio.project.frame
+        actions: dict[str, Callable[[], object]] = {
+            "ArrowLeft": lambda: studio.go_to(frame - step),
+            "ArrowRight": lambda: studio.go_to(frame + step),
+            " ": viewer.play,
+            "j": lambda: viewer.shuttle(-1),
+            "k": lambda: viewer.shuttle(0),
+            "l": lambda: viewer.shuttle(1),
+            "b": viewer.toggle_before,
+            "i": studio.begin_here,
+            "o": studio.end_here,
+            "p": viewer.toggle_pin,
+            "m": viewer.toggle_moving,
+        }
+        if key == "/":
+            return self._searches.get(self._page.view)
+        return actions.get(key if key.startswith("Arrow") else key.lower())

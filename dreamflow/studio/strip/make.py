@@ -1,0 +1,89 @@
+"""The program of the process that makes a strip: one pass over the source."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from dreamflow.core.errors import DreamFlowError, DreamFlowWarning
+from dreamflow.core.frames import Frame
+from dreamflow.studio.strip.document import STRIP_FILM, StripDocument, write_strip
+
+STRIP_NICENESS = 15
+"""The worker, which dreams what is looked at, has 10."""
+FILM_SIDE_PX = 480
+"""Longer side of the small film."""
+THUMBNAIL_SIDE_PX = 128
+THUMBNAILS = 32
+"""How many thumbnails there are, evenly over the source."""
+
+
+def make_strip(source: str, folder: str) -> None:
+    """Make the strip of a source in a folder; what is known of it is written again and again.
+
+    Args:
+        source: A clip.
+        folder: The folder, which is there.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the studio, which ends this one
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(STRIP_NICENESS)
+    warnings.simplefilter("ignore", DreamFlowWarning)  # the source's were told when it was opened
+    strip = _Strip(Path(source), Path(folder))
+    try:
+        strip.make()
+    except (DreamFlowError, OSError) as error:
+        strip.write(failure=str(error))
+
+
+class _Strip:
+    """A strip that is being made."""
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        self._source, self._folder = source, folder
+        self._frames, self._thumbnails, self._cuts = 0, list[int](), list[int]()
+
+    def make(self) -> None:
+        from dreamflow.media.options import ClipOptions
+        from dreamflow.media.read.clip import Clip
+        from dreamflow.reports.compare.build import encode_for_browsers
+        from dreamflow.temporal.shots import Mark, find_shots  # loads PyTorch
+
+        clip = Clip(self._source, ClipOptions(size=str(FILM_SIDE_PX)))
+        step = max(1, len(clip) // THUMBNAILS)
+
+        def look() -> Iterator[Frame]:
+            for number, (frame, mark) in enumerate(find_shots(clip)):
+                self._frames = number + 1
+                if mark is Mark.CUT and number:
+                    self._cuts.append(frame.index)
+                if number % step == 0:
+                    self._keep_thumbnail(frame)
+                    self.write()
+                yield frame
+
+        encode_for_browsers(look(), clip, self._folder / STRIP_FILM)
+        self.write(is_done=True)
+
+    def _keep_thumbnail(self, frame: Frame) -> None:
+        picture = Image.fromarray(frame.picture)
+        picture.thumbnail((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX))
+        picture.save(self._folder / f"{frame.index}.jpg", quality=80)
+        self._thumbnails.append(frame.index)
+
+    def write(self, *, is_done: bool = False, failure: str = "") -> None:
+        document = StripDocument(
+            frames=self._frames,
+            thumbnails=self._thumbnails,
+            cuts=self._cuts,
+            is_done=is_done,
+            failure=failure,
+        )
+        write_strip(self._folder, document)

@@ -1,0 +1,84 @@
+"""The studio's timeline: thumbnails, shots and the small film that plays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import make_film, make_texture, run_ffmpeg
+
+from dreamflow.media.read.clip import open_clip
+from dreamflow.media.stills.read import read_picture_size
+from dreamflow.media.stills.write import write_picture
+from dreamflow.studio.strip.keeper import StripKeeper
+
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Two shots of 12 frames each."""
+    make_film(tmp_path / "first.mp4", frames=12, size="128x96")
+    write_picture(tmp_path / "other.png", make_texture(96, 128, seed=3))
+    still = ("-loop", "1", "-framerate", "24", "-t", "0.5", "-i", tmp_path / "other.png")
+    run_ffmpeg(*still, "-pix_fmt", "yuv420p", tmp_path / "second.mp4")
+    joined = "[0:v][1:v]concat=n=2:v=1[v]"
+    inputs = ("-i", tmp_path / "first.mp4", "-i", tmp_path / "second.mp4")
+    run_ffmpeg(*inputs, "-filter_complex", joined, "-map", "[v]", tmp_path / "film.mp4")
+    return tmp_path / "film.mp4"
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_strip_has_shots_thumbnails_and_a_film(film: Path, tmp_path: Path) -> None:
+    told: list[int] = []
+    keeper = StripKeeper(tmp_path / "strips", lambda: told.append(1))
+    keeper.open(film)
+    wait_until(lambda: keeper.strip.is_done)
+    key, strip = keeper.key, keeper.strip
+    assert strip.cuts == [12]
+    assert strip.frames == 24
+    assert told
+    small = keeper.find(key, "film.mp4")
+    assert small is not None
+    assert len(open_clip(small)) == 24
+    for number in strip.thumbnails:
+        picture = keeper.find(key, f"{number}.jpg")
+        assert picture is not None
+        assert read_picture_size(picture) == (128, 96)
+    for name in ("strip.json", "../strip.json", "999.jpg", str(film)):
+        assert keeper.find(key, name) is None
+    assert keeper.find("../strips", "film.mp4") is None
+    keeper.close()
+    keeper.open(film)
+    assert keeper.strip == strip, "what is there is not made again"
+    keeper.close()
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("no film")
+    keeper = StripKeeper(tmp_path / "strips", lambda: None)
+    keeper.open(tmp_path / "film.mp4")
+    wait_until(lambda: bool(keeper.strip.failure))
+    assert not keeper.strip.is_done
+    keeper.close()
+
+
+def test_a_damaged_strip_is_made_again(film: Path, tmp_path: Path) -> None:
+    keeper = StripKeeper(tmp_path / "strips", lambda: None)
+    keeper.open(film)
+    wait_until(lambda: keeper.strip.is_done)
+    folder = tmp_path / "strips" / keeper.key
+    keeper.close()
+    (folder / "strip.json").write_text('{"frames": "many"}')
+    keeper.open(film)
+    assert not keeper.strip.is_done
+    wait_until(lambda: keeper.strip.is_done)
+    keeper.close()
