@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -222,8 +223,8 @@ def test_what_cannot_be_served_is_one_line(
 
     monkeypatch.setenv("DREAMFLOW_HOME", str(tmp_path / "home"))
     taken = open_socket(Address())
-    taken.listen()
     port = taken.getsockname()[1]
+    socket.create_connection(("127.0.0.1", port)).close()  # it waits, and is not refused
     with pytest.raises(OutputError) as error:
         open_socket(Address(port=port))
     assert error.value.setting == "port"
