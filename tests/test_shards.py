@@ -489,20 +489,43 @@ def worker_processes(driver: subprocess.Popen[bytes]) -> Iterator[psutil.Process
             yield process
 
 
+def start_two_workers(film: Path, out: Path) -> subprocess.Popen[bytes]:
+    """Start a render by two workers, and wait until there are any."""
+    words = ["video", str(film), str(out), *FAST, "--threads", "1", "--workers", "2"]
+    driver = subprocess.Popen([sys.executable, "-m", "dreamflow", *words], env=dict(os.environ))
+    while not list(worker_processes(driver)):
+        assert driver.poll() is None
+        time.sleep(0.05)
+    return driver
+
+
 def test_the_work_of_a_killed_worker_is_taken_over(
     film: Path, tmp_path: Path, cli: Callable[..., CommandResult]
 ) -> None:
-    line = [*FAST, "--threads", "1"]
-    assert cli("video", film, tmp_path / "one.mp4", *line).code == 0
-    words = ["video", str(film), str(tmp_path / "two.mp4"), *line, "--workers", "2"]
-    driver = subprocess.Popen([sys.executable, "-m", "dreamflow", *words], env=dict(os.environ))
+    assert cli("video", film, tmp_path / "one.mp4", *FAST, "--threads", "1").code == 0
+    driver = start_two_workers(film, tmp_path / "two.mp4")
     try:
-        while not (workers := list(worker_processes(driver))):
-            assert driver.poll() is None
-            time.sleep(0.05)
-        for worker in workers:
+        for worker in worker_processes(driver):
             worker.send_signal(signal.SIGKILL)
         assert driver.wait(120) == 0
     finally:
         driver.kill()
+    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+
+
+def test_ctrl_c_stops_the_workers_and_leaves_a_job_that_goes_on(
+    film: Path, tmp_path: Path, cli: Callable[..., CommandResult]
+) -> None:
+    line = (*FAST, "--threads", "1")
+    assert cli("video", film, tmp_path / "one.mp4", *line).code == 0
+    driver = start_two_workers(film, tmp_path / "two.mp4")
+    workers = list(worker_processes(driver))
+    try:
+        driver.send_signal(signal.SIGINT)
+        assert driver.wait(120) == 130
+    finally:
+        driver.kill()
+    assert not any(worker.is_running() for worker in workers)
+    assert read_plan(tmp_path / "two.mp4.job") is not None
+    assert cli("video", film, tmp_path / "two.mp4", *line).code == 0
     assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()

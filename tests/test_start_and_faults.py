@@ -47,7 +47,7 @@ from dreamflow.cli import entry_point
 def crash(**options):
     {crash}
 
-entry_point.app = crash
+entry_point.build_parser = lambda: crash
 sys.argv = ["dreamflow", *{words}]
 entry_point.main()
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from studio_pages import AnsweringWorker, make_studio, only, opened, run
 
 from dreamflow.core.errors import OutputError
 from dreamflow.media.stills.write import write_picture
+from dreamflow.studio.films.renders import RenderQueue
+from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.worker.messages import WorkerReady
 
@@ -220,8 +223,8 @@ def test_what_cannot_be_served_is_one_line(
 
     monkeypatch.setenv("DREAMFLOW_HOME", str(tmp_path / "home"))
     taken = open_socket(Address())
-    taken.listen()
     port = taken.getsockname()[1]
+    socket.create_connection(("127.0.0.1", port)).close()  # it waits, and is not refused
     with pytest.raises(OutputError) as error:
         open_socket(Address(port=port))
     assert error.value.setting == "port"
@@ -236,3 +239,32 @@ def test_what_cannot_be_served_is_one_line(
         assert done.code == 1, arguments
         assert done.err.strip().splitlines()[-1].startswith("error: "), done.err
     taken.close()
+
+
+def test_a_finished_film_is_compared_with_another(desk: Path, studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            source = str((desk / "open" / "film.mp4").resolve())
+            for name in ("one.mp4", "two.mp4"):
+                film = FilmChoices(source, str((desk / "open" / name).resolve()))
+                studio.queue.add({}, film)
+                make_film(desk / "open" / name, frames=6)
+            one, two = studio.queue.renders
+            path = studio.queue.folder / "queue.json"
+            studio.queue.close()
+            path.write_text(path.read_text().replace('"waiting"', '"done"'))
+            studio.queue = RenderQueue(studio.queue.folder)
+            user.find(marker="tab-render").click()
+            with user:
+                studio.go_to(1)  # any news
+            user.find(marker=f"play-{one.key}").click()
+            with user:
+                only(user, "compare-film").set_value(two.key)
+            player = only(user, "wipe-player")
+            assert player.shown == {"film": f"/films/{one.key}", "other": f"/films/{two.key}"}
+            for render in (one, two):
+                film = await user.http_client.get(f"/films/{render.key}")
+                assert film.status_code == 200
+
+    run(scenario())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 import time
@@ -11,12 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from conftest import CommandResult, make_film
 
 from dreamflow.core.errors import OutputError
+from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
+from dreamflow.studio.films.measurement import measure_film
 from dreamflow.studio.films.queue_document import QueuedRender
 from dreamflow.studio.films.renders import QUEUE_FILE, RenderQueue
 from dreamflow.studio.outside import FilmChoices
@@ -81,6 +87,22 @@ def test_a_film_is_the_commands_through_kills_of_both(
     assert run.code == 0, run.err
     for one, again in zip(open_clip(done.out), open_clip(words[2]), strict=True):
         assert np.array_equal(one.picture, again.picture)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_render_that_is_killed_when_its_film_is_there_is_done(
+    film: Path, queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DREAMFLOW_HOME")
+    key = queue.add({**QUICK, "iterations": 200}, choose(film)).key
+    queue.start()
+    render = wait_for(queue, key, "running")
+    os.kill(render.pid, signal.SIGSTOP)
+    # As it is between the film's publication and the end of the process.
+    shutil.rmtree(job_folder_path(Path(render.out)), ignore_errors=True)
+    Path(render.out).write_bytes(b"film")
+    os.kill(render.pid, signal.SIGKILL)
+    assert wait_for(queue, key, "done", "failed").state == "done"
 
 
 def test_films_are_added_moved_stopped_and_removed(film: Path, queue: RenderQueue) -> None:
@@ -157,3 +179,18 @@ def test_a_queue_that_is_none_is_put_aside(queue: RenderQueue, content: str) -> 
     damaged = RenderQueue(queue.folder)
     damaged.close()
     assert damaged.renders == []
+
+
+def test_a_finished_film_is_measured_as_by_the_command(
+    film: Path, cli: Cli, queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DREAMFLOW_HOME")
+    render = queue.add({**QUICK, "iterations": 0}, choose(film))
+    words = queue.words(render)
+    assert cli(*words).code == 0
+    text = asyncio.run(measure_film(render))
+    assert re.search(r"\d", text)
+    with pytest.raises(OutputError):
+        asyncio.run(
+            measure_film(msgspec.structs.replace(render, out=str(film.with_name("no.mkv"))))
+        )

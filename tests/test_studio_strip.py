@@ -14,7 +14,7 @@ from dreamflow.media.stills.read import read_picture_size
 from dreamflow.media.stills.write import write_picture
 from dreamflow.studio.strip.keeper import StripKeeper
 
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 @pytest.fixture

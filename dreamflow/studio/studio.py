@@ -196,8 +196,7 @@ class Studio:
 
     def listen(self) -> None:
         """Hear the source's sound, unless it is heard already."""
-        source = self.project.source
-        self.sound.listen(source.clip if source else None)
+        self.sound.listen(self.project.source.clip if self.project.source else None)
 
     # --- the look
 
@@ -260,10 +259,8 @@ class Studio:
     def show_wall(self, wall: str) -> None:
         """Show another wall, or the same one anew. Raises DreamFlowError."""
         self.wall = wall
-        self.tiles = list_tiles(
-            *(wall, self.project.look.settings, self.layers(), self.favourites.looks),
-            self._variation_round,
-        )
+        look, kept = self.project.look.settings, self.favourites.looks
+        self.tiles = list_tiles(wall, look, self.layers(), kept, self._variation_round)
         source = self.project.source
         key = (source and source.path, self.project.frame, [tile.settings for tile in self.tiles])
         if key != self._wall_key:
@@ -294,8 +291,6 @@ class Studio:
                 self.previews.ask_for_pinned(project, self.preview_size, self.pinned)
         self.previews.ask_for_dream(project, self.preview_size)
         self.previews.ask_for_moving(project, self.is_moving)
-
-    # --- its listeners
 
     def _hear(self, answer: Answer) -> None:
         self._news.call_later(lambda: self.take_answer(answer))

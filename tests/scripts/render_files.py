@@ -2,10 +2,9 @@
 
     python render_files.py FOLDER SECONDS FILES...
 
-Each output is FOLDER/<number>/d.mp4. Of files damaged in their middle all
-frames are encoded, and none is dreamed. Prints a
-JSON list with, for each file: its exit code, how long it took, and what was printed. A process
-that takes longer than SECONDS is killed.
+Each output is FOLDER/<number>/d.mp4. Of files damaged in their middle all frames are encoded, and
+none is dreamed. Prints a JSON list with, for each file: its exit code, how long it took, and what
+was printed. A process that takes longer than SECONDS is killed.
 """
 
 from __future__ import annotations

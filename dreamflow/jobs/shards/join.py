@@ -109,7 +109,7 @@ class JoinPipeline:
 
     def count_done(self, job: ShardedJob) -> None:
         """Count the frames that the shards have by now."""
-        self.done, self.total = sum(count_done_frames(job)), job.plan.kept_frames
+        self.done, self.total = DoneFrames(job).total, job.plan.kept_frames
 
     def state(self) -> PipelineState:
         """Return what is needed to go on."""
@@ -194,6 +194,28 @@ def format_numbers(numbers: list[int]) -> str:
     )
 
 
-def count_done_frames(job: ShardedJob) -> list[int]:
-    """Return how many frames of each shard are there, without checking them."""
-    return [count_shard_frames(job, number) for number in range(len(job.plan.shards))]
+class DoneFrames:
+    """How many frames of each shard are there; a shard that was full once is not counted again."""
+
+    def __init__(self, job: ShardedJob) -> None:
+        """Count the frames of all shards, without checking them."""
+        self._job = job
+        self.by_shard = [0] * len(job.plan.shards)
+        self.count()
+
+    def count(self) -> int:
+        """Count the shards that lacked frames again, and return the frames of all."""
+        for number in self.unfinished:
+            self.by_shard[number] = count_shard_frames(self._job, number)
+        return self.total
+
+    @property
+    def total(self) -> int:
+        """Frames of all shards."""
+        return sum(self.by_shard)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The shards, numbered from 0, that lack frames."""
+        shards = enumerate(self._job.plan.shards)
+        return [number for number, shard in shards if self.by_shard[number] < shard.frames]

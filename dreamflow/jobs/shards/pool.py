@@ -19,7 +19,7 @@ from typing import IO, Self
 from dreamflow.core.callbacks import MessageCallback
 from dreamflow.core.errors import OutputError
 from dreamflow.core.files.regular_file import read_file_bytes
-from dreamflow.jobs.shards.join import count_done_frames
+from dreamflow.jobs.shards.join import DoneFrames
 from dreamflow.jobs.shards.shard import ShardedJob, is_shard_done, is_shard_locked
 from dreamflow.jobs.storage.folder import SHARDS_FOLDER
 from dreamflow.media.files.atomic_file import make_write_error
@@ -70,7 +70,7 @@ class WorkerPool:
         self._places = [_Place(n, command) for n, command in enumerate(commands, start=1)]
         self._notify = notify
         self._fruitless_deaths = self._frames = 0
-        self._dead: list[str] = []
+        self._done: DoneFrames | None = None
 
     def __enter__(self) -> Self:
         """Begin with no worker."""
@@ -91,18 +91,17 @@ class WorkerPool:
         Raises:
             OutputError: No worker can go on.
         """
+        done = self._done = self._done or DoneFrames(job)
         frames = job.plan.shards[number].frames
         while True:
-            done = count_done_frames(job)
-            if sum(done) > self._frames:
-                self._frames, self._fruitless_deaths = sum(done), 0
-            is_full = done[number] == frames and not is_shard_locked(job, number)
+            if done.count() > self._frames:
+                self._frames, self._fruitless_deaths = done.total, 0
+            is_full = done.by_shard[number] == frames and not is_shard_locked(job, number)
             if is_full and is_shard_done(job, number):
                 return
-            self._tend(
-                job, str(number + 1) if is_full else "all", len(done) - _count_full(job, done)
-            )
-            yield sum(done)
+            # A shard that has all of its frames, and is damaged, is rendered by its number.
+            self._tend(job, str(number + 1) if is_full else "all", len(done.unfinished))
+            yield done.total
             time.sleep(POLL_S)
 
     def _tend(self, job: ShardedJob, shards: str, unfinished: int) -> None:
@@ -182,10 +181,6 @@ class WorkerPool:
                     place.process.kill()
                     place.process.wait()
                 place.process = None
-
-
-def _count_full(job: ShardedJob, done: Sequence[int]) -> int:
-    return sum(frames == shard.frames for frames, shard in zip(done, job.plan.shards, strict=True))
 
 
 def _log_path(job: ShardedJob, place: _Place) -> Path:

@@ -12,7 +12,7 @@ from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.job import JobSpec, with_whole_path
-from dreamflow.jobs.shards.join import JoinPipeline, ShardRenderer, count_done_frames
+from dreamflow.jobs.shards.join import DoneFrames, JoinPipeline, ShardRenderer
 from dreamflow.jobs.shards.options import DEFAULT_SPAN_S
 from dreamflow.jobs.shards.plan import ShardPlan, read_plan, write_plan
 from dreamflow.jobs.shards.pool import WorkerCommand
@@ -60,14 +60,16 @@ class HereRenderer:
     def __init__(self, build: Callable[[Shard], Pipeline], controls: RenderControls) -> None:
         """Take what makes a shard's pipeline, and how shards are followed."""
         self._build, self._controls = build, controls
+        self._done: DoneFrames | None = None
 
     def render(self, job: ShardedJob, number: int) -> Generator[int, None, None]:
         """Yield how many frames of the whole job are dreamed, until a shard is done."""
-        done = count_done_frames(job)
-        others = sum(done) - done[number]
+        done = self._done = self._done or DoneFrames(job)
+        others = done.total - done.by_shard[number]
         worker = ShardWorker(job, self._build)
         for frames in worker.render_waiting(number, self._controls):
             yield others + frames
+        done.by_shard[number] = job.plan.shards[number].frames
 
 
 def add_shards(

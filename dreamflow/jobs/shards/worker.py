@@ -19,6 +19,7 @@ from dreamflow.core.text.path_text import path_from_text
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.resume.changes import LEGACY_MACHINE_DEFAULTS
 from dreamflow.jobs.resume.fingerprints import check_inputs_intact
+from dreamflow.jobs.shards.join import DoneFrames
 from dreamflow.jobs.shards.plan import read_plan
 from dreamflow.jobs.shards.shard import (
     ShardedJob,
@@ -83,8 +84,8 @@ class ShardWorker:
         Yields:
             The number of the shard at work, from 0.
         """
-        remaining = list_unfinished(self.job)
-        while remaining:
+        done = DoneFrames(self.job)
+        while remaining := done.unfinished:
             number = next((n for n in remaining if not is_shard_locked(self.job, n)), None)
             if number is None:
                 yield remaining[0]
@@ -94,7 +95,7 @@ class ShardWorker:
                 with contextlib.suppress(JobLockedError):
                     for _ in self.render(number, controls):
                         yield number
-            remaining = [n for n in remaining if n in set(list_unfinished(self.job))]
+            done.count()
 
 
 def open_sharded_job(folder: Path) -> ShardedJob:
@@ -238,12 +239,3 @@ def _check_alike(job: ShardedJob, here: Mapping[str, Any], mixed: bool) -> None:
             where=str(job.folder),
         )
     warnings.warn(f"{what}: frames of this worker may differ a little", DreamFlowWarning, 2)
-
-
-def list_unfinished(job: ShardedJob) -> list[int]:
-    """Return the shards, numbered from 0, that lack frames, without checking those that do not."""
-    return [
-        number
-        for number, shard in enumerate(job.plan.shards)
-        if count_shard_frames(job, number) < shard.frames
-    ]

@@ -141,6 +141,11 @@ class PictureOriginal(Original):
         limit = float(np.finfo(kind).max)
         return np.clip(shares, -limit, limit).astype(kind)
 
+    def blackened(self) -> PictureOriginal:
+        """Return a picture of this kind that is black, and transparent where it has alpha."""
+        alpha = None if self.alpha is None else np.zeros_like(self.alpha)
+        return replace(self, pixels=np.zeros_like(self.pixels), alpha=alpha, before=None)
+
     def resized(self, width: int, height: int) -> PictureOriginal:
         """Return the picture at another size; what is no number becomes black."""
         if self.size == (width, height):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from itertools import tee
 
 import numpy as np
 
+from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import DeepPicture, as_deep_picture, read_deep_picture
 from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, keeps_depth
@@ -46,7 +48,12 @@ def read_folder_in_depth(
         MediaError: As `read_picture_folder`.
     """
     black = as_deep_picture(np.zeros((info.height, info.width, 3), np.uint8))
-    for index, picture in read_deep_picture_folder(info, first, stop):
+    before: PictureOriginal | None = None
+    for index, picture in _say_other_depths(read_deep_picture_folder(info, first, stop)):
+        if picture is not None:
+            before = picture.original
+        elif before is not None:
+            picture = DeepPicture(black.proxy, before.blackened(), ())
         yield index, picture or black
 
 
@@ -64,3 +71,23 @@ def prepare_originals(
     originals = output.prepare_all(picture.original.resized(*size) for _, picture in kept)
     for (index, picture), original in zip(shown, originals, strict=True):
         yield index, resize_picture(picture.proxy, *size), original
+
+
+def _say_other_depths(
+    pictures: Iterator[tuple[int, DeepPicture | None]],
+) -> Iterator[tuple[int, DeepPicture | None]]:
+    """Yield pictures; warns once where one has numbers of another type than those before it."""
+    first = ""
+    has_warned = False
+    for index, picture in pictures:
+        kind = picture.original.pixels.dtype.name if picture else first
+        first = first or kind
+        if kind != first and not has_warned:
+            has_warned = True
+            warnings.warn(
+                f"frame {index} is of {kind} samples, and those before it are of {first}: each is "
+                "kept as it is",
+                DreamFlowWarning,
+                2,
+            )
+        yield index, picture

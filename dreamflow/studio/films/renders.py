@@ -244,7 +244,7 @@ class RenderQueue:
         process = self._processes.pop(render.key, None)
         last = next((line for line in reversed(self._log_lines(render.key)) if line[:1] != "{"), "")
         succeeded = out.exists() and not is_job_folder(job_folder_path(out))
-        if process is not None:
+        if process is not None and process.returncode >= 0:  # else it was killed, maybe at its end
             succeeded = process.returncode == 0
         message = last.removeprefix(f"{out}: ").removeprefix("error: ")
         if not succeeded and not message:

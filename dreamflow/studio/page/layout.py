@@ -18,11 +18,11 @@ from dreamflow.studio.page.context import (
     text_button,
 )
 from dreamflow.studio.page.curves.curves_view import CurvesView
+from dreamflow.studio.page.films.render_view import RenderView
 from dreamflow.studio.page.keys import Keys
 from dreamflow.studio.page.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
-from dreamflow.studio.page.render_view import RenderView
 from dreamflow.studio.page.tune.tune_view import TuneView
 from dreamflow.studio.previews import WORKER
 from dreamflow.studio.studio import PROJECT, Studio

@@ -119,7 +119,9 @@ class OpenView:
         with self._files:
             for root in folders.roots:
                 if root != self._folder:
-                    self._add(root, str(root), is_folder=True)
+                    is_dropped = root == self._page.studio.uploads.folder
+                    name = "Dropped files" if is_dropped else str(root)
+                    self._add(root, name, is_folder=True)
             if self._folder not in folders.roots:
                 self._add(self._folder.parent, "..", is_folder=True)
             listed = folders.list(self._folder)

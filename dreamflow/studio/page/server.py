@@ -109,6 +109,7 @@ def open_socket(address: Address) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((address.host.strip("[]"), address.port))
+        listening.listen()  # whoever comes before the page is served waits, and is not refused
     except OSError as error:
         listening.close()
         raise OutputError(

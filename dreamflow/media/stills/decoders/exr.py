@@ -232,8 +232,9 @@ def _read_channels(
     width, height = _window_size(header["dataWindow"])
     if any(c.xSampling != 1 or c.ySampling != 1 for c in header["channels"] if c.name in names):
         raise MediaError(f"{path} has subsampled channels, which are not read", where=str(path))
-    if part == 0:
-        # Reads these channels only: files of a renderer may hold dozens of others.
+    if part == 0 and "scanline" in str(header["type"]):
+        # Reads these channels only: files of a renderer may hold dozens of others. Of damaged files
+        # in tiles the library's older interface, which this is, crashes.
         file = open_exr.InputFile(str(path))
         try:
             kinds = file.header()["channels"]
@@ -244,7 +245,10 @@ def _read_channels(
         arrays = [np.frombuffer(one, kind) for one, kind in zip(data, types, strict=True)]
     else:
         with open_exr.File(str(path), separate_channels=True) as file:
-            arrays = [file.parts[part].channels[name].pixels for name in names]
+            held = file.parts[part].channels if part < len(file.parts) else {}
+            arrays = [held[name].pixels for name in names if name in held]
+        if len(arrays) < len(names) or any(array is None or not array.size for array in arrays):
+            raise ValueError("its pixels cannot be decoded")
     arrays = [array.reshape(height, width) for array in arrays]
     kinds = {array.dtype for array in arrays}
     kind = np.float16 if kinds == {np.dtype(np.float16)} else np.float32

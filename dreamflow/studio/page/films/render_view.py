@@ -22,6 +22,7 @@ from dreamflow.studio.films.queue_document import (
 )
 from dreamflow.studio.outside import FilmChoices, join_words
 from dreamflow.studio.page.context import PageContext, box, main_button, text_button
+from dreamflow.studio.page.films.finished_film import FinishedFilm
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.studio import PROJECT, QUEUE
 
@@ -57,7 +58,7 @@ class RenderCard:
                     self._up = text_button("Earlier", lambda: self._move(-1))
                     self._down = text_button("Later", lambda: self._move(1))
                     self._remove = text_button("Remove", lambda: self._do(queue.remove))
-                    self._play = text_button("Play", self._show_film)
+                    self._play = text_button("Play", self._show_film).mark(f"play-{self.key}")
             self._film = box("film")
         self._is_playing = False
 
@@ -73,11 +74,9 @@ class RenderCard:
         self._is_playing = not self._is_playing
         self._film.clear()
         if self._is_playing:
+            render = next(one for one in self._page.studio.queue.renders if one.key == self.key)
             with self._film:
-                film = box("player", "video")
-                for name, value in (("src", f"/films/{self.key}"), ("controls", True)):
-                    film.props[name] = value
-                film.props["loop"] = True
+                FinishedFilm(self._page, render)
 
     def show(self, render: QueuedRender) -> None:
         """Show how it stands."""

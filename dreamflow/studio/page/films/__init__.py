@@ -1,0 +1,1 @@
+"""The view that renders films, and plays and measures those that are done."""
