@@ -89,6 +89,7 @@ async def opened(studio: Studio) -> AsyncIterator[Any]:
         add_routes(studio)
         await user.open("/")
         yield user
+        studio.strips.close()  # a strip that is being made is no test's matter
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:

@@ -24,7 +24,7 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.studio.films.measurement import measure_film
 from dreamflow.studio.films.queue_document import QueuedRender
-from dreamflow.studio.films.renders import QUEUE_FILE, RenderQueue
+from dreamflow.studio.films.renders import POLL_S, QUEUE_FILE, RenderQueue
 from dreamflow.studio.outside import FilmChoices
 
 Cli = Callable[..., CommandResult]
@@ -103,6 +103,25 @@ def test_a_render_that_is_killed_when_its_film_is_there_is_done(
     Path(render.out).write_bytes(b"film")
     os.kill(render.pid, signal.SIGKILL)
     assert wait_for(queue, key, "done", "failed").state == "done"
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="a system without /proc")
+def test_a_render_that_has_just_begun_is_found_again(
+    tmp_path: Path, film: Path, queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DREAMFLOW_HOME")
+    key = queue.add({**QUICK, "iterations": 200}, choose(film)).key
+    queue.start()
+    render = wait_for(queue, key, "running")
+    os.kill(render.pid, signal.SIGSTOP)  # before it has locked its job
+    queue.close()
+    other = RenderQueue(tmp_path / "queue", threads=1)
+    other.start()
+    time.sleep(4 * POLL_S)
+    assert [one.state for one in other.renders] == ["running"]
+    os.kill(render.pid, signal.SIGKILL)
+    assert wait_for(other, key, "failed").message
+    other.close()
 
 
 def test_films_are_added_moved_stopped_and_removed(film: Path, queue: RenderQueue) -> None:

@@ -214,7 +214,8 @@ class RenderQueue:
     def _begin(self, render: QueuedRender) -> None:
         words = [*self.words(render), "--progress", "json"]
         words += ["--watch", str(self.latest_path(render.key))]
-        with self.log_path(render.key).open("wb") as log:
+        self.log_path(render.key).unlink(missing_ok=True)
+        with self.log_path(render.key).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dreamflow", *words],
                 stdin=subprocess.DEVNULL,
@@ -237,7 +238,10 @@ class RenderQueue:
             os.kill(render.pid, 0)
         except OSError:
             return False
-        return is_job_locked(job_folder_path(path_from_text(render.out)))
+        # It locks its job only when it has loaded PyTorch; until then its words tell.
+        return _has_word(render.pid, render.out) or is_job_locked(
+            job_folder_path(path_from_text(render.out))
+        )
 
     def _end(self, render: QueuedRender) -> None:
         out = path_from_text(render.out)
@@ -297,3 +301,12 @@ class RenderQueue:
             self.notes.append(f"the queue was damaged, and is put aside as {aside}: {error}")
             return []
         return list(document.renders)
+
+
+def _has_word(pid: int, word: str) -> bool:
+    """Return whether a process has a word in its command line; False where that cannot be seen."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(path_from_text(word)) in words
