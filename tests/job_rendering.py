@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -57,11 +58,13 @@ def job_id(folder: Path) -> str:
 
 
 def kill_ffmpeg() -> None:
-    """Kill this process's ffmpeg, and wait until it is dead; its exit code stays to be read."""
+    """Kill this process's ffmpeg, and wait until it is dead; its exit code is left to its reader."""
     for child in psutil.Process().children():
-        child.kill()
-        while child.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.01)
+        # One that is gone has been waited for already, by whoever reads its exit code.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+            while child.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.01)
 
 
 class Interruption(RuntimeError):
