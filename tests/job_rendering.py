@@ -58,7 +58,7 @@ def job_id(folder: Path) -> str:
 
 
 def kill_ffmpeg() -> None:
-    """Kill this process's ffmpeg, and wait until it is dead; its exit code is left to its reader."""
+    """Kill this process's ffmpeg, and wait until it is dead; its exit code stays unread."""
     for child in psutil.Process().children():
         # One that is gone has been waited for already, by whoever reads its exit code.
         with contextlib.suppress(psutil.NoSuchProcess):
