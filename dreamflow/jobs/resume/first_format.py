@@ -26,12 +26,12 @@ from dreamflow.jobs.storage.job_file import (
     JOB_FILE,
     JOB_FORMAT_VERSION,
     MAX_JOB_FILE_BYTES,
-    SEAL_KEY,
     JobMetadata,
     check_metadata,
     make_damaged_error,
 )
 from dreamflow.jobs.storage.publish import PLATE_FOLDER
+from dreamflow.jobs.storage.sealed_document import SEAL_KEY
 from dreamflow.jobs.storage.state_file import JOB_STATE_FILE
 from dreamflow.media.files.atomic_file import part_path
 from dreamflow.media.output_spec import OutputSpec

@@ -43,7 +43,7 @@ class JoinState:
 class ShardRenderer(Protocol):
     """Sees to it that a shard is rendered: here, by worker processes, or by someone else."""
 
-    def render(self, job: ShardedJob, number: int) -> Iterator[int]:
+    def render(self, job: ShardedJob, number: int) -> Generator[int, None, None]:
         """Yield how many frames of the whole job are dreamed, until a shard is done.
 
         Raises:
@@ -85,7 +85,7 @@ class JoinPipeline:
         for number, (shard, following) in enumerate(_pair_with_next(job.plan.shards)):
             if shard.stop <= self._joined:
                 continue
-            with contextlib.closing(_as_generator(self._renderer.render(job, number))) as steps:
+            with contextlib.closing(self._renderer.render(job, number)) as steps:
                 for self.done in steps:
                     yield None
             fading, ending = ending, []
@@ -150,15 +150,10 @@ def _strength(residual: np.ndarray) -> float:
     return float(np.sqrt(np.square(residual).mean()))
 
 
-def _as_generator(steps: Iterator[int]) -> Generator[int, None, None]:
-    # Closing it closes the renderer's iterator, where that is a generator.
-    yield from steps
-
-
 class NoRenderer:
     """Renders nothing: for a join after the workers of a farm have done their work."""
 
-    def render(self, job: ShardedJob, number: int) -> Iterator[int]:
+    def render(self, job: ShardedJob, number: int) -> Generator[int, None, None]:
         """Yield nothing.
 
         Raises:
@@ -167,7 +162,7 @@ class NoRenderer:
         if not is_shard_done(job, number):
             missing = [n for n in range(len(job.plan.shards)) if not is_shard_done(job, n)]
             raise make_missing_error(job, missing)
-        return iter(())
+        yield from ()
 
 
 def make_missing_error(job: ShardedJob, missing: list[int]) -> OutputError:

@@ -23,14 +23,18 @@ from dreamflow.core.files.documents import (
     Hash,
     PathText,
     ShortText,
-    canonical_json,
     fit_schema,
     parse_json,
 )
-from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.core.text.path_text import path_from_text, path_to_text
 from dreamflow.jobs.storage.folder import SHARDS_FOLDER
 from dreamflow.jobs.storage.job_file import JOB_FOLDER_SUFFIX
+from dreamflow.jobs.storage.sealed_document import (
+    SEAL_KEY,
+    check_seal,
+    compute_seal,
+    read_document_bytes,
+)
 from dreamflow.media.files.atomic_file import atomic_write, make_write_error
 from dreamflow.media.write.segments.lossless_segments import LOSSLESS_SUFFIX
 from dreamflow.pipelines.video.shards import Shard
@@ -121,19 +125,15 @@ def read_plan(job_folder: Path) -> ShardPlan | None:
     """
     path = job_folder / SHARDS_FOLDER / PLAN_FILE
     try:
-        plain = parse_json(read_file_bytes(path, MAX_PLAN_BYTES))
+        content = read_document_bytes(path, MAX_PLAN_BYTES)
+        if content is None:
+            return None
+        plain = parse_json(content)
         document = fit_schema(plain, PlanDocument)
         if document.plan != PLAN_VERSION:
             raise DocumentError("it was written by another version of DreamFlow")
-        if document.seal != _seal(plain):
-            raise DocumentError("it was altered since it was written")
+        check_seal(plain)
         return _plan_from(document)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be read: {error.strerror or error}", where=str(path)
-        ) from error
     except DocumentError as error:
         raise OutputError(
             f"{path} is damaged: {error}; start over with {named('fresh')}",
@@ -185,7 +185,7 @@ def write_plan(job_folder: Path, plan: ShardPlan) -> None:
             for shard in plan.shards
         ],
     }
-    plain["seal"] = _seal(plain)
+    plain[SEAL_KEY] = compute_seal(plain)
     path = job_folder / SHARDS_FOLDER / PLAN_FILE
     try:
         path.parent.mkdir(exist_ok=True)
@@ -193,9 +193,3 @@ def write_plan(job_folder: Path, plan: ShardPlan) -> None:
         raise make_write_error(path.parent, error) from error
     with atomic_write(path) as part:
         part.write_text(json.dumps(plain, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _seal(plain: dict[str, Any]) -> str:
-    """Return the hash of all of a plan but the seal itself."""
-    sealed = {key: value for key, value in plain.items() if key != "seal"}
-    return hashlib.sha256(canonical_json(sealed)).hexdigest()[:32]

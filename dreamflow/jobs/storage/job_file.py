@@ -6,7 +6,6 @@ and encoded must be just what was written, so the whole file is sealed with a ha
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from pathlib import Path
@@ -23,11 +22,15 @@ from dreamflow.core.files.documents import (
     PathText,
     ShortText,
     Word,
-    canonical_json,
     fit_schema,
     parse_json,
 )
-from dreamflow.core.files.regular_file import read_file_bytes
+from dreamflow.jobs.storage.sealed_document import (
+    SEAL_KEY,
+    check_seal,
+    compute_seal,
+    read_document_bytes,
+)
 from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
@@ -47,7 +50,7 @@ FIRST_FORMAT_VERSION = 1
 """That of version 0.1.0; see `jobs.first_format`."""
 JOB_FORMAT_VERSION = 2
 """Version of the files of a job's folder but for the state; see `pipelines.pipeline.LAYOUT_KEY`."""
-FORMAT_KEY, SEAL_KEY, ID_KEY = "job", "seal", "id"
+FORMAT_KEY, ID_KEY = "job", "id"
 PUBLISHING_FRAMES_KEY = "placing"
 """Key of the metadata: number of frames of the output that is being published."""
 MAX_JOB_FILE_BYTES = 256 * 2**20
@@ -174,20 +177,16 @@ def read_job_file(folder: Path) -> JobMetadata | None:
     """
     path = folder / JOB_FILE
     try:
-        metadata = parse_json(read_file_bytes(path, MAX_JOB_FILE_BYTES))
+        content = read_document_bytes(path, MAX_JOB_FILE_BYTES)
+        if content is None:
+            return None
+        metadata = parse_json(content)
         if not isinstance(metadata, dict):
             raise DocumentError("it is no JSON object")
         if metadata.get(FORMAT_KEY) != JOB_FORMAT_VERSION:
             raise _make_version_error(folder, metadata.get(FORMAT_KEY))
-        if metadata.get(SEAL_KEY) != _seal(metadata):
-            raise DocumentError("it was altered since it was written")
+        check_seal(metadata)
         check_metadata(folder, metadata)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be read: {error.strerror or error}", where=str(path)
-        ) from error
     except DocumentError as error:
         raise make_damaged_error(path, error) from error
     return metadata
@@ -200,7 +199,7 @@ def write_job_file(folder: Path, metadata: JobMetadata) -> None:
         OutputError: They cannot be written.
     """
     plain = json.loads(json.dumps({FORMAT_KEY: JOB_FORMAT_VERSION, **metadata}))
-    plain[SEAL_KEY] = _seal(plain)
+    plain[SEAL_KEY] = compute_seal(plain)
     text = json.dumps(plain, ensure_ascii=False, indent=2)
     with atomic_write(folder / JOB_FILE) as part:
         part.write_text(text + "\n", encoding="utf-8")
@@ -211,12 +210,6 @@ def job_output_path(folder: Path, metadata: JobMetadata) -> Path:
     name = folder.name.removesuffix(JOB_FOLDER_SUFFIX)
     is_own = name.encode(errors="replace").decode() == metadata["out"]
     return folder.with_name(name if is_own else metadata["out"])
-
-
-def _seal(metadata: JobMetadata) -> str:
-    """Return the hash of all metadata but the seal itself."""
-    sealed = {key: value for key, value in metadata.items() if key != SEAL_KEY}
-    return hashlib.sha256(canonical_json(sealed)).hexdigest()[:32]
 
 
 def make_damaged_error(path: Path, error: DocumentError) -> OutputError:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dreamflow.core.errors import OutputError
 from dreamflow.media.depth.original import PictureOriginal
-from dreamflow.media.files.atomic_file import make_write_error, temporary_path
+from dreamflow.media.files.atomic_file import replace_when_written
 from dreamflow.media.options import PictureFileOptions
 from dreamflow.media.stills.decoders.exr import import_openexr
 
@@ -71,14 +71,8 @@ def write_exr(
         library.File(header, contiguous).write(buffer)
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written: {error}", where=str(path)) from error
-    part = temporary_path(path, "part")
-    try:
+    with replace_when_written(path) as part:
         part.write_bytes(buffer.getbuffer())
-        part.replace(path)
-    except OSError as error:
-        raise make_write_error(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_exr_record(path: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from dreamflow.core.errors import OutputError
 from dreamflow.core.opencv import cv2
 from dreamflow.media.depth.original import PictureOriginal
-from dreamflow.media.files.atomic_file import make_write_error, temporary_path
+from dreamflow.media.files.atomic_file import replace_when_written
 
 PNG_HEADER_BYTES = 33
 """Bytes of a PNG's signature and its IHDR chunk, behind which others may follow."""
@@ -31,24 +31,19 @@ def write_16_bit_picture(path: Path, picture: PictureOriginal, comment: str = ""
     Raises:
         OutputError: The file cannot be written.
     """
-    part = temporary_path(path, "part")
-    try:
+    with replace_when_written(path) as part:
         if path.suffix.lower() == ".png":
-            part.write_bytes(_encode_png(picture, comment))
+            part.write_bytes(_encode_png(path, picture, comment))
         else:
             _write_tiff(part, picture, comment)
-        part.replace(path)
+
+
+def _encode_png(path: Path, picture: PictureOriginal, comment: str) -> bytes:
+    planes = [picture.pixels[..., ::-1], *([] if picture.alpha is None else [picture.alpha])]
+    try:
+        _, encoded = cv2.imencode(".png", np.dstack(planes))
     except cv2.error as error:
         raise OutputError(f"{path} cannot be written: {error.err}", where=str(path)) from error
-    except OSError as error:
-        raise make_write_error(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _encode_png(picture: PictureOriginal, comment: str) -> bytes:
-    planes = [picture.pixels[..., ::-1], *([] if picture.alpha is None else [picture.alpha])]
-    _, encoded = cv2.imencode(".png", np.dstack(planes))
     content = encoded.tobytes()
     tags: Mapping[bytes, bytes] = picture.tags.get("png", {})
     chunks = dict(tags)

@@ -83,6 +83,26 @@ def atomic_write(path: Path) -> Generator[Path]:
             part.unlink(missing_ok=True)
 
 
+@contextmanager
+def replace_when_written(path: Path) -> Generator[Path]:
+    """Yield a temporary name of the same suffix; after the block that file replaces `path`.
+
+    Unlike `atomic_write` it leaves it to the system when the file reaches the disk: it is for
+    pictures, which are many. Nothing remains where the block fails.
+
+    Raises:
+        OutputError: The disk is full, or the file cannot be written.
+    """
+    part = temporary_path(path, "part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise make_write_error(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def make_write_error(path: Path, error: OSError) -> OutputError:
     """Return the OutputError for a file that cannot be written; a full disk is named as such."""
     if error.errno in DISK_FULL_ERRNOS:

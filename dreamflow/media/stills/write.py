@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from dreamflow.core.errors import OutputError
-from dreamflow.media.files.atomic_file import make_write_error, temporary_path
+from dreamflow.media.files.atomic_file import replace_when_written
 from dreamflow.media.records.picture_comments import comment_save_options
 
 WRITABLE_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -44,11 +44,5 @@ def write_picture(
         options = {"quality": quality, "subsampling": 0, **options}
     elif suffix == ".webp":
         options = {"lossless": True, "exact": True, **options}
-    part = temporary_path(path, "part")
-    try:
+    with replace_when_written(path) as part:
         iio.imwrite(part, picture, plugin="pillow", **options)
-        part.replace(path)
-    except OSError as error:
-        raise make_write_error(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
