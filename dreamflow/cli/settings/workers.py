@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.errors import DependencyError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
-from dreamflow.jobs.shards.options import ShardOptions
+from dreamflow.jobs.shards.options import LOCAL_CLUSTER, ShardOptions
 
 if TYPE_CHECKING:
     from dreamflow.jobs.shards.pool import WorkerCommand
@@ -30,16 +32,18 @@ class Crew:
         machine: Where this process computes, and what each worker has.
         devices: The device of each worker.
         is_farm: Whether no worker is started, and the shards are only found.
+        is_cluster: Whether the machines of a cluster render, by one process that gives them work.
     """
 
     machine: MachineOptions
     devices: tuple[str, ...]
     is_farm: bool = False
+    is_cluster: bool = False
 
     @property
     def is_alone(self) -> bool:
         """Whether this process renders by itself."""
-        return len(self.devices) == 1 and not self.is_farm
+        return len(self.devices) == 1 and not self.is_farm and not self.is_cluster
 
 
 def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
@@ -58,6 +62,8 @@ def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
             setting="device",
             value=machine.device,
         )
+    if workers.cluster is not None:
+        return plan_cluster_crew(workers, machine, devices[0])
     if workers.workers == "0":
         return Crew(replace(machine, device=devices[0]), devices, is_farm=True)
     count = len(devices)
@@ -73,16 +79,43 @@ def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
             value=workers.workers,
             allowed=f"{len(devices)} or more",
         )
-    if count > 1 and workers.shards == "none":
+    if count > 1:
+        check_shards_wanted(workers, f"{named('workers')} {count}")
+    shared = replace(machine, device=devices[0])
+    places = tuple(devices[number % len(devices)] for number in range(count))
+    return Crew(divide_machine(shared, places), places)
+
+
+def plan_cluster_crew(workers: ShardOptions, machine: MachineOptions, device: str) -> Crew:
+    """Return who renders on a cluster: each worker has one GPU, or one thread unless told more.
+
+    Raises:
+        SettingsError: No workers or no shards are asked for.
+    """
+    if workers.workers == "0":
         raise SettingsError(
-            f"{named('workers')} {count} needs shards: leave out {named('shards')} none",
+            f"{named('workers')} 0 leaves the shards to a farm: leave out {named('cluster')}",
+            setting="workers",
+            value="0",
+        )
+    check_shards_wanted(workers, named("cluster"))
+    from dreamflow.core.machine.device import choose_device
+
+    machine = replace(machine, device=device, threads=machine.threads or 1)
+    on_cpu = choose_device(device).type == "cpu"
+    neighbours = max(1, count_cores() // machine.threads) if on_cpu else 1
+    return Crew(divide_machine(machine, [device] * neighbours), (device,), is_cluster=True)
+
+
+def check_shards_wanted(workers: ShardOptions, who: str) -> None:
+    """Raise SettingsError where there are to be no shards, and who renders needs some."""
+    if workers.shards == "none":
+        raise SettingsError(
+            f"{who} needs shards: leave out {named('shards')} none",
             setting="shards",
             value="none",
             allowed="auto, shots, spans",
         )
-    shared = replace(machine, device=devices[0])
-    places = tuple(devices[number % len(devices)] for number in range(count))
-    return Crew(divide_machine(shared, places), places)
 
 
 def divide_machine(machine: MachineOptions, devices: Sequence[str]) -> MachineOptions:
@@ -146,17 +179,54 @@ def make_sharding(workers: ShardOptions, crew: Crew, out: Path, fresh: bool) -> 
     if kind == "none":
         return None
     commands = [] if crew.is_alone or crew.is_farm else list(map(make_command, crew.devices))
-    return Sharding(kind, span_s, commands, crew.machine.weights)
+    if crew.is_cluster:
+        commands = [make_cluster_command(workers)]
+    return Sharding(kind, span_s, commands, crew.machine.weights, crew.is_cluster)
 
 
 def make_command(device: str) -> WorkerCommand:
     """Return what starts a worker process on a device."""
+    return make_worker_command("--device", device)
+
+
+def make_cluster_command(workers: ShardOptions) -> WorkerCommand:
+    """Return what starts the process that has shards rendered on a cluster."""
+    words = ["--cluster", workers.cluster or "", *(["--mixed"] if workers.mixed else [])]
+    if workers.workers not in (None, "auto"):
+        words += ["--workers", str(workers.workers)]
+    return make_worker_command(*words)
+
+
+def make_worker_command(*options: str) -> WorkerCommand:
+    """Return what starts a process that renders shards, or has them rendered."""
 
     def command(job: Path, shards: str) -> list[str]:
-        words = ["jobs", "shard", shards, str(job), "--device", device, "--until-closed"]
+        words = ["jobs", "shard", shards, str(job), *options, "--until-closed"]
         return [sys.executable, "-m", "dreamflow", *words, "--progress", "none"]
 
     return command
+
+
+def check_cluster(address: str) -> None:
+    """Check that a cluster answers, before hours go into a film; Ray is asked in another process.
+
+    Raises:
+        DependencyError: Ray is not installed.
+        SettingsError: No cluster answers there.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise DependencyError(
+            f"{named('cluster')} needs Ray, which is not installed: "
+            "`pip install 'dreamflow[cluster]'`",
+            setting="cluster",
+        )
+    if address == LOCAL_CLUSTER:
+        return
+    words = [sys.executable, "-m", "dreamflow", "cluster", "status", address]
+    asked = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if asked.returncode:
+        lines = asked.stderr.strip().splitlines() or ["it has ended without a word"]
+        raise SettingsError(lines[-1].removeprefix("error: "), setting="cluster", value=address)
 
 
 def machine_words(machine: MachineOptions) -> list[str]:

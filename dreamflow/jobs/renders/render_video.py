@@ -94,7 +94,7 @@ def _open_video_job(
     clip = clip.with_originals(DeepOutput.of(out, settings.encode))
     with (
         controls.open_dreamer_controls() as dreamer_controls,
-        WorkerPool(sharding.workers if sharding else (), controls.notify) as pool,
+        _open_pool(sharding, controls) as pool,
     ):
 
         def build(controls: DreamerControls) -> Pipeline:
@@ -124,6 +124,11 @@ def _open_video_job(
             renderer = pool if sharding.workers else HereRenderer(build_shard, controls)
             job = add_shards(job, sharding, clip, settings, renderer, controls)
         yield job
+
+
+def _open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
+    sharding = sharding or Sharding()
+    return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

@@ -49,24 +49,31 @@ class _Place:
         command: What starts a worker there.
         process: The worker, if there is one.
         has_failed: Whether a worker there has ended with an error, which another would have too.
+        told_bytes: How much of its log was passed on, where that is asked for.
     """
 
     number: int
     command: WorkerCommand
     process: subprocess.Popen[bytes] | None = field(default=None)
     has_failed: bool = False
+    told_bytes: int = 0
 
 
 class WorkerPool:
     """Keeps a worker running in each place until all shards are done."""
 
-    def __init__(self, commands: Sequence[WorkerCommand], notify: MessageCallback) -> None:
+    def __init__(
+        self, commands: Sequence[WorkerCommand], notify: MessageCallback, passes_on: bool = False
+    ) -> None:
         """Take the places. Workers start with the first shard that is wanted.
 
         Args:
             commands: What starts a worker, for each place.
             notify: Called with each line for the user.
+            passes_on: Whether what workers say is passed on: one that has others render tells of
+                them.
         """
+        self._passes_on = passes_on
         self._places = [_Place(n, command) for n, command in enumerate(commands, start=1)]
         self._notify = notify
         self._fruitless_deaths = self._frames = 0
@@ -108,6 +115,8 @@ class WorkerPool:
         """Start workers where there are too few, and look after those that have ended."""
         running = 0
         for place in self._places:
+            if self._passes_on:
+                self._pass_on(job, place)
             if place.process is not None and place.process.poll() is not None:
                 self._bury(job, place, place.process.returncode)
             running += place.process is not None
@@ -145,6 +154,7 @@ class WorkerPool:
     def _start(self, job: ShardedJob, place: _Place, shards: str) -> None:
         try:
             with _log_path(job, place).open("ab") as log:
+                place.told_bytes = max(place.told_bytes, log.tell())
                 place.process = subprocess.Popen(
                     place.command(job.folder, shards),
                     stdin=subprocess.PIPE,
@@ -153,6 +163,16 @@ class WorkerPool:
                 )
         except OSError as error:
             raise make_write_error(_log_path(job, place), error) from error
+
+    def _pass_on(self, job: ShardedJob, place: _Place) -> None:
+        """Tell the user what a worker has said since the last time, but for its error."""
+        with contextlib.suppress(OSError):
+            said = read_file_bytes(_log_path(job, place))[place.told_bytes :]
+            whole, _, _ = said.rpartition(b"\n")
+            place.told_bytes += len(whole) + bool(whole)
+            for line in whole.decode(errors="replace").splitlines():
+                if line and not line.startswith("error: "):
+                    self._notify(line)
 
     def _last_error(self, job: ShardedJob, place: _Place | None = None) -> str:
         """Return the last line that a worker, or any of them, has printed."""
