@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from filelock import FileLock, Timeout
@@ -78,19 +79,28 @@ def start_trial(nodes: int, cpus: int) -> str:
         )
     until_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until_s and keeper.poll() is None:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return json.loads((folder / STATE_FILE).read_text())["address"]
+        if state := _read_state():
+            _wait_for_nodes(state["head"], nodes)
+            return state["address"]
         time.sleep(LOOK_S)
     keeper.terminate()
     raise OutputError(f"the cluster does not come up: {folder / LOG_FILE} says why")
+
+
+def _read_state() -> dict[str, Any]:
+    """Return what the process that keeps the nodes has written; {} where there is nothing."""
+    try:
+        return json.loads((trial_folder() / STATE_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def stop_trial() -> bool:
     """Stop the cluster of `start_trial`, and return whether there was one."""
     if not is_trial_up():
         return False
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        os.kill(json.loads((trial_folder() / STATE_FILE).read_text())["pid"], signal.SIGTERM)
+    if state := _read_state():
+        os.kill(state["pid"], signal.SIGTERM)
     until_s = time.monotonic() + 2 * STOP_TIMEOUT_S
     while is_trial_up() and time.monotonic() < until_s:
         time.sleep(LOOK_S)
@@ -111,8 +121,11 @@ def keep_trial(nodes: int, cpus: int) -> None:
             _wait_for_port(client_port, started[0])
             for _ in range(nodes - 1):
                 started.append(_start_node(cpus, f"--address=127.0.0.1:{head_port}"))
-            _wait_for_nodes(f"127.0.0.1:{head_port}", nodes)
-            state = {"pid": os.getpid(), "address": f"ray://{socket.gethostname()}:{client_port}"}
+            state = {
+                "pid": os.getpid(),
+                "address": f"ray://{socket.gethostname()}:{client_port}",
+                "head": f"127.0.0.1:{head_port}",
+            }
             with atomic_write(folder / STATE_FILE) as part:
                 part.write_text(json.dumps(state))
             ended.wait()

@@ -42,8 +42,8 @@ from dreamflow.cli.settings.shared_options import (
 )
 from dreamflow.cli.settings.workers import (
     check_cluster,
-    machine_words,
     make_sharding,
+    option_words,
     plan_crew,
 )
 from dreamflow.core.machine.options import MachineOptions
@@ -200,7 +200,7 @@ def describe_farm_work(folder: Path, bundle: Path | None, machine: MachineOption
     count = len(job.plan.shards)
     shards = format_count(count, "shard")
     if bundle is not None:
-        write_bundle(bundle, job, machine_words(machine))
+        write_bundle(bundle, job, option_words(machine))
         return f"{bundle}: {shards} for a farm, or here with `openjd run {bundle}/template.json`"
     return (
         f"{folder}: {shards}; render each with `dreamflow jobs shard N {folder}`, N from 1 to "

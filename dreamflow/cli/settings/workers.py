@@ -135,10 +135,10 @@ def divide_machine(machine: MachineOptions, devices: Sequence[str]) -> MachineOp
 
 
 def choose_worker_count(devices: Sequence[str], machine: MachineOptions) -> int:
-    """Return how many workers suit a machine: one for each GPU, or as many as its cores and memory.
+    """Return how many workers suit a machine: one for each GPU, or what is fastest on its cores.
 
-    Two workers with a thread each do more than one with two threads, which wait for each other at
-    every layer; so a worker on a CPU has one thread, unless it is told how many.
+    On a CPU it is measured whether several workers with a thread each do more than one with all, as
+    far as the memory suffices; unless it is told how many threads each has.
     """
     from dreamflow.core.machine.device import choose_device
     from dreamflow.core.machine.memory import default_memory_limit, total_memory
@@ -150,9 +150,13 @@ def choose_worker_count(devices: Sequence[str], machine: MachineOptions) -> int:
         named_all = len(devices) > 1 or ":" in devices[0]
         count = torch.cuda.device_count() if device.type == "cuda" else 1
         return len(devices) if named_all else count
-    by_cores = count_cores() // (machine.threads or 1)
-    by_memory = (total_memory() - default_memory_limit(device)) // WORKER_BYTES
-    return int(max(len(devices), 1, min(by_cores, by_memory)))
+    by_memory = int((total_memory() - default_memory_limit(device)) // WORKER_BYTES)
+    most = max(len(devices), 1, min(count_cores() // (machine.threads or 1), by_memory))
+    if machine.threads:
+        return most
+    from dreamflow.core.machine.threads import find_fastest_worker_count
+
+    return max(len(devices), find_fastest_worker_count(most))
 
 
 def count_cores() -> int:
@@ -229,12 +233,11 @@ def check_cluster(address: str) -> None:
         raise SettingsError(lines[-1].removeprefix("error: "), setting="cluster", value=address)
 
 
-def machine_words(machine: MachineOptions) -> list[str]:
-    """Return the options of a command line that ask for a machine, but for what is at defaults."""
-    default = MachineOptions()
-    return [
-        word
-        for setting in fields(machine)
-        if getattr(machine, setting.name) != getattr(default, setting.name)
-        for word in (flag_of(setting.name), str(getattr(machine, setting.name)))
-    ]
+def option_words(options: MachineOptions | ShardOptions) -> list[str]:
+    """Return the words of a command line that ask for some settings, but for their defaults."""
+    default, words = type(options)(), list[str]()
+    for setting in fields(options):
+        value = getattr(options, setting.name)
+        if value != getattr(default, setting.name):
+            words += [flag_of(setting.name), *([] if value is True else [str(value)])]
+    return words
