@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from dreamflow.cli.output.terminal import print_note
 from dreamflow.cli.progress.bars import progress_bar
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, word_settings
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.options.declaration import flag_of
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.shards.options import ShardOptions
 
@@ -77,13 +78,14 @@ def render_shards(
     if until_closed:
         threading.Thread(target=_stop_when_closed, daemon=True).start()
     # These load PyTorch, which takes seconds.
+    from dreamflow.jobs.shards.join import DoneFrames
     from dreamflow.jobs.shards.worker import open_sharded_job
 
     opened = open_sharded_job(job)
-    count = len(opened.plan.shards)
-    numbers = list(range(count)) if shards == ALL_SHARDS else parse_shards(shards, count)
+    count, is_all = len(opened.plan.shards), shards == ALL_SHARDS
+    numbers = DoneFrames(opened).unfinished if is_all else parse_shards(shards, count)
     total = sum(opened.plan.shards[number].frames for number in numbers)
-    which = "all shards" if shards == ALL_SHARDS else f"shard {shards}"
+    which = "all shards" if is_all else f"shard {shards}"
     with progress_bar(f"shards of {job.name}", total, kind=progress_kind) as progress:
         if workers.cluster is not None:
             _render_on_cluster(opened, numbers, machine, workers, lambda n: progress(n, None))
@@ -127,7 +129,9 @@ def _render_on_cluster(
     most = None if workers.workers in (None, "auto") else int(workers.workers)
     order = ClusterOrder(job, numbers, machine, most, workers.mixed)
     with connect(workers.cluster) as session:
-        render = ClusterRender(order, session, print_note, progress)
+        render = ClusterRender(
+            order, session, lambda line: print_note(word_settings(line, flag_of)), progress
+        )
         asyncio.run(run_until_interrupted(render))
 
 

@@ -33,9 +33,17 @@ def find_versions() -> str:
     return f"DreamFlow {__version__}, PyTorch {version('torch')}"
 
 
-def describe_nodes(session: RaySession) -> Iterator[NodeFacts]:
-    """Yield the machines of a cluster, and ask each what it has installed."""
+def describe_nodes(session: RaySession, asks: bool = True) -> Iterator[NodeFacts]:
+    """Yield the machines of a cluster.
+
+    Args:
+        session: The cluster.
+        asks: Whether to ask each what it has installed, which starts a process there.
+    """
     ray = session.ray
+    if not asks:
+        yield from (NodeFacts(node, "") for node in session.list_nodes())
+        return
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     nodes = session.list_nodes()

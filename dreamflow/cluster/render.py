@@ -34,7 +34,9 @@ from dreamflow.jobs.shards.plan import shard_folder
 from dreamflow.jobs.shards.shard import (
     ShardedJob,
     is_shard_done,
+    is_shard_joined,
     make_shard_metadata,
+    note_elsewhere,
     open_shard_writer,
 )
 from dreamflow.jobs.shards.worker import (
@@ -181,8 +183,8 @@ class ClusterRender:
     def _count_done(self) -> None:
         """Leave out the shards that are done already."""
         done = DoneFrames(self._job)
-        for number in [n for n in self._waiting if n not in done.unfinished]:
-            if is_shard_done(self._job, number):
+        for number in sorted(set(self._waiting) - set(done.unfinished)):
+            if is_shard_joined(self._job, number) or is_shard_done(self._job, number):
                 self._waiting.remove(number)
                 self._advance(number, done.by_shard[number])
 
@@ -274,6 +276,8 @@ class ClusterRender:
                 if progress.frames > self._frames[shard]:
                     member.deaths = 0
                 self._advance(shard, progress.frames)
+                if folder is not None:
+                    note_elsewhere(folder, make_shard_metadata(self._job, shard), progress.frames)
                 progress = await member.ask(member.actor.go_on.remote())
             if progress.is_done and folder is not None:
                 await self._fetch(member, folder, shard)

@@ -27,6 +27,9 @@ NodesOption = Annotated[
 CpusOption = Annotated[
     int, typer.Option(help="Processors that each node gives out.", min=1, max=1024)
 ]
+BriefOption = Annotated[
+    bool, typer.Option("--brief", help="Do not ask each machine what it has installed.")
+]
 AddressArgument = Annotated[str, typer.Argument(help=CLUSTER_SYNTAX, metavar="ADDRESS")]
 
 
@@ -54,7 +57,11 @@ def stop_cluster(debug: HiddenDebugOption = False) -> None:
 
 
 @cluster_app.command("status")
-def show_cluster(address: AddressArgument = NEAR_CLUSTER, debug: HiddenDebugOption = False) -> None:
+def show_cluster(
+    address: AddressArgument = NEAR_CLUSTER,
+    brief: BriefOption = False,
+    debug: HiddenDebugOption = False,
+) -> None:
     """List the machines of a cluster, and what they have installed."""
     check_cluster_address(address)
     from dreamflow.cluster.nodes import describe_nodes
@@ -63,7 +70,7 @@ def show_cluster(address: AddressArgument = NEAR_CLUSTER, debug: HiddenDebugOpti
     with stop_on_ctrl_c(), connect(address) as session:
         rows = [
             [facts.node.host, f"{facts.node.cpus:g}", f"{facts.node.gpus:g}", facts.versions]
-            for facts in describe_nodes(session)
+            for facts in describe_nodes(session, asks=not brief)
         ]
     print_table(
         f"cluster {address}",

@@ -226,7 +226,7 @@ def check_cluster(address: str) -> None:
         )
     if address == LOCAL_CLUSTER:
         return
-    words = [sys.executable, "-m", "dreamflow", "cluster", "status", address]
+    words = [sys.executable, "-m", "dreamflow", "cluster", "status", address, "--brief"]
     asked = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if asked.returncode:
         lines = asked.stderr.strip().splitlines() or ["it has ended without a word"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import JobSpec, find_kept_folder, prepare_job, render_job
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
+from dreamflow.jobs.shards.join import free_while_joining
 from dreamflow.jobs.shards.pool import WorkerPool
 from dreamflow.jobs.shards.sharded import HereRenderer, Sharding, add_shards, check_begun_alike
 from dreamflow.jobs.storage.folder import job_folder_path
@@ -55,7 +56,7 @@ def render_video(
     """
     controls = controls or RenderControls()
     with _open_video_job(clip, out, network, settings, controls, matte, sharding) as job:
-        return render_job(job, controls)
+        return render_job(job, free_while_joining(job.pipeline, controls))
 
 
 def prepare_video_job(
