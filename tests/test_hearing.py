@@ -20,7 +20,7 @@ from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, refuse
 from job_rendering import decode_output, edit_job_file
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
-from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.schedules.keyframe_text import map_targets
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.signals import BeatGrid, EvenSeries, PointSeries, Signals
 from dreamflow.core.schedules.timecode import Moment, Timeline

@@ -27,7 +27,7 @@ import dreamflow
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.memory import MB
-from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.schedules.keyframe_text import map_targets
 from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.targets import (
