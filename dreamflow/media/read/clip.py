@@ -12,7 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError, named
+from dreamflow.core.errors import (
+    ConvertedSourceWarning,
+    DamagedSourceWarning,
+    MediaError,
+    SettingsError,
+    named,
+)
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
@@ -96,13 +102,18 @@ class Clip:
         self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
-        notes = [*self.info.notes, *(() if self._deep_output else self.info.losses)]
+        conversions = [
+            *self.info.assumptions,
+            *(() if self._deep_output else self.info.losses),
+        ]
         if self.info.is_interlaced and self.options.deinterlace == "auto":
-            notes.append(
+            conversions.append(
                 f"{self.path.name} is interlaced: it is deinterlaced, at the same frame rate"
             )
-        for note in notes:
-            warnings.warn(note, DreamFlowWarning, 2)
+        for note in self.info.notes:
+            warnings.warn(note, DamagedSourceWarning, 2)
+        for note in conversions:
+            warnings.warn(note, ConvertedSourceWarning, 2)
 
     def _find_rate(self) -> Fraction:
         """Return the frames per second; of a part of an uneven source, the mean over the part."""
