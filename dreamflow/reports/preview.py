@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.callbacks import DoneCallback, MessageCallback
-from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, MediaError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.octaves import look_scale_of, plan_octaves
@@ -105,7 +105,9 @@ def render_preview(
     is_picture = not isinstance(frames, Clip)
     if is_picture and (dream.schedules or carry.schedules or show.schedules):
         warnings.warn(
-            "a picture has no time: the beginning of the schedule is used", DreamFlowWarning, 2
+            "a picture has no time: the beginning of the schedule is used",
+            IneffectiveSettingWarning,
+            2,
         )
         dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
     if has_channel_picks(dream):
