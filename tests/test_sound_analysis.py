@@ -110,12 +110,13 @@ def test_beats_of_a_metronome(bpm: float) -> None:
 ROCK = {"kick": "x.......x.......", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."}
 DEMBOW = {"kick": "x...x...x...x...", "snare": "...x..x....x..x.", "hat": "x.x.x.x.x.x.x.x."}
 SIXTEENTHS = {"kick": "x.....x.x.......", "snare": "....x.......x...", "hat": "xxxxxxxxxxxxxxxx"}
+PLAIN = {"kick": "x.......x.......", "snare": "....x.......x...", "hat": "................"}
 WALTZ = {"kick": "x...........", "snare": "....x...x...", "hat": "x.x.x.x.x.x."}
 
 
 @pytest.mark.parametrize(
     ("pattern", "bpm"),
-    [(ROCK, 70), (ROCK, 140), (DEMBOW, 97), (SIXTEENTHS, 78), (WALTZ, 96)],
+    [(ROCK, 70), (ROCK, 140), (DEMBOW, 97), (SIXTEENTHS, 78), (PLAIN, 112), (WALTZ, 96)],
 )
 def test_beats_of_drums_are_neither_doubled_nor_halved(pattern: dict[str, str], bpm: int) -> None:
     noise = np.random.default_rng(5).normal(0, 0.15, round(0.08 * SAMPLE_RATE)).astype(np.float32)

@@ -31,7 +31,8 @@ FLUX_DELAY_S = 0.008
 SNAP_S = 0.03
 """Seconds within which a beat is moved to an onset."""
 WEAK_SHARE = 0.5
-"""Share of the root mean square flux on beats below which beats at the two ends are dropped."""
+"""Share of the root mean square flux on beats below which beats at the two ends that are not on an
+onset are dropped."""
 MIN_BEATS = 4
 """Beats fewer than these are no rhythm."""
 
@@ -50,8 +51,7 @@ def find_beats(flux: Mapping[str, np.ndarray], onsets: np.ndarray) -> np.ndarray
     )
     period = _find_period(loud / loud.std() + BASS_WEIGHT * bass / max(loud.std(), bass.std()))
     places = _track_beats(loud / loud.std(), period)
-    beats = places / VALUES_PER_S + FLUX_DELAY_S
-    beats = _snap(beats, onsets)
+    beats = _trim_weak(loud, places, onsets)
     return beats if len(beats) >= MIN_BEATS else np.zeros(0)
 
 
@@ -127,7 +127,7 @@ def _track_beats(strength: np.ndarray, period: float) -> np.ndarray:
         follows = gained > 0
         previous[places[follows]] = (places - gaps[best])[follows]
         scores[places + longest] = strength[places] + np.where(follows, gained, 0)
-    return _trim_weak(strength, _trace_back(scores[longest:], previous, longest))
+    return _trace_back(scores[longest:], previous, longest)
 
 
 def _trace_back(scores: np.ndarray, previous: np.ndarray, longest: int) -> np.ndarray:
@@ -141,19 +141,21 @@ def _trace_back(scores: np.ndarray, previous: np.ndarray, longest: int) -> np.nd
     return np.array(places[::-1])
 
 
-def _trim_weak(strength: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return the beats without weak ones at the two ends, where there is no music yet."""
-    on_beats = _smooth(strength, 2)[places]
-    strong = np.flatnonzero(on_beats >= WEAK_SHARE * np.sqrt(np.mean(np.square(on_beats))))
-    return places[strong[0] : strong[-1] + 1] if len(strong) else places[:0]
+def _trim_weak(strength: np.ndarray, places: np.ndarray, onsets: np.ndarray) -> np.ndarray:
+    """Return the beats in seconds, without those at the two ends where there is no music yet.
 
-
-def _snap(beats: np.ndarray, onsets: np.ndarray) -> np.ndarray:
-    """Return the beats, each moved to the nearest onset where one is near."""
+    Each is moved to the nearest onset where one is near.
+    """
+    beats = places / VALUES_PER_S + FLUX_DELAY_S
     after = np.clip(np.searchsorted(onsets, beats), 1, max(1, len(onsets) - 1))
     nearest = np.where(
         np.abs(onsets[after - 1] - beats) <= np.abs(onsets[after] - beats),
         onsets[after - 1],
         onsets[after],
     )
-    return np.where(np.abs(nearest - beats) <= SNAP_S, nearest, beats)
+    is_on_onset = np.abs(nearest - beats) <= SNAP_S
+    on_beats = _smooth(strength, 2)[places]
+    is_strong = on_beats >= WEAK_SHARE * np.sqrt(np.mean(np.square(on_beats)))
+    heard = np.flatnonzero(is_strong | is_on_onset)
+    snapped = np.where(is_on_onset, nearest, beats)
+    return snapped[heard[0] : heard[-1] + 1] if len(heard) else snapped[:0]
