@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, MediaError, ShortSourceWarning, named
 from dreamflow.core.options.declaration import Options
 from dreamflow.core.schedules.signals import AUDIO, BEAT_NAMES, DATA
 from dreamflow.media.output_spec import OutputSpec
@@ -144,20 +144,22 @@ def _analyse(
 ) -> tuple[SoundAnalysis, bytes]:
     """Return the analysis of a sound, and the same as bytes; one that is kept is not made again."""
     try:
-        size = source.path.stat().st_size
-    except OSError as error:
-        raise MediaError(
-            f"{source.path} cannot be read: {error.strerror}", where=str(source.path)
-        ) from error
-    origin = f"{size} bytes, track {source.track or 'main'}"
-    analysis = None
-    if kept_in is not None:
-        analysis = read_kept_analysis(kept_in / KEPT_ANALYSIS_FILE, origin)
-    try:
+        origin = f"{_measure_size(source.path)} bytes, track {source.track or 'main'}"
+        analysis = None
+        if kept_in is not None:
+            analysis = read_kept_analysis(kept_in / KEPT_ANALYSIS_FILE, origin)
         analysis = analysis or analyse_sound(source.path, source.track)
     except MediaError as error:
         raise (error.located(named("audio"), " ") if by_setting else error) from error
     return analysis, pack_analysis(analysis, origin)
+
+
+def _measure_size(path: Path) -> int:
+    """Return the bytes of a file. Raises MediaError where it cannot be read."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def add_music(spec: OutputSpec, sound: SoundOptions, begin: Fraction = Fraction(0)) -> OutputSpec:
@@ -204,14 +206,14 @@ def warn_of_unheard(sound: SoundOptions, groups: Iterable[Options]) -> None:
         warnings.warn(
             f"{named(tempo[0])} does nothing: no schedule counts beats, as {named('strength')} "
             '"1 - 0.6*saw(1, beat)" does',
-            DreamFlowWarning,
+            IneffectiveSettingWarning,
             2,
         )
     for name in sound.data_files:
         if f"{DATA}.{name}" not in heard:
             warnings.warn(
                 f"{named('data')} {name} does nothing: no schedule hears {DATA}.{name}",
-                DreamFlowWarning,
+                IneffectiveSettingWarning,
                 2,
             )
 
@@ -227,6 +229,6 @@ def warn_if_shorter(hearing: Hearing, end_s: Fraction) -> None:
         warnings.warn(
             f"the sound ends at {max(0.0, float(hearing.sound_end_s)):.2f} s of "
             f"{float(end_s):.2f} s: from there on what schedules hear of it is 0",
-            DreamFlowWarning,
+            ShortSourceWarning,
             2,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -26,7 +27,6 @@ from dreamflow.cli.output.terminal import (
     format_internal_error,
     print_error,
     print_note,
-    print_warning,
 )
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
@@ -43,7 +43,14 @@ from dreamflow.cli.settings.shared_options import (
     RepairOption,
     WatchOption,
 )
-from dreamflow.core.errors import DreamFlowError, OutputError, SettingsError, UserInterrupt, named
+from dreamflow.core.errors import (
+    DreamFlowError,
+    OutputError,
+    SettingsError,
+    SkippedItemWarning,
+    UserInterrupt,
+    named,
+)
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
 from dreamflow.dream.options import DreamOptions
@@ -229,7 +236,7 @@ def warn_of_missing_sources(renders: Iterable[QueuedRender]) -> None:
 
     for source in (render.source for render in renders):
         if source and not source.exists() and not is_file_pattern(source):
-            print_warning(f"{source} does not exist")
+            warnings.warn(f"{source} does not exist", SkippedItemWarning, 2)
 
 
 def run_render(

@@ -107,7 +107,7 @@ def open_shard_writer(job: ShardedJob, number: int) -> VideoSegmentWriter:
 def is_shard_done(job: ShardedJob, number: int) -> bool:
     """Return whether a shard is complete, and all of it is what was written."""
     with contextlib.closing(open_shard_writer(job, number)) as writer:
-        return not writer.find_unencoded(job.plan.shards[number].frames)
+        return not writer.files.find_unencoded(job.plan.shards[number].frames)
 
 
 def count_shard_frames(job: ShardedJob, number: int) -> int:
@@ -121,7 +121,7 @@ def count_shard_frames(job: ShardedJob, number: int) -> int:
     if is_shard_joined(job, number):
         return frames
     with contextlib.closing(open_shard_writer(job, number)) as writer:
-        if all(path.exists() for path in writer.list_segment_paths(frames)):
+        if all(path.exists() for path in writer.files.list_segment_paths(frames)):
             return frames
         return min(max(writer.count(), _read_elsewhere(folder)), frames)
 
@@ -181,7 +181,7 @@ def read_shard(job: ShardedJob, number: int) -> Iterator[np.ndarray]:
     """Yield the pictures of a shard that is done, (H, W, 3) uint8 RGB. Raises OutputError."""
     frames = job.plan.shards[number].frames
     with contextlib.closing(open_shard_writer(job, number)) as writer:
-        yield from read_lossless_segments(writer.list_segment_paths(frames), frames)
+        yield from read_lossless_segments(writer.files.list_segment_paths(frames), frames)
 
 
 def render_shard(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedOutputWarning
 from dreamflow.media.depth.layers import collect_layers
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.write_exr import write_exr
@@ -55,7 +55,7 @@ class DeepOutput:
                 warnings.warn(
                     f"{self.path.name} holds whole numbers, from black to white: light below black "
                     "and brighter than white is clipped; an .exr keeps it",
-                    DreamFlowWarning,
+                    ConvertedOutputWarning,
                     2,
                 )
             yield prepared

@@ -8,7 +8,7 @@ from itertools import tee
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedSourceWarning
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import DeepPicture, as_deep_picture, read_deep_picture
 from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, keeps_depth
@@ -87,7 +87,7 @@ def _say_other_depths(
             warnings.warn(
                 f"frame {index} is of {kind} samples, and those before it are of {first}: each is "
                 "kept as it is",
-                DreamFlowWarning,
+                ConvertedSourceWarning,
                 2,
             )
         yield index, picture
