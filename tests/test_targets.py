@@ -27,7 +27,7 @@ import dreamflow
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.memory import MB
-from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.schedules.keyframe_text import map_targets
 from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.targets import (
@@ -70,7 +70,7 @@ from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.pipelines.sweep.pipeline import dream_sweep
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.pipelines.video.reference_frames import ReferenceFrames, open_reference_frames
 from dreamflow.temporal.options import CarryOptions
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dreamflow.core.schedules.keyframes import map_targets
+from dreamflow.core.schedules.keyframe_text import map_targets
 from dreamflow.core.targets import CLASS_LAYER, Target, parse_target
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective.channel_picks import pick_channels

@@ -34,7 +34,7 @@ from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box
 from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles, list_reference_files
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
 from dreamflow.temporal.control.effort_controller import settled_share
 from dreamflow.temporal.control.gains import Gains

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.core.schedules.keyframes import has_keyframes, value_label
+from dreamflow.core.schedules.keyframe_text import has_keyframes
+from dreamflow.core.schedules.keyframes import value_label
 from dreamflow.core.schedules.schedule import Schedule, parse_layer_schedule
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.text.wording import MAX_SHOWN_CHARS, shorten_repr

@@ -18,15 +18,13 @@ from functools import lru_cache
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.arithmetic import Expression
-from dreamflow.core.schedules.keyframes import (
-    Keyframe,
-    KeyframeSequence,
+from dreamflow.core.schedules.keyframe_text import (
     constant_keyframe,
-    ease,
     has_layer_keyframes,
     parse_beat_layers,
     parse_keyframes,
 )
+from dreamflow.core.schedules.keyframes import Keyframe, KeyframeSequence, ease
 from dreamflow.core.schedules.timecode import Moment, Timeline
 from dreamflow.core.targets import Blend, Target, parse_blend
 

@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, find_kept_folder, prepare_job, render_job
+from dreamflow.jobs.job import prepare_job, render_job
+from dreamflow.jobs.job_spec import JobSpec
+from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
+from dreamflow.jobs.shards.join import free_while_joining
 from dreamflow.jobs.shards.pool import WorkerPool
 from dreamflow.jobs.shards.sharded import HereRenderer, Sharding, add_shards, check_begun_alike
 from dreamflow.jobs.storage.folder import job_folder_path
@@ -55,7 +58,7 @@ def render_video(
     """
     controls = controls or RenderControls()
     with _open_video_job(clip, out, network, settings, controls, matte, sharding) as job:
-        return render_job(job, controls)
+        return render_job(job, free_while_joining(job.pipeline, controls))
 
 
 def prepare_video_job(
@@ -94,7 +97,7 @@ def _open_video_job(
     clip = clip.with_originals(DeepOutput.of(out, settings.encode))
     with (
         controls.open_dreamer_controls() as dreamer_controls,
-        WorkerPool(sharding.workers if sharding else (), controls.notify) as pool,
+        _open_pool(sharding, controls) as pool,
     ):
 
         def build(controls: DreamerControls) -> Pipeline:
@@ -124,6 +127,11 @@ def _open_video_job(
             renderer = pool if sharding.workers else HereRenderer(build_shard, controls)
             job = add_shards(job, sharding, clip, settings, renderer, controls)
         yield job
+
+
+def _open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
+    sharding = sharding or Sharding()
+    return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

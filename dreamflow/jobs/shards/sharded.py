@@ -11,7 +11,7 @@ from dreamflow.core.callbacks import MessageCallback
 from dreamflow.core.errors import DifferentFramesWarning, SettingsError, named
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.job import JobSpec, with_whole_path
+from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.shards.join import DoneFrames, JoinPipeline, ShardRenderer
 from dreamflow.jobs.shards.options import DEFAULT_SPAN_S
 from dreamflow.jobs.shards.plan import ShardPlan, read_plan, write_plan
@@ -46,12 +46,14 @@ class Sharding:
         span_s: Seconds of a span at most.
         workers: What starts each worker process; none renders in this one.
         weights: The file of the network's weights, if one was given.
+        is_cluster: Whether the one worker process has others render, and tells of them.
     """
 
     kind: str = "shots"
     span_s: float = DEFAULT_SPAN_S
     workers: Sequence[WorkerCommand] = ()
     weights: Path | None = None
+    is_cluster: bool = False
 
 
 class HereRenderer:
@@ -93,7 +95,7 @@ def add_shards(
     Raises:
         SettingsError: It cannot be cut, or was begun in another way.
     """
-    folder = job_folder_path(with_whole_path(job).output_path)
+    folder = job_folder_path(job.with_whole_path().output_path)
     if settings.carry.loop:
         raise SettingsError(
             f"{named('loop')} cannot be cut into shards, since its end leads into its beginning: "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from dreamflow.media.write.even_sides import round_up_to_even
 from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE
 from dreamflow.media.write.segments.encode_segment import encode_segment
 from dreamflow.media.write.segments.piece_ledger import Damage, DamagedPiecesError, PieceLedger
-from dreamflow.media.write.segments.raw_frames import RawFrameFile
+from dreamflow.media.write.segments.segment_files import SegmentFiles
 from dreamflow.media.write.tracks.extras import warn_of_lost_extras
 from dreamflow.media.write.tracks.sound import warn_of_lost_tracks
 
@@ -55,8 +55,8 @@ class VideoSegmentWriter:
 
     Attributes:
         frames: Number of frames written.
-        folder: The folder of the segments.
         segment_frames: Frames of a segment.
+        files: Their files.
     """
 
     def __init__(
@@ -82,11 +82,14 @@ class VideoSegmentWriter:
         """
         self.frames = 0
         self._times = times
-        self._ledger = PieceLedger(folder, identity)
-        self.folder, self.segment_frames = folder, segment_frames
+        self.segment_frames = segment_frames
         self._container_format, self._spec = container_format, output_spec
         self._frame_shape = (output_spec.height, output_spec.width, 3)
         self._encode_options, self._video_encoding = encode, container_format.video_encoding(encode)
+        self.files = SegmentFiles(
+            *(folder, PieceLedger(folder, identity), segment_frames),
+            *(self._video_encoding.segment_suffix, self._frame_shape),
+        )
         self._encoded_segments = 0
         self._pruned_segments = 0
         self._encode_pool = ThreadPoolExecutor(1, thread_name_prefix="encode")
@@ -118,32 +121,6 @@ class VideoSegmentWriter:
                 2,
             )
 
-    def segment_path(self, number: int) -> Path:
-        """Return the file of an encoded segment, numbered from 0."""
-        return self.folder / f"chunk_{number:06d}{self._video_encoding.segment_suffix}"
-
-    @property
-    def rest_path(self) -> Path:
-        """File of the frames after the last full segment, encoded to make an output of them.
-
-        It has a name of its own: where the raw frames of a full segment are damaged, an output may
-        be made of those before the damage, and the segment itself stays as it is.
-        """
-        return self.folder / f"chunk_rest{self._video_encoding.segment_suffix}"
-
-    def raw_frames_path(self, number: int) -> Path:
-        """Return the file of a segment's raw frames, numbered from 0."""
-        return self.folder / f"pending_{number:06d}.rgb"
-
-    def _raw_frames(self, number: int) -> RawFrameFile:
-        first = number * self.segment_frames
-        return RawFrameFile(self.raw_frames_path(number), self._frame_shape, self._ledger, first)
-
-    def list_segment_paths(self, frames: int) -> list[Path]:
-        """Return the files of the segments that hold so many frames, once all are encoded."""
-        full, rest = divmod(frames, self.segment_frames)
-        return [*map(self.segment_path, range(full)), *([self.rest_path] if rest else [])]
-
     @property
     def can_flush(self) -> bool:
         """Whether a segment is full that is neither encoded nor being encoded."""
@@ -170,7 +147,7 @@ class VideoSegmentWriter:
     def _write_raw(self, number: int, frame: Frame) -> None:
         segment, place = divmod(number, self.segment_frames)
         timestamp = round(frame.time / VARIABLE_RATE_TIME_BASE)
-        self._raw_frames(segment).write(place, timestamp, frame.picture)
+        self.files.raw_frames(segment).write(place, timestamp, frame.picture)
 
     def flush(self) -> None:
         """Bring all frames onto the disk, and begin to encode a segment that is full.
@@ -181,7 +158,7 @@ class VideoSegmentWriter:
             OutputError: Encoding a segment failed.
         """
         if self.frames > self.segment_frames * self._encoded_segments:
-            self._raw_frames((self.frames - 1) // self.segment_frames).sync()
+            self.files.raw_frames((self.frames - 1) // self.segment_frames).sync()
         if self._encode_future and (self.can_flush or self._encode_future.done()):
             self._await_encoding()
         if self.can_flush:
@@ -215,7 +192,7 @@ class VideoSegmentWriter:
         """
         self.encode_rest()
         assemble_output(
-            self.list_segment_paths(self.frames),
+            self.files.list_segment_paths(self.frames),
             self.frames,
             part,
             self._container_format,
@@ -237,47 +214,24 @@ class VideoSegmentWriter:
             self.flush()
         if rest := self.frames % self.segment_frames:
             self._encode_segment(self.frames // self.segment_frames, rest)
-        if damages := self.find_unencoded(self.frames):
-            raise DamagedPiecesError(self.folder, damages, self.frames)
-
-    def find_unencoded(self, frames: int) -> list[Damage]:
-        """Return what of an output of so many frames is not encoded, or is damaged."""
-        return self._find_damaged_segments(self.list_segment_paths(frames), frames)
+        if damages := self.files.find_unencoded(self.frames):
+            raise DamagedPiecesError(self.files.folder, damages, self.frames)
 
     def prune(self, frames: int) -> None:
         """Delete the raw frames of encoded segments that end before frame number `frames`."""
         for number in range(
             self._pruned_segments, min(frames // self.segment_frames, self._encoded_segments)
         ):
-            self._raw_frames(number).remove()
+            self.files.raw_frames(number).remove()
             self._pruned_segments = number + 1
 
     def find_damages(self, frames: int) -> list[Damage]:
-        """Return the pieces of the first `frames` frames that are not what was written.
+        """Return the pieces of the first `frames` frames that are not what was written."""
+        return self.files.find_damages(frames)
 
-        A segment whose raw frames are whole is not damaged: it is encoded again.
-        """
-        full, rest = divmod(frames, self.segment_frames)
-        damages = [
-            damage
-            for damage in self._find_damaged_segments(map(self.segment_path, range(full)), frames)
-            if self._raw_frames(damage.first // self.segment_frames).find_damage(
-                self.segment_frames
-            )
-        ]
-        if rest and (damage := self._raw_frames(full).find_damage(rest)):
-            damages.append(damage)
-        return damages
-
-    def _find_damaged_segments(self, paths: Iterable[Path], frames: int) -> list[Damage]:
-        """Return the damages of the encoded segments of the first `frames` frames, in order."""
-        damages: list[Damage] = []
-        for number, path in enumerate(paths):
-            if problem := self._ledger.find_problem(path):
-                first = number * self.segment_frames
-                stop = min(first + self.segment_frames, frames)
-                damages.append(Damage(path, problem, first, stop))
-        return damages
+    def count(self) -> int:
+        """Return the number of frames in complete segments, and raw after them."""
+        return self.files.count()
 
     def rewrite(self, first: int, frames: Sequence[Frame]) -> None:
         """Replace the frames of one segment; one that is full is encoded at once.
@@ -292,9 +246,9 @@ class VideoSegmentWriter:
         number = first // self.segment_frames
         for place, frame in enumerate(frames):
             self._write_raw(first + place, frame)
-        self._raw_frames(number).sync()
-        if self.segment_path(number).is_dir():
-            shutil.rmtree(self.segment_path(number))
+        self.files.raw_frames(number).sync()
+        if self.files.segment_path(number).is_dir():
+            shutil.rmtree(self.files.segment_path(number))
         if len(frames) == self.segment_frames:
             self._encode_segment(number, self.segment_frames)
 
@@ -305,12 +259,12 @@ class VideoSegmentWriter:
             DamagedPiecesError: Some of them are missing, or are not what was written.
             OutputError: Encoding a segment again failed.
         """
-        if damages := self.find_damages(frames):
-            raise DamagedPiecesError(self.folder, damages, frames)
-        full, rest = divmod(frames, self.segment_frames)
+        if damages := self.files.find_damages(frames):
+            raise DamagedPiecesError(self.files.folder, damages, frames)
+        full = frames // self.segment_frames
         unencoded = [
             damage.first // self.segment_frames
-            for damage in self._find_damaged_segments(map(self.segment_path, range(full)), frames)
+            for damage in self.files.find_unencoded(full * self.segment_frames)
         ]
         # Interrupted before the last segments were encoded: their raw frames are there.
         encoded = full
@@ -321,35 +275,14 @@ class VideoSegmentWriter:
         self.frames, self._encoded_segments = frames, encoded
         if keep_rest:
             return
-        self.rest_path.unlink(missing_ok=True)
-        number = encoded
-        while self.segment_path(number).exists() or number <= full:
-            self.segment_path(number).unlink(missing_ok=True)
-            number += 1
-        self._ledger.keep({self.segment_path(n).name for n in range(encoded)})
-        for path in self.folder.glob("pending_*.rgb"):
-            if path not in map(self.raw_frames_path, range(encoded, full + bool(rest))):
-                path.unlink()
-
-    def count(self) -> int:
-        """Return the number of frames in complete segments, and raw after them."""
-        frames = number = 0
-        while True:
-            # Raw frames count first: earlier versions encoded the rest under a segment's name.
-            encoded = self.segment_frames if self.segment_path(number).is_file() else 0
-            available = min(self.segment_frames, self._count_raw(number)) or encoded
-            frames, number = frames + available, number + 1
-            if available < self.segment_frames:
-                return frames
-
-    def _count_raw(self, number: int) -> int:
-        return self._raw_frames(number).count()
+        self.files.remove_after(encoded, frames)
 
     def _encode_segment(self, number: int, count: int) -> None:
-        path = self.segment_path(number) if count == self.segment_frames else self.rest_path
+        is_full = count == self.segment_frames
+        path = self.files.segment_path(number) if is_full else self.files.rest_path
         with self._times.stage("encode"):
             encode_segment(
-                self._raw_frames(number),
+                self.files.raw_frames(number),
                 count,
                 number * self.segment_frames,
                 path,
@@ -360,5 +293,5 @@ class VideoSegmentWriter:
                 is_cancelled=lambda: self._is_cancelled,
             )
             # The segment is on the disk; until its line is, its raw frames are what counts.
-            self._ledger.record(path)
-            self._ledger.sync()
+            self.files.ledger.record(path)
+            self.files.ledger.sync()
