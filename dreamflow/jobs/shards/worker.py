@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow._version import __version__
-from dreamflow.core.errors import DifferentFramesWarning, OutputError, SettingsError, named
+from dreamflow.core.errors import (
+    DifferentFramesWarning,
+    DreamFlowWarning,
+    OutputError,
+    SettingsError,
+    named,
+)
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.path_text import path_from_text
