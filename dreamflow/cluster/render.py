@@ -293,7 +293,7 @@ class ClusterRender:
         folder.start_over(make_shard_metadata(self._job, shard))
         frames = self._job.plan.shards[shard].frames
         with contextlib.closing(open_shard_writer(self._job, shard)) as writer:
-            names = [path.name for path in writer.list_segment_paths(frames)]
+            names = [path.name for path in writer.files.list_segment_paths(frames)]
         for name in (*names, LEDGER_FILE):
             content = await member.ask(member.actor.read_piece.remote(shard, name))
             with atomic_write(folder.path / name) as part:

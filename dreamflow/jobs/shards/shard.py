@@ -145,7 +145,7 @@ def free_shard(job: ShardedJob, number: int) -> None:
         with atomic_write(folder / JOINED_FILE) as part:
             part.touch()
         with contextlib.closing(open_shard_writer(job, number)) as writer:
-            for path in writer.list_segment_paths(job.plan.shards[number].frames):
+            for path in writer.files.list_segment_paths(job.plan.shards[number].frames):
                 path.unlink(missing_ok=True)
 
 

@@ -20,7 +20,7 @@ from dreamflow.media.depth.read import read_deep_picture, warn_of_notes
 from dreamflow.media.depth.write import DeepOutput, keeps_depth
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions, FilmOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills.read import is_picture, is_still, read_fitted_picture
+from dreamflow.media.stills.read import is_picture, is_still, read_picture
 
 
 def open_frames_up_to(
@@ -98,7 +98,7 @@ def _read_frame(
             warn_of_notes(path, picture)
             original = next(deep_output.prepare_all([picture.original]))
             return Frame(0, Fraction(0), picture.proxy, original=original)
-    picture = read_fitted_picture(path, options.size, flatten_alpha, options.exr_layer)
+    picture = read_picture(path, options.size, flatten_alpha=flatten_alpha, layer=options.exr_layer)
     return Frame(0, Fraction(0), picture)
 
 
