@@ -213,3 +213,15 @@ def test_a_finished_film_is_measured_as_by_the_command(
         asyncio.run(
             measure_film(msgspec.structs.replace(render, out=str(film.with_name("no.mkv"))))
         )
+
+
+def test_workers_are_given_to_films_that_can_be_cut(tmp_path: Path, film: Path) -> None:
+    workers = ["--workers", "2"]
+    queue = RenderQueue(tmp_path / "queue", threads=1, worker_words=workers)
+    kinds = (QUICK, {**QUICK, "loop": True})
+    plain, loop = (
+        queue.words(queue.add(kind, choose(film, f"{n}.mkv"))) for n, kind in enumerate(kinds)
+    )
+    queue.close()
+    assert plain[-2:] == workers
+    assert "--workers" not in loop
