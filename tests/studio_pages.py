@@ -18,6 +18,7 @@ from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.worker import LayerFacts, LayersListed, PreviewPicture, PreviewRequest
+from dreamflow.studio.worker.messages import MeasureFilm
 
 
 class AnsweringWorker:
@@ -25,6 +26,7 @@ class AnsweringWorker:
 
     def __init__(self) -> None:
         self.asked: list[PreviewRequest] = []
+        self.measured: list[MeasureFilm] = []
         self.studio: Studio | None = None
         file = io.BytesIO()
         Image.new("RGB", (4, 2), "grey").save(file, "PNG")
@@ -33,7 +35,10 @@ class AnsweringWorker:
     def start(self) -> None:
         pass
 
-    def ask(self, request: PreviewRequest) -> None:
+    def ask(self, request: PreviewRequest | MeasureFilm) -> None:
+        if isinstance(request, MeasureFilm):
+            self.measured.append(request)
+            return  # a test answers
         self.asked.append(request)
         asyncio.get_running_loop().call_soon(self._answer, request)
 

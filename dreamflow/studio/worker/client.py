@@ -25,7 +25,7 @@ from dreamflow.studio.worker.messages import (
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
-    PreviewRequest,
+    Request,
     ToWorker,
     WorkerReady,
     WorkerRestarted,
@@ -63,7 +63,7 @@ class PreviewWorker:
         self._on_answer, self._program = on_answer, program
         self._machine = dict(vars(machine or MachineOptions()))
         self._lock = threading.RLock()
-        self._pending: dict[int, PreviewRequest] = {}
+        self._pending: dict[int, Request] = {}
         self._newest: dict[str, int] = {}
         self._crashes: dict[int, int] = {}
         self._unlisted: set[str] = set()
@@ -98,7 +98,7 @@ class PreviewWorker:
                 self._send(request)
         threading.Thread(target=self._listen, args=(process, ours), daemon=True).start()
 
-    def ask(self, request: PreviewRequest) -> None:
+    def ask(self, request: Request) -> None:
         """Put a request; older generations of its lane are dropped."""
         with self._lock:
             self._newest[request.lane] = max(self._newest.get(request.lane, 0), request.generation)

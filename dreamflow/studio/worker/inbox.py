@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import threading
 
-from dreamflow.studio.worker.messages import DropLane, PreviewRequest
+from dreamflow.studio.worker.messages import DropLane, Request
 
 
 class Inbox:
     """Requests by priority, taken by one thread and put in by another."""
 
     def __init__(self) -> None:
-        self._waiting: list[PreviewRequest] = []
+        self._waiting: list[Request] = []
         self._newest: dict[str, int] = {}
-        self._dropped: list[PreviewRequest] = []
+        self._dropped: list[Request] = []
         self._changed = threading.Condition()
 
-    def put(self, message: PreviewRequest | DropLane) -> None:
+    def put(self, message: Request | DropLane) -> None:
         """Take a message: a request waits, and what it makes stale is dropped."""
         with self._changed:
             newest = max(self._newest.get(message.lane, 0), message.generation)
             self._newest[message.lane] = newest
-            if isinstance(message, PreviewRequest):
+            if not isinstance(message, DropLane):
                 self._waiting.append(message)
             stale = [one for one in self._waiting if self._is_stale(one)]
             self._waiting = [one for one in self._waiting if one not in stale]
             self._dropped += stale
             self._changed.notify()
 
-    def take(self) -> PreviewRequest | None:
+    def take(self) -> Request | None:
         """Return the most urgent request; waits for one. None where some were dropped."""
         with self._changed:
             while not self._waiting and not self._dropped:
@@ -39,21 +39,21 @@ class Inbox:
             self._waiting.remove(first)
             return first
 
-    def take_dropped(self) -> list[PreviewRequest]:
+    def take_dropped(self) -> list[Request]:
         """Return the requests that have become stale since they were asked for last."""
         with self._changed:
             dropped, self._dropped = self._dropped, []
             return dropped
 
-    def is_stale(self, request: PreviewRequest) -> bool:
+    def is_stale(self, request: Request) -> bool:
         """Return whether a newer generation of a request's lane has come."""
         with self._changed:
             return self._is_stale(request)
 
-    def must_wait(self, request: PreviewRequest) -> bool:
+    def must_wait(self, request: Request) -> bool:
         """Return whether a more urgent request than this one waits."""
         with self._changed:
             return any(one.priority < request.priority for one in self._waiting)
 
-    def _is_stale(self, request: PreviewRequest) -> bool:
+    def _is_stale(self, request: Request) -> bool:
         return request.generation < self._newest.get(request.lane, 0)

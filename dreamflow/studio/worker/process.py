@@ -21,10 +21,11 @@ from dreamflow.studio.worker.messages import (
     LayerFacts,
     LayersListed,
     ListLayers,
+    MeasureFilm,
     PreviewBegun,
     PreviewDropped,
     PreviewFailed,
-    PreviewRequest,
+    Request,
     WorkerReady,
     decode_request,
     encode_message,
@@ -86,7 +87,7 @@ def serve(connection: Connection, machine: dict[str, Any]) -> None:
             _answer(outlet, inbox, maker, request)
 
 
-def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: PreviewRequest) -> None:
+def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: Request) -> None:
     """Dream what a request asks for, unless it becomes stale or must wait."""
 
     def check() -> None:
@@ -98,6 +99,9 @@ def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: PreviewRequest) 
     try:
         check()
         outlet.send(PreviewBegun(request.number))
+        if isinstance(request, MeasureFilm):
+            outlet.send(maker.measure(request, check))
+            return
         if request.coarse:
             outlet.send(maker.make(request, check, coarse=True))
             request = msgspec.structs.replace(request, coarse=False)
