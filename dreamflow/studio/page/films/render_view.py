@@ -86,7 +86,9 @@ class RenderCard:
         progress = queue.progress(render.key)
         share = progress.done / progress.total if progress.total else 0.0
         words = [render.state]
-        if render.state == RUNNING and progress.total:
+        if render.state == RUNNING and queue.is_paused:
+            words = ["saving what it has"]
+        elif render.state == RUNNING and progress.total:
             words.append(f"{int(progress.done)} of {int(progress.total)} frames")
             if progress.seconds_left is not None:
                 words.append(f"{progress.seconds_left:.0f} s left")
@@ -135,7 +137,10 @@ class RenderView:
                 main_button("Render", self.add).mark("render-film")
             self._expected = ui.label().classes("faint").mark("expected-film")
             self._failure = ui.label().classes("failure")
-            ui.label("Films").classes("title second")
+            with box("line heading queue-heading"):
+                ui.label("Films").classes("title")
+                self._paused = ui.label("paused").classes("faint")
+                self._pause = text_button("Pause", self.toggle_pause).mark("pause-queue")
             self._empty = ui.label("No film is in the queue.").classes("faint")
             self._list = box("renders")
         page.listeners.append(self._hear)
@@ -210,6 +215,12 @@ class RenderView:
         elif topic in (FILM, STRIP):
             self._show_expected()
 
+    def toggle_pause(self) -> None:
+        """Halt the queue, or let it go on."""
+        queue = self._page.studio.queue
+        with self._page.telling_errors():
+            (queue.resume if queue.is_paused else queue.pause)()
+
     def show(self) -> None:
         """Show the queue as it is now."""
         studio = self._page.studio
@@ -228,3 +239,7 @@ class RenderView:
         for render in renders:
             self._cards[render.key].show(render)
         self._empty.set_visibility(not renders)
+        is_paused = studio.queue.is_paused
+        self._pause.set_text("Go on" if is_paused else "Pause")
+        self._pause.set_visibility(is_paused or any(r.state in (RUNNING, WAITING) for r in renders))
+        self._paused.set_visibility(is_paused)
