@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class AnsweringWorker:
     def __init__(self) -> None:
         self.asked: list[PreviewRequest] = []
         self.measured: list[MeasureFilm] = []
+        self.preferred: list[int] = []
+        self.hold = False
         self.studio: Studio | None = None
         file = io.BytesIO()
         Image.new("RGB", (4, 2), "grey").save(file, "PNG")
@@ -40,7 +42,8 @@ class AnsweringWorker:
             self.measured.append(request)
             return  # a test answers
         self.asked.append(request)
-        asyncio.get_running_loop().call_soon(self._answer, request)
+        if not self.hold:
+            asyncio.get_running_loop().call_soon(self._answer, request)
 
     def _answer(self, request: PreviewRequest) -> None:
         assert self.studio is not None
@@ -64,6 +67,9 @@ class AnsweringWorker:
             for one in network_layers(network).values()
         ]
         asyncio.get_running_loop().call_soon(self.studio.take_answer, LayersListed(network, layers))
+
+    def prefer(self, lane: str, numbers: Sequence[int]) -> None:
+        self.preferred = list(numbers)
 
     def drop(self, lane: str, generation: int) -> None:
         pass

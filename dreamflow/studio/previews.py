@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -60,6 +60,10 @@ class Worker(Protocol):
         """Drop the requests of a lane that are older than a generation."""
         ...
 
+    def prefer(self, lane: str, numbers: Sequence[int]) -> None:
+        """Have some requests of a lane answered before its others."""
+        ...
+
     def close(self) -> None:
         """End it."""
         ...
@@ -86,6 +90,7 @@ class Previews:
         self._worker, self._tell = worker, tell
         self._numbers, self._generations = itertools.count(1), itertools.count(1)
         self._wanted: dict[int, tuple[str, int]] = {}
+        self._on_screen: frozenset[int] = frozenset()
         self._layers: dict[str, dict[str, LayerFacts]] = {}
 
     def layers(self, network: str) -> dict[str, LayerFacts]:
@@ -145,11 +150,24 @@ class Previews:
         self.places.tiles = [Shown(is_waiting=True) for _ in tiles]
         generation = next(self._generations)
         self._worker.drop(WALL_LANE, generation)
+        self._wanted = {n: one for n, one in self._wanted.items() if one[0] != WALL_LANE}
         for place, tile in enumerate(tiles):
             wanted = (project, WALL_LANE, place, generation)
             coarse = (WALL_PRIORITY, DEFAULT_PREVIEW_SIZE, tile.settings)
             self._ask(*wanted, *coarse, coarse=True, full=False)
             self._ask(*wanted, FINE_WALL_PRIORITY, DEFAULT_PREVIEW_SIZE, tile.settings)
+        if self._on_screen:
+            self.prefer_tiles(self._on_screen)
+
+    def prefer_tiles(self, places: Iterable[int]) -> None:
+        """Have the tiles at some places of the wall, those on the screen, dreamed first."""
+        self._on_screen = wanted = frozenset(places)
+        numbers = [
+            number
+            for number, (lane, place) in self._wanted.items()
+            if lane == WALL_LANE and place in wanted
+        ]
+        self._worker.prefer(WALL_LANE, numbers)
 
     def ask_for_film(self, project: Project, film: FilmChoices) -> None:
         """Ask what a film of the project takes; what was asked before is dropped."""

@@ -20,7 +20,7 @@ from dreamflow.studio.page.context import (
 from dreamflow.studio.page.curves.curves_view import CurvesView
 from dreamflow.studio.page.films.render_view import RenderView
 from dreamflow.studio.page.keys import Keys
-from dreamflow.studio.page.looks_view import LooksView
+from dreamflow.studio.page.looks.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.tune.tune_view import TuneView

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from dreamflow.studio.worker.messages import DropLane, Request
+from dreamflow.studio.worker.messages import DropLane, PreferRequests, Request
+
+OTHERS_STEP = 10
+"""By how much a request's priority is put back where others of its lane are preferred: behind all
+of these, coarse and fine."""
 
 
 class Inbox:
@@ -14,6 +18,7 @@ class Inbox:
         self._waiting: list[Request] = []
         self._newest: dict[str, int] = {}
         self._dropped: list[Request] = []
+        self._preferred: dict[str, frozenset[int]] = {}
         self._changed = threading.Condition()
 
     def put(self, message: Request | DropLane) -> None:
@@ -28,6 +33,11 @@ class Inbox:
             self._dropped += stale
             self._changed.notify()
 
+    def prefer(self, message: PreferRequests) -> None:
+        """Take those of a lane first that a message names."""
+        with self._changed:
+            self._preferred[message.lane] = frozenset(message.numbers)
+
     def take(self) -> Request | None:
         """Return the most urgent request; waits for one. None where some were dropped."""
         with self._changed:
@@ -35,7 +45,7 @@ class Inbox:
                 self._changed.wait()
             if self._dropped:
                 return None
-            first = min(self._waiting, key=lambda one: (one.priority, one.number))
+            first = min(self._waiting, key=lambda one: (self._rank(one), one.number))
             self._waiting.remove(first)
             return first
 
@@ -53,7 +63,12 @@ class Inbox:
     def must_wait(self, request: Request) -> bool:
         """Return whether a more urgent request than this one waits."""
         with self._changed:
-            return any(one.priority < request.priority for one in self._waiting)
+            return any(self._rank(one) < self._rank(request) for one in self._waiting)
+
+    def _rank(self, request: Request) -> int:
+        preferred = self._preferred.get(request.lane)
+        is_put_back = preferred is not None and request.number not in preferred
+        return request.priority + (OTHERS_STEP if is_put_back else 0)
 
     def _is_stale(self, request: Request) -> bool:
         return request.generation < self._newest.get(request.lane, 0)

@@ -84,6 +84,13 @@ class DropLane(Struct, frozen=True, tag="drop"):
     generation: Count
 
 
+class PreferRequests(Struct, frozen=True, tag="prefer"):
+    """Of a lane's requests these come first, and all others after those of other lanes."""
+
+    lane: ShortText
+    numbers: Annotated[list[Count], Meta(max_length=10_000)]
+
+
 class ListLayers(Struct, frozen=True, tag="list"):
     """The layers of a network are asked for: the studio's own process holds no networks."""
 
@@ -191,7 +198,7 @@ class PreviewDropped(Struct, frozen=True, tag="dropped"):
 
 
 Request = PreviewRequest | MeasureFilm
-ToWorker = Request | DropLane | ListLayers
+ToWorker = Request | DropLane | PreferRequests | ListLayers
 Result = PreviewPicture | PreviewFailed | FilmMeasured | PreviewDropped
 """What a request is answered with."""
 FromWorker = WorkerReady | PreviewBegun | Result | LayersListed

@@ -22,6 +22,7 @@ from dreamflow.studio.worker.messages import (
     LayersListed,
     ListLayers,
     MeasureFilm,
+    PreferRequests,
     PreviewBegun,
     PreviewDropped,
     PreviewFailed,
@@ -141,6 +142,8 @@ def _receive(connection: Connection, inbox: Inbox, outlet: _Outlet, weights: Pat
             if isinstance(message, ListLayers):
                 arguments = (outlet, message.network, weights)
                 threading.Thread(target=_list_layers, args=arguments, daemon=True).start()
+            elif isinstance(message, PreferRequests):
+                inbox.prefer(message)
             else:
                 inbox.put(message)
     except (EOFError, OSError, msgspec.MsgspecError):
