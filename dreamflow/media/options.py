@@ -15,6 +15,9 @@ DEFAULT_FRAME_TIMECODE = "50%"
 FIRST_NUMBER, NUMBERED_AS_SOURCE = "0", "source"
 """Values of `start_number`: the default, and that which takes over the source's numbers."""
 
+KEEP_HDR = "keep"
+"""Value of `hdr` that keeps PQ and HLG."""
+
 EXR_LAYERS = ("dream", "matte", "confidence", "backward", "stmap")
 """Layers that an OpenEXR output may hold beside the beauty."""
 
@@ -137,7 +140,8 @@ class EncodeOptions(PictureFileOptions):
 
     codec: str = option(
         "auto",
-        "h264, h265, av1, vp9, prores, ffv1, or auto: one that plays everywhere.",
+        "h264, h265, av1, vp9, prores, ffv1, or auto: one that plays everywhere. h265, av1, prores "
+        "and ffv1 keep more than 8 bits where the source has them; prores and ffv1 transparency.",
         choices=("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1"),
     )
     quality: str = option(
@@ -149,6 +153,12 @@ class EncodeOptions(PictureFileOptions):
         None, "Quality by number: 17 is good, 26 draft, 11 master.", low=0, high=51
     )
     lossless: bool = option(False, "Keep every pixel exactly as dreamed; large files.")
+    hdr: str = option(
+        "sdr",
+        "Of an HDR source: sdr (tone-mapped), or keep: PQ or HLG as it is, in a film of 10 bits or "
+        "more with its tags, or in 16-bit PNGs.",
+        choices=("sdr", KEEP_HDR),
+    )
     start_number: str = option(
         FIRST_NUMBER,
         "Number of the first picture, such as 1001; or source: each as its source frame, which is "

@@ -17,6 +17,7 @@ from dreamflow.media.colour.hdr_tone_mapping import (
 )
 from dreamflow.media.colour.primaries import primaries_to_xyz_matrix
 from dreamflow.media.depth.codings import Coding
+from dreamflow.media.depth.film_samples import FilmSamples
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills.decoded_picture import linear_to_srgb, srgb_to_linear
 
@@ -41,6 +42,7 @@ class PictureOriginal(Original):
         before: The picture before a dream was added; None where none was.
         wanted_layers: What the output holds besides the picture.
         planes: Further channels of the frame, (height, width) float32, by their full names.
+        film: The same picture as the samples of a film, where the output holds these; else None.
     """
 
     pixels: np.ndarray
@@ -53,6 +55,7 @@ class PictureOriginal(Original):
     before: PictureOriginal | None = None
     wanted_layers: tuple[str, ...] = ()
     planes: Mapping[str, np.ndarray] = field(default_factory=lambda: NO_TAGS)
+    film: FilmSamples | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,7 +101,8 @@ class PictureOriginal(Original):
             else:
                 result = self.coding.add(source, change)
             pixels = np.where(kept, before.pixels, self._to_samples(result))
-        return replace(before, pixels=pixels, before=before, planes=self.planes)
+        film = before.film and before.film.with_change(np.where(kept, 0, change))
+        return replace(before, pixels=pixels, before=before, planes=self.planes, film=film)
 
     def with_planes(self, planes: Mapping[str, np.ndarray]) -> PictureOriginal:
         """Return the picture with further channels, those of the same names replaced."""
@@ -157,6 +161,7 @@ class PictureOriginal(Original):
             pixels=pixels,
             alpha=None if alpha is None else _resize(alpha, width, height),
             frame_size=None,
+            film=self.film and self.film.resized(width, height),
         )
 
     def over_frame(self) -> PictureOriginal:

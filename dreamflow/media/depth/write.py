@@ -10,12 +10,24 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.media.colour.carried_tags import H273_RGB
+from dreamflow.media.colour.hdr_tone_mapping import (
+    H273_BT2020,
+    HDR_TRANSFER_BY_H273,
+    PRIMARIES_XY_BY_H273,
+)
 from dreamflow.media.depth.layers import collect_layers
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.write_exr import write_exr
+from dreamflow.media.depth.write_film import fit_to_film
 from dreamflow.media.depth.write_integers import write_16_bit_picture
-from dreamflow.media.options import PictureFileOptions
+from dreamflow.media.options import KEEP_HDR, EncodeOptions, PictureFileOptions
+from dreamflow.media.sample_format import SampleFormat
+from dreamflow.media.write.containers import CONTAINER_FORMAT_BY_SUFFIX
+from dreamflow.media.write.deep_codecs import DEEP_CODECS
 
+FULL_RANGE = 1
+"""Code point of video that uses all codes (ITU-T H.273, 8.3)."""
 EXR_SUFFIX = ".exr"
 DEEP_SUFFIXES = (EXR_SUFFIX, ".png", ".tif", ".tiff")
 """Suffixes of pictures that keep more than 8 bits."""
@@ -23,33 +35,64 @@ DEEP_SUFFIXES = (EXR_SUFFIX, ".png", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class DeepOutput:
-    """An output whose name is that of a picture that keeps more than 8 bits.
+    """An output whose name is that of pictures or of a film that keep more than 8 bits.
 
     Attributes:
         path: The file.
         options: How it is written.
+        codec: Of a film; "" for pictures.
     """
 
     path: Path
     options: PictureFileOptions = PictureFileOptions()
+    codec: str = ""
 
     @classmethod
     def of(cls, path: Path, options: PictureFileOptions) -> DeepOutput | None:
-        """Return the output of a name; None where its suffix keeps 8 bits at most.
+        """Return the output of a name; None where its format keeps 8 bits at most.
 
         A name without suffix is a folder of PNGs.
+
+        Raises:
+            SettingsError: The format does not hold the codec, or HDR.
         """
         path = path if path.suffix else path / "frame.png"
-        return cls(path, options) if path.suffix.lower() in DEEP_SUFFIXES else None
+        suffix = path.suffix.lower()
+        if suffix in DEEP_SUFFIXES:
+            return cls(path, options)
+        container = CONTAINER_FORMAT_BY_SUFFIX.get(suffix)
+        if container is None or not isinstance(options, EncodeOptions):
+            return None
+        codec = container.choose_codec(options)
+        return cls(path, options, codec) if codec in DEEP_CODECS else None
 
-    def prepare_all(self, pictures: Iterable[PictureOriginal]) -> Iterator[PictureOriginal]:
+    @property
+    def is_film(self) -> bool:
+        """Whether it is a film, and not pictures."""
+        return bool(self.codec)
+
+    @property
+    def keeps_hdr(self) -> bool:
+        """Whether PQ and HLG are not tone-mapped to SDR."""
+        return isinstance(self.options, EncodeOptions) and self.options.hdr == KEEP_HDR
+
+    def prepare_all(
+        self, pictures: Iterable[PictureOriginal], samples: SampleFormat | None = None
+    ) -> Iterator[PictureOriginal]:
         """Yield source pictures in the coding of the output; see `prepare_original`.
 
-        Warns once of light that a picture of whole numbers does not hold.
+        Warns once of light that whole numbers do not hold.
+
+        Args:
+            pictures: The pictures.
+            samples: The samples of a film's frames.
         """
         has_warned = False
         for picture in pictures:
-            prepared, is_clipped = prepare_original(self.path, picture, self.options)
+            if samples is not None:
+                prepared, is_clipped = fit_to_film(picture, samples)
+            else:
+                prepared, is_clipped = prepare_original(self.path, picture, self.options)
             if is_clipped and not has_warned:
                 has_warned = True
                 warnings.warn(
@@ -87,7 +130,20 @@ def prepare_original(
         picture = picture if kind is None else picture.as_type(kind)
         return replace(picture, wanted_layers=options.layers), False
     prepared, is_clipped = picture.as_codes()
+    prepared = _with_code_points(prepared)
     return (prepared.straight() if path.suffix.lower() == ".png" else prepared), is_clipped
+
+
+def _with_code_points(picture: PictureOriginal) -> PictureOriginal:
+    """Return a picture of PQ or HLG that says so in a PNG (ITU-T H.273; PNG, 11.3.2.6)."""
+    transfers = {name: code for code, name in HDR_TRANSFER_BY_H273.items()}
+    chunks = picture.tags.get("png", {})
+    if picture.coding.transfer not in transfers or b"cICP" in chunks:
+        return picture
+    primaries = {xy: code for code, xy in PRIMARIES_XY_BY_H273.items()}
+    code = primaries.get(picture.coding.primaries, H273_BT2020)
+    points = bytes([code, transfers[picture.coding.transfer], H273_RGB, FULL_RANGE])
+    return replace(picture, tags={**picture.tags, "png": {**chunks, b"cICP": points}})
 
 
 def write_deep_picture(

@@ -9,6 +9,12 @@ from itertools import tee
 import numpy as np
 
 from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.media.colour.carried_tags import H273_RGB, ColourTags
+from dreamflow.media.colour.hdr_tone_mapping import (
+    H273_BT709,
+    HDR_TRANSFER_BY_H273,
+    PRIMARIES_XY_BY_H273,
+)
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import DeepPicture, as_deep_picture, read_deep_picture
 from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, keeps_depth
@@ -18,25 +24,73 @@ from dreamflow.media.read.sequences.picture_folder import (
 )
 from dreamflow.media.read.sequences.picture_stand_ins import PictureSequence
 from dreamflow.media.read.video.deep_frames import is_deep_film, is_hdr_film
+from dreamflow.media.read.video.film_format import find_sample_format
 from dreamflow.media.read.video.video_info import VideoInfo
 from dreamflow.media.resize import resize_picture
+from dreamflow.media.sample_format import SampleFormat
+from dreamflow.media.write.deep_codecs import ALPHA_CODECS
 
+PACKED_FORMATS = {
+    (False, True): "rgba",
+    (True, False): "rgb48le",
+    (True, True): "rgba64le",
+}
+"""FFmpeg's names of RGB as it lies in pictures, by whether it has 16 bits, and alpha."""
 IndexedOriginals = Iterator[tuple[int, np.ndarray, PictureOriginal]]
 """(frame number, uint8 (H, W, 3) RGB proxy, original) in display order."""
 
 
 def has_deep_frames(info: VideoInfo | PictureFolderInfo, output: DeepOutput) -> bool:
-    """Return whether an output keeps more of a source's frames than their 8-bit pictures.
+    """Return whether pictures keep more of a source's frames than their 8-bit pictures.
 
     The first picture of a folder tells how deep all are. Pictures of whole numbers hold what SDR
-    displays, so of an HDR film they are made of what it is tone-mapped to.
+    displays, so of an HDR film they are made of what it is tone-mapped to, unless it is kept.
     """
-    is_exr = output.path.suffix.lower() == EXR_SUFFIX
+    suffix = output.path.suffix.lower()
     if not isinstance(info, PictureFolderInfo):
-        return is_exr or (is_deep_film(info) and not is_hdr_film(info))
-    files = PictureSequence(info.files, lambda path: read_deep_picture(path, layer=info.exr_layer))
-    first = files.read(0).original
+        is_shown = not is_hdr_film(info) or (output.keeps_hdr and suffix == ".png")
+        return suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
+    first = _read_first(info)
     return first.alpha is not None or keeps_depth(output.path, first)
+
+
+def find_film_samples(
+    info: VideoInfo | PictureFolderInfo, output: DeepOutput
+) -> SampleFormat | None:
+    """Return what a film's frames are made of, where it keeps the depth of its source.
+
+    None where 8-bit RGB of SDR has all of it, or the film cannot hold it: HDR that is not to be
+    kept, or transparency in a codec that has none, which is laid over black.
+    """
+    if not isinstance(info, PictureFolderInfo):
+        samples = find_sample_format(info)
+        is_hdr = is_hdr_film(info)
+    else:
+        first = _read_first(info)
+        samples, is_hdr = _find_picture_format(first), first.coding.transfer in ("PQ", "HLG")
+    if samples is None or (is_hdr and not output.keeps_hdr):
+        return None
+    return samples if output.codec in ALPHA_CODECS or not samples.has_alpha else None
+
+
+def _read_first(info: PictureFolderInfo) -> PictureOriginal:
+    files = PictureSequence(info.files, lambda path: read_deep_picture(path, layer=info.exr_layer))
+    return files.read(0).original
+
+
+def _find_picture_format(first: PictureOriginal) -> SampleFormat | None:
+    """Return the format of a film of pictures, by the first of them."""
+    is_deep = first.pixels.dtype != np.uint8
+    if not is_deep and first.alpha is None:
+        return None
+    coding = first.coding
+    primaries = next(
+        (code for code, xy in PRIMARIES_XY_BY_H273.items() if xy == coding.primaries), H273_BT709
+    )
+    transfers = {name: code for code, name in HDR_TRANSFER_BY_H273.items()}
+    tags = ColourTags(H273_RGB, primaries, transfers.get(coding.transfer, H273_BT709))
+    packed = PACKED_FORMATS[is_deep, first.alpha is not None]
+    return SampleFormat(packed, tags)
 
 
 def read_folder_in_depth(
@@ -58,7 +112,10 @@ def read_folder_in_depth(
 
 
 def prepare_originals(
-    pictures: Iterator[tuple[int, DeepPicture]], size: tuple[int, int], output: DeepOutput
+    pictures: Iterator[tuple[int, DeepPicture]],
+    size: tuple[int, int],
+    output: DeepOutput,
+    samples: SampleFormat | None = None,
 ) -> IndexedOriginals:
     """Yield pictures as frames: their proxies, and their originals in the coding of an output.
 
@@ -66,9 +123,11 @@ def prepare_originals(
         pictures: (index, picture) in order.
         size: (width, height) of the frames.
         output: Says the coding of the originals.
+        samples: The samples of a film's frames.
     """
     shown, kept = tee(pictures)
-    originals = output.prepare_all(picture.original.resized(*size) for _, picture in kept)
+    resized = (picture.original.resized(*size) for _, picture in kept)
+    originals = output.prepare_all(resized, samples)
     for (index, picture), original in zip(shown, originals, strict=True):
         yield index, resize_picture(picture.proxy, *size), original
 

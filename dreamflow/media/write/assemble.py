@@ -51,7 +51,9 @@ def assemble_output(
             shown = make_webp(joined, times, target, encode, output_spec, record)
             verify_animation(target, shown)
         else:
-            codec_options = container_format.video_encoding(encode).muxer_options
+            codec_options = container_format.video_encoding(
+                encode, output_spec.samples
+            ).muxer_options
             muxer_options = [*codec_options, *container_format.muxer_options]
             output = MuxedOutput(joined, times, container_format, output_spec, record)
             mux_tracks(output, target, muxer_options)
