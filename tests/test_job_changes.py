@@ -34,7 +34,9 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.job import JobSpec, render_job, restore_machine_options
+from dreamflow.jobs.job import render_job
+from dreamflow.jobs.job_spec import JobSpec
+from dreamflow.jobs.resume.begun_job import restore_machine_options
 from dreamflow.jobs.storage.state_file import write_state
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec

@@ -27,7 +27,7 @@ from dreamflow.core.machine.memory import MB
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.tiles import choose_tiling
-from dreamflow.jobs.job import restore_machine_options
+from dreamflow.jobs.resume.begun_job import restore_machine_options
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.clip import open_clip

@@ -95,8 +95,8 @@ def sweep_command(
         inputs=inputs,
     )
     plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
-    from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.renders.render_sweep import render_sweep
+    from dreamflow.jobs.resume.begun_job import restore_machine_options
 
     machine = machine if fresh else restore_machine_options(out, machine)
     network = prepare_network(dream.network, machine)

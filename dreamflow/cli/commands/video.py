@@ -146,12 +146,12 @@ def render_clip(
     settings = replace(settings, dream=add_layer_weights(settings.dream))
     # These load PyTorch, which takes seconds: the checks above come first.
     from dreamflow.dream.octaves import look_scale_of
-    from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.renders.render_video import (
         count_dreams_per_frame,
         prepare_video_job,
         render_video,
     )
+    from dreamflow.jobs.resume.begun_job import restore_machine_options
     from dreamflow.reports.preview import estimate_frame_steps
 
     workers = workers or ShardOptions()

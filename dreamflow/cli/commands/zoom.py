@@ -191,8 +191,8 @@ def check_zoom(
 
 def restore_zoom_machine(out: Path, machine: MachineOptions, fresh: bool) -> MachineOptions:
     """Return the machine's options, those that are not given as in the zoom that is resumed."""
-    from dreamflow.jobs.job import restore_machine_options
     from dreamflow.jobs.renders.render_zoom import forward_frames_folder
+    from dreamflow.jobs.resume.begun_job import restore_machine_options
 
     if fresh:
         return machine

@@ -9,12 +9,7 @@ from fractions import Fraction
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.signals import AUDIO, BEAT_NAMES, DATA
-from dreamflow.core.schedules.timecode import (
-    BEAT_UNITS,
-    Moment,
-    Timecode,
-    Timeline,
-)
+from dreamflow.core.schedules.timecode import BEAT_UNITS, Moment, Timecode, Timeline
 
 INTERPOLATIONS = ("linear", "smooth", "hold")
 """From a keyframe to the next: linear; smoothstep, 3x^2 - 2x^3; constant until the next."""

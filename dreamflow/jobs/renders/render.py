@@ -13,8 +13,8 @@ from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import restore_machine_options
 from dreamflow.jobs.renders.render_video import render_video
+from dreamflow.jobs.resume.begun_job import restore_machine_options
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.sound.options import SoundOptions

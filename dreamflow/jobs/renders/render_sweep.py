@@ -7,7 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
+from dreamflow.jobs.job import render_job
+from dreamflow.jobs.job_spec import JobSpec
+from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, find_kept_folder, prepare_job, render_job
+from dreamflow.jobs.job import prepare_job, render_job
+from dreamflow.jobs.job_spec import JobSpec
+from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.jobs.shards.pool import WorkerPool
 from dreamflow.jobs.shards.sharded import HereRenderer, Sharding, add_shards, check_begun_alike

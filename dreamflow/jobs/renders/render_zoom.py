@@ -12,7 +12,9 @@ import numpy as np
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, find_kept_folder, render_job
+from dreamflow.jobs.job import render_job
+from dreamflow.jobs.job_spec import JobSpec
+from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
 from dreamflow.jobs.storage.publish import count_published_frames

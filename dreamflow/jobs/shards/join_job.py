@@ -6,7 +6,8 @@ from pathlib import Path
 
 from dreamflow.core.machine.machine import Machine
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import JobSpec, resume_job
+from dreamflow.jobs.job import resume_job
+from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.shards.join import JoinPipeline, NoRenderer
 from dreamflow.jobs.shards.worker import list_inputs, open_clip_of, open_sharded_job
 from dreamflow.jobs.storage.job_file import job_output_path

@@ -11,7 +11,7 @@ from dreamflow.core.callbacks import MessageCallback
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.job import JobSpec, with_whole_path
+from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.shards.join import DoneFrames, JoinPipeline, ShardRenderer
 from dreamflow.jobs.shards.options import DEFAULT_SPAN_S
 from dreamflow.jobs.shards.plan import ShardPlan, read_plan, write_plan
@@ -93,7 +93,7 @@ def add_shards(
     Raises:
         SettingsError: It cannot be cut, or was begun in another way.
     """
-    folder = job_folder_path(with_whole_path(job).output_path)
+    folder = job_folder_path(job.with_whole_path().output_path)
     if settings.carry.loop:
         raise SettingsError(
             f"{named('loop')} cannot be cut into shards, since its end leads into its beginning: "

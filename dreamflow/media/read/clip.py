@@ -12,35 +12,23 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError, named
+from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
-from dreamflow.core.text.wording import format_count
 from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.output_spec import Chapter, OutputSpec, Sound
-from dreamflow.media.read.frame_number import parse_frame_number
+from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.read.clip_output import find_extras, find_sound, trim_chapters
+from dreamflow.media.read.clip_pictures import PictureSource, decode_originals, decode_pictures
+from dreamflow.media.read.frame_number import parse_moment, parse_span
 from dreamflow.media.read.frame_rate import to_exact_rate
-from dreamflow.media.read.missing_frames import fill_missing_frames
-from dreamflow.media.read.originals import (
-    IndexedOriginals,
-    has_deep_frames,
-    prepare_originals,
-    read_folder_in_depth,
-)
+from dreamflow.media.read.originals import has_deep_frames
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
-from dreamflow.media.read.sequences.picture_folder import PictureFolderInfo, read_picture_folder
-from dreamflow.media.read.video.decoder_choice import read_video
-from dreamflow.media.read.video.deep_frames import read_deep_video
-from dreamflow.media.read.video.extras import read_source_extras
-from dreamflow.media.read.video.video_info import IndexedPictures
-from dreamflow.media.resize import resize_picture
+from dreamflow.media.read.sequences.picture_folder import PictureFolderInfo
 from dreamflow.media.sound.hearing import Hearing
-from dreamflow.media.source_extras import SourceExtras
-from dreamflow.media.timecode_track import shift_timecode
 
 
 class Clip:
@@ -87,7 +75,7 @@ class Clip:
             *(self.options.allow_playlist, self.options.exr_layer),
         )
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
-        self.first_frame, self.stop_frame = self._parse_span()
+        self.first_frame, self.stop_frame = parse_span(self.options, self.info, self.path)
         self._full_clip = self
         self._held_frames: tuple[Frame, ...] | None = None
         self._deep_output = None
@@ -153,39 +141,6 @@ class Clip:
         clip.hearing = hearing
         return clip
 
-    def _parse_span(self) -> tuple[int, int]:
-        frames, options = self.info.frames, self.options
-        first = self._parse_setting("start", options.start) if options.start else 0
-        stop = self._parse_setting("end", options.end) if options.end else frames
-        if first >= frames:
-            raise SettingsError(
-                f"{named('start')} {options.start} is past the end: {self.path} has "
-                f"{format_count(frames, 'frame')}, {float(self.info.length):.2f} s",
-                setting="start",
-                value=options.start,
-                allowed=f"frames 0 to {frames - 1}",
-                where=str(self.path),
-            )
-        if stop <= first:
-            raise SettingsError(
-                f"{named('end')} {options.end} is not after {named('start')} {options.start or 0}",
-                setting="end",
-                value=options.end,
-                allowed=f"frames {first + 1} to {frames}",
-                where=str(self.path),
-            )
-        return first, min(stop, frames)
-
-    def _parse_setting(self, setting: str, frame_or_time: str) -> int:
-        """Return the frame number that a setting gives; its error names the setting."""
-        try:
-            return parse_frame_number(frame_or_time, self.info)
-        except SettingsError as error:
-            located = error.located(named(setting), " ")
-            located.setting, located.value = setting, frame_or_time
-            located.where = str(self.path)
-            raise located from None
-
     @property
     def source_paths(self) -> list[Path]:
         """The source, and the folders of its pictures: what an output must not replace."""
@@ -225,19 +180,7 @@ class Clip:
     @property
     def output_spec(self) -> OutputSpec:
         """Size, timing and sound of an output that holds this clip's frames."""
-        info, sound = self.info, None
-        if info.sound_codecs or info.subtitle_codecs:
-            sound = Sound(
-                self.path,
-                info.sound_codecs,
-                info.start_offset,
-                self.start_time,
-                ends_early=self.stop_frame < info.frames,
-                subtitle_codecs=info.subtitle_codecs,
-                track=info.sound_track,
-                is_playlist=bool(info.playlist_files),
-                is_seekable=self._is_seekable,
-            )
+        start, info = self.start_time, self.info
         return OutputSpec(
             self.width,
             self.height,
@@ -246,18 +189,12 @@ class Clip:
             self.length,
             self.constant_rate,
             info.pixel_aspect,
-            sound,
+            find_sound(self.path, info, start, ends_early=self.stop_frame < info.frames),
             tuple(self.source_paths),
-            self._trim_chapters(),
-            self._shift_extras(),
+            trim_chapters(info.chapters, start, start + self.length),
+            find_extras(self.path, info, start, self.rate),
             self._number_output_frames(),
         )
-
-    @property
-    def _is_seekable(self) -> bool:
-        """Whether a time is one place in the source; see `PacketTable`."""
-        packets = None if isinstance(self.info, PictureFolderInfo) else self.info.packets
-        return packets is None or packets.is_seekable
 
     def _number_output_frames(self) -> tuple[int, ...] | range:
         """Return the number of each frame in the source, from 0 in a film; () where it has none."""
@@ -267,27 +204,6 @@ class Clip:
         if isinstance(self.info, PictureFolderInfo):
             return self.frame_numbers or ()
         return range(self.first_frame, self.stop_frame, self.options.every)
-
-    def _shift_extras(self) -> SourceExtras | None:
-        """Return the extras of a film, with the time code of the first frame taken."""
-        if isinstance(self.info, PictureFolderInfo) or self.info.packets is None:
-            return None
-        extras = read_source_extras(self.path, self.info.track, self.info.film_format)
-        timecode = shift_timecode(extras.timecode, self.info.rate, self.start_time, self.rate)
-        return replace(extras, timecode=timecode)
-
-    def _trim_chapters(self) -> tuple[Chapter, ...]:
-        """Return the chapters of the frames taken, cut to them, in time from the first."""
-        end = self.start_time + self.length
-        return tuple(
-            Chapter(
-                max(c.begin, self.start_time) - self.start_time,
-                min(c.end, end) - self.start_time,
-                c.title,
-            )
-            for c in self.info.chapters
-            if c.begin < end and c.end > self.start_time
-        )
 
     @property
     def timeline(self) -> Timeline:
@@ -341,35 +257,20 @@ class Clip:
 
     def _decode_frames(self) -> Iterator[Frame]:
         """Yield every frame of the span, missing ones repeated from the one before."""
+        pictures = PictureSource(
+            *(self.path, self.info, self.options, self.first_frame, self.stop_frame),
+            size=(self.width, self.height),
+        )
         if self._deep_output is not None:
-            for index, picture, original in self._decode_originals(self._deep_output):
+            for index, picture, original in decode_originals(pictures, self._deep_output):
                 yield Frame(index, self._time_of(index), picture, original=original)
             return
-        for index, picture in self._decode_pictures():
+        for index, picture in decode_pictures(pictures):
             yield Frame(index, self._time_of(index), picture)
 
     def _time_of(self, index: int) -> Fraction:
         """Return the seconds from the first frame taken to a frame of the source."""
         return self.info.frame_time(index) - self.start_time
-
-    def _decode_pictures(self) -> IndexedPictures:
-        first, stop, options = self.first_frame, self.stop_frame, self.options
-        if isinstance(self.info, PictureFolderInfo):
-            return self._resize(read_picture_folder(self.info, first, stop))
-        decoded = read_video(self.info, first, options.decoder, options.deinterlace)
-        return fill_missing_frames(self._resize(decoded), self.path, first, stop)
-
-    def _decode_originals(self, output: DeepOutput) -> IndexedOriginals:
-        first, stop, options = self.first_frame, self.stop_frame, self.options
-        if isinstance(self.info, PictureFolderInfo):
-            pictures = read_folder_in_depth(self.info, first, stop)
-        else:
-            decoded = read_deep_video(self.info, first, options.decoder, options.deinterlace)
-            pictures = fill_missing_frames(decoded, self.path, first, stop)
-        return prepare_originals(pictures, (self.width, self.height), output)
-
-    def _resize(self, decoded: IndexedPictures) -> IndexedPictures:
-        return ((index, resize_picture(one, self.width, self.height)) for index, one in decoded)
 
     def _end_of(self, frame: Frame) -> Fraction:
         """Return when a frame ends, in seconds from the first one taken, at most the clip's end."""
@@ -382,20 +283,7 @@ class Clip:
         Raises:
             SettingsError: The text is not a time, or is past the end.
         """
-        number = self._parse_setting("at", when)
-        last = self.info.frames - 1
-        if when.strip().endswith("%"):
-            number = min(number, last)
-        if number > last:
-            raise SettingsError(
-                f"{named('at')} {when} is past the end: {self.path} has frames 0 to {last}, "
-                f"{float(self.info.length):.2f} s",
-                setting="at",
-                value=when,
-                allowed=f"frames 0 to {last}",
-                where=str(self.path),
-            )
-        return number
+        return parse_moment(when, self.info, self.path)
 
 
 def open_clip(

@@ -20,6 +20,7 @@ from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.pipeline import PipelineState, check_frame_picture
 from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimeline
+from dreamflow.pipelines.video.trace_relay import TraceRelay
 from dreamflow.temporal.control.effort_controller import overshoot_of
 from dreamflow.temporal.control.gains import REFERENCE_S
 from dreamflow.temporal.flow.source import open_motion_source
@@ -118,11 +119,7 @@ class VideoDreamer:
         self._before: Frame | None = None
         self._renewed: tuple[DreamOptions, Fraction] | None = None
         self._step_settings: StepSettings | None = None
-        self._trace: Trace | None = None
-        """Trace of the frame carried last, until its numbers are read back."""
-        self._held_traces: list[Trace] = []
-        """Complete traces of frames behind that one: those of a flash."""
-        self._passed_traces = 0
+        self._traces = TraceRelay(self.controls)
         self._warned_unchanged = False
 
     def reset(self) -> None:
@@ -141,9 +138,7 @@ class VideoDreamer:
             "time": None if self._before is None else self._before.time,
             "renewed": self._renewed and self._renewed[1],
             "noise": self._noise_base.state(),
-            "trace": self._trace and self._trace.as_pending_row(),
-            "held_traces": [trace.as_pending_row() for trace in self._held_traces],
-            "passed_traces": self._passed_traces,
+            **self._traces.state(),
         }
 
     def restore(self, state: PipelineState) -> None:
@@ -170,10 +165,7 @@ class VideoDreamer:
             self._step_settings = self._settings_for(self._now, self._frame_s)
             # What cannot be read back is found now, not in the next frame.
             read_back(self._state, self._step_settings, self.gains)
-        self._trace, self._held_traces = carried.trace, carried.held_traces
-        self._passed_traces = carried.passed_traces
-        if self.controls.on_trace_resumed is not None:
-            self.controls.on_trace_resumed(self._passed_traces)
+        self._traces.restore(carried.trace, carried.held_traces, carried.passed_traces)
 
     def __call__(self, frame: Frame, mark: Mark = Mark.SAME) -> Frame:
         """Return the dream of the next frame: the same index and time, another picture.
@@ -189,7 +181,7 @@ class VideoDreamer:
         self.settings_timeline.check_size(*frame.picture.shape[:2])
         if self._now.options.iterations == 0:
             self.reset()
-            self._pass_on(Trace(frame.index))
+            self._traces.pass_on(Trace(frame.index))
             return replace(frame, source=frame.picture)
         if mark is Mark.CUT:
             self.reset()
@@ -233,7 +225,7 @@ class VideoDreamer:
                 *(self._look_scale, self.controls.on_step),
             )
         self._warn_if_unchanged(source, dream)
-        self._pass_on(Trace.of_fresh_frame(frame.index, clock))
+        self._traces.pass_on(Trace.of_fresh_frame(frame.index, clock))
         return dream
 
     def _hold(self, frame: Frame, key: Key) -> Tensor:
@@ -243,9 +235,9 @@ class VideoDreamer:
         result = hold(self._state, self._source_of(frame), settings, self.gains, key, height, width)
         if self._before is not None:
             self._before = replace(self._before, index=NO_NEIGHBOUR)
-        if self.controls.on_trace is not None:
+        if self._traces.is_wanted:
             numbers = read_back(result.state, settings, self.gains).numbers
-            self._held_traces.append(result.trace.completed(numbers))
+            self._traces.hold(result.trace.completed(numbers))
         return result.dream
 
     def _carry_on(self, frame: Frame, key: Key) -> Tensor:
@@ -288,7 +280,7 @@ class VideoDreamer:
             }
             for number, dream in result.state.dreams.items()
         }
-        self._trace = replace(result.trace, controller=controller)
+        self._traces.keep(replace(result.trace, controller=controller))
 
     def _read_back(self) -> None:
         """Bring the last frame's numbers to the host, once a frame, and pass its trace on."""
@@ -296,19 +288,7 @@ class VideoDreamer:
             return
         result = read_back(self._state, self._step_settings, self.gains)
         self._state = result.state
-        if self._trace is not None:
-            self._pass_on(self._trace.completed(result.numbers))
-        for trace in self._held_traces:
-            self._pass_on(trace)
-        self._trace, self._held_traces = None, []
-
-    def _pass_on(self, trace: Trace) -> None:
-        """Pass a frame's trace on, all of those before it being passed on already."""
-        if self.controls.on_trace is not None:
-            if trace.clock is not None:
-                trace = trace.completed(trace.numbers)
-            self.controls.on_trace(trace)
-            self._passed_traces += 1
+        self._traces.complete(result.numbers)
 
     def _source_of(self, frame: Frame) -> Tensor:
         return self._noise_base.under(picture_to_tensor(frame.picture, self.device))
