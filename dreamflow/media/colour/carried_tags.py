@@ -47,11 +47,15 @@ class ColourTags:
     content_light: str = ""
 
     @property
+    def ffmpeg_range(self) -> str:
+        """FFmpeg's name of the range."""
+        return "pc" if self.is_full_range else "tv"
+
+    @property
     def setparams(self) -> str:
         """FFmpeg's filter that tags frames so."""
         codes = f"color_primaries={self.primaries}:color_trc={self.transfer}"
-        level_range = "pc" if self.is_full_range else "tv"
-        return f"setparams=colorspace={self.matrix}:{codes}:range={level_range}"
+        return f"setparams=colorspace={self.matrix}:{codes}:range={self.ffmpeg_range}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tags as values that JSON can hold."""

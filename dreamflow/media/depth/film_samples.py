@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 
 from dreamflow.media.colour.rgb_conversion import EXACT_RGB_SWSCALE_FLAGS
 from dreamflow.media.read.video.orientation import Orientation, apply_orientation
@@ -46,11 +47,10 @@ class FilmSamples:
             frame = frame.reformat(
                 format=sample_format.pixel_format, interpolation=EXACT_RGB_SWSCALE_FLAGS
             )
-        kind = np.dtype("<u2") if sample_format.sample_bytes == 2 else np.dtype(np.uint8)
         sizes = sample_format.plane_sizes(frame.width, frame.height)
         planes = (
-            np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)[:high, :wide]
-            for plane, (wide, high) in zip(frame.planes, sizes, strict=True)
+            _read_plane(plane, size, sample_format.sample_bytes)
+            for plane, size in zip(frame.planes, sizes, strict=True)
         )
         upright = (apply_orientation(plane[..., None], orientation)[..., 0] for plane in planes)
         return cls(tuple(upright), sample_format)
@@ -98,6 +98,12 @@ class FilmSamples:
         """Return all samples, plane after plane, as ffmpeg reads raw frames: (bytes,) uint8."""
         flat = [np.ascontiguousarray(plane).reshape(-1).view(np.uint8) for plane in self.planes]
         return np.concatenate(flat)
+
+
+def _read_plane(plane: VideoPlane, size: tuple[int, int], sample_bytes: int) -> np.ndarray:
+    kind = np.dtype(np.uint8 if sample_bytes == 1 else "<u2")
+    rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
+    return rows[: size[1], : size[0]]
 
 
 def _black_codes(sample_format: SampleFormat) -> list[int]:

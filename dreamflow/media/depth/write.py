@@ -16,6 +16,7 @@ from dreamflow.media.colour.hdr_tone_mapping import (
     HDR_TRANSFER_BY_H273,
     PRIMARIES_XY_BY_H273,
 )
+from dreamflow.media.colour.primaries import Chromaticity
 from dreamflow.media.depth.layers import collect_layers
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.write_exr import write_exr
@@ -41,11 +42,13 @@ class DeepOutput:
         path: The file.
         options: How it is written.
         codec: Of a film; "" for pictures.
+        samples: What a film's frames are made of, once its source is known.
     """
 
     path: Path
     options: PictureFileOptions = PictureFileOptions()
     codec: str = ""
+    samples: SampleFormat | None = None
 
     @classmethod
     def of(cls, path: Path, options: PictureFileOptions) -> DeepOutput | None:
@@ -76,21 +79,15 @@ class DeepOutput:
         """Whether PQ and HLG are not tone-mapped to SDR."""
         return isinstance(self.options, EncodeOptions) and self.options.hdr == KEEP_HDR
 
-    def prepare_all(
-        self, pictures: Iterable[PictureOriginal], samples: SampleFormat | None = None
-    ) -> Iterator[PictureOriginal]:
+    def prepare_all(self, pictures: Iterable[PictureOriginal]) -> Iterator[PictureOriginal]:
         """Yield source pictures in the coding of the output; see `prepare_original`.
 
         Warns once of light that whole numbers do not hold.
-
-        Args:
-            pictures: The pictures.
-            samples: The samples of a film's frames.
         """
         has_warned = False
         for picture in pictures:
-            if samples is not None:
-                prepared, is_clipped = fit_to_film(picture, samples)
+            if self.samples is not None:
+                prepared, is_clipped = fit_to_film(picture, self.samples)
             else:
                 prepared, is_clipped = prepare_original(self.path, picture, self.options)
             if is_clipped and not has_warned:
@@ -140,7 +137,9 @@ def _with_code_points(picture: PictureOriginal) -> PictureOriginal:
     chunks = picture.tags.get("png", {})
     if picture.coding.transfer not in transfers or b"cICP" in chunks:
         return picture
-    primaries = {xy: code for code, xy in PRIMARIES_XY_BY_H273.items()}
+    primaries: dict[tuple[Chromaticity, ...], int] = {
+        xy: code for code, xy in PRIMARIES_XY_BY_H273.items()
+    }
     code = primaries.get(picture.coding.primaries, H273_BT2020)
     points = bytes([code, transfers[picture.coding.transfer], H273_RGB, FULL_RANGE])
     return replace(picture, tags={**picture.tags, "png": {**chunks, b"cICP": points}})

@@ -56,6 +56,6 @@ def decode_originals(source: PictureSource, output: DeepOutput) -> IndexedOrigin
     if isinstance(info, PictureFolderInfo):
         pictures = read_folder_in_depth(info, first, stop)
     else:
-        decoded = read_deep_video(info, first, options.decoder, options.deinterlace)
+        decoded = read_deep_video(info, first, options.decoder, options.deinterlace, output.samples)
         pictures = fill_missing_frames(decoded, source.path, first, stop)
     return prepare_originals(pictures, source.size, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import tee
 
 import numpy as np
@@ -40,31 +41,38 @@ IndexedOriginals = Iterator[tuple[int, np.ndarray, PictureOriginal]]
 """(frame number, uint8 (H, W, 3) RGB proxy, original) in display order."""
 
 
-def has_deep_frames(info: VideoInfo | PictureFolderInfo, output: DeepOutput) -> bool:
-    """Return whether pictures keep more of a source's frames than their 8-bit pictures.
+def fit_to_source(
+    output: DeepOutput | None, info: VideoInfo | PictureFolderInfo
+) -> DeepOutput | None:
+    """Return an output as it keeps the depth of a source; None where 8-bit pictures have all of it.
 
-    The first picture of a folder tells how deep all are. Pictures of whole numbers hold what SDR
-    displays, so of an HDR film they are made of what it is tone-mapped to, unless it is kept.
+    The first picture of a folder tells how deep all are. HDR counts by the bits that it has where
+    it is tone-mapped to SDR.
     """
+    if output is None:
+        return None
+    if output.is_film:
+        samples = _find_film_samples(info, output)
+        return replace(output, samples=samples) if samples else None
     suffix = output.path.suffix.lower()
-    if not isinstance(info, PictureFolderInfo):
+    if isinstance(info, PictureFolderInfo):
+        first = _read_first(info)
+        is_deep = first.alpha is not None or keeps_depth(output.path, first)
+    else:
         is_shown = not is_hdr_film(info) or (output.keeps_hdr and suffix == ".png")
-        return suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
-    first = _read_first(info)
-    return first.alpha is not None or keeps_depth(output.path, first)
+        is_deep = suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
+    return output if is_deep else None
 
 
-def find_film_samples(
+def _find_film_samples(
     info: VideoInfo | PictureFolderInfo, output: DeepOutput
 ) -> SampleFormat | None:
-    """Return what a film's frames are made of, where it keeps the depth of its source.
+    """Return what a film's frames are made of; None where 8-bit RGB of SDR has all of it.
 
-    None where 8-bit RGB of SDR has all of it, or the film cannot hold it: HDR that is not to be
-    kept, or transparency in a codec that has none, which is laid over black.
+    Transparency in a codec that has none is laid over black, in 8 bits.
     """
     if not isinstance(info, PictureFolderInfo):
-        samples = find_sample_format(info)
-        is_hdr = is_hdr_film(info)
+        samples, is_hdr = find_sample_format(info), is_hdr_film(info)
     else:
         first = _read_first(info)
         samples, is_hdr = _find_picture_format(first), first.coding.transfer in ("PQ", "HLG")
@@ -115,7 +123,6 @@ def prepare_originals(
     pictures: Iterator[tuple[int, DeepPicture]],
     size: tuple[int, int],
     output: DeepOutput,
-    samples: SampleFormat | None = None,
 ) -> IndexedOriginals:
     """Yield pictures as frames: their proxies, and their originals in the coding of an output.
 
@@ -123,11 +130,10 @@ def prepare_originals(
         pictures: (index, picture) in order.
         size: (width, height) of the frames.
         output: Says the coding of the originals.
-        samples: The samples of a film's frames.
     """
     shown, kept = tee(pictures)
     resized = (picture.original.resized(*size) for _, picture in kept)
-    originals = output.prepare_all(resized, samples)
+    originals = output.prepare_all(resized)
     for (index, picture), original in zip(shown, originals, strict=True):
         yield index, resize_picture(picture.proxy, *size), original
 

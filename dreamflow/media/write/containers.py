@@ -87,9 +87,9 @@ class ContainerFormat:
         if not deep:
             held = [codec for codec in self.codecs if codec in DEEP_CODECS]
             what = encode.codec if held else f"a {self.suffix}"
+            advice = f"choose {named('codec')} {', '.join(held)}" if held else "use .mp4 or .mov"
             raise SettingsError(
-                f"{named('hdr')} {KEEP_HDR}: {what} holds no HDR; "
-                f"{f'choose {named("codec")} {", ".join(held)}' if held else 'use .mp4 or .mov'}",
+                f"{named('hdr')} {KEEP_HDR}: {what} keeps no HDR; {advice}",
                 setting="hdr",
                 value=encode.hdr,
                 allowed=", ".join(held) or ".mp4, .mov, .mkv, .webm",

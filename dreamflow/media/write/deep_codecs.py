@@ -10,7 +10,7 @@ from functools import cached_property
 import av
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
-from dreamflow.media.colour.carried_tags import H273_RGB, ColourTags
+from dreamflow.media.colour.carried_tags import ColourTags
 from dreamflow.media.colour.hdr_tone_mapping import H273_BT709, H273_BT2020
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.sample_format import SampleFormat
@@ -55,6 +55,17 @@ class DeepVideoEncoding(VideoEncoding):
         """Bits of a sample in the film."""
         return av.VideoFormat(self.pixel_format).components[0].bits
 
+    @property
+    def film_tags(self) -> ColourTags:
+        """The tags of the film: RGB that becomes YUV gets a matrix; ProRes has limited range."""
+        tags = self.samples.tags
+        if self.is_rgb:
+            return tags
+        if self.samples.is_rgb:
+            matrix = H273_BT2020 if tags.primaries == H273_BT2020 else H273_BT709
+            return replace(tags, matrix=matrix, is_full_range=False)
+        return replace(tags, is_full_range=tags.is_full_range and self.codec != "prores")
+
     @cached_property
     def loses_mastering_data(self) -> bool:
         """Whether this ffmpeg cannot write what the source says of its mastering display."""
@@ -77,19 +88,18 @@ class DeepVideoEncoding(VideoEncoding):
         Args:
             pixel_aspect: Width of a pixel over its height; None to leave it untagged.
         """
-        source, film = self.samples.tags, _find_film_tags(self.samples, self.is_rgb)
+        source, film = self.samples.tags, self.film_tags
         filters = [source.setparams]
-        if film.matrix != source.matrix:
-            matrix = "bt2020" if film.matrix == H273_BT2020 else "bt709"
-            filters.append(
-                f"scale=out_color_matrix={matrix}:out_range=tv:flags={ACCURATE_SWSCALE_FLAGS}"
-            )
-        elif self.pixel_format != self.samples.pixel_format:
-            filters.append(f"scale=flags={ACCURATE_SWSCALE_FLAGS}")
-        filters += [f"format={self.pixel_format}", film.setparams]
+        if (self.pixel_format, film) != (self.samples.pixel_format, source):
+            scale = [f"out_range={film.ffmpeg_range}", f"flags={ACCURATE_SWSCALE_FLAGS}"]
+            if film.matrix != source.matrix:
+                name = "bt2020" if film.matrix == H273_BT2020 else "bt709"
+                scale.insert(0, f"out_color_matrix={name}")
+            filters += [f"scale={':'.join(scale)}", f"format={self.pixel_format}", film.setparams]
         if pixel_aspect:
             filters.append(pixel_aspect_filter(pixel_aspect))
-        return ["-vf", ",".join(filters), *self.encoder_options]
+        # FFV1's encoder takes limited range alone, unless it is told otherwise.
+        return ["-vf", ",".join(filters), "-color_range", film.ffmpeg_range, *self.encoder_options]
 
 
 def make_deep_encoding(
@@ -106,30 +116,44 @@ def make_deep_encoding(
         SettingsError: The codec has no such quality, or cannot keep every sample as it is asked to.
         DependencyError: This ffmpeg lacks the encoder.
     """
-    suffix = muxer_options = None
     if codec == "prores" and samples.has_alpha:
         encode = replace(encode, quality="master")  # of its kinds, 4444 alone has alpha
-        pixel_format = PRORES_ALPHA_PIXEL_FORMAT
-    elif codec == "ffv1":
-        pixel_format = FFV1_NAME_OF_PACKED.get(samples.pixel_format, samples.pixel_format)
-        # A .nut has no tags of colour, a .mov none of range.
-        level_range = "pc" if samples.tags.is_full_range else "tv"
-        suffix, muxer_options = ".mov", ("-color_range:v", level_range)
-    elif codec == "h265" and encode.lossless:
-        pixel_format = _choose_lossless_h265_format(samples)
-    else:
-        pixel_format = PLAYED_PIXEL_FORMAT
     plain = make_video_encoding(codec, encode)
-    if codec == "prores" and not samples.has_alpha:
-        pixel_format = plain.pixel_format
-    return DeepVideoEncoding(
+    pixel_format = _choose_pixel_format(codec, plain.pixel_format, encode, samples)
+    encoding = DeepVideoEncoding(
         codec,
         pixel_format,
         plain.encoder_options,
-        suffix or plain.segment_suffix,
-        muxer_options or plain.muxer_options,
+        plain.segment_suffix,
+        plain.muxer_options,
         samples=samples,
     )
+    if codec != "ffv1":
+        return encoding
+    # Segments of FFV1, in .nut, have no tags.
+    return replace(
+        encoding,
+        muxer_options=_tag_options(encoding.film_tags),
+        joined_options=tuple(encoding.ffmpeg_input_options()),
+    )
+
+
+def _choose_pixel_format(
+    codec: str, usual: str, encode: EncodeOptions, samples: SampleFormat
+) -> str:
+    if codec == "prores":
+        return PRORES_ALPHA_PIXEL_FORMAT if samples.has_alpha else usual
+    if codec == "ffv1":
+        return FFV1_NAME_OF_PACKED.get(samples.pixel_format, samples.pixel_format)
+    if codec == "h265" and encode.lossless:
+        return _choose_lossless_h265_format(samples)
+    return PLAYED_PIXEL_FORMAT
+
+
+def _tag_options(tags: ColourTags) -> tuple[str, ...]:
+    """Return ffmpeg's options that tag a video stream which is not encoded again."""
+    options = ("-colorspace:v", str(tags.matrix), "-color_primaries:v", str(tags.primaries))
+    return (*options, "-color_trc:v", str(tags.transfer), "-color_range:v", tags.ffmpeg_range)
 
 
 def warn_of_lost_depth(encoding: VideoEncoding) -> None:
@@ -162,12 +186,3 @@ def _choose_lossless_h265_format(samples: SampleFormat) -> str:
             allowed="codec ffv1",
         )
     return samples.pixel_format
-
-
-def _find_film_tags(samples: SampleFormat, is_rgb: bool) -> ColourTags:
-    """Return the tags of a film of samples: RGB that becomes YUV gets a matrix and its range."""
-    tags = samples.tags
-    if samples.is_rgb and not is_rgb:
-        matrix = H273_BT2020 if tags.primaries == H273_BT2020 else H273_BT709
-        return replace(tags, matrix=matrix, is_full_range=False)
-    return replace(tags, matrix=H273_RGB) if is_rgb else tags

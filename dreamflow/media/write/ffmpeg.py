@@ -201,7 +201,7 @@ class FfmpegFramePipe:
                 self._stdin.write(np.ascontiguousarray(picture).data)
                 return
             # A packet of raw video is the samples of its frame, one after the other.
-            packet = av.Packet(np.ascontiguousarray(picture).data)
+            packet = av.Packet(picture.tobytes())
             packet.stream = self._nut_muxer.streams.video[0]
             packet.time_base = VARIABLE_RATE_TIME_BASE
             packet.pts = packet.dts = round(time / VARIABLE_RATE_TIME_BASE)

@@ -45,6 +45,13 @@ def _planar_name(layout: av.VideoFormat, has_alpha: bool, orientation: Orientati
         across = down = 1  # 4:2:2 that lies on its side
     family = "yuva" if has_alpha else "yuv"
     for chroma in (CHROMA_NAMES.get((across, down), "444p"), "444p"):
-        if (name := f"{family}{chroma}{depth}") in av.video.format.names:
+        if _is_pixel_format(name := f"{family}{chroma}{depth}"):
             return name
     return f"{family}444p16le"
+
+
+def _is_pixel_format(name: str) -> bool:
+    try:
+        return bool(av.VideoFormat(name).components)
+    except ValueError:
+        return False

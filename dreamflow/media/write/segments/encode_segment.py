@@ -60,9 +60,7 @@ def encode_segment(
         options += encoding.ffmpeg_options(pixel_aspect)
         options += ["-metadata", f"comment={start}", str(part.absolute())]
         frames = _describe_frames(encoding, replace(spec, width=width, height=height))
-        pipe = FfmpegFramePipe(
-            width, height, spec.rate, spec.constant_rate, options, frames=frames
-        )
+        pipe = FfmpegFramePipe(width, height, spec.rate, spec.constant_rate, options, frames=frames)
         try:
             for timestamp, picture in raw.read(count):
                 if is_cancelled():
