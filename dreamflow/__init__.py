@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dreamflow.pipelines.image import dream_image
     from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
     from dreamflow.pipelines.sweep.pipeline import dream_sweep
-    from dreamflow.pipelines.video.pipeline import dream_video
+    from dreamflow.pipelines.video.dream_video import dream_video
     from dreamflow.pipelines.zoom.pipeline import dream_zoom
     from dreamflow.reports.guide.build import make_guide
     from dreamflow.reports.measuring.comparison import MeasuredDream
@@ -59,7 +59,7 @@ _EXPORT_MODULES = {
     "__version__": "_version",
     "dream_image": "pipelines.image",
     "dream_sweep": "pipelines.sweep.pipeline",
-    "dream_video": "pipelines.video.pipeline",
+    "dream_video": "pipelines.video.dream_video",
     "dream_zoom": "pipelines.zoom.pipeline",
     "list_shots": "reports.shots",
     "load_network": "networks",

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,8 +21,12 @@ FOLDER = REPO_ROOT / "integrations" / "comfyui"
 COMFY_NODES = {
     "LoadImage": ({"image"}, ("IMAGE", "MASK")),
     "SaveImage": ({"images", "filename_prefix"}, ()),
+    "LoadVideo": ({"file"}, ("VIDEO",)),
+    "GetVideoComponents": ({"video"}, ("IMAGE", "AUDIO", "FLOAT")),
+    "CreateVideo": ({"images", "audio", "fps"}, ("VIDEO",)),
+    "SaveVideo": ({"video", "filename_prefix", "format", "codec"}, ()),
 }
-"""ComfyUI's own nodes of the graph: their inputs and what they return."""
+"""ComfyUI's own nodes of the graphs: their inputs and what they return."""
 WIDGETS: dict[str, Any] = {"octaves": 1, "iterations": 1, "step": 1.5, "seed": 0}
 
 
@@ -92,7 +97,8 @@ def batch(count: int, channels: int = 3) -> torch.Tensor:
 
 def run(node: type, **inputs: Any) -> Any:
     """Call a node as ComfyUI does, and check what it declares of what it returns."""
-    given = getattr(node(), node.FUNCTION)(**inputs)  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        given = getattr(node(), node.FUNCTION)(**inputs)  # type: ignore[attr-defined]
     assert len(given) == len(node.RETURN_TYPES)  # type: ignore[attr-defined]
     return given[0]
 
@@ -181,9 +187,10 @@ def test_a_wrong_setting_is_refused(nodes: dict[str, Any], name: str, value: str
     assert refusal.value.setting == name
 
 
-def test_the_graph_is_valid(nodes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_a_graph_is_valid(path: Path, nodes: dict[str, Any]) -> None:
     """As ComfyUI validates a prompt: nodes known, inputs complete, linked types and values fit."""
-    graph = json.loads((FOLDER / "dream_a_film.json").read_text(encoding="utf-8"))
+    graph = json.loads(path.read_text(encoding="utf-8"))
     for node in graph.values():
         kind, given = node["class_type"], node["inputs"]
         if kind in COMFY_NODES:

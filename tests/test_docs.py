@@ -16,7 +16,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.temporal.control.gains import parse_gains
 from dreamflow.temporal.trace import Trace
 

@@ -36,7 +36,7 @@ from dreamflow.pipelines.flashing import warn_of_flashing
 from dreamflow.pipelines.hearing import hear_clip, warn_of_unheard
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.temporal.options import CarryOptions
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.options import ZoomOptions
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.pipelines.zoom.pipeline import dream_zoom
 from dreamflow.temporal.control.plans import plan_refinement
 from dreamflow.temporal.options import CarryOptions

@@ -50,7 +50,8 @@ from dreamflow.pipelines.compositor import Compositor, composite, composite_imag
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.pipelines.video.pipeline import build_video_pipeline, dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
+from dreamflow.pipelines.video.pipeline import build_video_pipeline
 from dreamflow.temporal.options import CarryOptions
 
 Cli = Callable[..., CommandResult]

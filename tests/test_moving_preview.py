@@ -15,7 +15,7 @@ from dreamflow.media.read.clip import open_clip
 from dreamflow.media.records.embedded_settings import read_record
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.looks import Look
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.reports.moving_preview import dream_preview_piece, open_preview_piece
 
 Cli = Callable[..., CommandResult]

@@ -35,7 +35,7 @@ from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.groups import saved_settings_dict
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 from dreamflow.pipelines.settings.timeline import SettingsTimeline
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.temporal.options import CarryOptions
 
 RATE = Fraction(24)

@@ -46,7 +46,7 @@ from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline, dream_zoom
 from dreamflow.temporal.control.plans import plan_refinement
 from dreamflow.temporal.noise_base import BRIGHTNESS, NoiseBase, make_noise

@@ -23,7 +23,7 @@ from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.cut_list import format_cut_list, read_cut_list
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark, find_shots, marked_at
 

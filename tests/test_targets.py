@@ -70,7 +70,7 @@ from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.pipelines.sweep.pipeline import dream_sweep
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.pipelines.video.reference_frames import ReferenceFrames, open_reference_frames
 from dreamflow.temporal.options import CarryOptions
 

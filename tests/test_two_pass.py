@@ -21,7 +21,7 @@ from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.pipelines.video.two_pass import WARM_UP_S, dream_in_passes
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.flow.source import MotionSource

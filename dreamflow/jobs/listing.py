@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, MediaError, OutputError, named
+from dreamflow.core.errors import DamagedJobWarning, DreamFlowError, MediaError, OutputError, named
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.jobs.output import (
     check_output_and_plate,
@@ -113,7 +113,7 @@ def list_jobs_in(folder: Path) -> list[JobInfo]:
                 jobs.append(inspect_job(path))
         except (DreamFlowError, OSError) as error:
             message = error.message if isinstance(error, DreamFlowError) else f"{path}: {error}"
-            warnings.warn(f"{message}; `dreamflow jobs remove` removes it", DreamFlowWarning, 2)
+            warnings.warn(f"{message}; `dreamflow jobs remove` removes it", DamagedJobWarning, 2)
     return jobs
 
 
@@ -182,7 +182,7 @@ def finish_job(
             warnings.warn(
                 f"{folder} is damaged from frame {frames} on: the output ends there, and the job "
                 f"stays; the command that began it dreams the rest again with {named('repair')}",
-                DreamFlowWarning,
+                DamagedJobWarning,
                 2,
             )
         if silent:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dreamflow._version import __version__
-from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError, named
+from dreamflow.core.errors import OutputError, SettingsError, StorageWarning, named
 from dreamflow.core.frames import Frame
 from dreamflow.media.records.embedded_settings import (
     RECORD_VERSION_KEY,
@@ -83,7 +83,7 @@ class LatestFrameWriter:
         try:
             write_picture(self.path, self._latest.picture, format_record_comment(WATCH_RECORD))
         except OutputError as error:
-            warnings.warn(f"{named('watch')}: {error.message}", DreamFlowWarning, 2)
+            warnings.warn(f"{named('watch')}: {error.message}", StorageWarning, 2)
         self._latest = None
         finished_s = time.monotonic()
         self._next_write_s = finished_s + (finished_s - started_s) / MAX_WATCH_TIME_SHARE

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError
+from dreamflow.core.errors import ConvertedSourceWarning, SettingsError
 from dreamflow.media.stills.decoders.pillow_decoder import decode_image
 from dreamflow.media.stills.read import read_picture
 
@@ -52,7 +52,7 @@ def _from_image(image: Image.Image) -> np.ndarray:
     decoded = decode_image(upright, image.info.get("icc_profile")).over_black()
     picture, notes = decoded.to_rgb8()
     for note in notes:
-        warnings.warn(f"the image: {note}", DreamFlowWarning, 3)
+        warnings.warn(f"the image: {note}", ConvertedSourceWarning, 3)
     return picture
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import SettingsError, SpeedWarning, named
 from dreamflow.networks.kernels.selection import has_fast_bfloat16
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -85,7 +85,7 @@ def choose_dtype(
         warnings.warn(
             f"{precision} is slower than float32 on this processor: give {named('precision')} "
             "float32 to be faster",
-            DreamFlowWarning,
+            SpeedWarning,
             3,
         )
     return dtype

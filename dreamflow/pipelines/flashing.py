@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 
-from dreamflow.core.errors import DreamFlowWarning, named
+from dreamflow.core.errors import FlashingWarning, named
 from dreamflow.core.schedules.schedule import Schedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.pipelines.settings.options import ShowOptions
@@ -52,6 +52,6 @@ def warn_of_flashing(show: ShowOptions, timeline: Timeline) -> None:
             f"{named('strength')} flashes more than {MAX_FLASHES_PER_S} times a second from "
             f"{float(frame / timeline.rate):.2f} s on: it may cause seizures in photosensitive "
             "viewers; tell them before you show it",
-            DreamFlowWarning,
+            FlashingWarning,
             2,
         )

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, MediaError, ShortSourceWarning, named
 from dreamflow.core.options.declaration import Options
 from dreamflow.core.schedules.signals import AUDIO, BEAT_NAMES, DATA
 from dreamflow.media.output_spec import OutputSpec
@@ -204,14 +204,14 @@ def warn_of_unheard(sound: SoundOptions, groups: Iterable[Options]) -> None:
         warnings.warn(
             f"{named(tempo[0])} does nothing: no schedule counts beats, as {named('strength')} "
             '"1 - 0.6*saw(1, beat)" does',
-            DreamFlowWarning,
+            IneffectiveSettingWarning,
             2,
         )
     for name in sound.data_files:
         if f"{DATA}.{name}" not in heard:
             warnings.warn(
                 f"{named('data')} {name} does nothing: no schedule hears {DATA}.{name}",
-                DreamFlowWarning,
+                IneffectiveSettingWarning,
                 2,
             )
 
@@ -227,6 +227,6 @@ def warn_if_shorter(hearing: Hearing, end_s: Fraction) -> None:
         warnings.warn(
             f"the sound ends at {max(0.0, float(hearing.sound_end_s)):.2f} s of "
             f"{float(end_s):.2f} s: from there on what schedules hear of it is 0",
-            DreamFlowWarning,
+            ShortSourceWarning,
             2,
         )

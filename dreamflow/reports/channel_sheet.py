@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.callbacks import ProgressCallback
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import DreamFlowWarning, IneffectiveSettingWarning, SettingsError, named
 from dreamflow.core.targets import CLASS_LAYER, Target
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective.channel_picks import measure_channel_responses
@@ -139,7 +139,7 @@ def select_channels(
         warnings.warn(
             f"{named('count')} {sheet_options.count}: {target} has {len(selected)}, all of "
             "which are shown",
-            DreamFlowWarning,
+            IneffectiveSettingWarning,
             3,
         )
     # Channels that are named are all shown.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.callbacks import DoneCallback, MessageCallback
-from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, named
+from dreamflow.core.errors import DreamFlowError, IneffectiveSettingWarning, named
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
@@ -103,7 +103,7 @@ def _take_beginnings(looks: Sequence[Look]) -> list[Look]:
         warnings.warn(
             f"a picture has no time: of {', '.join(scheduled)} the beginning of the schedule is "
             "used",
-            DreamFlowWarning,
+            IneffectiveSettingWarning,
             3,
         )
     at = Moment()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamflow.core.callbacks import DoneCallback, MessageCallback
-from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, MediaError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.octaves import look_scale_of, plan_octaves
@@ -34,7 +34,7 @@ from dreamflow.pipelines.compositor import Compositor, crop_frame, get_matte_box
 from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.inputs import MATTE_INPUT, SOURCE_INPUT, InputFiles, list_reference_files
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.reports.contact_sheet import draw_contact_sheet
 from dreamflow.temporal.control.effort_controller import settled_share
 from dreamflow.temporal.control.gains import Gains
@@ -105,7 +105,9 @@ def render_preview(
     is_picture = not isinstance(frames, Clip)
     if is_picture and (dream.schedules or carry.schedules or show.schedules):
         warnings.warn(
-            "a picture has no time: the beginning of the schedule is used", DreamFlowWarning, 2
+            "a picture has no time: the beginning of the schedule is used",
+            IneffectiveSettingWarning,
+            2,
         )
         dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
     if has_channel_picks(dream):

@@ -21,7 +21,7 @@ from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.hearing import hear_once
 from dreamflow.pipelines.settings.timeline import SettingsTimeline
-from dreamflow.pipelines.video.pipeline import dream_video
+from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.reports.coherence.dream_meter import DreamMeter
 from dreamflow.reports.coherence.measurement import Measurement
 from dreamflow.reports.coherence.verdict import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,7 +25,6 @@ from dreamflow.cli.output.terminal import (
     format_internal_error,
     print_error,
     print_note,
-    print_warning,
 )
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
@@ -41,7 +41,14 @@ from dreamflow.cli.settings.shared_options import (
     RepairOption,
     WatchOption,
 )
-from dreamflow.core.errors import DreamFlowError, OutputError, SettingsError, UserInterrupt, named
+from dreamflow.core.errors import (
+    DreamFlowError,
+    OutputError,
+    SettingsError,
+    SkippedItemWarning,
+    UserInterrupt,
+    named,
+)
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
 from dreamflow.dream.options import DreamOptions
@@ -212,7 +219,7 @@ def warn_of_missing_sources(renders: Iterable[QueuedRender]) -> None:
 
     for source in (render.source for render in renders):
         if source and not source.exists() and not is_file_pattern(source):
-            print_warning(f"{source} does not exist")
+            warnings.warn(f"{source} does not exist", SkippedItemWarning, 2)
 
 
 def run_render(

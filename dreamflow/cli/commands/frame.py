@@ -38,7 +38,7 @@ from dreamflow.cli.settings.shared_options import (
     RunInOption,
     TraceOption,
 )
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import option_fields
 from dreamflow.dream.options import DreamOptions
@@ -272,7 +272,7 @@ def check_frame(
         do = "does" if len(given) == 1 else "do"
         warnings.warn(
             f"{source.name} is a picture: {' and '.join(given)} {do} nothing for it",
-            DreamFlowWarning,
+            IneffectiveSettingWarning,
             2,
         )
     for look in looks:

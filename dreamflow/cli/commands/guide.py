@@ -25,7 +25,7 @@ from dreamflow.cli.settings.shared_options import (
     OverwriteOption,
     PresetOption,
 )
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import IneffectiveSettingWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.text.wording import format_count
@@ -88,7 +88,9 @@ def guide_command(
 
     if dream.schedules:
         warnings.warn(
-            "a guide has no time: the beginning of each schedule is taken", DreamFlowWarning, 2
+            "a guide has no time: the beginning of each schedule is taken",
+            IneffectiveSettingWarning,
+            2,
         )
         dream = dream.at(Moment())
     # The layers of a preset or of --like do not count: they say how the dream is made here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,14 @@ import typer
 
 from dreamflow.cli.help import CommandGroup
 from dreamflow.cli.output.tables import print_table
-from dreamflow.cli.output.terminal import format_error, print_error, print_line, print_warning
+from dreamflow.cli.output.terminal import format_error, print_error, print_line
 from dreamflow.cli.progress.bars import download_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.settings.binding import with_options
 from dreamflow.cli.settings.prepare import stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import HiddenDebugOption, JsonOption
-from dreamflow.core.errors import SettingsError, WeightsError, named
+from dreamflow.core.errors import SettingsError, UnverifiedWeightsWarning, WeightsError, named
 
 models_app = CommandGroup(
     help="The weights of networks: list, download, import, check, remove.", no_args_is_help=True
@@ -126,9 +127,11 @@ def pull_network(
         path = pull_weights(network, mirror, progress, overwrite)
     source = find_network_spec(network).weights.source
     if source and not source.digest:
-        print_warning(
+        warnings.warn(
             f"{network}: no checksum is published; the file fits the network, and later downloads "
-            f"must be the same (its SHA256 is {read_source_sha256(path)})"
+            f"must be the same (its SHA256 is {read_source_sha256(path)})",
+            UnverifiedWeightsWarning,
+            2,
         )
     checked = "its checksum is right" if source and source.digest else "it fits"
     print_line(f"{network}: {path} ({format_file_size_mb(path)} MB; {checked})")

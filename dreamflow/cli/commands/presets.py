@@ -26,7 +26,7 @@ presets_app = CommandGroup(
 @presets_app.command("list")
 def list_presets(debug: HiddenDebugOption = False) -> None:
     """List the presets that come with DreamFlow, and your own."""
-    from dreamflow.core.errors import DreamFlowWarning, SettingsError
+    from dreamflow.core.errors import SettingsError, SkippedItemWarning
     from dreamflow.pipelines.settings.presets import (
         list_preset_files,
         list_user_preset_files,
@@ -38,7 +38,7 @@ def list_presets(debug: HiddenDebugOption = False) -> None:
         try:
             rows.append([name, load_preset(name)[0]])
         except SettingsError as error:
-            warnings.warn(error.message, DreamFlowWarning, 2)
+            warnings.warn(error.message, SkippedItemWarning, 2)
     print_table("presets", [("name", "left"), ("what it does", "left")], rows)
 
 

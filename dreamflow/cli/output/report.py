@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from typing import Any
 
@@ -14,7 +13,6 @@ REPORT_OPTION = "--report"
 REPORT_KINDS = ("text", "json")
 REPORT_VARIABLE = "DREAMFLOW_REPORT"
 """Environment variable with the kind where the option is not given."""
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def reports_json() -> bool:
@@ -42,12 +40,11 @@ def write_report(event: str, **fields: Any) -> None:
 
 
 def error_code(error: BaseException) -> str:
-    """Return the code of a kind of error: `settings`, `media`, `output`, `stopped` or `fault`."""
-    if isinstance(error, (UserInterrupt, KeyboardInterrupt)):
-        return "stopped"
+    """Return the code of any error: that of DreamFlow's own, or `stopped`, `usage`, `fault`."""
     if isinstance(error, DreamFlowError):
-        words = _CAMEL.split(type(error).__name__.removesuffix("Error"))
-        return "_".join(words).lower()
+        return error.code
+    if isinstance(error, KeyboardInterrupt):
+        return UserInterrupt.code
     return "usage" if hasattr(error, "format_message") else "fault"
 
 

@@ -44,7 +44,7 @@ def stderr_console() -> Console:
 def print_labelled(label: str, style: str, message: str) -> None:
     """Print `label: message` on one line of stderr, the label in a style of rich's."""
     if reports_json():
-        write_report(label, message=message)
+        write_report("note", message=f"{label}: {message}")
         return
     from rich.text import Text
 
@@ -68,11 +68,6 @@ def print_stop(message: str, exit_code: int) -> None:
         write_report("stopped", message=message, exit_code=exit_code)
     else:
         print_note(message)
-
-
-def print_warning(message: str) -> None:
-    """Print a warning on stderr."""
-    print_labelled("warning", "yellow", message)
 
 
 def print_note(message: str) -> None:
@@ -153,8 +148,8 @@ def show_warning(message: Any, category: type[Warning], *where: Any, **more: Any
     if issubclass(category, DreamFlowWarning):
         if reports_json():
             text, settings = message.worded(flag_of), message.settings
-            write_report("warning", message=text, settings=settings or None)
+            write_report("warning", code=message.code, message=text, settings=settings or None)
             return
-        print_warning(message.worded(flag_of))
+        print_labelled("warning", "yellow", message.worded(flag_of))
     elif sys.warnoptions:
         _python_showwarning(message, category, *where, **more)

@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from dreamflow.cli.output.terminal import print_note, word_flags
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.media.options import EncodeOptions
 from dreamflow.pipelines.settings.groups import (
@@ -90,7 +90,7 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
         warnings.warn(
             f"{named('preset')} {name} is made for another command: {', '.join(foreign)} {do} "
             f"nothing for `{ctx.info_name}`, and {are} left out",
-            DreamFlowWarning,
+            IneffectiveSettingWarning,
             2,
         )
     return name

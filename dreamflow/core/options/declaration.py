@@ -9,7 +9,7 @@ from dataclasses import Field, field, fields, replace
 from functools import lru_cache
 from typing import Any, Self, TypeVar, get_args, get_type_hints
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
 from dreamflow.core.options.validation import (
     check_range,
     clamp_to_range,
@@ -183,7 +183,7 @@ class Options:
                 located.setting = error.setting or name
                 raise located from None
             for note in late_keyframes if warn else ():
-                warnings.warn(f"{named(name)}, {note}; not reached", DreamFlowWarning, 3)
+                warnings.warn(f"{named(name)}, {note}; not reached", IneffectiveSettingWarning, 3)
             if isinstance(schedule, Schedule) and schedule.has_time_expressions:
                 _check_every_frame(rules[name], schedule, timeline)
 
@@ -217,7 +217,7 @@ def warn_ineffective_settings(given: Container[str], *groups: Options, prefix: s
     """Warn of each given setting of some groups that has no effect; `prefix` leads the warnings."""
     for group in groups:
         for note in group.ineffective_settings(given):
-            warnings.warn(f"{prefix}{note}", DreamFlowWarning, 3)
+            warnings.warn(f"{prefix}{note}", IneffectiveSettingWarning, 3)
 
 
 def flag_of(name: str) -> str:

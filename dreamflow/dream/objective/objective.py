@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import NoResponseWarning, SettingsError, named
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_area
 from dreamflow.core.targets import CLASS_LAYER, Blend, Target, parse_blend
@@ -207,7 +207,7 @@ class Objective:
         if is_unchanged:
             warnings.warn(
                 f"nothing of {self.blend} responds to the picture: it stays as it is",
-                DreamFlowWarning,
+                NoResponseWarning,
                 3,
             )
         return is_unchanged

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import DifferentFramesWarning, SettingsError, named
 from dreamflow.core.options.declaration import format_setting_value
 from dreamflow.jobs.resume.fingerprints import describe_input, input_setting, is_input_unchanged
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY
@@ -121,7 +121,7 @@ def check_job_unchanged(
             warnings.warn(
                 f"the job {folder.name} was begun with {program} {version_before}, this is "
                 f"{version_now}: frames from here on may differ a little",
-                DreamFlowWarning,
+                DifferentFramesWarning,
                 2,
             )
 

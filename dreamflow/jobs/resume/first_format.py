@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import DifferentFramesWarning
 from dreamflow.core.files.documents import DocumentError, parse_json
 from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.jobs.output import open_ledger
@@ -69,7 +69,7 @@ def adopt_first_format(folder: Path) -> None:
     warnings.warn(
         f"{folder} is a job of DreamFlow 0.1.0, which kept no hashes: its frames are taken as they "
         "are found",
-        DreamFlowWarning,
+        DifferentFramesWarning,
         2,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dreamflow.core.callbacks import MessageCallback
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import DifferentFramesWarning, SettingsError, named
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.job_spec import JobSpec
@@ -188,7 +188,7 @@ def make_plan(
             warnings.warn(
                 f"{format_count(seams, 'seam')} within shots: there the film is not the one of a "
                 "render in one go, and one dream fades into another",
-                DreamFlowWarning,
+                DifferentFramesWarning,
                 2,
             )
     notify(f"{format_count(len(shards), 'shard')} to render")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow._version import __version__
-from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError, named
+from dreamflow.core.errors import DifferentFramesWarning, OutputError, SettingsError, named
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.path_text import path_from_text
@@ -238,4 +238,4 @@ def _check_alike(job: ShardedJob, here: Mapping[str, Any], mixed: bool) -> None:
             setting="mixed",
             where=str(job.folder),
         )
-    warnings.warn(f"{what}: frames of this worker may differ a little", DreamFlowWarning, 2)
+    warnings.warn(f"{what}: frames of this worker may differ a little", DifferentFramesWarning, 2)

@@ -11,7 +11,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.core.errors import OutputError, StorageWarning
 from dreamflow.jobs.storage.job_file import (
     JOB_FILE,
     JOB_FOLDER_SUFFIX,
@@ -134,7 +134,7 @@ class JobFolder:
             warnings.warn(
                 f"{self.path.parent} is on a drive without file locks: start no second render of "
                 "this output",
-                DreamFlowWarning,
+                StorageWarning,
                 2,
             )
         except OSError as error:

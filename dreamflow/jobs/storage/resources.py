@@ -6,7 +6,7 @@ import shutil
 import warnings
 from pathlib import Path
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import StorageWarning
 from dreamflow.media.output_spec import OutputSpec
 
 MIN_VIDEO_BYTES_PER_PIXEL = 0.1
@@ -35,6 +35,6 @@ def warn_if_disk_low(folder: Path, output_spec: OutputSpec, frames: int, is_vide
         warnings.warn(
             f"{folder.absolute().parent} has {free / 1e9:.2f} GB left, and the output may need "
             f"{needed / 1e9:.2f} GB or more",
-            DreamFlowWarning,
+            StorageWarning,
             2,
         )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedSourceWarning
 from dreamflow.core.opencv import cv2
 from dreamflow.core.options.values import fit_size
 from dreamflow.media.colour.hdr_tone_mapping import HDR_TRANSFER_BY_H273, PRIMARIES_XY_BY_H273
@@ -114,7 +114,7 @@ def as_deep_picture(picture: np.ndarray) -> DeepPicture:
 def warn_of_notes(path: Path, picture: DeepPicture) -> None:
     """Warn of what reading a picture lost or assumed."""
     for note in picture.notes:
-        warnings.warn(f"{path.name}: {note}", DreamFlowWarning, 2)
+        warnings.warn(f"{path.name}: {note}", ConvertedSourceWarning, 2)
 
 
 def _from_exr(picture: ExrPicture) -> PictureOriginal:

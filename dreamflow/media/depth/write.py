@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedOutputWarning
 from dreamflow.media.colour.carried_tags import H273_RGB
 from dreamflow.media.colour.hdr_tone_mapping import (
     H273_BT2020,
@@ -95,7 +95,7 @@ class DeepOutput:
                 warnings.warn(
                     f"{self.path.name} holds whole numbers, from black to white: light below black "
                     "and brighter than white is clipped; an .exr keeps it",
-                    DreamFlowWarning,
+                    ConvertedOutputWarning,
                     2,
                 )
             yield prepared

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.errors import ConvertedSourceWarning, DamagedSourceWarning, MediaError
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
@@ -35,7 +35,7 @@ class Clip:
     """The frames that are taken from a source, in order; iterate it for Frames.
 
     Each iteration decodes anew and holds a few frames at most. `len` is the expected number of
-    frames; a damaged file may give fewer, with a DreamFlowWarning.
+    frames; a damaged file may give fewer, with a DamagedSourceWarning.
 
     Attributes:
         path: The source: a file, folder or pattern.
@@ -82,13 +82,18 @@ class Clip:
         self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
-        notes = [*self.info.notes, *(() if self._deep_output else self.info.losses)]
+        conversions = [
+            *self.info.assumptions,
+            *(() if self._deep_output else self.info.losses),
+        ]
         if self.info.is_interlaced and self.options.deinterlace == "auto":
-            notes.append(
+            conversions.append(
                 f"{self.path.name} is interlaced: it is deinterlaced, at the same frame rate"
             )
-        for note in notes:
-            warnings.warn(note, DreamFlowWarning, 2)
+        for note in self.info.notes:
+            warnings.warn(note, DamagedSourceWarning, 2)
+        for note in conversions:
+            warnings.warn(note, ConvertedSourceWarning, 2)
 
     def _find_rate(self) -> Fraction:
         """Return the frames per second; of a part of an uneven source, the mean over the part."""

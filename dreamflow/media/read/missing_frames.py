@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.errors import DamagedSourceWarning, MediaError
 from dreamflow.core.text.wording import format_count
 
 PictureT = TypeVar("PictureT")
@@ -57,6 +57,6 @@ def fill_missing_frames(
             f"{path.name} is damaged or cut short: {repeated} of "
             f"{format_count(stop - first, 'frame')} could not be decoded, and "
             f"{'is' if repeated == 1 else 'are'} shown as the one before",
-            DreamFlowWarning,
+            DamagedSourceWarning,
             2,
         )

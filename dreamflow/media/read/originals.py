@@ -9,7 +9,7 @@ from itertools import tee
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedSourceWarning
 from dreamflow.media.colour.carried_tags import H273_RGB, ColourTags
 from dreamflow.media.colour.hdr_tone_mapping import (
     H273_BT709,
@@ -152,7 +152,7 @@ def _say_other_depths(
             warnings.warn(
                 f"frame {index} is of {kind} samples, and those before it are of {first}: each is "
                 "kept as it is",
-                DreamFlowWarning,
+                ConvertedSourceWarning,
                 2,
             )
         yield index, picture

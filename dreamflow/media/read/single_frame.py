@@ -7,7 +7,12 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.errors import (
+    ConvertedSourceWarning,
+    IneffectiveSettingWarning,
+    MediaError,
+    named,
+)
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import option_fields
 from dreamflow.core.text.wording import format_count
@@ -60,7 +65,7 @@ def open_frames_up_to(
             verb = "does" if len(ineffective) == 1 else "do"
             warnings.warn(
                 f"{source.name} is a picture: {' and '.join(ineffective)} {verb} nothing for it",
-                DreamFlowWarning,
+                IneffectiveSettingWarning,
                 2,
             )
         return (_read_frame(source, options, flatten_alpha, deep_output),)
@@ -69,7 +74,7 @@ def open_frames_up_to(
         warnings.warn(
             f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "
             "it looks squeezed, the video will not",
-            DreamFlowWarning,
+            ConvertedSourceWarning,
             2,
         )
     number = clip.parse_frame_number(at)
@@ -77,7 +82,7 @@ def open_frames_up_to(
         warnings.warn(
             f"{source.name} is an animation of {format_count(clip.info.frames, 'frame')}: frame "
             f"{number} is taken; choose another with {named('at')}",
-            DreamFlowWarning,
+            ConvertedSourceWarning,
             2,
         )
     return clip.subclip(max(0, number - run_in), number + 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import av.error
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, SettingsError, named
+from dreamflow.core.errors import MediaError, OutputError, SettingsError, StorageWarning, named
 from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
 from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.media.depth.write_exr import read_exr_record
@@ -101,7 +101,7 @@ def add_sidecar(output: Path, record: dict[str, Any], part_folder: Path | None =
     try:
         write_sidecar(output, record, part_folder)
     except OutputError as error:
-        warnings.warn(f"{error.message}; the settings are in the output alone", DreamFlowWarning, 2)
+        warnings.warn(f"{error.message}; the settings are in the output alone", StorageWarning, 2)
 
 
 def read_record(output: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import LeftOutWarning
 from dreamflow.media.files.pillow import PILLOW_READ_ERRORS, open_image, pillow_unlimited
 
 IMAGE_DESCRIPTION_TAG = 270
@@ -48,7 +48,7 @@ def comment_save_options(suffix: str, comment: str) -> dict[str, Any]:
             warnings.warn(
                 "the settings are too long for the comment of a JPEG, and are left out of it: a "
                 ".png holds them",
-                DreamFlowWarning,
+                LeftOutWarning,
                 2,
             )
             return {}

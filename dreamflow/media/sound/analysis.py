@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import SilentSourceWarning
 from dreamflow.media.sound.beats import find_beats, tempo_of
 from dreamflow.media.sound.decode import decode_sound
 from dreamflow.media.sound.onsets import MIN_BAND_FLUX_SHARE, MIN_FLUX_SHARE, find_onsets
@@ -62,7 +62,7 @@ def analyse_sound(path: Path, track: str | None = None) -> SoundAnalysis:
     """
     analysis = analyse_samples(decode_sound(path, track))
     if not analysis.levels["loud"].any():
-        warnings.warn(f"the sound of {path.name} is silent", DreamFlowWarning, 2)
+        warnings.warn(f"the sound of {path.name} is silent", SilentSourceWarning, 2)
     return analysis
 
 

@@ -13,7 +13,7 @@ import av.container
 import av.error
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.errors import DamagedSourceWarning, MediaError
 from dreamflow.media.files.film_file import open_film
 from dreamflow.media.output_spec import Sound
 from dreamflow.media.read.video.container import find_track
@@ -171,7 +171,7 @@ def _decode_frames(
     if damaged_packets:
         warnings.warn(
             f"the sound of {path.name} is damaged: what does not decode is left out",
-            DreamFlowWarning,
+            DamagedSourceWarning,
             2,
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, MediaError
+from dreamflow.core.errors import ConvertedSourceWarning, DreamFlowError, MediaError
 from dreamflow.core.options.values import fit_size
 from dreamflow.media.files.pillow import PILLOW_READ_ERRORS
 from dreamflow.media.resize import resize_picture
@@ -129,7 +129,7 @@ def read_picture(
     decoded = decoded.over_black() if flatten_alpha else decoded.unpremultiplied()
     picture, notes = decoded.to_rgb8()
     for note in notes:
-        warnings.warn(f"{path.name}: {note}", DreamFlowWarning, 2)
+        warnings.warn(f"{path.name}: {note}", ConvertedSourceWarning, 2)
     return picture
 
 

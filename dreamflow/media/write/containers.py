@@ -11,7 +11,7 @@ from typing import Any
 from dreamflow.core.errors import (
     DependencyError,
     DreamFlowError,
-    DreamFlowWarning,
+    IneffectiveSettingWarning,
     OutputError,
     SettingsError,
     named,
@@ -227,7 +227,9 @@ def check_encode_options(path: Path, encode: EncodeOptions) -> None:
     ignored, format_name = ignored_encode_settings(path)
     for name in ignored:
         if getattr(encode, name) != getattr(EncodeOptions, name):
-            warnings.warn(f"{named(name)} does nothing for {format_name}", DreamFlowWarning, 2)
+            warnings.warn(
+                f"{named(name)} does nothing for {format_name}", IneffectiveSettingWarning, 2
+            )
 
 
 def find_unusable_settings(

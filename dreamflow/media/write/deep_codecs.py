@@ -9,7 +9,7 @@ from functools import cached_property
 
 import av
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import ConvertedOutputWarning, SettingsError, named
 from dreamflow.media.colour.carried_tags import ColourTags
 from dreamflow.media.colour.hdr_tone_mapping import H273_BT709, H273_BT2020
 from dreamflow.media.options import EncodeOptions
@@ -164,14 +164,14 @@ def warn_of_lost_depth(encoding: VideoEncoding) -> None:
         warnings.warn(
             f"{encoding.codec} films have {encoding.bits} bits a channel: the source's "
             f"{encoding.samples.bits} are rounded; {named('codec')} ffv1 keeps them",
-            DreamFlowWarning,
+            ConvertedOutputWarning,
             2,
         )
     if encoding.loses_mastering_data:
         warnings.warn(
             "this ffmpeg does not write the brightness of the mastering display, which the source "
             "states: a newer imageio-ffmpeg does",
-            DreamFlowWarning,
+            ConvertedOutputWarning,
             2,
         )
 

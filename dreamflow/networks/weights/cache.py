@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from dreamflow.core.errors import DependencyError, DreamFlowWarning, WeightsError, named
+from dreamflow.core.errors import DependencyError, DependencyWarning, WeightsError, named
 from dreamflow.networks.weights.registry import (
     BUILTIN_NETWORK_WEIGHTS,
     TORCHVISION_PREFIX,
@@ -167,7 +167,7 @@ def list_weights(all_torchvision: bool = False) -> list[WeightsStatus]:
 def _list_torchvision_weights(every: bool) -> dict[str, PublishedWeights]:
     """Return torchvision's weights to list, importing it only where that is needed."""
     if importlib.util.find_spec("torchvision") is None:
-        warnings.warn("torchvision is not installed", DreamFlowWarning, stacklevel=3)
+        warnings.warn("torchvision is not installed", DependencyWarning, stacklevel=3)
         return {}
     featured = list_featured_torchvision_weights()
     if not every and not has_unlisted_weights(featured):
@@ -175,7 +175,7 @@ def _list_torchvision_weights(every: bool) -> dict[str, PublishedWeights]:
     try:
         weights = load_torchvision_weights()
     except DependencyError as error:
-        warnings.warn(str(error), DreamFlowWarning, stacklevel=3)
+        warnings.warn(str(error), DependencyWarning, stacklevel=3)
         return featured
     return featured | {
         name: one for name, one in weights.items() if every or find_local_weights(name, one)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
 from dreamflow.core.options.declaration import Options, warn_ineffective_settings
 from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.core.text.spelling import to_british_spelling
@@ -56,7 +56,7 @@ class KeywordSettings:
             do = "does" if len(others) == 1 else "do"
             warnings.warn(
                 f"{named('preset')} {preset}: {', '.join(others)} {do} nothing in {function}",
-                DreamFlowWarning,
+                IneffectiveSettingWarning,
                 3,
             )
         values = {name: value for name, value in from_preset.items() if name in names} | given

@@ -7,7 +7,12 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import (
+    IneffectiveSettingWarning,
+    SettingsError,
+    SkippedItemWarning,
+    named,
+)
 from dreamflow.core.options.declaration import Options
 from dreamflow.dream.options import DreamOptions
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
@@ -112,7 +117,7 @@ def _list_readable(names: Iterable[str]) -> list[str]:
         try:
             is_look = not find_settings_of_no_look(load_preset(name)[1])
         except SettingsError as error:
-            warnings.warn(f"{error.message}; it is left out", DreamFlowWarning, 3)
+            warnings.warn(f"{error.message}; it is left out", SkippedItemWarning, 3)
             continue
         readable += [name] if is_look else []
     return readable
@@ -149,7 +154,7 @@ def build_preset_looks(
             are = "is" if len(others) == 1 else "are"
             warnings.warn(
                 f"{named('preset')} {name}: {', '.join(others)} {are} left out of a sheet of looks",
-                DreamFlowWarning,
+                IneffectiveSettingWarning,
                 2,
             )
         own = {key: value for key, value in settings.items() if key not in fixed}

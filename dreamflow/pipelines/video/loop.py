@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import LoopSeamWarning, SettingsError, named
 from dreamflow.core.files.documents import Count, DocumentError, fit_schema
 from dreamflow.core.frames import Frame
 from dreamflow.pipelines.pipeline import FramesFrom, PipelineState, check_frame_picture
@@ -133,7 +133,7 @@ class LoopPipeline:
             warnings.warn(
                 "the clip's last frame does not lead into its first, so the dream cannot loop "
                 "either",
-                DreamFlowWarning,
+                LoopSeamWarning,
                 2,
             )
         blended = min(len(self._first_round_end), count // 2) if closes else 0

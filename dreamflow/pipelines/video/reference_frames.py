@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.errors import IneffectiveSettingWarning, MediaError, ShortSourceWarning, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.targets import CLASS_LAYER
@@ -62,7 +62,7 @@ class ReferenceFrames:
             warnings.warn(
                 f"the reference {path.name} has {float(clip.length):.2f} s, the source "
                 f"{float(timeline.length):.2f} s: its last frame is held",
-                DreamFlowWarning,
+                ShortSourceWarning,
                 3,
             )
 
@@ -123,7 +123,7 @@ def open_reference_frames(
     if set(options.layers.layers) == {CLASS_LAYER}:
         warnings.warn(
             f"{named('guided_by')} does nothing for classes: add a layer, or leave it out",
-            DreamFlowWarning,
+            IneffectiveSettingWarning,
             3,
         )
     try:

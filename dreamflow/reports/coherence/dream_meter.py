@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from dreamflow.core.callbacks import DoneCallback
-from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.errors import MeasurementWarning, MediaError
 from dreamflow.core.frames import Frame
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.core.text.wording import format_count
@@ -149,12 +149,12 @@ def measure_coherence(
         warnings.warn(
             f"{format_count(left_out, 'frame')} with less than {MIN_STRENGTH:.0%} of the dream "
             "shown: left out",
-            DreamFlowWarning,
+            MeasurementWarning,
             2,
         )
     if len({len(clip) for clip in clips}) > 1:
         lengths = ", ".join(
             f"{clip.path.name} has {format_count(len(clip), 'frame')}" for clip in clips
         )
-        warnings.warn(f"{lengths}: the first {done} are compared", DreamFlowWarning, 2)
+        warnings.warn(f"{lengths}: the first {done} are compared", MeasurementWarning, 2)
     return meter.measurements

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.callbacks import DoneCallback
-from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
+from dreamflow.core.errors import OutputError, SettingsError, SkippedItemWarning
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.options.values import fit_size
@@ -127,7 +127,7 @@ def make_guide(
     if sheet is not None:
         write_guide_sheet(Path(sheet), folder, guide)
     if guide.failure_by_layer:
-        warnings.warn(describe_failures(guide), DreamFlowWarning, 2)
+        warnings.warn(describe_failures(guide), SkippedItemWarning, 2)
     return guide
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamflow.core.callbacks import DoneCallback, MessageCallback
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import MeasurementWarning, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.media.options import ClipOptions
 from dreamflow.reports.measuring.recorded import (
@@ -118,7 +118,7 @@ def open_comparison(
     if recorded_source and recorded_source != source.name:
         warnings.warn(
             f"{dream.name} was made from {recorded_source}, not from {source.name}",
-            DreamFlowWarning,
+            MeasurementWarning,
             2,
         )
     paths = [path for path in (dream, against) if path]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamflow.core.callbacks import MessageCallback
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, WeightsError, named
+from dreamflow.core.errors import MeasurementWarning, SettingsError, WeightsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.schedule import as_schedule, parse_layer_schedule
 from dreamflow.dream.options import DreamOptions
@@ -81,7 +81,7 @@ def load_objective(
         warnings.warn(
             "the dream's layers change over time, so no objective is measured: to measure one, "
             f"give its {named('layer')}",
-            DreamFlowWarning,
+            MeasurementWarning,
             2,
         )
         return None
@@ -125,7 +125,7 @@ def load_and_check_network(
     if expected_sha256 and network.weights_hash != expected_sha256:
         give = "give those" if machine.weights else f"give a file of them as {named('weights')}"
         warnings.warn(
-            f"{expected}, and is measured with others: {give}", DreamFlowWarning, stacklevel=2
+            f"{expected}, and is measured with others: {give}", MeasurementWarning, stacklevel=2
         )
     return network
 
@@ -142,7 +142,7 @@ def read_reference_settings(
     if not Path(reference).exists() and not match_pictures(Path(reference)):
         warnings.warn(
             f"the dream was guided by {reference}, which is gone: it is measured without it",
-            DreamFlowWarning,
+            MeasurementWarning,
             stacklevel=2,
         )
         return {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import comfy.model_management
 import comfy.utils
@@ -11,6 +13,23 @@ import numpy as np
 import torch
 
 import dreamflow
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def with_gradients(run: Callable[P, T]) -> Callable[P, T]:
+    """Return the function of a node with gradients allowed.
+
+    ComfyUI runs its nodes in PyTorch's inference mode, in which a dream has no gradient to climb.
+    """
+
+    @wraps(run)
+    def run_with_gradients(*args: P.args, **kwargs: P.kwargs) -> T:
+        with torch.inference_mode(False), torch.enable_grad():
+            return run(*args, **kwargs)
+
+    return run_with_gradients
 
 
 def to_pictures(images: torch.Tensor) -> list[np.ndarray]:

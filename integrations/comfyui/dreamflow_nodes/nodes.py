@@ -10,6 +10,7 @@ import torch
 import dreamflow
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.timecode import Timeline
+from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.networks.catalogue import known_networks
 from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
@@ -19,7 +20,14 @@ from dreamflow.pipelines.settings.presets import (
     parse_setting_value,
 )
 
-from .host import follow, stop_if_interrupted, to_frames, to_images, to_pictures
+from .host import (
+    follow,
+    stop_if_interrupted,
+    to_frames,
+    to_images,
+    to_pictures,
+    with_gradients,
+)
 
 CATEGORY = "DreamFlow"
 NO_PRESET = "(none)"
@@ -75,6 +83,7 @@ class LoadNetwork:
             "optional": {"weights": ("STRING", {"default": "", "tooltip": "A file; or empty"})},
         }
 
+    @with_gradients
     def load(self, name: str, weights: str = "") -> tuple[dreamflow.Network]:
         """Return the network."""
         return (dreamflow.load_network(name, weights or None),)
@@ -103,9 +112,11 @@ class Setting:
         self, name: str, value: str, settings: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any]]:
         """Return the settings so far, and this one."""
-        groups = groups_by_saved_setting().get(name)
+        known = groups_by_saved_setting()
+        groups = known.get(name)
         if groups is None:
-            raise SettingsError(f"there is no setting {name!r}", setting=name)
+            hint = suggest_similar(name, known)
+            raise SettingsError(f"there is no setting {name!r}{hint}", setting=name)
         return ((settings or {}) | {name: parse_setting_value(name, value, groups)},)
 
 
@@ -124,6 +135,7 @@ class DreamImage:
             "optional": {"settings": (SETTINGS,)},
         }
 
+    @with_gradients
     def dream(
         self,
         images: torch.Tensor,
@@ -167,6 +179,7 @@ class DreamVideo:
             "optional": {"settings": (SETTINGS,)},
         }
 
+    @with_gradients
     def dream(
         self,
         images: torch.Tensor,
@@ -215,6 +228,7 @@ class Zoom:
             "optional": {"settings": (SETTINGS,)},
         }
 
+    @with_gradients
     def zoom(
         self,
         image: torch.Tensor,

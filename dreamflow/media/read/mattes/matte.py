@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import SettingsError, ShortSourceWarning, named
 from dreamflow.media.read.mattes.matte_crop import CropBox, choose_crop_box, find_visible_sides
 from dreamflow.media.read.mattes.matte_feather import feather_edges, feather_sigma_px
 from dreamflow.media.read.mattes.matte_files import MattePictures, MatteTarget, open_matte_pictures
@@ -66,7 +66,7 @@ class Matte:
             warnings.warn(
                 f"{named('matte')} {self.path} {self._pictures.shortfall}: its last one stays "
                 "until the end",
-                DreamFlowWarning,
+                ShortSourceWarning,
                 3,
             )
 

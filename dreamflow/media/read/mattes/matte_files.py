@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, named
+from dreamflow.core.errors import ConvertedSourceWarning, DamagedSourceWarning, MediaError, named
 from dreamflow.media.colour.rgb_conversion import AlphaConversion
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.frame_number import frame_number_at
@@ -151,7 +151,7 @@ class StillMattePictures:
             warnings.warn(
                 f"{named('matte')} {path} is damaged: the one before it stays, as for every "
                 "damaged picture",
-                DreamFlowWarning,
+                DamagedSourceWarning,
                 4,
             )
         height, width = picture.pixels.shape[:2]
@@ -217,7 +217,7 @@ class VideoMattePictures:
             warnings.warn(
                 f"{named('matte')} {self.files[0]} is damaged or cut short: frame {number} does "
                 "not decode, and the last before it stays",
-                DreamFlowWarning,
+                DamagedSourceWarning,
                 4,
             )
         return matte_grey(self._current[1])
@@ -238,7 +238,7 @@ def _use_alpha_if_any(info: VideoInfo) -> VideoInfo:
         return alpha_info
     warnings.warn(
         f"the first frame of {info.path.name} is opaque: its brightness is the matte",
-        DreamFlowWarning,
+        ConvertedSourceWarning,
         5,
     )
     return info

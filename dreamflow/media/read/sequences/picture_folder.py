@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError, named
+from dreamflow.core.errors import (
+    ConvertedSourceWarning,
+    DamagedSourceWarning,
+    MediaError,
+    SettingsError,
+    named,
+)
 from dreamflow.media.depth.read import NOTES_OF_PROXY, DeepPicture, read_deep_picture
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.sequences.numbered_files import find_frame_numbers, find_gaps, format_gaps
@@ -51,11 +57,12 @@ class PictureFolderInfo:
         sound_codecs: None.
         subtitle_codecs: None.
         chapters: None.
-        notes: Warnings of missing numbers, and of what reading the first picture assumed.
+        notes: Warnings of missing numbers.
         sound_track: None.
         playlist_files: None.
         is_interlaced: Pictures are whole.
         exr_layer: Layer of OpenEXR pictures that is read; None is the main one.
+        assumptions: Warnings of what reading the first picture assumed.
         losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
     """
 
@@ -77,6 +84,7 @@ class PictureFolderInfo:
     playlist_files: tuple[Path, ...] = ()
     is_interlaced: bool = False
     exr_layer: str | None = None
+    assumptions: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
 
     @property
@@ -119,18 +127,20 @@ def probe_picture_folder(
     width, height = check_one_size(files, exr_layer)
     first = PictureSequence(files, lambda path: decode_picture(path, layer=exr_layer)).read(0)
     found = first.over_black().to_rgb8()[1]
-    notes = [_format_note(source, note) for note in found if note not in NOTES_OF_PROXY]
+    notes: list[str] = []
+    assumptions = [_format_note(source, note) for note in found if note not in NOTES_OF_PROXY]
     losses = [_format_note(source, note) for note in found if note in NOTES_OF_PROXY]
     numbers = find_frame_numbers(files)
     places: tuple[int | None, ...] = tuple(range(len(files)))
     if numbers and (gaps := find_gaps(numbers)):
-        notes.insert(0, _describe_gaps(source, gaps, missing))
+        notes.append(_describe_gaps(source, gaps, missing))
         if missing != "close":
             numbers, places = _fill_gaps(numbers, gaps, hold=missing == "hold")
     return PictureFolderInfo(
         *(source, files, width, height, rate, places, numbers),
         notes=tuple(notes),
         exr_layer=exr_layer,
+        assumptions=tuple(assumptions),
         losses=tuple(losses),
     )
 
@@ -213,21 +223,21 @@ def _read_in_order(
     read_file: Callable[[Path], tuple[PictureT, tuple[str, ...]]],
 ) -> Iterator[tuple[int, PictureT | None]]:
     """Yield (index, picture) of the frames, None for a black one; see `read_picture_folder`."""
-    said = {*info.notes, *info.losses}
+    said = {*info.assumptions, *info.losses}
 
     def read(path: Path) -> PictureT:
         picture, notes = read_file(path)
         for note in (_format_note(info.path, note) for note in notes):
             if note not in said:
                 said.add(note)
-                warnings.warn(note, DreamFlowWarning, 2)
+                warnings.warn(note, ConvertedSourceWarning, 2)
         return picture
 
     pictures = PictureSequence(info.files, read)
     for index, place in enumerate(info.places[first:stop], start=first):
         yield index, None if place is None else pictures.read(place)
     if pictures.damaged:
-        warnings.warn(describe_damaged(info.path, pictures), DreamFlowWarning, 2)
+        warnings.warn(describe_damaged(info.path, pictures), DamagedSourceWarning, 2)
 
 
 def _make_size_error(info: PictureFolderInfo, index: int, size: tuple[int, int]) -> MediaError:

@@ -124,7 +124,8 @@ def _make_info(
         sound_codecs=(),
         subtitle_codecs=(),
         chapters=(),
-        notes=(transparency_note(path),) if has_alpha else (),
+        notes=(),
+        assumptions=(transparency_note(path),) if has_alpha else (),
     )
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 import av
 import av.filter
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedSourceWarning
 from dreamflow.media.read.video.packet_decoding import DecodedFrame
 from dreamflow.media.read.video.video_info import VideoInfo
 
@@ -44,7 +44,7 @@ def deinterlace_frames(
                 warnings.warn(
                     f"frame {item.number} of {info.path.name} is interlaced: such frames are "
                     "deinterlaced",
-                    DreamFlowWarning,
+                    ConvertedSourceWarning,
                     2,
                 )
             bwdif = _Bwdif(item, mode)

@@ -10,7 +10,7 @@ import av
 import av.container
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedSourceWarning
 from dreamflow.media.files.film_file import open_film
 from dreamflow.media.read.video.deinterlace import BWDIF_LOOKBACK_FRAMES, deinterlace_frames
 from dreamflow.media.read.video.orientation import apply_orientation
@@ -85,7 +85,7 @@ class _PictureConversion:
             warnings.warn(
                 f"{info.path.name} changes its size: frame {item.number} is {width}x{height}, and "
                 f"is fitted into {info.width}x{info.height}",
-                DreamFlowWarning,
+                ConvertedSourceWarning,
                 2,
             )
         return letterbox(picture, info.width, info.height)

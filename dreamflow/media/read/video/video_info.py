@@ -91,6 +91,7 @@ class VideoInfo:
         track: Number of the track among all streams of the file.
         sound_track: Number of the sound track that was asked for; None for all.
         playlist_files: Files that a playlist names, each once, in order; empty for a film.
+        assumptions: Warnings of what reading does to every output.
         losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
         tags: What the film says of its colours.
     """
@@ -120,6 +121,7 @@ class VideoInfo:
     track: int = 0
     sound_track: int | None = None
     playlist_files: tuple[Path, ...] = ()
+    assumptions: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     tags: ColourTags = ColourTags()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import LeftOutWarning
 from dreamflow.core.text.wording import format_count
 from dreamflow.media.files.atomic_file import part_path
 from dreamflow.media.files.film_file import open_film
@@ -137,7 +137,7 @@ def _choose_frames(
         warnings.warn(
             f"{format_count(dropped, 'frame')} of {len(times.starts)} came too soon after the one "
             "before to be shown in an animated picture, and are left out; the length stays",
-            DreamFlowWarning,
+            LeftOutWarning,
             2,
         )
     return shown

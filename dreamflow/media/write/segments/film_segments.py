@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.core.errors import ConvertedOutputWarning, LeftOutWarning, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.media.depth.original import PictureOriginal
@@ -115,7 +115,7 @@ class VideoSegmentWriter:
             warnings.warn(
                 f"{encoding.codec} films need even sides: the last row or column is repeated, "
                 f"{spec.width}x{spec.height} becomes {width}x{height}",
-                DreamFlowWarning,
+                ConvertedOutputWarning,
                 2,
             )
         timing = ANIMATION_TIMING_BY_SUFFIX.get(self._container_format.suffix)
@@ -124,7 +124,7 @@ class VideoSegmentWriter:
                 f"browsers show at most {float(timing.max_rate):.0f} frames a second of a "
                 f"{self._container_format.suffix}, and this one has {float(spec.rate):g}: the "
                 "others are left out; the length stays",
-                DreamFlowWarning,
+                LeftOutWarning,
                 2,
             )
 

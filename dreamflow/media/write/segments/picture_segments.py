@@ -10,7 +10,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import DreamFlowWarning, SettingsError, named
+from dreamflow.core.errors import LeftOutWarning, SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import as_deep_picture
@@ -209,7 +209,7 @@ class PictureSegmentWriter:
             what = "how long its last frame is held" if spec.constant_rate else "the frames' times"
             warnings.warn(
                 f"{pictures} does not keep {what}; set {named('fps')} to repeat frames instead",
-                DreamFlowWarning,
+                LeftOutWarning,
                 2,
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import LeftOutWarning
 from dreamflow.core.text.wording import format_count
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.source_extras import SourceExtras
@@ -85,7 +85,7 @@ def warn_of_lost_extras(suffix: str, format_name: str, output_spec: OutputSpec) 
     """Warn in one line of what of the source's extras an output does not hold."""
     lost = list_lost_extras(suffix, output_spec)
     if lost:
-        warnings.warn(f"left out of {format_name}: {', '.join(lost)}", DreamFlowWarning, 2)
+        warnings.warn(f"left out of {format_name}: {', '.join(lost)}", LeftOutWarning, 2)
 
 
 def _holds_tag(suffix: str, name: str) -> bool:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamflow.core.errors import DreamFlowWarning, OutputError
+from dreamflow.core.errors import LeftOutWarning, OutputError
 from dreamflow.media.files.atomic_file import DISK_FULL_MESSAGE, part_path
 from dreamflow.media.files.container_policy import ffmpeg_input_arguments
 from dreamflow.media.output_spec import OutputSpec, Sound
@@ -138,7 +138,7 @@ def mux_tracks(output: MuxedOutput, target: Path, muxer_options: Sequence[str]) 
             except OutputError as error:
                 if number == len(attempts) or DISK_FULL_MESSAGE in str(error):
                     raise
-                warnings.warn(f"{attempts[number].without}: {error}", DreamFlowWarning, 2)
+                warnings.warn(f"{attempts[number].without}: {error}", LeftOutWarning, 2)
     finally:
         metadata.unlink(missing_ok=True)
 

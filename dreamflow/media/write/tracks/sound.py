@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from fractions import Fraction
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import ConvertedOutputWarning, LeftOutWarning
 from dreamflow.media.files.film_file import open_film
 from dreamflow.media.output_spec import OutputSpec, Sound
 from dreamflow.media.write.containers import ContainerFormat
@@ -35,7 +35,7 @@ def sound_options(container_format: ContainerFormat, output_spec: OutputSpec) ->
     warnings.warn(
         f"{container_format.suffix} cannot hold {', '.join(unsupported)} sound: encoded anew as "
         f"{codec_name}",
-        DreamFlowWarning,
+        ConvertedOutputWarning,
         2,
     )
     return ["-map", mapped, *options]
@@ -53,7 +53,7 @@ def warn_of_lost_tracks(format_name: str, output_spec: OutputSpec) -> None:
         warnings.warn(
             f"{format_name} has no {' and no '.join(lost)}: take {them} from {sound.path.name}, "
             f"from {float(sound.begin):.2f} s on",
-            DreamFlowWarning,
+            LeftOutWarning,
             2,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.errors import LeftOutWarning
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.containers import ContainerFormat
 from dreamflow.media.write.tracks.inputs import InputNumbers
@@ -36,7 +36,7 @@ def subtitle_options(container_format: ContainerFormat, output_spec: OutputSpec)
         warnings.warn(
             f"{container_format.suffix} cannot hold {', '.join(sorted(unsupported))} subtitles: "
             "left out",
-            DreamFlowWarning,
+            LeftOutWarning,
             2,
         )
     return options
