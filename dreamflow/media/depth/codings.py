@@ -30,11 +30,14 @@ from dreamflow.media.colour.primaries import (
     D65_WHITE_XY,
     Chromaticity,
     find_matrix_to_bt709,
+    primaries_to_xyz_matrix,
 )
 from dreamflow.media.stills.decoded_picture import srgb_to_linear
 
 SHAPER_TOE = 0.02
 """Linear light below which the shaper is a straight line, roughly: a ninth of mid-grey."""
+RED_SHARE_OF_TONE = 0.1 / 1.4746
+"""By how much of R' - Y' tone mapping lowers luma (BT.2446-1, 4.4)."""
 CURVE_ENTRIES = 4096
 """Entries of the inverse tone curve, which is interpolated."""
 
@@ -117,11 +120,28 @@ class Coding:
         sdr = np.clip(light, 0, 1) ** np.float32(1 / DISPLAY_GAMMA)
         if self.transfer == "SDR":
             return sdr
-        hdr = np.interp(sdr, *self._inverse_tone_curve).astype(np.float32)
-        display = hdr ** np.float32(DISPLAY_GAMMA)
+        display = self._undo_tone_mapping(sdr) ** np.float32(DISPLAY_GAMMA)
         if self.transfer == "PQ":
             return linear_to_pq(display * np.float32(self.peak_nits / PQ_MAX_NITS))
-        return scene_light_to_hlg(display ** np.float32(1 / HLG_SYSTEM_GAMMA))
+        luminance = np.maximum(display @ self._luma_weights, 1e-6)[..., None]
+        return scene_light_to_hlg(display * luminance ** np.float32(1 / HLG_SYSTEM_GAMMA - 1))
+
+    def _undo_tone_mapping(self, sdr: np.ndarray) -> np.ndarray:
+        """Return HDR of SDR, both RGB coded with gamma 2.4: the inverse of BT.2446-1, method A.
+
+        Luma goes back through the tone curve, and colour differences by the same factor times 1.1.
+        """
+        luma = (sdr @ self._luma_weights)[..., None]
+        differences = sdr - luma
+        tone = luma + np.maximum(RED_SHARE_OF_TONE * differences[..., :1], 0)
+        hdr_luma = np.interp(tone, *self._inverse_tone_curve).astype(np.float32)
+        share = 1.1 * hdr_luma / np.maximum(tone, 1e-4)
+        return np.clip(hdr_luma + share * differences, 0, 1)
+
+    @cached_property
+    def _luma_weights(self) -> np.ndarray:
+        """Share of each primary in luminance, float32 (3,)."""
+        return primaries_to_xyz_matrix(self.primaries, self.white)[1].astype(np.float32)
 
     def measure_change(self, residual: np.ndarray, proxy: np.ndarray) -> np.ndarray:
         """Return what a dream adds: E(proxy + residual) - E(proxy), and 0 where the residual is 0.
