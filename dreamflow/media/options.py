@@ -12,7 +12,7 @@ from dreamflow.core.options.values import check_timecodes
 
 DEFAULT_FRAME_TIMECODE = "50%"
 """The frame of a clip that stands for it where none is named."""
-FIRST_NUMBER, NUMBERED_AS_SOURCE = "0", "source"
+NUMBERED_BY_NAME, NUMBERED_AS_SOURCE = "auto", "source"
 """Values of `start_number`: the default, and that which takes over the source's numbers."""
 
 KEEP_HDR = "keep"
@@ -160,21 +160,22 @@ class EncodeOptions(PictureFileOptions):
         choices=("sdr", KEEP_HDR),
     )
     start_number: str = option(
-        FIRST_NUMBER,
-        "Number of the first picture, such as 1001; or source: each as its source frame, which is "
-        "the default of numbered names.",
-        metavar="N|source",
+        NUMBERED_BY_NAME,
+        "Number of the first picture, such as 1001; source: each as its source frame; auto: source "
+        "for numbered names, and from 0 in a folder.",
+        metavar="N|source|auto",
     )
 
     def _check_fields(self) -> None:
         super()._check_fields()
-        if not re.fullmatch(rf"[0-9]{{1,9}}|{NUMBERED_AS_SOURCE}", self.start_number):
+        words = (NUMBERED_AS_SOURCE, NUMBERED_BY_NAME)
+        if not re.fullmatch(rf"[0-9]{{1,9}}|{'|'.join(words)}", self.start_number):
             raise SettingsError(
                 f"{named('start_number')} {self.start_number!r} is neither a number nor "
-                f"{NUMBERED_AS_SOURCE}",
+                f"{' nor '.join(words)}",
                 setting="start_number",
                 value=self.start_number,
-                allowed=f"0 to 999999999, or {NUMBERED_AS_SOURCE}",
+                allowed=f"0 to 999999999, {', '.join(words)}",
             )
 
     def _check_combination(self) -> None:

@@ -17,7 +17,12 @@ from dreamflow.media.colour.hdr_tone_mapping import (
     PRIMARIES_XY_BY_H273,
 )
 from dreamflow.media.depth.original import PictureOriginal
-from dreamflow.media.depth.read import DeepPicture, as_deep_picture, read_deep_picture
+from dreamflow.media.depth.read import (
+    DeepPicture,
+    as_deep_picture,
+    has_deep_samples,
+    read_deep_picture,
+)
 from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, keeps_depth
 from dreamflow.media.read.sequences.picture_folder import (
     PictureFolderInfo,
@@ -46,7 +51,7 @@ def fit_to_source(
 ) -> DeepOutput | None:
     """Return an output as it keeps the depth of a source; None where 8-bit pictures have all of it.
 
-    The first picture of a folder tells how deep all are. HDR counts by the bits that it has where
+    The deepest picture of a folder tells how deep all are. HDR counts by the bits that it has where
     it is tone-mapped to SDR.
     """
     if output is None:
@@ -56,8 +61,8 @@ def fit_to_source(
         return replace(output, samples=samples) if samples else None
     suffix = output.path.suffix.lower()
     if isinstance(info, PictureFolderInfo):
-        first = _read_first(info)
-        is_deep = first.alpha is not None or keeps_depth(output.path, first)
+        deepest = _read_deepest(info)
+        is_deep = deepest.alpha is not None or keeps_depth(output.path, deepest)
     else:
         is_shown = not is_hdr_film(info) or (output.keeps_hdr and suffix == ".png")
         is_deep = suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
@@ -74,30 +79,33 @@ def _find_film_samples(
     if not isinstance(info, PictureFolderInfo):
         samples, is_hdr = find_sample_format(info), is_hdr_film(info)
     else:
-        first = _read_first(info)
-        samples, is_hdr = _find_picture_format(first), first.coding.transfer in ("PQ", "HLG")
+        deepest = _read_deepest(info)
+        is_hdr = deepest.coding.transfer in HDR_TRANSFER_BY_H273.values()
+        samples = _find_picture_format(deepest)
     if samples is None or (is_hdr and not output.keeps_hdr):
         return None
     return samples if output.codec in ALPHA_CODECS or not samples.has_alpha else None
 
 
-def _read_first(info: PictureFolderInfo) -> PictureOriginal:
+def _read_deepest(info: PictureFolderInfo) -> PictureOriginal:
+    """Return the first picture of more than 8 bits, or else the first one."""
     files = PictureSequence(info.files, lambda path: read_deep_picture(path, layer=info.exr_layer))
-    return files.read(0).original
+    deep = (number for number, path in enumerate(info.files) if has_deep_samples(path))
+    return files.read(next(deep, 0)).original
 
 
-def _find_picture_format(first: PictureOriginal) -> SampleFormat | None:
-    """Return the format of a film of pictures, by the first of them."""
-    is_deep = first.pixels.dtype != np.uint8
-    if not is_deep and first.alpha is None:
+def _find_picture_format(deepest: PictureOriginal) -> SampleFormat | None:
+    """Return the format of a film of pictures, by the deepest of them."""
+    is_deep = deepest.pixels.dtype != np.uint8
+    if not is_deep and deepest.alpha is None:
         return None
-    coding = first.coding
+    coding = deepest.coding
     primaries = next(
         (code for code, xy in PRIMARIES_XY_BY_H273.items() if xy == coding.primaries), H273_BT709
     )
     transfers = {name: code for code, name in HDR_TRANSFER_BY_H273.items()}
     tags = ColourTags(H273_RGB, primaries, transfers.get(coding.transfer, H273_BT709))
-    packed = PACKED_FORMATS[is_deep, first.alpha is not None]
+    packed = PACKED_FORMATS[is_deep, deepest.alpha is not None]
     return SampleFormat(packed, tags)
 
 
