@@ -42,6 +42,18 @@ class FilmOptions(Options):
         "Layer of OpenEXR pictures, such as diffuse; else the main one.",
         metavar="LAYER",
     )
+    input_space: str | None = option(
+        None,
+        "Colour space of the source, where its file does not say or is wrong: Rec.709, Rec.2020, "
+        "PQ, HLG, linear, or one of an OpenColorIO config ($OCIO, else ACES).",
+        metavar="SPACE",
+    )
+    working_space: str | None = option(
+        None,
+        "Space of the config that a dream is added in, where the source's or the output's is one "
+        "of it; else its scene-linear one.",
+        metavar="SPACE",
+    )
     # Neither kept with an output nor taken from a preset: only the user allows it.
     allow_playlist: bool = option(
         False,
@@ -108,6 +120,11 @@ class PictureFileOptions(Options):
         "auto",
         "Numbers in .exr pictures: half, float, or auto: as exact as the source's.",
         choices=("auto", "half", "float"),
+    )
+    output_space: str | None = option(
+        None,
+        "Colour space of pictures and films in depth, named as the input's; else the source's.",
+        metavar="SPACE",
     )
     layers_out: str = option(
         "",

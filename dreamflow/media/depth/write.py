@@ -17,6 +17,8 @@ from dreamflow.media.colour.hdr_tone_mapping import (
     PRIMARIES_XY_BY_H273,
 )
 from dreamflow.media.colour.primaries import Chromaticity
+from dreamflow.media.depth.codings import Coding
+from dreamflow.media.depth.colour_spaces import OcioCoding, find_coding
 from dreamflow.media.depth.layers import collect_layers
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.write_exr import write_exr
@@ -74,10 +76,22 @@ class DeepOutput:
         """Whether it is a film, and not pictures."""
         return bool(self.codec)
 
+    def keeps_depth_of(self, picture: PictureOriginal) -> bool:
+        """Return whether the pictures keep more of one than its 8-bit proxy has."""
+        return keeps_depth(self.path, picture) or self.options.output_space is not None
+
     @property
     def keeps_hdr(self) -> bool:
         """Whether PQ and HLG are not tone-mapped to SDR."""
         return isinstance(self.options, EncodeOptions) and self.options.hdr == KEEP_HDR
+
+    def _choose_kind(self, picture: PictureOriginal) -> type[np.floating] | None:
+        """Return the type of converted numbers: float for OpenEXR, None for 16 bits."""
+        if self.path.suffix.lower() != EXR_SUFFIX:
+            return None
+        kind = {"half": np.float16, "float": np.float32}.get(self.options.exr_type)
+        is_half = picture.pixels.dtype.name in ("float16", "uint8")
+        return kind or (np.float16 if is_half else np.float32)
 
     def prepare_all(self, pictures: Iterable[PictureOriginal]) -> Iterator[PictureOriginal]:
         """Yield source pictures in the coding of the output; see `prepare_original`.
@@ -86,6 +100,9 @@ class DeepOutput:
         """
         has_warned = False
         for picture in pictures:
+            if self.options.output_space is not None:
+                coding = find_output_coding(self.options.output_space, picture.coding)
+                picture = picture.converted(coding, self._choose_kind(picture))
             if self.samples is not None:
                 prepared, is_clipped = fit_to_film(picture, self.samples)
             else:
@@ -99,6 +116,17 @@ class DeepOutput:
                     2,
                 )
             yield prepared
+
+
+def find_output_coding(name: str, source: Coding) -> Coding:
+    """Return the coding of an output; a dream is added in the working space of its source.
+
+    Raises:
+        SettingsError: There is no space of this name.
+        DependencyError: OpenColorIO is not installed.
+    """
+    working = source.working if isinstance(source, OcioCoding) else ""
+    return find_coding(name, "output_space", working)
 
 
 def keeps_depth(path: Path, picture: PictureOriginal) -> bool:

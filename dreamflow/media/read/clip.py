@@ -78,7 +78,7 @@ class Clip:
         self.first_frame, self.stop_frame = parse_span(self.options, self.info, self.path)
         self._full_clip = self
         self._held_frames: tuple[Frame, ...] | None = None
-        self._deep_output = fit_to_source(deep_output, self.info)
+        self._deep_output = fit_to_source(deep_output, self.info, self.options)
         self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
@@ -130,7 +130,7 @@ class Clip:
             output: The output; None where its format keeps no more than 8 bits.
         """
         clip = copy.copy(self)
-        clip._deep_output = fit_to_source(output, self.info)
+        clip._deep_output = fit_to_source(output, self.info, self.options)
         return clip
 
     @property

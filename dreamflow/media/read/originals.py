@@ -11,11 +11,13 @@ import numpy as np
 
 from dreamflow.core.errors import ConvertedSourceWarning
 from dreamflow.media.colour.carried_tags import H273_RGB, ColourTags
+from dreamflow.media.colour.colour_tags import H273_UNSPECIFIED
 from dreamflow.media.colour.hdr_tone_mapping import (
     H273_BT709,
     HDR_TRANSFER_BY_H273,
     PRIMARIES_XY_BY_H273,
 )
+from dreamflow.media.depth.codings import SDR_CODING, Coding
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import (
     DeepPicture,
@@ -23,7 +25,9 @@ from dreamflow.media.depth.read import (
     has_deep_samples,
     read_deep_picture,
 )
-from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, keeps_depth
+from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, find_output_coding
+from dreamflow.media.options import FilmOptions
+from dreamflow.media.read.input_space import find_input_coding
 from dreamflow.media.read.sequences.picture_folder import (
     PictureFolderInfo,
     read_deep_picture_folder,
@@ -36,6 +40,8 @@ from dreamflow.media.resize import resize_picture
 from dreamflow.media.sample_format import SampleFormat
 from dreamflow.media.write.deep_codecs import ALPHA_CODECS
 
+HDR_TRANSFERS = {name: code for code, name in HDR_TRANSFER_BY_H273.items()}
+"""Codes of the HDR transfer characteristics by their names."""
 PACKED_FORMATS = {
     (False, True): "rgba",
     (True, False): "rgb48le",
@@ -47,42 +53,64 @@ IndexedOriginals = Iterator[tuple[int, np.ndarray, PictureOriginal]]
 
 
 def fit_to_source(
-    output: DeepOutput | None, info: VideoInfo | PictureFolderInfo
+    output: DeepOutput | None, info: VideoInfo | PictureFolderInfo, options: FilmOptions
 ) -> DeepOutput | None:
     """Return an output as it keeps the depth of a source; None where 8-bit pictures have all of it.
 
     The deepest picture of a folder tells how deep all are. HDR counts by the bits that it has where
     it is tone-mapped to SDR.
+
+    Args:
+        output: The output; None where its format keeps 8 bits at most.
+        info: The facts of the source.
+        options: How it is read.
+
+    Raises:
+        SettingsError: A colour space is not known.
+        DependencyError: It is one of OpenColorIO, which is not installed.
     """
+    coding = find_input_coding(options)
     if output is None:
         return None
     if output.is_film:
-        samples = _find_film_samples(info, output)
+        samples = _find_film_samples(info, output, coding)
         return replace(output, samples=samples) if samples else None
     suffix = output.path.suffix.lower()
     if isinstance(info, PictureFolderInfo):
         deepest = _read_deepest(info)
-        is_deep = deepest.alpha is not None or keeps_depth(output.path, deepest)
+        is_deep = deepest.alpha is not None or output.keeps_depth_of(deepest)
     else:
-        is_shown = not is_hdr_film(info) or (output.keeps_hdr and suffix == ".png")
+        is_hdr = coding.transfer in HDR_TRANSFERS if coding else is_hdr_film(info)
+        is_shown = not is_hdr or (output.keeps_hdr and suffix == ".png")
         is_deep = suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
-    return output if is_deep else None
+    return output if is_deep or output.options.output_space else None
 
 
 def _find_film_samples(
-    info: VideoInfo | PictureFolderInfo, output: DeepOutput
+    info: VideoInfo | PictureFolderInfo, output: DeepOutput, coding: Coding | None
 ) -> SampleFormat | None:
     """Return what a film's frames are made of; None where 8-bit RGB of SDR has all of it.
 
     Transparency in a codec that has none is laid over black, in 8 bits.
     """
-    if not isinstance(info, PictureFolderInfo):
-        samples, is_hdr = find_sample_format(info), is_hdr_film(info)
-    else:
+    space = output.options.output_space
+    if isinstance(info, PictureFolderInfo):
         deepest = _read_deepest(info)
-        is_hdr = deepest.coding.transfer in HDR_TRANSFER_BY_H273.values()
-        samples = _find_picture_format(deepest)
-    if samples is None or (is_hdr and not output.keeps_hdr):
+        transfer, has_alpha = deepest.coding.transfer, deepest.alpha is not None
+        is_deep, samples = deepest.pixels.dtype != np.uint8, None
+        if is_deep or has_alpha:
+            samples = _packed_format(is_deep, has_alpha, coding or deepest.coding)
+    else:
+        samples, has_alpha = find_sample_format(info), info.colour.has_alpha
+        transfer = info.colour.hdr_transfer.transfer if info.colour.hdr_transfer else "SDR"
+        if samples and coding:
+            samples = replace(samples, tags=_name_light(samples.tags, coding))
+    if space is not None:
+        target = find_output_coding(space, coding or SDR_CODING)
+        samples, transfer = _packed_format(True, has_alpha, target), "SDR"
+    elif coding is not None:
+        transfer = coding.transfer
+    if samples is None or (transfer in HDR_TRANSFERS and not output.keeps_hdr):
         return None
     return samples if output.codec in ALPHA_CODECS or not samples.has_alpha else None
 
@@ -94,19 +122,22 @@ def _read_deepest(info: PictureFolderInfo) -> PictureOriginal:
     return files.read(next(deep, 0)).original
 
 
-def _find_picture_format(deepest: PictureOriginal) -> SampleFormat | None:
-    """Return the format of a film of pictures, by the deepest of them."""
-    is_deep = deepest.pixels.dtype != np.uint8
-    if not is_deep and deepest.alpha is None:
-        return None
-    coding = deepest.coding
+def _packed_format(is_deep: bool, has_alpha: bool, coding: Coding) -> SampleFormat:
+    """Return the format of a film of RGB as it lies in pictures."""
+    tags = _name_light(ColourTags(H273_RGB), coding)
+    return SampleFormat(PACKED_FORMATS.get((is_deep, has_alpha), "rgb48le"), tags)
+
+
+def _name_light(tags: ColourTags, coding: Coding) -> ColourTags:
+    """Return tags with the primaries and the transfer of a coding; a config's have no code."""
+    if coding.transfer not in ("SDR", "linear", *HDR_TRANSFERS):
+        return replace(tags, primaries=H273_UNSPECIFIED, transfer=H273_UNSPECIFIED)
     primaries = next(
         (code for code, xy in PRIMARIES_XY_BY_H273.items() if xy == coding.primaries), H273_BT709
     )
-    transfers = {name: code for code, name in HDR_TRANSFER_BY_H273.items()}
-    tags = ColourTags(H273_RGB, primaries, transfers.get(coding.transfer, H273_BT709))
-    packed = PACKED_FORMATS[is_deep, deepest.alpha is not None]
-    return SampleFormat(packed, tags)
+    return replace(
+        tags, primaries=primaries, transfer=HDR_TRANSFERS.get(coding.transfer, H273_BT709)
+    )
 
 
 def read_folder_in_depth(

@@ -205,7 +205,8 @@ def ignored_encode_settings(path: Path) -> tuple[tuple[str, ...], str]:
     container_format, sequence = container_format_for(path), SequenceName.parse(path)
     of_exr = ("exr_compression", "exr_type", "layers_out")
     if sequence is not None:
-        names = ("hdr",) if sequence.suffix == ".exr" else of_exr
+        names = () if sequence.suffix == ".exr" else of_exr
+        names += () if sequence.suffix == ".png" else ("hdr",)
         return ("codec", "quality", "crf", *names), f"a sequence of {sequence.suffix}"
     if container_format is None:
         return ("codec", "quality", "crf", *of_exr), "a folder of PNGs"
@@ -225,6 +226,8 @@ def check_encode_options(path: Path, encode: EncodeOptions) -> None:
     if container_format:
         container_format.video_encoding(encode)
     ignored, format_name = ignored_encode_settings(path)
+    if container_format and container_format.choose_codec(encode) not in DEEP_CODECS:
+        ignored += ("output_space",)
     for name in ignored:
         if getattr(encode, name) != getattr(EncodeOptions, name):
             warnings.warn(
