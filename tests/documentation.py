@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import OpenEXR
-from conftest import REPO_ROOT, SAMPLE_CLIP, WEIGHTS_NAME, make_texture
+from conftest import REPO_ROOT, SAMPLE_CLIP, WEIGHTS_NAME, make_texture, run_ffmpeg
 from cut_film import make_cut_film
 
 import dreamflow
@@ -128,6 +128,17 @@ def make_deep_pictures(folder: Path) -> None:
             shutil.copy(folder / "plate.exr", place / f"shot_{number:04}.exr")
     codes = np.rint(light * 65535).astype(np.uint16)
     cv2.imwrite(str(folder / "scan16.tif"), codes[..., ::-1])
+    make_deep_films(folder)
+
+
+def make_deep_films(folder: Path) -> None:
+    """Make scan10.mkv, of 10 bits, hdr10.mp4, of PQ, and title.mov, with transparency."""
+    pattern = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=5:duration=0.8")
+    tags = "setparams=colorspace=9:color_primaries=9:color_trc=16:range=tv"
+    h265 = ("-c:v", "libx265", "-x265-params", "log-level=0")
+    run_ffmpeg(*pattern, "-pix_fmt", "yuv422p10le", "-c:v", "ffv1", folder / "scan10.mkv")
+    run_ffmpeg(*pattern, "-vf", f"format=yuv420p10le,{tags}", *h265, folder / "hdr10.mp4")
+    run_ffmpeg(*pattern, "-pix_fmt", "yuva444p10le", "-c:v", "prores_ks", folder / "title.mov")
 
 
 MADE_FILES: dict[str, Callable[[Path], object]] = {

@@ -21,6 +21,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dreamflow.core.errors import MediaError
+from dreamflow.media.colour.hdr_tone_mapping import (
+    H273_BT2020,
+    PRIMARIES_XY_BY_H273,
+    HdrTransfer,
+)
 from dreamflow.media.depth.codings import Coding, shape_light, unshape_light
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import read_deep_picture
@@ -343,3 +348,18 @@ def test_what_is_added_follows_the_dream(transfer: str, wide: bool) -> None:
     assert (change[:, ::2] == 0).all()
     assert (change[:, 1::2] > 0).all()
     assert (coding.measure_change(-residual, proxy)[:, 1::2] < 0).all()
+
+
+@pytest.mark.parametrize("transfer", ["PQ", "HLG"])
+def test_a_dream_in_hdr_is_tone_mapped_to_the_dream(transfer: str) -> None:
+    shown = HdrTransfer(H273_BT2020, transfer, 2000.0)
+    coding = Coding(transfer, PRIMARIES_XY_BY_H273[H273_BT2020], peak_nits=2000.0)
+    hue = np.linspace(0, 2 * np.pi, 96)[None, :, None] + np.array([0, 2.1, 4.2])
+    level = np.linspace(0.25, 0.6, 64)[:, None, None]
+    signal = ((level + 0.06 * np.sin(hue)) * 65535).astype(np.uint16)
+    proxy = shown.to_sdr(signal)
+    stripes = 0.06 * np.sin(np.arange(96) / 3)[None, :, None] * np.array([1, -0.5, 0.2])
+    residual = np.broadcast_to(stripes, proxy.shape).astype(np.float32)
+    dreamed = PictureOriginal(signal, coding).with_dream(residual, proxy)
+    wanted = np.clip(proxy + 255 * residual, 0, 255)
+    assert np.abs(shown.to_sdr(dreamed.pixels) - wanted).mean() < 0.6

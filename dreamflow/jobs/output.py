@@ -113,8 +113,9 @@ def open_segment_writer(
             out = plate if plate and folder.name == PLATE_FOLDER else Path(metadata["out"])
             sequence = SequenceName.parse(out)
             return PictureSegmentWriter(folder, spec, record, identity, options, sequence)
+        own_spec = replace(spec, samples=None) if folder.name == PLATE_FOLDER else spec
         return VideoSegmentWriter(
-            folder, container, spec, options, metadata["chunk"], identity, times
+            folder, container, own_spec, options, metadata["chunk"], identity, times
         )
 
     segments = open_writer_in(folder, container, encode)

@@ -12,8 +12,11 @@ from dreamflow.core.options.values import check_timecodes
 
 DEFAULT_FRAME_TIMECODE = "50%"
 """The frame of a clip that stands for it where none is named."""
-FIRST_NUMBER, NUMBERED_AS_SOURCE = "0", "source"
+NUMBERED_BY_NAME, NUMBERED_AS_SOURCE = "auto", "source"
 """Values of `start_number`: the default, and that which takes over the source's numbers."""
+
+KEEP_HDR = "keep"
+"""Value of `hdr` that keeps PQ and HLG."""
 
 EXR_LAYERS = ("dream", "matte", "confidence", "backward", "stmap")
 """Layers that an OpenEXR output may hold beside the beauty."""
@@ -38,6 +41,18 @@ class FilmOptions(Options):
         None,
         "Layer of OpenEXR pictures, such as diffuse; else the main one.",
         metavar="LAYER",
+    )
+    input_space: str | None = option(
+        None,
+        "Colour space of the source, where its file does not say or is wrong: Rec.709, Rec.2020, "
+        "PQ, HLG, linear, or one of an OpenColorIO config ($OCIO, else ACES).",
+        metavar="SPACE",
+    )
+    working_space: str | None = option(
+        None,
+        "Space of the config that a dream is added in, where the source's or the output's is one "
+        "of it; else its scene-linear one.",
+        metavar="SPACE",
     )
     # Neither kept with an output nor taken from a preset: only the user allows it.
     allow_playlist: bool = option(
@@ -106,6 +121,11 @@ class PictureFileOptions(Options):
         "Numbers in .exr pictures: half, float, or auto: as exact as the source's.",
         choices=("auto", "half", "float"),
     )
+    output_space: str | None = option(
+        None,
+        "Colour space of pictures and films in depth, named as the input's; else the source's.",
+        metavar="SPACE",
+    )
     layers_out: str = option(
         "",
         "Layers in .exr pictures beside the beauty, with commas: dream (what it adds), matte, "
@@ -137,7 +157,8 @@ class EncodeOptions(PictureFileOptions):
 
     codec: str = option(
         "auto",
-        "h264, h265, av1, vp9, prores, ffv1, or auto: one that plays everywhere.",
+        "h264, h265, av1, vp9, prores, ffv1, or auto: one that plays everywhere. h265, av1, prores "
+        "and ffv1 keep more than 8 bits where the source has them; prores and ffv1 transparency.",
         choices=("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1"),
     )
     quality: str = option(
@@ -149,22 +170,29 @@ class EncodeOptions(PictureFileOptions):
         None, "Quality by number: 17 is good, 26 draft, 11 master.", low=0, high=51
     )
     lossless: bool = option(False, "Keep every pixel exactly as dreamed; large files.")
+    hdr: str = option(
+        "sdr",
+        "Of an HDR source: sdr (tone-mapped), or keep: PQ or HLG as it is, in a film of 10 bits or "
+        "more with its tags, or in 16-bit PNGs.",
+        choices=("sdr", KEEP_HDR),
+    )
     start_number: str = option(
-        FIRST_NUMBER,
-        "Number of the first picture, such as 1001; or source: each as its source frame, which is "
-        "the default of numbered names.",
-        metavar="N|source",
+        NUMBERED_BY_NAME,
+        "Number of the first picture, such as 1001; source: each as its source frame; auto: source "
+        "for numbered names, and from 0 in a folder.",
+        metavar="N|source|auto",
     )
 
     def _check_fields(self) -> None:
         super()._check_fields()
-        if not re.fullmatch(rf"[0-9]{{1,9}}|{NUMBERED_AS_SOURCE}", self.start_number):
+        words = (NUMBERED_AS_SOURCE, NUMBERED_BY_NAME)
+        if not re.fullmatch(rf"[0-9]{{1,9}}|{'|'.join(words)}", self.start_number):
             raise SettingsError(
                 f"{named('start_number')} {self.start_number!r} is neither a number nor "
-                f"{NUMBERED_AS_SOURCE}",
+                f"{' nor '.join(words)}",
                 setting="start_number",
                 value=self.start_number,
-                allowed=f"0 to 999999999, or {NUMBERED_AS_SOURCE}",
+                allowed=f"0 to 999999999, {', '.join(words)}",
             )
 
     def _check_combination(self) -> None:

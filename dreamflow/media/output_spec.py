@@ -10,6 +10,7 @@ from typing import Any
 
 from dreamflow.core.text.path_text import path_from_text, path_to_text
 from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
+from dreamflow.media.sample_format import SampleFormat
 from dreamflow.media.source_extras import SourceExtras
 
 
@@ -72,6 +73,7 @@ class OutputSpec:
         extras: What else of the source goes with the frames, or None.
         frame_numbers: Number of each frame in the source; empty where it has none.
         music: Sound of another file than the source, in place of the source's; or None.
+        samples: What a film's frames are made of, where it keeps their depth; None is 8-bit RGB.
     """
 
     width: int
@@ -87,6 +89,14 @@ class OutputSpec:
     extras: SourceExtras | None = None
     frame_numbers: tuple[int, ...] | range = ()
     music: Sound | None = None
+    samples: SampleFormat | None = None
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of a film's frame as uint8: (height, width, 3) of RGB, (bytes,) in depth."""
+        if self.samples is None:
+            return (self.height, self.width, 3)
+        return (self.samples.frame_bytes(self.width, self.height),)
 
     @property
     def heard_sound(self) -> Sound | None:
@@ -122,6 +132,7 @@ class OutputSpec:
             "chapters": chapters,
             "extras": extras,
             "frame_numbers": _numbers_to_dict(self.frame_numbers),
+            "samples": self.samples and self.samples.to_dict(),
         }
 
     @classmethod
@@ -145,6 +156,7 @@ class OutputSpec:
             extras=SourceExtras.from_dict(plain["extras"]) if plain.get("extras") else None,
             frame_numbers=_numbers_from_dict(plain.get("frame_numbers", {"numbers": []})),
             music=_sound_from_dict(plain["music"]) if plain.get("music") else None,
+            samples=SampleFormat.from_dict(plain["samples"]) if plain.get("samples") else None,
         )
 
 

@@ -14,7 +14,7 @@ def resize_picture(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """Resize a picture: by area averaging where a side shrinks, else by bicubic interpolation.
 
     Args:
-        picture: (H, W) or (H, W, C), uint8 or float32.
+        picture: (H, W) or (H, W, C), uint8, uint16 or float32.
         width: Width of the result, in pixels.
         height: Height of the result, in pixels.
 
@@ -29,23 +29,35 @@ def resize_picture(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=method)
 
 
+def fit_inside(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
+    """Return the size, within another one, of a picture that keeps its aspect ratio.
+
+    Args:
+        size: (width, height) of the picture.
+        into: (width, height) that it goes into, which is returned where the aspect is nearly its.
+    """
+    (wide, high), (width, height) = size, into
+    if abs(wide * height / (high * width) - 1) < LETTERBOX_ASPECT_TOLERANCE:
+        return into
+    scale = min(width / wide, height / high)
+    return max(1, round(wide * scale)), max(1, round(high * scale))
+
+
 def letterbox(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """Resize a picture into a size, with black bars where its aspect ratio differs.
 
     Args:
-        picture: (H, W, 3) uint8.
+        picture: (H, W) or (H, W, C), uint8 or uint16.
         width: Width of the result, in pixels.
         height: Height of the result, in pixels.
 
     Returns:
-        (height, width, 3) uint8.
+        (height, width) or (height, width, C) of the same type.
     """
-    high, wide = picture.shape[:2]
-    if abs(wide * height / (high * width) - 1) < LETTERBOX_ASPECT_TOLERANCE:
+    wide, high = fit_inside((picture.shape[1], picture.shape[0]), (width, height))
+    if (wide, high) == (width, height):
         return resize_picture(picture, width, height)
-    scale = min(width / wide, height / high)
-    wide, high = max(1, round(wide * scale)), max(1, round(high * scale))
     left, top = (width - wide) // 2, (height - high) // 2
-    boxed = np.zeros((height, width, 3), np.uint8)
+    boxed = np.zeros((height, width, *picture.shape[2:]), picture.dtype)
     boxed[top : top + high, left : left + wide] = resize_picture(picture, wide, high)
     return boxed

@@ -12,6 +12,7 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 from dreamflow.studio.curves.sound import SoundListener
+from dreamflow.studio.films.expectation import expect_film
 from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.looks.favourites import Favourites
@@ -19,6 +20,7 @@ from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
 from dreamflow.studio.mattes import PaintedMattes
 from dreamflow.studio.news import Listener, News
+from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
 from dreamflow.studio.project import LookState, Project
@@ -202,6 +204,18 @@ class Studio:
     def listen(self) -> None:
         """Hear the source's sound, unless it is heard already."""
         self.sound.listen(self.project.source.clip if self.project.source else None)
+
+    def expect_film(self, film: FilmChoices) -> str:
+        """Return in words what a film of the project takes, as far as that is known of it."""
+        found, source = self.places.film, self.project.source
+        if found.film != film or source is None:
+            return ""
+        if found.measured is None:
+            return found.failure or "measuring a few frames of it"
+        first, stop = self.project.first, self.project.stop or source.frames
+        cuts = sum(first < cut < stop for cut in self.strips.strip.cuts)
+        length_s = source.frame_time(stop) - source.frame_time(first)
+        return expect_film(found.measured, stop - first, length_s, cuts).text
 
     # --- the look
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from dreamflow.core.errors import SettingsError, named
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import prepare_job, render_job
 from dreamflow.jobs.job_spec import JobSpec
@@ -92,9 +93,9 @@ def _open_video_job(
     record = build_settings_record("video", clip.path, network, *vars(settings).values())
     groups = (dream, settings.carry, settings.show)
     clip = hear_once(clip, settings.sound, groups, find_kept_folder(out, controls))
+    clip = clip.with_originals(_choose_depth(out, settings, sharding))
     spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
-    clip = clip.with_originals(DeepOutput.of(out, settings.encode))
     with (
         controls.open_dreamer_controls() as dreamer_controls,
         _open_pool(sharding, controls) as pool,
@@ -132,6 +133,22 @@ def _open_video_job(
 def _open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
     sharding = sharding or Sharding()
     return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
+
+
+def _choose_depth(
+    out: Path, settings: VideoSettings, sharding: Sharding | None
+) -> DeepOutput | None:
+    """Return the output where it may keep its source's depth; a film of shards has 8 bits."""
+    output = DeepOutput.of(out, settings.encode)
+    if output is None or not output.is_film or sharding is None:
+        return output
+    if output.keeps_hdr:
+        raise SettingsError(
+            f"{named('hdr')} keep: shards keep 8 bits of SDR; leave out {named('shards')} and "
+            f"{named('workers')}",
+            setting="hdr",
+        )
+    return None
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

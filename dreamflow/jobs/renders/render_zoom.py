@@ -18,7 +18,7 @@ from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
 from dreamflow.jobs.storage.publish import count_published_frames
-from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FIRST_NUMBER
+from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, NUMBERED_BY_NAME
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.sequences.picture_files import list_source_files
 from dreamflow.media.records.embedded_settings import REQUESTED_SETTINGS_KEY, read_record_if_any
@@ -173,7 +173,7 @@ def _render_reversed(
             pipeline=build_forward(),
             output_path=folder,
             output_spec=replace(job.output_spec, music=None),
-            encode=replace(job.encode, start_number=FIRST_NUMBER),
+            encode=replace(job.encode, start_number=NUMBERED_BY_NAME),
             rebuild=build_forward,
         )
         steps = forward_job.pipeline.total  # more than the frames where a loop has a lead-in

@@ -66,10 +66,19 @@ def find_changes(
         changes.append(Change("another analysis of the sound", "audio"))
     if before.get("plate") != now.get("plate"):
         changes.append(_change_of("plate", before.get("plate"), now.get("plate")))
+    was, samples = (_samples_of(metadata) for metadata in (before, now))
+    if not changes and was != samples:
+        changes.append(Change(f"frames of {was}, not {samples}", "codec"))
     for name, was in (LEGACY_MACHINE_DEFAULTS | before.get("machine", {})).items():
         if was != now["machine"][name]:
             changes.append(_change_of(name, was, now["machine"][name]))
     return changes
+
+
+def _samples_of(metadata: Mapping[str, Any]) -> str:
+    """Return the pixel format of a job's frames; older versions made 8-bit RGB of all."""
+    samples = metadata["outline"].get("samples")
+    return samples["pixel_format"] if samples else "8-bit RGB"
 
 
 def _change_of(setting: str, was: Any, value: Any) -> Change:

@@ -56,6 +56,7 @@ PUBLISHING_FRAMES_KEY = "placing"
 MAX_JOB_FILE_BYTES = 256 * 2**20
 """Bytes of job.json at most: the names of a million pictures fit."""
 
+Code = Annotated[int, Meta(ge=0, le=65_535)]
 Side = Annotated[int, Meta(ge=1, le=2**17)]
 PlainFileName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^/\\\0]+\Z")]
 
@@ -92,6 +93,24 @@ class FrameNumbersDocument(Struct, forbid_unknown_fields=True):
     range: tuple[int, int, int] | None = None
 
 
+class ColourTagsDocument(Struct, forbid_unknown_fields=True):
+    """A `media.colour.carried_tags.ColourTags`."""
+
+    matrix: Code
+    primaries: Code
+    transfer: Code
+    is_full_range: bool
+    mastering_display: Annotated[str, Meta(max_length=200, pattern=r"^[A-Z0-9(),]*\Z")]
+    content_light: Annotated[str, Meta(max_length=30, pattern=r"^[0-9,]*\Z")]
+
+
+class SamplesDocument(Struct, forbid_unknown_fields=True):
+    """A `media.sample_format.SampleFormat`."""
+
+    pixel_format: Annotated[str, Meta(max_length=20, pattern=r"^[a-z][a-z0-9]*\Z")]
+    tags: ColourTagsDocument
+
+
 class OutlineDocument(Struct, forbid_unknown_fields=True):
     """A `media.output_spec.OutputSpec`."""
 
@@ -108,6 +127,7 @@ class OutlineDocument(Struct, forbid_unknown_fields=True):
     extras: ExtrasDocument | None
     frame_numbers: FrameNumbersDocument
     music: SoundDocument | None = None
+    samples: SamplesDocument | None = None
 
 
 class MachineDocument(Struct, forbid_unknown_fields=True):
@@ -254,7 +274,7 @@ def check_metadata(folder: Path, metadata: JobMetadata) -> None:
         container = container_format_for(folder.with_name(job.out))
         encode = EncodeOptions(**metadata["encode"])
         if container is not None:
-            container.video_encoding(encode)
+            container.video_encoding(encode, spec.samples)
     except TypeError as error:
         raise DocumentError("encode has a key that is no setting") from error
     except DreamFlowError as error:

@@ -23,6 +23,8 @@ from dreamflow.media.colour.hdr_tone_mapping import (
     HLG_PEAK_NITS,
     HLG_SYSTEM_GAMMA,
     PQ_MAX_NITS,
+    hlg_to_scene_light,
+    pq_to_nits,
     tone_map_luma,
 )
 from dreamflow.media.colour.primaries import (
@@ -30,11 +32,16 @@ from dreamflow.media.colour.primaries import (
     D65_WHITE_XY,
     Chromaticity,
     find_matrix_to_bt709,
+    primaries_to_xyz_matrix,
 )
-from dreamflow.media.stills.decoded_picture import srgb_to_linear
+from dreamflow.media.stills.decoded_picture import linear_to_srgb, srgb_to_linear
 
+SDR_WHITE_NITS = 203.0
+"""Light of HDR signals that becomes 1 in linear pictures: the white of SDR in HDR (BT.2408)."""
 SHAPER_TOE = 0.02
 """Linear light below which the shaper is a straight line, roughly: a ninth of mid-grey."""
+RED_SHARE_OF_TONE = 0.1 / 1.4746
+"""By how much of R' - Y' tone mapping lowers luma (BT.2446-1, 4.4)."""
 CURVE_ENTRIES = 4096
 """Entries of the inverse tone curve, which is interpolated."""
 
@@ -117,11 +124,28 @@ class Coding:
         sdr = np.clip(light, 0, 1) ** np.float32(1 / DISPLAY_GAMMA)
         if self.transfer == "SDR":
             return sdr
-        hdr = np.interp(sdr, *self._inverse_tone_curve).astype(np.float32)
-        display = hdr ** np.float32(DISPLAY_GAMMA)
+        display = self._undo_tone_mapping(sdr) ** np.float32(DISPLAY_GAMMA)
         if self.transfer == "PQ":
             return linear_to_pq(display * np.float32(self.peak_nits / PQ_MAX_NITS))
-        return scene_light_to_hlg(display ** np.float32(1 / HLG_SYSTEM_GAMMA))
+        luminance = np.maximum(display @ self._luma_weights, 1e-6)[..., None]
+        return scene_light_to_hlg(display * luminance ** np.float32(1 / HLG_SYSTEM_GAMMA - 1))
+
+    def _undo_tone_mapping(self, sdr: np.ndarray) -> np.ndarray:
+        """Return HDR of SDR, both RGB coded with gamma 2.4: the inverse of BT.2446-1, method A.
+
+        Luma goes back through the tone curve, and colour differences by the same factor times 1.1.
+        """
+        luma = (sdr @ self._luma_weights)[..., None]
+        differences = sdr - luma
+        tone = luma + np.maximum(RED_SHARE_OF_TONE * differences[..., :1], 0)
+        hdr_luma = np.interp(tone, *self._inverse_tone_curve).astype(np.float32)
+        share = 1.1 * hdr_luma / np.maximum(tone, 1e-4)
+        return np.clip(hdr_luma + share * differences, 0, 1)
+
+    @cached_property
+    def _luma_weights(self) -> np.ndarray:
+        """Share of each primary in luminance, float32 (3,)."""
+        return primaries_to_xyz_matrix(self.primaries, self.white)[1].astype(np.float32)
 
     def measure_change(self, residual: np.ndarray, proxy: np.ndarray) -> np.ndarray:
         """Return what a dream adds: E(proxy + residual) - E(proxy), and 0 where the residual is 0.
@@ -150,6 +174,47 @@ class Coding:
         if self.transfer == "linear":
             return unshape_light(shape_light(source) + change)
         return source + change
+
+    def decode_light(self, numbers: np.ndarray) -> np.ndarray:
+        """Return linear light of the source's primaries; 1 is SDR's white, 203 nits of PQ.
+
+        Args:
+            numbers: (..., 3) float32, signal of full scale 1, or linear light.
+        """
+        if self.transfer == "linear":
+            return numbers
+        if self.transfer == "SDR":
+            return srgb_to_linear(numbers)
+        if self.transfer == "PQ":
+            return (pq_to_nits(np.clip(numbers, 0, 1)) / SDR_WHITE_NITS).astype(np.float32)
+        scene = hlg_to_scene_light(numbers)
+        luminance = np.maximum(scene @ self._luma_weights, 0)[..., None] ** (HLG_SYSTEM_GAMMA - 1)
+        return (scene * luminance * (HLG_PEAK_NITS / SDR_WHITE_NITS)).astype(np.float32)
+
+    def encode_light(self, light: np.ndarray) -> np.ndarray:
+        """Return the numbers that stand for linear light of the source's primaries, float32.
+
+        It is the inverse of `decode_light`; signal ends at 0 and 1.
+        """
+        if self.transfer == "linear":
+            return light
+        if self.transfer == "SDR":
+            return linear_to_srgb(np.clip(light, 0, 1))
+        nits = np.maximum(light, 0) * np.float32(SDR_WHITE_NITS)
+        if self.transfer == "PQ":
+            return linear_to_pq(np.minimum(nits / np.float32(PQ_MAX_NITS), 1))
+        display = np.minimum(nits / np.float32(HLG_PEAK_NITS), 1)
+        luminance = np.maximum(display @ self._luma_weights, 1e-6)[..., None]
+        return scene_light_to_hlg(display * luminance ** np.float32(1 / HLG_SYSTEM_GAMMA - 1))
+
+    def convert_light(self, light: np.ndarray, other: Coding) -> np.ndarray:
+        """Return linear light of another coding's primaries as that of this one's."""
+        to_bt709 = find_matrix_to_bt709(other.primaries, other.white)
+        if other.primaries == self.primaries and other.white == self.white:
+            return light
+        if to_bt709 is not None:
+            light = cv2.transform(np.ascontiguousarray(light, np.float32), to_bt709)
+        return self._to_primaries(light)
 
     def _to_primaries(self, light: np.ndarray) -> np.ndarray:
         if self.from_bt709 is None:

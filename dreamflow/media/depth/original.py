@@ -9,20 +9,14 @@ from typing import Any
 import numpy as np
 
 from dreamflow.core.frames import Original
-from dreamflow.media.colour.hdr_tone_mapping import (
-    HLG_PEAK_NITS,
-    HLG_SYSTEM_GAMMA,
-    hlg_to_scene_light,
-    pq_to_nits,
-)
-from dreamflow.media.colour.primaries import primaries_to_xyz_matrix
-from dreamflow.media.depth.codings import Coding
+from dreamflow.media.depth.codings import SDR_CODING, Coding
+from dreamflow.media.depth.film_samples import FilmSamples
 from dreamflow.media.resize import resize_picture
-from dreamflow.media.stills.decoded_picture import linear_to_srgb, srgb_to_linear
+from dreamflow.media.stills.decoded_picture import linear_to_srgb
 
+COLOUR_TAGS = frozenset({"png", "icc", "chromaticities", "adoptedNeutral", "whiteLuminance"})
+"""Tags that say what numbers mean, and not of those in another coding."""
 NO_TAGS: Mapping[str, Any] = {}
-SDR_WHITE_NITS = 203.0
-"""Light of HDR signals that becomes 1 in linear pictures: the white of SDR in HDR (BT.2408)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,7 @@ class PictureOriginal(Original):
         before: The picture before a dream was added; None where none was.
         wanted_layers: What the output holds besides the picture.
         planes: Further channels of the frame, (height, width) float32, by their full names.
+        film: The same picture as the samples of a film, where the output holds these; else None.
     """
 
     pixels: np.ndarray
@@ -53,6 +48,7 @@ class PictureOriginal(Original):
     before: PictureOriginal | None = None
     wanted_layers: tuple[str, ...] = ()
     planes: Mapping[str, np.ndarray] = field(default_factory=lambda: NO_TAGS)
+    film: FilmSamples | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,7 +94,8 @@ class PictureOriginal(Original):
             else:
                 result = self.coding.add(source, change)
             pixels = np.where(kept, before.pixels, self._to_samples(result))
-        return replace(before, pixels=pixels, before=before, planes=self.planes)
+            film = before.film and before.film.with_change(np.where(kept, 0, result - source))
+        return replace(before, pixels=pixels, before=before, planes=self.planes, film=film)
 
     def with_planes(self, planes: Mapping[str, np.ndarray]) -> PictureOriginal:
         """Return the picture with further channels, those of the same names replaced."""
@@ -157,6 +154,7 @@ class PictureOriginal(Original):
             pixels=pixels,
             alpha=None if alpha is None else _resize(alpha, width, height),
             frame_size=None,
+            film=self.film and self.film.resized(width, height),
         )
 
     def over_frame(self) -> PictureOriginal:
@@ -186,16 +184,54 @@ class PictureOriginal(Original):
         Args:
             kind: float16 or float32, for a picture that is not linear yet.
         """
-        if self.coding.transfer == "linear":
+        if self.pixels.dtype.kind == "f":
             return self
-        light = _decode_light(self.pixels.astype(np.float32) / np.float32(self.white), self.coding)
+        shares = self.pixels.astype(np.float32) / np.float32(self.white)
+        light = self.coding.decode_light(shares)
         alpha = None
         if self.alpha is not None:
             alpha = (self.alpha.astype(np.float32) / np.float32(self.white)).astype(kind)
             light = light if self.is_premultiplied else light * alpha[..., None]
-        coding = replace(self.coding, transfer="linear")
+        coding = Coding("linear", self.coding.primaries, self.coding.white)
         return PictureOriginal(
             light.astype(kind), coding, alpha, True, self.origin, self.frame_size
+        )
+
+    def read_as(self, coding: Coding) -> PictureOriginal:
+        """Return the picture with its numbers standing for light in another way."""
+        return replace(self, coding=coding)
+
+    def converted(self, coding: Coding, kind: type[np.floating] | None) -> PictureOriginal:
+        """Return the picture with its light in another coding, over the same window.
+
+        Args:
+            coding: The coding.
+            kind: float16 or float32, premultiplied; None is 16 bits, straight.
+        """
+
+        def store(samples: np.ndarray) -> np.ndarray:
+            return _to_16_bit(samples) if kind is None else _cast(samples, kind)
+
+        shares = self.pixels.astype(np.float32) / np.float32(self.white)
+        alpha = None
+        with np.errstate(all="ignore"):
+            if self.alpha is not None:
+                alpha = self.alpha.astype(np.float32) / np.float32(self.white)
+                if self.is_premultiplied:
+                    shares = shares / np.where(alpha > 0, alpha, 1)[..., None]
+            light = coding.convert_light(self.coding.decode_light(shares), self.coding)
+            numbers = coding.encode_light(light)
+            if alpha is not None and kind is not None:
+                numbers = numbers * np.where(alpha > 0, alpha, 1)[..., None]
+        tags = {name: tag for name, tag in self.tags.items() if name not in COLOUR_TAGS}
+        return replace(
+            self,
+            pixels=store(numbers),
+            coding=coding,
+            alpha=None if alpha is None else store(alpha),
+            is_premultiplied=kind is not None,
+            tags=tags,
+            film=None,
         )
 
     def as_type(self, kind: type[np.floating]) -> PictureOriginal:
@@ -219,10 +255,13 @@ class PictureOriginal(Original):
         A picture of whole numbers is returned as it is; linear light gets 16 bits, and straight
         alpha.
         """
-        if self.coding.transfer != "linear":
+        if self.pixels.dtype.kind != "f":
             return self, False
         whole = self.over_frame()
-        light = np.nan_to_num(whole.pixels.astype(np.float32), nan=0, posinf=1, neginf=0)
+        light = self.coding.decode_light(whole.pixels.astype(np.float32))
+        light = np.nan_to_num(
+            SDR_CODING.convert_light(light, self.coding), nan=0, posinf=1, neginf=0
+        )
         alpha = None
         if whole.alpha is not None:
             opacity = np.nan_to_num(whole.alpha.astype(np.float32))
@@ -230,9 +269,8 @@ class PictureOriginal(Original):
                 light = light / np.where(opacity > 0, opacity, 1)[..., None]
             alpha = _to_16_bit(opacity)
         is_clipped = bool(((light > 1) | (light < 0)).any())
-        coding = replace(self.coding, transfer="SDR")
         codes = _to_16_bit(linear_to_srgb(light))
-        return PictureOriginal(codes, coding, alpha), is_clipped
+        return PictureOriginal(codes, SDR_CODING, alpha), is_clipped
 
 
 def _cast(samples: np.ndarray, kind: type[np.floating]) -> np.ndarray:
@@ -242,20 +280,8 @@ def _cast(samples: np.ndarray, kind: type[np.floating]) -> np.ndarray:
     return np.where(np.isfinite(wide), np.clip(wide, -limit, limit), wide).astype(kind)
 
 
-def _decode_light(codes: np.ndarray, coding: Coding) -> np.ndarray:
-    """Return linear light of display codes; 1 is SDR's white, 203 nits of PQ (BT.2408)."""
-    if coding.transfer == "SDR":
-        return srgb_to_linear(codes)
-    if coding.transfer == "PQ":
-        return (pq_to_nits(codes) / SDR_WHITE_NITS).astype(np.float32)
-    scene = hlg_to_scene_light(codes)
-    weights = primaries_to_xyz_matrix(coding.primaries, coding.white)[1]
-    luminance = np.maximum(scene @ weights, 0)[..., None] ** (HLG_SYSTEM_GAMMA - 1)
-    return (scene * luminance * (HLG_PEAK_NITS / SDR_WHITE_NITS)).astype(np.float32)
-
-
 def _to_16_bit(shares: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(shares, 0, 1) * np.float32(65535)).astype(np.uint16)
+    return np.rint(np.clip(np.nan_to_num(shares), 0, 1) * np.float32(65535)).astype(np.uint16)
 
 
 def _resize(samples: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from dreamflow.core.errors import ConvertedSourceWarning
+from dreamflow.core.errors import ConvertedSourceWarning, MediaError
 from dreamflow.core.opencv import cv2
 from dreamflow.core.options.values import fit_size
 from dreamflow.media.colour.hdr_tone_mapping import HDR_TRANSFER_BY_H273, PRIMARIES_XY_BY_H273
@@ -44,6 +45,8 @@ PNG_COLOUR_CHUNKS = frozenset(
     {b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"mDCV", b"cLLI"}
 )
 """Chunks of a PNG that say what its numbers mean; its pixels' chunks come after them."""
+PNG_BITS_BYTE = 8
+"""Place in a PNG's IHDR of the bits of a sample (PNG, 11.2.1)."""
 BITS_TAG, PHOTOMETRIC_TAG, ORIENTATION_TAG, EXTRA_SAMPLES_TAG, ICC_TAG = 258, 262, 274, 338, 34675
 """Tags of TIFF 6.0."""
 GREY_OR_RGB = frozenset({1, 2})
@@ -95,15 +98,32 @@ def read_deep_picture(path: Path, size: str | None = None, layer: str | None = N
         if kind is EXR:
             picture = read_exr(path, layer)
             decoded, original = picture.decode(), _from_exr(picture)
+            left_out = picture.left_out_note
         else:
-            decoded = decode_picture(path)
+            decoded, left_out = decode_picture(path), ()
             original = _read_samples(path, kind, decoded) or _from_decoded(decoded)
     proxy, notes = decoded.unpremultiplied().to_rgb8()
-    notes = tuple(note for note in notes if note not in NOTES_OF_PROXY)
+    notes = (*(note for note in notes if note not in NOTES_OF_PROXY), *left_out)
     width, height = fit_size(size, *original.size)
     if original.size != (width, height):
         original = original.resized(width, height)
     return DeepPicture(resize_picture(proxy, width, height), original, notes)
+
+
+def has_deep_samples(path: Path) -> bool:
+    """Return whether a picture has more than 8 bits a channel, by its header alone.
+
+    False for a file that cannot be read: reading it says why.
+    """
+    try:
+        kind = identify_picture(path)
+        if kind is PNG:
+            return next(read_png_chunks(path))[1].ljust(13, b"\0")[PNG_BITS_BYTE] > 8
+        if kind is TIFF:
+            return bool((np.atleast_1d(_read_tiff_tags(path).get(BITS_TAG, 1)) > 8).any())
+    except (MediaError, OSError, SyntaxError, ValueError, StopIteration, struct.error):
+        return False
+    return kind is EXR or kind.content is Content.FLOAT_PICTURE
 
 
 def as_deep_picture(picture: np.ndarray) -> DeepPicture:
@@ -151,7 +171,7 @@ def _read_samples(path: Path, kind: FileKind, decoded: DecodedPicture) -> Pictur
         return None
     if kind is PNG:
         chunks = _read_png_tags(path)
-        is_deep = chunks.pop(b"IHDR", b"").ljust(13, b"\0")[8] == 16
+        is_deep = chunks.pop(b"IHDR", b"").ljust(13, b"\0")[PNG_BITS_BYTE] == 16
         coding, tags, is_premultiplied = _png_coding(chunks), {"png": chunks}, False
         orientation = _read_orientation(path)
     else:

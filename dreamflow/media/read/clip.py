@@ -23,7 +23,7 @@ from dreamflow.media.read.clip_output import find_extras, find_sound, trim_chapt
 from dreamflow.media.read.clip_pictures import PictureSource, decode_originals, decode_pictures
 from dreamflow.media.read.frame_number import parse_moment, parse_span
 from dreamflow.media.read.frame_rate import to_exact_rate
-from dreamflow.media.read.originals import has_deep_frames
+from dreamflow.media.read.originals import fit_to_source
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
@@ -78,9 +78,7 @@ class Clip:
         self.first_frame, self.stop_frame = parse_span(self.options, self.info, self.path)
         self._full_clip = self
         self._held_frames: tuple[Frame, ...] | None = None
-        self._deep_output = None
-        if deep_output and has_deep_frames(self.info, deep_output):
-            self._deep_output = deep_output
+        self._deep_output = fit_to_source(deep_output, self.info, self.options)
         self.hearing: Hearing | None = None
         self.is_resampled = bool(self.options.fps) and not isinstance(self.info, PictureFolderInfo)
         self.rate = self._find_rate()
@@ -132,7 +130,7 @@ class Clip:
             output: The output; None where its format keeps no more than 8 bits.
         """
         clip = copy.copy(self)
-        clip._deep_output = output if output and has_deep_frames(self.info, output) else None
+        clip._deep_output = fit_to_source(output, self.info, self.options)
         return clip
 
     @property
@@ -199,6 +197,7 @@ class Clip:
             trim_chapters(info.chapters, start, start + self.length),
             find_extras(self.path, info, start, self.rate),
             self._number_output_frames(),
+            samples=self._deep_output.samples if self._deep_output else None,
         )
 
     def _number_output_frames(self) -> tuple[int, ...] | range:

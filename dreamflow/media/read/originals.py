@@ -4,39 +4,140 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import tee
 
 import numpy as np
 
 from dreamflow.core.errors import ConvertedSourceWarning
+from dreamflow.media.colour.carried_tags import H273_RGB, ColourTags
+from dreamflow.media.colour.colour_tags import H273_UNSPECIFIED
+from dreamflow.media.colour.hdr_tone_mapping import (
+    H273_BT709,
+    HDR_TRANSFER_BY_H273,
+    PRIMARIES_XY_BY_H273,
+)
+from dreamflow.media.depth.codings import SDR_CODING, Coding
 from dreamflow.media.depth.original import PictureOriginal
-from dreamflow.media.depth.read import DeepPicture, as_deep_picture, read_deep_picture
-from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, keeps_depth
+from dreamflow.media.depth.read import (
+    DeepPicture,
+    as_deep_picture,
+    has_deep_samples,
+    read_deep_picture,
+)
+from dreamflow.media.depth.write import EXR_SUFFIX, DeepOutput, find_output_coding
+from dreamflow.media.options import FilmOptions
+from dreamflow.media.read.input_space import find_input_coding
 from dreamflow.media.read.sequences.picture_folder import (
     PictureFolderInfo,
     read_deep_picture_folder,
 )
 from dreamflow.media.read.sequences.picture_stand_ins import PictureSequence
 from dreamflow.media.read.video.deep_frames import is_deep_film, is_hdr_film
+from dreamflow.media.read.video.film_format import find_sample_format
 from dreamflow.media.read.video.video_info import VideoInfo
 from dreamflow.media.resize import resize_picture
+from dreamflow.media.sample_format import SampleFormat
+from dreamflow.media.write.deep_codecs import ALPHA_CODECS
 
+HDR_TRANSFERS = {name: code for code, name in HDR_TRANSFER_BY_H273.items()}
+"""Codes of the HDR transfer characteristics by their names."""
+PACKED_FORMATS = {
+    (False, True): "rgba",
+    (True, False): "rgb48le",
+    (True, True): "rgba64le",
+}
+"""FFmpeg's names of RGB as it lies in pictures, by whether it has 16 bits, and alpha."""
 IndexedOriginals = Iterator[tuple[int, np.ndarray, PictureOriginal]]
 """(frame number, uint8 (H, W, 3) RGB proxy, original) in display order."""
 
 
-def has_deep_frames(info: VideoInfo | PictureFolderInfo, output: DeepOutput) -> bool:
-    """Return whether an output keeps more of a source's frames than their 8-bit pictures.
+def fit_to_source(
+    output: DeepOutput | None, info: VideoInfo | PictureFolderInfo, options: FilmOptions
+) -> DeepOutput | None:
+    """Return an output as it keeps the depth of a source; None where 8-bit pictures have all of it.
 
-    The first picture of a folder tells how deep all are. Pictures of whole numbers hold what SDR
-    displays, so of an HDR film they are made of what it is tone-mapped to.
+    The deepest picture of a folder tells how deep all are. HDR counts by the bits that it has where
+    it is tone-mapped to SDR.
+
+    Args:
+        output: The output; None where its format keeps 8 bits at most.
+        info: The facts of the source.
+        options: How it is read.
+
+    Raises:
+        SettingsError: A colour space is not known.
+        DependencyError: It is one of OpenColorIO, which is not installed.
     """
-    is_exr = output.path.suffix.lower() == EXR_SUFFIX
-    if not isinstance(info, PictureFolderInfo):
-        return is_exr or (is_deep_film(info) and not is_hdr_film(info))
+    coding = find_input_coding(options)
+    if output is None:
+        return None
+    if output.is_film:
+        samples = _find_film_samples(info, output, coding)
+        return replace(output, samples=samples) if samples else None
+    suffix = output.path.suffix.lower()
+    if isinstance(info, PictureFolderInfo):
+        deepest = _read_deepest(info)
+        is_deep = deepest.alpha is not None or output.keeps_depth_of(deepest)
+    else:
+        is_hdr = coding.transfer in HDR_TRANSFERS if coding else is_hdr_film(info)
+        is_shown = not is_hdr or (output.keeps_hdr and suffix == ".png")
+        is_deep = suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
+    return output if is_deep or output.options.output_space else None
+
+
+def _find_film_samples(
+    info: VideoInfo | PictureFolderInfo, output: DeepOutput, coding: Coding | None
+) -> SampleFormat | None:
+    """Return what a film's frames are made of; None where 8-bit RGB of SDR has all of it.
+
+    Transparency in a codec that has none is laid over black, in 8 bits.
+    """
+    space = output.options.output_space
+    if isinstance(info, PictureFolderInfo):
+        deepest = _read_deepest(info)
+        transfer, has_alpha = deepest.coding.transfer, deepest.alpha is not None
+        is_deep, samples = deepest.pixels.dtype != np.uint8, None
+        if is_deep or has_alpha:
+            samples = _packed_format(is_deep, has_alpha, coding or deepest.coding)
+    else:
+        samples, has_alpha = find_sample_format(info), info.colour.has_alpha
+        transfer = info.colour.hdr_transfer.transfer if info.colour.hdr_transfer else "SDR"
+        if samples and coding:
+            samples = replace(samples, tags=_name_light(samples.tags, coding))
+    if space is not None:
+        target = find_output_coding(space, coding or SDR_CODING)
+        samples, transfer = _packed_format(True, has_alpha, target), "SDR"
+    elif coding is not None:
+        transfer = coding.transfer
+    if samples is None or (transfer in HDR_TRANSFERS and not output.keeps_hdr):
+        return None
+    return samples if output.codec in ALPHA_CODECS or not samples.has_alpha else None
+
+
+def _read_deepest(info: PictureFolderInfo) -> PictureOriginal:
+    """Return the first picture of more than 8 bits, or else the first one."""
     files = PictureSequence(info.files, lambda path: read_deep_picture(path, layer=info.exr_layer))
-    first = files.read(0).original
-    return first.alpha is not None or keeps_depth(output.path, first)
+    deep = (number for number, path in enumerate(info.files) if has_deep_samples(path))
+    return files.read(next(deep, 0)).original
+
+
+def _packed_format(is_deep: bool, has_alpha: bool, coding: Coding) -> SampleFormat:
+    """Return the format of a film of RGB as it lies in pictures."""
+    tags = _name_light(ColourTags(H273_RGB), coding)
+    return SampleFormat(PACKED_FORMATS.get((is_deep, has_alpha), "rgb48le"), tags)
+
+
+def _name_light(tags: ColourTags, coding: Coding) -> ColourTags:
+    """Return tags with the primaries and the transfer of a coding; a config's have no code."""
+    if coding.transfer not in ("SDR", "linear", *HDR_TRANSFERS):
+        return replace(tags, primaries=H273_UNSPECIFIED, transfer=H273_UNSPECIFIED)
+    primaries = next(
+        (code for code, xy in PRIMARIES_XY_BY_H273.items() if xy == coding.primaries), H273_BT709
+    )
+    return replace(
+        tags, primaries=primaries, transfer=HDR_TRANSFERS.get(coding.transfer, H273_BT709)
+    )
 
 
 def read_folder_in_depth(
@@ -58,7 +159,9 @@ def read_folder_in_depth(
 
 
 def prepare_originals(
-    pictures: Iterator[tuple[int, DeepPicture]], size: tuple[int, int], output: DeepOutput
+    pictures: Iterator[tuple[int, DeepPicture]],
+    size: tuple[int, int],
+    output: DeepOutput,
 ) -> IndexedOriginals:
     """Yield pictures as frames: their proxies, and their originals in the coding of an output.
 
@@ -68,7 +171,8 @@ def prepare_originals(
         output: Says the coding of the originals.
     """
     shown, kept = tee(pictures)
-    originals = output.prepare_all(picture.original.resized(*size) for _, picture in kept)
+    resized = (picture.original.resized(*size) for _, picture in kept)
+    originals = output.prepare_all(resized)
     for (index, picture), original in zip(shown, originals, strict=True):
         yield index, resize_picture(picture.proxy, *size), original
 

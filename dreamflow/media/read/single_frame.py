@@ -17,10 +17,11 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import option_fields
 from dreamflow.core.text.wording import format_count
 from dreamflow.media.depth.read import read_deep_picture, warn_of_notes
-from dreamflow.media.depth.write import DeepOutput, keeps_depth
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions, FilmOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills.read import is_picture, is_still, read_fitted_picture
+from dreamflow.media.read.input_space import find_input_coding, read_in_space
+from dreamflow.media.stills.read import is_picture, is_still, read_picture
 
 
 def open_frames_up_to(
@@ -92,13 +93,17 @@ def _read_frame(
     path: Path, options: ClipOptions, flatten_alpha: bool, deep_output: DeepOutput | None
 ) -> Frame:
     """Return a picture as a frame, with its original where the output keeps more than 8 bits."""
-    if deep_output is not None:
-        picture = read_deep_picture(path, options.size, options.exr_layer)
-        if keeps_depth(deep_output.path, picture.original):
-            warn_of_notes(path, picture)
-            original = next(deep_output.prepare_all([picture.original]))
-            return Frame(0, Fraction(0), picture.proxy, original=original)
-    picture = read_fitted_picture(path, options.size, flatten_alpha, options.exr_layer)
+    coding = find_input_coding(options)
+    if deep_output is not None or coding is not None:
+        deep = read_deep_picture(path, options.size, options.exr_layer)
+        deep = read_in_space(deep, coding)
+        if deep_output is not None and deep_output.keeps_depth_of(deep.original):
+            warn_of_notes(path, deep)
+            original = next(deep_output.prepare_all([deep.original]))
+            return Frame(0, Fraction(0), deep.proxy, original=original)
+        if coding is not None:
+            return Frame(0, Fraction(0), deep.proxy)
+    picture = read_picture(path, options.size, flatten_alpha=flatten_alpha, layer=options.exr_layer)
     return Frame(0, Fraction(0), picture)
 
 

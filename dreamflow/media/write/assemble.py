@@ -51,9 +51,11 @@ def assemble_output(
             shown = make_webp(joined, times, target, encode, output_spec, record)
             verify_animation(target, shown)
         else:
-            codec_options = container_format.video_encoding(encode).muxer_options
-            muxer_options = [*codec_options, *container_format.muxer_options]
-            output = MuxedOutput(joined, times, container_format, output_spec, record)
+            encoding = container_format.video_encoding(encode, output_spec.samples)
+            muxer_options = [*encoding.muxer_options, *container_format.muxer_options]
+            output = MuxedOutput(
+                *(joined, times, container_format, output_spec, record), encoding.joined_options
+            )
             mux_tracks(output, target, muxer_options)
             verify_video(target, frames)
         sync_to_disk(target)

@@ -36,6 +36,7 @@ class VideoEncoding:
         encoder_options: FFmpeg's options of the encoder.
         segment_suffix: Suffix of the files that hold segments before the output is finished.
         muxer_options: FFmpeg's options of the finished file.
+        joined_options: FFmpeg's options of the joined segments, as an input.
     """
 
     codec: str
@@ -43,6 +44,7 @@ class VideoEncoding:
     encoder_options: tuple[str, ...]
     segment_suffix: str = ".mp4"
     muxer_options: tuple[str, ...] = ()
+    joined_options: tuple[str, ...] = ()
 
     @property
     def is_rgb(self) -> bool:

@@ -17,8 +17,10 @@ from dreamflow.core.errors import (
     named,
 )
 from dreamflow.media.files.sequence_name import SEQUENCE_SUFFIXES, SequenceName
-from dreamflow.media.options import EncodeOptions
+from dreamflow.media.options import KEEP_HDR, EncodeOptions
+from dreamflow.media.sample_format import SampleFormat
 from dreamflow.media.write.codecs import VideoEncoding, lossless_rgb_encoding, make_video_encoding
+from dreamflow.media.write.deep_codecs import DEEP_CODECS, make_deep_encoding
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,24 @@ class ContainerFormat:
     subtitle_encoder: str | None = None
     muxer_options: tuple[str, ...] = ()
 
-    def video_encoding(self, encode: EncodeOptions) -> VideoEncoding:
+    def video_encoding(
+        self, encode: EncodeOptions, samples: SampleFormat | None = None
+    ) -> VideoEncoding:
         """Return how the video stream is encoded.
+
+        Args:
+            encode: The settings.
+            samples: The samples of the frames, where they come in depth; None is 8-bit RGB.
 
         Raises:
             SettingsError: The format does not hold the codec, or the codec has no such quality.
             DependencyError: This ffmpeg lacks the encoder.
         """
-        codec = encode.codec
-        if codec != "auto" and codec not in self.codecs:
-            raise self._make_codec_error(codec)
-        if self.codecs:
-            return make_video_encoding(self.codecs[0] if codec == "auto" else codec, encode)
+        codec = self.choose_codec(encode)
+        if codec and samples is not None:
+            return make_deep_encoding(codec, encode, samples)
+        if codec:
+            return make_video_encoding(codec, encode)
         if encode.lossless and self.suffix == ".gif":
             raise SettingsError(
                 f"a .gif has 256 colours: {named('lossless')} is for .webp, .mkv and others",
@@ -63,6 +71,30 @@ class ContainerFormat:
                 allowed="a suffix other than .gif",
             )
         return lossless_rgb_encoding()
+
+    def choose_codec(self, encode: EncodeOptions) -> str:
+        """Return the codec of the video stream; "" where the format is an animated picture.
+
+        Raises:
+            SettingsError: The format does not hold the codec, or HDR.
+        """
+        if encode.codec != "auto" and encode.codec not in self.codecs:
+            raise self._make_codec_error(encode.codec)
+        candidates = self.codecs if encode.codec == "auto" else (encode.codec,)
+        if encode.hdr != KEEP_HDR:
+            return next(iter(candidates), "")
+        deep = [codec for codec in DEEP_CODECS if codec in candidates]
+        if not deep:
+            held = [codec for codec in self.codecs if codec in DEEP_CODECS]
+            what = encode.codec if held else f"a {self.suffix}"
+            advice = f"choose {named('codec')} {', '.join(held)}" if held else "use .mp4 or .mov"
+            raise SettingsError(
+                f"{named('hdr')} {KEEP_HDR}: {what} keeps no HDR; {advice}",
+                setting="hdr",
+                value=encode.hdr,
+                allowed=", ".join(held) or ".mp4, .mov, .mkv, .webm",
+            )
+        return deep[0]
 
     def _make_codec_error(self, codec: str) -> SettingsError:
         suffixes = [
@@ -174,6 +206,7 @@ def ignored_encode_settings(path: Path) -> tuple[tuple[str, ...], str]:
     of_exr = ("exr_compression", "exr_type", "layers_out")
     if sequence is not None:
         names = () if sequence.suffix == ".exr" else of_exr
+        names += () if sequence.suffix == ".png" else ("hdr",)
         return ("codec", "quality", "crf", *names), f"a sequence of {sequence.suffix}"
     if container_format is None:
         return ("codec", "quality", "crf", *of_exr), "a folder of PNGs"
@@ -193,6 +226,8 @@ def check_encode_options(path: Path, encode: EncodeOptions) -> None:
     if container_format:
         container_format.video_encoding(encode)
     ignored, format_name = ignored_encode_settings(path)
+    if container_format and container_format.choose_codec(encode) not in DEEP_CODECS:
+        ignored += ("output_space",)
     for name in ignored:
         if getattr(encode, name) != getattr(EncodeOptions, name):
             warnings.warn(

@@ -9,7 +9,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,8 +89,31 @@ def summarise_stderr(lines: Sequence[str], exit_code: int) -> str:
     )
 
 
+@cache
+def has_ffmpeg_option(name: str) -> bool:
+    """Return whether ffmpeg has an option of its command line; older ones have fewer."""
+    command = [ffmpeg_path(), "-hide_banner", "-h", "long"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return re.search(rf"^-{name}\b", listing, re.MULTILINE) is not None
+
+
+@dataclass(frozen=True)
+class RawFrames:
+    """How frames come that are piped into ffmpeg.
+
+    Attributes:
+        pixel_format: FFmpeg's name of it.
+        shape: Of each frame as uint8; (height, width, 3) of RGB, (bytes,) of other samples.
+        options: ffmpeg's options of the input.
+    """
+
+    pixel_format: str
+    shape: tuple[int, ...]
+    options: tuple[str, ...] = ()
+
+
 class FfmpegFramePipe:
-    """Pipes RGB frames into a running ffmpeg, evenly spaced or each at its own time."""
+    """Pipes frames into a running ffmpeg, evenly spaced or each at its own time."""
 
     def __init__(
         self,
@@ -98,6 +123,7 @@ class FfmpegFramePipe:
         constant_rate: bool,
         arguments: Sequence[str],
         inputs: Sequence[Path] = (),
+        frames: RawFrames | None = None,
     ) -> None:
         """Start ffmpeg.
 
@@ -108,14 +134,18 @@ class FfmpegFramePipe:
             constant_rate: Whether frames come evenly, so that their times do not count.
             arguments: ffmpeg's arguments that follow the inputs.
             inputs: Files that are its second input and so on.
+            frames: How they come; None is 8-bit RGB.
         """
-        self._frame_shape = (height, width)
+        self._size = width, height
+        self._frames = frames or RawFrames("rgb24", (height, width, 3))
+        source = [*self._frames.options]
         if constant_rate:
-            source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
+            source += ["-f", "rawvideo", "-pix_fmt", self._frames.pixel_format]
+            source += ["-s", f"{width}x{height}"]
             source += ["-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "-"]
             timing: list[str] = []
         else:
-            source = ["-f", "nut", "-i", "-"]
+            source += ["-f", "nut", "-i", "-"]
             timing = ["-fps_mode", "passthrough"]
         for path in inputs:
             source += ["-i", str(path.absolute())]
@@ -146,8 +176,8 @@ class FfmpegFramePipe:
     def _open_nut_muxer(self, rate: Fraction) -> av.container.OutputContainer:
         nut = av.open(self._stdin, "w", format="nut")
         stream = nut.add_stream("rawvideo", rate=rate)
-        stream.height, stream.width = self._frame_shape
-        stream.pix_fmt = "rgb24"
+        stream.width, stream.height = self._size
+        stream.pix_fmt = self._frames.pixel_format
         stream.codec_context.time_base = VARIABLE_RATE_TIME_BASE
         return nut
 
@@ -155,25 +185,28 @@ class FfmpegFramePipe:
         """Send a frame.
 
         Args:
-            picture: (height, width, 3) uint8 RGB.
+            picture: (height, width, 3) uint8 RGB, or the bytes of other samples, (bytes,) uint8.
             time: When it is shown, in seconds.
 
         Raises:
             OutputError: The frame has another type or size, or ffmpeg failed.
         """
-        if picture.shape != (*self._frame_shape, 3) or picture.dtype != np.uint8:
+        shape = self._frames.shape
+        if picture.shape != shape or picture.dtype != np.uint8:
             raise OutputError(
-                f"a frame is {picture.dtype} {picture.shape}, but this film's are uint8 "
-                f"{(*self._frame_shape, 3)}"
+                f"a frame is {picture.dtype} {picture.shape}, but this film's are uint8 {shape}"
             )
         try:
             if self._nut_muxer is None:
                 self._stdin.write(np.ascontiguousarray(picture).data)
                 return
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts = round(time / VARIABLE_RATE_TIME_BASE)
-            frame.time_base = VARIABLE_RATE_TIME_BASE
-            self._nut_muxer.mux(self._nut_muxer.streams.video[0].encode(frame))
+            # A packet of raw video is the samples of its frame, one after the other.
+            packet = av.Packet(picture.tobytes())
+            packet.stream = self._nut_muxer.streams.video[0]
+            packet.time_base = VARIABLE_RATE_TIME_BASE
+            packet.pts = packet.dts = round(time / VARIABLE_RATE_TIME_BASE)
+            packet.is_keyframe = True
+            self._nut_muxer.mux(packet)
         except (BrokenPipeError, av.error.FFmpegError, OSError) as error:
             raise OutputError(f"encoding failed: {self._wait_for_exit()[1]}") from error
 

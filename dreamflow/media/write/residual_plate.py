@@ -200,5 +200,7 @@ class DreamAndPlateWriter:
         """
         self._dream_writer.write_output(part, output_spec, record)
         self._plate_writer.write_output(
-            self.staged_plate, replace(output_spec, sound=None, chapters=(), extras=None), record
+            self.staged_plate,
+            replace(output_spec, sound=None, chapters=(), extras=None, samples=None),
+            record,
         )

@@ -19,6 +19,7 @@ from av.format import Flags
 
 from dreamflow.core.errors import MediaError
 from dreamflow.core.text.wording import format_count
+from dreamflow.media.colour.carried_tags import read_colour_tags
 from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
@@ -191,6 +192,7 @@ def _collect_facts(
         chapters=_read_chapters(container, container_start + start),
         notes=tuple(_damage_notes(path, begin.number, len(order.timestamps), missing_s, rate)),
         losses=tuple(_conversion_notes(path, colour, begin)),
+        tags=read_colour_tags(stream, first, begin.side_data, colour),
         packets=table,
         track=stream.index,
     )

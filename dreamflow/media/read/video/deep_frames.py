@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import av
 import numpy as np
 
 from dreamflow.media.colour.hdr_tone_mapping import PRIMARIES_XY_BY_H273
 from dreamflow.media.depth.codings import SDR_CODING, Coding
+from dreamflow.media.depth.film_samples import FilmSamples
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import DeepPicture, as_deep_picture
 from dreamflow.media.read.video.decoder_choice import read_video
@@ -17,6 +19,7 @@ from dreamflow.media.read.video.packet_decoding import DecodedFrame
 from dreamflow.media.read.video.pyav_decoder import read_converted
 from dreamflow.media.read.video.video_info import VideoInfo
 from dreamflow.media.resize import letterbox
+from dreamflow.media.sample_format import SampleFormat
 
 
 def is_deep_film(info: VideoInfo) -> bool:
@@ -33,7 +36,11 @@ def is_hdr_film(info: VideoInfo) -> bool:
 
 
 def read_deep_video(
-    info: VideoInfo, first: int, decoder: str, deinterlace: str
+    info: VideoInfo,
+    first: int,
+    decoder: str,
+    deinterlace: str,
+    sample_format: SampleFormat | None = None,
 ) -> Iterator[tuple[int, DeepPicture]]:
     """Yield (index, picture) of a film from frame `first` on, in depth.
 
@@ -42,18 +49,20 @@ def read_deep_video(
         first: Number of the first frame.
         decoder: As in `read_video`; counts for films of 8 bits alone.
         deinterlace: As in `read_video`.
+        sample_format: In which the originals have the film's own samples, too; None for none.
     """
     if not is_deep_film(info) or info.colour.own_matrix is not None:
         pictures = read_video(info, first, decoder, deinterlace)
         return ((index, as_deep_picture(picture)) for index, picture in pictures)
-    return read_converted(info, first, deinterlace, _DeepConversion(info))
+    return read_converted(info, first, deinterlace, _DeepConversion(info, sample_format))
 
 
 class _DeepConversion:
     """Conversion of frames to upright pictures in depth; repeated frames are kept."""
 
-    def __init__(self, info: VideoInfo) -> None:
+    def __init__(self, info: VideoInfo, sample_format: SampleFormat | None) -> None:
         self._info, self._coding = info, _find_coding(info)
+        self._sample_format = sample_format
         self._kept: tuple[av.VideoFrame, DeepPicture] | None = None
 
     def __call__(self, item: DecodedFrame) -> DeepPicture:
@@ -74,10 +83,20 @@ class _DeepConversion:
         proxy, colours = (apply_orientation(one, info.orientation) for one in (proxy, colours))
         if alpha is not None:
             alpha = apply_orientation(alpha[..., None], info.orientation)[..., 0]
-        if proxy.shape[1::-1] != (info.width, info.height):  # a film that changes its size
-            proxy = letterbox(proxy, info.width, info.height)
-            return as_deep_picture(proxy)
-        return DeepPicture(proxy, PictureOriginal(colours, self._coding, alpha), ())
+        film = None
+        if self._sample_format is not None:
+            film = FilmSamples.of_frame(frame, self._sample_format, info.orientation)
+        original = PictureOriginal(colours, self._coding, alpha, film=film)
+        size = info.width, info.height
+        if proxy.shape[1::-1] == size:
+            return DeepPicture(proxy, original, ())
+        fitted = replace(  # a film that changes its size
+            original,
+            pixels=letterbox(colours, *size),
+            alpha=None if alpha is None else letterbox(alpha, *size),
+            film=film and film.letterboxed(*size),
+        )
+        return DeepPicture(letterbox(proxy, *size), fitted, ())
 
 
 def _find_coding(info: VideoInfo) -> Coding:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from dreamflow.media.colour.carried_tags import ColourTags
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.output_spec import Chapter
@@ -92,6 +93,7 @@ class VideoInfo:
         playlist_files: Files that a playlist names, each once, in order; empty for a film.
         assumptions: Warnings of what reading does to every output.
         losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
+        tags: What the film says of its colours.
     """
 
     path: Path
@@ -121,6 +123,7 @@ class VideoInfo:
     playlist_files: tuple[Path, ...] = ()
     assumptions: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    tags: ColourTags = ColourTags()
 
     @property
     def film_format(self) -> str | None:

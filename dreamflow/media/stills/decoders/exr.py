@@ -46,6 +46,10 @@ class ExrChannels:
     layer: str
 
 
+MAX_NAMED_CHANNELS = 6
+"""Channels that a message names at most."""
+
+
 @dataclass(frozen=True)
 class ExrPicture:
     """The colours of an OpenEXR file as they lie in it.
@@ -55,12 +59,14 @@ class ExrPicture:
         alpha: (H, W) of the same type, or None where the file has none.
         header: Header of their part.
         layer: Name of their layer, "" where they stand outside of layers.
+        others: Names of the file's other channels.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     header: dict[str, Any]
     layer: str
+    others: tuple[str, ...] = ()
 
     @property
     def origin(self) -> tuple[int, int]:
@@ -77,6 +83,15 @@ class ExrPicture:
     def notes(self) -> tuple[str, ...]:
         """What the choice of a layer assumed."""
         return (f"its layer {self.layer} is taken",) if self.layer else ()
+
+    @property
+    def left_out_note(self) -> tuple[str, ...]:
+        """Which channels a picture that is made of this one lacks."""
+        if not self.others:
+            return ()
+        shown = ", ".join(self.others[:MAX_NAMED_CHANNELS])
+        more = "" if len(self.others) <= MAX_NAMED_CHANNELS else f" and {len(self.others)} in all"
+        return (f"colours and alpha are taken; its other channels are left out: {shown}{more}",)
 
     def decode(self) -> DecodedPicture:
         """Return the display window as linear light with BT.709's primaries."""
@@ -136,7 +151,9 @@ def read_exr(path: Path, layer: str | None = None) -> ExrPicture:
     pixels = grey_to_rgb(channels[0]) if len(channels) == 1 else np.stack(channels, axis=2)
     if alpha is not None and alpha.dtype != pixels.dtype:
         pixels, alpha = pixels.astype(np.float32), alpha.astype(np.float32)
-    return ExrPicture(pixels, alpha, header, chosen.layer)
+    held = dict.fromkeys(channel.name for part in parts for channel in part["channels"])
+    others = tuple(name for name in held if name not in names)
+    return ExrPicture(pixels, alpha, header, chosen.layer, others)
 
 
 def choose_channels(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
 
 from dreamflow.core.errors import OutputError
 from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.codecs import VideoEncoding
-from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
-from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE, FfmpegFramePipe
+from dreamflow.media.write.deep_codecs import DeepVideoEncoding
+from dreamflow.media.write.even_sides import pad_samples_to_even, pad_to_even, round_up_to_even
+from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE, FfmpegFramePipe, RawFrames
 from dreamflow.media.write.segments.raw_frames import RawFrameFile
 
 
@@ -55,14 +59,30 @@ def encode_segment(
         options = [] if spec.constant_rate else ["-enc_time_base", "demux"]
         options += encoding.ffmpeg_options(pixel_aspect)
         options += ["-metadata", f"comment={start}", str(part.absolute())]
-        pipe = FfmpegFramePipe(width, height, spec.rate, spec.constant_rate, options)
+        frames = _describe_frames(encoding, replace(spec, width=width, height=height))
+        pipe = FfmpegFramePipe(width, height, spec.rate, spec.constant_rate, options, frames=frames)
         try:
             for timestamp, picture in raw.read(count):
                 if is_cancelled():
                     raise OutputError(f"{part} was not finished")
-                padded = pad_to_even(picture) if needs_padding else picture
+                padded = _pad(picture, spec) if needs_padding else picture
                 pipe.write(padded, (timestamp - first_timestamp) * VARIABLE_RATE_TIME_BASE)
             pipe.close()
         except BaseException:
             pipe.kill()
             raise
+
+
+def _describe_frames(encoding: VideoEncoding, spec: OutputSpec) -> RawFrames | None:
+    """Return how the frames of an encoding come; None for 8-bit RGB."""
+    if not isinstance(encoding, DeepVideoEncoding):
+        return None
+    return RawFrames(
+        encoding.samples.pixel_format, spec.frame_shape, tuple(encoding.ffmpeg_input_options())
+    )
+
+
+def _pad(picture: np.ndarray, spec: OutputSpec) -> np.ndarray:
+    if spec.samples is None:
+        return pad_to_even(picture)
+    return pad_samples_to_even(picture, spec.samples, spec.width, spec.height)

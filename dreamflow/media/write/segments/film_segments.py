@@ -9,10 +9,12 @@ in a thread meanwhile.
 
 from __future__ import annotations
 
+import math
 import shutil
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,14 @@ import numpy as np
 from dreamflow.core.errors import ConvertedOutputWarning, LeftOutWarning, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
+from dreamflow.media.depth.original import PictureOriginal
+from dreamflow.media.depth.write_film import film_frame_bytes
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.animation.frame_delays import ANIMATION_TIMING_BY_SUFFIX
 from dreamflow.media.write.assemble import assemble_output
 from dreamflow.media.write.containers import ContainerFormat
+from dreamflow.media.write.deep_codecs import warn_of_lost_depth
 from dreamflow.media.write.even_sides import round_up_to_even
 from dreamflow.media.write.ffmpeg import VARIABLE_RATE_TIME_BASE
 from dreamflow.media.write.segments.encode_segment import encode_segment
@@ -46,7 +51,7 @@ MAX_RAW_SEGMENT_BYTES = 512 * 2**20
 
 def choose_segment_frames(output_spec: OutputSpec) -> int:
     """Return the number of frames of a segment: fewer where frames are large."""
-    affordable = MAX_RAW_SEGMENT_BYTES // (3 * output_spec.width * output_spec.height)
+    affordable = MAX_RAW_SEGMENT_BYTES // math.prod(output_spec.frame_shape)
     return min(MAX_SEGMENT_FRAMES, max(MIN_SEGMENT_FRAMES, affordable))
 
 
@@ -84,8 +89,9 @@ class VideoSegmentWriter:
         self._times = times
         self.segment_frames = segment_frames
         self._container_format, self._spec = container_format, output_spec
-        self._frame_shape = (output_spec.height, output_spec.width, 3)
-        self._encode_options, self._video_encoding = encode, container_format.video_encoding(encode)
+        self._frame_shape = output_spec.frame_shape
+        self._encode_options = encode
+        self._video_encoding = container_format.video_encoding(encode, output_spec.samples)
         self.files = SegmentFiles(
             *(folder, PieceLedger(folder, identity), segment_frames),
             *(self._video_encoding.segment_suffix, self._frame_shape),
@@ -103,6 +109,7 @@ class VideoSegmentWriter:
         if not self._container_format.codecs:
             warn_of_lost_tracks(f"a {suffix}", spec)
         warn_of_lost_extras(suffix, f"a {suffix}", spec)
+        warn_of_lost_depth(encoding)
         width, height = round_up_to_even(spec.width, spec.height)
         if encoding.needs_even_sides and (width, height) != (spec.width, spec.height):
             warnings.warn(
@@ -134,20 +141,29 @@ class VideoSegmentWriter:
         Raises:
             OutputError: The frame has another type or size, the disk is full, or encoding failed.
         """
-        if frame.picture.shape != self._frame_shape or frame.picture.dtype != np.uint8:
+        samples = self._samples_of(frame)
+        if samples.shape != self._frame_shape or samples.dtype != np.uint8:
             raise OutputError(
-                f"a frame is {frame.picture.dtype} {frame.picture.shape}, but this film's are "
+                f"a frame is {samples.dtype} {samples.shape}, but this film's are "
                 f"uint8 {self._frame_shape}"
             )
         if self.can_flush:
             self.flush()
-        self._write_raw(self.frames, frame)
+        self._write_raw(self.frames, frame.time, samples)
         self.frames += 1
 
-    def _write_raw(self, number: int, frame: Frame) -> None:
+    def _samples_of(self, frame: Frame) -> np.ndarray:
+        """Return a frame as it is encoded: 8-bit RGB, or in depth all samples, uint8."""
+        if self._spec.samples is None:
+            return frame.picture
+        if not isinstance(frame.original, PictureOriginal):
+            raise OutputError("a frame has 8 bits, but this film keeps the depth of its source")
+        return film_frame_bytes(frame.original)
+
+    def _write_raw(self, number: int, time: Fraction, samples: np.ndarray) -> None:
         segment, place = divmod(number, self.segment_frames)
-        timestamp = round(frame.time / VARIABLE_RATE_TIME_BASE)
-        self.files.raw_frames(segment).write(place, timestamp, frame.picture)
+        timestamp = round(time / VARIABLE_RATE_TIME_BASE)
+        self.files.raw_frames(segment).write(place, timestamp, samples)
 
     def flush(self) -> None:
         """Bring all frames onto the disk, and begin to encode a segment that is full.
@@ -245,7 +261,7 @@ class VideoSegmentWriter:
         """
         number = first // self.segment_frames
         for place, frame in enumerate(frames):
-            self._write_raw(first + place, frame)
+            self._write_raw(first + place, frame.time, self._samples_of(frame))
         self.files.raw_frames(number).sync()
         if self.files.segment_path(number).is_dir():
             shutil.rmtree(self.files.segment_path(number))

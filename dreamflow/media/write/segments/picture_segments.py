@@ -17,7 +17,7 @@ from dreamflow.media.depth.read import as_deep_picture
 from dreamflow.media.depth.write import EXR_SUFFIX, prepare_original, write_deep_picture
 from dreamflow.media.files.atomic_file import make_write_error, sync_to_disk
 from dreamflow.media.files.sequence_name import SequenceName
-from dreamflow.media.options import FIRST_NUMBER, NUMBERED_AS_SOURCE, EncodeOptions
+from dreamflow.media.options import NUMBERED_AS_SOURCE, NUMBERED_BY_NAME, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.records.embedded_settings import format_record_comment, write_sidecar
 from dreamflow.media.stills.write import write_picture
@@ -37,15 +37,15 @@ def choose_file_numbers(
     """Return the numbers in the names of an output's pictures, without end.
 
     Args:
-        start_number: Number of the first one, or "source".
+        start_number: Number of the first one, "source", or "auto".
         output_spec: The frames' numbers in the source.
-        as_source: Whether the default, too, means the source's numbers, where it has some.
+        as_source: Whether "auto" means the source's numbers, where it has some, and not from 0.
 
     Raises:
         SettingsError: The source's frames have no numbers.
     """
-    if as_source and start_number == FIRST_NUMBER and output_spec.frame_numbers:
-        start_number = NUMBERED_AS_SOURCE
+    if start_number == NUMBERED_BY_NAME:
+        start_number = NUMBERED_AS_SOURCE if as_source and output_spec.frame_numbers else "0"
     if start_number != NUMBERED_AS_SOURCE:
         return count(int(start_number))
     if not output_spec.frame_numbers:

@@ -24,20 +24,20 @@ RAW_HEADER_BYTES = RECORD_HASH_BYTES + RAW_TIMESTAMP_BYTES
 
 
 class RawFrameFile:
-    """Records of a hash, a time stamp and (H, W, 3) uint8 pixels, one after the other.
+    """Records of a hash, a time stamp and a frame's samples, uint8, one after the other.
 
     Attributes:
         path: The file, which need not exist.
     """
 
     def __init__(
-        self, path: Path, frame_shape: tuple[int, int, int], ledger: PieceLedger, first_frame: int
+        self, path: Path, frame_shape: tuple[int, ...], ledger: PieceLedger, first_frame: int
     ) -> None:
         """Take what the file is.
 
         Args:
             path: The file.
-            frame_shape: (H, W, 3).
+            frame_shape: (H, W, 3) of RGB, (bytes,) of other samples.
             ledger: Seals the frames.
             first_frame: Number in the output of the file's first frame.
         """

@@ -24,7 +24,7 @@ class SegmentFiles:
         ledger: PieceLedger,
         segment_frames: int,
         segment_suffix: str,
-        frame_shape: tuple[int, int, int],
+        frame_shape: tuple[int, ...],
     ) -> None:
         """Take what the files are.
 
@@ -33,7 +33,7 @@ class SegmentFiles:
             ledger: Sizes and hashes of the files.
             segment_frames: Frames of a segment.
             segment_suffix: Suffix of encoded segments.
-            frame_shape: (H, W, 3) of the frames.
+            frame_shape: Of the frames, uint8: (H, W, 3) of RGB, (bytes,) of other samples.
         """
         self.folder, self.ledger, self.segment_frames = folder, ledger, segment_frames
         self._segment_suffix, self._frame_shape = segment_suffix, frame_shape

@@ -53,6 +53,7 @@ class MuxedOutput:
         container_format: The format of the output.
         output_spec: Timing, source of the sound, chapters and extras.
         record: Settings to embed; {} for none.
+        joined_options: ffmpeg's options of the video stream's file.
     """
 
     joined: Path
@@ -60,6 +61,7 @@ class MuxedOutput:
     container_format: ContainerFormat
     output_spec: OutputSpec
     record: dict[str, Any]
+    joined_options: tuple[str, ...] = ()
 
     @property
     def tags(self) -> dict[str, str]:
@@ -146,7 +148,7 @@ def _mux_arguments(output: MuxedOutput, metadata: Path, tracks: _Tracks) -> list
     spec, times, start_offset = output.output_spec, output.times, output.start_offset
     end = times.end + start_offset
     arguments = ["-itsoffset", format_seconds(start_offset)] if start_offset else []
-    arguments += ["-i", str(output.joined.absolute())]
+    arguments += [*output.joined_options, "-i", str(output.joined.absolute())]
     arguments += ["-f", "ffmetadata", "-i", str(metadata.absolute())]
     if tracks.sound and spec.music:
         arguments += _music_arguments(spec.music, start_offset, end)

@@ -22,6 +22,7 @@ from dreamflow.studio.page.context import (
     set_picture,
     text_button,
 )
+from dreamflow.studio.page.looks.wall_grid import WallGrid
 from dreamflow.studio.places import Shown
 from dreamflow.studio.previews import LAYERS, WALL
 from dreamflow.studio.studio import PROJECT
@@ -73,7 +74,7 @@ class LooksView:
                 self._count = ui.label().classes("faint")
             self._choices = box("line chips")
             self._hint = ui.label().classes("faint")
-            self._grid = box("wall")
+            self._grid = WallGrid(page.studio.previews.prefer_tiles)
         page.listeners.append(self._hear)
 
     def enter(self) -> None:
