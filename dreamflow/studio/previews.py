@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.studio.looks.wall import Tile
 from dreamflow.studio.outside import FilmChoices
@@ -91,6 +93,7 @@ class Previews:
         self._numbers, self._generations = itertools.count(1), itertools.count(1)
         self._wanted: dict[int, tuple[str, int]] = {}
         self._on_screen: frozenset[int] = frozenset()
+        self._tile_keys, self._fine_tiles = list[bytes](), dict[bytes, Shown]()
         self._layers: dict[str, dict[str, LayerFacts]] = {}
 
     def layers(self, network: str) -> dict[str, LayerFacts]:
@@ -103,6 +106,7 @@ class Previews:
     def forget(self) -> None:
         """Empty all places: another source comes."""
         self.places = Places()
+        self._fine_tiles.clear()
 
     def ask_for_dream(self, project: Project, size: str) -> None:
         """Ask for the dream of a project, coarse first; what was asked before is dropped."""
@@ -147,11 +151,20 @@ class Previews:
 
     def ask_for_tiles(self, project: Project, tiles: Sequence[Tile]) -> None:
         """Ask for the tiles of a wall: all of them coarse before the first one is fine."""
-        self.places.tiles = [Shown(is_waiting=True) for _ in tiles]
+        keys = [_make_tile_key(project, tile) for tile in tiles]
+        found = [self._fine_tiles.get(key, Shown(is_waiting=True)) for key in keys]
+        is_held = [bool(shown.picture and self.pictures.get(shown.picture)) for shown in found]
+        self.places.tiles = [
+            shown if held else Shown(is_waiting=True)
+            for shown, held in zip(found, is_held, strict=True)
+        ]
+        self._tile_keys = keys
         generation = next(self._generations)
         self._worker.drop(WALL_LANE, generation)
         self._wanted = {n: one for n, one in self._wanted.items() if one[0] != WALL_LANE}
         for place, tile in enumerate(tiles):
+            if is_held[place]:
+                continue
             wanted = (project, WALL_LANE, place, generation)
             coarse = (WALL_PRIORITY, DEFAULT_PREVIEW_SIZE, tile.settings)
             self._ask(*wanted, *coarse, coarse=True, full=False)
@@ -268,6 +281,8 @@ class Previews:
         if lane == WALL_LANE:
             if place < len(self.places.tiles):
                 self.places.tiles[place] = shown
+                if shown.picture and not shown.is_coarse:
+                    self._fine_tiles[self._tile_keys[place]] = shown
                 self._tell(f"{WALL}:{place}")
             return
         names = {TUNE_LANE: "after", SOURCE_LANE: "before"}
@@ -294,3 +309,8 @@ class Previews:
             width=answer.width,
             height=answer.height,
         )
+
+
+def _make_tile_key(project: Project, tile: Tile) -> bytes:
+    """Return what tells a tile's picture from all others of the source."""
+    return msgspec.json.encode((project.frame, project.first, project.stop, tile.settings))

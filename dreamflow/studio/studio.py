@@ -15,6 +15,13 @@ from dreamflow.studio.curves.sound import SoundListener
 from dreamflow.studio.films.expectation import expect_film
 from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
+from dreamflow.studio.looks.channels import (
+    CHANNELS_AT_ONCE,
+    CHANNELS_WALL,
+    ChannelSheet,
+    open_sheet,
+    pick_channel,
+)
 from dreamflow.studio.looks.favourites import Favourites
 from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
@@ -84,7 +91,7 @@ class Studio:
         self.sound = SoundListener(lambda: self._news.tell_later(SOUND))
         self.strips = StripKeeper(queue.folder / "strips", lambda: self._news.tell_later(STRIP))
         self._wall_key: Any = None
-        self._variation_round = 0
+        self._variation_round, self._channels_shown = 0, CHANNELS_AT_ONCE
 
     @property
     def places(self) -> Places:
@@ -296,9 +303,12 @@ class Studio:
 
     def show_wall(self, wall: str) -> None:
         """Show another wall, or the same one anew. Raises DreamFlowError."""
+        self._channels_shown = self._channels_shown if wall == self.wall else CHANNELS_AT_ONCE
         self.wall = wall
         look, kept = self.project.look.settings, self.favourites.looks
-        self.tiles = list_tiles(wall, look, self.layers(), kept, self._variation_round)
+        self.tiles = list_tiles(
+            *(wall, look, self.layers(), kept, self._variation_round, self._channels_shown)
+        )
         source = self.project.source
         key = (source and source.path, self.project.frame, [tile.settings for tile in self.tiles])
         if key != self._wall_key:
@@ -310,6 +320,21 @@ class Studio:
         """Show other neighbours of the look. Raises DreamFlowError."""
         self._variation_round += 1
         self.show_wall(VARIATIONS_WALL)
+
+    @property
+    def sheet(self) -> ChannelSheet | None:
+        """The channels of the look's layer; None where they are not known."""
+        return open_sheet(self.project.look.settings, self.layers())
+
+    def pick_channel(self, channel: int) -> None:
+        """Dream on a channel of the look's layer, or not on it any more. Raises SettingsError."""
+        if sheet := self.sheet:
+            self.take(pick_channel(self.project.look.settings, sheet, channel))
+
+    def show_more_channels(self) -> None:
+        """Show more of the channels on their wall. Raises DreamFlowError."""
+        self._channels_shown += CHANNELS_AT_ONCE
+        self.show_wall(CHANNELS_WALL)
 
     def _change(self, project: Project, *, source: bool = False) -> None:
         """Take a changed project, and ask for its pictures.
