@@ -80,7 +80,11 @@ def start_trial(nodes: int, cpus: int) -> str:
     until_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until_s and keeper.poll() is None:
         if state := _read_state():
-            _wait_for_nodes(state["head"], nodes)
+            try:
+                _wait_for_nodes(state["head"], nodes)
+            except BaseException:
+                stop_trial()
+                raise
             return state["address"]
         time.sleep(LOOK_S)
     keeper.terminate()
