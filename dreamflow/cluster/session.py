@@ -30,6 +30,12 @@ RAY_SETTINGS = {
 """Environment variables of Ray, for where the user has not set them."""
 
 
+AUTH_MODE_VARIABLE = "RAY_AUTH_MODE"
+"""Environment variable that says whether the processes of a cluster ask each other for a token. A
+head asks as soon as there is one, which `local` clusters make; nodes and clients must be told."""
+TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+
 @dataclass(frozen=True)
 class Node:
     """A machine of a cluster.
@@ -55,6 +61,8 @@ def import_ray() -> Any:
     """
     for name, value in RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
+    if has_token():
+        os.environ.setdefault(AUTH_MODE_VARIABLE, "token")
     try:
         return importlib.import_module("ray")
     except ImportError as error:
@@ -63,6 +71,12 @@ def import_ray() -> Any:
             "`pip install 'dreamflow[cluster]'`",
             setting="cluster",
         ) from error
+
+
+def has_token() -> bool:
+    """Return whether this user has a token for Ray's clusters."""
+    named_token = any(os.environ.get(name) for name in TOKEN_VARIABLES)
+    return named_token or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def get_object(reference: Any) -> Any:

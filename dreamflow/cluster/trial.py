@@ -21,7 +21,13 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from dreamflow.cluster.session import RAY_SETTINGS, connect, import_ray
+from dreamflow.cluster.session import (
+    AUTH_MODE_VARIABLE,
+    RAY_SETTINGS,
+    connect,
+    has_token,
+    import_ray,
+)
 from dreamflow.core.errors import OutputError, SettingsError
 from dreamflow.media.files.atomic_file import atomic_write
 
@@ -120,6 +126,8 @@ def keep_trial(nodes: int, cpus: int) -> None:
     started: list[subprocess.Popen[bytes]] = []
     with FileLock(folder / LOCK_FILE, timeout=0):
         try:
+            if not has_token():
+                _start_ray("get-auth-token", "--generate").wait()
             ports = [f"--port={head_port}", f"--ray-client-server-port={client_port}"]
             started.append(_start_node(cpus, "--head", "--include-dashboard=false", *ports))
             _wait_for_port(client_port, started[0])
@@ -140,11 +148,16 @@ def keep_trial(nodes: int, cpus: int) -> None:
 
 
 def _start_node(cpus: int, *words: str) -> subprocess.Popen[bytes]:
+    """Start a node that takes orders only from who has the user's token."""
+    return _start_ray("start", f"--num-cpus={cpus}", "--disable-usage-stats", "--block", *words)
+
+
+def _start_ray(*words: str) -> subprocess.Popen[bytes]:
+    """Start a command of Ray's own."""
     run = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
-    options = [f"--num-cpus={cpus}", "--disable-usage-stats", "--block", *words]
-    environment = {**RAY_SETTINGS, **os.environ}
+    environment = {**RAY_SETTINGS, AUTH_MODE_VARIABLE: "token", **os.environ}
     return subprocess.Popen(
-        [sys.executable, "-c", run, "start", *options], env=environment, start_new_session=True
+        [sys.executable, "-c", run, *words], env=environment, start_new_session=True
     )
 
 
