@@ -4,6 +4,7 @@ moving.webp        valley.mp4 and its dream, with a border between them that mov
 before_after.webp  meadow.jpg and the dream of it.
 layers.webp        one frame of valley.mp4 on four layers.
 guide.webp         the guide to pocket's layers, in the system's Chromium, 1280 pixels wide.
+dance.webp         the first two bars of samples/make_dance.py, without sound.
 heard.webp         what `dreamflow listen` hears in groove.flac.
 sweep.webp         meadow.jpg swept through four layers: eight moments.
 zoom.webp          a zoom into meadow.jpg with the preset descent: eight moments of 20 seconds.
@@ -68,6 +69,8 @@ SHAPING_VARIANTS: tuple[dict[str, Any], ...] = (
     {"noise": 1.0},
     {"noise": 1.0, "gradient": "laplacian"},
 )
+DANCE_S = 8 * 60 / 112
+"""Two bars of the groove."""
 STRIP_ROWS_PER_FRAME = 3  # lines of a strip per frame
 
 
@@ -168,6 +171,15 @@ def draw_heard(path: Path) -> None:
         write_webp(path, dreamflow.read_picture(plot))
 
 
+def draw_dance(path: Path) -> None:
+    """Dream the beginning of the sample's dance as a moving picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        dance = Path(folder) / path.name
+        line = [str(SAMPLES_DIR / "make_dance.py"), str(dance), "--size", "360"]
+        subprocess.run([sys.executable, *line, "--seconds", f"{DANCE_S:.3f}"], check=True)
+        shutil.copyfile(dance, path)
+
+
 def photograph_guide(network: dreamflow.Network, path: Path) -> None:
     """Take a picture of the guide to the meadow, in the system's Chromium; skip it without one."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -212,6 +224,7 @@ def draw_sheets(network: dreamflow.Network, out: Path) -> None:
     sheet = draw_contact_sheet(list(strips.values()), list(strips.keys()), 3)
     write_webp(out / "strips.webp", sheet)
     draw_heard(out / "heard.webp")
+    draw_dance(out / "dance.webp")
 
 
 def draw_galleries(network: dreamflow.Network, weights: Path | None, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Makes groove.flac: 8 s of drums and bass, 112 beats a minute, of sines and noise alone (CC0)."""
+"""Makes groove.flac: 10 s of drums and bass, 112 beats a minute, of sines and noise alone (CC0)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 RATE = 32000
 BPM = 112
-SECONDS = 8
+SECONDS = 10
 BASS_HZ = (55.0, 55.0, 65.4, 49.0)
 """A note for each bar of four beats."""
 

@@ -83,7 +83,7 @@ async def opened(studio: Studio) -> AsyncIterator[Any]:
     from nicegui.testing import user_simulation
 
     from dreamflow.studio.page.layout import build_page
-    from dreamflow.studio.page.server import add_routes
+    from dreamflow.studio.page.routes import add_routes
 
     async with user_simulation(root=lambda: build_page(studio)) as user:
         add_routes(studio)

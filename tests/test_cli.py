@@ -186,13 +186,15 @@ def test_doctor_prints_each_line_before_the_next_check(
     def run_checks() -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(name="first", passed=True, required=True, detail="here")
         printed.append(capfd.readouterr().out)
-        yield SimpleNamespace(name="second", passed=False, required=True, detail="gone")
+        gone = f"give {named('weights')} FILE"
+        yield SimpleNamespace(name="second", passed=False, required=True, detail=gone)
 
     monkeypatch.setattr("dreamflow.reports.doctor.run_checks", run_checks)
     run = cli("doctor")
     assert "first" in printed[0]
     assert run.code == 1
     assert "MISSING  second" in run.out
+    assert "--weights FILE" in run.out
     assert "second" in run.err
 
 

@@ -113,7 +113,9 @@ def test_every_program_runs(page: Path, desk: Path, monkeypatch: pytest.MonkeyPa
     for name, small in SMALL_ARGUMENTS.items():
         call = partial(call_small, getattr(dreamflow, name), small)
         monkeypatch.setattr(dreamflow, name, call, raising=False)
-    monkeypatch.setattr(dreamflow, "read_picture", lambda path: make_texture(48, 56), raising=False)
+    monkeypatch.setattr(
+        dreamflow, "read_picture", lambda path, size=None: make_texture(48, 56), raising=False
+    )
     monkeypatch.setattr(
         "dreamflow.media.picture_input.read_picture", lambda path: make_texture(48, 56)
     )

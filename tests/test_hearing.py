@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -440,8 +443,9 @@ def test_which_sound_an_output_has(
 
 def test_a_file_without_sound_is_refused(tmp_path: Path, cli: Cli, dancer: Path) -> None:
     silent = make_film(tmp_path / "silent.mp4")
-    for audio in (silent, tmp_path / "gone.mp3"):
-        run = cli("video", silent, tmp_path / "x.mp4", *FAST, "--audio", str(audio))
+    files = (silent, tmp_path / "gone.mp3")
+    for audio, schedule in itertools.product(files, ((), DANCE)):
+        run = cli("video", silent, tmp_path / "x.mp4", *FAST, *schedule, "--audio", str(audio))
         assert run.code == 1
         assert "--audio" in run.err
         assert list(tmp_path.glob("x.mp4*")) == []
@@ -464,6 +468,15 @@ def test_a_zoom_and_a_sweep_are_as_long_as_their_sound(
     reverse = cli("zoom", tmp_path / "back.mkv", *audio, *growth, "--reverse")
     assert reverse.code == 1
     assert "--reverse" in reverse.err
+
+
+def test_the_sample_that_dances(tmp_path: Path) -> None:
+    script = SAMPLE_CLIP.with_name("make_dance.py")
+    film = tmp_path / "dance.mp4"
+    line = [sys.executable, script, film, "--seconds", "0.5", "--size", "48"]
+    subprocess.run(line, check=True, timeout=300)
+    assert len(open_clip(film)) == 12
+    assert sound_onsets(film)[0] == pytest.approx(0, abs=0.03)
 
 
 # --- layers on beats

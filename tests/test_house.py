@@ -16,7 +16,7 @@ FLOORS = (
     {"temporal"},
     {"pipelines"},
     {"reports", "jobs"},
-    {"studio"},
+    {"studio", "cluster"},
     {"cli"},
 )
 """Rooms from the ground up; those of one floor do not import each other."""

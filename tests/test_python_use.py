@@ -68,7 +68,7 @@ def test_keywords_override_a_preset_which_overrides_options(
     assert equal(pictures(mixed), pictures(plain))
 
 
-@pytest.mark.parametrize("preset", ["fur", "whirl"])
+@pytest.mark.parametrize("preset", ["fur", "whisper", "whirl"])
 def test_presets_have_names(noise_network: Network, preset: str) -> None:
     picture = make_texture(64, 64)
     if preset == "whirl":  # a preset of zooms

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import REPO_ROOT
@@ -22,9 +25,10 @@ BUILT = (
     "notebooks",
     "containers",
     "tests",
+    ".ci",
 )
 BUILT_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
-MORE_FILES = ("SECURITY.md", "mkdocs.yml")
+MORE_FILES = ("SECURITY.md", "mkdocs.yml", "hatch_build.py", ".dockerignore")
 
 
 def run(*words: str | Path, folder: Path) -> str:
@@ -40,7 +44,7 @@ def git(*words: str, folder: Path) -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a folder with what the version is made of."""
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         shutil.copy(REPO_ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -66,6 +70,30 @@ def test_a_source_without_history_has_a_version(checkout: Path) -> None:
     assert version_of(checkout)
 
 
+def metadata_of(folder: Path) -> Any:
+    return json.loads(run(sys.executable, "-m", "hatchling", "metadata", folder=folder))
+
+
+def test_the_links_of_a_release_lead_to_its_tag(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (REPO_ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("GITHUB_REPOSITORY", "GITHUB_REF_NAME", "GITHUB_SERVER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert metadata_of(checkout)["readme"]["text"] == readme
+    monkeypatch.setenv("GITHUB_REPOSITORY", "someone/dreamflow")
+    monkeypatch.setenv("GITHUB_REF_NAME", "v3.4.0")
+    released = metadata_of(checkout)
+    address = "https://github.com/someone/dreamflow"
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", released["readme"]["text"])
+    assert len(links) == len(re.findall(r"\]\(", readme))
+    for mark, link in links:
+        place = f"{address}/{'raw' if mark else 'blob'}/v3.4.0/"
+        assert link.startswith(place)
+        assert (REPO_ROOT / link.removeprefix(place)).is_file(), link
+    assert released["urls"]["Repository"] == address
+
+
 def test_sdist_and_wheel_are_complete(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
@@ -85,7 +113,8 @@ def test_sdist_and_wheel_are_complete(tmp_path: Path) -> None:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     with zipfile.ZipFile(wheel) as archive:
         in_wheel = set(archive.namelist())
-    for name in (*BUILT_FILES, *MORE_FILES, "samples/valley.mp4", "docs/pictures/moving.webp"):
+    needed = ("samples/valley.mp4", "docs/pictures/moving.webp", ".ci/constraints.txt")
+    for name in (*BUILT_FILES, *MORE_FILES, *needed):
         assert name in inside, name
     package = {
         path.relative_to(REPO_ROOT).as_posix()

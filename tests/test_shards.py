@@ -233,6 +233,24 @@ def test_a_shard_that_is_damaged_after_it_was_done_is_named_and_dreamed_again(
     assert join_job(folder, RenderControls())[0].read_bytes() == one.read_bytes()
 
 
+def test_the_disk_of_joined_shards_is_freed_and_they_are_not_dreamed_again(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    one = shards.render("one.mp4", None)
+    folder = shards.prepare()
+    work(folder, [0, 1, 3], monkeypatch, noise_home)
+    with pytest.raises(OutputError, match=r"shard 3 of 4"):
+        join_job(folder, RenderControls(checkpoint_interval_s=0.0))
+    assert [bool(list(shard_folder(folder, n).glob("chunk_*"))) for n in (0, 3)] == [False, True]
+    work(folder, [0, 1, 2, 3], monkeypatch, noise_home)
+    assert not list(shard_folder(folder, 0).glob("chunk_*"))
+    # A segment of the film is lost, too: then the shards that it was made of are dreamed again.
+    for lost in folder.glob("chunk_*"):
+        lost.unlink()
+    out = shards.render("d.mp4", repair=True)
+    assert out.read_bytes() == one.read_bytes()
+
+
 def test_the_frames_of_another_shard_are_not_believed(
     shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
 ) -> None:

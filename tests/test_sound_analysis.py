@@ -107,6 +107,39 @@ def test_beats_of_a_metronome(bpm: float) -> None:
     assert distances(analysis.beats, beats).max() < 0.02
 
 
+ROCK = {"kick": "x.......x.......", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."}
+DEMBOW = {"kick": "x...x...x...x...", "snare": "...x..x....x..x.", "hat": "x.x.x.x.x.x.x.x."}
+SIXTEENTHS = {"kick": "x.....x.x.......", "snare": "....x.......x...", "hat": "xxxxxxxxxxxxxxxx"}
+PLAIN = {"kick": "x.......x.......", "snare": "....x.......x...", "hat": "................"}
+WALTZ = {"kick": "x...........", "snare": "....x...x...", "hat": "x.x.x.x.x.x."}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "bpm"),
+    [(ROCK, 70), (ROCK, 140), (DEMBOW, 97), (SIXTEENTHS, 78), (PLAIN, 112), (WALTZ, 96)],
+)
+def test_beats_of_drums_are_neither_doubled_nor_halved(pattern: dict[str, str], bpm: int) -> None:
+    noise = np.random.default_rng(5).normal(0, 0.15, round(0.08 * SAMPLE_RATE)).astype(np.float32)
+    fade = np.exp(-np.arange(len(noise)) / len(noise) * 6).astype(np.float32)
+    drums = {
+        "kick": tone(60, 0.08, 0.8) * fade,
+        "snare": (noise + tone(200, 0.08, 0.4)) * fade,
+        "hat": 0.5 * np.diff(noise * fade**3),
+    }
+    step = 60 / bpm / 4
+    bars = round(20 / step / len(pattern["kick"]))
+    sounds = [
+        (n * step, drums[name])
+        for name, hits in pattern.items()
+        for n, hit in enumerate(hits * bars)
+        if hit == "x"
+    ]
+    beats = np.arange(bars * len(pattern["kick"]) // 4) * 4 * step
+    analysis = analyse_samples([place(sounds, float(beats[-1]) + 1)])
+    assert analysis.bpm == pytest.approx(bpm, rel=0.005)
+    assert distances(analysis.beats, beats).max() < 0.02
+
+
 def test_the_result_does_not_depend_on_the_blocks() -> None:
     samples, _ = metronome(97, 12)
     whole = analyse_samples([samples])

@@ -33,9 +33,9 @@ from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.mattes.matte_files import MatteTarget, open_matte_pictures
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.stills.read import (
+    decode_picture,
     is_still,
     read_alpha,
-    read_fitted_picture,
     read_picture,
     read_picture_size,
 )
@@ -592,9 +592,9 @@ def test_a_large_jpeg_is_scaled_while_it_is_decoded(tmp_path: Path) -> None:
     exif[274] = 6
     gradient.save(path, exif=exif)
     assert read_picture_size(path) == (6000, 8000)
-    enough = read_picture(path, at_least=(600, 800))
-    assert enough.shape[0] in range(800, 4000)
-    fitted = read_fitted_picture(path, "80")
+    enough = decode_picture(path, at_least=(600, 800))
+    assert enough.pixels.shape[0] in range(800, 4000)
+    fitted = read_picture(path, "80")
     assert fitted.shape == (80, 60, 3)
     assert differs(fitted[:, :, 0], np.linspace(255, 0, 60)[None] * np.ones((80, 1))) <= 6
 

@@ -16,6 +16,7 @@ from dreamflow.core.machine.threads import (
     candidate_thread_counts,
     default_thread_count,
     find_fastest_thread_count,
+    find_fastest_worker_count,
     time_convolutions,
 )
 
@@ -41,6 +42,26 @@ def test_the_fastest_thread_count_is_found_and_fewer_are_preferred(
     times: dict[int, float], best: int
 ) -> None:
     assert find_fastest_thread_count(list(times), times.__getitem__) == best
+
+
+@pytest.mark.parametrize(
+    ("together", "best"),
+    [
+        ({2: 1.1, 4: 1.3}, 4),
+        ({2: 2.2, 4: 9.0}, 1),
+        ({2: 1.0, 4: 1.9}, 2),
+    ],
+)
+def test_workers_are_as_many_as_do_most_and_no_more(
+    same_threads: int, together: dict[int, float], best: int
+) -> None:
+    assert find_fastest_worker_count(4, lambda threads: 1.0, together.__getitem__) == best
+    assert find_fastest_worker_count(1, lambda threads: 1.0, together.__getitem__) == 1
+
+
+def test_workers_are_measured(same_threads: int) -> None:
+    assert find_fastest_worker_count(2) in (1, 2)
+    assert torch.get_num_threads() == 1
 
 
 def test_candidate_thread_counts_are_powers_of_two_and_the_maximum() -> None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamflow.cli.output.terminal import print_note
 from dreamflow.cli.progress.bars import progress_bar
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import SettingsError, word_settings
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.options.declaration import flag_of
 from dreamflow.core.text.wording import format_count
+from dreamflow.jobs.shards.options import ShardOptions
+
+if TYPE_CHECKING:
+    from dreamflow.core.callbacks import DoneCallback
+    from dreamflow.jobs.shards.shard import ShardedJob
 
 ALL_SHARDS = "all"
 SHARDS_SYNTAX = "numbers from 1 such as 3, 1-4 or 2,5, or all"
@@ -52,7 +61,7 @@ def render_shards(
     job: Path,
     machine: MachineOptions,
     progress_kind: str,
-    mixed: bool,
+    workers: ShardOptions,
     until_closed: bool,
 ) -> str:
     """Render shards with a progress bar, and return a line that sums it up.
@@ -62,36 +71,68 @@ def render_shards(
         job: The job's folder.
         machine: Where to compute.
         progress_kind: How progress is shown.
-        mixed: Whether frames may differ from those of the job's other workers.
+        workers: The cluster, if there is one, and whether frames may differ from those of the job's
+            other workers.
         until_closed: Whether to stop when the standard input is closed, by who started this.
     """
     if until_closed:
         threading.Thread(target=_stop_when_closed, daemon=True).start()
     # These load PyTorch, which takes seconds.
-    from dreamflow.jobs.controls import RenderControls
-    from dreamflow.jobs.shards.worker import open_sharded_job, open_worker
+    from dreamflow.jobs.shards.join import DoneFrames
+    from dreamflow.jobs.shards.worker import open_sharded_job
 
-    plan = open_sharded_job(job).plan
-    count = len(plan.shards)
-    numbers = list(range(count)) if shards == ALL_SHARDS else parse_shards(shards, count)
+    opened = open_sharded_job(job)
+    count, is_all = len(opened.plan.shards), shards == ALL_SHARDS
+    numbers = DoneFrames(opened).unfinished if is_all else parse_shards(shards, count)
+    total = sum(opened.plan.shards[number].frames for number in numbers)
+    which = "all shards" if is_all else f"shard {shards}"
+    with progress_bar(f"shards of {job.name}", total, kind=progress_kind) as progress:
+        if workers.cluster is not None:
+            _render_on_cluster(opened, numbers, machine, workers, lambda n: progress(n, None))
+            return f"{job}: {which} of {count} done"
+        dreamed = 0
+        for dreamed, _ in enumerate(_render_here(shards, numbers, job, machine, workers), start=1):
+            progress(dreamed, None)
+    return f"{job}: {which} of {count} done, {format_count(dreamed, 'frame')} dreamed now"
+
+
+def _render_here(
+    shards: str, numbers: list[int], job: Path, machine: MachineOptions, workers: ShardOptions
+) -> Generator[None]:
+    """Render shards in this process, and yield after each frame."""
+    from dreamflow.jobs.controls import RenderControls
+    from dreamflow.jobs.shards.worker import open_worker
+
     controls = RenderControls(notify=print_note)
-    dreamed = 0
-    total = sum(plan.shards[number].frames for number in numbers)
-    with (
-        open_worker(job, machine, controls, mixed) as worker,
-        progress_bar(f"shards of {job.name}", total, kind=progress_kind) as progress,
-    ):
+    with open_worker(job, machine, controls, workers.mixed) as worker:
         if shards == ALL_SHARDS:
             for _ in worker.render_all(controls):
-                dreamed += 1
-                progress(dreamed, None)
-        else:
-            for number in numbers:
-                for _ in worker.render(number, controls):
-                    dreamed += 1
-                    progress(dreamed, None)
-    which = "all shards" if shards == ALL_SHARDS else f"shard {shards}"
-    return f"{job}: {which} of {count} done, {format_count(dreamed, 'frame')} dreamed now"
+                yield
+            return
+        for number in numbers:
+            for _ in worker.render(number, controls):
+                yield
+
+
+def _render_on_cluster(
+    job: ShardedJob,
+    numbers: list[int],
+    machine: MachineOptions,
+    workers: ShardOptions,
+    progress: DoneCallback,
+) -> None:
+    """Have shards rendered by the machines of a cluster."""
+    from dreamflow.cluster.render import ClusterOrder, ClusterRender, run_until_interrupted
+    from dreamflow.cluster.session import connect
+
+    assert workers.cluster is not None
+    most = None if workers.workers in (None, "auto") else int(workers.workers)
+    order = ClusterOrder(job, numbers, machine, most, workers.mixed)
+    with connect(workers.cluster) as session:
+        render = ClusterRender(
+            order, session, lambda line: print_note(word_settings(line, flag_of)), progress
+        )
+        asyncio.run(run_until_interrupted(render))
 
 
 def _stop_when_closed() -> None:

@@ -144,20 +144,22 @@ def _analyse(
 ) -> tuple[SoundAnalysis, bytes]:
     """Return the analysis of a sound, and the same as bytes; one that is kept is not made again."""
     try:
-        size = source.path.stat().st_size
-    except OSError as error:
-        raise MediaError(
-            f"{source.path} cannot be read: {error.strerror}", where=str(source.path)
-        ) from error
-    origin = f"{size} bytes, track {source.track or 'main'}"
-    analysis = None
-    if kept_in is not None:
-        analysis = read_kept_analysis(kept_in / KEPT_ANALYSIS_FILE, origin)
-    try:
+        origin = f"{_measure_size(source.path)} bytes, track {source.track or 'main'}"
+        analysis = None
+        if kept_in is not None:
+            analysis = read_kept_analysis(kept_in / KEPT_ANALYSIS_FILE, origin)
         analysis = analysis or analyse_sound(source.path, source.track)
     except MediaError as error:
         raise (error.located(named("audio"), " ") if by_setting else error) from error
     return analysis, pack_analysis(analysis, origin)
+
+
+def _measure_size(path: Path) -> int:
+    """Return the bytes of a file. Raises MediaError where it cannot be read."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def add_music(spec: OutputSpec, sound: SoundOptions, begin: Fraction = Fraction(0)) -> OutputSpec:

@@ -29,7 +29,7 @@ class CheckResult:
 
     Attributes:
         name: What was checked.
-        detail: Its version, its path, or why the check failed.
+        detail: Its version, its path, or why the check failed; settings marked as in an error.
         passed: Whether it works.
         required: Whether nothing can be rendered without it.
     """
@@ -61,7 +61,8 @@ def run_checks() -> Iterator[CheckResult]:
         try:
             yield from check()
         except (ImportError, OSError, RuntimeError, DreamFlowError) as error:
-            reason = "".join(str(error).splitlines()[:1])
+            message = error.message if isinstance(error, DreamFlowError) else str(error)
+            reason = "".join(message.splitlines()[:1])
             yield CheckResult(name, reason, False, name not in OPTIONAL_CHECKS)
 
 
@@ -141,7 +142,7 @@ def _check_weights() -> list[CheckResult]:
             results.append(CheckResult(name, str(find_weights(network)), True, required))
         except WeightsError as error:
             if required or network == CLASSIC_NETWORK:
-                results.append(CheckResult(name, str(error), False, required))
+                results.append(CheckResult(name, error.message, False, required))
     return results
 
 

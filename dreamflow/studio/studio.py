@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from dreamflow.core.errors import MediaError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
@@ -15,6 +17,7 @@ from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.looks.favourites import Favourites
 from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
+from dreamflow.studio.mattes import PaintedMattes
 from dreamflow.studio.news import Listener, News
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
@@ -43,6 +46,7 @@ class Studio:
         favourites: The looks that are kept.
         recent: The projects that were worked on.
         uploads: The files that were dropped.
+        mattes: The mattes that were painted.
         previews: The pictures of the project.
         sound: The sound of its source.
         strips: The thumbnails, the shots and the small film of its source.
@@ -66,6 +70,7 @@ class Studio:
         self.favourites = Favourites(queue.folder)
         self.recent = RecentProjects(queue.folder)
         self.uploads = Uploads(queue.folder / "uploads")
+        self.mattes = PaintedMattes(self.uploads.folder / "mattes")
         folders.add(self.uploads.folder)
         self.project = Project()
         self.pinned: LookState | None = None
@@ -205,6 +210,25 @@ class Studio:
         project = self.project.with_setting(name, value)
         self.folders.check_settings(project.look.settings)
         self._change(project)
+
+    @property
+    def matte(self) -> Path | None:
+        """The matte of the look; None for none."""
+        matte = self.project.look.settings.get("matte")
+        return Path(matte) if matte else None
+
+    def take_painting(self, content: bytes) -> Path:
+        """Take a PNG that was painted over the source as the look's matte, and return its path.
+
+        Raises:
+            MediaError: No source is open, or it is no PNG.
+            OutputError: It cannot be kept.
+        """
+        if self.project.source is None:
+            raise MediaError("open a clip first: a matte is painted over it")
+        path = self.mattes.keep(content, self.project.source.path)
+        self.set("matte", str(path))
+        return path
 
     def take(self, settings: Mapping[str, Any], name: str = "") -> None:
         """Take a look as a whole. Raises SettingsError."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamflow.cli.batch_worker import FAILED, RenderWorker
+from dreamflow.cli.batch_worker import FAILED, RenderResult, RenderWorker
 from dreamflow.cli.commands.frame import frame_command
 from dreamflow.cli.commands.sweep import sweep_command
 from dreamflow.cli.commands.video import render_clip
@@ -52,6 +54,7 @@ from dreamflow.core.errors import (
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
 from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings, saved_settings_dict
@@ -64,6 +67,12 @@ if TYPE_CHECKING:
     QueuedRender = QueuedVideo | QueuedCommand
 
 QUEUE_SUFFIX = ".toml"
+LOOK_AGAIN_S = 2.0
+"""Seconds between two looks at renders that are all being worked on by other processes."""
+ELSEWHERE = "elsewhere", "another process works on it"
+"""How a render ended that another process has; it is looked at again when the others are done."""
+NOT_DONE = "not done", "the same command goes on"
+"""How a render ended that was not begun."""
 
 
 @with_options
@@ -109,6 +118,7 @@ def batch_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    workers: ShardOptions,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
@@ -119,8 +129,8 @@ def batch_command(
     """Dream many clips, one after the other. One that fails does not stop the rest.
 
     Each is a job of its own: the same command, given again, resumes those that were interrupted and
-    leaves out those that are done. A render that crashes does not stop the rest either. The exit
-    code is 0 if all are done.
+    leaves out those that are done. A render that crashes does not stop the rest either. Several
+    such commands, on one machine or on many, share the renders. The exit code is 0 if all are done.
     """
     settings = VideoSettings(dream, carry, frames, encode, show, sound)
     renders = collect_renders(ctx, sources, folder, suffix, settings)
@@ -136,20 +146,27 @@ def batch_command(
         allow_playlist=frames.allow_playlist,
     )
     rows: list[list[str]] = []
-    run_one = partial(run_render, machine=machine, flags=flags, debug=debug)
+    run_one = partial(run_render, machine=machine, workers=workers, flags=flags, debug=debug)
     worker = RenderWorker(run_one)
+    waiting = deque(enumerate(renders, start=1))
+    results: dict[int, RenderResult] = {}
     try:
-        for number, render in enumerate(renders, start=1):
-            source = render.source or "noise"
-            print_note(f"{number} of {len(renders)}: {source} to {render.out}")
-            state, summary = run_one(render) if debug else worker.run(render)
-            rows.append([state, str(render.out), summary])
+        while waiting:
+            number, render = waiting.popleft()
+            if results.get(number) != ELSEWHERE:
+                print_note(
+                    f"{number} of {len(renders)}: {render.source or 'noise'} to {render.out}"
+                )
+            elif all(results.get(other) == ELSEWHERE for other, _ in waiting):
+                time.sleep(LOOK_AGAIN_S)
+            results[number] = run_one(render) if debug else worker.run(render)
+            if results[number] == ELSEWHERE:
+                waiting.append((number, render))
     finally:
         worker.close()
-        rows += [
-            ["not done", str(render.out), "the same command goes on"]
-            for render in renders[len(rows) :]
-        ]
+        for number, render in enumerate(renders, start=1):
+            state, summary = results.get(number, NOT_DONE)
+            rows.append([state, str(render.out), summary])
         title = sources[0].name if folder is None else str(folder)
         print_table(title, [("", "left"), ("output", "left"), ("", "left")], rows)
     failures = sum(state == FAILED for state, *_ in rows)
@@ -223,10 +240,15 @@ def warn_of_missing_sources(renders: Iterable[QueuedRender]) -> None:
 
 
 def run_render(
-    render: QueuedRender, machine: MachineOptions, flags: RenderFlags, debug: bool
-) -> tuple[str, str]:
+    render: QueuedRender,
+    machine: MachineOptions,
+    workers: ShardOptions,
+    flags: RenderFlags,
+    debug: bool,
+) -> RenderResult:
     """Run one render of a batch, and return how it ended and a line about it; print its error."""
     from dreamflow.jobs.queue import QueuedCommand
+    from dreamflow.jobs.storage.folder import JobLockedError
 
     try:
         if not flags.overwrite and is_already_done(render):
@@ -237,10 +259,12 @@ def run_render(
             else:
                 clip = replace(render.settings.clip, allow_playlist=flags.allow_playlist)
                 settings = replace(render.settings, clip=clip)
-                line = render_clip(render.source, render.out, settings, machine, flags)
+                line = render_clip(render.source, render.out, settings, machine, flags, workers)
         return "done", line.split(": ", 1)[-1]
     except UserInterrupt:
         raise
+    except JobLockedError:
+        return ELSEWHERE
     except Exception as error:
         if debug:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from dreamflow.cli.output.terminal import print_error
+from dreamflow.cli.output.terminal import print_error, word_flags
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.settings.shared_options import HiddenDebugOption
 
@@ -21,7 +21,7 @@ def doctor_command(debug: HiddenDebugOption = False) -> None:
         is_missing = check.required and not check.passed
         missing += [check.name] if is_missing else []
         state = "ok" if check.passed else ("MISSING" if is_missing else "-")
-        typer.echo(f"{state:<7}  {check.name:<{LABEL_WIDTH}}  {check.detail}")
+        typer.echo(f"{state:<7}  {check.name:<{LABEL_WIDTH}}  {word_flags(check.detail)}")
     if missing:
         print_error(f"not ready to dream: {', '.join(missing)}")
         raise typer.Exit(1)

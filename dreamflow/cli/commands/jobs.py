@@ -20,6 +20,7 @@ from dreamflow.cli.settings.shared_options import HiddenDebugOption, OverwriteOp
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.core.text.wording import format_count
+from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import ClipOptions
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
@@ -31,6 +32,25 @@ jobs_app = CommandGroup(
 )
 JobArgument = Annotated[
     Path, typer.Argument(help="The folder of a job.", metavar="JOB", show_default=False)
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Have the machines of a Ray cluster render: ray://HOST:10001, auto or local.",
+        metavar="ADDRESS",
+        show_default=False,
+    ),
+]
+ClusterWorkersOption = Annotated[
+    str | None,
+    typer.Option(help="Workers on the cluster at most.", metavar="N", show_default=False),
+]
+MixedOption = Annotated[
+    bool,
+    typer.Option(
+        "--mixed",
+        help="Render also where version, device, precision or threads are not the job's.",
+    ),
 ]
 JOBS_GROUP = Command("jobs", jobs_app, Section.RENDER, 5)
 GROUPS_NOT_OF_ZOOM = (CarryOptions, ShowOptions, ClipOptions, SweepOptions)
@@ -174,21 +194,18 @@ def render_shards_command(
     *,
     machine: MachineOptions,
     reporting: ProgressOptions,
-    mixed: Annotated[
-        bool,
-        typer.Option(
-            "--mixed",
-            help="Render also where version, device, precision or threads are not the job's.",
-        ),
-    ] = False,
+    cluster: ClusterOption = None,
+    workers: ClusterWorkersOption = None,
+    mixed: MixedOption = False,
     until_closed: Annotated[bool, typer.Option("--until-closed", hidden=True)] = False,
     debug: HiddenDebugOption = False,
 ) -> None:
     """Render shards of a job that `dreamflow video --workers 0` has begun, on any machine."""
     from dreamflow.cli.shard_worker import render_shards
 
+    crew = ShardOptions(workers=workers, cluster=cluster, mixed=mixed)
     with stop_on_ctrl_c():
-        print_line(render_shards(shards, job, machine, reporting.kind, mixed, until_closed))
+        print_line(render_shards(shards, job, machine, reporting.kind, crew, until_closed))
 
 
 @jobs_app.command("join")

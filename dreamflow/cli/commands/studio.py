@@ -13,8 +13,10 @@ from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.settings.binding import with_options
 from dreamflow.cli.settings.prepare import stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import DebugOption
+from dreamflow.cli.settings.workers import option_words
 from dreamflow.core.errors import DependencyError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.jobs.shards.options import ShardOptions
 
 SERVER_PANEL = "Server"
 PASSWORD_VARIABLE = "DREAMFLOW_STUDIO_PASSWORD"
@@ -63,6 +65,7 @@ def studio_command(
         typer.Option("--browser/--no-browser", help="Open the page.", rich_help_panel=SERVER_PANEL),
     ] = True,
     machine: MachineOptions,
+    workers: ShardOptions,
     debug: DebugOption = False,
 ) -> None:
     """Find a look, tune it and render it, on a web page that only this machine serves.
@@ -78,7 +81,12 @@ def studio_command(
     from dreamflow.studio.worker.client import PreviewWorker
 
     folders = OpenFolders(list_folders(clip, folder))
-    queue = RenderQueue(default_queue_folder(), lambda: studio.tell_queue(), machine.threads)
+    queue = RenderQueue(
+        default_queue_folder(),
+        lambda: studio.tell_queue(),
+        machine.threads,
+        option_words(workers),
+    )
     studio = Studio(folders, queue, machine, PreviewWorker)
     studio.start_worker()  # loads PyTorch while this process loads the page
     if like is not None:

@@ -40,7 +40,12 @@ from dreamflow.cli.settings.shared_options import (
     TraceOption,
     WatchOption,
 )
-from dreamflow.cli.settings.workers import machine_words, make_sharding, plan_crew
+from dreamflow.cli.settings.workers import (
+    check_cluster,
+    make_sharding,
+    option_words,
+    plan_crew,
+)
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
@@ -155,6 +160,8 @@ def render_clip(
     from dreamflow.reports.preview import estimate_frame_steps
 
     workers = workers or ShardOptions()
+    if workers.cluster is not None:
+        check_cluster(workers.cluster)
     if openjd is not None:
         workers = replace(workers, workers="0")
     machine = machine if flags.fresh else restore_machine_options(out, machine)
@@ -193,7 +200,7 @@ def describe_farm_work(folder: Path, bundle: Path | None, machine: MachineOption
     count = len(job.plan.shards)
     shards = format_count(count, "shard")
     if bundle is not None:
-        write_bundle(bundle, job, machine_words(machine))
+        write_bundle(bundle, job, option_words(machine))
         return f"{bundle}: {shards} for a farm, or here with `openjd run {bundle}/template.json`"
     return (
         f"{folder}: {shards}; render each with `dreamflow jobs shard N {folder}`, N from 1 to "

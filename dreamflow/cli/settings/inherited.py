@@ -21,20 +21,17 @@ from dreamflow.core.options.declaration import flag_of, format_setting_value, pl
 from dreamflow.media.options import EncodeOptions
 from dreamflow.pipelines.settings.groups import (
     defaults_of,
-    groups_by_saved_setting,
+    find_foreign_settings,
     is_of_the_look,
     path_settings,
 )
 from dreamflow.pipelines.settings.looks import expand_preset_names
-from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
 
 INHERITED_KEY = "dreamflow.inherited"
 """Key of typer's `ctx.meta`: the `InheritedSettings`."""
 CLIP_SETTINGS = ("size", "start", "end", "every", "fps")
 """Settings of an earlier dream that a line names where they are taken over."""
-SETTINGS_OF_ONE_COMMAND = (ShowOptions, SweepOptions, ZoomOptions)
-"""Classes whose settings only some commands take; in a preset they are for these."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +75,8 @@ def apply_preset(ctx: typer.Context, name: str | None) -> str | None:
     add_default_settings(ctx, settings)
     inherited = get_inherited(ctx)
     ctx.meta[INHERITED_KEY] = replace(inherited, settings=without(inherited.settings, settings))
-    own = {parameter.name for parameter in ctx.command.params}
-    groups = groups_by_saved_setting()
-    foreign = [
-        setting
-        for setting in settings
-        if setting not in own and all(group in SETTINGS_OF_ONE_COMMAND for group in groups[setting])
-    ]
-    if foreign:
+    own = {parameter.name or "" for parameter in ctx.command.params}
+    if foreign := find_foreign_settings(settings, own):
         do, are = ("does", "is") if len(foreign) == 1 else ("do", "are")
         warnings.warn(
             f"{named('preset')} {name} is made for another command: {', '.join(foreign)} {do} "

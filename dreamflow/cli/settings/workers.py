@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.errors import DependencyError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
-from dreamflow.jobs.shards.options import ShardOptions
+from dreamflow.jobs.shards.options import LOCAL_CLUSTER, ShardOptions
 
 if TYPE_CHECKING:
     from dreamflow.jobs.shards.pool import WorkerCommand
@@ -30,16 +32,18 @@ class Crew:
         machine: Where this process computes, and what each worker has.
         devices: The device of each worker.
         is_farm: Whether no worker is started, and the shards are only found.
+        is_cluster: Whether the machines of a cluster render, by one process that gives them work.
     """
 
     machine: MachineOptions
     devices: tuple[str, ...]
     is_farm: bool = False
+    is_cluster: bool = False
 
     @property
     def is_alone(self) -> bool:
         """Whether this process renders by itself."""
-        return len(self.devices) == 1 and not self.is_farm
+        return len(self.devices) == 1 and not self.is_farm and not self.is_cluster
 
 
 def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
@@ -58,6 +62,8 @@ def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
             setting="device",
             value=machine.device,
         )
+    if workers.cluster is not None:
+        return plan_cluster_crew(workers, machine, devices[0])
     if workers.workers == "0":
         return Crew(replace(machine, device=devices[0]), devices, is_farm=True)
     count = len(devices)
@@ -73,16 +79,43 @@ def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
             value=workers.workers,
             allowed=f"{len(devices)} or more",
         )
-    if count > 1 and workers.shards == "none":
+    if count > 1:
+        check_shards_wanted(workers, f"{named('workers')} {count}")
+    shared = replace(machine, device=devices[0])
+    places = tuple(devices[number % len(devices)] for number in range(count))
+    return Crew(divide_machine(shared, places), places)
+
+
+def plan_cluster_crew(workers: ShardOptions, machine: MachineOptions, device: str) -> Crew:
+    """Return who renders on a cluster: each worker has one GPU, or one thread unless told more.
+
+    Raises:
+        SettingsError: No workers or no shards are asked for.
+    """
+    if workers.workers == "0":
         raise SettingsError(
-            f"{named('workers')} {count} needs shards: leave out {named('shards')} none",
+            f"{named('workers')} 0 leaves the shards to a farm: leave out {named('cluster')}",
+            setting="workers",
+            value="0",
+        )
+    check_shards_wanted(workers, named("cluster"))
+    from dreamflow.core.machine.device import choose_device
+
+    machine = replace(machine, device=device, threads=machine.threads or 1)
+    on_cpu = choose_device(device).type == "cpu"
+    neighbours = max(1, count_cores() // machine.threads) if on_cpu else 1
+    return Crew(divide_machine(machine, [device] * neighbours), (device,), is_cluster=True)
+
+
+def check_shards_wanted(workers: ShardOptions, who: str) -> None:
+    """Raise SettingsError where there are to be no shards, and who renders needs some."""
+    if workers.shards == "none":
+        raise SettingsError(
+            f"{who} needs shards: leave out {named('shards')} none",
             setting="shards",
             value="none",
             allowed="auto, shots, spans",
         )
-    shared = replace(machine, device=devices[0])
-    places = tuple(devices[number % len(devices)] for number in range(count))
-    return Crew(divide_machine(shared, places), places)
 
 
 def divide_machine(machine: MachineOptions, devices: Sequence[str]) -> MachineOptions:
@@ -102,10 +135,10 @@ def divide_machine(machine: MachineOptions, devices: Sequence[str]) -> MachineOp
 
 
 def choose_worker_count(devices: Sequence[str], machine: MachineOptions) -> int:
-    """Return how many workers suit a machine: one for each GPU, or as many as its cores and memory.
+    """Return how many workers suit a machine: one for each GPU, or what is fastest on its cores.
 
-    Two workers with a thread each do more than one with two threads, which wait for each other at
-    every layer; so a worker on a CPU has one thread, unless it is told how many.
+    On a CPU it is measured whether several workers with a thread each do more than one with all, as
+    far as the memory suffices; unless it is told how many threads each has.
     """
     from dreamflow.core.machine.device import choose_device
     from dreamflow.core.machine.memory import default_memory_limit, total_memory
@@ -117,9 +150,13 @@ def choose_worker_count(devices: Sequence[str], machine: MachineOptions) -> int:
         named_all = len(devices) > 1 or ":" in devices[0]
         count = torch.cuda.device_count() if device.type == "cuda" else 1
         return len(devices) if named_all else count
-    by_cores = count_cores() // (machine.threads or 1)
-    by_memory = (total_memory() - default_memory_limit(device)) // WORKER_BYTES
-    return int(max(len(devices), 1, min(by_cores, by_memory)))
+    by_memory = int((total_memory() - default_memory_limit(device)) // WORKER_BYTES)
+    most = max(len(devices), 1, min(count_cores() // (machine.threads or 1), by_memory))
+    if machine.threads:
+        return most
+    from dreamflow.core.machine.threads import find_fastest_worker_count
+
+    return max(len(devices), find_fastest_worker_count(most))
 
 
 def count_cores() -> int:
@@ -146,25 +183,61 @@ def make_sharding(workers: ShardOptions, crew: Crew, out: Path, fresh: bool) -> 
     if kind == "none":
         return None
     commands = [] if crew.is_alone or crew.is_farm else list(map(make_command, crew.devices))
-    return Sharding(kind, span_s, commands, crew.machine.weights)
+    if crew.is_cluster:
+        commands = [make_cluster_command(workers)]
+    return Sharding(kind, span_s, commands, crew.machine.weights, crew.is_cluster)
 
 
 def make_command(device: str) -> WorkerCommand:
     """Return what starts a worker process on a device."""
+    return make_worker_command("--device", device)
+
+
+def make_cluster_command(workers: ShardOptions) -> WorkerCommand:
+    """Return what starts the process that has shards rendered on a cluster."""
+    words = ["--cluster", workers.cluster or "", *(["--mixed"] if workers.mixed else [])]
+    if workers.workers not in (None, "auto"):
+        words += ["--workers", str(workers.workers)]
+    return make_worker_command(*words)
+
+
+def make_worker_command(*options: str) -> WorkerCommand:
+    """Return what starts a process that renders shards, or has them rendered."""
 
     def command(job: Path, shards: str) -> list[str]:
-        words = ["jobs", "shard", shards, str(job), "--device", device, "--until-closed"]
+        words = ["jobs", "shard", shards, str(job), *options, "--until-closed"]
         return [sys.executable, "-m", "dreamflow", *words, "--progress", "none"]
 
     return command
 
 
-def machine_words(machine: MachineOptions) -> list[str]:
-    """Return the options of a command line that ask for a machine, but for what is at defaults."""
-    default = MachineOptions()
-    return [
-        word
-        for setting in fields(machine)
-        if getattr(machine, setting.name) != getattr(default, setting.name)
-        for word in (flag_of(setting.name), str(getattr(machine, setting.name)))
-    ]
+def check_cluster(address: str) -> None:
+    """Check that a cluster answers, before hours go into a film; Ray is asked in another process.
+
+    Raises:
+        DependencyError: Ray is not installed.
+        SettingsError: No cluster answers there.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise DependencyError(
+            f"{named('cluster')} needs Ray, which is not installed: "
+            "`pip install 'dreamflow[cluster]'`",
+            setting="cluster",
+        )
+    if address == LOCAL_CLUSTER:
+        return
+    words = [sys.executable, "-m", "dreamflow", "cluster", "status", address, "--brief"]
+    asked = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if asked.returncode:
+        lines = asked.stderr.strip().splitlines() or ["it has ended without a word"]
+        raise SettingsError(lines[-1].removeprefix("error: "), setting="cluster", value=address)
+
+
+def option_words(options: MachineOptions | ShardOptions) -> list[str]:
+    """Return the words of a command line that ask for some settings, but for their defaults."""
+    default, words = type(options)(), list[str]()
+    for setting in fields(options):
+        value = getattr(options, setting.name)
+        if value != getattr(default, setting.name):
+            words += [flag_of(setting.name), *([] if value is True else [str(value)])]
+    return words

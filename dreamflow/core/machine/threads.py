@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import torch
@@ -39,13 +40,31 @@ def time_convolutions(threads: int) -> float:
     PyTorch uses that number of threads afterwards.
     """
     torch.set_num_threads(threads)
+    started = time.perf_counter()
+    _convolve()
+    return time.perf_counter() - started
+
+
+def time_side_by_side(workers: int) -> float:
+    """Return the seconds that the same takes when several do it at once, with one thread each.
+
+    PyTorch uses one thread afterwards.
+    """
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(workers) as pool:
+        started = time.perf_counter()
+        # PyTorch lets go of Python's lock while it computes.
+        for done in [pool.submit(_convolve) for _ in range(workers)]:
+            done.result()
+        return time.perf_counter() - started
+
+
+def _convolve() -> None:
     x = torch.ones(1, 48, 48, 48).contiguous(memory_format=torch.channels_last).requires_grad_(True)
     weight = torch.full((48, 48, 3, 3), 1e-3).contiguous(memory_format=torch.channels_last)
-    started = time.perf_counter()
     for _ in range(PASSES_PER_ROUND):
         y = F.conv2d(F.conv2d(x, weight, padding=1).relu(), weight, padding=1)
         torch.autograd.grad(y.sum(), x)
-    return time.perf_counter() - started
 
 
 def find_fastest_thread_count(
@@ -62,17 +81,52 @@ def find_fastest_thread_count(
     """
     if thread_counts is None:
         thread_counts = candidate_thread_counts(default_thread_count())
-    if len(thread_counts) == 1:
-        return thread_counts[0]
-    round_s: dict[int, list[float]] = {threads: [] for threads in thread_counts}
+    return _find_fastest(thread_counts, measure)
+
+
+def find_fastest_worker_count(
+    max_workers: int,
+    measure_alone: Callable[[int], float] = time_convolutions,
+    measure_together: Callable[[int], float] = time_side_by_side,
+) -> int:
+    """Return how many processes with one thread each do most at the moment; 1 for one with all.
+
+    It takes about half a second. PyTorch has one thread afterwards.
+
+    Args:
+        max_workers: How many there may be.
+        measure_alone: Returns the seconds that some work takes with a number of threads.
+        measure_together: Returns the seconds in which several, with one thread each, have each done
+            the same.
+    """
+    threads = find_fastest_thread_count(measure=measure_alone)
+
+    def measure(workers: int) -> float:
+        return measure_alone(threads) if workers == 1 else measure_together(workers) / workers
+
+    best = _find_fastest(candidate_thread_counts(max_workers), measure)
+    torch.set_num_threads(1)
+    return best
+
+
+def _find_fastest(counts: Sequence[int], measure: Callable[[int], float]) -> int:
+    """Return the number that takes the least time, fewer where more gain little.
+
+    Args:
+        counts: The numbers to try, rising.
+        measure: Returns the seconds that some work takes with a number.
+    """
+    if len(counts) == 1:
+        return counts[0]
+    round_s: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(TIMING_ROUNDS):
-        for threads in thread_counts:
-            round_s[threads].append(measure(threads))
+        for count in counts:
+            round_s[count].append(measure(count))
     # The sum, not the minimum or median: on a busy machine every third pass or so is delayed a
     # hundredfold.
-    total_s = {threads: sum(times[1:]) for threads, times in round_s.items()}
-    best = thread_counts[0]
-    for threads in thread_counts[1:]:
-        if total_s[threads] < MORE_THREADS_MAX_TIME_RATIO * total_s[best]:
-            best = threads
+    total_s = {count: sum(times[1:]) for count, times in round_s.items()}
+    best = counts[0]
+    for count in counts[1:]:
+        if total_s[count] < MORE_THREADS_MAX_TIME_RATIO * total_s[best]:
+            best = count
     return best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Protocol
 
@@ -13,9 +13,17 @@ import numpy as np
 from dreamflow.core.errors import OutputError
 from dreamflow.core.files.documents import Count, fit_schema
 from dreamflow.core.frames import Frame
-from dreamflow.jobs.shards.shard import ShardedJob, count_shard_frames, is_shard_done, read_shard
+from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.shards.shard import (
+    ShardedJob,
+    count_shard_frames,
+    free_shard,
+    is_shard_done,
+    read_shard,
+    reclaim_shard,
+)
 from dreamflow.media.read.clip import Clip
-from dreamflow.pipelines.pipeline import LAYOUT_KEY, PipelineState
+from dreamflow.pipelines.pipeline import LAYOUT_KEY, Pipeline, PipelineState
 from dreamflow.pipelines.video.shards import ForwardReader, Shard
 
 JOIN_LAYOUT = 1_000_001
@@ -71,13 +79,14 @@ class JoinPipeline:
             with_sources: Whether each frame has its source with it, which is decoded anew.
         """
         self.done, self.total = 0, len(clip)
-        self._joined = 0
+        self._joined = self._freed = 0
+        self._job: ShardedJob | None = None
         self._clip, self._open_job, self._renderer = clip, open_job, renderer
         self._with_sources = with_sources
 
     def __iter__(self) -> Generator[Frame | None, None, None]:
         """Yield the frames still to come, and None while shards are rendered."""
-        job = self._open_job()
+        job = self._job = self._open_job()
         self.count_done(job)
         sources = ForwardReader(self._clip.frames_from)
         ending: list[np.ndarray] = []  # of the span before, which the next fades in over
@@ -85,6 +94,7 @@ class JoinPipeline:
         for number, (shard, following) in enumerate(_pair_with_next(job.plan.shards)):
             if shard.stop <= self._joined:
                 continue
+            reclaim_shard(job, number)
             with contextlib.closing(self._renderer.render(job, number)) as steps:
                 for self.done in steps:
                     yield None
@@ -111,6 +121,16 @@ class JoinPipeline:
         """Count the frames that the shards have by now."""
         self.done, self.total = DoneFrames(job).total, job.plan.kept_frames
 
+    def free_joined(self) -> None:
+        """Free the disk of the shards that are joined. Call it after a state was saved."""
+        if self._job is None:
+            return
+        shards = self._job.plan.shards
+        # Where a render is stopped, the state may be one frame behind.
+        while self._freed < len(shards) and shards[self._freed].stop < self._joined:
+            free_shard(self._job, self._freed)
+            self._freed += 1
+
     def state(self) -> PipelineState:
         """Return what is needed to go on."""
         return {LAYOUT_KEY: JOIN_LAYOUT, "done": self.done, "joined": self._joined}
@@ -119,6 +139,23 @@ class JoinPipeline:
         """Go on from a state."""
         begun = fit_schema(state, JoinState)
         self.done, self._joined = begun.done, begun.joined
+
+
+def free_while_joining(pipeline: Pipeline, controls: RenderControls) -> RenderControls:
+    """Return controls of a render that free the disk of shards once they are joined.
+
+    Args:
+        pipeline: The render's; one that joins no shards is left alone.
+        controls: The render's controls.
+    """
+    if not isinstance(pipeline, JoinPipeline):
+        return controls
+
+    def free(done: int) -> None:
+        controls.on_saved(done)
+        pipeline.free_joined()
+
+    return replace(controls, on_saved=free)
 
 
 def _pair_with_next(shards: Sequence[Shard]) -> Iterator[tuple[Shard, Shard | None]]:
@@ -160,7 +197,8 @@ class NoRenderer:
             OutputError: The shard is not done.
         """
         if not is_shard_done(job, number):
-            missing = [n for n in range(len(job.plan.shards)) if not is_shard_done(job, n)]
+            shards = range(number, len(job.plan.shards))
+            missing = [n for n in shards if not is_shard_done(job, n)]
             raise make_missing_error(job, missing)
         yield from ()
 

@@ -8,7 +8,7 @@ from dreamflow.core.machine.machine import Machine
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import resume_job
 from dreamflow.jobs.job_spec import JobSpec
-from dreamflow.jobs.shards.join import JoinPipeline, NoRenderer
+from dreamflow.jobs.shards.join import JoinPipeline, NoRenderer, free_while_joining
 from dreamflow.jobs.shards.worker import list_inputs, open_clip_of, open_sharded_job
 from dreamflow.jobs.storage.job_file import job_output_path
 from dreamflow.media.options import EncodeOptions
@@ -49,4 +49,5 @@ def join_job(folder: Path, controls: RenderControls) -> tuple[Path, OutputSpec, 
         machine=Machine.default("cpu"),
         rebuild=join,
     )
-    return job.output_path, spec, resume_job(job, controls)
+    result = resume_job(job, free_while_joining(job.pipeline, controls))
+    return job.output_path, spec, result

@@ -12,6 +12,9 @@ SHARD_KINDS = ("auto", "none", "shots", "spans")
 DEFAULT_SPAN_S = 20.0
 MAX_WORKERS = 256
 WORKERS_SYNTAX = f"a number from 0 to {MAX_WORKERS}, or auto"
+LOCAL_CLUSTER, NEAR_CLUSTER = "local", "auto"
+RAY_CLIENT_SCHEME = "ray://"
+CLUSTER_SYNTAX = "ray://HOST:10001, HOST:6379, auto or local"
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,24 @@ class ShardOptions(Options):
         metavar="N",
     )
 
+    cluster: str | None = option(
+        None,
+        "Render on a Ray cluster: ray://HOST:10001, auto for the one that this machine belongs to, "
+        "or local for one of its own.",
+        saved=False,
+        metavar="ADDRESS",
+    )
+    mixed: bool = option(
+        False,
+        "Also give work to workers of another version, precision or kind of device; their frames "
+        "may differ.",
+        saved=False,
+    )
+
     def _check_fields(self) -> None:
         super()._check_fields()
+        if self.cluster is not None:
+            check_cluster_address(self.cluster)
         text = self.workers
         if text in (None, "auto"):
             return
@@ -54,3 +73,17 @@ class ShardOptions(Options):
                 value=text,
                 allowed=WORKERS_SYNTAX,
             )
+
+
+def check_cluster_address(address: str) -> None:
+    """Raise SettingsError where a text is not the address of a cluster."""
+    if address in (LOCAL_CLUSTER, NEAR_CLUSTER):
+        return
+    host, _, port = address.removeprefix(RAY_CLIENT_SCHEME).rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 2**16) or "/" in host:
+        raise SettingsError(
+            f"{named('cluster')} {address!r}: give {CLUSTER_SYNTAX}",
+            setting="cluster",
+            value=address,
+            allowed=CLUSTER_SYNTAX,
+        )

@@ -32,6 +32,10 @@ STOP_TIMEOUT_S = 60.0
 """Seconds that a worker has to finish its frame, and to save it, before it is killed."""
 MAX_QUOTED_LOG_BYTES = 4096
 """Bytes at the end of a worker's log in which its error is looked for."""
+ERROR_PREFIX = "error: "
+"""What the line begins with that a worker ends with."""
+WORKER_PREFIX = "worker "
+"""What the lines begin with in which the process of a cluster tells of its workers."""
 STOPPED_CODE = 130
 """Exit code of a worker that was stopped by Ctrl-C."""
 
@@ -49,24 +53,33 @@ class _Place:
         command: What starts a worker there.
         process: The worker, if there is one.
         has_failed: Whether a worker there has ended with an error, which another would have too.
+        begin: Where the log of the worker begins in that of the place.
+        told_bytes: How much of the log was passed on, where that is asked for.
     """
 
     number: int
     command: WorkerCommand
     process: subprocess.Popen[bytes] | None = field(default=None)
     has_failed: bool = False
+    begin: int = 0
+    told_bytes: int = 0
 
 
 class WorkerPool:
     """Keeps a worker running in each place until all shards are done."""
 
-    def __init__(self, commands: Sequence[WorkerCommand], notify: MessageCallback) -> None:
+    def __init__(
+        self, commands: Sequence[WorkerCommand], notify: MessageCallback, passes_on: bool = False
+    ) -> None:
         """Take the places. Workers start with the first shard that is wanted.
 
         Args:
             commands: What starts a worker, for each place.
             notify: Called with each line for the user.
+            passes_on: Whether what workers say is passed on: one that has others render tells of
+                them.
         """
+        self._passes_on = passes_on
         self._places = [_Place(n, command) for n, command in enumerate(commands, start=1)]
         self._notify = notify
         self._fruitless_deaths = self._frames = 0
@@ -108,6 +121,8 @@ class WorkerPool:
         """Start workers where there are too few, and look after those that have ended."""
         running = 0
         for place in self._places:
+            if self._passes_on:
+                self._pass_on(job, place)
             if place.process is not None and place.process.poll() is not None:
                 self._bury(job, place, place.process.returncode)
             running += place.process is not None
@@ -116,8 +131,10 @@ class WorkerPool:
                 self._start(job, place, shards)
                 running += 1
         if not running:
+            errors = [self._find_error(job, place) for place in self._places]
             raise OutputError(
-                f"no worker can go on: {self._last_error(job)}", where=str(job.folder)
+                f"no worker can go on: {next(filter(None, errors), 'none says why')}",
+                where=str(job.folder),
             )
 
     def _bury(self, job: ShardedJob, place: _Place, code: int) -> None:
@@ -125,12 +142,12 @@ class WorkerPool:
         place.process = None
         if code in (0, STOPPED_CODE):
             return
-        if code > 0:
+        if code > 0 and (error := self._find_error(job, place)):
             place.has_failed = True
-            self._notify(f"worker {place.number} has stopped: {self._last_error(job, place)}")
+            self._notify(f"worker {place.number} has stopped: {error}")
             return
         self._fruitless_deaths += 1
-        name = f"signal {-code}"
+        name = f"exit code {code}" if code > 0 else f"signal {-code}"
         with contextlib.suppress(ValueError):
             name = signal.Signals(-code).name
         if self._fruitless_deaths >= MAX_FRUITLESS_DEATHS:
@@ -145,6 +162,8 @@ class WorkerPool:
     def _start(self, job: ShardedJob, place: _Place, shards: str) -> None:
         try:
             with _log_path(job, place).open("ab") as log:
+                place.begin = log.tell()
+                place.told_bytes = max(place.told_bytes, place.begin)
                 place.process = subprocess.Popen(
                     place.command(job.folder, shards),
                     stdin=subprocess.PIPE,
@@ -154,16 +173,25 @@ class WorkerPool:
         except OSError as error:
             raise make_write_error(_log_path(job, place), error) from error
 
-    def _last_error(self, job: ShardedJob, place: _Place | None = None) -> str:
-        """Return the last line that a worker, or any of them, has printed."""
-        places = [place] if place else [one for one in self._places if one.has_failed]
-        for one in places:
-            with contextlib.suppress(OSError):
-                tail = read_file_bytes(_log_path(job, one))[-MAX_QUOTED_LOG_BYTES:]
-                lines = tail.decode(errors="replace").strip().splitlines()
-                if lines:
-                    return lines[-1].removeprefix("error: ")
-        return "it has ended without a word"
+    def _pass_on(self, job: ShardedJob, place: _Place) -> None:
+        """Tell the user what the process of a cluster has said of its workers meanwhile."""
+        with contextlib.suppress(OSError):
+            said = read_file_bytes(_log_path(job, place))[place.told_bytes :]
+            whole, _, _ = said.rpartition(b"\n")
+            place.told_bytes += len(whole) + bool(whole)
+            for line in whole.decode(errors="replace").splitlines():
+                if line.startswith(WORKER_PREFIX):
+                    self._notify(line)
+
+    def _find_error(self, job: ShardedJob, place: _Place) -> str:
+        """Return the error that a worker has ended with; "" where it had no time to say one."""
+        try:
+            said = read_file_bytes(_log_path(job, place))[place.begin :]
+        except OSError:
+            return ""
+        lines = said[-MAX_QUOTED_LOG_BYTES:].decode(errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith(ERROR_PREFIX)]
+        return errors[-1].removeprefix(ERROR_PREFIX) if errors else ""
 
     def stop(self) -> None:
         """Stop all workers, and wait for them; each saves what it has."""

@@ -18,7 +18,12 @@ from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.output import open_segment_writer
 from dreamflow.jobs.runner import JobRun, restore_pipeline
 from dreamflow.jobs.shards.plan import ShardPlan, shard_folder
-from dreamflow.jobs.storage.folder import JobFolder, is_job_locked
+from dreamflow.jobs.storage.folder import (
+    JobFolder,
+    JobLockedError,
+    is_job_folder,
+    is_job_locked,
+)
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata, read_job_file
 from dreamflow.jobs.storage.kept_states import list_kept_states, read_kept_state
 from dreamflow.jobs.storage.state_file import (
@@ -27,6 +32,7 @@ from dreamflow.jobs.storage.state_file import (
     DamagedStateError,
     read_state,
 )
+from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.segments.film_segments import VideoSegmentWriter, choose_segment_frames
 from dreamflow.media.write.segments.lossless_segments import (
@@ -38,6 +44,11 @@ from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState
 from dreamflow.pipelines.settings.groups import saved_settings_dict
 from dreamflow.pipelines.video.shards import Shard
+
+JOINED_FILE = "joined"
+"""File in the folder of a shard whose frames are in the job's own segments, and gone from it."""
+ELSEWHERE_FILE = "elsewhere"
+"""File that says how many frames of a shard are done on a machine that does not see its folder."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +111,64 @@ def is_shard_done(job: ShardedJob, number: int) -> bool:
 
 
 def count_shard_frames(job: ShardedJob, number: int) -> int:
-    """Return how many frames of a shard are in its folder, without checking them."""
-    frames = job.plan.shards[number].frames
-    if not shard_folder(job.folder, number).is_dir():
+    """Return how many frames of a shard are done, without checking them.
+
+    They are in its folder, or joined already; or on their way, as whoever fetches them says.
+    """
+    frames, folder = job.plan.shards[number].frames, shard_folder(job.folder, number)
+    if not folder.is_dir():
         return 0
+    if is_shard_joined(job, number):
+        return frames
     with contextlib.closing(open_shard_writer(job, number)) as writer:
         if all(path.exists() for path in writer.files.list_segment_paths(frames)):
             return frames
-        return min(writer.count(), frames)
+        return min(max(writer.count(), _read_elsewhere(folder)), frames)
+
+
+def is_shard_joined(job: ShardedJob, number: int) -> bool:
+    """Return whether a shard's frames are in the job's own segments, and not in its folder."""
+    return (shard_folder(job.folder, number) / JOINED_FILE).exists()
+
+
+def reclaim_shard(job: ShardedJob, number: int) -> None:
+    """Have a shard count as missing again, if it was freed: the job's own segment was lost."""
+    (shard_folder(job.folder, number) / JOINED_FILE).unlink(missing_ok=True)
+
+
+def free_shard(job: ShardedJob, number: int) -> None:
+    """Remove the frames of a shard that are joined, and safe in the job's own segments."""
+    folder = shard_folder(job.folder, number)
+    if not folder.is_dir() or is_shard_joined(job, number):
+        return
+    with contextlib.suppress(JobLockedError), JobFolder(folder):
+        with atomic_write(folder / JOINED_FILE) as part:
+            part.touch()
+        with contextlib.closing(open_shard_writer(job, number)) as writer:
+            for path in writer.files.list_segment_paths(job.plan.shards[number].frames):
+                path.unlink(missing_ok=True)
+
+
+def note_elsewhere(folder: JobFolder, metadata: JobMetadata, frames: int) -> None:
+    """Note how many frames of a shard are done on a machine that does not see its folder.
+
+    Args:
+        folder: The shard's folder, which is held.
+        metadata: The shard's; see `make_shard_metadata`.
+        frames: How many; all of them are not there before they are fetched.
+    """
+    if not is_job_folder(folder.path):
+        folder.start_over(metadata)
+    frames = min(frames, metadata["outline"]["frames"] - 1)
+    with contextlib.suppress(OSError):  # it is for people only
+        (folder.path / ELSEWHERE_FILE).write_text(str(frames))
+
+
+def _read_elsewhere(folder: Path) -> int:
+    try:
+        return int((folder / ELSEWHERE_FILE).read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def is_shard_locked(job: ShardedJob, number: int) -> bool:
@@ -147,7 +208,7 @@ def render_shard(
     shard, metadata = job.plan.shards[number], make_shard_metadata(job, number)
     silent = replace(controls, progress=lambda done, total: None, watch_path=None, plate_path=None)
     with JobFolder(shard_folder(job.folder, number)) as folder:
-        if is_shard_done(job, number):
+        if is_shard_joined(job, number) or is_shard_done(job, number):
             return
         state = _read_begun(folder, metadata, controls, job.describe(number))
         pipeline = build(shard)

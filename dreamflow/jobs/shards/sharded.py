@@ -46,12 +46,14 @@ class Sharding:
         span_s: Seconds of a span at most.
         workers: What starts each worker process; none renders in this one.
         weights: The file of the network's weights, if one was given.
+        is_cluster: Whether the one worker process has others render, and tells of them.
     """
 
     kind: str = "shots"
     span_s: float = DEFAULT_SPAN_S
     workers: Sequence[WorkerCommand] = ()
     weights: Path | None = None
+    is_cluster: bool = False
 
 
 class HereRenderer:

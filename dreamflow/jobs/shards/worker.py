@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow._version import __version__
-from dreamflow.core.errors import DifferentFramesWarning, OutputError, SettingsError, named
+from dreamflow.core.errors import (
+    DifferentFramesWarning,
+    DreamFlowWarning,
+    OutputError,
+    SettingsError,
+    named,
+)
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.path_text import path_from_text
@@ -35,16 +41,41 @@ from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.hearing import hear_clip
-from dreamflow.pipelines.inputs import GAINS_INPUT
-from dreamflow.pipelines.pipeline import Pipeline
+from dreamflow.pipelines.hearing import hear_once
+from dreamflow.pipelines.inputs import CLIP_INPUT, GAINS_INPUT, PLAYLIST_INPUT
+from dreamflow.pipelines.pipeline import FramesFrom, Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
+from dreamflow.pipelines.settings.paths import change_paths
 from dreamflow.pipelines.settings.restored import restore_video_settings
 from dreamflow.pipelines.video.pipeline import build_shard_pipeline
 from dreamflow.pipelines.video.shards import ForwardReader, Shard
 
 LOOK_AGAIN_S = 0.5
 """Seconds until a worker looks again whether a shard that another one has is free."""
+
+
+CLIP_INPUTS = (CLIP_INPUT, PLAYLIST_INPUT)
+"""Names that the clip has among a job's inputs."""
+
+
+@dataclass(frozen=True)
+class SentInputs:
+    """A job's inputs on a machine that does not see them under their own paths.
+
+    Attributes:
+        clip: The clip as it was opened where its file is.
+        frames_from: Gives its frames from a number on, those of the shard at work.
+        root: The folder that holds all other inputs, each under its whole path.
+    """
+
+    clip: Clip
+    frames_from: FramesFrom
+    root: Path
+
+    def locate(self, path: str | Path) -> Path:
+        """Return where an input lies that has this whole path at home."""
+        path = Path(path)
+        return self.root / path.relative_to(path.anchor)
 
 
 @dataclass(frozen=True)
@@ -127,17 +158,38 @@ def open_sharded_job(folder: Path) -> ShardedJob:
     return ShardedJob(folder, metadata, plan)
 
 
-def open_clip_of(job: ShardedJob) -> tuple[Clip, Matte | None, VideoSettings]:
+def open_clip_of(
+    job: ShardedJob, sent: SentInputs | None = None
+) -> tuple[Clip, Matte | None, VideoSettings]:
     """Return a job's clip, its matte and its settings.
+
+    Args:
+        job: The job.
+        sent: Its inputs, where they are not under their own paths.
 
     Raises:
         MediaError: An input is gone or is another one than the job was begun with.
         SettingsError: The settings are not of this version.
     """
-    settings = restore_video_settings(job.metadata["record"]["settings"], job.plan.folder)
-    check_inputs_intact(job.metadata["inputs"], list_inputs(job.metadata))
-    clip = Clip(job.plan.clip, settings.clip)
+    recorded, inputs = job.metadata["record"]["settings"], list_inputs(job.metadata)
+    if sent is not None:
+        recorded = change_paths(recorded, lambda path: str(sent.locate(job.plan.folder / path)))
+        inputs = {
+            name: [sent.locate(path) for path in paths]
+            for name, paths in inputs.items()
+            if name not in CLIP_INPUTS
+        }
+    settings = restore_video_settings(recorded, job.plan.folder)
+    check_inputs_intact(job.metadata["inputs"], inputs)
+    clip = Clip(job.plan.clip, settings.clip) if sent is None else sent.clip
     return clip, open_matte(settings.show, MatteTarget.from_clip(clip)), settings
+
+
+def hear_clip_of(job: ShardedJob, clip: Clip, settings: VideoSettings) -> Clip:
+    """Return a job's clip with what its schedules hear. Raises MediaError."""
+    return hear_once(
+        clip, settings.sound, (settings.dream, settings.carry, settings.show), job.folder
+    )
 
 
 def list_inputs(metadata: JobMetadata) -> dict[str, list[Path]]:
@@ -152,6 +204,7 @@ def open_worker(
     machine: MachineOptions,
     controls: RenderControls,
     mixed: bool = False,
+    sent: SentInputs | None = None,
 ) -> Generator[ShardWorker]:
     """Open a job, and load what its shards are rendered with.
 
@@ -161,6 +214,7 @@ def open_worker(
         controls: How shards are followed.
         mixed: Whether a worker may render that gives other frames: with another version, device or
             precision, or other threads.
+        sent: The job's inputs, where they are not under their own paths.
 
     Raises:
         SettingsError: The worker is not like the job's others, and that is not asked for.
@@ -169,12 +223,15 @@ def open_worker(
     job = open_sharded_job(folder)
     record = job.metadata["record"]
     _check_alike(job, {RECORD_VERSION_KEY: __version__}, mixed)
-    clip, matte, settings = open_clip_of(job)
-    network = load_network(
-        settings.dream.network,
-        machine.weights or job.plan.weights,
-        machine=Machine.from_options(_fill_in(machine, job.metadata)),
-    )
+    clip, matte, settings = open_clip_of(job, sent)
+    with warnings.catch_warnings():
+        # What there is to say of the network was said where the job was begun.
+        warnings.simplefilter("ignore", DreamFlowWarning)
+        network = load_network(
+            settings.dream.network,
+            machine.weights or job.plan.weights,
+            machine=Machine.from_options(fill_in_machine(machine, job.metadata)),
+        )
     _check_alike(job, describe_network(network), mixed)
     if record["network"] != {"name": network.name, "weights_sha256": network.weights_hash}:
         raise SettingsError(
@@ -182,9 +239,11 @@ def open_worker(
             setting="weights",
             where=str(folder),
         )
-    clip = hear_clip(clip, settings.sound, (settings.dream, settings.carry, settings.show), folder)
+    clip = hear_clip_of(job, clip, settings)
     gains = list_inputs(job.metadata).get(GAINS_INPUT, [None])[0]
-    reader = ForwardReader(clip.frames_from)
+    if sent is not None and gains is not None:
+        gains = sent.locate(gains)
+    reader = ForwardReader(clip.frames_from) if sent is None else sent.frames_from
     with replace(controls, gains_path=gains, trace_path=None).open_dreamer_controls() as dreaming:
 
         def build(shard: Shard) -> Pipeline:
@@ -205,7 +264,7 @@ def describe_network(network: Network) -> dict[str, Any]:
     }
 
 
-def _fill_in(machine: MachineOptions, metadata: JobMetadata) -> MachineOptions:
+def fill_in_machine(machine: MachineOptions, metadata: JobMetadata) -> MachineOptions:
     """Return where to compute, what is at its default taken from the job."""
     begun = LEGACY_MACHINE_DEFAULTS | metadata.get("machine", {})
     return replace(

@@ -21,7 +21,7 @@ from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions, FilmOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.input_space import find_input_coding, read_in_space
-from dreamflow.media.stills.read import is_picture, is_still, read_fitted_picture
+from dreamflow.media.stills.read import is_picture, is_still, read_picture
 
 
 def open_frames_up_to(
@@ -103,7 +103,7 @@ def _read_frame(
             return Frame(0, Fraction(0), deep.proxy, original=original)
         if coding is not None:
             return Frame(0, Fraction(0), deep.proxy)
-    picture = read_fitted_picture(path, options.size, flatten_alpha, options.exr_layer)
+    picture = read_picture(path, options.size, flatten_alpha=flatten_alpha, layer=options.exr_layer)
     return Frame(0, Fraction(0), picture)
 
 

@@ -89,7 +89,7 @@ def analyse_samples(blocks: Iterable[np.ndarray]) -> SoundAnalysis:
         )
         for name, flux in spectrum.flux.items()
     }
-    beats = find_beats(spectrum.flux["loud"], onsets["loud"])
+    beats = find_beats(spectrum.flux, onsets["loud"])
     return SoundAnalysis(spectrum.length_s, levels, onsets, beats, tempo_of(beats), spectrum.peaks)
 
 

@@ -88,7 +88,8 @@ def decode_picture(
 
     Args:
         path: The file.
-        at_least: (width, height) that will do; None is full size.
+        at_least: (width, height) that will do: a large JPEG may be read smaller than it is, but
+            not smaller than this. None is full size.
         layer: Layer of an OpenEXR file; None is the main one.
 
     Raises:
@@ -101,8 +102,9 @@ def decode_picture(
 
 def read_picture(
     path: str | Path,
+    size: str | None = None,
+    *,
     flatten_alpha: bool = True,
-    at_least: tuple[int, int] | None = None,
     layer: str | None = None,
 ) -> np.ndarray:
     """Read a picture file as it is displayed: upright, its colours in sRGB, 8 bits a channel.
@@ -111,10 +113,9 @@ def read_picture(
 
     Args:
         path: The file.
+        size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
         flatten_alpha: Whether what is transparent is laid over black, with a warning; otherwise
             the colours are those that the file has there.
-        at_least: (width, height) that will do; a large JPEG may be read smaller than it is, but
-            not smaller than this. None is full size.
         layer: Layer of an OpenEXR file; None is the main one.
 
     Returns:
@@ -122,36 +123,17 @@ def read_picture(
 
     Raises:
         MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
+        SettingsError: The size is none.
         DependencyError: The library that reads its format is not installed.
     """
     path = Path(path)
-    decoded = decode_picture(path, at_least, layer)
+    fitted = fit_size(size, *read_picture_size(path, layer)) if size else None
+    decoded = decode_picture(path, fitted, layer)
     decoded = decoded.over_black() if flatten_alpha else decoded.unpremultiplied()
     picture, notes = decoded.to_rgb8()
     for note in notes:
         warnings.warn(f"{path.name}: {note}", ConvertedSourceWarning, 2)
-    return picture
-
-
-def read_fitted_picture(
-    path: Path, size: str | None, flatten_alpha: bool = True, layer: str | None = None
-) -> np.ndarray:
-    """Read a picture file at the size of a setting, (H, W, 3) uint8 RGB.
-
-    Args:
-        path: The file.
-        size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
-        flatten_alpha: As in `read_picture`.
-        layer: As in `read_picture`.
-
-    Raises:
-        MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
-        DependencyError: The library that reads its format is not installed.
-    """
-    at_least = fit_size(size, *read_picture_size(path, layer)) if size else None
-    picture = read_picture(path, flatten_alpha, at_least, layer)
-    width, height = at_least or (picture.shape[1], picture.shape[0])
-    return resize_picture(picture, width, height)
+    return resize_picture(picture, *fitted) if fitted else picture
 
 
 def read_alpha(path: Path, layer: str | None = None) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,6 +12,9 @@ from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions, ZoomOptions
 from dreamflow.temporal.options import CarryOptions
+
+SETTINGS_OF_ONE_COMMAND = (ShowOptions, SweepOptions, ZoomOptions)
+"""Classes whose settings only some commands take; in a preset they are for these."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,23 @@ def is_of_the_look(name: str) -> bool:
     """Return whether a setting is a part of a dream's look, and not of one film alone."""
     names = {setting.name for group in LOOK_GROUPS for setting in fields(group)}
     return name in names - SETTINGS_OF_ONE_FILM
+
+
+def find_foreign_settings(settings: Iterable[str], own: Container[str]) -> list[str]:
+    """Return the settings of a preset that make it one for another kind of dream.
+
+    Those of how a dream is carried are none of these: a look for films is one for pictures, too.
+
+    Args:
+        settings: Names of the settings of the preset.
+        own: Names of the settings that the command or function takes.
+    """
+    groups = groups_by_saved_setting()
+    return [
+        name
+        for name in settings
+        if name not in own and all(group in SETTINGS_OF_ONE_COMMAND for group in groups[name])
+    ]
 
 
 def groups_by_saved_setting() -> dict[str, tuple[type[Options], ...]]:

@@ -12,6 +12,7 @@ from dreamflow.core.options.declaration import Options, warn_ineffective_setting
 from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.core.text.spelling import to_british_spelling
 from dreamflow.media.options import ClipOptions
+from dreamflow.pipelines.settings.groups import find_foreign_settings
 from dreamflow.pipelines.settings.presets import load_preset
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -35,7 +36,7 @@ class KeywordSettings:
     ) -> KeywordSettings:
         """Return the settings of a preset and of keywords.
 
-        Warns of settings of the preset that the function does not take.
+        Warns where the preset is made for another kind of dream.
 
         Args:
             function: Name of the function, for messages.
@@ -52,7 +53,7 @@ class KeywordSettings:
             if name not in names:
                 raise _make_unknown_error(function, name, names)
         from_preset = {} if preset is None else load_preset(preset)[1]
-        if others := [name for name in from_preset if name not in names]:
+        if others := find_foreign_settings(from_preset, names):
             do = "does" if len(others) == 1 else "do"
             warnings.warn(
                 f"{named('preset')} {preset}: {', '.join(others)} {do} nothing in {function}",

@@ -22,7 +22,7 @@ from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.sound.options import SoundOptions
-from dreamflow.media.stills.read import is_still, read_fitted_picture, read_picture_size
+from dreamflow.media.stills.read import is_still, read_picture, read_picture_size
 from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.channel_choice import (
@@ -138,7 +138,7 @@ def open_sweep(
     rate = to_exact_rate(options.fps) if options.fps else DEFAULT_PICTURE_FOLDER_FPS
     width, height = read_picture_size(path)
     size = options.size or str(min(max(width, height), MAX_SWEEP_SIDE_PX))
-    picture = read_fitted_picture(path, size)
+    picture = read_picture(path, size)
     if sound is not None and (sweep.hold, sweep.fade, sweep.seconds) == (None, None, None):
         sweep = replace(sweep, seconds=find_audio_length(sound))
     plan = plan_sweep(picture, layers, sweep, rate)

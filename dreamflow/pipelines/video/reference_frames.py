@@ -17,7 +17,7 @@ from dreamflow.dream.objective.reference import ReferenceFeatures
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.stills.read import is_still, read_fitted_picture, read_picture_size
+from dreamflow.media.stills.read import is_still, read_picture, read_picture_size
 from dreamflow.networks.network import Network
 
 MAX_REFERENCE_SIDE_PX = 512
@@ -99,7 +99,7 @@ class ReferenceFrames:
 def _read_still(path: Path) -> Frame:
     is_large = max(read_picture_size(path)) > MAX_REFERENCE_SIDE_PX
     size = str(MAX_REFERENCE_SIDE_PX) if is_large else None
-    return Frame(0, Fraction(0), read_fitted_picture(path, size))
+    return Frame(0, Fraction(0), read_picture(path, size))
 
 
 def open_reference_frames(

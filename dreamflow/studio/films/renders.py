@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,11 @@ class RenderQueue:
     """Renders one film after the other."""
 
     def __init__(
-        self, folder: Path, on_change: Callable[[], None] = lambda: None, threads: int = 0
+        self,
+        folder: Path,
+        on_change: Callable[[], None] = lambda: None,
+        threads: int = 0,
+        worker_words: Sequence[str] = (),
     ) -> None:
         """Read the queue of a folder.
 
@@ -60,6 +64,7 @@ class RenderQueue:
             folder: Where the queue, its logs and its latest frames are; it is made.
             on_change: Called by a thread when something has changed.
             threads: CPU threads of new renders; 0 measures.
+            worker_words: Options of `dreamflow video` that spread each film over workers.
 
         Raises:
             OutputError: The folder cannot be made, or another studio has the queue.
@@ -78,6 +83,7 @@ class RenderQueue:
         self._thread: threading.Thread | None = None
         self.folder, self.notes = folder, list[str]()
         self._on_change, self._threads = on_change, threads
+        self._worker_words = worker_words
         self._lock, self._wake = threading.RLock(), threading.Event()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._is_closed = False
@@ -186,7 +192,9 @@ class RenderQueue:
     def words(self, render: QueuedRender) -> list[str]:
         """Return the words of a film's command, after `dreamflow`, as they may be shown."""
         threads = ["--threads", str(render.threads)] if render.threads else []
-        return [*film_words(dict(render.settings), render.film), *threads]
+        # A loop cannot be cut into what workers render.
+        workers = [] if render.settings.get("loop") else self._worker_words
+        return [*film_words(dict(render.settings), render.film), *threads, *workers]
 
     def _run(self) -> None:
         while not self._is_closed:

@@ -66,6 +66,13 @@ class Keys:
             "p": viewer.toggle_pin,
             "m": viewer.toggle_moving,
         }
+        if painting := viewer.painting:
+            actions |= {
+                "a": painting.toggle,
+                "e": painting.toggle_eraser,
+                "[": lambda: painting.widen(-1),
+                "]": lambda: painting.widen(1),
+            }
         if key == "/":
             return self._searches.get(self._page.view)
         return actions.get(key if key.startswith("Arrow") else key.lower())

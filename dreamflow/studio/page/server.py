@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Response
-from fastapi.responses import FileResponse, JSONResponse
-from nicegui import app as nicegui_app
+from fastapi import FastAPI
 from nicegui import ui
 
 from dreamflow.core.errors import OutputError, SettingsError, named
-from dreamflow.core.text.path_text import path_from_text
 from dreamflow.studio.access import LOCAL_HOSTS, TOKEN_PARAMETER, AccessGuard, make_token
-from dreamflow.studio.curves.sound import draw_sound
-from dreamflow.studio.films.queue_document import DONE
 from dreamflow.studio.page.layout import build_page
+from dreamflow.studio.page.routes import add_routes
 from dreamflow.studio.studio import Studio
 
 ANY_PORT = 0
@@ -53,49 +49,6 @@ class Address:
                 setting="host",
                 value=self.host,
             )
-
-
-def add_routes(studio: Studio) -> None:
-    """Add what the page fetches: pictures, latest frames, finished films."""
-
-    @nicegui_app.get("/pictures/{key}")
-    def get_picture(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        found = studio.pictures.get(key)
-        if found is None:
-            return Response(status_code=404)
-        image, media_type = found
-        headers = {"cache-control": "private, max-age=86400, immutable"}
-        return Response(image, media_type=media_type, headers=headers)
-
-    @nicegui_app.get("/sound/{key}")
-    def get_sound(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        timeline, heard = studio.timeline, studio.sound.heard
-        if timeline is None or heard is None:
-            return Response(status_code=404)
-        return JSONResponse(draw_sound(heard, timeline), headers={"cache-control": "no-store"})
-
-    @nicegui_app.get("/strip/{key}/{name}")
-    def get_strip(key: str, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        path = studio.strips.find(key, name)
-        if path is None or not path.is_file():
-            return Response(status_code=404)
-        return FileResponse(path, headers={"cache-control": "private, max-age=3600"})
-
-    @nicegui_app.get("/latest/{key}")
-    def get_latest(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        keys = {render.key for render in studio.queue.renders}
-        path = studio.queue.latest_path(key)
-        if key not in keys or not path.exists():
-            return Response(status_code=404)
-        return FileResponse(path, headers={"cache-control": "no-cache"})
-
-    @nicegui_app.get("/films/{key}")
-    def get_film(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        done = {r.key: path_from_text(r.out) for r in studio.queue.renders if r.state == DONE}
-        path = done.get(key)
-        if path is None or not path.is_file() or not studio.folders.holds(path):
-            return Response(status_code=404)
-        return FileResponse(path, headers={"cache-control": "no-cache"})
 
 
 def open_socket(address: Address) -> socket.socket:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import av
 
@@ -47,7 +48,7 @@ class SequenceParameters:
     may_have_fields: bool
 
 
-def make_completion_test(stream: av.VideoStream) -> Callable[[av.Packet], bool]:
+def make_completion_test(stream: av.VideoStream) -> Callable[[av.Packet[Any]], bool]:
     """Return a test of the packets of a track, to be given in file order.
 
     It tells those that hold no frame of their own: they end the frame before.
@@ -61,7 +62,7 @@ def make_completion_test(stream: av.VideoStream) -> Callable[[av.Packet], bool]:
     return lambda packet: False
 
 
-def _has_no_hevc_slice(packet: av.Packet) -> bool:
+def _has_no_hevc_slice(packet: av.Packet[Any]) -> bool:
     if packet.size > MAX_EMPTY_BYTES:
         return False
     units = list(_annex_b_units(bytes(packet)))
@@ -89,7 +90,7 @@ class FieldPairs:
         with contextlib.suppress(IndexError):  # a record that is cut short
             self._take_parameters(units)
 
-    def completes_frame(self, packet: av.Packet) -> bool:
+    def completes_frame(self, packet: av.Packet[Any]) -> bool:
         """Return whether a packet holds only the second field of a frame, or no slice at all.
 
         Of films without fields, only small packets and key frames are looked at.

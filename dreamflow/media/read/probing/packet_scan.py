@@ -98,21 +98,21 @@ def _lengthen(row: PacketRow, duration: int) -> PacketRow:
     return pts, dts, own_duration + duration, size, is_key, is_shown
 
 
-def _is_never_hidden(packet: av.Packet) -> bool:
+def _is_never_hidden(packet: av.Packet[Any]) -> bool:
     return False
 
 
-def _is_mpeg4_placeholder(packet: av.Packet) -> bool:
+def _is_mpeg4_placeholder(packet: av.Packet[Any]) -> bool:
     """Return whether a packet only stands in AVI for a frame that another packet holds."""
     return packet.size <= MAX_EMPTY_PACKET_BYTES
 
 
-def _is_hidden_vp8(packet: av.Packet) -> bool:
+def _is_hidden_vp8(packet: av.Packet[Any]) -> bool:
     """Return whether a frame is only referred to: its `show_frame` bit (RFC 6386, 9.1)."""
     return not memoryview(packet)[0] & 0x10
 
 
-def _is_hidden_vp9(packet: av.Packet) -> bool:
+def _is_hidden_vp9(packet: av.Packet[Any]) -> bool:
     """Return whether a packet is one frame that is only referred to (VP9 specification, 6.2)."""
     data = memoryview(packet)
     is_superframe = data[-1] & 0xE0 == 0xC0
@@ -120,7 +120,7 @@ def _is_hidden_vp9(packet: av.Packet) -> bool:
     return not (is_superframe or profile == 3 or shows_existing or show_frame)
 
 
-HIDDEN_FRAME_TESTS: dict[str, Callable[[av.Packet], bool]] = {
+HIDDEN_FRAME_TESTS: dict[str, Callable[[av.Packet[Any]], bool]] = {
     "mpeg4": _is_mpeg4_placeholder,
     "vp8": _is_hidden_vp8,
     "libvpx": _is_hidden_vp8,

@@ -6,7 +6,7 @@ So frames are placed by the time stamps of their packets, whatever the codec reo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import av
 import av.container
@@ -21,7 +21,7 @@ MAX_MATCHED_PACKETS = 32
 MAX_UNCHANGED_PACKET_BYTES = 16
 """Size up to which a packet that a screen codec refuses says that nothing has changed."""
 
-NumberedPacket = tuple[int, av.Packet]
+NumberedPacket: TypeAlias = "tuple[int, av.Packet[av.VideoStream]]"
 """A packet, and its position among the packets of its track."""
 
 
@@ -124,7 +124,7 @@ def demux_from(
     except av.error.FFmpegError:
         return None
     packets = _demux(container, stream)
-    head: list[av.Packet] = []
+    head: list[av.Packet[av.VideoStream]] = []
     for packet in packets:
         head.append(packet)
         found = np.flatnonzero((table.pts == packet.pts) & (table.sizes == packet.size))
@@ -137,13 +137,15 @@ def demux_from(
 
 
 def _numbered(
-    begin: int, head: list[av.Packet], packets: Iterator[av.Packet]
+    begin: int, head: list[av.Packet[av.VideoStream]], packets: Iterator[av.Packet[av.VideoStream]]
 ) -> Iterator[NumberedPacket]:
     yield from enumerate(head, start=begin)
     yield from enumerate(packets, start=begin + len(head))
 
 
-def _demux(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+def _demux(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.Packet[av.VideoStream]]:
     packets = container.demux(stream)
     while True:
         try:

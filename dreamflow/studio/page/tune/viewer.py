@@ -12,6 +12,7 @@ from dreamflow.studio.page.context import (
     set_picture,
     text_button,
 )
+from dreamflow.studio.page.tune.matte.painting import Painting
 from dreamflow.studio.page.tune.timeline import Timeline
 from dreamflow.studio.previews import PREVIEW
 from dreamflow.studio.studio import PREVIEW_SIZES, PROJECT, STRIP
@@ -36,7 +37,7 @@ class Viewer:
             is_small: Whether it leaves out the frame and the tools, which are elsewhere.
         """
         self._page, self._is_small = page, is_small
-        with box("viewer-column small" if is_small else "viewer-column"):
+        with box("viewer-column small" if is_small else "viewer-column") as self._column:
             with box("viewer") as self._viewer:
                 self._after = box("after", "img")
                 self._moving = box("moving", "img")
@@ -52,6 +53,7 @@ class Viewer:
                     wipe.props[name] = value
                 wipe.on("input", js_handler=WIPE_HANDLER)
                 box("knob")
+                self.painting = None if is_small else Painting(page, self._column)
                 self._busy = box("busy")
             self._failure = ui.label().classes("failure")
             self._note = ui.label().classes("faint viewer-note")
@@ -62,6 +64,8 @@ class Viewer:
         page.listeners.append(self._hear)
 
     def _build_time(self, page: PageContext) -> None:
+        if self.painting:
+            self.painting.build_tools()
         with box("line time-row") as self._time_row:
             self.timeline = Timeline(page.studio.seek, self._take_play)
             self._time = ui.label().classes("mono")
@@ -74,6 +78,8 @@ class Viewer:
                 text_button("Out", page.studio.end_here).tooltip("The film ends here")
                 self._all = text_button("All", page.studio.take_all)
                 self._span_text = ui.label().classes("faint")
+            if self.painting:
+                text_button("Paint a matte", self.painting.toggle).mark("paint")
             self._pin = text_button("Compare with this", self.toggle_pin).mark("pin")
             self._run_in = ui.select(
                 {0: "no run-in", 5: "run-in of 5", 12: "run-in of 12"},
@@ -147,6 +153,8 @@ class Viewer:
         self._failure.set_text(failure)
         self._failure.set_visibility(bool(failure))
         self._note.set_text(self._describe())
+        if self.painting:
+            self.painting.show()
         self._show_time()
 
     def _show_difference(self) -> None:

@@ -1,0 +1,1 @@
+"""Shards rendered by the machines of a Ray cluster; an extra, and only `session` imports Ray."""

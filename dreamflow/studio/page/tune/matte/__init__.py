@@ -1,0 +1,1 @@
+"""A matte that is painted over the picture."""
