@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.worker import LayerFacts, LayersListed, PreviewPicture, PreviewRequest
+from dreamflow.studio.worker.messages import MeasureFilm
 
 
 class AnsweringWorker:
@@ -25,6 +26,9 @@ class AnsweringWorker:
 
     def __init__(self) -> None:
         self.asked: list[PreviewRequest] = []
+        self.measured: list[MeasureFilm] = []
+        self.preferred: list[int] = []
+        self.hold = False
         self.studio: Studio | None = None
         file = io.BytesIO()
         Image.new("RGB", (4, 2), "grey").save(file, "PNG")
@@ -33,9 +37,13 @@ class AnsweringWorker:
     def start(self) -> None:
         pass
 
-    def ask(self, request: PreviewRequest) -> None:
+    def ask(self, request: PreviewRequest | MeasureFilm) -> None:
+        if isinstance(request, MeasureFilm):
+            self.measured.append(request)
+            return  # a test answers
         self.asked.append(request)
-        asyncio.get_running_loop().call_soon(self._answer, request)
+        if not self.hold:
+            asyncio.get_running_loop().call_soon(self._answer, request)
 
     def _answer(self, request: PreviewRequest) -> None:
         assert self.studio is not None
@@ -59,6 +67,9 @@ class AnsweringWorker:
             for one in network_layers(network).values()
         ]
         asyncio.get_running_loop().call_soon(self.studio.take_answer, LayersListed(network, layers))
+
+    def prefer(self, lane: str, numbers: Sequence[int]) -> None:
+        self.preferred = list(numbers)
 
     def drop(self, lane: str, generation: int) -> None:
         pass

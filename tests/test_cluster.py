@@ -25,6 +25,7 @@ from dreamflow.cluster.session import Node, RaySession
 from dreamflow.core.errors import MediaError, OutputError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.jobs.shards.join import DoneFrames
 from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.jobs.shards.plan import shard_folder
 from dreamflow.jobs.shards.shard import is_shard_done
@@ -254,6 +255,27 @@ def test_a_worker_that_is_not_like_the_job_is_refused_unless_mixed(
     with pytest.warns(UserWarning, match="was begun with"):
         farm.render(mixed=True)
     assert is_shard_done(open_sharded_job(folder), 0)
+
+
+def test_frames_that_are_rendered_elsewhere_are_counted(farm: Farm) -> None:
+    """Each call renders one frame here, and the folder shows it while nothing has come back."""
+    folder = farm.begin()
+    shown: list[int] = []
+
+    class Slow(ShardActor):
+        def go_on(self) -> Any:
+            shown.append(DoneFrames(open_sharded_job(folder)).total)
+            return super().go_on()
+
+    start = farm.cluster.start_actor
+    farm.cluster.cpus = 1
+    farm.cluster.start_actor = lambda kind, *rest: start(Slow, *rest)  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dreamflow.cluster.actor.SLICE_S", 0.0)
+        farm.render(shares_files=False)
+    assert shown == sorted(shown)
+    assert len(set(shown)) > SHOTS
+    assert farm.is_right()
 
 
 def test_what_comes_back_damaged_does_not_count(farm: Farm) -> None:

@@ -70,6 +70,28 @@ def test_what_moves_has_a_crop_however_small_it_is() -> None:
     assert covered.mean() < 0.15
 
 
+def test_a_mover_beside_the_strip_of_a_pan_does_not_take_the_frame_with_it() -> None:
+    strip, mover = np.zeros((2, HEIGHT, WIDTH), bool)
+    strip[-30:] = strip[:, -30:] = True
+    mover[90:180, 105:165] = True
+    crops = find_crops(shares_of(strip), HEIGHT, WIDTH, 16, GAINS, shares_of(mover))
+    covered = cover(crops, HEIGHT, WIDTH)
+    assert covered[strip | mover].all()
+    assert len(crops) > 1
+    assert covered.mean() < 0.75
+    assert sum(cover([crop], HEIGHT, WIDTH).mean() for crop in crops) < 0.9
+
+
+@given(st.lists(st.tuples(st.integers(0, 13), st.integers(0, 19)), min_size=1, max_size=12))
+def test_crops_hold_what_moves_wherever_it_is(blocks: list[tuple[int, int]]) -> None:
+    movers = np.zeros(shares_of(np.zeros((HEIGHT, WIDTH), bool)).shape, np.float32)
+    for row, column in blocks:
+        movers[row, column] = 1
+    crops = find_crops(np.zeros_like(movers), HEIGHT, WIDTH, 16, GAINS, movers)
+    pixels = np.kron(movers, np.ones((HEIGHT // movers.shape[0], WIDTH // movers.shape[1]))) > 0
+    assert cover(crops, *pixels.shape)[pixels].all()
+
+
 def test_nothing_disoccluded_has_no_crop_and_all_of_it_one() -> None:
     assert crops_of(np.zeros((50, 50), bool), 16) == []
     assert crops_of(np.ones((50, 70), bool), 16) == [(slice(0, 50), slice(0, 70))]

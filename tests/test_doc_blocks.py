@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import REPO_ROOT, CommandResult, make_texture
+from conftest import REPO_ROOT, WEIGHTS_NAME, CommandResult, make_texture
 from documentation import (
     PAGES,
     dreamflow_words,
@@ -61,10 +61,14 @@ def desk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Return a folder with all files that a page takes for granted; it is the current one."""
-    lay_out_desk(tmp_path, noise_home, request.getfixturevalue("page"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
-    return tmp_path
+    folder, home = tmp_path / "desk", tmp_path / "home"
+    folder.mkdir()
+    (home / "weights").mkdir(parents=True)  # a home of its own: pages save presets
+    (home / "weights" / WEIGHTS_NAME).hardlink_to(noise_home / "weights" / WEIGHTS_NAME)
+    lay_out_desk(folder, home, request.getfixturevalue("page"))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DREAMFLOW_HOME", str(home))
+    return folder
 
 
 def test_the_first_two_commands_install_all_that_they_need() -> None:

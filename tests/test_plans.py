@@ -14,6 +14,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.control.gains import REFERENCE_S
 from dreamflow.temporal.control.plans import (
     plan_fill,
+    plan_movers,
     plan_refinement,
     plan_regrowth,
     scale_plan,
@@ -95,12 +96,22 @@ def test_what_came_into_view_gets_large_steps_at_full_size_and_one_octave_down()
     assert plan_fill(DREAM, replace(CARRY, uncover_iterations=0), 1.0, GAINS) == []
 
 
+def test_what_moves_has_more_steps_the_weaker_it_is_and_no_larger_ones() -> None:
+    plans = [plan_movers(DREAM, CARRY, missing, 1.0, GAINS) for missing in (0.1, 0.2, 0.9, 1.0)]
+    assert plan_movers(DREAM, CARRY, 0.0, 1.0, GAINS) == []
+    parts = [part for (part,) in plans]
+    assert {(part.octave, part.step) for part in parts} == {(0, GAINS.fill_step * DREAM.step)}
+    assert parts[0].iterations < parts[1].iterations < parts[2].iterations
+    assert parts[2] == parts[3], "what one frame may cost is bounded"
+
+
 @pytest.mark.parametrize("rate", FRAME_RATES)
 def test_fill_and_regrowth_do_the_same_in_equal_times(rate: int) -> None:
     frames = 1 / (rate * REFERENCE_S)
     each_second = 1 / REFERENCE_S
     for plan_of in (
         lambda duration: plan_fill(DREAM, CARRY, duration, GAINS),
+        lambda duration: plan_movers(DREAM, CARRY, 0.5, duration, GAINS),
         lambda duration: plan_regrowth(DREAM, CARRY, 0.5, duration, GAINS),
     ):
         assert rate * work(plan_of(frames)) == pytest.approx(each_second * work(plan_of(1.0)))

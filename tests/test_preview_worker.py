@@ -30,6 +30,7 @@ from dreamflow.studio.worker.messages import (
     Answer,
     DropLane,
     LayersListed,
+    PreferRequests,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
@@ -287,6 +288,21 @@ def test_the_inbox_gives_the_most_urgent_first() -> None:
     assert inbox.take() is None
     assert inbox.take_dropped() == [wall[1]]
     assert inbox.take() == newer
+
+
+def test_what_is_on_the_screen_comes_first() -> None:
+    inbox, source = Inbox(), Path("p.png")
+    coarse, fine = (
+        [request(n + more, source, lane="wall", priority=priority) for n in range(1, 5)]
+        for more, priority in ((0, 3), (10, 4))
+    )
+    for pair in zip(coarse, fine, strict=True):
+        for one in pair:
+            inbox.put(one)
+    inbox.prefer(PreferRequests("wall", [one.number for one in (*coarse[2:], *fine[2:])]))
+    assert inbox.must_wait(coarse[0])
+    taken = [inbox.take() for _ in range(8)]
+    assert taken == [*coarse[2:], *fine[2:], *coarse[:2], *fine[:2]]
 
 
 @pytest.mark.parametrize(

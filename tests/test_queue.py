@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +19,13 @@ from conftest import (
     make_film,
     make_texture,
 )
+from cut_film import make_cut_film
 from job_rendering import FAST, decode_output
 
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.jobs.queue import QueuedVideo, read_queue
+from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills.write import write_picture
 
@@ -370,3 +373,37 @@ def test_a_crash_of_one_render_does_not_stop_the_batch(
     assert [row.split()[0] for row in printed.splitlines()[2:]] == ["FAILED", "done"]
     assert len(decode_output(out / "1.mp4")) == 3
     assert (out / "0.mp4.job").is_dir()
+
+
+def test_a_render_that_another_process_has_is_taken_when_it_is_free(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = [make_film(tmp_path / f"{name}.mp4", frames=4) for name in "ab"]
+    out = tmp_path / "dreams"
+    out.mkdir()
+    monkeypatch.setattr("dreamflow.cli.commands.batch.LOOK_AGAIN_S", 0.05)
+    is_begun = threading.Event()
+
+    def hold_until_the_other_is_done() -> None:
+        deadline = time.monotonic() + 120
+        with JobFolder(job_folder_path(out / "a.mp4")):
+            is_begun.set()
+            while not (out / "b.mp4").exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+    other = threading.Thread(target=hold_until_the_other_is_done)
+    other.start()
+    is_begun.wait()
+    run = cli("batch", *films, "--out", out, *FAST, *HERE)
+    other.join()
+    assert run.code == 0, run.err
+    assert {path.name for path in out.glob("*.mp4")} == {"a.mp4", "b.mp4"}
+
+
+def test_a_batch_renders_in_shards(tmp_path: Path, cli: Cli) -> None:
+    film = make_cut_film(tmp_path)
+    for name, more in (("one", []), ("cut", ["--shards", "shots"])):
+        line = ("batch", film, "--out", tmp_path / name, *FAST, *HERE, *more)
+        assert cli(*line).code == 0
+    one, cut = (tmp_path / name / "film.mp4" for name in ("one", "cut"))
+    assert cut.read_bytes() == one.read_bytes()

@@ -31,10 +31,10 @@ from dreamflow.temporal.control.effort_controller import mix_residuals, perceive
 from dreamflow.temporal.control.gains import REFERENCE_S
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.options import CarryOptions
-from dreamflow.temporal.stages.advect import advect, advect_energy
+from dreamflow.temporal.stages.advect import advect, advect_reference
 from dreamflow.temporal.stages.equalise import equalise
 from dreamflow.temporal.stages.observe import observe, pack
-from dreamflow.temporal.stages.refine import refine, step_sizes
+from dreamflow.temporal.stages.refine import refine, share_for_young, step_sizes
 from dreamflow.temporal.stages.settle import settle
 from dreamflow.temporal.state import CarriedDream, HostFacts
 
@@ -99,7 +99,7 @@ def test_half_confidence_still_carries_most_of_the_reference_energy() -> None:
         make_residual(96, 192) * torch.linspace(0.2, 2, 192), GAINS
     ).reference_energy
     full, half = (
-        advect_energy(energy, make_uniform_motion(0, 0, 96, 192, confidence), GAINS)
+        advect_reference(energy, make_uniform_motion(0, 0, 96, 192, confidence), None, GAINS)
         for confidence in (1.0, 0.5)
     )
     share = (half - energy.mean()) / (full - energy.mean())
@@ -112,7 +112,7 @@ def test_an_area_without_a_dream_never_has_less_than_none() -> None:
     energy = torch.zeros(1, 1, 4, 13)
     energy[..., 6:] = 0.1
     # At this size a mean of nothing but ones comes to a little more than 1.
-    assert advect_energy(energy, still_motion(48, 160, GAINS), GAINS).min() >= 0
+    assert advect_reference(energy, still_motion(48, 160, GAINS), None, GAINS).min() >= 0
 
 
 def test_a_dream_of_another_keyframe_is_dropped() -> None:
@@ -377,3 +377,31 @@ def test_many_young_areas_get_all_iterations(noise_network: Network) -> None:
     assert few["iterations"] == 1
     assert many["iterations"] == CarryOptions.carry_iterations
     assert few["step"] == pytest.approx(many["step"] * many["iterations"])
+
+
+@given(st.floats(0, 1), st.floats(0.2, 4))
+def test_iterations_for_what_is_young_come_and_go_evenly(young: float, gain: float) -> None:
+    """At a limit, more iterations would lift the dream over it, and fewer let it fall, for ever."""
+
+    def share(young: float, gain: float) -> float:
+        dream = replace(make_dream(make_residual(8, 8)), reference_gain=1.0, gain_ema=gain)
+        state = replace(make_state(dream), facts=HostFacts(young_share=young))
+        return share_for_young(state, [dream], GAINS)
+
+    here = share(young, gain)
+    assert 0 <= here <= 1
+    assert share(min(1.0, young + 0.001), gain) == pytest.approx(here, abs=0.05)
+    assert share(young, gain * 1.002) == pytest.approx(here, abs=0.2)
+    assert share(young, gain * 1.002) <= here <= share(min(1.0, young + 0.001), gain)
+
+
+def test_a_fresh_dream_of_what_moves_stays_what_it_is_compared_with() -> None:
+    """Where flow is believed in part, the reference is that of its like, not of the whole frame."""
+    moves = torch.zeros(1, 1, 32, 32)
+    moves[..., :16] = 1
+    motion = make_uniform_motion(0, 0, 32, 32, confidence=0.9)
+    reference = 1 + 2 * moves
+    for _ in range(30):
+        reference = advect_reference(reference, motion, (moves, moves), GAINS)
+    assert float(reference[..., 2:14].mean()) == pytest.approx(3, rel=0.05)
+    assert float(reference[..., 18:30].mean()) == pytest.approx(1, rel=0.05)

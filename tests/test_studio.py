@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,9 @@ class IdleWorker:
 
     def list_layers(self, network: str) -> None:
         self.listed.append(network)
+
+    def prefer(self, lane: str, numbers: Sequence[int]) -> None:
+        self.preferred = list(numbers)
 
     def drop(self, lane: str, generation: int) -> None:
         self.dropped.append((lane, generation))

@@ -73,6 +73,27 @@ def test_from_a_clip_to_a_look(studio: Studio, worker: AnsweringWorker) -> None:
     run(scenario())
 
 
+def test_tiles_on_the_screen_are_asked_for_first(studio: Studio, worker: AnsweringWorker) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            asked = worker.asked
+            asked.clear()
+            worker.hold = True
+            user.find(marker="tab-looks").click()
+            user.find(marker="wall-grid").trigger("visible", {"places": [4, 5, 99]})
+            tiles = [studio.tiles[place].settings for place in (4, 4, 5, 5)]
+            by_number = {one.number: one for one in asked}
+            assert [by_number[n].settings for n in worker.preferred] == tiles
+            studio.go_to(1)  # another frame, the same places
+            user.find(marker="tab-looks").click()
+            by_number = {one.number: one for one in asked}
+            assert [by_number[n].settings for n in worker.preferred] == tiles
+            assert {by_number[n].at for n in worker.preferred} == {"1"}
+
+    run(scenario())
+
+
 def test_neighbours_lead_on_and_looks_are_kept(studio: Studio) -> None:
     async def scenario() -> None:
         async with opened(studio) as user:

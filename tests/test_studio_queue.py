@@ -213,3 +213,55 @@ def test_a_finished_film_is_measured_as_by_the_command(
         asyncio.run(
             measure_film(msgspec.structs.replace(render, out=str(film.with_name("no.mkv"))))
         )
+
+
+def test_workers_are_given_to_films_that_can_be_cut(tmp_path: Path, film: Path) -> None:
+    workers = ["--workers", "2"]
+    queue = RenderQueue(tmp_path / "queue", threads=1, worker_words=workers)
+    kinds = (QUICK, {**QUICK, "loop": True})
+    plain, loop = (
+        queue.words(queue.add(kind, choose(film, f"{n}.mkv"))) for n, kind in enumerate(kinds)
+    )
+    queue.close()
+    assert plain[-2:] == workers
+    assert "--workers" not in loop
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_paused_queue_goes_on_where_it_was(
+    tmp_path: Path, cli: Cli, film: Path, queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DREAMFLOW_HOME")  # the processes use the network that is shipped
+    keys = [queue.add(QUICK, choose(film, name)).key for name in ("d.mkv", "later.mkv")]
+    queue.start()
+    wait_for(queue, keys[0], "running")
+    queue.pause()
+    wait_for(queue, keys[0], "waiting")
+    # The studio ends, and another one finds the queue halted.
+    queue.close()
+    other = RenderQueue(tmp_path / "queue", threads=1)
+    other.start()
+    time.sleep(2 * POLL_S)
+    assert other.is_paused
+    assert [one.state for one in other.renders] == ["waiting", "waiting"]
+    other.stop(keys[1])
+    other.resume()
+    done = wait_for(other, keys[0], "done", "failed")
+    assert done.state == "done", done.message
+    other.close()
+    line = other.words(done)
+    line[line.index(done.out)] = str(tmp_path / "plain.mkv")
+    assert cli(*line).code == 0
+    for one, again in zip(open_clip(done.out), open_clip(tmp_path / "plain.mkv"), strict=True):
+        assert np.array_equal(one.picture, again.picture)
+
+
+def test_films_that_wait_change_places_among_themselves(film: Path, queue: RenderQueue) -> None:
+    keys = [queue.add(QUICK, choose(film, f"{name}.mkv")).key for name in "abcd"]
+    queue.stop(keys[1])
+    queue.move(keys[2], -1)
+    assert [one.key for one in queue.renders] == [keys[2], keys[1], keys[0], keys[3]]
+    queue.move(keys[2], 5)
+    assert [one.key for one in queue.renders] == [keys[0], keys[1], keys[3], keys[2]]
+    queue.move(keys[1], -1)
+    assert [one.key for one in queue.renders] == [keys[0], keys[1], keys[3], keys[2]]

@@ -12,11 +12,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamflow.cli.output.terminal import print_note
+from dreamflow.cli.output.terminal import print_note, word_flags
 from dreamflow.cli.progress.bars import progress_bar
-from dreamflow.core.errors import SettingsError, word_settings
+from dreamflow.core.errors import SettingsError
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.options.declaration import flag_of
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.shards.options import ShardOptions
 
@@ -129,9 +128,7 @@ def _render_on_cluster(
     most = None if workers.workers in (None, "auto") else int(workers.workers)
     order = ClusterOrder(job, numbers, machine, most, workers.mixed)
     with connect(workers.cluster) as session:
-        render = ClusterRender(
-            order, session, lambda line: print_note(word_settings(line, flag_of)), progress
-        )
+        render = ClusterRender(order, session, lambda line: print_note(word_flags(line)), progress)
         asyncio.run(run_until_interrupted(render))
 
 

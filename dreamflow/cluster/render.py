@@ -53,6 +53,7 @@ from dreamflow.pipelines.video.shards import ForwardReader
 
 LOOK_AT_NODES_S = 2.0
 """Seconds between two looks at how many workers the cluster has room for."""
+PACKAGE = "dreamflow"
 STOP_TIMEOUT_S = 60.0
 """Seconds that workers have to finish a frame, and to save it, before they are ended."""
 MAX_FRUITLESS_DEATHS = 5
@@ -232,6 +233,8 @@ class ClusterRender:
         """Take note of a worker that has died. Raises RefusedError where it does so always."""
         member.deaths, member.is_up = member.deaths + 1, False
         why = " ".join(str(error).split())
+        if f"No module named '{PACKAGE}" in why:
+            raise RefusedError("its machine has no DreamFlow, or one that knows no clusters")
         if "creation task" in why or member.deaths >= MAX_FRUITLESS_DEATHS:
             raise RefusedError(f"it dies before it has a frame ({why[-300:]})")
         self._notify(f"{member.name} has died: its shard is taken over")

@@ -6,6 +6,9 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from dreamflow.studio.outside import FilmChoices
+from dreamflow.studio.worker.messages import FilmMeasured
+
 MAX_PICTURES = 300
 """Pictures that are held at once; those of the wall are about 100 kB each."""
 
@@ -54,6 +57,21 @@ class Shown:
     height: int = 0
 
 
+@dataclass(frozen=True)
+class MeasuredFilm:
+    """What a few frames of a film took, or will soon have.
+
+    Attributes:
+        film: Which film; None before one was asked for.
+        measured: What they took; None before that is known.
+        failure: Why it cannot be known, or "".
+    """
+
+    film: FilmChoices | None = None
+    measured: FilmMeasured | None = None
+    failure: str = ""
+
+
 @dataclass
 class Places:
     """All places where pictures come.
@@ -64,6 +82,7 @@ class Places:
         after: The dream.
         moving: The moving preview.
         tiles: The wall's.
+        film: What the film that was asked about last takes.
     """
 
     before: Shown = field(default_factory=Shown)
@@ -71,3 +90,4 @@ class Places:
     after: Shown = field(default_factory=Shown)
     moving: Shown = field(default_factory=Shown)
     tiles: list[Shown] = field(default_factory=list)
+    film: MeasuredFilm = field(default_factory=MeasuredFilm)

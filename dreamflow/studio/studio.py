@@ -12,13 +12,22 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 from dreamflow.studio.curves.sound import SoundListener
+from dreamflow.studio.films.expectation import expect_film
 from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.folders import OpenFolders
+from dreamflow.studio.looks.channels import (
+    CHANNELS_AT_ONCE,
+    CHANNELS_WALL,
+    ChannelSheet,
+    open_sheet,
+    pick_channel,
+)
 from dreamflow.studio.looks.favourites import Favourites
 from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
 from dreamflow.studio.mattes import PaintedMattes
 from dreamflow.studio.news import Listener, News
+from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
 from dreamflow.studio.project import LookState, Project
@@ -82,7 +91,7 @@ class Studio:
         self.sound = SoundListener(lambda: self._news.tell_later(SOUND))
         self.strips = StripKeeper(queue.folder / "strips", lambda: self._news.tell_later(STRIP))
         self._wall_key: Any = None
-        self._variation_round = 0
+        self._variation_round, self._channels_shown = 0, CHANNELS_AT_ONCE
 
     @property
     def places(self) -> Places:
@@ -203,6 +212,18 @@ class Studio:
         """Hear the source's sound, unless it is heard already."""
         self.sound.listen(self.project.source.clip if self.project.source else None)
 
+    def expect_film(self, film: FilmChoices) -> str:
+        """Return in words what a film of the project takes, as far as that is known of it."""
+        found, source = self.places.film, self.project.source
+        if found.film != film or source is None:
+            return ""
+        if found.measured is None:
+            return found.failure or "measuring a few frames of it"
+        first, stop = self.project.first, self.project.stop or source.frames
+        cuts = sum(first < cut < stop for cut in self.strips.strip.cuts)
+        length_s = source.frame_time(stop) - source.frame_time(first)
+        return expect_film(found.measured, stop - first, length_s, cuts).text
+
     # --- the look
 
     def set(self, name: str, value: Any) -> None:
@@ -282,9 +303,12 @@ class Studio:
 
     def show_wall(self, wall: str) -> None:
         """Show another wall, or the same one anew. Raises DreamFlowError."""
+        self._channels_shown = self._channels_shown if wall == self.wall else CHANNELS_AT_ONCE
         self.wall = wall
         look, kept = self.project.look.settings, self.favourites.looks
-        self.tiles = list_tiles(wall, look, self.layers(), kept, self._variation_round)
+        self.tiles = list_tiles(
+            *(wall, look, self.layers(), kept, self._variation_round, self._channels_shown)
+        )
         source = self.project.source
         key = (source and source.path, self.project.frame, [tile.settings for tile in self.tiles])
         if key != self._wall_key:
@@ -296,6 +320,21 @@ class Studio:
         """Show other neighbours of the look. Raises DreamFlowError."""
         self._variation_round += 1
         self.show_wall(VARIATIONS_WALL)
+
+    @property
+    def sheet(self) -> ChannelSheet | None:
+        """The channels of the look's layer; None where they are not known."""
+        return open_sheet(self.project.look.settings, self.layers())
+
+    def pick_channel(self, channel: int) -> None:
+        """Dream on a channel of the look's layer, or not on it any more. Raises SettingsError."""
+        if sheet := self.sheet:
+            self.take(pick_channel(self.project.look.settings, sheet, channel))
+
+    def show_more_channels(self) -> None:
+        """Show more of the channels on their wall. Raises DreamFlowError."""
+        self._channels_shown += CHANNELS_AT_ONCE
+        self.show_wall(CHANNELS_WALL)
 
     def _change(self, project: Project, *, source: bool = False) -> None:
         """Take a changed project, and ask for its pictures.

@@ -66,6 +66,9 @@ def read_back(state: DreamState, settings: StepSettings, gains: Gains) -> ReadBa
             state = state.with_dream(int(number), dream)
     uncovered = values[count:].reshape(pending.grid)
     facts = HostFacts(
-        numbers["young_share"], numbers["missing"], uncovered if uncovered.any() else None
+        numbers["young_share"],
+        numbers["missing"],
+        uncovered if uncovered.any() else None,
+        numbers["missing_on_movers"],
     )
     return ReadBack(replace(state, facts=facts, pending=Pending()), numbers)

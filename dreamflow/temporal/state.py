@@ -124,11 +124,13 @@ class HostFacts:
         missing: Largest missing amplitude of the dream's forms, in [0, 1].
         uncovered: float32 (rows, columns), share of each block with less coverage than
             `Gains.fill_below_coverage`, what moves and is weak included; None where nothing is.
+        missing_on_movers: Missing amplitude of the objective on all that moves, in [0, 1].
     """
 
     young_share: float = 0.0
     missing: float = 0.0
     uncovered: np.ndarray | None = None
+    missing_on_movers: float = 0.0
 
 
 @dataclass(frozen=True)

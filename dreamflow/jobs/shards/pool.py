@@ -121,7 +121,7 @@ class WorkerPool:
         """Start workers where there are too few, and look after those that have ended."""
         running = 0
         for place in self._places:
-            if self._passes_on:
+            if self._passes_on and place.process is not None:
                 self._pass_on(job, place)
             if place.process is not None and place.process.poll() is not None:
                 self._bury(job, place, place.process.returncode)

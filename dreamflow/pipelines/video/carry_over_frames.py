@@ -34,7 +34,7 @@ from dreamflow.temporal.step import StepResult, begin, hold, step
 from dreamflow.temporal.step_settings import Key, StepSettings, dream_fresh
 from dreamflow.temporal.trace import StageClock, Trace
 
-LAYOUT = 5
+LAYOUT = 6
 """Layout of the state; version 0.1.0 wrote one without a number."""
 MOTION_LAYERS = frozenset({"confidence", "backward", "stmap"})
 """Layers of an output that show the motion."""
@@ -329,6 +329,8 @@ class VideoDreamer:
         steady = options == last and not self.settings_timeline.reference_varies
         gains = self.gains
         interval = gains.renewal_interval if steady else gains.renewal_interval_changing
+        if any(dream.ground is not None for dream in self._state.dreams.values()):
+            interval = min(interval, gains.renewal_interval_movers)
         due = abs(float(time - when)) >= interval - 1e-6
         if due:
             self._renewed = (options, time)

@@ -62,9 +62,10 @@ class QueuedRender(Struct, frozen=True, kw_only=True):
 
 
 class QueueDocument(Struct, frozen=True):
-    """The file of the queue."""
+    """The file of the queue: its films, and whether all of it is halted."""
 
     renders: Annotated[list[QueuedRender], Meta(max_length=10_000)]
+    is_paused: bool = False
 
 
 def check_queued_settings(render: QueuedRender) -> None:

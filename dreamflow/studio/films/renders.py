@@ -12,7 +12,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from dreamflow.core.errors import DreamFlowError, OutputError
 from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
 from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.core.text.path_text import path_from_text
-from dreamflow.jobs.storage.folder import is_job_folder, is_job_locked, job_folder_path
+from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
 from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.studio.films.queue_document import (
     DONE,
@@ -37,6 +36,7 @@ from dreamflow.studio.films.queue_document import (
     QueuedRender,
     check_queued_settings,
 )
+from dreamflow.studio.films.render_process import is_render_alive, start_render
 from dreamflow.studio.films.render_progress import RenderProgress, read_progress
 from dreamflow.studio.outside import FilmChoices, film_words
 
@@ -44,8 +44,6 @@ QUEUE_FILE, LOCK_FILE = "queue.json", "lock"
 POLL_S = 0.5
 """Seconds between two looks at the renders."""
 MAX_LOG_BYTES = 4 * 2**20
-RENDER_NICENESS = 15
-"""Niceness of a render that previews go before: the preview worker has 10."""
 
 
 class RenderQueue:
@@ -86,14 +84,21 @@ class RenderQueue:
         self._worker_words = worker_words
         self._lock, self._wake = threading.RLock(), threading.Event()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._interrupted: set[int] = set()
         self._is_closed = False
-        self._renders = self._read()
+        document = self._read()
+        self._renders, self._is_paused = document.renders, document.is_paused
 
     @property
     def renders(self) -> list[QueuedRender]:
         """The films, in the order of the queue."""
         with self._lock:
             return list(self._renders)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no film is rendered until `resume`."""
+        return self._is_paused
 
     def start(self) -> None:
         """Begin to render, in a thread."""
@@ -144,6 +149,24 @@ class RenderQueue:
             self._changed()
         return render
 
+    def pause(self) -> None:
+        """Halt the queue: what runs saves what it has, and is the first to go on.
+
+        It is kept with the queue, so that it lasts when the studio ends or is killed.
+        """
+        with self._lock:
+            self._is_paused = True
+            self._changed()
+            for render in self._renders:
+                if render.state == RUNNING:
+                    self._interrupt(render)
+
+    def resume(self) -> None:
+        """Let a queue that is halted go on where it was."""
+        with self._lock:
+            self._is_paused = False
+            self._changed()
+
     def stop(self, key: str) -> None:
         """Stop a film: what it has is kept, and it can go on."""
         with self._lock:
@@ -160,12 +183,18 @@ class RenderQueue:
                 self._set(key, state=WAITING, message="")
 
     def move(self, key: str, by: int) -> None:
-        """Move a film in the queue, forwards where `by` is below 0."""
+        """Move a film that waits by places among those that do; below 0 is forwards."""
         with self._lock:
+            places = [n for n, one in enumerate(self._renders) if one.state == WAITING]
+            waiting = [self._renders[place] for place in places]
             render = self._find(key)
-            place = self._renders.index(render)
-            self._renders.remove(render)
-            self._renders.insert(max(0, min(place + by, len(self._renders))), render)
+            if render not in waiting:
+                return
+            before = waiting.index(render)
+            waiting.remove(render)
+            waiting.insert(max(0, min(before + by, len(waiting))), render)
+            for place, one in zip(places, waiting, strict=True):
+                self._renders[place] = one
             self._changed()
 
     def remove(self, key: str) -> None:
@@ -209,12 +238,17 @@ class RenderQueue:
         """Take note of renders that have ended, and begin the next one."""
         with self._lock:
             for render in list(self._renders):
-                if render.state == RUNNING and not self._is_alive(render):
+                is_begun = render.pid or render.state == RUNNING
+                if is_begun and not self._is_alive(render):
                     self._end(render)
+                elif render.state == RUNNING and self._is_paused:
+                    self._interrupt(render)  # the studio may have been killed before it did
             running = any(one.state == RUNNING for one in self._renders)
-            stopping = any(process.poll() is None for process in self._processes.values())
+            # What was stopped still saves what it has, and locks its job.
+            is_busy = any(one.pid for one in self._renders)
+            is_busy |= any(process.poll() is None for process in self._processes.values())
             waiting = next((one for one in self._renders if one.state == WAITING), None)
-            if waiting is not None and not running and not stopping:
+            if waiting is not None and not is_busy and not self._is_paused:
                 self._begin(waiting)
         if running:
             self._on_change()
@@ -222,18 +256,7 @@ class RenderQueue:
     def _begin(self, render: QueuedRender) -> None:
         words = [*self.words(render), "--progress", "json"]
         words += ["--watch", str(self.latest_path(render.key))]
-        self.log_path(render.key).unlink(missing_ok=True)
-        with self.log_path(render.key).open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dreamflow", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        if render.stands_back and hasattr(os, "setpriority"):
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, RENDER_NICENESS)
+        process = start_render(words, self.log_path(render.key), stands_back=render.stands_back)
         self._processes[render.key] = process
         self._set(render.key, state=RUNNING, pid=process.pid, message="")
 
@@ -241,31 +264,31 @@ class RenderQueue:
         process = self._processes.get(render.key)
         if process is not None:
             return process.poll() is None
-        # One that an earlier studio began: its process may have ended, and another have its number.
-        try:
-            os.kill(render.pid, 0)
-        except OSError:
-            return False
-        # It locks its job only when it has loaded PyTorch; until then its words tell.
-        return _has_word(render.pid, render.out) or is_job_locked(
-            job_folder_path(path_from_text(render.out))
-        )
+        return is_render_alive(render.pid, render.out)
 
     def _end(self, render: QueuedRender) -> None:
         out = path_from_text(render.out)
         process = self._processes.pop(render.key, None)
+        self._interrupted.discard(render.pid)
+        if render.state != RUNNING:  # it was stopped
+            self._set(render.key, pid=0)
+            return
         last = next((line for line in reversed(self._log_lines(render.key)) if line[:1] != "{"), "")
         succeeded = out.exists() and not is_job_folder(job_folder_path(out))
         if process is not None and process.returncode >= 0:  # else it was killed, maybe at its end
             succeeded = process.returncode == 0
         message = last.removeprefix(f"{out}: ").removeprefix("error: ")
+        if not succeeded and self._is_paused:
+            self._set(render.key, state=WAITING, pid=0, message="")
+            return
         if not succeeded and not message:
             message = "it was killed; it can go on"
         self._set(render.key, state=DONE if succeeded else FAILED, pid=0, message=message)
 
     def _interrupt(self, render: QueuedRender) -> None:
-        """Send Ctrl-C, at which a render saves what it has."""
-        if self._is_alive(render):
+        """Send Ctrl-C once, at which a render saves what it has."""
+        if render.pid not in self._interrupted and self._is_alive(render):
+            self._interrupted.add(render.pid)
             with contextlib.suppress(OSError):
                 os.kill(render.pid, signal.SIGINT)
 
@@ -289,16 +312,16 @@ class RenderQueue:
 
     def _changed(self) -> None:
         with atomic_write(self.folder / QUEUE_FILE) as part:
-            content = msgspec.to_builtins(QueueDocument(self._renders))
+            content = msgspec.to_builtins(QueueDocument(self._renders, self._is_paused))
             part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         self._wake.set()
         self._on_change()
 
-    def _read(self) -> list[QueuedRender]:
+    def _read(self) -> QueueDocument:
         """Return the queue that is kept; a damaged one is put aside, and said so."""
         path = self.folder / QUEUE_FILE
         if not path.exists():
-            return []
+            return QueueDocument([])
         try:
             document = fit_schema(parse_json(read_file_text(path)), QueueDocument)
             for render in document.renders:
@@ -307,14 +330,5 @@ class RenderQueue:
             aside = path.with_suffix(".damaged.json")
             path.replace(aside)
             self.notes.append(f"the queue was damaged, and is put aside as {aside}: {error}")
-            return []
-        return list(document.renders)
-
-
-def _has_word(pid: int, word: str) -> bool:
-    """Return whether a process has a word in its command line; False where that cannot be seen."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return os.fsencode(path_from_text(word)) in words
+            return QueueDocument([])
+        return document

@@ -20,7 +20,7 @@ from dreamflow.studio.page.context import (
 from dreamflow.studio.page.curves.curves_view import CurvesView
 from dreamflow.studio.page.films.render_view import RenderView
 from dreamflow.studio.page.keys import Keys
-from dreamflow.studio.page.looks_view import LooksView
+from dreamflow.studio.page.looks.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.tune.tune_view import TuneView
@@ -73,7 +73,7 @@ class StudioPage:
             with self._views[CURVES]:
                 self._curves = CurvesView(page)
             with self._views[RENDER]:
-                RenderView(page)
+                self._render = RenderView(page)
         self._outside = OutsideView(page)
         keys = Keys(page, list(VIEWS), self._tune, self._curves, self._outside)
         ui.keyboard(on_key=keys.take)
@@ -119,7 +119,9 @@ class StudioPage:
             self._looks.enter()
         if view == CURVES:
             self._curves.enter()
-        if view in (TUNE, CURVES):
+        if view == RENDER:
+            self._render.measure()
+        if view in (TUNE, CURVES, RENDER):
             self._page.studio.watch()
 
     def _hear(self, topic: str) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -21,11 +21,12 @@ from dreamflow.studio.worker.messages import (
     FromWorker,
     LayersListed,
     ListLayers,
+    PreferRequests,
     PreviewBegun,
     PreviewDropped,
     PreviewFailed,
     PreviewPicture,
-    PreviewRequest,
+    Request,
     ToWorker,
     WorkerReady,
     WorkerRestarted,
@@ -63,8 +64,9 @@ class PreviewWorker:
         self._on_answer, self._program = on_answer, program
         self._machine = dict(vars(machine or MachineOptions()))
         self._lock = threading.RLock()
-        self._pending: dict[int, PreviewRequest] = {}
+        self._pending: dict[int, Request] = {}
         self._newest: dict[str, int] = {}
+        self._preferred: dict[str, PreferRequests] = {}
         self._crashes: dict[int, int] = {}
         self._unlisted: set[str] = set()
         self._under_way: int | None = None
@@ -94,11 +96,13 @@ class PreviewWorker:
             self._process, self._connection, self._under_way = process, ours, None
             for network in self._unlisted:
                 self._send(ListLayers(network))
+            for preferred in self._preferred.values():
+                self._send(preferred)
             for request in self._pending.values():
                 self._send(request)
         threading.Thread(target=self._listen, args=(process, ours), daemon=True).start()
 
-    def ask(self, request: PreviewRequest) -> None:
+    def ask(self, request: Request) -> None:
         """Put a request; older generations of its lane are dropped."""
         with self._lock:
             self._newest[request.lane] = max(self._newest.get(request.lane, 0), request.generation)
@@ -119,6 +123,12 @@ class PreviewWorker:
         with self._lock:
             self._newest[lane] = max(self._newest.get(lane, 0), generation)
             self._send(DropLane(lane, generation))
+
+    def prefer(self, lane: str, numbers: Sequence[int]) -> None:
+        """Have some requests of a lane answered before its others."""
+        with self._lock:
+            self._preferred[lane] = PreferRequests(lane, list(numbers))
+            self._send(self._preferred[lane])
 
     def close(self) -> None:
         """End the process."""

@@ -17,8 +17,8 @@ MessageT = TypeVar("MessageT")
 Line = Annotated[str, Meta(max_length=100_000)]
 
 
-class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
-    """A frame, or a short moving piece, to be dreamed.
+class WorkerRequest(Struct, frozen=True, kw_only=True):
+    """What is asked for of a source and a look.
 
     Attributes:
         number: Identifies it; its answers have it too.
@@ -28,13 +28,9 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
         source: The clip or picture.
         at: Timecode of the frame.
         size: WIDTHxHEIGHT to fit into, or N for the longer side.
-        run_in: Frames before it that are dreamed too.
         start: Number of the film's first frame, from which schedules count; "" for the clip's.
         end: Number of the frame that the film stops before; "" for the clip's end.
         settings: The settings of the look, as plain values.
-        coarse: Whether a coarse picture comes first.
-        full: Whether the full picture is wanted, too.
-        moving_s: Length of a moving preview in seconds; 0 for a single frame.
     """
 
     number: Count
@@ -43,14 +39,42 @@ class PreviewRequest(Struct, frozen=True, tag="preview", kw_only=True):
     source: PathText
     at: ShortText = "50%"
     size: ShortText = "320"
-    run_in: Count = 0
     start: ShortText = ""
     end: ShortText = ""
     settings: Settings = field(default_factory=dict)
     priority: Count = 0
+
+
+class PreviewRequest(WorkerRequest, frozen=True, tag="preview", kw_only=True):
+    """A frame, or a short moving piece, to be dreamed.
+
+    Attributes:
+        run_in: Frames before it that are dreamed too.
+        coarse: Whether a coarse picture comes first.
+        full: Whether the full picture is wanted, too.
+        moving_s: Length of a moving preview in seconds; 0 for a single frame.
+    """
+
+    run_in: Count = 0
     coarse: bool = False
     full: bool = True
     moving_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
+
+
+class MeasureFilm(WorkerRequest, frozen=True, tag="measure", kw_only=True):
+    """A film of which a few frames are dreamed and encoded, to tell what all of it takes.
+
+    Its size is "" for the source's.
+
+    Attributes:
+        suffix: Of the film, with its dot.
+        codec: As in `EncodeOptions`.
+        quality: As in `EncodeOptions`.
+    """
+
+    suffix: ShortText = ".mp4"
+    codec: ShortText = "auto"
+    quality: ShortText = "good"
 
 
 class DropLane(Struct, frozen=True, tag="drop"):
@@ -58,6 +82,13 @@ class DropLane(Struct, frozen=True, tag="drop"):
 
     lane: ShortText
     generation: Count
+
+
+class PreferRequests(Struct, frozen=True, tag="prefer"):
+    """Of a lane's requests these come first, and all others after those of other lanes."""
+
+    lane: ShortText
+    numbers: Annotated[list[Count], Meta(max_length=10_000)]
 
 
 class ListLayers(Struct, frozen=True, tag="list"):
@@ -134,19 +165,44 @@ class PreviewFailed(Struct, frozen=True, tag="failed"):
     setting: ShortText = ""
 
 
+class FilmMeasured(Struct, frozen=True, tag="measured", kw_only=True):
+    """What a few frames of a film took.
+
+    Attributes:
+        number: Of the request.
+        first_s: Seconds of a frame that is dreamed from nothing: a shot's first.
+        later_s: Seconds of each other one.
+        key_bytes: Bytes of a key frame; 0 where that is not known of the film's format.
+        later_bytes: Bytes of any other frame.
+        frames_a_key: Frames from a key frame to the next.
+        sound_bytes_a_s: Bytes of a second of the source's sound.
+        width: Of the film, in pixels.
+        height: Of the film, in pixels.
+    """
+
+    number: Count
+    first_s: float
+    later_s: float
+    key_bytes: float
+    later_bytes: float
+    frames_a_key: Annotated[int, Meta(ge=1)]
+    sound_bytes_a_s: float
+    width: Count
+    height: Count
+
+
 class PreviewDropped(Struct, frozen=True, tag="dropped"):
     """A request that a newer one of its lane has made stale."""
 
     number: Count
 
 
-ToWorker = PreviewRequest | DropLane | ListLayers
-FromWorker = (
-    WorkerReady | PreviewBegun | PreviewPicture | PreviewFailed | PreviewDropped | LayersListed
-)
-Answer = (
-    WorkerReady | WorkerRestarted | PreviewPicture | PreviewFailed | PreviewDropped | LayersListed
-)
+Request = PreviewRequest | MeasureFilm
+ToWorker = Request | DropLane | PreferRequests | ListLayers
+Result = PreviewPicture | PreviewFailed | FilmMeasured | PreviewDropped
+"""What a request is answered with."""
+FromWorker = WorkerReady | PreviewBegun | Result | LayersListed
+Answer = WorkerReady | WorkerRestarted | Result | LayersListed
 """What the studio hears of."""
 
 

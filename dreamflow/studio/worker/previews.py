@@ -36,7 +36,14 @@ from dreamflow.pipelines.settings.looks import Look
 from dreamflow.pipelines.settings.presets import validate_settings
 from dreamflow.reports.moving_preview import dream_preview_piece, open_preview_piece
 from dreamflow.reports.preview import PreviewFrames, get_matte_frames, render_preview
-from dreamflow.studio.worker.messages import PreviewPicture, PreviewRequest
+from dreamflow.studio.worker.film_measurement import measure_film_frames
+from dreamflow.studio.worker.messages import (
+    FilmMeasured,
+    MeasureFilm,
+    PreviewPicture,
+    PreviewRequest,
+    Request,
+)
 
 MAX_NETWORKS = 2
 MAX_FRAMES = 6
@@ -142,11 +149,15 @@ class PreviewMaker:
             notes=[*notes, *dict.fromkeys(map(str, told))],
         )
 
+    def measure(self, request: MeasureFilm, on_step: Callable[[], None]) -> FilmMeasured:
+        """Return what a few frames of a film take; see `measure_film_frames`."""
+        look = open_look(request)
+        return measure_film_frames(request, look, self._load(look.dream.network), on_step)
+
     def _dream(
         self, request: PreviewRequest, on_step: Callable[[], None], coarse: bool
     ) -> EncodedPicture:
-        settings = validate_settings(request.settings, "the look")
-        look = Look().over("", settings).blended()
+        look = open_look(request)
         network = self._load(look.dream.network)
         if request.moving_s:
             return self._dream_moving(request, look, network, on_step)
@@ -198,6 +209,11 @@ class PreviewMaker:
             return frames.held() if isinstance(frames, Clip) else frames
 
         return self._frames.get(key, open_frames)
+
+
+def open_look(request: Request) -> Look:
+    """Return the look of a request. Raises SettingsError."""
+    return Look().over("", validate_settings(request.settings, "the look")).blended()
 
 
 def make_coarse(look: Look, frames: PreviewFrames) -> Look:

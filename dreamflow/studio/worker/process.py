@@ -21,10 +21,12 @@ from dreamflow.studio.worker.messages import (
     LayerFacts,
     LayersListed,
     ListLayers,
+    MeasureFilm,
+    PreferRequests,
     PreviewBegun,
     PreviewDropped,
     PreviewFailed,
-    PreviewRequest,
+    Request,
     WorkerReady,
     decode_request,
     encode_message,
@@ -86,7 +88,7 @@ def serve(connection: Connection, machine: dict[str, Any]) -> None:
             _answer(outlet, inbox, maker, request)
 
 
-def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: PreviewRequest) -> None:
+def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: Request) -> None:
     """Dream what a request asks for, unless it becomes stale or must wait."""
 
     def check() -> None:
@@ -98,6 +100,9 @@ def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: PreviewRequest) 
     try:
         check()
         outlet.send(PreviewBegun(request.number))
+        if isinstance(request, MeasureFilm):
+            outlet.send(maker.measure(request, check))
+            return
         if request.coarse:
             outlet.send(maker.make(request, check, coarse=True))
             request = msgspec.structs.replace(request, coarse=False)
@@ -137,6 +142,8 @@ def _receive(connection: Connection, inbox: Inbox, outlet: _Outlet, weights: Pat
             if isinstance(message, ListLayers):
                 arguments = (outlet, message.network, weights)
                 threading.Thread(target=_list_layers, args=arguments, daemon=True).start()
+            elif isinstance(message, PreferRequests):
+                inbox.prefer(message)
             else:
                 inbox.put(message)
     except (EOFError, OSError, msgspec.MsgspecError):

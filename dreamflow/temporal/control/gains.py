@@ -126,6 +126,9 @@ class Gains:
     renewal_interval: float = gain(
         2, "s", 0.1, 3600, "seconds between fresh dreams that tell how strong one is now"
     )
+    renewal_interval_movers: float = gain(
+        0.5, "s", 0.1, 3600, "the same where something moves by itself, which changes soon"
+    )
     renewal_interval_changing: float = gain(
         0.5, "s", 0.1, 3600, "the same where the settings or the reference change over time"
     )
@@ -139,7 +142,10 @@ class Gains:
         0.05, "of longer side", 0.01, 1, "side of the blocks that crops are made of"
     )
     crop_block_share: float = gain(
-        0.04, "1", 0, 1, "share of a block's pixels that must be disoccluded for it to count"
+        0.2, "1", 0, 1, "share of a block's pixels that must be disoccluded for it to count"
+    )
+    crop_block_mover: float = gain(
+        0.04, "1", 0, 1, "share of a block's pixels that must move by themselves for it to count"
     )
     crop_min_share: float = gain(
         0.2, "1", 0, 1, "share of a crop that must be disoccluded for it to be worth dreaming"
@@ -147,8 +153,11 @@ class Gains:
     crop_min_mover: float = gain(
         0.5, "blocks", 0, 16, "what moves and covers this area is dreamed, however small its share"
     )
+    crop_split_share: float = gain(
+        0.85, "1", 0, 1, "a crop is divided where its two parts have this share of its area"
+    )
     crop_whole_share: float = gain(
-        0.7, "1", 0, 1, "crops that cover more of the frame become one of the whole frame"
+        0.9, "1", 0, 1, "crops that cover more of the frame become one of the whole frame"
     )
 
     # Regrow: forms that have faded are dreamed again at a smaller size.
@@ -183,10 +192,20 @@ class Gains:
     )
     young_below_age: float = gain(0.7, "1", 0, 1, "younger areas need all iterations")
     young_share: float = gain(
-        0.05, "1", 0, 1, "share of young areas above which all carry_iterations are made"
+        0.05,
+        "1",
+        0.001,
+        1,
+        "share of young areas at which half of the iterations that are left out are made; none at "
+        "half of it, all at half as much again",
     )
     young_below_overshoot: float = gain(
-        1.1, "1", 0, 10, "and only while overshoot is lower: the whole is not to grow for a part"
+        1.1,
+        "1",
+        0.1,
+        10,
+        "overshoot at which half of these are made, all at 0.05 less, none at 0.05 more: the whole "
+        "is not to grow for a part",
     )
     young_step: float = gain(
         1.5, "of carry_step", 0, 16, "step at age 0; it falls with (1 - age) ** 2"
@@ -204,10 +223,18 @@ class Gains:
         "1",
         0,
         1,
-        "newness of what moves = min(1, mover_newness + mover_regrowth * missing amplitude)",
+        "newness of what moves = mover_newness + mover_regrowth * missing amplitude, 0 to 1",
     )
     mover_regrowth: float = gain(
         4, "1", 0, 16, "the missing amplitude is that of what moves by itself, without the rest"
+    )
+    mover_effort: float = gain(
+        3,
+        "1",
+        0,
+        16,
+        "iterations on what moves = 1.5 * uncover_iterations * mover_effort * min(1, "
+        "mover_regrowth * missing amplitude), beside those of the fill",
     )
     mover_setpoint: float = gain(
         1.2, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.state import DreamState, Ground
+from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 
 TINY_SHARE = 0.01
 """What counts as nothing measured, as a share of what is measured where most is."""
@@ -38,23 +40,45 @@ def _missing(own: Tensor, fresh: Tensor, unmeasured: float) -> Tensor:
     return (1 - ratio.sqrt()).clamp(-1, 1)
 
 
-def newness_of_movers(state: DreamState, gains: Gains) -> Tensor:
-    """Return how far what moves and what it has just left count as new: (1, 1, H, W) in [0, 1].
+def newness_on_movers(state: DreamState, gains: Gains) -> Tensor:
+    """Return how far what moves counts as new: (1, 1, H, W) in [0, 1].
 
-    What moves loses forms in every frame; what it leaves is dreamed on until it is as strong as a
-    fresh dream there.
+    It loses forms in every frame, but where it is too strong it may.
     """
     dreams = list(state.dreams.values())
-    size = image_size(dreams[0].age)
     new = [torch.zeros_like(dreams[0].age)]
     for dream in dreams:
         if (ground := dream.ground) is not None:
-            on_movers = resize_linear(missing_on_movers(ground, gains), size).clamp_min(0)
-            on_vacated = resize_linear(missing_on_vacated(ground, 1.0), size)
-            moving = (gains.mover_newness + gains.mover_regrowth * on_movers).clamp_max(1)
-            left = (gains.vacated_regrowth * on_vacated).clamp(0, 1)
-            new += [ground.hidden * moving, ground.vacated * left]
+            missing = resize_linear(missing_on_movers(ground, gains), image_size(ground.age))
+            moving = (gains.mover_newness + gains.mover_regrowth * missing).clamp(0, 1)
+            new.append(ground.hidden * moving)
     return torch.stack(new).amax(0)
+
+
+def newness_of_movers(state: DreamState, gains: Gains) -> Tensor:
+    """Return how far what moves and what it has just left count as new: (1, 1, H, W) in [0, 1].
+
+    What it leaves is dreamed on until it is as strong as a fresh dream there; see
+    `newness_on_movers`.
+    """
+    new = [newness_on_movers(state, gains)]
+    for dream in state.dreams.values():
+        if (ground := dream.ground) is not None:
+            missing = resize_linear(missing_on_vacated(ground, 1.0), image_size(ground.age))
+            new.append(ground.vacated * (gains.vacated_regrowth * missing).clamp(0, 1))
+    return torch.stack(new).amax(0)
+
+
+def mean_missing_on_movers(dreams: Sequence[CarriedDream], gains: Gains) -> Tensor:
+    """Return the missing amplitude of the objective on all that moves: a () in [0, 1]."""
+    means = [torch.zeros((), device=dreams[0].age.device)]
+    for dream in dreams:
+        if (ground := dream.ground) is not None:
+            hidden = ground.hidden
+            missing = missing_on_movers(ground, gains).clamp_min(0)
+            mean = (resize_linear(missing, image_size(hidden)) * hidden).sum() / (hidden.sum() + 1)
+            means.append(mean)
+    return torch.stack(means).amax(0)
 
 
 def fading_of_excess(ground: Ground, gains: Gains) -> Tensor:

@@ -77,12 +77,51 @@ def plan_fill(
     counts = ((1, count), (0, count)) if options.octaves > 1 else ((0, count),)
     plan: list[OctavePlan] = []
     for octave, amount in counts:
-        factor = octave_step_factor(options, octave)
-        if amount and factor:
-            iterations, size = spread_steps(amount, frames, amount)
-            step = gains.fill_step * options.step * factor * size
-            plan.append(OctavePlan(octave, options.octave_scale, iterations, step, look_scale))
+        plan += _fill_octave(options, octave, amount, frames, gains, look_scale)
     return plan + plan_full_size(options, plan, look_scale)
+
+
+def plan_movers(
+    options: DreamOptions,
+    carry: CarryOptions,
+    missing: float,
+    frames: float,
+    gains: Gains,
+    look_scale: float = 1.0,
+) -> list[OctavePlan]:
+    """Return the plan for what moves and is weak, after that for what has come into view.
+
+    A warp takes a third of what has been gained there, on some networks more than the few steps of
+    `plan_fill` give. More steps at full size give most for their time, and larger ones nothing.
+
+    Args:
+        options: Settings of the dream at the moment.
+        carry: Settings of the temporal step at the moment.
+        missing: Missing amplitude of the objective on what moves, 0 to 1.
+        frames: Duration of the frame, in frames of `gains.REFERENCE_S`.
+        gains: The constants.
+        look_scale: See `look_scale_of`.
+    """
+    share = min(1.0, gains.mover_regrowth * missing)
+    amount = round(1.5 * carry.uncover_iterations * gains.mover_effort * share)
+    return _fill_octave(options, 0, amount, frames, gains, look_scale)
+
+
+def _fill_octave(
+    options: DreamOptions,
+    octave: int,
+    amount: int,
+    frames: float,
+    gains: Gains,
+    look_scale: float,
+) -> list[OctavePlan]:
+    """Return the plan of large steps in one octave, none where there are none to take."""
+    factor = octave_step_factor(options, octave)
+    if not amount or not factor:
+        return []
+    iterations, size = spread_steps(amount, frames, amount)
+    step = gains.fill_step * options.step * factor * size
+    return [OctavePlan(octave, options.octave_scale, iterations, step, look_scale)]
 
 
 def plan_regrowth(

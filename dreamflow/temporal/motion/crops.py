@@ -52,20 +52,22 @@ def find_crops(
     """
     movers = np.zeros_like(shares) if movers is None else movers
     shares = (shares + movers).clip(0, 1)
-    marked = (shares > gains.crop_block_share).astype(np.uint8)
+    marked = (shares > gains.crop_block_share) | (movers > gains.crop_block_mover)
+    marked = marked.astype(np.uint8)
     if not marked.any():
         return []
     marked = cv2.dilate(marked, np.ones((3, 3), np.uint8))
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(marked, connectivity=4)
     rows, columns = shares.shape
     crops: list[Crop] = []
-    for left, top, across, down, _ in boxes[1:count].tolist():
-        box = np.s_[top : top + down, left : left + across]
+    for box in _boxes_around(marked, gains):
         moves = movers[box].sum() >= gains.crop_min_mover
         if shares[box].mean() < gains.crop_min_share and not moves:
             continue
-        vertical = _span(top * height // rows, -(-(top + down) * height // rows), height)
-        horizontal = _span(left * width // columns, -(-(left + across) * width // columns), width)
+        down, across = box
+        vertical = _span(down.start * height // rows, -(-down.stop * height // rows), height)
+        horizontal = _span(
+            across.start * width // columns, -(-across.stop * width // columns), width
+        )
         crops.append(
             (_widened(vertical, height, min_side_px), _widened(horizontal, width, min_side_px))
         )
@@ -73,6 +75,46 @@ def find_crops(
     if area > gains.crop_whole_share * height * width:
         return [(slice(0, height), slice(0, width))]
     return crops
+
+
+def _boxes_around(marked: np.ndarray, gains: Gains) -> list[Crop]:
+    """Return boxes of blocks that hold all that is marked, uint8 (rows, columns).
+
+    One for each piece that hangs together, divided where that leaves enough out: something that
+    moves and the edge of a pan meet in a box of the whole frame.
+    """
+    count, labels = cv2.connectedComponents(marked, connectivity=4)
+    return [
+        box
+        for label in range(1, count)
+        for box in _divided(labels == label, (0, 0), gains.crop_split_share)
+    ]
+
+
+def _divided(marked: np.ndarray, origin: tuple[int, int], share: float) -> list[Crop]:
+    """Return the box of what is marked, bool (rows, columns), or those of its best two parts."""
+    across, down = np.flatnonzero(marked.any(axis=0)), np.flatnonzero(marked.any(axis=1))
+    marked = marked[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+    origin = origin[0] + int(down[0]), origin[1] + int(across[0])
+    cuts = [(axis, at) for axis in (0, 1) for at in range(1, marked.shape[axis])]
+    if cuts:
+        axis, at = min(cuts, key=lambda cut: sum(map(_area, _parts(marked, *cut))))
+        first, second = _parts(marked, axis, at)
+        if _area(first) + _area(second) <= share * marked.size:
+            further = (origin[0] + at, origin[1]) if axis == 0 else (origin[0], origin[1] + at)
+            return _divided(first, origin, share) + _divided(second, further, share)
+    return [np.s_[origin[0] : origin[0] + marked.shape[0], origin[1] : origin[1] + marked.shape[1]]]
+
+
+def _parts(marked: np.ndarray, axis: int, at: int) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.split(marked, [at], axis=axis)
+    return first, second
+
+
+def _area(marked: np.ndarray) -> int:
+    """Return the area of the box around what is marked, in blocks."""
+    across, down = np.flatnonzero(marked.any(axis=0)), np.flatnonzero(marked.any(axis=1))
+    return int((across[-1] - across[0] + 1) * (down[-1] - down[0] + 1))
 
 
 def _span(start: int, stop: int, limit: int) -> slice:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.core.imaging.filters import resize_area, resize_linear
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,12 @@ class Motion:
             confidence=resize_linear(self.confidence, size),
             movers=self.movers and self.movers.resized(size),
         )
+
+    def resized_flow(self, size: tuple[int, int]) -> Tensor:
+        """Return the flow, averaged by area, for frames of a (height, width) in pixels."""
+        rows, columns = image_size(self.backward)
+        scale = self.backward.new_tensor([size[1] / columns, size[0] / rows]).view(1, 2, 1, 1)
+        return resize_area(self.backward, size) * scale
 
 
 def _resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:

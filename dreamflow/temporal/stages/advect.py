@@ -39,13 +39,22 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         if ground is not None and uncovered is not None:
             residual = torch.lerp(residual, ground.residual, uncovered)
             age = torch.lerp(age, ground.age, uncovered)
+        parts = None
+        if dream.ground is not None and ground is not None:
+            parts = dream.ground.hidden, ground.hidden
+        elif motion.movers is not None:
+            parts = motion.movers.before, motion.movers.here
         gain_map = dream.reference_gain_map
+        if gain_map is not None:
+            gain_map = advect_reference(gain_map, motion, parts, gains, uncovered)
         dreams[number] = replace(
             dream,
             residual=residual,
             age=age,
-            reference_energy=advect_energy(dream.reference_energy, motion, gains),
-            reference_gain_map=None if gain_map is None else advect_gain(gain_map, motion, gains),
+            reference_energy=advect_reference(
+                dream.reference_energy, motion, parts, gains, uncovered
+            ),
+            reference_gain_map=gain_map,
             ground=ground,
         )
     return replace(state, dreams=dreams)
@@ -110,27 +119,42 @@ def widen(mask: Tensor, gains: Gains) -> Tensor:
     return resize_linear((coarse > 0.01).to(mask.dtype), (height, width))
 
 
-def advect_energy(energy: Tensor, motion: Motion, gains: Gains) -> Tensor:
-    """Return energy by area (1, 1, h, w) as the current frame has it; where it is new, the mean.
+def advect_reference(
+    reference: Tensor,
+    motion: Motion,
+    parts: tuple[Tensor, Tensor] | None,
+    gains: Gains,
+    uncovered: Tensor | None = None,
+) -> Tensor:
+    """Return what a fresh dream has at each place, (1, 1, h, w), as the current frame has it.
 
     What moves is believed in part, frame after frame; it is not for that to be held as weak as
-    most. So the warped energy counts by confidence ** reference_confidence_power.
+    most. So what is warped counts by confidence ** reference_confidence_power, and the rest of it
+    is the mean: of what moves where something moves, and of all else where nothing does, since one
+    would come to be the other within a second.
+
+    Args:
+        reference: Energy by area, or the gain of the objective at each pixel.
+        motion: Of the frame.
+        parts: What moves in the frame before and in this one, (1, 1, H, W) in [0, 1]; None where
+            nothing does.
+        gains: The constants.
+        uncovered: Ground that something which moves has just left, (1, 1, H, W) in [0, 1]: it does
+            not keep the reference of that.
     """
-    size = image_size(energy)
-    height, width = motion.confidence.shape[2:]
-    scale = energy.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
-    flow = resize_area(motion.backward, size) * scale
-    confidence = resize_area(motion.confidence, size).clamp_max(1)
-    mean = energy.mean()
-    weight = confidence**gains.reference_confidence_power
-    return mean + weight * (warp(energy, flow, "linear") - mean)
+    size = image_size(reference)
+    flow = motion.resized_flow(size)
+    weight = resize_area(motion.confidence, size).clamp_max(1) ** gains.reference_confidence_power
+    if uncovered is not None:
+        weight = weight * (1 - resize_area(uncovered, size))
+    mean = reference.mean()
+    if parts is not None:
+        before, here = (resize_area(part, size) for part in parts)
+        on_movers = _mean_within(reference, before, mean)
+        mean = torch.lerp(_mean_within(reference, 1 - before, mean), on_movers, here)
+    return mean + weight * (warp(reference, flow, "linear") - mean)
 
 
-def advect_gain(gain: Tensor, motion: Motion, gains: Gains) -> Tensor:
-    """Return the gain of a fresh dream, (1, 1, H, W), as the current frame has it.
-
-    As `advect_energy`, at full size.
-    """
-    mean = gain.mean()
-    weight = motion.confidence**gains.reference_confidence_power
-    return mean + weight * (warp(gain, motion.backward, "linear") - mean)
+def _mean_within(values: Tensor, mask: Tensor, fallback: Tensor) -> Tensor:
+    """Return the mean of values (1, 1, h, w) within a mask; the fallback counts as a pixel."""
+    return ((values * mask).sum() + fallback) / (mask.sum() + 1)

@@ -16,7 +16,7 @@ from dreamflow.temporal.control.effort_controller import (
     perceived_age,
 )
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.control.parts import newness_of_movers
+from dreamflow.temporal.control.parts import mean_missing_on_movers, newness_of_movers
 from dreamflow.temporal.motion.crops import grid_of_blocks
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground, Pending
 from dreamflow.temporal.step_settings import StepSettings
@@ -112,8 +112,10 @@ def pack(
         # What moves is dreamed as crops: it needs no iterations of the whole frame.
         young = young * (1 - ground.hidden)
     numbers["young_share"] = young.mean()
-    numbers["missing"] = (missing * resize_area(1 - new, image_size(missing))).amax()
+    numbers["missing_on_movers"] = mean_missing_on_movers(dreams, gains)
     numbers["coverage"] = 1 - new.mean()
+    new = torch.maximum(new, newness_of_movers(state, gains))
+    numbers["missing"] = (missing * resize_area(1 - new, image_size(missing))).amax()
     for number, band in enumerate(energies.bands):
         numbers[f"energy.{number}"] = band
         numbers[f"setpoint.{number}"] = dreams[0].setpoint.bands[number]
@@ -122,7 +124,6 @@ def pack(
     for number, colour in enumerate(("red", "green", "blue")):
         numbers[f"mean.{colour}"] = energies.mean[number]
     grid = grid_of_blocks(height, width, gains)
-    new = torch.maximum(new, newness_of_movers(state, gains))
     uncovered = (1 - new < gains.fill_below_coverage).float()
     values = [value.reshape(1).float() for value in numbers.values()]
     blocks = resize_area(uncovered, grid).reshape(-1)

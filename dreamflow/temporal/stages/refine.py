@@ -22,6 +22,9 @@ from dreamflow.temporal.control.plans import plan_refinement, spread_steps
 from dreamflow.temporal.state import CarriedDream, DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 
+OVERSHOOT_MARGIN = 0.05
+"""To each side of `Gains.young_below_overshoot`, within which ever fewer iterations are made."""
+
 
 def refine(
     image: Tensor,
@@ -43,10 +46,10 @@ def refine(
     effort = choose_effort(dreams, carry.firmness, settings.smallest_effort(gains), gains)
     most = carry.carry_iterations
     iterations, size = spread_steps(most * effort, frames, most)
-    is_weak = max(overshoot_of(dream, gains) for dream in dreams) < gains.young_below_overshoot
-    if state.facts.young_share > gains.young_share and is_weak and most:
+    if most:
         # One step at full size makes no forms: what is young would stay bare.
-        iterations, amount = max(1, math.ceil(most * frames - 1e-6)), iterations * size
+        limit, amount = max(1, math.ceil(most * frames - 1e-6)), iterations * size
+        iterations += round((limit - iterations) * share_for_young(state, dreams, gains))
         size = amount / iterations
     plan = plan_refinement(options, carry, iterations, settings.look_scale)
     shaping = settings.shaping
@@ -70,6 +73,18 @@ def refine(
     )
     done = {"effort": effort, "iterations": float(iterations), "step": carry.carry_step * size}
     return image, done
+
+
+def share_for_young(state: DreamState, dreams: list[CarriedDream], gains: Gains) -> float:
+    """Return which share of the iterations that are left out is made for what is young, 0 to 1.
+
+    It goes evenly from none to all: with a limit the iterations, and the dream with them, would
+    swing about it.
+    """
+    overshoot = max(overshoot_of(dream, gains) for dream in dreams)
+    young = state.facts.young_share / gains.young_share - 0.5
+    weak = (gains.young_below_overshoot - overshoot) / (2 * OVERSHOOT_MARGIN) + 0.5
+    return min(1.0, max(0.0, young)) * min(1.0, max(0.0, weak))
 
 
 def step_sizes(

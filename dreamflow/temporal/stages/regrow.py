@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
@@ -11,6 +12,7 @@ from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.control.effort_controller import duration_in_frames, missing_forms
 from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.control.plans import plan_regrowth
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
@@ -30,6 +32,8 @@ def regrow(
 ) -> tuple[Tensor, float]:
     """Dream forms that have faded again, at a smaller size.
 
+    What counts as new has been dreamed at full size: these steps would take from it.
+
     Returns:
         (image, size of the steps in levels; 0 where none were taken).
     """
@@ -40,7 +44,8 @@ def regrow(
     )
     if not plan:
         return image, 0.0
-    weight = resize_linear(missing_forms(strength), image_size(image)) * (1 - state.newness(gains))
+    new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
+    weight = resize_linear(missing_forms(strength), image_size(image)) * (1 - new)
     shaping = replace(settings.shaping, iteration_zoom=1.0)
     image = dream_octaves(
         image,

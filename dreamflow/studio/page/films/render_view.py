@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from nicegui import ui
@@ -21,10 +22,11 @@ from dreamflow.studio.films.queue_document import (
     QueuedRender,
 )
 from dreamflow.studio.outside import FilmChoices, join_words
-from dreamflow.studio.page.context import PageContext, box, main_button, text_button
+from dreamflow.studio.page.context import RENDER, PageContext, box, main_button, text_button
 from dreamflow.studio.page.films.finished_film import FinishedFilm
+from dreamflow.studio.previews import FILM
 from dreamflow.studio.project import describe_error
-from dreamflow.studio.studio import PROJECT, QUEUE
+from dreamflow.studio.studio import PROJECT, QUEUE, STRIP
 
 SIZES = {
     "": "as the clip",
@@ -84,7 +86,9 @@ class RenderCard:
         progress = queue.progress(render.key)
         share = progress.done / progress.total if progress.total else 0.0
         words = [render.state]
-        if render.state == RUNNING and progress.total:
+        if render.state == RUNNING and queue.is_paused:
+            words = ["saving what it has"]
+        elif render.state == RUNNING and progress.total:
             words.append(f"{int(progress.done)} of {int(progress.total)} frames")
             if progress.seconds_left is not None:
                 words.append(f"{progress.seconds_left:.0f} s left")
@@ -111,11 +115,14 @@ class RenderView:
         """Build it in the current place of the page."""
         self._page = page
         self._cards: dict[str, RenderCard] = {}
+        self._measured: Any = None
         with box("stack"):
             ui.label("Render").classes("title")
             self._about = ui.label().classes("faint")
             with box("line path-row"):
-                self._out = ui.input("Film", placeholder="dream.mp4").props("outlined dense dark")
+                self._out = ui.input("Film", placeholder="dream.mp4").props(
+                    "outlined dense dark debounce=500"
+                )
                 self._out.classes("grow").mark("film-name")
                 self._size = ui.select(SIZES, value="", label="Size")
                 self._codec = ui.select(list(CODECS), value=EncodeOptions.codec, label="Codec")
@@ -125,9 +132,15 @@ class RenderView:
                 self._first = ui.select(PRIORITIES, value="render", label="Meanwhile")
                 for select in (self._size, self._codec, self._quality, self._first):
                     select.props("outlined dense dark options-dense")
+                for choice in (self._out, self._size, self._codec, self._quality):
+                    choice.on_value_change(self.measure)
                 main_button("Render", self.add).mark("render-film")
+            self._expected = ui.label().classes("faint").mark("expected-film")
             self._failure = ui.label().classes("failure")
-            ui.label("Films").classes("title second")
+            with box("line heading queue-heading"):
+                ui.label("Films").classes("title")
+                self._paused = ui.label("paused").classes("faint")
+                self._pause = text_button("Pause", self.toggle_pause).mark("pause-queue")
             self._empty = ui.label("No film is in the queue.").classes("faint")
             self._list = box("renders")
         page.listeners.append(self._hear)
@@ -173,9 +186,40 @@ class RenderView:
         except DreamFlowError as error:
             self._failure.set_text(describe_error(error))
 
+    @property
+    def _measured_choices(self) -> FilmChoices | None:
+        """What is chosen of the film, but for its name, which takes no time."""
+        choices = self.choices
+        return choices and replace(choices, out=f"film{Path(choices.out).suffix.lower()}")
+
+    def measure(self) -> None:
+        """Have a few frames measured of the film that is chosen, unless that was asked already."""
+        studio, choices = self._page.studio, self._measured_choices
+        if choices is None or self._page.view != RENDER:
+            return
+        wanted = (choices, studio.project.look.settings)
+        if wanted != self._measured:
+            self._measured = wanted
+            studio.previews.ask_for_film(studio.project, choices)
+        self._show_expected()
+
+    def _show_expected(self) -> None:
+        choices = self._measured_choices
+        self._expected.set_text(self._page.studio.expect_film(choices) if choices else "")
+
     def _hear(self, topic: str) -> None:
         if topic in (PROJECT, QUEUE):
             self.show()
+        if topic == PROJECT:
+            self.measure()
+        elif topic in (FILM, STRIP):
+            self._show_expected()
+
+    def toggle_pause(self) -> None:
+        """Halt the queue, or let it go on."""
+        queue = self._page.studio.queue
+        with self._page.telling_errors():
+            (queue.resume if queue.is_paused else queue.pause)()
 
     def show(self) -> None:
         """Show the queue as it is now."""
@@ -195,3 +239,7 @@ class RenderView:
         for render in renders:
             self._cards[render.key].show(render)
         self._empty.set_visibility(not renders)
+        is_paused = studio.queue.is_paused
+        self._pause.set_text("Go on" if is_paused else "Pause")
+        self._pause.set_visibility(is_paused or any(r.state in (RUNNING, WAITING) for r in renders))
+        self._paused.set_visibility(is_paused)

@@ -6,8 +6,9 @@ from typing import Any
 
 from nicegui import ui
 
+from dreamflow.studio.looks.channels import CHANNELS_WALL
 from dreamflow.studio.looks.controls import ESSENTIALS, SettingControl, list_controls
-from dreamflow.studio.page.context import PageContext, box, text_button
+from dreamflow.studio.page.context import LOOKS, PageContext, box, text_button
 from dreamflow.studio.page.tune.setting_views import SettingView
 from dreamflow.studio.page.tune.viewer import Viewer
 from dreamflow.studio.previews import LAYERS
@@ -32,9 +33,16 @@ class TuneView:
                     self._redo = text_button("Redo", page.studio.redo)
                 for name in ESSENTIALS:
                     self._add(controls.pop(name), is_compact=True)
+                    if name == "layer":
+                        text_button("Pick its channels", self._show_sheet).mark("pick-channels")
                 self._build_drawer(list(controls.values()))
         page.listeners.append(self._hear)
         self.show()
+
+    def _show_sheet(self) -> None:
+        with self._page.telling_errors():
+            self._page.studio.show_wall(CHANNELS_WALL)
+        self._page.show_view(LOOKS)
 
     def _toggle_favourite(self) -> None:
         with self._page.telling_errors():

@@ -82,7 +82,7 @@ class Painting:
         ui.label(label).classes("faint")
         slider = ui.slider(min=low, max=high, step=1, value=value).classes("slider tool-slider")
         slider.props["aria-label"] = label
-        slider.on_value_change(lambda event: self._canvas.show(**{prop: float(event.value)}))
+        slider.on_value_change(lambda event: self._canvas.show(**{prop: float(event.value or 0)}))
         return slider
 
     def _set(self, name: str, value: object) -> None:

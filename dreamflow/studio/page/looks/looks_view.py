@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from dreamflow.studio.looks.channels import CHANNELS_WALL, ChannelSheet
 from dreamflow.studio.looks.wall import (
     FAVOURITES_WALL,
     PRESETS_WALL,
@@ -22,9 +23,13 @@ from dreamflow.studio.page.context import (
     set_picture,
     text_button,
 )
+from dreamflow.studio.page.looks.wall_grid import WallGrid
 from dreamflow.studio.places import Shown
 from dreamflow.studio.previews import LAYERS, WALL
 from dreamflow.studio.studio import PROJECT
+
+WALLS = (PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL, CHANNELS_WALL)
+"""The walls that are always there."""
 
 
 class TileView:
@@ -44,10 +49,20 @@ class TileView:
     def _take(self) -> None:
         tile = self._page.studio.tiles[self._place]
         with self._page.telling_errors():
+            if self._page.studio.wall == CHANNELS_WALL:
+                self._page.studio.pick_channel(self._place)
+                return
             self._page.studio.take(tile.settings, tile.name)
             # From a neighbour one goes on to its own neighbours.
             is_on_the_way = self._page.studio.wall == VARIATIONS_WALL
             self._page.show_view(LOOKS if is_on_the_way else TUNE)
+
+    def show_picked(self, is_picked: bool | None) -> None:
+        """Show whether it is picked; None where it is not that kind of tile."""
+        pressed = None if is_picked is None else str(is_picked).lower()
+        if self.element.props.get("aria-pressed") != pressed:
+            self.element.props["aria-pressed"] = pressed
+            self.element.update()
 
     def show(self, shown: Shown) -> None:
         """Show what has come."""
@@ -73,7 +88,8 @@ class LooksView:
                 self._count = ui.label().classes("faint")
             self._choices = box("line chips")
             self._hint = ui.label().classes("faint")
-            self._grid = box("wall")
+            self._grid = WallGrid(page.studio.previews.prefer_tiles)
+            self._more = text_button("More channels", self._show_more).mark("more-channels")
         page.listeners.append(self._hear)
 
     def enter(self) -> None:
@@ -114,23 +130,57 @@ class LooksView:
                 ]
         for view, shown in zip(self._views, studio.places.tiles, strict=True):
             view.show(shown)
+        self._show_sheet()
         self._tell_count()
+
+    def _show_sheet(self) -> None:
+        """Show which channels are picked, on the wall of channels."""
+        studio = self._page.studio
+        sheet = studio.sheet if studio.wall == CHANNELS_WALL else None
+        for channel, view in enumerate(self._views):
+            view.show_picked(channel in sheet.picked if sheet else None)
+        self._more.set_visibility(sheet is not None and len(self._views) < sheet.count)
+
+    def _show_more(self) -> None:
+        with self._page.telling_errors():
+            self._page.studio.show_more_channels()
+
+    def _choose_layer(self, layer: str) -> None:
+        with self._page.telling_errors():
+            self._page.studio.set("layer", [layer])
+
+    def _build_sheet_choices(self) -> None:
+        studio = self._page.studio
+        sheet = studio.sheet
+        layers = list(studio.layers())
+        layer = ui.select(
+            layers,
+            value=sheet.layer if sheet else None,
+            label="Layer",
+            with_input=True,
+            on_change=lambda event: self._choose_layer(event.value),
+        )
+        layer.props("dense outlined dark options-dense").mark("sheet-layer")
+        text_button("Tune it", lambda: self._page.show_view(TUNE))
 
     def _build_choices(self) -> None:
         studio = self._page.studio
         categories = list_categories(studio.layers())
         self._choices.clear()
         with self._choices:
-            for wall in (PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL, *categories):
+            for wall in (*WALLS, *categories):
                 chip = ui.button(wall, on_click=partial(self._choose, wall), color=None)
                 chip.props("flat no-caps unelevated").classes("chip")
                 chip.props["aria-pressed"] = "true" if wall == studio.wall else "false"
                 chip.mark(f"wall-{wall}")
+            if studio.wall == CHANNELS_WALL:
+                self._build_sheet_choices()
             if studio.wall == VARIATIONS_WALL:
                 text_button("Others", self._vary_again).mark("vary-again")
         hints = {
             VARIATIONS_WALL: "Eight neighbours of your look, one thing changed in each. Take one, "
             "and its own neighbours come; undo goes back.",
+            CHANNELS_WALL: describe_sheet(studio.sheet),
             FAVOURITES_WALL: "" if studio.tiles else "Keep a look in Tune, and it is here.",
         }
         self._hint.set_text(hints.get(studio.wall, ""))
@@ -147,3 +197,12 @@ class LooksView:
         is_fine = all(not tile.is_waiting for tile in tiles)
         waiting = "finer to come" if shown == len(tiles) else f"{shown} of {len(tiles)}"
         self._count.set_text("" if is_fine else waiting)
+
+
+def describe_sheet(sheet: ChannelSheet | None) -> str:
+    """Return a line on what a channel sheet shows, and what is picked on it."""
+    if sheet is None:
+        return "Choose one layer, which stays: its channels come here."
+    if not sheet.picked:
+        return f"Click channels of {sheet.layer} to dream on them alone; now on all {sheet.count}."
+    return f"Dreaming on {len(sheet.picked)} of {sheet.count} channels of {sheet.layer}."

@@ -1,0 +1,142 @@
+"""What a film will take: a few of its frames, dreamed at its size and encoded as it will be."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+
+from dreamflow.core.errors import DreamFlowWarning
+from dreamflow.core.frames import Frame
+from dreamflow.media.files.film_file import open_film
+from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.mattes.matte import open_matte
+from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.sound.options import SoundOptions
+from dreamflow.media.write.containers import ContainerFormat, container_format_for
+from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
+from dreamflow.media.write.ffmpeg import FfmpegFramePipe
+from dreamflow.media.write.segments.film_segments import choose_segment_frames
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.hearing import hear_clip
+from dreamflow.pipelines.settings.looks import Look
+from dreamflow.reports.moving_preview import PreviewPiece, dream_preview_piece, open_preview_piece
+from dreamflow.studio.worker.messages import FilmMeasured, MeasureFilm
+
+MEASURED_FRAMES = 6
+"""Frames that are dreamed: the first from nothing, a second with which the motion begins, and four
+that stand for all others."""
+SOUND_SAMPLE_S = 10.0
+"""Seconds of the source of which the sound's bytes are counted."""
+
+
+def measure_film_frames(
+    request: MeasureFilm, look: Look, network: Network, on_step: Callable[[], None]
+) -> FilmMeasured:
+    """Dream and encode a few frames of a film, and return what they took.
+
+    Args:
+        request: The film.
+        look: Its look.
+        network: The network, loaded.
+        on_step: Called at each step; what it raises ends the work.
+
+    Raises:
+        DreamFlowError: The source cannot be read, or a setting is wrong or does not fit.
+    """
+    options = ClipOptions(
+        size=request.size or None, start=request.start or None, end=request.end or None
+    )
+    container_format = container_format_for(Path(f"film{request.suffix}"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DreamFlowWarning)  # the render tells them
+        piece = _open_piece(request, look, options)
+        matte = None
+        if look.show.matte:
+            matte = open_matte(look.show, MatteTarget.from_clip(piece.clip))
+        frames, times_s = list[Frame](), [time.monotonic()]
+        for frame in dream_preview_piece(piece, network, look, matte, lambda done: on_step()):
+            frames.append(frame)
+            times_s.append(time.monotonic())
+        spec = piece.clip.output_spec
+        key_bytes, later_bytes = _encode(
+            request, container_format, spec, [frame.picture for frame in frames]
+        )
+        taken_s = np.diff(times_s)
+        return FilmMeasured(
+            number=request.number,
+            first_s=float(taken_s[0]),
+            later_s=float(np.mean(taken_s[min(2, len(taken_s) - 1) :])),
+            key_bytes=key_bytes,
+            later_bytes=later_bytes,
+            frames_a_key=choose_segment_frames(spec),
+            sound_bytes_a_s=measure_sound(piece.clip.path),
+            width=spec.width,
+            height=spec.height,
+        )
+
+
+def _open_piece(request: MeasureFilm, look: Look, options: ClipOptions) -> PreviewPiece:
+    clip = Clip(Path(request.source), options)
+    seconds = float(MEASURED_FRAMES / clip.rate)
+    piece = open_preview_piece(clip.path, request.at, seconds, 0, options)
+    return replace(piece, clip=hear_clip(piece.clip, SoundOptions(), look.groups))
+
+
+def _encode(
+    request: MeasureFilm,
+    container_format: ContainerFormat | None,
+    spec: OutputSpec,
+    pictures: Sequence[np.ndarray],
+) -> tuple[float, float]:
+    """Return the bytes of a key frame, and of another; 0 of a format that is not known by these."""
+    if container_format is None or not container_format.codecs:
+        return 0.0, 0.0
+    encode = EncodeOptions(codec=request.codec, quality=request.quality)
+    encoding = container_format.video_encoding(encode)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"film{encoding.segment_suffix}"
+        width, height = round_up_to_even(spec.width, spec.height)
+        pipe = FfmpegFramePipe(
+            width, height, spec.rate, True, [*encoding.ffmpeg_options(), str(path)]
+        )
+        try:
+            for number, picture in enumerate(pictures):
+                pipe.write(pad_to_even(picture), number / spec.rate)
+            pipe.close()
+        except BaseException:
+            pipe.kill()
+            raise
+        with open_film(path) as film:
+            packets = [p for p in film.demux(film.streams.video[0]) if p.size]
+    key = [packet.size for packet in packets if packet.is_keyframe]
+    later = [packet.size for packet in packets if not packet.is_keyframe] or key
+    return float(np.mean(key)), float(np.mean(later))
+
+
+def measure_sound(path: Path) -> float:
+    """Return how many bytes a second of a source's sound has; 0 of a folder or a silent film."""
+    if not path.is_file():
+        return 0.0
+    size, end_s = 0, 0.0
+    with contextlib.suppress(av.error.FFmpegError, OSError), open_film(path) as film:
+        if film.streams.audio:
+            for packet in film.demux(list(film.streams.audio)):
+                size += packet.size
+                if packet.pts is not None and packet.time_base:
+                    end_s = max(
+                        end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    )
+                if end_s >= SOUND_SAMPLE_S:
+                    break
+    return size / end_s if end_s else 0.0
