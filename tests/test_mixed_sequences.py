@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import OpenEXR
@@ -60,3 +61,39 @@ def test_a_number_that_is_given_is_that_of_the_first_picture(
         f"out_{first}.png",
         f"out_{first + 1}.png",
     }
+
+
+@pytest.mark.parametrize("name", ["out_%d.png", "out_%d.exr", "out.mkv"])
+def test_a_dream_bleeds_out_of_transparency_where_it_may(
+    tmp_path: Path, render: Rendering, name: str
+) -> None:
+    folder = tmp_path / "titles"
+    folder.mkdir()
+    title = np.zeros((48, 64, 4), np.uint16)
+    title[12:36, 16:48] = np.random.default_rng(0).integers(0, 2**16, (24, 32, 4))
+    title[12:36, 16:48, 3] = 2**16 - 1
+    for n in range(2):
+        cv2.imwrite(str(folder / f"t_{n}.png"), title)
+    seen: dict[bool, np.ndarray] = {}
+    for bleed in (False, True):
+        encode = EncodeOptions(bleed=bleed, codec="ffv1" if name == "out.mkv" else "auto")
+        settings = VideoSettings(DREAM, CARRY, ClipOptions(), encode)
+        seen[bleed] = read_alpha(render(f"{bleed}_{name}", settings, source=folder))
+    assert np.array_equal(seen[False], title[..., 3] / 65535)
+    assert (seen[True] >= seen[False]).all()
+    assert (seen[True] > seen[False]).any()
+
+
+def read_alpha(out: Path) -> np.ndarray:
+    """Return the alpha of an output's first picture, 0 to 1."""
+    if out.suffix == ".exr":
+        file = OpenEXR.File(str(out.with_name(out.name % 0)))
+        return file.channels()["RGBA"].pixels[..., 3].astype(np.float64)
+    if out.suffix == ".mkv":
+        with av.open(str(out)) as film:
+            frame = next(film.decode(video=0))
+        plane = np.frombuffer(memoryview(frame.planes[3]), np.uint16)
+        return plane.reshape(frame.height, -1)[:, : frame.width] / 65535
+    picture = cv2.imread(str(out.with_name(out.name % 0)), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return picture[..., 3] / 65535

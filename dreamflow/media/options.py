@@ -126,6 +126,11 @@ class PictureFileOptions(Options):
         "Colour space of pictures and films in depth, named as the input's; else the source's.",
         metavar="SPACE",
     )
+    bleed: bool = option(
+        False,
+        "Let a dream grow out of a transparent source's edges, with alpha of its own, in pictures "
+        "and films that keep transparency.",
+    )
     layers_out: str = option(
         "",
         "Layers in .exr pictures beside the beauty, with commas: dream (what it adds), matte, "

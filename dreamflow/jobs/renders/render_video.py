@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.errors import ConvertedOutputWarning, SettingsError, named
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import prepare_job, render_job
 from dreamflow.jobs.job_spec import JobSpec
@@ -93,7 +94,7 @@ def _open_video_job(
     record = build_settings_record("video", clip.path, network, *vars(settings).values())
     groups = (dream, settings.carry, settings.show)
     clip = hear_once(clip, settings.sound, groups, find_kept_folder(out, controls))
-    clip = clip.with_originals(_choose_depth(out, settings, sharding))
+    clip = clip.with_originals(_choose_depth(clip, out, settings, sharding))
     spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
     with (
@@ -130,25 +131,33 @@ def _open_video_job(
         yield job
 
 
-def _open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
-    sharding = sharding or Sharding()
-    return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
-
-
 def _choose_depth(
-    out: Path, settings: VideoSettings, sharding: Sharding | None
+    clip: Clip, out: Path, settings: VideoSettings, sharding: Sharding | None
 ) -> DeepOutput | None:
     """Return the output where it may keep its source's depth; a film of shards has 8 bits."""
     output = DeepOutput.of(out, settings.encode)
     if output is None or not output.is_film or sharding is None:
         return output
-    if output.keeps_hdr:
+    if output.keeps_hdr or settings.encode.output_space:
+        setting = "hdr" if output.keeps_hdr else "output_space"
         raise SettingsError(
-            f"{named('hdr')} keep: shards keep 8 bits of SDR; leave out {named('shards')} and "
-            f"{named('workers')}",
-            setting="hdr",
+            f"{named(setting)} {getattr(settings.encode, setting)}: a film of shards has 8 bits of "
+            f"SDR; leave out {named('shards')} and {named('workers')}",
+            setting=setting,
+        )
+    if clip.with_originals(output).has_originals:
+        warnings.warn(
+            f"{out.name} is made of shards, and so has 8 bits a channel and no transparency; a "
+            "render in one go keeps the source's",
+            ConvertedOutputWarning,
+            2,
         )
     return None
+
+
+def _open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
+    sharding = sharding or Sharding()
+    return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

@@ -70,6 +70,12 @@ class FilmSamples:
         added = _add_to_planes(self.planes, change, self.format)
         return replace(self, planes=(*added, *self.planes[len(added) :]))
 
+    def with_alpha(self, shown: np.ndarray, before: np.ndarray) -> FilmSamples:
+        """Return the samples with alpha, (height, width) 0 to 1, where it is above what it was."""
+        *colours, alpha = self.planes
+        codes = np.rint(shown * np.float32(2**self.format.bits - 1)).astype(alpha.dtype)
+        return replace(self, planes=(*colours, np.where(shown > before, codes, alpha)))
+
     def resized(self, width: int, height: int) -> FilmSamples:
         """Return the samples of the frame at another size."""
         sizes = self.format.plane_sizes(width, height)

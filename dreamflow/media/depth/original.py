@@ -16,6 +16,8 @@ from dreamflow.media.stills.decoded_picture import linear_to_srgb
 
 COLOUR_TAGS = frozenset({"png", "icc", "chromaticities", "adoptedNeutral", "whiteLuminance"})
 """Tags that say what numbers mean, and not of those in another coding."""
+BLEEDING_GAIN = 4.0
+"""Alpha that a dream has beyond its source, by how much it changes, of full scale."""
 NO_TAGS: Mapping[str, Any] = {}
 
 
@@ -36,6 +38,7 @@ class PictureOriginal(Original):
         wanted_layers: What the output holds besides the picture.
         planes: Further channels of the frame, (height, width) float32, by their full names.
         film: The same picture as the samples of a film, where the output holds these; else None.
+        bleeds: Whether a dream shows beyond the picture's transparency, where alpha grows with it.
     """
 
     pixels: np.ndarray
@@ -49,6 +52,7 @@ class PictureOriginal(Original):
     wanted_layers: tuple[str, ...] = ()
     planes: Mapping[str, np.ndarray] = field(default_factory=lambda: NO_TAGS)
     film: FilmSamples | None = None
+    bleeds: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,20 +86,33 @@ class PictureOriginal(Original):
         before = self.source
         change = self._over_pixels(self.coding.measure_change(residual, proxy))
         source = before.pixels.astype(np.float32) / np.float32(self.white)
-        kept, opacity = change == 0, None
+        kept, alpha, film = change == 0, before.alpha, before.film
+        opacity = shown = np.ones((*source.shape[:2], 1), np.float32)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             kept |= ~np.isfinite(source).all(axis=2, keepdims=True)
-            if before.alpha is not None:
-                opacity = before.alpha[..., None].astype(np.float32) / np.float32(self.white)
-                kept |= ~(opacity > 0)  # of no number, too
-            if opacity is not None and self.is_premultiplied:
+            if alpha is not None:
+                opacity = shown = alpha[..., None].astype(np.float32) / np.float32(self.white)
+            if alpha is not None and self.bleeds:
+                shown = np.fmax(opacity, self._measure_bleeding(residual))
+                kept &= shown == opacity
+                grown = self._to_samples(shown)[..., 0]
+                alpha = np.where((shown > opacity)[..., 0], grown, alpha)
+                film = film and film.with_alpha(shown[..., 0], opacity[..., 0])
+            kept |= ~(shown > 0)  # of no number, too
+            if alpha is not None and self.is_premultiplied:
                 straight = source / np.where(opacity > 0, opacity, 1)
-                result = self.coding.add(straight, change) * opacity
+                result = self.coding.add(straight, change) * shown
             else:
                 result = self.coding.add(source, change)
             pixels = np.where(kept, before.pixels, self._to_samples(result))
-            film = before.film and before.film.with_change(np.where(kept, 0, result - source))
-        return replace(before, pixels=pixels, before=before, planes=self.planes, film=film)
+            film = film and film.with_change(np.where(kept, 0, result - source))
+        dreamed = replace(before, pixels=pixels, alpha=alpha, before=before)
+        return replace(dreamed, planes=self.planes, film=film)
+
+    def _measure_bleeding(self, residual: np.ndarray) -> np.ndarray:
+        """Return the alpha that a dream has by itself: (H, W, 1) over the pixels, 0 to 1."""
+        strongest = np.repeat(np.abs(residual).max(axis=2, keepdims=True), 3, axis=2)
+        return np.minimum(BLEEDING_GAIN * self._over_pixels(strongest)[..., :1], 1)
 
     def with_planes(self, planes: Mapping[str, np.ndarray]) -> PictureOriginal:
         """Return the picture with further channels, those of the same names replaced."""

@@ -78,7 +78,9 @@ class DeepOutput:
 
     def keeps_depth_of(self, picture: PictureOriginal) -> bool:
         """Return whether the pictures keep more of one than its 8-bit proxy has."""
-        return keeps_depth(self.path, picture) or self.options.output_space is not None
+        bleeds = self.options.bleed and picture.alpha is not None
+        is_asked_for = self.options.output_space is not None or bleeds
+        return keeps_depth(self.path, picture) or is_asked_for
 
     @property
     def keeps_hdr(self) -> bool:
@@ -115,7 +117,7 @@ class DeepOutput:
                     ConvertedOutputWarning,
                     2,
                 )
-            yield prepared
+            yield replace(prepared, bleeds=self.options.bleed)
 
 
 def find_output_coding(name: str, source: Coding) -> Coding:
