@@ -22,6 +22,7 @@ from dreamflow.studio.looks.channels import (
     open_sheet,
     pick_channel,
 )
+from dreamflow.studio.looks.controls import SOUND_SETTINGS, find_sound, open_sound
 from dreamflow.studio.looks.favourites import Favourites
 from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
@@ -209,8 +210,9 @@ class Studio:
             self.go_to(self.project.source.frame_at(seconds + SEEK_MARGIN_S))
 
     def listen(self) -> None:
-        """Hear the source's sound, unless it is heard already."""
-        self.sound.listen(self.project.source.clip if self.project.source else None)
+        """Hear the film's sound, unless it is heard already."""
+        source, settings = self.project.source, self.project.look.settings
+        self.sound.listen(source.clip if source else None, open_sound(settings))
 
     def expect_film(self, film: FilmChoices) -> str:
         """Return in words what a film of the project takes, as far as that is known of it."""
@@ -252,7 +254,8 @@ class Studio:
         return path
 
     def take(self, settings: Mapping[str, Any], name: str = "") -> None:
-        """Take a look as a whole. Raises SettingsError."""
+        """Take a look as a whole; the sound stays, unless it has one. Raises SettingsError."""
+        settings = {**find_sound(self.project.look.settings), **settings}
         self.folders.check_settings(settings)
         self._change(self.project.with_look(settings, name))
 
@@ -267,7 +270,8 @@ class Studio:
     def toggle_favourite(self) -> None:
         """Keep the look, or let go of it. Raises OutputError."""
         look = self.project.look
-        self.favourites.toggle(look.name or "a look", look.settings)
+        own = {n: v for n, v in look.settings.items() if n not in SOUND_SETTINGS}
+        self.favourites.toggle(look.name or "a look", own)
         self._tell(PROJECT)
 
     def layers(self) -> dict[str, LayerFacts]:
