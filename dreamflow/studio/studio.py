@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dreamflow.core.errors import MediaError
 from dreamflow.core.machine.options import MachineOptions
@@ -34,6 +35,7 @@ from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeW
 from dreamflow.studio.project import LookState, Project
 from dreamflow.studio.recent import RecentProject, RecentProjects
 from dreamflow.studio.source import SourceFacts, read_source_facts
+from dreamflow.studio.strip.document import STRIP_SOUND
 from dreamflow.studio.strip.keeper import StripKeeper
 from dreamflow.studio.uploads import Uploads
 from dreamflow.studio.worker.messages import Answer, LayerFacts
@@ -196,6 +198,20 @@ class Studio:
     def sound_address(self) -> str:
         """Address of what is drawn of the film's sound; another one for another sound or film."""
         return f"/sound/{self.sound.number}-{self.project.first}-{self.project.stop}"
+
+    @property
+    def played_sound(self) -> Path | None:
+        """The file that is heard while the source plays, where it is not the source's own."""
+        audio = self.project.look.settings.get("audio")
+        return Path(audio) if audio else None
+
+    @property
+    def played_sound_address(self) -> str:
+        """Address of what is heard while the source plays; "" for nothing."""
+        if self.played_sound is not None:
+            return f"/heard/{quote(self.played_sound.name)}"
+        has_own = self.strips.strip.has_sound
+        return f"/strip/{self.strips.key}/{STRIP_SOUND}" if has_own else ""
 
     def watch(self) -> None:
         """Have the source's thumbnails, shots and small film made, unless they are there."""
