@@ -17,6 +17,7 @@ from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.signals import BeatGrid, Signals
 from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.studio.curves.curve import (
     add_point,
     make_curve,
@@ -166,7 +167,7 @@ def clicking_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_sound_of_a_part_lies_where_the_part_does(clicking_film: Path) -> None:
-    heard = hear_source(open_clip(clicking_film))
+    heard = hear_source(open_clip(clicking_film), SoundOptions())
     assert heard is not None
     timeline = read_source_facts(clicking_film).film_timeline(36, 60)
     hearing = replace(timeline, signals=replace(heard.signals, start=Fraction(3)))
@@ -175,4 +176,16 @@ def test_the_sound_of_a_part_lies_where_the_part_does(clicking_film: Path) -> No
     loud = [n / len(drawn["peaks"]) * 2 for n, peak in enumerate(drawn["peaks"]) if peak > 0.5]
     assert {round(time / 0.5) for time in loud} == {0, 1, 2, 3}
     assert all(min(time % 0.5, -time % 0.5) < 0.06 for time in loud)
-    assert hear_source(open_clip(clicking_film.with_name("silent.mp4"))) is None
+    silent = clicking_film.with_name("silent.mp4")
+    assert hear_source(open_clip(silent), SoundOptions()) is None
+
+
+def test_another_sound_and_known_beats_take_the_place_of_the_clips(clicking_film: Path) -> None:
+    silent = open_clip(clicking_film.with_name("silent.mp4"))
+    sound = SoundOptions(audio=str(clicking_film), bpm=60, first_beat="0.25s")
+    heard = hear_source(silent, sound)
+    assert heard is not None
+    timeline = read_source_facts(silent.path).film_timeline(0, 72)
+    drawn = draw_sound(heard, replace(timeline, signals=heard.signals))
+    assert drawn["beats"] == pytest.approx([0.25, 1.25, 2.25, 3.25, 4.25, 5.25], abs=1e-3)
+    assert max(drawn["peaks"]) > 0.5

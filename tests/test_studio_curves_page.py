@@ -9,6 +9,8 @@ import pytest
 from conftest import make_film
 from studio_pages import AnsweringWorker, make_studio, only, opened, run
 
+from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.outside import FilmChoices, film_words
 from dreamflow.studio.studio import Studio
 
 pytest.importorskip("nicegui", reason="the studio's library, NiceGUI, is not installed")
@@ -108,5 +110,33 @@ def test_schedules_count_from_where_the_film_begins(made: tuple[Studio, Answerin
             assert worker.asked[-1].start == "12"
             tell(user, "seek", seconds=0.25)
             assert studio.project.frame == 18
+
+    run(scenario())
+
+
+def test_another_sound_is_heard_and_stays_with_other_looks(
+    made: tuple[Studio, AnsweringWorker], tmp_path: Path
+) -> None:
+    studio, worker = made
+    sound = str((tmp_path / "open" / "film.mp4").resolve())
+
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            user.find(marker="tab-curves").click()
+            with user:
+                studio.set("audio", sound)
+                studio.set("bpm", "90")
+            assert studio.project.look.settings == {"audio": sound, "bpm": 90.0}
+            studio.take({"step": 3.0}, "strong")
+            wanted = {"audio": sound, "bpm": 90.0, "step": 3.0}
+            assert studio.project.look.settings == worker.asked[-1].settings == wanted
+            words = film_words(wanted, FilmChoices("film.mp4", "d.mp4"))
+            assert words[words.index("--audio") + 1] == sound
+            assert words[words.index("--bpm") + 1] == "90"
+            studio.toggle_favourite()
+            assert [one.settings for one in studio.favourites.looks] == [{"step": 3.0}]
+            with pytest.raises(DreamFlowError):
+                studio.set("audio", "/etc/passwd")
 
     run(scenario())

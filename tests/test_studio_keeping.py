@@ -68,7 +68,7 @@ def test_a_clip_is_dropped_and_opened(made: tuple[Studio, AnsweringWorker], tmp_
             with user:
                 place = only(user, "drop")
                 await place.handle_uploads([dropped("page.html", b"<script>")])
-                await user.should_see("is no film and no picture")
+                await user.should_see("is no film")
                 await place.handle_uploads([dropped("../new.mp4", film)])
                 await user.should_see("presets", retries=50)
             assert studio.project.source is not None

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import make_film, make_texture, run_ffmpeg
 
 from dreamflow.media.read.clip import open_clip
+from dreamflow.media.sound.analysis import analyse_sound
+from dreamflow.media.sound.spectrum import VALUES_PER_S
 from dreamflow.media.stills.read import read_picture_size
 from dreamflow.media.stills.write import write_picture
 from dreamflow.studio.strip.keeper import StripKeeper
@@ -56,9 +59,31 @@ def test_a_strip_has_shots_thumbnails_and_a_film(film: Path, tmp_path: Path) -> 
     for name in ("strip.json", "../strip.json", "999.jpg", str(film)):
         assert keeper.find(key, name) is None
     assert keeper.find("../strips", "film.mp4") is None
+    assert not strip.has_sound
+    assert keeper.find(key, "sound.m4a") is None
     keeper.close()
     keeper.open(film)
     assert keeper.strip == strip, "what is there is not made again"
+    keeper.close()
+
+
+def test_the_sound_begins_with_the_first_frame(film: Path, tmp_path: Path) -> None:
+    # A click half a second after the first frame, whose sound begins a quarter of a second before.
+    samples = np.zeros(44100)
+    samples[33075 : 33075 + 900] = 0.9 * np.sin(np.arange(900) * 2 * np.pi * 440 / 44100)
+    raw = tmp_path / "click.s16"
+    raw.write_bytes((samples * 32767).astype("<i2").tobytes())
+    sound = ("-f", "s16le", "-ar", "44100", "-ac", "1", "-i", raw)
+    late = tmp_path / "late.mkv"
+    run_ffmpeg("-itsoffset", "0.25", "-i", film, *sound, "-c:v", "copy", "-c:a", "pcm_s16le", late)
+    keeper = StripKeeper(tmp_path / "strips", lambda: None)
+    keeper.open(late)
+    wait_until(lambda: keeper.strip.is_done)
+    assert keeper.strip.has_sound
+    small = keeper.find(keeper.key, "sound.m4a")
+    assert small is not None
+    levels = analyse_sound(small).peaks
+    assert np.argmax(levels) / VALUES_PER_S == pytest.approx(0.5, abs=0.06)
     keeper.close()
 
 

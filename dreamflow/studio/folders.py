@@ -22,6 +22,9 @@ PICTURE_SUFFIXES = frozenset(
         *(".jp2", ".tga", ".psd", ".exr", ".hdr", ".pfm", ".dpx"),
     }
 )
+SOUND_SUFFIXES = frozenset(
+    {".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus", ".aif", ".aiff"}
+)
 MEDIA_SUFFIXES = FILM_SUFFIXES | PICTURE_SUFFIXES
 """Suffixes of the files that are listed; others are opened by their path."""
 MAX_LISTED = 2000

@@ -11,9 +11,6 @@ from typing import Any
 
 from dreamflow.core.options.declaration import flag_of
 
-CLIP_CHOICES = ("size", "start", "end")
-"""Settings of `FilmChoices` that say what is taken of the clip."""
-
 
 @dataclass(frozen=True)
 class FilmChoices:
@@ -98,21 +95,7 @@ def join_words(words: Sequence[str]) -> str:
 
 def format_python(settings: Mapping[str, Any], film: FilmChoices) -> str:
     """Return a Python program that makes the film."""
-    look = {name: value for name, value in settings.items() if name != "network"}
-    network = repr(settings["network"]) if "network" in settings else ""
-    clip_settings = {name: film.settings[name] for name in CLIP_CHOICES if name in film.settings}
-    clip = "".join(f", {name}={value!r}" for name, value in clip_settings.items())
-    keywords = "".join(f",\n    {name}={value!r}" for name, value in look.items())
-    end = ",\n" if look else ""
-    encode = {name: v for name, v in film.settings.items() if name not in CLIP_CHOICES}
-    more = "".join(f", {name}={value!r}" for name, value in encode.items())
-    call = f"dreamflow.dream_video(clip, network{keywords}{end})"
-    if look:
-        call = f"dreamflow.dream_video(\n    clip,\n    network{keywords}{end})"
-    return (
-        "import dreamflow\n\n"
-        f"clip = dreamflow.open_clip({film.source!r}{clip})\n"
-        f"network = dreamflow.load_network({network})\n"
-        f"dreams = {call}\n"
-        f"dreamflow.write_video({film.out!r}, dreams, clip{more})\n"
-    )
+    given = {**settings, **film.settings}
+    lines = [repr(film.source), repr(film.out), *(f"{n}={v!r}" for n, v in given.items())]
+    call = "".join(f"    {line},\n" for line in lines)
+    return f"import dreamflow\n\ndreamflow.render(\n{call})\n"

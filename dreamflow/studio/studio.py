@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dreamflow.core.errors import MediaError
 from dreamflow.core.machine.options import MachineOptions
@@ -22,6 +23,7 @@ from dreamflow.studio.looks.channels import (
     open_sheet,
     pick_channel,
 )
+from dreamflow.studio.looks.controls import SOUND_SETTINGS, find_sound, open_sound
 from dreamflow.studio.looks.favourites import Favourites
 from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
@@ -33,6 +35,7 @@ from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeW
 from dreamflow.studio.project import LookState, Project
 from dreamflow.studio.recent import RecentProject, RecentProjects
 from dreamflow.studio.source import SourceFacts, read_source_facts
+from dreamflow.studio.strip.document import STRIP_SOUND
 from dreamflow.studio.strip.keeper import StripKeeper
 from dreamflow.studio.uploads import Uploads
 from dreamflow.studio.worker.messages import Answer, LayerFacts
@@ -196,6 +199,20 @@ class Studio:
         """Address of what is drawn of the film's sound; another one for another sound or film."""
         return f"/sound/{self.sound.number}-{self.project.first}-{self.project.stop}"
 
+    @property
+    def played_sound(self) -> Path | None:
+        """The file that is heard while the source plays, where it is not the source's own."""
+        audio = self.project.look.settings.get("audio")
+        return Path(audio) if audio else None
+
+    @property
+    def played_sound_address(self) -> str:
+        """Address of what is heard while the source plays; "" for nothing."""
+        if self.played_sound is not None:
+            return f"/heard/{quote(self.played_sound.name)}"
+        has_own = self.strips.strip.has_sound
+        return f"/strip/{self.strips.key}/{STRIP_SOUND}" if has_own else ""
+
     def watch(self) -> None:
         """Have the source's thumbnails, shots and small film made, unless they are there."""
         source = self.project.source
@@ -209,8 +226,9 @@ class Studio:
             self.go_to(self.project.source.frame_at(seconds + SEEK_MARGIN_S))
 
     def listen(self) -> None:
-        """Hear the source's sound, unless it is heard already."""
-        self.sound.listen(self.project.source.clip if self.project.source else None)
+        """Hear the film's sound, unless it is heard already."""
+        source, settings = self.project.source, self.project.look.settings
+        self.sound.listen(source.clip if source else None, open_sound(settings))
 
     def expect_film(self, film: FilmChoices) -> str:
         """Return in words what a film of the project takes, as far as that is known of it."""
@@ -252,7 +270,8 @@ class Studio:
         return path
 
     def take(self, settings: Mapping[str, Any], name: str = "") -> None:
-        """Take a look as a whole. Raises SettingsError."""
+        """Take a look as a whole; the sound stays, unless it has one. Raises SettingsError."""
+        settings = {**find_sound(self.project.look.settings), **settings}
         self.folders.check_settings(settings)
         self._change(self.project.with_look(settings, name))
 
@@ -267,7 +286,8 @@ class Studio:
     def toggle_favourite(self) -> None:
         """Keep the look, or let go of it. Raises OutputError."""
         look = self.project.look
-        self.favourites.toggle(look.name or "a look", look.settings)
+        own = {n: v for n, v in look.settings.items() if n not in SOUND_SETTINGS}
+        self.favourites.toggle(look.name or "a look", own)
         self._tell(PROJECT)
 
     def layers(self) -> dict[str, LayerFacts]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from dreamflow.core.errors import OutputError
-from dreamflow.studio.folders import MEDIA_SUFFIXES
+from dreamflow.studio.folders import MEDIA_SUFFIXES, SOUND_SUFFIXES
 
 MAX_UPLOAD_BYTES = 4 * 2**30
 """Bytes of a file at most."""
@@ -35,14 +35,14 @@ class Uploads:
             name: What the browser calls it; only its last part counts.
 
         Raises:
-            OutputError: It is no film and no picture by its name.
+            OutputError: It is no film, picture or sound by its name.
         """
         last = re.split(r"[/\\]", name)[-1]
         stem, suffix = Path(last).stem, Path(last).suffix.lower()
-        if suffix not in MEDIA_SUFFIXES:
+        if suffix not in MEDIA_SUFFIXES | SOUND_SUFFIXES:
             raise OutputError(
-                f"{last[:MAX_STEM_CHARS] or 'a file without a name'} is no film and no picture "
-                "that is known by its name: drop .mp4, .mov, .png or another one of these"
+                f"{last[:MAX_STEM_CHARS] or 'a file without a name'} is no film, picture or "
+                "sound that is known by its name: drop .mp4, .png, .wav or another one of these"
             )
         stem = re.sub(r"[\x00-\x1f\x7f]", "", stem).lstrip(".")[:MAX_STEM_CHARS] or "file"
         number = 1

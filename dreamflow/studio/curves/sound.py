@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dreamflow.media.sound.hearing import make_beat_grid, make_signals
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.sound.spectrum import BANDS_HZ, VALUES_PER_S
 from dreamflow.studio.curves.snapping import list_beats, list_onsets
+from dreamflow.studio.project import describe_error
 
 MAX_COLUMNS = 4000
 """Columns of the drawn sound, over the whole film."""
@@ -41,19 +43,20 @@ class HeardSound:
     signals: Signals
 
 
-def hear_source(clip: Clip) -> HeardSound | None:
-    """Return the sound of a clip; None where it has none.
+def hear_source(clip: Clip, sound: SoundOptions) -> HeardSound | None:
+    """Return the sound of a clip, or that which is set in its place; None where it has none.
 
     Raises:
         MediaError: It cannot be read.
     """
-    if not clip.info.sound_codecs:
+    if sound.audio is None and not clip.info.sound_codecs:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DreamFlowWarning)  # silence is drawn as such
-        analysis = analyse_sound(clip.path)
-    offset_s = clip.info.start_offset
-    beats = make_beat_grid(analysis, offset_s, SoundOptions.beats_per_bar)
+        analysis = analyse_sound(Path(sound.audio) if sound.audio else clip.path)
+    offset_s = Fraction(0) if sound.audio else clip.info.start_offset
+    first_beat_s = sound.first_beat_s(clip.info.rate)
+    beats = make_beat_grid(analysis, offset_s, sound.beats_per_bar, sound.bpm, first_beat_s)
     return HeardSound(analysis, offset_s, make_signals(analysis, offset_s, beats, {}))
 
 
@@ -111,29 +114,31 @@ class SoundListener:
         """Take what is called, by a thread, when a sound has been heard."""
         self._on_change = on_change
         self._clip: Clip | None = None
+        self._sound = SoundOptions()
         self.heard: HeardSound | None = None
         self.note, self.number = "", 0
 
-    def listen(self, clip: Clip | None) -> None:
-        """Hear the sound of a clip, unless it is heard already."""
-        if clip is self._clip:
+    def listen(self, clip: Clip | None, sound: SoundOptions) -> None:
+        """Hear the sound of a clip, or that which is set, unless it is heard already."""
+        if clip is self._clip and sound == self._sound:
             return
-        self._clip, self.heard, self.note = clip, None, LISTENING if clip else ""
+        self._clip, self._sound = clip, sound
+        self.heard, self.note = None, LISTENING if clip else ""
         if clip is not None:
-            threading.Thread(target=self._hear, args=(clip,), daemon=True).start()
+            threading.Thread(target=self._hear, args=(clip, sound), daemon=True).start()
 
     def forget(self) -> None:
         """Let go of the sound: another source comes."""
         self._clip, self.heard, self.note = None, None, ""
 
-    def _hear(self, clip: Clip) -> None:
+    def _hear(self, clip: Clip, sound: SoundOptions) -> None:
         heard, note = None, SILENT
         try:
-            heard = hear_source(clip)
+            heard = hear_source(clip, sound)
             note = "" if heard else SILENT
         except DreamFlowError as error:
-            note = str(error)
-        if clip is self._clip:
+            note = describe_error(error)
+        if clip is self._clip and sound == self._sound:
             self.heard, self.note = heard, note
             self.number += 1
             self._on_change()

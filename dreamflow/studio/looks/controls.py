@@ -13,9 +13,16 @@ from dreamflow.core.options.declaration import (
     resolve_field_types,
 )
 from dreamflow.core.options.validation import describe_range
+from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.looks import LOOK_OPTION_GROUPS, Look
 from dreamflow.pipelines.settings.presets import validate_settings
 
+CONTROL_GROUPS: tuple[type[Options], ...] = (*LOOK_OPTION_GROUPS, SoundOptions)
+"""The groups of the settings that a page offers: those of a look, and of what schedules hear."""
+SOUND_SETTINGS = ("audio", "audio_out", "bpm", "first_beat", "beats_per_bar")
+"""Settings of the sound, which stay when another look is taken."""
+NOT_OFFERED = ("data",)
+"""Settings that have no control: a list of named files."""
 SWITCH, CHOICE, NUMBER, TEXT = "switch", "choice", "number", "text"
 """Kinds of controls."""
 
@@ -92,8 +99,9 @@ def list_controls() -> list[SettingControl]:
     """Return a control for each setting of a look, in the order of their declaration."""
     return [
         make_control(group, setting)
-        for group in LOOK_OPTION_GROUPS
+        for group in CONTROL_GROUPS
         for setting in fields(group)  # type: ignore[arg-type]
+        if setting.name not in NOT_OFFERED
     ]
 
 
@@ -163,7 +171,7 @@ def parse_setting(name: str, value: Any) -> Any:
 
 
 def _group_of(name: str) -> type[Options] | None:
-    names = {s.name: group for group in LOOK_OPTION_GROUPS for s in fields(group)}  # type: ignore[arg-type]
+    names = {s.name: group for group in CONTROL_GROUPS for s in fields(group)}  # type: ignore[arg-type]
     return names.get(name)
 
 
@@ -186,3 +194,14 @@ def compare_looks(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[s
 def check_look(settings: Mapping[str, Any]) -> None:
     """Check settings together. Raises SettingsError."""
     Look().over("", validate_settings(settings, "the look"))
+    open_sound(settings)
+
+
+def open_sound(settings: Mapping[str, Any]) -> SoundOptions:
+    """Return the settings of the sound among those of a look. Raises SettingsError."""
+    return SoundOptions(**validate_settings(find_sound(settings), "the sound"))
+
+
+def find_sound(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some settings that are of the sound."""
+    return {name: value for name, value in settings.items() if name in SOUND_SETTINGS}

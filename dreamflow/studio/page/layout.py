@@ -29,12 +29,20 @@ from dreamflow.studio.studio import PROJECT, Studio
 
 STYLE = Path(__file__).with_name("style.css")
 ACCENT = "#e9b872"
+KEEP_KEYS_SCRIPT = """<script>
+document.addEventListener("click", (event) => {
+  if (event.detail) event.target.closest("button")?.blur();
+});
+</script>"""
+"""Takes the focus from a button that was clicked, which would keep the page's keys for itself; one
+that was reached by Tab keeps it."""
 VIEWS = {OPEN: "Open", LOOKS: "Looks", TUNE: "Tune", CURVES: "Curves", RENDER: "Render"}
 
 
 def build_page(studio: Studio) -> None:
     """Build the page of one browser tab."""
     ui.add_css(STYLE.read_text(encoding="utf-8"))
+    ui.add_head_html(KEEP_KEYS_SCRIPT)
     ui.colors(primary=ACCENT)
     ui.dark_mode(value=True)
     ui.query("body").classes("studio")

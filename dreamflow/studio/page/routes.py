@@ -79,6 +79,12 @@ def _add_films(studio: Studio) -> None:
             return Response(status_code=404)
         return FileResponse(path, headers={"cache-control": "private, max-age=3600"})
 
+    @nicegui_app.get("/heard/{name}")
+    def get_heard(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        path = studio.played_sound
+        is_open = path is not None and path.name == name and studio.folders.holds(path)
+        return _send_file(path if is_open else None)
+
     @nicegui_app.get("/latest/{key}")
     def get_latest(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         keys = {render.key for render in studio.queue.renders}

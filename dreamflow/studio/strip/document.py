@@ -12,7 +12,7 @@ from dreamflow.core.files.documents import Count, DocumentError, fit_schema, par
 from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.media.files.atomic_file import atomic_write
 
-STRIP_FILE, STRIP_FILM = "strip.json", "film.mp4"
+STRIP_FILE, STRIP_FILM, STRIP_SOUND = "strip.json", "film.mp4", "sound.m4a"
 
 
 class StripDocument(Struct, frozen=True, kw_only=True):
@@ -23,6 +23,7 @@ class StripDocument(Struct, frozen=True, kw_only=True):
         thumbnails: Numbers of the frames of the thumbnails.
         cuts: Numbers of the first frames of shots, without the film's first.
         is_done: Whether all frames have been looked at, and the small film is there.
+        has_sound: Whether its sound is there too, from the first frame on.
         failure: Why the rest cannot be looked at, or "".
     """
 
@@ -30,6 +31,7 @@ class StripDocument(Struct, frozen=True, kw_only=True):
     thumbnails: Annotated[list[Count], Meta(max_length=1000)] = field(default_factory=list)
     cuts: Annotated[list[Count], Meta(max_length=100_000)] = field(default_factory=list)
     is_done: bool = False
+    has_sound: bool = False
     failure: Annotated[str, Meta(max_length=10_000)] = ""
 
 

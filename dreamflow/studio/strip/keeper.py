@@ -10,7 +10,7 @@ from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from dreamflow.studio.strip.document import STRIP_FILM, StripDocument, read_strip
+from dreamflow.studio.strip.document import STRIP_FILM, STRIP_SOUND, StripDocument, read_strip
 from dreamflow.studio.strip.make import make_strip
 
 MAX_STRIPS = 20
@@ -66,6 +66,7 @@ class StripKeeper:
         """Return a file of the strip that is open; None where there is no such one."""
         names = {f"{number}.jpg" for number in self.strip.thumbnails}
         names |= {STRIP_FILM} if self.strip.is_done else set()
+        names |= {STRIP_SOUND} if self.strip.has_sound else set()
         return self._folder / key / name if key == self.key and name in names else None
 
     def _follow(self, process: SpawnProcess, folder: Path) -> None:

@@ -11,14 +11,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from dreamflow.core.errors import DreamFlowError, DreamFlowWarning
+from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, OutputError
 from dreamflow.core.frames import Frame
-from dreamflow.studio.strip.document import STRIP_FILM, StripDocument, write_strip
+from dreamflow.media.files.atomic_file import atomic_write
+from dreamflow.media.write.ffmpeg import run_ffmpeg_command
+from dreamflow.studio.strip.document import STRIP_FILM, STRIP_SOUND, StripDocument, write_strip
 
 STRIP_NICENESS = 15
 """The worker, which dreams what is looked at, has 10."""
 FILM_SIDE_PX = 480
 """Longer side of the small film."""
+SOUND_RATE = "128k"
+"""Bit rate of the sound."""
 THUMBNAIL_SIDE_PX = 128
 THUMBNAILS = 32
 """How many thumbnails there are, evenly over the source."""
@@ -49,6 +53,7 @@ class _Strip:
     def __init__(self, source: Path, folder: Path) -> None:
         self._source, self._folder = source, folder
         self._frames, self._thumbnails, self._cuts = 0, list[int](), list[int]()
+        self._has_sound = False
 
     def make(self) -> None:
         from dreamflow.media.options import ClipOptions
@@ -69,8 +74,20 @@ class _Strip:
                     self.write()
                 yield frame
 
+        if clip.info.sound_codecs:
+            with contextlib.suppress(OutputError):  # it plays without
+                self._keep_sound(float(clip.info.start_offset))
         encode_for_browsers(look(), clip, self._folder / STRIP_FILM)
         self.write(is_done=True)
+
+    def _keep_sound(self, offset_s: float) -> None:
+        """Encode the main sound track for browsers, from the first frame on."""
+        with atomic_write(self._folder / STRIP_SOUND) as part:
+            words = ["-i", str(self._source.absolute()), "-map", "0:a:0", "-ac", "2"]
+            words += ["-af", "aresample=async=1:first_pts=0", "-ss", f"{offset_s:.6f}"]
+            words += ["-c:a", "aac", "-b:a", SOUND_RATE, "-map_metadata", "-1"]
+            run_ffmpeg_command([*words, str(part.absolute())], "the sound for playing")
+        self._has_sound = True
 
     def _keep_thumbnail(self, frame: Frame) -> None:
         picture = Image.fromarray(frame.picture)
@@ -84,6 +101,7 @@ class _Strip:
             thumbnails=self._thumbnails,
             cuts=self._cuts,
             is_done=is_done,
+            has_sound=self._has_sound,
             failure=failure,
         )
         write_strip(self._folder, document)

@@ -22,7 +22,6 @@ from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
-from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
 from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
@@ -31,6 +30,7 @@ from dreamflow.networks.network import Network
 from dreamflow.pipelines.hearing import hear_clip
 from dreamflow.pipelines.settings.looks import Look
 from dreamflow.reports.moving_preview import PreviewPiece, dream_preview_piece, open_preview_piece
+from dreamflow.studio.looks.controls import open_sound
 from dreamflow.studio.worker.messages import FilmMeasured, MeasureFilm
 
 MEASURED_FRAMES = 6
@@ -90,7 +90,7 @@ def _open_piece(request: MeasureFilm, look: Look, options: ClipOptions) -> Previ
     clip = Clip(Path(request.source), options)
     seconds = float(MEASURED_FRAMES / clip.rate)
     piece = open_preview_piece(clip.path, request.at, seconds, 0, options)
-    return replace(piece, clip=hear_clip(piece.clip, SoundOptions(), look.groups))
+    return replace(piece, clip=hear_clip(piece.clip, open_sound(request.settings), look.groups))
 
 
 def _encode(

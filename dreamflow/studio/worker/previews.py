@@ -28,7 +28,6 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.single_frame import open_frames_up_to
-from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.hearing import hear_clip
@@ -36,6 +35,7 @@ from dreamflow.pipelines.settings.looks import Look
 from dreamflow.pipelines.settings.presets import validate_settings
 from dreamflow.reports.moving_preview import dream_preview_piece, open_preview_piece
 from dreamflow.reports.preview import PreviewFrames, get_matte_frames, render_preview
+from dreamflow.studio.looks.controls import open_sound
 from dreamflow.studio.worker.film_measurement import measure_film_frames
 from dreamflow.studio.worker.messages import (
     FilmMeasured,
@@ -163,7 +163,7 @@ class PreviewMaker:
             return self._dream_moving(request, look, network, on_step)
         frames = self._open_frames(request, 0 if coarse else request.run_in)
         if isinstance(frames, Clip):
-            frames = hear_clip(frames, SoundOptions(), look.groups)
+            frames = hear_clip(frames, open_sound(request.settings), look.groups)
         if coarse:
             look = make_coarse(look, frames)
         matte = None
@@ -184,7 +184,9 @@ class PreviewMaker:
             request.run_in,
             make_clip_options(request),
         )
-        piece = replace(piece, clip=hear_clip(piece.clip, SoundOptions(), look.groups))
+        piece = replace(
+            piece, clip=hear_clip(piece.clip, open_sound(request.settings), look.groups)
+        )
         matte = None
         if look.show.matte:
             matte = open_matte(look.show, MatteTarget.from_clip(piece.clip))

@@ -18,10 +18,11 @@ from dreamflow.studio.curves.curve import (
     set_point,
 )
 from dreamflow.studio.curves.snapping import FRAMES, SNAPPINGS, list_snap_times, snap_time
-from dreamflow.studio.looks.controls import list_controls
+from dreamflow.studio.looks.controls import SOUND_SETTINGS, list_controls
 from dreamflow.studio.page.context import CURVES, PageContext, box, text_button
 from dreamflow.studio.page.curves.curve_editor import CurveEditor, describe_lane
 from dreamflow.studio.page.curves.inspector import Inspector
+from dreamflow.studio.page.tune.setting_views import SettingView
 from dreamflow.studio.page.tune.viewer import Viewer
 from dreamflow.studio.studio import PROJECT, SOUND
 
@@ -70,6 +71,16 @@ class CurvesView:
         text_button("Zoom in", lambda: self._editor.run_method("zoomIn"))
         text_button("Zoom out", lambda: self._editor.run_method("zoomOut"))
         ui.label("Double-click adds a keyframe, Delete removes it.").classes("faint")
+        self._build_sound()
+
+    def _build_sound(self) -> None:
+        """Build the settings of what is heard: another sound, the beats."""
+        controls = {one.name: one for one in list_controls()}
+        studio = self._page.studio
+        with ui.expansion("Sound and beats").classes("drawer sound-drawer").mark("sound-drawer"):
+            self._sound_views = [
+                SettingView(controls[name], studio.set, page=self._page) for name in SOUND_SETTINGS
+            ]
 
     # --- what is asked of it
 
@@ -188,6 +199,7 @@ class CurvesView:
 
     def _hear(self, topic: str) -> None:
         if self._page.view == CURVES and topic in (PROJECT, SOUND):
+            self._page.studio.listen()  # to another one, where that is set
             self.show()
 
     def show(self) -> None:
@@ -213,6 +225,9 @@ class CurvesView:
         others = {n: c.label for n, c in self._controls.items() if n not in curves}
         self._add_lane.set_options(others)
         self._inspector.show(self._controls[self._chosen], curves[self._chosen], self._selected)
+        for view in self._sound_views:
+            settings = studio.project.look.settings
+            view.show(settings.get(view.control.name, view.control.default))
         self.viewer.show()
 
     def _list_lanes(self) -> list[str]:

@@ -2,6 +2,7 @@
 // picture. Times are in seconds from the source's first frame.
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const FASTEST = 8;
+const LATENESS_S = 0.1; // of the sound, until it is set right: lips are seen to be late from there on
 
 export default {
   template: `
@@ -18,11 +19,12 @@ export default {
     <div class="timeline-head" :style="{ left: share(shown) }"></div>
   </div>`,
   props: { length: Number, time: Number, first: Number, stop: Number, frame: Number, cuts: Array,
-    thumbnails: Array, thumbnailCount: Number, film: String },
+    thumbnails: Array, thumbnailCount: Number, film: String, sound: String, isMuted: Boolean },
   data: () => ({ speed: 0, playhead: null, isHeld: false }),
   computed: { shown() { return this.playhead ?? this.time; } },
-  watch: { time() { if (!this.isHeld && !this.speed) this.playhead = null; } },
-  beforeUnmount() { this.speed = 0; },
+  created() { this.audio = new Audio(); this.heard = ""; },
+  watch: { isMuted(muted) { this.audio.muted = muted; }, time() { if (!this.isHeld && !this.speed) this.playhead = null; } },
+  beforeUnmount() { this.speed = 0; this.audio.pause(); },
   methods: {
     share(time) { return `${(clamp(time / this.length, 0, 1) * 100).toFixed(3)}%`; },
     video() { return this.$el.closest(".viewer-column").querySelector("video"); },
@@ -74,13 +76,24 @@ export default {
         video.play();
       }
       this.playhead = video.currentTime;
+      this.hear(video);
       requestAnimationFrame(this.step);
+    },
+    // The sound is led by the picture, and heard forwards at its own speed alone.
+    hear(video) {
+      const { audio } = this;
+      if (this.sound && this.heard !== this.sound) audio.src = this.heard = this.sound;
+      if (!this.sound || this.speed !== 1) return audio.pause();
+      if (!audio.seeking && Math.abs(audio.currentTime - video.currentTime) > LATENESS_S)
+        audio.currentTime = video.currentTime;
+      if (audio.paused && !audio.ended) audio.play().catch(() => {});
     },
     halt() {
       const video = this.video();
       if (!this.speed || !video) return;
       this.speed = 0;
       video.pause();
+      this.audio.pause();
       this.$emit("seek", { seconds: video.currentTime });
       this.$emit("play", { isPlaying: false });
       // The dream of this frame comes; until then the film stands still over it.

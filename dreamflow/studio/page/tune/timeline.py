@@ -27,8 +27,8 @@ class Timeline(ui.element, component="timeline.js"):
         super().__init__()
         self.on("seek", lambda event: on_seek(event.args["seconds"]), throttle=SEEK_INTERVAL_S)
         self.on("play", lambda event: on_play(bool(event.args["isPlaying"])))
-        self._props.update(length=1.0, time=0.0, first=0.0, stop=1.0, frame=0.04, film="")
-        self._props.update(cuts=[], thumbnails=[], thumbnailCount=THUMBNAILS)
+        self._props.update(length=1.0, time=0.0, first=0.0, stop=1.0, frame=0.04, film="", sound="")
+        self._props.update(isMuted=False, cuts=[], thumbnails=[], thumbnailCount=THUMBNAILS)
 
     def show(self, studio: Studio) -> None:
         """Show the studio's source and frame."""
@@ -48,8 +48,20 @@ class Timeline(ui.element, component="timeline.js"):
                 for n in strip.thumbnails
             ],
             "thumbnailCount": max(1, min(source.frames, THUMBNAILS)),
+            "sound": studio.played_sound_address,
             "film": f"/strip/{key}/film.mp4" if strip.is_done else "",
         }
         if any(self._props.get(name) != value for name, value in props.items()):
             self._props.update(props)
             self.update()
+
+    def toggle_muted(self) -> bool:
+        """Play without its sound, or with it again; returns whether it is muted now."""
+        self._props["isMuted"] = not self._props["isMuted"]
+        self.update()
+        return bool(self._props["isMuted"])
+
+    @property
+    def sound(self) -> str:
+        """Address of the sound that is heard; "" for none."""
+        return str(self._props["sound"])

@@ -7,7 +7,12 @@ from typing import Any
 from nicegui import ui
 
 from dreamflow.studio.looks.channels import CHANNELS_WALL
-from dreamflow.studio.looks.controls import ESSENTIALS, SettingControl, list_controls
+from dreamflow.studio.looks.controls import (
+    ESSENTIALS,
+    SOUND_SETTINGS,
+    SettingControl,
+    list_controls,
+)
 from dreamflow.studio.page.context import LOOKS, PageContext, box, text_button
 from dreamflow.studio.page.tune.setting_views import SettingView
 from dreamflow.studio.page.tune.viewer import Viewer
@@ -93,7 +98,8 @@ class TuneView:
         project = self._page.studio.project
         settings: dict[str, Any] = dict(project.look.settings)
         self._name.set_text(project.look.name or "Your look")
-        is_kept = self._page.studio.favourites.holds(settings)
+        own = {n: v for n, v in settings.items() if n not in SOUND_SETTINGS}
+        is_kept = self._page.studio.favourites.holds(own)
         self._keep.set_text("Let go" if is_kept else "Keep")
         self._undo.set_enabled(bool(project.past))
         self._redo.set_enabled(bool(project.future))

@@ -71,6 +71,7 @@ class Viewer:
             self._time = ui.label().classes("mono")
         with box("line tools"):
             self._play_source = text_button("Play", self.play).mark("play")
+            self._mute = text_button("Sound off", self._toggle_muted).mark("mute")
             self._strip_note = ui.label().classes("faint")
             self._play = text_button("Moving preview", self.toggle_moving)
             with box("line tools") as self._span:
@@ -96,6 +97,9 @@ class Viewer:
     def play(self) -> None:
         """Play the source, or halt it."""
         self.timeline.run_method("toggle")
+
+    def _toggle_muted(self) -> None:
+        self._mute.set_text("Sound on" if self.timeline.toggle_muted() else "Sound off")
 
     def shuttle(self, way: int) -> None:
         """Play backwards (-1) or forwards (1), faster each time; or halt (0)."""
@@ -129,6 +133,7 @@ class Viewer:
         strip, source = studio.strips.strip, studio.project.source
         is_missing = bool(studio.strips.key) and not strip.is_done
         self._play_source.set_enabled(strip.is_done)
+        self._mute.set_visibility(strip.is_done and bool(self.timeline.sound))
         share = strip.frames / source.frames if source else 0
         told = f"getting ready to play, {share:.0%}" if is_missing else ""
         self._strip_note.set_text(strip.failure or told)
