@@ -93,6 +93,30 @@ def test_from_the_wall_to_a_look(context: Any, address: str) -> None:
     assert not complaints
 
 
+def test_a_matte_is_painted(context: Any, address: str) -> None:
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(".tile", state="attached")
+    page.click(".tab:has-text('Tune')")
+    page.wait_for_selector(".viewer .after[src]", state="visible")
+    page.keyboard.press("a")  # what was clicked does not keep the keys
+    box = page.locator(".painter canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5, steps=5)
+    page.mouse.up()
+    page.keyboard.press("c")
+    page.wait_for_selector(".outside .command:has-text('--matte')")
+    shades = page.evaluate(
+        """() => {
+          const canvas = document.querySelector(".painter canvas");
+          return [0.1, 0.45, 0.9].map((share) => canvas.getContext("2d").getImageData(
+            canvas.width * share, canvas.height / 2, 1, 1).data[0]);
+        }"""
+    )
+    assert shades == [0, 255, 0]
+
+
 def test_a_page_of_another_port_is_refused(context: Any, address: str, tmp_path: Path) -> None:
     mine = context.new_page()
     mine.goto(address)

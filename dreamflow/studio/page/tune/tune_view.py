@@ -39,7 +39,9 @@ class TuneView:
                 for name in ESSENTIALS:
                     self._add(controls.pop(name), is_compact=True)
                     if name == "layer":
-                        text_button("Pick its channels", self._show_sheet).mark("pick-channels")
+                        text_button("Pick its channels", self._show_sheet, "pick-channels").mark(
+                            "pick-channels"
+                        )
                 self._build_drawer(list(controls.values()))
         page.listeners.append(self._hear)
         self.show()
