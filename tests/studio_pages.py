@@ -14,8 +14,8 @@ from PIL import Image
 
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.networks.loading import network_layers
+from dreamflow.studio.files.folders import OpenFolders
 from dreamflow.studio.films.renders import RenderQueue
-from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.worker import LayerFacts, LayersListed, PreviewPicture, PreviewRequest
 from dreamflow.studio.worker.messages import MeasureFilm

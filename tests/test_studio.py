@@ -22,8 +22,8 @@ from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.looks import LOOK_OPTION_GROUPS
 from dreamflow.pipelines.settings.save_preset import format_preset
+from dreamflow.studio.files.folders import OpenFolders
 from dreamflow.studio.films.renders import RenderQueue
-from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.looks.controls import ESSENTIALS, compare_looks, list_controls, parse_setting
 from dreamflow.studio.looks.wall import list_categories
 from dreamflow.studio.outside import FilmChoices, film_words, format_python, join_words

@@ -14,8 +14,8 @@ from studio_pages import AnsweringWorker, make_studio, only, opened, run
 
 from dreamflow.core.errors import OutputError
 from dreamflow.media.stills.write import write_picture
+from dreamflow.studio.files.uploads import Uploads
 from dreamflow.studio.studio import Studio
-from dreamflow.studio.uploads import Uploads
 
 pytest.importorskip("nicegui", reason="the studio's library, NiceGUI, is not installed")
 

@@ -17,7 +17,7 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.pipelines.settings.options import ShowOptions
-from dreamflow.studio.mattes import PaintedMattes, find_painting_size, render_matte
+from dreamflow.studio.files.mattes import PaintedMattes, find_painting_size, render_matte
 from dreamflow.studio.outside import FilmChoices, film_words
 from dreamflow.studio.studio import Studio
 

@@ -13,9 +13,12 @@ from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
 from dreamflow.studio.curves.sound import SoundListener
+from dreamflow.studio.files.folders import OpenFolders
+from dreamflow.studio.files.mattes import PaintedMattes
+from dreamflow.studio.files.recent import RecentProject, RecentProjects
+from dreamflow.studio.files.uploads import Uploads
 from dreamflow.studio.films.expectation import expect_film
 from dreamflow.studio.films.renders import RenderQueue
-from dreamflow.studio.folders import OpenFolders
 from dreamflow.studio.looks.channels import (
     CHANNELS_AT_ONCE,
     CHANNELS_WALL,
@@ -27,17 +30,14 @@ from dreamflow.studio.looks.controls import SOUND_SETTINGS, find_sound, open_sou
 from dreamflow.studio.looks.favourites import Favourites
 from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
-from dreamflow.studio.mattes import PaintedMattes
 from dreamflow.studio.news import Listener, News
 from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
 from dreamflow.studio.project import LookState, Project
-from dreamflow.studio.recent import RecentProject, RecentProjects
 from dreamflow.studio.source import SourceFacts, read_source_facts
 from dreamflow.studio.strip.document import STRIP_SOUND
 from dreamflow.studio.strip.keeper import StripKeeper
-from dreamflow.studio.uploads import Uploads
 from dreamflow.studio.worker.messages import Answer, LayerFacts
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")

@@ -74,8 +74,8 @@ def studio_command(
     in processes of their own, and go on when the page or the studio is closed.
     """
     check_studio_is_installed()
+    from dreamflow.studio.files.folders import OpenFolders
     from dreamflow.studio.films.renders import RenderQueue
-    from dreamflow.studio.folders import OpenFolders
     from dreamflow.studio.home import default_queue_folder
     from dreamflow.studio.studio import Studio
     from dreamflow.studio.worker.client import PreviewWorker

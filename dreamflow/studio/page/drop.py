@@ -9,9 +9,9 @@ from nicegui import ui
 from nicegui.events import UploadEventArguments
 
 from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.files.uploads import MAX_UPLOAD_BYTES
 from dreamflow.studio.page.context import PageContext
 from dreamflow.studio.project import describe_error
-from dreamflow.studio.uploads import MAX_UPLOAD_BYTES
 
 
 def drop_place(

@@ -9,11 +9,11 @@ from pathlib import Path
 from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
-from dreamflow.studio.folders import PICTURE_SUFFIXES
+from dreamflow.studio.files.folders import PICTURE_SUFFIXES
+from dreamflow.studio.files.recent import RecentProject
 from dreamflow.studio.page.context import LOOKS, TUNE, PageContext, box, main_button, text_button
 from dreamflow.studio.page.drop import drop_place
 from dreamflow.studio.project import describe_error
-from dreamflow.studio.recent import RecentProject
 from dreamflow.studio.source import read_source_facts
 from dreamflow.studio.studio import PROJECT
 

@@ -11,8 +11,8 @@ from nicegui import app as nicegui_app
 from dreamflow.core.errors import DreamFlowError, MediaError
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.studio.curves.sound import draw_sound
+from dreamflow.studio.files.mattes import MAX_MATTE_BYTES, find_painting_size, render_matte
 from dreamflow.studio.films.queue_document import DONE
-from dreamflow.studio.mattes import MAX_MATTE_BYTES, find_painting_size, render_matte
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.studio import Studio
 

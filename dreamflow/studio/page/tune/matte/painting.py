@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from nicegui import ui
 
+from dreamflow.studio.files.mattes import find_painting_size
 from dreamflow.studio.looks.controls import list_controls
-from dreamflow.studio.mattes import find_painting_size
 from dreamflow.studio.page.context import PageContext, box, text_button
 from dreamflow.studio.page.tune.setting_views import SettingView
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from dreamflow.core.errors import OutputError
-from dreamflow.studio.folders import MEDIA_SUFFIXES, SOUND_SUFFIXES
+from dreamflow.studio.files.folders import MEDIA_SUFFIXES, SOUND_SUFFIXES
 
 MAX_UPLOAD_BYTES = 4 * 2**30
 """Bytes of a file at most."""

@@ -1,0 +1,1 @@
+"""The files of the studio: the folders that it may read and write, and what it keeps there."""
