@@ -46,3 +46,15 @@ def array_to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Te
     """Return a float32 array (H, W) or (H, W, C) as an image (1, C, H, W)."""
     pixels = torch.from_numpy(np.ascontiguousarray(array)).to(device)
     return (pixels[..., None] if pixels.dim() == 2 else pixels).permute(2, 0, 1)[None]
+
+
+def in_pixel_order(tensor: Tensor) -> Tensor:
+    """Return a tensor (1, C, H, W) that lies in memory pixel by pixel, as (H, W, C).
+
+    How it lies decides in which order it is summed, and so how the sum rounds.
+    """
+    _, channels, height, width = tensor.shape
+    strides = (channels * height * width, 1, channels * width, channels)
+    ordered = tensor.contiguous(memory_format=torch.channels_last)
+    # Strides of sides of 1 are free, and operators choose by them.
+    return ordered.as_strided(tensor.shape, strides)

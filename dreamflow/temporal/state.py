@@ -14,11 +14,13 @@ from torch import Tensor
 from dreamflow.core.files.documents import DocumentError, fit_schema
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.core.tensors import in_pixel_order
 from dreamflow.temporal.control.bands import BandEnergies, measure_bands, measure_energy
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.motion.crops import grid_of_blocks
 
 TreeT = TypeVar("TreeT")
+PartT = TypeVar("PartT", "CarriedDream", "Ground")
 
 UNKNOWN = math.nan
 """A measurement that has not been made yet."""
@@ -171,6 +173,14 @@ class DreamState:
         """Return the state with one of its dreams replaced."""
         return replace(self, dreams=self.dreams | {number: dream})
 
+    def in_pixel_order(self) -> DreamState:
+        """Return the state with its tensors in memory as `state_from_tree` has them.
+
+        A dream that is resumed rounds as one that goes on.
+        """
+        dreams = {number: _in_pixel_order(dream) for number, dream in self.dreams.items()}
+        return replace(self, dreams=dreams)
+
     def newness(self, gains: Gains) -> Tensor:
         """Return where one of the dreams has no coverage yet: (1, 1, H, W) in [0, 1]."""
         coverages = [dream.coverage(gains) for dream in self.dreams.values()]
@@ -266,6 +276,16 @@ def _list_shapes(dream: CarriedDream) -> list[tuple[int, ...]]:
     return [tuple(tensor.shape) or (1,) for tensor in tensors]
 
 
+def _in_pixel_order(part: PartT) -> PartT:
+    """Return a carried dream or its ground, its tensors in the order of pixels."""
+    ordered = {
+        name: in_pixel_order(value) if isinstance(value, Tensor) else _in_pixel_order(value)
+        for name, value in vars(part).items()
+        if isinstance(value, (Tensor, Ground))
+    }
+    return replace(part, **ordered)
+
+
 def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
     return vars(dream) | {
         "setpoint": vars(dream.setpoint),
@@ -294,6 +314,9 @@ def fit_tree(tree: Any, schema: type[TreeT], device: torch.device) -> TreeT:
         if isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim <= 4:
             tensor = torch.from_numpy(value)
             value = tensor.permute(2, 0, 1)[None] if tensor.dim() == 3 else tensor
-        return value.to(device) if isinstance(value, Tensor) else value
+        if not isinstance(value, Tensor):
+            return value
+        value = value.to(device)
+        return in_pixel_order(value) if value.dim() == 4 else value
 
     return fit_schema(tree, schema, to_tensor)

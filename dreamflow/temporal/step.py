@@ -82,7 +82,7 @@ def begin(
         image = frame + mix_residuals(dreams, weights)
     state = DreamState(dreams, weights)
     state = replace(state, pending=pack(state, pending, settings, gains))
-    return StepResult(state, image, Trace.of_fresh_frame(key[1], clock))
+    return StepResult(state.in_pixel_order(), image, Trace.of_fresh_frame(key[1], clock))
 
 
 def step(
@@ -170,7 +170,7 @@ def _dream_on(
         packed = pack(state, pending, settings, gains)
         state = replace(state, pending=packed)
     trace = Trace.of_step(key[1], settings, motion, refined, crops, regrown, clock)
-    return StepResult(state, image, trace)
+    return StepResult(state.in_pixel_order(), image, trace)
 
 
 def begin_carrying(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import threading
 import warnings
@@ -69,6 +70,11 @@ def open_image(path: Path) -> Generator[Image.Image]:
                 where=str(path),
             )
         yield image
+
+
+def open_png(content: bytes) -> Image.Image:
+    """Open a PNG from a page, not too large for Pillow. Raises PILLOW_READ_ERRORS."""
+    return Image.open(io.BytesIO(content), formats=("PNG",))
 
 
 def is_animation(image: Image.Image) -> bool:

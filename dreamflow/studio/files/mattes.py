@@ -11,7 +11,7 @@ from PIL import Image
 
 from dreamflow.core.errors import MediaError, OutputError
 from dreamflow.media.files.atomic_file import atomic_write
-from dreamflow.media.files.pillow import PILLOW_READ_ERRORS
+from dreamflow.media.files.pillow import PILLOW_READ_ERRORS, open_png
 from dreamflow.media.read.mattes.matte_fitting import matte_grey
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.stills.read import decode_picture, is_still
@@ -83,7 +83,7 @@ def render_matte(path: Path, width: int, height: int) -> bytes:
 def _read_painted(content: bytes) -> Image.Image:
     """Return the grey picture that a page has sent."""
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        with open_png(content) as image:
             if max(image.size) > MAX_PAINTED_SIDE_PX:
                 raise MediaError(f"a painted matte has at most {MAX_PAINTED_SIDE_PX} pixels a side")
             return image.convert("L")
