@@ -48,7 +48,9 @@ def fill(
         movers = motion.movers and motion.movers.shares * (uncovered > 0)
     height, width = image.shape[2:]
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
-    moving = newness_on_movers(state, gains)
+    passes = [(PLAN_KEY, plan, new)]
+    if further:
+        passes.append((MOVERS_KEY, further, newness_on_movers(state, gains)))
     crops = find_crops(shares, height, width, settings.min_crop_side_px, gains, movers)
     if not plan or not crops:
         return image, 0
@@ -56,7 +58,7 @@ def fill(
     shaping = replace(settings.shaping, iteration_zoom=1.0)
     image = image.clone()
     for number, (rows, columns) in enumerate(crops, start=1):
-        for part, steps, weight in ((PLAN_KEY, plan, new), (MOVERS_KEY, further, moving)):
+        for part, steps, weight in passes:
             image[:, :, rows, columns] = dream_octaves(
                 image[:, :, rows, columns],
                 settings.objective,
