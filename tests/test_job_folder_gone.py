@@ -18,11 +18,21 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import Clip
 
 Change = Callable[[Path], Any]
+
+
+def delete(job: Path) -> None:
+    """Delete a job's folder, though an encoder may rename or add a file on the way."""
+    while job.exists():
+        shutil.rmtree(job, ignore_errors=True)
+
+
 CHANGES: dict[str, Change] = {
-    "deleted": shutil.rmtree,
+    "deleted": delete,
     "moved": lambda job: job.rename(job.with_name("elsewhere")),
-    "a file in its place": lambda job: (shutil.rmtree(job), job.write_text("mine")),
-    "emptied": lambda job: [path.unlink() for path in job.iterdir() if path.is_file()],
+    "a file in its place": lambda job: (delete(job), job.write_text("mine")),
+    "emptied": lambda job: [
+        path.unlink(missing_ok=True) for path in job.iterdir() if path.is_file()
+    ],
 }
 
 
