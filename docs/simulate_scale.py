@@ -9,7 +9,9 @@ takes to dream is a parameter, since it depends on the device and the settings.
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -69,7 +71,7 @@ def draw_shots(hours: float, rate: float, made: np.random.Generator) -> list[int
     """Return the lengths of a film's shots, in frames: lognormal, 3.2 s in the median, 4.8 mean."""
     shots: list[int] = []
     while sum(shots) < hours * 3600 * rate:
-        shots.append(max(1, round(float(made.lognormal(np.log(3.2), 0.9)) * rate)))
+        shots.append(max(1, round(float(made.lognormal(math.log(3.2), 0.9)) * rate)))
     return shots
 
 
@@ -84,7 +86,7 @@ def simulate(shots: list[int], workers: int, costs: Costs, made: np.random.Gener
         now, worker = heapq.heappop(free)
         dream = frames * max(costs.dream / speeds[worker], costs.keep / costs.cores)
         skipped = (first - read[worker]) * costs.decode
-        failures = made.poisson(costs.failures * dream / 3600)
+        failures = int(cast(int, made.poisson(costs.failures * dream / 3600)))
         now += skipped + dream + costs.shard + failures * (costs.start + costs.saved / 2)
         first += frames
         read[worker] = first

@@ -1,5 +1,7 @@
 """What stands before the landscape: a hot-air balloon, and a bank of grass, flowers and pines."""
 
+from typing import cast
+
 import cv2
 import numpy as np
 from landscape import SKYLIGHT, SUN_DIRECTION, SUNLIGHT, FloatArray, View, fractal_noise, mix, vec
@@ -10,7 +12,8 @@ def build_balloon(size: int) -> FloatArray:
     """A hot-air balloon, premultiplied linear light, `size` pixels high."""
     y, x = np.indices((size * 4, size * 3), dtype=np.float32) / (size * 4) * 2.9
     y, x = y - 1.05, x - 1.0875
-    radius = np.where(y < 0, np.sqrt(np.clip(1 - y * y, 0, 1)), np.cos(np.clip(y, 0, 1.25) * 0.98))
+    ball, neck = np.sqrt(np.clip(1 - y * y, 0, 1)), np.cos(np.clip(y, 0, 1.25) * 0.98)
+    radius = cast(FloatArray, np.where(y < 0, ball, neck))
     skin = (np.abs(x) < radius) & (y < 1.25)
     turn = np.arcsin(np.clip(x / np.maximum(radius, 1e-3), -1, 1))
     gore = turn / (np.pi / 8) + 0.5
@@ -23,11 +26,11 @@ def build_balloon(size: int) -> FloatArray:
     facing = np.clip((flat @ SUN_DIRECTION + 0.35) / 1.35, 0, 1)[..., None]
     weave = 1 + 0.05 * fractal_noise(x.shape, 60, 3, 5, 0.7)[..., None]
     seam = (0.72 + 0.28 * np.sqrt(1 - (2 * part - 1) ** 2))[..., None]
-    colour = dyes[band] * seam * weave * (facing * SUNLIGHT * 0.62 + SKYLIGHT * 0.8)
+    dyed = dyes[band] * seam * weave * (facing * SUNLIGHT * 0.62 + SKYLIGHT * 0.8)
     basket = (np.abs(x) < 0.14) & (y > 1.55) & (y < 1.78)
     rope = (np.abs(np.abs(x) - (0.33 - 0.7 * (y - 1.25))) < 0.012) & (y >= 1.25) & (y < 1.6)
     brown = vec(0.20, 0.10, 0.04) * (1.1 + 2.2 * x[..., None])
-    colour = np.where((basket | rope)[..., None], brown, colour)
+    colour = cast(FloatArray, np.where((basket | rope)[..., None], brown, dyed))
     cover = (skin | basket | rope).astype(np.float32)[..., None]
     whole = np.concatenate([colour * cover, cover], axis=-1).astype(np.float32)
     return cv2.resize(whole, (size * 3 // 4, size), interpolation=cv2.INTER_AREA)

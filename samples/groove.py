@@ -62,8 +62,8 @@ def write_flac(samples: np.ndarray, path: Path) -> None:
             np.round(samples * 32767).astype(np.int16)[None], "s16", "mono"
         )
         frame.sample_rate = RATE
-        for packet in (*stream.encode(frame), *stream.encode(None)):
-            container.mux(packet)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
 
 
 if __name__ == "__main__":

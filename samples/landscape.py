@@ -5,7 +5,7 @@ the parallax is exact: optical flow has something honest to follow.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -125,7 +125,7 @@ def plant_trees(land: FloatArray, seed: int) -> tuple[FloatArray, FloatArray]:
         if land[row, col] < 0.7 or wood[row, col] < 0:
             continue
         cone = 1 - np.hypot(xx, yy) / (2.6 + 2.6 * size)
-        rough = rng.uniform(0.75, 1.1, cone.shape)
+        rough = cast(FloatArray, rng.uniform(0.75, 1.1, cone.shape))
         crown = rough * np.clip(cone, 0, 1) ** (0.9 if hue < 0.75 else 0.5) * (4.5 + 5.5 * size)
         here = np.s_[row - 8 : row + 9, col - 8 : col + 9]
         tint[here] = np.where(crown > trees[here], 0.1 + hue, tint[here])

@@ -99,8 +99,8 @@ def report_usage_error(error: Any) -> int:
 
 def format_unknown_option(error: Any) -> str:
     """Return that there is no such option, and those of a similar name, the most similar first."""
-    parameters = error.ctx.command.params if error.ctx else []
-    known = [flag for one in parameters for flag in (*one.opts, *one.secondary_opts)]
+    parameters: list[Any] = error.ctx.command.params if error.ctx else []
+    known: list[str] = [flag for one in parameters for flag in (*one.opts, *one.secondary_opts)]
     return error.message + suggest_similar(
         error.option_name, [flag for flag in known if flag.startswith("--")]
     )

@@ -31,7 +31,7 @@ def is_render_command(words: Sequence[str]) -> bool:
 def format_resume_command(job: Path, job_metadata: Mapping[str, Any]) -> str:
     """Return the command that resumes a job, on a line that can be pasted into a shell."""
     join_words = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    command = job_metadata.get("command") or {}
+    command: dict[str, Any] = job_metadata.get("command") or {}
     words: list[str] = command.get("words", [])
     if not is_render_command(words):
         line = join_words(["dreamflow", "jobs", "finish", str(job)])

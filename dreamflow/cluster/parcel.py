@@ -131,7 +131,7 @@ class Parcel:
     """
 
     clip: Clip | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     weights: tuple[str, bytes] | None = None
 
     def unpack_inputs(self, job: ShardedJob, frames_from: FramesFrom) -> SentInputs | None:

@@ -146,7 +146,7 @@ class ClusterRender:
             # Ray gives each worker a GPU of its own, which is the first that it sees.
             self._machine = replace(machine, device="cuda")
             self._resources = {"num_cpus": 1, "num_gpus": 1}
-        self._waiting = sorted(order.shards)
+        self._waiting: list[int] = sorted(order.shards)
         self._busy: set[int] = set()
         self._frames = dict.fromkeys(order.shards, 0)
         self._refusals: list[str] = []

@@ -27,7 +27,7 @@ def picture_to_tensor(picture: np.ndarray, device: torch.device | str = "cpu") -
         raise SettingsError(
             f"a picture is {allowed}; this one is {picture.dtype} {picture.shape}", allowed=allowed
         )
-    pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(device)
+    pixels = torch.as_tensor(np.ascontiguousarray(picture)).to(device)
     return pixels.permute(2, 0, 1)[None].float().div_(255)
 
 
@@ -44,7 +44,7 @@ def tensor_to_array(image: Tensor) -> np.ndarray:
 
 def array_to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Return a float32 array (H, W) or (H, W, C) as an image (1, C, H, W)."""
-    pixels = torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    pixels = torch.as_tensor(np.ascontiguousarray(array)).to(device)
     return (pixels[..., None] if pixels.dim() == 2 else pixels).permute(2, 0, 1)[None]
 
 

@@ -15,7 +15,7 @@ def compute_luma(image: Tensor) -> Tensor:
     """Return the BT.709 luma (1, 1, H, W) of an image (1, 3, H, W) in R'G'B'."""
     red, green, blue = (
         weight * channel
-        for weight, channel in zip(BT709_LUMA_WEIGHTS, image.split(1, 1), strict=True)
+        for weight, channel in zip(BT709_LUMA_WEIGHTS, torch.split(image, 1, 1), strict=True)
     )
     return red + green + blue
 

@@ -201,8 +201,8 @@ def finish_job(
 
 def list_input_files(metadata: JobMetadata) -> list[Path]:
     """Return the files that a job reads; none of a job that a program began."""
-    files = (metadata.get("input_files") or {}).values()
-    return [path_from_text(text) for paths in files for text in paths]
+    files: dict[str, list[str]] = metadata.get("input_files") or {}
+    return [path_from_text(text) for paths in files.values() for text in paths]
 
 
 def _check_job_inputs(folder: Path, metadata: JobMetadata) -> None:

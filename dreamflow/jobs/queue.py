@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamflow.core.errors import SettingsError
-from dreamflow.core.files.documents import read_toml
+from dreamflow.core.files.documents import is_table, read_toml
 from dreamflow.core.options.declaration import Options, warn_ineffective_settings
 from dreamflow.core.options.validation import coerce
 from dreamflow.core.schedules.timecode import Timecode
@@ -172,7 +172,7 @@ def parse_command(table: Any, where: str) -> str:
     Raises:
         SettingsError: The command is unknown, or the table lacks a source or an output.
     """
-    command = table.get("command", VIDEO_COMMAND) if isinstance(table, dict) else VIDEO_COMMAND
+    command = table.get("command", VIDEO_COMMAND) if is_table(table) else VIDEO_COMMAND
     commands = (VIDEO_COMMAND, *OPTION_GROUPS_BY_COMMAND)
     if command not in commands:
         raise SettingsError(
@@ -185,7 +185,7 @@ def parse_command(table: Any, where: str) -> str:
     required = {"source", "out"}
     if command == ZOOM_COMMAND and "source" not in table:
         required = {"out"}
-    if not isinstance(table, dict) or not all(isinstance(table.get(key), str) for key in required):
+    if not is_table(table) or not all(isinstance(table.get(key), str) for key in required):
         raise SettingsError(f"{where}: it needs a source and an out", where=where)
     return command
 

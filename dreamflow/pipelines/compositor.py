@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -187,7 +188,7 @@ class Compositor:
             (1, 3, H, W) float32 in [0, 1]; see `composite_image`.
         """
         matte = self._matte_of(frame)
-        weights = None if matte is None else torch.from_numpy(np.ascontiguousarray(matte))
+        weights = None if matte is None else torch.as_tensor(np.ascontiguousarray(matte))
         if weights is not None:
             weights = weights.to(dream.device)[None, None]
         return composite_image(dream, source, self._strength_at(frame), weights)
@@ -251,7 +252,8 @@ def make_sequential_matte_lookup(mattes: Iterable[np.ndarray | Frame] | np.ndarr
     Returns:
         A function that raises SettingsError where there is no matte, or one does not fit.
     """
-    upcoming = iter([mattes] if isinstance(mattes, np.ndarray) else mattes)
+    given_mattes: Iterable[Any] = [mattes] if isinstance(mattes, np.ndarray) else mattes
+    upcoming = iter(given_mattes)
     latest: np.ndarray | None = None
 
     def next_matte(frame: Frame) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dreamflow.core.files.documents import DocumentError
+from dreamflow.core.files.documents import DocumentError, is_table
 from dreamflow.core.frames import Frame
 
 PipelineState = dict[str, Any]
@@ -67,7 +67,7 @@ def list_state_layouts(state: Any) -> list[int]:
     layouts: list[int] = []
 
     def collect(part: Any) -> None:
-        if isinstance(part, dict):
+        if is_table(part):
             if LAYOUT_KEY in part:
                 layouts.append(part[LAYOUT_KEY])
             for item in part.values():

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -129,7 +130,8 @@ def select_channels(
     if not target.is_whole_layer:
         named_channels = resolve_channels(network.name, network.all_layers, target)
     image = picture_to_tensor(tile, network.device)
-    responses = measure_channel_responses(network, target.layer, image).tolist()
+    measured = measure_channel_responses(network, target.layer, image)
+    responses = cast("list[float]", measured.tolist())
     selected = [
         (channel, responses[channel]) for channel in named_channels or range(len(responses))
     ]

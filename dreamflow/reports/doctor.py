@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from dreamflow._version import __version__
 from dreamflow.core.errors import DreamFlowError
@@ -107,7 +108,7 @@ def _check_heif() -> list[CheckResult]:
 def _check_openexr() -> list[CheckResult]:
     import OpenEXR
 
-    return [CheckResult("OpenEXR", str(OpenEXR.__version__), required=False)]
+    return [CheckResult("OpenEXR", cast(str, OpenEXR.__version__), required=False)]
 
 
 def _check_ffmpeg() -> list[CheckResult]:

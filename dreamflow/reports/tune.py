@@ -117,7 +117,7 @@ class _TimedFrames:
     """Frames as they are dreamed, with the seconds that each took."""
 
     frames: Iterator[Frame]
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list[float])
 
     def __iter__(self) -> Iterator[Frame]:
         started = time.perf_counter()
@@ -161,7 +161,7 @@ class GainTuner:
         self._clip = clip
         check_tuning_memory(clip)
         timeline = SettingsTimeline(network, self._dream, CarryOptions(), clip.timeline)
-        self._objective = lambda time_s: timeline.at(time_s).objective
+        self._timeline = timeline
         self._marked = [(frame, mark is Mark.CUT) for frame, mark in find_shots(clip)]
         self.frame_count = len(self._marked)
         if self.frame_count < 2:
@@ -217,7 +217,7 @@ class GainTuner:
                 gains=gains,
             )
         )
-        meter = DreamMeter([name], self._objective)
+        meter = DreamMeter([name], lambda time_s: self._timeline.at(time_s).objective)
         for done, ((frame, cut), dreamed) in enumerate(
             zip(self._marked, dreams, strict=True), start=1
         ):

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from dreamflow.core.options.declaration import flag_of
 
@@ -78,8 +78,9 @@ def setting_words(settings: Mapping[str, Any]) -> list[str]:
             words.append(flag if value else f"--no-{flag[2:]}")
         elif isinstance(value, list):
             # Weights make one dream of several layers, where a frame would show each by itself.
-            several = len(value) > 1
-            items = [f"{v}=1" if several and "=" not in v else v for v in value]
+            texts = cast("list[str]", value)
+            several = len(texts) > 1
+            items = [f"{text}=1" if several and "=" not in text else text for text in texts]
             words += [word for item in items for word in (flag, item)]
         elif value is not None:
             text = f"{value:g}" if isinstance(value, float) else str(value)

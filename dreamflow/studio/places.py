@@ -89,5 +89,5 @@ class Places:
     pinned: Shown = field(default_factory=Shown)
     after: Shown = field(default_factory=Shown)
     moving: Shown = field(default_factory=Shown)
-    tiles: list[Shown] = field(default_factory=list)
+    tiles: list[Shown] = field(default_factory=list[Shown])
     film: MeasuredFilm = field(default_factory=MeasuredFilm)

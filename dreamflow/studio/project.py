@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from dreamflow.core.errors import named
+from dreamflow.core.errors import DreamFlowError, named
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.pipelines.settings.looks import Look
 from dreamflow.pipelines.settings.presets import validate_settings
@@ -23,7 +23,7 @@ class LookState:
         name: Such as the preset that they come from; "" for settings of one's own.
     """
 
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     name: str = ""
 
 
@@ -139,7 +139,10 @@ class Project:
 
 def describe_error(error: Exception) -> str:
     """Return an error's message with settings named as the page names them."""
-    worded = getattr(error, "worded", None)
-    text = worded(lambda name: name.replace("_", " ")) if worded else str(error)
+    text = (
+        error.worded(lambda name: name.replace("_", " "))
+        if isinstance(error, DreamFlowError)
+        else str(error)
+    )
     assert named("") not in text
     return text

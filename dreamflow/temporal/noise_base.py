@@ -67,7 +67,7 @@ def make_clouds(
         if rows > height or columns > width:
             break
         grid = generator.standard_normal((rows, columns), dtype=np.float32)
-        smooth = F.interpolate(torch.from_numpy(grid)[None, None], (height, width), mode="bicubic")
+        smooth = F.interpolate(torch.as_tensor(grid)[None, None], (height, width), mode="bicubic")
         total += amplitude * smooth[0, 0].numpy()
         cells, amplitude = 2 * cells, amplitude * falloff
     return (total - total.mean()) / max(float(total.std()), 1e-6)

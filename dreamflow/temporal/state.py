@@ -163,8 +163,8 @@ class DreamState:
         pending: What is yet to be read back.
     """
 
-    dreams: dict[int, CarriedDream] = field(default_factory=dict)
-    weights: dict[int, Tensor] = field(default_factory=dict)
+    dreams: dict[int, CarriedDream] = field(default_factory=dict[int, CarriedDream])
+    weights: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
     since_measured: float = 0.0
     facts: HostFacts = HostFacts()
     pending: Pending = Pending()
@@ -294,6 +294,16 @@ def _dream_to_tree(dream: CarriedDream) -> dict[str, Any]:
     }
 
 
+def _read_array(value: Any) -> Tensor | None:
+    """Return a tensor, or an array as one; None for anything else, and for unfit arrays."""
+    if isinstance(value, Tensor):
+        return value
+    if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.ndim > 4:
+        return None
+    tensor = torch.as_tensor(value)
+    return tensor.permute(2, 0, 1)[None] if tensor.dim() == 3 else tensor
+
+
 def fit_tree(tree: Any, schema: type[TreeT], device: torch.device) -> TreeT:
     """Return a part of a state's tree as a class has it, its tensors on a device.
 
@@ -311,12 +321,10 @@ def fit_tree(tree: Any, schema: type[TreeT], device: torch.device) -> TreeT:
     def to_tensor(kind: type, value: Any) -> Any:
         if kind is not Tensor:
             return value
-        if isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim <= 4:
-            tensor = torch.from_numpy(value)
-            value = tensor.permute(2, 0, 1)[None] if tensor.dim() == 3 else tensor
-        if not isinstance(value, Tensor):
+        tensor = _read_array(value)
+        if not isinstance(tensor, Tensor):
             return value
-        value = value.to(device)
-        return in_pixel_order(value) if value.dim() == 4 else value
+        tensor = tensor.to(device)
+        return in_pixel_order(tensor) if tensor.dim() == 4 else tensor
 
     return fit_schema(tree, schema, to_tensor)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from dreamflow.core.errors import OutputError
-from dreamflow.core.files.documents import parse_json
+from dreamflow.core.files.documents import is_table, parse_json
 from dreamflow.core.files.regular_file import MAX_TRACE_BYTES, open_regular_file, read_file_text
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.step_settings import StepSettings
@@ -86,9 +86,11 @@ class Trace:
     step: float = 0.0
     crops: int = 0
     regrow_step: float = 0.0
-    controller: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    controller: Mapping[int, Mapping[str, float]] = field(
+        default_factory=dict[int, Mapping[str, float]]
+    )
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
+    milliseconds: Mapping[str, float] = field(default_factory=dict[str, float])
     clock: StageClock | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -143,7 +145,7 @@ class Trace:
 
 def _without_nan(value: Any) -> Any:
     """Return a value with None in place of NaN, which JSON does not have."""
-    if isinstance(value, dict):
+    if is_table(value):
         return {key: _without_nan(part) for key, part in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
@@ -220,7 +222,7 @@ def read_traces(path: Path) -> list[dict[str, Any]]:
     try:
         for number, line in enumerate(read_file_text(path, MAX_TRACE_BYTES).splitlines(), start=1):
             row = parse_json(line)
-            frame = row.get("frame") if isinstance(row, dict) else None
+            frame = row.get("frame") if is_table(row) else None
             if type(frame) is not int:
                 raise ValueError(f"line {number} is no trace of a frame")
             rows[frame] = row

@@ -146,8 +146,9 @@ def frame_command(
             collect_preview_inputs(source, look.dream, matte)
             for look, matte in zip(looks, mattes, strict=True)
         ]
-        heard = frames.hearing.files if isinstance(frames, Clip) and frames.hearing else {}
-        files = merge_inputs([*inputs_of_looks, heard])
+        if isinstance(frames, Clip) and frames.hearing:
+            inputs_of_looks.append(dict(frames.hearing.files))
+        files = merge_inputs(inputs_of_looks)
         groups = (dream, carry, show, clip, sound, encode)
         about = {} if isinstance(frames, tuple) else {"at": at}
         about |= {"presets": [look.name for look in looks]} if len(looks) > 1 else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -210,7 +210,7 @@ def format_default(default: Any) -> str:
     if isinstance(default, bool):
         return "on" if default else "off"
     if isinstance(default, tuple):
-        return " ".join(default)
+        return " ".join(cast("tuple[str, ...]", default))
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 

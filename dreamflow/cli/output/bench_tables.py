@@ -73,7 +73,8 @@ def print_render_times(title: str, render: Mapping[str, Any], earlier_s: dict[st
     columns.append(("in other threads, ms", "right"))
     if earlier_s:
         columns.append(("times as fast", "right"))
-    frames, table = render["frames"], []
+    frames: int = render["frames"]
+    table: list[list[str]] = []
     for name, row in render["stages"].items():
         other = f"{1000 * row['beside_s'] / frames:.1f}" if row["beside_s"] else ""
         cells = [name, f"{1000 * row['s'] / frames:.1f}", f"{row['share']:.1%}", other]

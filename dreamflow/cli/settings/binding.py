@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
 import typer
 
@@ -131,13 +131,11 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
 def announce(context: typer.Context) -> None:
     """Print what is being done, before the libraries for it are loaded, which takes seconds."""
     names = [p.name for p in context.command.params if p.param_type_name == "argument"]
-    values = (context.params.get(name or "") for name in names)
-    words = [
-        str(word)
-        for value in values
-        for word in (value if isinstance(value, list) else [value])
-        if word is not None
-    ]
+    words: list[str] = []
+    for name in names:
+        value = context.params.get(name or "")
+        given = cast("list[Any]", value) if isinstance(value, list) else [value]
+        words += [str(word) for word in given if word is not None]
     print_note(f"getting ready: {context.info_name} {' '.join(words)}".rstrip())
 
 

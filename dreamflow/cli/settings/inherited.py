@@ -17,6 +17,7 @@ import typer
 
 from dreamflow.cli.output.terminal import print_note, word_flags
 from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
+from dreamflow.core.files.documents import is_table
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
 from dreamflow.media.options import EncodeOptions
 from dreamflow.pipelines.settings.groups import (
@@ -45,8 +46,8 @@ class InheritedSettings:
     """
 
     path: Path | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    left_out: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    left_out: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:
@@ -161,7 +162,7 @@ def inherit(ctx: typer.Context, output: Path | None, option: str) -> Path | None
                 f"to dream what is in a picture into yours: {named('guided_by')} {output}"
             )
         raise
-    if not isinstance(settings, dict):
+    if not is_table(settings):
         raise SettingsError(
             f"{named(option)} {output}: the file holds no DreamFlow settings",
             setting=option,

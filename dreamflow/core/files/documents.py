@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeGuard, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -61,6 +61,11 @@ def parse_json(content: bytes | str, max_depth: int = MAX_DOCUMENT_DEPTH) -> Any
         raise DocumentError(_explain(error)) from error
     check_bounds(value, max_depth)
     return value
+
+
+def is_table(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether a parsed value is an object of JSON, or a table of TOML."""
+    return isinstance(value, dict)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -141,13 +146,13 @@ def check_bounds(value: Any, depth: int = MAX_DOCUMENT_DEPTH) -> None:
         raise DocumentError("it is nested too deep")
     if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
         raise DocumentError(f"a whole number in it has more than {MAX_INTEGER_BITS} bits")
-    if isinstance(value, dict):
+    if is_table(value):
         if any(len(key) > MAX_KEY_CHARS for key in value):
             raise DocumentError(f"a key in it has more than {MAX_KEY_CHARS:,} characters")
         for item in value.values():
             check_bounds(item, depth - 1)
     elif isinstance(value, list):
-        for item in value:
+        for item in cast("list[Any]", value):
             check_bounds(item, depth - 1)
 
 

@@ -33,7 +33,7 @@ def as_array(image: Tensor) -> np.ndarray:
 
 def as_tensor(array: np.ndarray) -> Tensor:
     """Return an array (H, W) or (H, W, C) as a CPU tensor (1, C, H, W) on the same memory."""
-    pixels = torch.from_numpy(array)
+    pixels = torch.as_tensor(array)
     return (pixels[..., None] if pixels.dim() == 2 else pixels).permute(2, 0, 1)[None]
 
 

@@ -91,7 +91,7 @@ def resize_area(image: Tensor, size: tuple[int, int], backend: Backend = "auto")
     if uses_opencv(image, backend):
         return as_tensor(cv2.resize(as_array(image), size[::-1], interpolation=cv2.INTER_AREA))
     rows, columns = (
-        torch.from_numpy(_area_weights(old, new)).to(image.device)
+        torch.as_tensor(_area_weights(old, new)).to(image.device)
         for old, new in zip(image.shape[2:], size, strict=True)
     )
     return torch.einsum("nchw,ih,jw->ncij", image, rows, columns)

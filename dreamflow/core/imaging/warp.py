@@ -53,7 +53,7 @@ def inside_frame(x: Any, y: Any) -> Any:
 def is_inside(flow: Tensor) -> Tensor:
     """Return 1 where a flow (1, 2, H, W) points into the frame and 0 elsewhere: (1, 1, H, W)."""
     height, width = flow.shape[2:]
-    x, y = (flow + pixel_positions(height, width, flow.device)).split(1, 1)
+    x, y = torch.split(flow + pixel_positions(height, width, flow.device), 1, 1)
     return inside_frame(x, y).to(flow.dtype)
 
 

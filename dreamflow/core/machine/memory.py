@@ -12,6 +12,7 @@ import ctypes
 import os
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -39,7 +40,8 @@ MMAP_THRESHOLD_BYTES = 1000 * MB
 def default_memory_limit(device: torch.device) -> int:
     """Return how many bytes a pass may take on a device: whole MB, as a job records them."""
     if device.type == "cuda":
-        share = torch.cuda.get_device_properties(device).total_memory * GPU_MEMORY_SHARE
+        properties = cast(Any, torch.cuda.get_device_properties(device))
+        share = int(properties.total_memory) * GPU_MEMORY_SHARE
     else:
         share = min(MAX_CPU_PASS_BYTES, total_memory() * CPU_MEMORY_SHARE)
     return max(1, int(share / MB)) * MB

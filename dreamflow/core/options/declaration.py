@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Container
 from dataclasses import Field, field, fields, replace
 from functools import lru_cache
-from typing import Any, Self, TypeVar, get_args, get_type_hints
+from typing import Any, Self, TypeVar, cast, get_args, get_type_hints
 
 from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
 from dreamflow.core.options.validation import (
@@ -228,7 +228,7 @@ def flag_of(name: str) -> str:
 def format_setting_value(value: Any) -> str:
     """Return a setting's plain value as a person writes it: `on`, `1.5`, `A=1 B=0.5`."""
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        return " ".join(map(str, cast("list[Any]", value)))
     if value is None or isinstance(value, bool):
         return {None: "unset", True: "on", False: "off"}[value]
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -238,4 +238,4 @@ def plain_value(value: Any) -> Any:
     """Return a setting's value as TOML, JSON and the command line hold it."""
     if isinstance(value, Schedule):
         return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value

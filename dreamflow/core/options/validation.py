@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import Field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, TypeGuard, cast, get_args
 
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.schedules.keyframe_text import has_keyframes
@@ -50,8 +50,14 @@ def join_list(value: Any) -> Any:
         return value
     items = cast("list[Any] | tuple[Any, ...]", value)
     if not all(isinstance(item, (int, str)) and not isinstance(item, bool) for item in items):
-        return value
+        return items
     return ",".join(map(str, items))
+
+
+def _are_texts(value: Any) -> TypeGuard[list[str] | tuple[str, ...]]:
+    if not isinstance(value, (list, tuple)):
+        return False
+    return all(isinstance(item, str) for item in cast("list[Any] | tuple[Any, ...]", value))
 
 
 def coerce(name: str, value: Any, hint: Any, setting: Field[Any] | None = None) -> Any:
@@ -77,8 +83,8 @@ def coerce(name: str, value: Any, hint: Any, setting: Field[Any] | None = None) 
     if value is None and type(None) in allowed:
         return None
     if hint == tuple[str, ...]:
-        items = (value,) if isinstance(value, str) else value
-        if isinstance(items, (tuple, list)) and all(isinstance(item, str) for item in items):
+        items: Any = (value,) if isinstance(value, str) else value
+        if _are_texts(items):
             is_layers = setting is None or setting.metadata["scheduled"]
             return _check_layer_schedule(name, tuple(items)) if is_layers else tuple(items)
     elif bool in allowed:

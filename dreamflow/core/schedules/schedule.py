@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from typing import cast
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.arithmetic import Expression
@@ -221,5 +222,6 @@ def parse_layer_schedule(layers: tuple[str, ...]) -> LayerSchedule | None:
 
 def as_schedule(value: object) -> Schedule | LayerSchedule | None:
     """Return the schedule that the value of a setting is, or None where it stays the same."""
-    schedule = parse_layer_schedule(value) if isinstance(value, tuple) else value
-    return schedule if isinstance(schedule, (Schedule, LayerSchedule)) else None
+    if isinstance(value, tuple):
+        return parse_layer_schedule(cast("tuple[str, ...]", value))
+    return value if isinstance(value, (Schedule, LayerSchedule)) else None

@@ -117,8 +117,12 @@ class Signals:
 
     digest: str
     start: Fraction = Fraction(0)
-    levels: Mapping[str, Series] = field(default_factory=dict, compare=False, repr=False)
-    onsets: Mapping[str, Sequence[float]] = field(default_factory=dict, compare=False, repr=False)
+    levels: Mapping[str, Series] = field(
+        default_factory=dict[str, Series], compare=False, repr=False
+    )
+    onsets: Mapping[str, Sequence[float]] = field(
+        default_factory=dict[str, Sequence[float]], compare=False, repr=False
+    )
     beats: BeatGrid | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -57,7 +58,7 @@ def pick_channels(
     Raises:
         SettingsError: Fewer channels respond than are to be picked.
     """
-    responses = measure_channel_responses(network, layer, image).tolist()
+    responses = cast("list[float]", measure_channel_responses(network, layer, image).tolist())
     candidates = [n for n, value in enumerate(responses) if value > 0 or layer == CLASS_LAYER]
     if len(candidates) < pick.count:
         raise SettingsError(

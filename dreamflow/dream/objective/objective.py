@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -187,8 +188,8 @@ class Objective:
         for number, term in enumerate(self.terms.values()):
             if weights[number] < 0 and self._ends_at_zero(term):
                 planned = weighted[number] * (scale * step)
-                limit = energies[number] / gradients[number].norm().clamp_min(MIN_GRADIENT_NORM)
-                share = limit / planned.norm().clamp_min(MIN_GRADIENT_NORM)
+                limit = energies[number] / _measure_norm(gradients[number])
+                share = limit / _measure_norm(planned)
                 weighted[number] = weighted[number] * share.clamp_max(1.0)
         return scale * torch.stack(weighted).sum(0)
 
@@ -264,6 +265,11 @@ class Objective:
 
     def _measure_term(self, term: ObjectiveTerm, activation: Tensor) -> Tensor:
         return term.measure(activation, self.reference, self.guidance)
+
+
+def _measure_norm(gradient: Tensor) -> Tensor:
+    norm = cast(Tensor, torch.linalg.vector_norm(gradient))
+    return norm.clamp_min(MIN_GRADIENT_NORM)
 
 
 def normalise_gradient(gradient: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -158,6 +158,6 @@ def vjp(
         # Where nothing responds the peak is 0, and an infinite scale would give NaN.
         scale = FLOAT16_COTANGENT_PEAK / peak.clamp_min(MIN_COTANGENT_PEAK)
         return vjp(activation, cotangent * scale, image, retain_graph) / scale
-    injected = _InjectCotangent.apply(activation, cotangent)
+    injected = cast(Tensor, _InjectCotangent.apply(activation, cotangent))
     (gradient,) = torch.autograd.grad(injected, image, retain_graph=retain_graph)
     return gradient

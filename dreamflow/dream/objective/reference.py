@@ -85,7 +85,8 @@ class ReferenceFeatures:
                 positions.index_select(1, channels),
             )
         rows = max(1, DOT_PRODUCTS_PER_CHUNK // vectors.shape[0])
-        best = torch.cat([(part @ vectors.T).argmax(1) for part in positions.split(rows)])
+        parts = torch.split(positions, rows)
+        best = torch.cat([(part @ vectors.T).argmax(1) for part in parts])
         matches = vectors.index_select(0, best).T
         if channels is not None:
             full = activation.new_zeros(activation.shape[1], matches.shape[1])

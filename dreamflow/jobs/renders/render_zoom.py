@@ -177,15 +177,23 @@ def _render_reversed(
             rebuild=build_forward,
         )
         steps = forward_job.pipeline.total  # more than the frames where a loop has a lead-in
+
+        def report_forward(done: int, total: int) -> None:
+            controls.progress(done, steps + count)
+
         forward_controls = replace(
             controls,
-            progress=lambda done, total: controls.progress(done, steps + count),
+            progress=report_forward,
             overwrite=True,
         )
         dreamed_frames = render_job(forward_job, forward_controls).dreamed_frames
+
+    def report_reversed(done: int, total: int) -> None:
+        controls.progress(steps + done, steps + count)
+
     reversed_controls = replace(
         controls,
-        progress=lambda done, total: controls.progress(steps + done, steps + count),
+        progress=report_reversed,
         watch_path=None,
     )
     frames = [folder / frame_file_name(number) for number in range(count)]

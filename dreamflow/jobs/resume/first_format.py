@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dreamflow.core.errors import DifferentFramesWarning
-from dreamflow.core.files.documents import DocumentError, parse_json
+from dreamflow.core.files.documents import DocumentError, is_table, parse_json
 from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.jobs.output import open_ledger
 from dreamflow.jobs.storage.folder import JobFolder
@@ -39,7 +39,7 @@ from dreamflow.media.write.segments.raw_frames import RAW_TIMESTAMP_BYTES, RawFr
 
 KEPT_KEYS = ("out", "record", "encode", "chunk", "plate", "placing")
 """Metadata that mean the same in both formats."""
-ADDED_OUTLINE_KEYS = {"extras": None, "frame_numbers": {"numbers": []}}
+ADDED_OUTLINE_KEYS: dict[str, Any] = {"extras": None, "frame_numbers": {"numbers": []}}
 """Keys of the outline that version 0.1.0 did not have."""
 ADDED_SOUND_KEYS = {"track": None, "is_playlist": False, "is_seekable": True}
 """Keys of the outline's sound that version 0.1.0 did not have."""
@@ -81,7 +81,7 @@ def _read_first_format(folder: Path) -> bytes | None:
         plain = parse_json(content)
     except (OSError, DocumentError):
         return None
-    is_first = isinstance(plain, dict) and plain.get(FORMAT_KEY) == FIRST_FORMAT_VERSION
+    is_first = is_table(plain) and plain.get(FORMAT_KEY) == FIRST_FORMAT_VERSION
     return content if is_first else None
 
 
@@ -94,7 +94,7 @@ def _convert_metadata(folder: Path, plain: dict[str, Any], job_id: str) -> JobMe
     metadata = {name: plain[name] for name in KEPT_KEYS if name in plain}
     metadata |= {ID_KEY: job_id, "plate": plain.get("plate")}
     outline = plain.get("outline")
-    if isinstance(outline, dict):
+    if is_table(outline):
         sound = outline.get("sound")
         metadata["outline"] = {
             **ADDED_OUTLINE_KEYS,

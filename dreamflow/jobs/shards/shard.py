@@ -184,6 +184,10 @@ def read_shard(job: ShardedJob, number: int) -> Iterator[np.ndarray]:
         yield from read_lossless_segments(writer.files.list_segment_paths(frames), frames)
 
 
+def _ignore(*_: object) -> None:
+    """Take what a shard reports: its job reports for it."""
+
+
 def render_shard(
     job: ShardedJob,
     number: int,
@@ -206,7 +210,7 @@ def render_shard(
         DreamFlowError: What else the pipeline raises.
     """
     shard, metadata = job.plan.shards[number], make_shard_metadata(job, number)
-    silent = replace(controls, progress=lambda done, total: None, watch_path=None, plate_path=None)
+    silent = replace(controls, progress=_ignore, watch_path=None, plate_path=None)
     with JobFolder(shard_folder(job.folder, number)) as folder:
         if is_shard_joined(job, number) or is_shard_done(job, number):
             return
@@ -215,7 +219,7 @@ def render_shard(
         if state is not None:
             restore_pipeline(pipeline, state, folder.path)
         with contextlib.closing(open_shard_writer(job, number)) as writer:
-            quiet = replace(silent, notify=lambda line: None)
+            quiet = replace(silent, notify=_ignore)
             run = JobRun(pipeline, writer, folder, metadata, quiet, None)
             try:
                 run.resume(state)

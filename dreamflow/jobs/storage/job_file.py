@@ -23,6 +23,7 @@ from dreamflow.core.files.documents import (
     ShortText,
     Word,
     fit_schema,
+    is_table,
     parse_json,
 )
 from dreamflow.jobs.storage.sealed_document import (
@@ -201,7 +202,7 @@ def read_job_file(folder: Path) -> JobMetadata | None:
         if content is None:
             return None
         metadata = parse_json(content)
-        if not isinstance(metadata, dict):
+        if not is_table(metadata):
             raise DocumentError("it is no JSON object")
         if metadata.get(FORMAT_KEY) != JOB_FORMAT_VERSION:
             raise _make_version_error(folder, metadata.get(FORMAT_KEY))

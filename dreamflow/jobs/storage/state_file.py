@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from msgspec import Struct
@@ -25,6 +25,7 @@ from dreamflow.core.files.documents import (
     Count,
     DocumentError,
     fit_schema,
+    is_table,
     parse_fraction,
     parse_json,
 )
@@ -168,15 +169,16 @@ def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
         pixels = value[0].permute(1, 2, 0) if value.dim() == 4 else value
         value = np.ascontiguousarray(pixels.detach().cpu().numpy())
     if isinstance(value, np.ndarray):
-        arrays.append(value)
+        arrays.append(cast(np.ndarray, value))
         return {"array": len(arrays) - 1}
     if isinstance(value, Fraction):
         return {"fraction": str(value)}
-    if isinstance(value, dict):
+    if is_table(value):
         return {"dict": [[key, _to_json_tree(item, arrays)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [_to_json_tree(item, arrays) for item in value]}
+        items = cast("list[Any] | tuple[Any, ...]", value)
+        return {kind: [_to_json_tree(item, arrays) for item in items]}
     if isinstance(value, float) and math.isnan(value):
         return {"nan": None}  # a measurement that was not made yet; JSON has no name for it
     return value
@@ -184,7 +186,7 @@ def _to_json_tree(value: Any, arrays: list[np.ndarray]) -> Any:
 
 def _from_json_tree(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     """Return the value that `_to_json_tree` made this JSON of. Raises ValueError or KeyError."""
-    if not isinstance(value, dict):
+    if not is_table(value):
         return value
     if len(value) != 1:
         raise ValueError("it is no tree of a state")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -91,7 +92,8 @@ class OwnMatrix:
 
         def primary(difference: np.ndarray, weight: float) -> np.ndarray:
             low, high = self._encode(np.array([1 - weight, weight]))
-            return y + difference * np.where(difference <= 0, 2 * low, 2 * (1 - high))
+            scale = cast(np.ndarray, np.where(difference <= 0, 2 * low, 2 * (1 - high)))
+            return y + difference * scale
 
         red, blue = primary(ycc[..., 2], kr), primary(ycc[..., 1], kb)
         luminance = self._decode(y) - kr * self._decode(red) - kb * self._decode(blue)

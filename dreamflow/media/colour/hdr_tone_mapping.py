@@ -71,8 +71,8 @@ def tone_map_luma(luma: np.ndarray, peak_nits: float) -> np.ndarray:
         1 + 32 * (nits / PQ_MAX_NITS) ** (1 / DISPLAY_GAMMA) for nits in (peak_nits, SDR_PEAK_NITS)
     )
     perceived = np.log1p((rho_hdr - 1) * luma) / np.log(rho_hdr)
-    knee = -1.1510 * perceived**2 + 2.7811 * perceived - 0.6302
-    compressed = np.where(
+    knee: np.ndarray = -1.1510 * perceived**2 + 2.7811 * perceived - 0.6302
+    compressed: np.ndarray = np.where(
         perceived <= 0.7399,
         1.0770 * perceived,
         np.where(perceived < 0.9909, knee, (perceived + 1) / 2),

@@ -47,7 +47,7 @@ def write_exr(
     library = import_openexr(path)
     rows, columns = picture.pixels.shape[:2]
     (x, y), (width, height) = picture.origin, picture.size
-    header = {
+    header: dict[str, Any] = {
         name: value for name, value in picture.tags.items() if isinstance(value, HANDED_ON_TYPES)
     }
     numbers = (*picture.coding.primaries, picture.coding.white)

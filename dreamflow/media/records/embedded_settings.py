@@ -11,7 +11,7 @@ from typing import Any
 import av.error
 
 from dreamflow.core.errors import MediaError, OutputError, SettingsError, StorageWarning, named
-from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
+from dreamflow.core.files.documents import DocumentError, fit_schema, is_table, parse_json
 from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.media.depth.write_exr import read_exr_record
 from dreamflow.media.files.atomic_file import make_write_error, part_path, sync_to_disk
@@ -135,7 +135,7 @@ def read_record(output: Path) -> dict[str, Any]:
             record = parse_json(document)
         except DocumentError:
             continue
-        if isinstance(record, dict) and RECORD_VERSION_KEY in record:
+        if is_table(record) and RECORD_VERSION_KEY in record:
             try:
                 fit_schema(record, RecordDocument)
             except DocumentError as error:

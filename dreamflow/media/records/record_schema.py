@@ -38,8 +38,8 @@ class RecordDocument(Struct):
 
     dreamflow: ShortText
     command: ShortText = ""
-    settings: Settings = field(default_factory=dict)
-    asked: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    asked: Settings = field(default_factory=Settings)
     network: NetworkDocument | UnsetType = UNSET
     source: Annotated[str, Meta(max_length=4096)] = ""
     torch: ShortText = ""
@@ -47,8 +47,8 @@ class RecordDocument(Struct):
     threads: Count = 0
     precision: ShortText = ""
     at: Annotated[str, Meta(max_length=64)] | None = None
-    picked: dict[str, list[Count]] = field(default_factory=dict)
-    inputs: dict[ShortText, Hash] = field(default_factory=dict)
+    picked: dict[str, list[Count]] = field(default_factory=dict[str, list[Count]])
+    inputs: dict[ShortText, Hash] = field(default_factory=dict[ShortText, Hash])
     picture: PictureDocument | UnsetType = UNSET
     picture_sha256: Hash = ""
 

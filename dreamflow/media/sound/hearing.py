@@ -40,7 +40,7 @@ class Hearing:
     """
 
     signals: Signals
-    files: Mapping[str, list[Path]] = field(default_factory=dict)
+    files: Mapping[str, list[Path]] = field(default_factory=dict[str, list[Path]])
     kept: bytes = b""
     sound_end_s: Fraction | None = None
 

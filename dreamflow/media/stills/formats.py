@@ -106,7 +106,7 @@ CAMERA_RAW = _kind(
     ".dng .cr2 .nef .nrw .arw .srf .sr2 .pef .srw .3fr .fff .iiq .erf .dcr .kdc .mos .mef .rwl",
 )
 """TIFF files whose first picture is a thumbnail."""
-PICTURE_SUFFIXES = frozenset().union(
+PICTURE_SUFFIXES = frozenset[str]().union(
     *(
         kind.suffixes
         for kind in (*FILE_KINDS, AVIF, HEIF)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -57,7 +57,8 @@ def _apply(
 
 
 def _colour_space(profile: ImageCms.ImageCmsProfile) -> str:
-    core: Any = profile.profile  # Pillow's stubs take it for a file
+    # Pillow's stubs take it for a file.
+    core = cast(Any, profile.profile)
     return str(core.xcolor_space).strip()
 
 
@@ -71,9 +72,10 @@ def _build_transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTrans
         ImageCms.PyCMSError, OSError, ValueError, TypeError: The profile is damaged or not for this
             mode.
     """
-    srgb = ImageCms.createProfile("sRGB")
+    srgb = cast(Any, ImageCms.createProfile("sRGB"))
     if profile is None:
-        return ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, mode, "RGB")
+        lab = cast(Any, ImageCms.createProfile("LAB"))
+        return ImageCms.buildTransform(lab, srgb, mode, "RGB")
     source = ImageCms.ImageCmsProfile(BytesIO(profile))
     if _colour_space(source) != COLOUR_SPACE_BY_MODE[mode]:
         raise ValueError(f"a profile of {_colour_space(source)} colours")

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import av
 import av.container
@@ -66,9 +66,9 @@ def run_ffmpeg_command(arguments: Sequence[str], purpose: str) -> None:
     Raises:
         OutputError: It failed; the message has its own.
     """
-    process = subprocess.run(
-        ffmpeg_command_line(arguments), capture_output=True, check=False, **DETACHED_PROCESS_OPTIONS
-    )
+    run = cast("Callable[..., subprocess.CompletedProcess[bytes]]", subprocess.run)
+    command = ffmpeg_command_line(arguments)
+    process = run(command, capture_output=True, check=False, **DETACHED_PROCESS_OPTIONS)
     if process.returncode:
         lines = process.stderr.decode(errors="replace").splitlines()
         raise OutputError(f"{purpose} failed: {summarise_stderr(lines, process.returncode)}")

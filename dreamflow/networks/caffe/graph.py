@@ -62,7 +62,7 @@ class GraphNetwork(Network):
         self.nodes = {node.name: node for node in nodes}
         channels = {INPUT_NODE: 3} | {name: layer.channels for name, layer in facts.items()}
         tensors = self._check_weights(weights, channels)
-        self._convolutions = {
+        self._convolutions: dict[str, FrozenConvolution] = {
             node.name: FrozenConvolution(
                 tensors[f"{node.name}.weight"],
                 tensors[f"{node.name}.bias"],

@@ -99,7 +99,7 @@ class DreamPool:
             self.entries = [entry for _, entry in drawn]
         rng = np.random.default_rng((self.seed, 2, step))
         self.batch_indices = rng.choice(len(self.entries), self.batch, replace=False)
-        layers = [self.layers[self.entries[index].layer] for index in self.batch_indices]
+        layers = [self.layers[self.entries[int(index)].layer] for index in self.batch_indices]
         return self.images[self.batch_indices], layers
 
     def ascend_batch(self, student_gradient: Tensor, teacher_gradient: Tensor, step: int) -> None:
@@ -114,15 +114,16 @@ class DreamPool:
         for index, student, teacher in zip(
             self.batch_indices, student_gradient.cpu(), teacher_gradient.cpu(), strict=True
         ):
-            entry = self.entries[index]
+            number = int(index)
+            entry = self.entries[number]
             if entry.steps_left == 0:
-                self.images[index], self.entries[index] = self._draw_picture()
+                self.images[number], self.entries[number] = self._draw_picture()
                 continue
             gradient = teacher if entry.follows_teacher else student
-            image = ascend_gradient(self.images[index][None], gradient[None], entry.step_levels)
+            image = ascend_gradient(self.images[number][None], gradient[None], entry.step_levels)
             shift = [int(n) for n in rng.integers(-MAX_SHIFT_PX, MAX_SHIFT_PX + 1, 2)]
-            self.images[index] = torch.roll(image[0], shift, (1, 2))
-            self.entries[index] = entry._replace(steps_left=entry.steps_left - 1)
+            self.images[number] = torch.roll(image[0], shift, (1, 2))
+            self.entries[number] = entry._replace(steps_left=entry.steps_left - 1)
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs: tensors and plain values."""

@@ -10,7 +10,7 @@ this reaches what training from noise takes an hour for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -167,7 +167,8 @@ def fit_linear(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     gram = centred.T @ centred
     ridge = RIDGE_SHARE * gram.diagonal().mean().clamp_min(1e-12)
     gram += ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    weight = torch.linalg.solve(gram, centred.T @ (y - mean_y).double()).T.float()
+    solution = cast(Tensor, torch.linalg.solve(gram, centred.T @ (y - mean_y).double()))
+    weight = solution.T.float()
     return weight, mean_y - weight @ mean_x
 
 
@@ -189,5 +190,5 @@ def extract_patches(x: Tensor, node: Node, positions: np.ndarray) -> Tensor:
         inside = positions[positions // per_image == number] - number * per_image
         if len(inside):
             columns = F.unfold(x[number : number + 1], node.kernel, 1, node.pad, node.stride)
-            patches.append(columns[0].T[torch.from_numpy(inside).to(x.device)])
+            patches.append(columns[0].T[torch.as_tensor(inside).to(x.device)])
     return torch.cat(patches)

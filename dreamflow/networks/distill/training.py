@@ -138,7 +138,7 @@ class Trainer:
         first = INITIAL_FIT_FIRST_PICTURE + number * size
         images = self.pictures.stack(first, size).to(self.device)
         rng = np.random.default_rng((self.options.seed, 5, number))
-        layers = [self.layers[n] for n in rng.integers(len(self.layers), size=size)]
+        layers = [self.layers[int(n)] for n in rng.integers(len(self.layers), size=size)]
         for _ in range(int(rng.integers(1, 5)) if number % 2 else 0):
             images.requires_grad_(True)
             value = sum_layer_power(self.teacher.activations(images, self.layers), layers)

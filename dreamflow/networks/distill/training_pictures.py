@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class TrainingPictures:
         rng = np.random.default_rng((self.seed, number))
         is_texture = rng.random() < TEXTURE_SHARE
         picture = self._make_texture(rng) if is_texture else self._crop_photograph(rng)
-        return torch.from_numpy(jitter_colours(picture, rng).astype(np.float32)).permute(2, 0, 1)
+        return torch.as_tensor(jitter_colours(picture, rng).astype(np.float32)).permute(2, 0, 1)
 
     def stack(self, first: int, count: int) -> Tensor:
         """Return `count` pictures from number `first` on, (count, 3, crop, crop)."""
@@ -47,8 +48,8 @@ class TrainingPictures:
         height, width = photograph.shape[:2]
         zoom = 2 ** rng.uniform(-MAX_CROP_ZOOM_OCTAVES, MAX_CROP_ZOOM_OCTAVES)
         side = int(min(height, width, self.crop * zoom))
-        top = rng.integers(height - side + 1)
-        left = rng.integers(width - side + 1)
+        top = int(cast(int, rng.integers(height - side + 1)))
+        left = int(cast(int, rng.integers(width - side + 1)))
         part = self._resize(photograph[top : top + side, left : left + side])
         if rng.random() < 0.5:
             part = part[:, ::-1]

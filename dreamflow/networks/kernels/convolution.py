@@ -8,7 +8,7 @@ product of half the speed, and run the ReLU as a pass of its own.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -80,9 +80,7 @@ class FrozenConvolution:
         """
         if not self.uses_onednn:
             return F.relu_(self.convolve(x))
-        out = _OneDnnConvolutionReLU.apply(x, self, grad_masked)
-        assert isinstance(out, Tensor)
-        return out
+        return cast(Tensor, _OneDnnConvolutionReLU.apply(x, self, grad_masked))
 
     def convolve(self, x: Tensor) -> Tensor:
         """Return the convolution of x (N, I, H, W) before the ReLU, by public operators."""
@@ -210,6 +208,4 @@ def max_pool(
     """
     on_cpu = x.device.type == "cpu"
     keep_input = not (kernels == "auto" and on_cpu and pool_gradient_without_input_works())
-    out = _MaxPool.apply(x, kernel, stride, pad, mask_relu_grad, keep_input)
-    assert isinstance(out, Tensor)
-    return out
+    return cast(Tensor, _MaxPool.apply(x, kernel, stride, pad, mask_relu_grad, keep_input))

@@ -13,7 +13,7 @@ squares of activations in the hundreds are summed in float32.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -68,7 +68,7 @@ def _iterate_blocks(*tensors: Tensor) -> Iterator[tuple[_Workspace, tuple[Tensor
     on_cpu = tensors[0].device.type == "cpu"
     count = max(1, min(rows, BLOCK_VALUES // channels)) if on_cpu else max(1, rows)
     workspace = _Workspace(tensors[0], count)
-    for parts in zip(*(tensor.split(count) for tensor in tensors), strict=True):
+    for parts in zip(*(torch.split(tensor, count) for tensor in tensors), strict=True):
         yield workspace, parts
 
 
@@ -114,9 +114,7 @@ class _LocalResponseNorm(torch.autograd.Function):
 
 def local_response_norm(x: Tensor) -> Tensor:
     """Normalise x (N, C, H, W) by the power of the five channels around each; same shape."""
-    out = _LocalResponseNorm.apply(x)
-    assert isinstance(out, Tensor)
-    return out
+    return cast(Tensor, _LocalResponseNorm.apply(x))
 
 
 def twice_differentiable_response_norm(x: Tensor) -> Tensor:

@@ -57,6 +57,6 @@ def interleave_phases(phases: Tensor, height: int, width: int) -> Tensor:
     """
     inside = phases[:, :, 1:, 1:].permute(0, 2, 3, 1)
     count, rows, columns, channels = inside.shape
-    split = inside.unflatten(3, (2, 2, channels // 4)).permute(0, 1, 3, 2, 4, 5)
+    split = inside.reshape(count, rows, columns, 2, 2, channels // 4).permute(0, 1, 3, 2, 4, 5)
     pixels = split.reshape(count, 2 * rows, 2 * columns, channels // 4).permute(0, 3, 1, 2)
     return pixels[:, :, :height, :width]

@@ -8,8 +8,9 @@ stride. Receptive fields are summed from the kernels along the graph.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -128,7 +129,8 @@ def describe_traced_layers(
     Returns:
         The facts by layer, and the layers whose activations are channels-last, (1, h, w, C).
     """
-    modules = dict(module.named_modules())
+    named = cast("Iterable[tuple[str, nn.Module]]", module.named_modules())
+    modules = dict(named)
     facts = _derive_graph_facts(modules, graph, small_shapes, large_shapes)
     smallest = _find_min_node_sides(graph, facts)
     layers: dict[str, Layer] = {}

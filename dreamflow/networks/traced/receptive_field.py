@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -50,9 +50,9 @@ def find_kernel(
     """
     function = node.target if node.op == "call_function" else None
     if function is F.pad:
-        padding: Any = node.args[1]
-        is_known = isinstance(padding, (tuple, list)) and len(padding) == 4
-        return (1, 1) if is_known and all(isinstance(side, int) for side in padding) else None
+        padding = _as_tuple(node.args[1])
+        is_known = len(padding) == 4 and all(isinstance(side, int) for side in padding)
+        return (1, 1) if is_known else None
     arguments: dict[str, Any]
     if isinstance(module, PAD_MODULES):
         return (1, 1)
@@ -116,6 +116,10 @@ def _call_function(
     return node.target(*fx.map_arg(node.args, value), **fx.map_arg(node.kwargs, value))
 
 
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(cast("list[Any]", value)) if isinstance(value, (tuple, list)) else (value,)
+
+
 def _to_pair(value: Any) -> tuple[int, int]:
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    pair = _as_tuple(value)
     return int(pair[0]), int(pair[-1])

@@ -12,7 +12,7 @@ import operator
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import fx, nn
 
@@ -122,8 +122,9 @@ def _make_tracer() -> Any:
 
     class Tracer(NodePathTracer):
         def create_proxy(self, kind: str, target: Any, *more: Any, **named: Any) -> fx.Proxy:
-            proxy = super().create_proxy(kind, target, *more, **named)
-            node, names = proxy.node, self.node_to_qualname
+            proxy = cast(fx.Proxy, super().create_proxy(kind, target, *more, **named))
+            names = cast("dict[fx.Node, str]", self.node_to_qualname)
+            node = proxy.node
             names.pop(node, None)
             names[node] = _make_unique_name(self._name(node), set(names.values()))
             return proxy
@@ -136,7 +137,7 @@ def _make_tracer() -> Any:
             return ".".join(filter(None, (self.current_module_qualname, operation)))
 
         def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-            out = super().call_module(m, forward, args, kwargs)
+            out = cast(Any, super().call_module(m, forward, args, kwargs))
             if isinstance(m, blocks) and isinstance(out, fx.Proxy):
                 # torchvision takes a block for one node: here its last one gets its name.
                 path = self.path_of_module(m)

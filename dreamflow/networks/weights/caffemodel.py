@@ -223,9 +223,9 @@ def _parse_layer(reader: _FieldReader, data: memoryview, is_v1: bool) -> dict[st
 class _Blob:
     """The values of a blob as in the file, and its shape in the old notation or the new."""
 
-    legacy_shape: dict[int, int] = field(default_factory=dict)
+    legacy_shape: dict[int, int] = field(default_factory=dict[int, int])
     shape: list[int] | None = None
-    data: list[np.ndarray] = field(default_factory=list)
+    data: list[np.ndarray] = field(default_factory=list[np.ndarray])
 
     def to_tensor(self, name: str, inner_product: bool, blob_index: int) -> Tensor:
         sides = self._resolve_shape(inner_product, blob_index)
@@ -238,7 +238,7 @@ class _Blob:
         values = np.concatenate([np.zeros(0, np.float32), *self.data]).astype(
             np.float32, copy=False
         )
-        return torch.from_numpy(values.reshape(sides))
+        return torch.as_tensor(values.reshape(sides))
 
     def _resolve_shape(self, inner_product: bool, blob_index: int) -> list[int]:
         if self.shape is not None:

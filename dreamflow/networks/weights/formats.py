@@ -10,7 +10,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import safetensors
 import safetensors.torch
@@ -32,6 +32,10 @@ CONTENT_HASH_KEY = "content_sha256"
 """Key of an imported file's metadata: the hash of its tensors (`hash_tensors`)."""
 STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts store the state dict in a checkpoint."""
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
@@ -81,9 +85,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         why = _first_line(error)
         raise WeightsError(f"{path} is not a PyTorch file, or is damaged: {why}") from error
     for key in STATE_DICT_KEYS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+        if _is_mapping(loaded) and _is_mapping(loaded.get(key)):
             loaded = loaded[key]
-    if not isinstance(loaded, Mapping):
+    if not _is_mapping(loaded):
         raise WeightsError(f"{path} holds no state dict, but a {type(loaded).__name__}")
     tensors = {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
     if not tensors:
@@ -164,7 +168,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         return {}
     try:
         with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-            return dict(file.metadata() or {})
+            return cast("dict[str, str] | None", file.metadata()) or {}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is damaged: {error}", where=str(path)) from error
 

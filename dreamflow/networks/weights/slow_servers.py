@@ -12,8 +12,9 @@ import socket
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 MIN_DOWNLOAD_BYTES_S = 1000
 """Bytes a second below which a connection is cut."""
@@ -83,7 +84,7 @@ class ConnectionWatch:
     def follow(self, connection: http.client.HTTPConnection) -> http.client.HTTPConnection:
         """Return a connection whose socket is cut when it is too slow."""
         # Before TLS shakes hands, which a server can draw out, too; http.client has no public way.
-        create: Any = connection._create_connection  # type: ignore[attr-defined]
+        create = cast("Callable[..., socket.socket]", connection._create_connection)  # type: ignore[attr-defined]
 
         def create_and_follow(*arguments: Any, **more: Any) -> socket.socket:
             connected = create(*arguments, **more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
 from dreamflow.core.options.declaration import Options, warn_ineffective_settings
@@ -72,7 +72,7 @@ class KeywordSettings:
         """
         own = {setting.name for setting in fields(options)}  # type: ignore[arg-type]
         values = {name: value for name, value in self.values.items() if name in own}
-        changed = replace(options, **values) if values else options  # type: ignore[type-var]
+        changed = cast(OptionsT, replace(options, **values))  # type: ignore[type-var]
         warn_ineffective_settings(self.keywords, changed)
         return changed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.options.declaration import Options, resolve_field_types
@@ -27,7 +27,7 @@ def restore_video_settings(recorded: Mapping[str, Any], folder: Path) -> VideoSe
     located = change_paths(recorded, lambda path: str(folder / path))
     groups: dict[str, Any] = {}
     for part in fields(VideoSettings):
-        group: type[Options] = type(getattr(VideoSettings, part.name))
+        group = type(cast(Options, getattr(VideoSettings, part.name)))
         types = resolve_field_types(group)
         groups[part.name] = group(
             **{

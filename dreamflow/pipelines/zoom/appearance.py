@@ -8,6 +8,7 @@ and its colours towards a target mean and covariance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -138,6 +139,6 @@ def symmetric_matrix_power(matrix: Tensor, exponent: float) -> Tensor:
     """Return a power of a symmetric positive (3, 3) matrix."""
     # MPS has no eigenvalues; nine numbers go to the host and back there.
     solved_on = matrix.cpu() if matrix.device.type == "mps" else matrix
-    values, vectors = torch.linalg.eigh(solved_on)
+    values, vectors = cast("tuple[Tensor, Tensor]", torch.linalg.eigh(solved_on))
     powers = values.clamp_min(torch.finfo(values.dtype).tiny) ** exponent
     return ((vectors * powers) @ vectors.T).to(matrix.device)

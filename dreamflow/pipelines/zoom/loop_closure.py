@@ -93,7 +93,7 @@ class LoopClosure:
         """Return when each place dissolves, from 0 for first to 1 for last: (1, 1, H, W)."""
         height, width = state.shape[2:]
         centre = self._path.centre(tick)
-        x, y = pixel_positions(height, width, state.device).split(1, 1)
+        x, y = torch.split(pixel_positions(height, width, state.device), 1, 1)
         reach = max(
             abs(complex(corner_x, corner_y) - centre)
             for corner_x in (0, width)

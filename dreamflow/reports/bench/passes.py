@@ -44,7 +44,7 @@ class PassTimings:
 
     layer: str
     gflop: float
-    round_ms: list[float] = field(default_factory=list)
+    round_ms: list[float] = field(default_factory=list[float])
 
     @property
     def median_ms(self) -> float:

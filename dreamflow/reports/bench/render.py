@@ -53,8 +53,8 @@ class RenderTimings:
     """
 
     frames: int
-    round_s: list[float] = field(default_factory=list)
-    stage_times: list[StageTimes] = field(default_factory=list)
+    round_s: list[float] = field(default_factory=list[float])
+    stage_times: list[StageTimes] = field(default_factory=list[StageTimes])
 
     @property
     def median_s(self) -> float:

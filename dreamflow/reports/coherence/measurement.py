@@ -43,12 +43,14 @@ class Measurement:
     """
 
     name: str
-    frame_indices: list[int] = field(default_factory=list)
-    frame_times_s: list[Fraction] = field(default_factory=list)
-    frame_metrics: list[FrameMetrics] = field(default_factory=list)
-    objective: list[float] = field(default_factory=list)
-    source_objective: list[float] = field(default_factory=list)
-    slice_rows: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    frame_indices: list[int] = field(default_factory=list[int])
+    frame_times_s: list[Fraction] = field(default_factory=list[Fraction])
+    frame_metrics: list[FrameMetrics] = field(default_factory=list[FrameMetrics])
+    objective: list[float] = field(default_factory=list[float])
+    source_objective: list[float] = field(default_factory=list[float])
+    slice_rows: list[tuple[np.ndarray, np.ndarray]] = field(
+        default_factory=list[tuple[np.ndarray, np.ndarray]]
+    )
 
     @property
     def xt_slices(self) -> tuple[np.ndarray, np.ndarray]:

@@ -57,7 +57,7 @@ class PlotPanel:
     """
 
     title: str
-    lines: Sequence[PlotLine] = field(default_factory=list)
+    lines: Sequence[PlotLine] = field(default_factory=list[PlotLine])
     stacked: bool = False
     logarithmic: bool = False
     limits: tuple[float, float] | None = None

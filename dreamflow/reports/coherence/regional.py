@@ -48,7 +48,7 @@ class RegionalMetrics:
     share: dict[str, float]
     warp_error: dict[str, float]
     source_warp_error: dict[str, float]
-    gain: dict[str, float] = field(default_factory=dict)
+    gain: dict[str, float] = field(default_factory=dict[str, float])
     movers: tuple[MoverMetrics, ...] = ()
 
 

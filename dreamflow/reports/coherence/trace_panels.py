@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dreamflow.core.errors import MediaError
-from dreamflow.core.files.documents import parse_json
+from dreamflow.core.files.documents import is_table, parse_json
 from dreamflow.core.files.regular_file import MAX_TRACE_BYTES, read_file_text
 from dreamflow.reports.coherence.plot import PlotLine, PlotPanel
 
@@ -72,7 +72,7 @@ def _parse_trace(line: str) -> FrameTrace | None:
         row = parse_json(line)
     except ValueError:
         return None
-    if not isinstance(row, dict) or type(row.get("frame")) is not int:
+    if not is_table(row) or type(row.get("frame")) is not int:
         return None
     if row.get("fresh"):
         row = {name: value for name, value in row.items() if name not in CARRIED_NUMBERS}
@@ -84,7 +84,7 @@ def _flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, float] | Non
     """Return the numbers of nested objects by joined name; None where something else is in them."""
     numbers: dict[str, float] = {}
     for key, value in row.items():
-        if isinstance(value, dict):
+        if is_table(value):
             nested = _flatten(value, f"{prefix}{key}.")
             if nested is None:
                 return None

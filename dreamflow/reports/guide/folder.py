@@ -57,9 +57,9 @@ class Guide:
 
     folder: Path
     layers: tuple[str, ...]
-    done_layers: list[str] = field(default_factory=list)
-    new_layers: list[str] = field(default_factory=list)
-    failure_by_layer: dict[str, str] = field(default_factory=dict)
+    done_layers: list[str] = field(default_factory=list[str])
+    new_layers: list[str] = field(default_factory=list[str])
+    failure_by_layer: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def page_path(self) -> Path:

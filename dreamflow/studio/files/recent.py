@@ -39,7 +39,7 @@ class RecentProject(Struct, frozen=True, kw_only=True):
     first: Count = 0
     stop: Count = 0
     name: ShortText = ""
-    settings: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
 
     @classmethod
     def of(cls, project: Project) -> Self:

@@ -41,7 +41,7 @@ class QueuedRender(Struct, frozen=True, kw_only=True):
     key: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
     source: PathText
     out: PathText
-    settings: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     size: ShortText = ""
     codec: ShortText = "auto"
     quality: ShortText = "good"

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dreamflow.core.files.documents import DocumentError, parse_json
+from dreamflow.core.files.documents import DocumentError, is_table, parse_json
 
 DREAMING = "dreaming"
 """How the task begins whose progress counts."""
@@ -32,7 +32,7 @@ def read_progress(lines: Sequence[str]) -> RenderProgress:
     for line in reversed(lines):
         with contextlib.suppress(DocumentError, TypeError, ValueError):
             report = parse_json(line) if line.startswith("{") else None
-            if isinstance(report, dict) and str(report.get("task", "")).startswith(DREAMING):
+            if is_table(report) and str(report.get("task", "")).startswith(DREAMING):
                 left = report.get("seconds_left")
                 return RenderProgress(
                     float(report.get("done") or 0),

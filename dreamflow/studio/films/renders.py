@@ -222,7 +222,7 @@ class RenderQueue:
         """Return the words of a film's command, after `dreamflow`, as they may be shown."""
         threads = ["--threads", str(render.threads)] if render.threads else []
         # A loop cannot be cut into what workers render.
-        workers = [] if render.settings.get("loop") else self._worker_words
+        workers = () if render.settings.get("loop") else self._worker_words
         return [*film_words(dict(render.settings), render.film), *threads, *workers]
 
     def _run(self) -> None:

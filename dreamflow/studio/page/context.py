@@ -34,7 +34,7 @@ class PageContext:
     view: str = OPEN
     show_view: Callable[[str], None] = lambda view: None
     message: Any = None
-    listeners: list[Callable[[str], None]] = field(default_factory=list)
+    listeners: list[Callable[[str], None]] = field(default_factory=list[Callable[[str], None]])
 
     @contextmanager
     def telling_errors(self) -> Generator[None]:

@@ -28,8 +28,8 @@ class StripDocument(Struct, frozen=True, kw_only=True):
     """
 
     frames: Count = 0
-    thumbnails: Annotated[list[Count], Meta(max_length=1000)] = field(default_factory=list)
-    cuts: Annotated[list[Count], Meta(max_length=100_000)] = field(default_factory=list)
+    thumbnails: Annotated[list[Count], Meta(max_length=1000)] = field(default_factory=list[Count])
+    cuts: Annotated[list[Count], Meta(max_length=100_000)] = field(default_factory=list[Count])
     is_done: bool = False
     has_sound: bool = False
     failure: Annotated[str, Meta(max_length=10_000)] = ""

@@ -30,7 +30,8 @@ class StripKeeper:
     def __init__(self, folder: Path, on_change: Callable[[], None]) -> None:
         """Keep strips in a folder; a thread calls what is given when more is known of one."""
         self._folder, self._on_change = folder, on_change
-        self.key, self.strip = "", StripDocument()
+        self.key: str = ""
+        self.strip = StripDocument()
         self._process: SpawnProcess | None = None
 
     def open(self, source: Path) -> None:

@@ -41,7 +41,7 @@ class WorkerRequest(Struct, frozen=True, kw_only=True):
     size: ShortText = "320"
     start: ShortText = ""
     end: ShortText = ""
-    settings: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     priority: Count = 0
 
 
@@ -154,7 +154,7 @@ class PreviewPicture(Struct, frozen=True, tag="picture", kw_only=True):
     width: Count
     height: Count
     seconds: float
-    notes: list[Line] = field(default_factory=list)
+    notes: list[Line] = field(default_factory=list[Line])
 
 
 class PreviewFailed(Struct, frozen=True, tag="failed"):

@@ -170,7 +170,7 @@ class PreviewMaker:
         if look.show.matte:
             matte = open_matte(look.show, get_matte_frames(frames, Path(request.source)))
         dreamed = render_preview(
-            *(frames, network, look.dream, look.carry, lambda done: on_step()), look.show, matte
+            frames, network, look.dream, look.carry, lambda _: on_step(), look.show, matte
         )
         return encode_png(dreamed.picture)
 
@@ -190,7 +190,7 @@ class PreviewMaker:
         matte = None
         if look.show.matte:
             matte = open_matte(look.show, MatteTarget.from_clip(piece.clip))
-        dreamed = dream_preview_piece(piece, network, look, matte, lambda done: on_step())
+        dreamed = dream_preview_piece(piece, network, look, matte, lambda _: on_step())
         pictures = [frame.picture for frame in dreamed]
         return encode_webp(pictures, float(1000 / piece.shown.rate))
 

@@ -77,12 +77,12 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     confidence = forward_backward_confidence(flow, gains)
     height, width = confidence.shape
     reduced = cv2.resize(confidence, size[::-1], interpolation=cv2.INTER_AREA)
-    known = reduced * uncompressed_mask(backward, gains)
+    known: np.ndarray = reduced * uncompressed_mask(backward, gains)
     delta, tolerance = flow_delta(backward, known, first, second, gains)
     completed = backward + delta
     alike = photometric_consistency(first, second, completed, tolerance, gains)
     movers = find_movers(small, first, second, gains)
-    believed = np.maximum(reduced, alike) * uncompressed_mask(completed, gains)
+    believed: np.ndarray = np.maximum(reduced, alike) * uncompressed_mask(completed, gains)
     believed = cv2.resize(believed, (width, height), interpolation=cv2.INTER_LINEAR)
     full = flow.backward + resize_flow(delta, height, width)
     # Resized, the change of a flow that points far out is not all there is to it at its border.
@@ -114,7 +114,7 @@ def flow_delta(
     if sure.max() == 0 or sure.min() == 1:
         return np.zeros_like(backward), gains.photometric_tolerance
     around = pull_push(backward, sure)
-    unknown = 1 - cv2.dilate(sure, window)
+    unknown: np.ndarray = 1 - cv2.dilate(sure, window)
     alike = photometric_consistency(before, here, around, gains.completed_tolerance, gains)
     share = cv2.GaussianBlur(unknown * alike, (0, 0), gains.completion_border * longer)
     share = np.minimum(1.5 * share, 1) * (1 - known)
@@ -131,7 +131,7 @@ def make_motion(
     shares = shares_by_block((confidence < lost_below).astype(np.float32), height, width, gains)
     tensors = (
         as_tensor(np.ascontiguousarray(backward, np.float32)),
-        torch.from_numpy(np.ascontiguousarray(confidence, np.float32))[None, None],
+        torch.as_tensor(np.ascontiguousarray(confidence, np.float32))[None, None],
     )
     return Motion(*tensors, float(confidence.mean()), shares)
 

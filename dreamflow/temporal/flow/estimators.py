@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def dis_flow(here: np.ndarray, there: np.ndarray) -> np.ndarray:
         )
     # OpenCV's type stubs lack this function.
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # type: ignore
-    flow = estimator.calc(here, there, None)
+    flow = cast(np.ndarray, estimator.calc(here, there, None))
     return np.ascontiguousarray(flow[:height, :width])
 
 

@@ -80,11 +80,11 @@ def invert_flow(flow: np.ndarray, there: np.ndarray, here: np.ndarray) -> np.nda
     height, width = flow.shape[:2]
     x, y = flow_positions(flow)
     difference = cv2.absdiff(sample_linear(to_gray(there), x, y), to_gray(here))
-    difference = cv2.GaussianBlur(difference.astype(np.float32), (0, 0), DIFFERENCE_BLUR_PX)
+    unlike = cv2.GaussianBlur(difference.astype(np.float32), (0, 0), DIFFERENCE_BLUR_PX)
     column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     # Of those that write to one place the last one stays: the most alike.
-    order = np.argsort(-difference[inside], kind="stable")
+    order = np.argsort(-np.asarray(unlike[inside], np.float32), kind="stable")
     back = np.full_like(flow, NOWHERE_PX)
     back[row[inside][order], column[inside][order]] = -flow[inside][order]
     holes = back[..., 0] == NOWHERE_PX

@@ -92,7 +92,7 @@ class Raft:
 
     def _to_image(self, picture: np.ndarray) -> Tensor:
         """Return float32 (1, 3, H, W) in [-1, 1], as RAFT was trained with."""
-        pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device)
+        pixels = torch.as_tensor(np.ascontiguousarray(picture)).to(self.device)
         return pixels.permute(2, 0, 1)[None].float().div(127.5).sub(1)
 
 

@@ -44,9 +44,9 @@ class Movers:
             return None
         here, before = (_with_margin(mask, gains) for mask in (self.here, self.before))
         return MoverMasks(
-            core=torch.from_numpy(self.here.astype(np.float32))[None, None],
-            here=torch.from_numpy(here)[None, None],
-            before=torch.from_numpy(before)[None, None],
+            core=torch.as_tensor(self.here.astype(np.float32))[None, None],
+            here=torch.as_tensor(here)[None, None],
+            before=torch.as_tensor(before)[None, None],
             camera=as_tensor(self.camera),
             shares=shares_by_block((here > 0.5).astype(np.float32), *frame_size, gains),
             knows_ground=self.camera_share >= gains.camera_min_share,

@@ -103,7 +103,8 @@ def _hold_ground(ground: Ground, motion: Motion, seconds: float, gains: Gains) -
         return None
     masks = torch.cat([ground.age, ground.hidden, ground.vacated], 1)
     inside = is_inside(motion.backward)
-    age, hidden, vacated = (warp(masks, motion.backward, "linear").clamp(0, 1) * inside).split(1, 1)
+    moved = warp(masks, motion.backward, "linear").clamp(0, 1) * inside
+    age, hidden, vacated = torch.split(moved, 1, 1)
     residual = warp(ground.residual, motion.backward) * inside
     return Ground(residual, age, hidden, vacated, ground.measured, still_s)
 

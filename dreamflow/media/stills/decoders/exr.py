@@ -23,6 +23,8 @@ from dreamflow.media.colour.primaries import (
 from dreamflow.media.stills.decoded_picture import DecodedPicture, grey_to_rgb
 from dreamflow.media.stills.memory import check_picture_memory
 
+SAMPLE_TYPES = (np.uint32, np.float16, np.float32)
+"""Types of a channel's samples, in the order of the file format's numbers for them."""
 FLOAT_BYTES_PER_PIXEL = 64
 """Memory that reading takes for each pixel: float colours and alpha, converted and displayed."""
 MAIN_LAYERS = ("rgba", "rgb", "beauty", "combined", "color", "colour", "left")
@@ -254,22 +256,22 @@ def _read_channels(
         # in tiles the library's older interface, which this is, crashes.
         file = open_exr.InputFile(str(path))
         try:
-            kinds = file.header()["channels"]
-            types = [np.dtype((np.uint32, np.float16, np.float32)[kinds[n].type.v]) for n in names]
+            described: dict[str, Any] = file.header()["channels"]
+            types: list[Any] = [SAMPLE_TYPES[int(described[name].type.v)] for name in names]
             data = file.channels(names)
         finally:
             file.close()
-        arrays = [np.frombuffer(one, kind) for one, kind in zip(data, types, strict=True)]
+        arrays: list[Any] = [np.frombuffer(*pair) for pair in zip(data, types, strict=True)]
     else:
         with open_exr.File(str(path), separate_channels=True) as file:
-            held = file.parts[part].channels if part < len(file.parts) else {}
+            held: dict[str, Any] = file.parts[part].channels if part < len(file.parts) else {}
             arrays = [held[name].pixels for name in names if name in held]
         if len(arrays) < len(names) or any(array is None or not array.size for array in arrays):
             raise ValueError("its pixels cannot be decoded")
-    arrays = [array.reshape(height, width) for array in arrays]
-    kinds = {array.dtype for array in arrays}
+    planes: list[np.ndarray] = [array.reshape(height, width) for array in arrays]
+    kinds = {plane.dtype for plane in planes}
     kind = np.float16 if kinds == {np.dtype(np.float16)} else np.float32
-    return [array.astype(kind, copy=False) for array in arrays]
+    return [plane.astype(kind, copy=False) for plane in planes]
 
 
 def import_openexr(path: Path) -> Any:

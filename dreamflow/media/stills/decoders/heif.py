@@ -43,7 +43,7 @@ def decode_heif(path: Path) -> DecodedPicture:
 
 def read_code_points(picture: Any) -> tuple[int, int]:
     """Return the code points of a HEIF picture's primaries and transfer; 0 where untagged."""
-    tags = picture.info.get("nclx_profile") or {}
+    tags: dict[str, Any] = picture.info.get("nclx_profile") or {}
     return (
         int(tags.get("color_primaries", 0)),
         int(tags.get("transfer_characteristics", 0)),
@@ -88,5 +88,5 @@ def open_primary(path: Path, in_8_bits: bool = True) -> Any:
             f"({error}): pip install pi-heif, or convert it to JPEG or PNG",
             where=str(path),
         ) from error
-    file = pi_heif.open_heif(path, convert_hdr_to_8bit=in_8_bits)
+    file: Any = pi_heif.open_heif(path, convert_hdr_to_8bit=in_8_bits)
     return file[file.primary_index]

@@ -194,7 +194,8 @@ def _source_arguments(output: MuxedOutput, end: Fraction | None) -> list[str]:
         output: What is put together.
         end: Seconds at which the sound is cut, if the source goes on; None does not cut it here.
     """
-    spec, arguments = output.output_spec, []
+    spec = output.output_spec
+    arguments: list[str] = []
     sound = spec.sound
     begin = sound.start + sound.begin if sound and sound.begin > 0 else Fraction(0)
     if begin and sound and sound.is_seekable:

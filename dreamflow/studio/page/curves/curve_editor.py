@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
@@ -51,7 +51,8 @@ class CurveEditor(ui.element, component="curve_editor.js", esm={"dreamflow-drawi
 
     def show(self, **props: Any) -> None:
         """Show other lanes, another time; names as in the component."""
-        if any(self._props.get(name) != value for name, value in props.items()):
+        shown = cast("dict[str, object]", self._props)
+        if any(shown.get(name) != value for name, value in props.items()):
             self._props.update(props)
             self.update()
 

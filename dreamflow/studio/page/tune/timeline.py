@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from nicegui import ui
 
@@ -51,7 +51,8 @@ class Timeline(ui.element, component="timeline.js"):
             "sound": studio.played_sound_address,
             "film": f"/strip/{key}/film.mp4" if strip.is_done else "",
         }
-        if any(self._props.get(name) != value for name, value in props.items()):
+        shown = cast("dict[str, object]", self._props)
+        if any(shown.get(name) != value for name, value in props.items()):
             self._props.update(props)
             self.update()
 
@@ -59,9 +60,9 @@ class Timeline(ui.element, component="timeline.js"):
         """Play without its sound, or with it again; returns whether it is muted now."""
         self._props["isMuted"] = not self._props["isMuted"]
         self.update()
-        return bool(self._props["isMuted"])
+        return bool(cast(bool, self._props["isMuted"]))
 
     @property
     def sound(self) -> str:
         """Address of the sound that is heard; "" for none."""
-        return str(self._props["sound"])
+        return str(cast(str, self._props["sound"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from nicegui import ui
 
@@ -34,14 +35,15 @@ class MatteCanvas(ui.element, component="painter.js"):
 
     def show(self, **props: object) -> None:
         """Show another matte, take another brush; names as in the component."""
-        if any(self._props.get(name) != value for name, value in props.items()):
+        shown = cast("dict[str, object]", self._props)
+        if any(shown.get(name) != value for name, value in props.items()):
             self._props.update(props)
             self.update()
 
     @property
     def brush(self) -> float:
         """Width of the brush, in percent of the longer side."""
-        return float(self._props["brush"])
+        return float(cast(float, self._props["brush"]))
 
 
 class Painting:
