@@ -363,3 +363,16 @@ def test_a_dream_in_hdr_is_tone_mapped_to_the_dream(transfer: str) -> None:
     dreamed = PictureOriginal(signal, coding).with_dream(residual, proxy)
     wanted = np.clip(proxy + 255 * residual, 0, 255)
     assert np.abs(shown.to_sdr(dreamed.pixels) - wanted).mean() < 0.6
+
+
+def test_a_still_read_in_a_space_has_no_setting_that_does_nothing(tmp_path: Path, cli: Cli) -> None:
+    source = make_png(tmp_path / "source")
+    run = cli(
+        *("frame", source, tmp_path / "out.png", *SMALL, "--strength", "0"),
+        *("--input-space", "PQ"),
+    )
+    assert run.code == 0, run.err
+    assert "warning" not in run.err
+    shown = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert shown is not None
+    assert np.array_equal(shown[..., ::-1], codes_16_bit())

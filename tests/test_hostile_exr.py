@@ -29,8 +29,8 @@ for path in sorted(Path(sys.argv[1]).glob("*.exr")):
         assert "\\n" not in str(error) and path.name in str(error), error
     print("read", path.name, flush=True)
 """
-KINDS = ("half", "float", "layers", "window", "tiles", "piz")
-COPIES = 24
+KINDS = ("half", "float", "layers", "window", "tiles", "piz", "preview")
+COPIES = 20
 
 
 def make_exr(path: Path, kind: str) -> None:
@@ -45,6 +45,8 @@ def make_exr(path: Path, kind: str) -> None:
     if kind == "window":
         header["displayWindow"] = np.array((4, 4), np.int32), np.array((99, 79), np.int32)
         header["dataWindow"] = np.array((0, 0), np.int32), np.array((55, 39), np.int32)
+    if kind == "preview":
+        header["preview"] = OpenEXR.PreviewImage(np.zeros((8, 8, 4), np.uint8))
     if kind == "tiles":
         tiles = OpenEXR.TileDescription()
         tiles.xSize = tiles.ySize = 16
@@ -84,6 +86,21 @@ def test_damaged_pictures_do_not_crash(tmp_path: Path) -> None:
     )
     read = sum(line.startswith(b"read ") for line in done.stdout.splitlines())
     assert (done.returncode, read) == (0, len(KINDS) * COPIES), (done.stdout[-200:], done.stderr)
+
+
+def test_a_picture_with_a_preview_is_read(tmp_path: Path) -> None:
+    make_exr(tmp_path / "p.exr", "preview")
+    expected = (make_texture(40, 56) / 255).astype(np.float16)
+    assert np.array_equal(read_deep_picture(tmp_path / "p.exr").original.pixels, expected)
+
+
+def test_whole_numbers_are_read_as_float(tmp_path: Path) -> None:
+    numbers = {name: np.full((4, 6), n, np.uint32) for n, name in enumerate("RGB")}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, numbers).write(str(tmp_path / "u.exr"))
+    pixels = read_deep_picture(tmp_path / "u.exr").original.pixels
+    assert pixels.dtype == np.float32
+    assert np.array_equal(pixels[0, 0], (0, 1, 2))
 
 
 def test_tiles_are_read_and_cut_short_refused(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.frames import Frame
+from dreamflow.core.frames import Frame, Original
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.sample_format import SampleFormat
 from dreamflow.media.sound.hearing import Hearing
 
 
@@ -27,6 +28,8 @@ class StillClip:
         path: The file that it was read from, if any.
         file_size: Width and height of the picture in that file, in pixels.
         hearing: What schedules hear, if anything.
+        original: The picture in its own depth, where the output keeps that.
+        samples: What frames are made of, where the output is a film in depth.
     """
 
     picture: np.ndarray
@@ -35,6 +38,8 @@ class StillClip:
     path: Path | None = None
     file_size: tuple[int, int] | None = None
     hearing: Hearing | None = None
+    original: Original | None = None
+    samples: SampleFormat | None = None
 
     @property
     def timeline(self) -> Timeline:
@@ -47,7 +52,8 @@ class StillClip:
         """The size and timing of its frames."""
         height, width = self.picture.shape[:2]
         sources = [self.path] if self.path else []
-        return OutputSpec.at_constant_rate(width, height, self.rate, self.frames, *sources)
+        spec = OutputSpec.at_constant_rate(width, height, self.rate, self.frames, *sources)
+        return replace(spec, samples=self.samples)
 
     @property
     def matte_target(self) -> MatteTarget:
@@ -76,4 +82,4 @@ class StillClip:
     def frames_from(self, start: int = 0) -> Iterator[Frame]:
         """Yield the frames from number `start` on: the same picture, each at its own time."""
         for number in range(start, self.frames):
-            yield Frame(number, number / self.rate, self.picture)
+            yield Frame(number, number / self.rate, self.picture, original=self.original)

@@ -125,6 +125,7 @@ def plan_and_check(
     flags: RenderFlags,
 ) -> tuple[SweepPlan, Matte | None]:
     """Plan a sweep and open its matte, and check all that can be checked without weights."""
+    from dreamflow.media.depth.write import DeepOutput
     from dreamflow.media.write.containers import check_encode_options
     from dreamflow.networks.loading import network_layers
     from dreamflow.pipelines.hearing import warn_of_unheard
@@ -133,7 +134,8 @@ def plan_and_check(
     check_encode_options(out, settings.encode)
     network_name = settings.dream.network
     known = network_layers(network_name, machine.weights)
-    plan = open_sweep(source, settings.clip, sweep, network_name, known, settings.sound)
+    output = DeepOutput.of(out, settings.encode)
+    plan = open_sweep(source, settings.clip, sweep, network_name, known, settings.sound, output)
     matte = open_sweep_matte(plan, settings.show)
     check_render_files(
         out, flags, [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]

@@ -72,39 +72,57 @@ def fit_to_source(
     coding = find_input_coding(options)
     if output is None:
         return None
-    if output.is_film:
-        samples = _find_film_samples(info, output, coding)
-        return replace(output, samples=samples) if samples else None
-    suffix = output.path.suffix.lower()
     if isinstance(info, PictureFolderInfo):
-        deepest = _read_deepest(info)
-        is_deep = deepest.alpha is not None or output.keeps_depth_of(deepest)
-    else:
-        is_hdr = coding.transfer in HDR_TRANSFERS if coding else is_hdr_film(info)
-        is_shown = not is_hdr or (output.keeps_hdr and suffix == ".png")
-        is_deep = suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
+        return fit_to_picture(output, _read_deepest(info), coding)
+    if output.is_film:
+        return _fit_to_film(output, info, coding)
+    is_hdr = coding.transfer in HDR_TRANSFERS if coding else is_hdr_film(info)
+    suffix = output.path.suffix.lower()
+    is_shown = not is_hdr or (output.keeps_hdr and suffix == ".png")
+    is_deep = suffix == EXR_SUFFIX or (is_deep_film(info) and is_shown)
     return output if is_deep or output.options.output_space else None
 
 
-def _find_film_samples(
-    info: VideoInfo | PictureFolderInfo, output: DeepOutput, coding: Coding | None
-) -> SampleFormat | None:
-    """Return what a film's frames are made of; None where 8-bit RGB of SDR has all of it.
+def fit_to_picture(
+    output: DeepOutput, picture: PictureOriginal, coding: Coding | None
+) -> DeepOutput | None:
+    """Return an output as it keeps the depth of pictures; None where 8 bits have all of it.
+
+    Args:
+        output: The output.
+        picture: The deepest of the pictures.
+        coding: What the options name for it; None where its file says it.
+    """
+    has_alpha = picture.alpha is not None
+    if not output.is_film:
+        return output if has_alpha or output.keeps_depth_of(picture) else None
+    is_deep, samples = picture.pixels.dtype != np.uint8, None
+    if is_deep or has_alpha:
+        samples = _packed_format(is_deep, has_alpha, coding or picture.coding)
+    return _fit_to_samples(output, samples, picture.coding.transfer, has_alpha, coding)
+
+
+def _fit_to_film(output: DeepOutput, info: VideoInfo, coding: Coding | None) -> DeepOutput | None:
+    """Return a film as it keeps the depth of another one; see `fit_to_source`."""
+    samples = find_sample_format(info)
+    if samples and coding:
+        samples = replace(samples, tags=_name_light(samples.tags, coding))
+    transfer = info.colour.hdr_transfer.transfer if info.colour.hdr_transfer else "SDR"
+    return _fit_to_samples(output, samples, transfer, info.colour.has_alpha, coding)
+
+
+def _fit_to_samples(
+    output: DeepOutput,
+    samples: SampleFormat | None,
+    transfer: str,
+    has_alpha: bool,
+    coding: Coding | None,
+) -> DeepOutput | None:
+    """Return a film of samples of its source; None where 8-bit RGB of SDR has all of it.
 
     Transparency in a codec that has none is laid over black, in 8 bits.
     """
     space = output.options.output_space
-    if isinstance(info, PictureFolderInfo):
-        deepest = _read_deepest(info)
-        transfer, has_alpha = deepest.coding.transfer, deepest.alpha is not None
-        is_deep, samples = deepest.pixels.dtype != np.uint8, None
-        if is_deep or has_alpha:
-            samples = _packed_format(is_deep, has_alpha, coding or deepest.coding)
-    else:
-        samples, has_alpha = find_sample_format(info), info.colour.has_alpha
-        transfer = info.colour.hdr_transfer.transfer if info.colour.hdr_transfer else "SDR"
-        if samples and coding:
-            samples = replace(samples, tags=_name_light(samples.tags, coding))
     if space is not None:
         target = find_output_coding(space, coding or SDR_CODING)
         samples, transfer = _packed_format(True, has_alpha, target), "SDR"
@@ -112,7 +130,8 @@ def _find_film_samples(
         transfer = coding.transfer
     if samples is None or (transfer in HDR_TRANSFERS and not output.keeps_hdr):
         return None
-    return samples if output.codec in ALPHA_CODECS or not samples.has_alpha else None
+    is_held = output.codec in ALPHA_CODECS or not samples.has_alpha
+    return replace(output, samples=samples) if is_held else None
 
 
 def _read_deepest(info: PictureFolderInfo) -> PictureOriginal:

@@ -6,6 +6,9 @@ import warnings
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from dreamflow.core.errors import (
     ConvertedSourceWarning,
@@ -16,12 +19,18 @@ from dreamflow.core.errors import (
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.declaration import option_fields
 from dreamflow.core.text.wording import format_count
+from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.depth.read import read_deep_picture, warn_of_notes
 from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, ClipOptions, FilmOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.input_space import find_input_coding, read_in_space
+from dreamflow.media.read.originals import fit_to_picture
+from dreamflow.media.sample_format import SampleFormat
 from dreamflow.media.stills.read import is_picture, is_still, read_picture
+
+SETTINGS_OF_STILLS = frozenset({"exr_layer", "input_space", "working_space"})
+"""Settings of `FilmOptions` that say how a still is read, too."""
 
 
 def open_frames_up_to(
@@ -56,11 +65,11 @@ def open_frames_up_to(
     if is_still(source):
         ineffective = [named("at")] if at != DEFAULT_FRAME_TIMECODE else []
         ineffective += [named("run_in")] if run_in else []
-        film_settings = (setting.name for setting in option_fields(FilmOptions))
+        film_settings = {setting.name for setting in option_fields(FilmOptions)}
         ineffective += [
             named(name)
-            for name in film_settings
-            if name != "exr_layer" and getattr(options, name) != getattr(FilmOptions, name)
+            for name in sorted(film_settings - SETTINGS_OF_STILLS)
+            if getattr(options, name) != getattr(FilmOptions, name)
         ]
         if ineffective:
             verb = "does" if len(ineffective) == 1 else "do"
@@ -69,7 +78,8 @@ def open_frames_up_to(
                 IneffectiveSettingWarning,
                 2,
             )
-        return (_read_frame(source, options, flatten_alpha, deep_output),)
+        still = read_still(source, options, deep_output, flatten_alpha)
+        return (Frame(0, Fraction(0), still.proxy, original=still.original),)
     clip = Clip(source, options, deep_output)
     if clip.info.pixel_aspect != 1:
         warnings.warn(
@@ -89,22 +99,54 @@ def open_frames_up_to(
     return clip.subclip(max(0, number - run_in), number + 1)
 
 
-def _read_frame(
-    path: Path, options: ClipOptions, flatten_alpha: bool, deep_output: DeepOutput | None
-) -> Frame:
-    """Return a picture as a frame, with its original where the output keeps more than 8 bits."""
+class StillPicture(NamedTuple):
+    """A still picture, as it is dreamed and as an output keeps it.
+
+    Attributes:
+        proxy: uint8 (H, W, 3) RGB.
+        original: The picture in the coding of the output; None where 8 bits have all of it.
+        samples: What frames of the picture are made of, where the output is a film in depth.
+    """
+
+    proxy: np.ndarray
+    original: PictureOriginal | None = None
+    samples: SampleFormat | None = None
+
+
+def read_still(
+    path: Path,
+    options: ClipOptions,
+    output: DeepOutput | None = None,
+    flatten_alpha: bool = True,
+) -> StillPicture:
+    """Read a still picture, in depth where an output keeps more than 8 bits of it.
+
+    Args:
+        path: The file.
+        options: The size, the layer and the colour space.
+        output: The output; None where its format keeps 8 bits at most.
+        flatten_alpha: Whether transparency is laid over black, with a warning, where the picture
+            is not read in depth.
+
+    Raises:
+        MediaError: The picture cannot be read.
+        SettingsError: There is no such layer or colour space.
+        DependencyError: OpenColorIO or the library of its format is not installed.
+    """
     coding = find_input_coding(options)
-    if deep_output is not None or coding is not None:
+    if output is not None or coding is not None:
         deep = read_deep_picture(path, options.size, options.exr_layer)
         deep = read_in_space(deep, coding)
-        if deep_output is not None and deep_output.keeps_depth_of(deep.original):
+        fitted = output and fit_to_picture(output, deep.original, coding)
+        if fitted is not None:
             warn_of_notes(path, deep)
-            original = next(deep_output.prepare_all([deep.original]))
-            return Frame(0, Fraction(0), deep.proxy, original=original)
+            original = next(fitted.prepare_all([deep.original]))
+            return StillPicture(deep.proxy, original, fitted.samples)
         if coding is not None:
-            return Frame(0, Fraction(0), deep.proxy)
-    picture = read_picture(path, options.size, flatten_alpha=flatten_alpha, layer=options.exr_layer)
-    return Frame(0, Fraction(0), picture)
+            return StillPicture(deep.proxy)
+    return StillPicture(
+        read_picture(path, options.size, flatten_alpha=flatten_alpha, layer=options.exr_layer)
+    )
 
 
 def decode_first_frame(frames: Iterable[Frame]) -> Frame:

@@ -37,7 +37,10 @@ class LayerCaptions:
         self.schedule = schedule
 
     def draw(self, frame: Frame, moment: Moment) -> Frame:
-        """Return a frame with the name of a moment's layer at its lower left."""
+        """Return a frame with the name of a moment's layer at its lower left.
+
+        An original takes it as it takes a dream: in the light of a display, where it is opaque.
+        """
         first, second, share = self.schedule.find_interval(moment)
         first_name, second_name = (self.schedule.keyframes[n].value for n in (first, second))
         opacity = 1.0 if first_name == second_name else abs(2 * share - 1)
@@ -46,7 +49,16 @@ class LayerCaptions:
         ink, shadow = render_caption_masks(name, width, height)
         levels = frame.picture * (1 - shadow * (SHADOW_OPACITY * opacity))
         levels += (255 - levels) * (ink * opacity)
-        return replace(frame, picture=np.rint(levels.clip(0, 255)).astype(np.uint8))
+        shown = replace(frame, picture=np.rint(levels.clip(0, 255)).astype(np.uint8))
+        if frame.original is None:
+            return shown
+        residual = (levels - frame.picture) / np.float32(255)
+        if frame.residual is not None:
+            residual += frame.residual
+        proxy = frame.picture if frame.source is None else frame.source
+        return replace(
+            shown, original=frame.original.with_dream(residual, proxy), residual=residual
+        )
 
 
 @lru_cache(maxsize=8)

@@ -14,6 +14,7 @@ import numpy as np
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.clip import Clip
@@ -21,8 +22,9 @@ from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.read.single_frame import read_still
 from dreamflow.media.sound.options import SoundOptions
-from dreamflow.media.stills.read import is_still, read_picture, read_picture_size
+from dreamflow.media.stills.read import is_still, read_picture_size
 from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Layer, Network
 from dreamflow.pipelines.channel_choice import (
@@ -110,6 +112,7 @@ def open_sweep(
     network_name: str,
     layers_by_name: Mapping[str, Layer],
     sound: SoundOptions | None = None,
+    output: DeepOutput | None = None,
 ) -> SweepPlan:
     """Open a picture or a clip, and spread layers over it.
 
@@ -120,15 +123,16 @@ def open_sweep(
         network_name: Name of the network.
         layers_by_name: Its layers, shallow to deep.
         sound: The sound whose length a picture's sweep takes, if no length is given.
+        output: The output, where that may keep the source's depth; None where 8 bits do.
 
     Raises:
         MediaError: The source or the sound cannot be read.
-        SettingsError: The network lacks a layer, the lengths do not fit, or a picture is given a
-            span of frames.
+        SettingsError: The network lacks a layer, the lengths do not fit, a picture is given a
+            span of frames, or there is no such colour space.
     """
     layers = select_sweep_layers(network_name, layers_by_name, sweep)
     if not is_still(path):
-        clip = Clip(path, options)
+        clip = Clip(path, options, output)
         return plan_sweep(clip, layers, sweep, clip.rate)
     if options.start or options.end or options.every != ClipOptions.every:
         raise SettingsError(
@@ -138,12 +142,14 @@ def open_sweep(
     rate = to_exact_rate(options.fps) if options.fps else DEFAULT_PICTURE_FOLDER_FPS
     width, height = read_picture_size(path)
     size = options.size or str(min(max(width, height), MAX_SWEEP_SIDE_PX))
-    picture = read_picture(path, size)
+    still = read_still(path, replace(options, size=size), output)
     if sound is not None and (sweep.hold, sweep.fade, sweep.seconds) == (None, None, None):
         sweep = replace(sweep, seconds=find_audio_length(sound))
-    plan = plan_sweep(picture, layers, sweep, rate)
+    plan = plan_sweep(still.proxy, layers, sweep, rate)
     assert isinstance(plan.source, StillClip)
-    return replace(plan, source=replace(plan.source, path=path, file_size=(width, height)))
+    shown = replace(plan.source, path=path, file_size=(width, height))
+    shown = replace(shown, original=still.original, samples=still.samples)
+    return replace(plan, source=shown)
 
 
 def open_sweep_matte(plan: SweepPlan, show: ShowOptions) -> Matte | None:

@@ -23,8 +23,6 @@ from dreamflow.media.colour.primaries import (
 from dreamflow.media.stills.decoded_picture import DecodedPicture, grey_to_rgb
 from dreamflow.media.stills.memory import check_picture_memory
 
-SAMPLE_TYPES = (np.uint32, np.float16, np.float32)
-"""Types of a channel's samples, in the order of the file format's numbers for them."""
 FLOAT_BYTES_PER_PIXEL = 64
 """Memory that reading takes for each pixel: float colours and alpha, converted and displayed."""
 MAIN_LAYERS = ("rgba", "rgb", "beauty", "combined", "color", "colour", "left")
@@ -252,16 +250,7 @@ def _read_channels(
     if any(c.xSampling != 1 or c.ySampling != 1 for c in header["channels"] if c.name in names):
         raise MediaError(f"{path} has subsampled channels, which are not read", where=str(path))
     if part == 0 and "scanline" in str(header["type"]):
-        # Reads these channels only: files of a renderer may hold dozens of others. Of damaged files
-        # in tiles the library's older interface, which this is, crashes.
-        file = open_exr.InputFile(str(path))
-        try:
-            described: dict[str, Any] = file.header()["channels"]
-            types: list[Any] = [SAMPLE_TYPES[int(described[name].type.v)] for name in names]
-            data = file.channels(names)
-        finally:
-            file.close()
-        arrays: list[Any] = [np.frombuffer(*pair) for pair in zip(data, types, strict=True)]
+        arrays: list[Any] = list(_read_scan_lines(path, names, header))
     else:
         with open_exr.File(str(path), separate_channels=True) as file:
             held: dict[str, Any] = file.parts[part].channels if part < len(file.parts) else {}
@@ -272,6 +261,27 @@ def _read_channels(
     kinds = {plane.dtype for plane in planes}
     kind = np.float16 if kinds == {np.dtype(np.float16)} else np.float32
     return [plane.astype(kind, copy=False) for plane in planes]
+
+
+def _read_scan_lines(path: Path, names: list[str], header: dict[str, Any]) -> list[np.ndarray]:
+    """Return channels of a file of scan lines, flat: float16 where all are half, else float32.
+
+    The library's older interface, which this is, reads these channels only: files of a renderer may
+    hold dozens of others. It crashes on damaged files in tiles, and where it is asked for the
+    header of a file with a preview; so a line tells the type.
+    """
+    from Imath import PixelType  # a part of OpenEXR
+
+    width, _ = _window_size(header["dataWindow"])
+    top = int(header["dataWindow"][0][1])
+    file = import_openexr(path).InputFile(str(path))
+    try:
+        line = file.channels(names, scanLine1=top, scanLine2=top)
+        is_half = all(len(samples) == 2 * width for samples in line)
+        data = file.channels(names, PixelType(PixelType.HALF if is_half else PixelType.FLOAT))
+    finally:
+        file.close()
+    return [np.frombuffer(one, np.float16 if is_half else np.float32) for one in data]
 
 
 def import_openexr(path: Path) -> Any:
