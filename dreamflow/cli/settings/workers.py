@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dreamflow.core.errors import DependencyError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
+from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.shards.options import LOCAL_CLUSTER, ShardOptions
 
 if TYPE_CHECKING:
@@ -231,6 +232,29 @@ def check_cluster(address: str) -> None:
     if asked.returncode:
         lines = asked.stderr.strip().splitlines() or ["it has ended without a word"]
         raise SettingsError(lines[-1].removeprefix("error: "), setting="cluster", value=address)
+
+
+def describe_farm_work(folder: Path, machine: MachineOptions, bundle: Path | None = None) -> str:
+    """Return in words what the workers of a farm have to do for a job; writes its job bundle.
+
+    Args:
+        folder: The job's folder.
+        machine: The machine's options that the job was begun with.
+        bundle: The folder of the bundle; None for none.
+    """
+    from dreamflow.jobs.shards.openjd import write_bundle
+    from dreamflow.jobs.shards.worker import open_sharded_job
+
+    job = open_sharded_job(folder)
+    count = len(job.plan.shards)
+    shards = format_count(count, "shard")
+    if bundle is not None:
+        write_bundle(bundle, job, option_words(machine))
+        return f"{bundle}: {shards} for a farm, or here with `openjd run {bundle}/template.json`"
+    return (
+        f"{folder}: {shards}; render each with `dreamflow jobs shard N {folder}`, N from 1 to "
+        f"{count}, then `dreamflow jobs join {folder}`"
+    )
 
 
 def option_words(options: MachineOptions | ShardOptions) -> list[str]:
