@@ -311,7 +311,8 @@ def test_a_clip_that_differs_by_a_byte_is_not_read(farm: Farm, tmp_path: Path) -
     assert not shard_folder(folder, 0).exists()
 
 
-def test_only_the_frames_of_a_shard_are_sent(film: Path) -> None:
+def test_only_the_frames_of_a_shard_are_sent(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamflow.cluster.parcel.MAX_PACKET_BYTES", 5 * 64 * 48 * 3 // 2)
     clip = Clip(film)
     sizes: list[int] = []
 
@@ -320,7 +321,7 @@ def test_only_the_frames_of_a_shard_are_sent(film: Path) -> None:
         return packet
 
     frames = list(clip)[7:12]
-    sent = send_frames(7, frames, 32 * 2**20, put)
+    sent = send_frames(7, frames, put)
     assert sizes == [2, 2, 1]
     for start in range(7, 12):
         assert list(sent.frames_from(start, lambda packet: packet)) == frames[start - 7 :]

@@ -57,6 +57,19 @@ def test_a_bundle_makes_the_film_of_one_command(
     assert (tmp_path / "farm.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
 
 
+def test_a_bundle_makes_a_sweep(
+    film: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ("--layers", "conv1/7x7_s2,conv2/3x3", "--octaves", "1", "--iterations", "1")
+    line += ("--size", "64", "--threads", "1")
+    assert cli("sweep", film, "one.mp4", *line).code == 0
+    assert cli("sweep", film, "farm.mp4", *line, "--openjd", "bundle").code == 0
+    assert cli("jobs", "remove", "farm.mp4.job").code == 0
+    run_bundle(tmp_path / "bundle", cli)
+    assert (tmp_path / "farm.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+
+
 def test_a_bundle_is_a_template_of_the_specification(film: Path, tmp_path: Path, cli: Cli) -> None:
     run = cli("video", film, tmp_path / "farm.mp4", *FAST, "--openjd", tmp_path / "bundle")
     assert run.code == 0, run.err

@@ -23,24 +23,21 @@ import pytest
 from conftest import WEIGHTS_NAME, CommandResult, make_texture, refused, run_ffmpeg
 from cut_film import SHOT_FRAMES, SHOTS, make_cut_film
 from job_rendering import FAST, Interruption, decode_output, edit_job_file
+from shard_rendering import DREAM, SETTINGS, Shards, work
 
 from dreamflow.cli.shard_worker import parse_shards
 from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.core.machine.options import MachineOptions
-from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.renders.render_video import prepare_video_job, render_video
-from dreamflow.jobs.shards.join import fade_residual, format_numbers
+from dreamflow.jobs.shards.join import fade_frame, format_numbers
 from dreamflow.jobs.shards.join_job import join_job
 from dreamflow.jobs.shards.plan import read_plan, shard_folder
 from dreamflow.jobs.shards.shard import is_shard_done
 from dreamflow.jobs.shards.sharded import Sharding
-from dreamflow.jobs.shards.worker import open_sharded_job, open_worker
+from dreamflow.jobs.shards.worker import open_sharded_job
 from dreamflow.jobs.storage.folder import JobFolder, JobLockedError, job_folder_path
 from dreamflow.media.files.atomic_file import DISK_FULL_MESSAGE, make_write_error
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.media.read.clip import Clip
 from dreamflow.media.write.segments.raw_frames import RawFrameFile
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
@@ -51,10 +48,6 @@ from dreamflow.pipelines.settings.restored import restore_video_settings
 from dreamflow.pipelines.video.shards import GivenMarks, Shard, cut_into_spans, find_shots
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark, ShotFinder
-
-DREAM = DreamOptions(network="googlenet", layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
-SETTINGS = VideoSettings(DREAM, CarryOptions(carry_iterations=1))
-BY_SHOTS = Sharding()
 
 
 @pytest.fixture(scope="module")
@@ -71,58 +64,6 @@ def network(noise_home: Path) -> Network:
 @pytest.fixture
 def shards(tmp_path: Path, network: Network, film: Path) -> Shards:
     return Shards(tmp_path, network, film)
-
-
-class Shards:
-    """Renders a film in one go and in shards, and can be interrupted."""
-
-    def __init__(self, folder: Path, network: Network, film: Path) -> None:
-        self.folder, self.network, self.film = folder, network, film
-        self.messages: list[str] = []
-
-    def render(
-        self,
-        name: str,
-        sharding: Sharding | None = BY_SHOTS,
-        settings: VideoSettings = SETTINGS,
-        source: Path | None = None,
-        stop_at: int | None = None,
-        **controls: Any,
-    ) -> Path:
-        calls = itertools.count(1)
-
-        def progress(done: int, total: int) -> None:
-            if next(calls) == stop_at:
-                raise Interruption
-
-        out = self.folder / name
-        controls = {"checkpoint_interval_s": 0.0, "segment_frames": 5, **controls}
-        followed = RenderControls(progress, self.messages.append, **controls)
-        clip = Clip(source or self.film, settings.clip)
-        render_video(clip, out, self.network, settings, followed, sharding=sharding)
-        return out
-
-    def prepare(self, name: str = "d.mp4", settings: VideoSettings = SETTINGS) -> Path:
-        """Begin a job, and find its shards; return its folder."""
-        return prepare_video_job(
-            Clip(self.film, settings.clip),
-            self.folder / name,
-            self.network,
-            settings,
-            RenderControls(notify=self.messages.append, segment_frames=5),
-            None,
-            Sharding(),
-        )
-
-
-def work(folder: Path, numbers: list[int], monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """Render shards as a worker on a farm does, from the job's folder alone."""
-    monkeypatch.setenv("DREAMFLOW_HOME", str(home))
-    controls = RenderControls(checkpoint_interval_s=0.0)
-    with open_worker(folder, MachineOptions(), controls) as worker:
-        for number in numbers:
-            for _ in worker.render(number, controls):
-                pass
 
 
 @pytest.mark.parametrize(
@@ -361,12 +302,20 @@ def test_a_fade_begins_and_ends_with_one_dream_and_is_as_strong_between() -> Non
     one, other = (
         (128 + made.normal(0, 12, (32, 32, 3))).clip(0, 255).astype(np.uint8) for _ in range(2)
     )
-    np.testing.assert_array_equal(fade_residual(one, other, source, 0), one)
-    np.testing.assert_array_equal(fade_residual(one, other, source, 1), other)
-    middle = fade_residual(one, other, source, 0.5).astype(float) - 128
+
+    def fade(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
+        shown = fade_frame(
+            before, Frame(3, Fraction(1), after), Frame(3, Fraction(1), source), share
+        )
+        assert (shown.index, shown.time) == (3, 1)
+        return shown.picture
+
+    np.testing.assert_array_equal(fade(one, other, 0), one)
+    np.testing.assert_array_equal(fade(one, other, 1), other)
+    middle = fade(one, other, 0.5).astype(float) - 128
     assert np.std(middle) == pytest.approx(12, rel=0.05)
-    np.testing.assert_array_equal(fade_residual(one, one, source, 0.5), one)
-    np.testing.assert_array_equal(fade_residual(source, source, source, 0.5), source)
+    np.testing.assert_array_equal(fade(one, one, 0.5), one)
+    np.testing.assert_array_equal(fade(source, source, 0.5), source)
 
 
 @pytest.mark.parametrize(("frames", "span"), [(100, 30), (31, 30), (30, 30), (7, 30), (61, 20)])
@@ -489,6 +438,53 @@ def test_a_zoom_says_that_it_cannot_be_cut(
     assert run.code == 1
     assert "a zoom cannot be cut" in run.err
     assert not list(tmp_path.iterdir())
+
+
+SWEEP = ("--layers", "conv1/7x7_s2,conv2/3x3", "--octaves", "1", "--iterations", "1", "--caption")
+
+
+def test_the_shots_of_a_swept_clip_are_shards(
+    film: Path, tmp_path: Path, cli: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = (*SWEEP, "--threads", "1", "--strength", "0: 1, 100%: 0.4 + audio.loud")
+    assert cli("sweep", film, "one.mp4", *line).code == 0
+    assert cli("sweep", film, "cut.mp4", *line, "--shards", "shots").code == 0
+    assert cli("sweep", film, "farm.mp4", *line, "--workers", "0").code == 0
+    assert cli("jobs", "shard", "all", "farm.mp4.job").code == 0
+    assert cli("jobs", "join", "farm.mp4.job").code == 0
+    one = Path("one.mp4").read_bytes()
+    assert Path("cut.mp4").read_bytes() == one
+    assert Path("farm.mp4").read_bytes() == one
+
+
+def test_a_swept_picture_is_cut_into_spans(
+    tmp_path: Path, cli: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(make_texture(40, 48)).save("picture.png")
+    line = (*SWEEP, "--threads", "1", "--fps", "8", "--hold", "2", "--fade", "2")
+    assert cli("sweep", "picture.png", "one.mkv", *line).code == 0
+    assert cli("sweep", "picture.png", "shots.mkv", *line, "--shards", "shots").code == 0
+    spans = (*line, "--shards", "spans", "--span", "2.5")
+    cut = cli("sweep", "picture.png", "spans.mkv", *spans)
+    assert cut.code == 0
+    assert "seam" in cut.err
+    assert cli("sweep", "picture.png", "farm.mkv", *spans, "--workers", "0").code == 0
+    for number in ("3", "1-2"):
+        assert cli("jobs", "shard", number, "farm.mkv.job").code == 0
+    assert cli("jobs", "join", "farm.mkv.job").code == 0
+    one, shots, parts, farm = (
+        decode_output(Path(f"{name}.mkv")) for name in ("one", "shots", "spans", "farm")
+    )
+    assert shots == one
+    assert farm == parts
+    same = [a == b for a, b in zip(parts, one, strict=True)]
+    assert len(same) == 48
+    assert all(same[:16]), "a picture has no cut, and its first span is that of one process"
+    assert not any(same[20:])
 
 
 @pytest.mark.parametrize("workers", ["two", "-1", "1.5", "999"])

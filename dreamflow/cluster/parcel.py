@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import secrets
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from dreamflow.media.files.atomic_file import atomic_write, make_write_error
 from dreamflow.media.read.clip import Clip
 from dreamflow.networks.loading import find_weights
 from dreamflow.pipelines.pipeline import FramesFrom
+from dreamflow.pipelines.still_clip import StillClip
 
 MAX_PACKET_BYTES = 64 * 2**20
 """Bytes of the frames that travel as one object, unless one frame has more."""
@@ -116,7 +118,7 @@ def keep_documents(ticket: Ticket) -> Path:
     """
     folder = scratch_folder(ticket.job_id) / ticket.folder.name
     for name, content in ticket.documents.items():
-        _write_file(folder / name, content)
+        write_sent_file(folder / name, content)
     return folder
 
 
@@ -130,7 +132,7 @@ class Parcel:
         weights: Name and content of the weights' file; None where there are some.
     """
 
-    clip: Clip | None = None
+    clip: Clip | StillClip | None = None
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     weights: tuple[str, bytes] | None = None
 
@@ -141,7 +143,7 @@ class Parcel:
         root = scratch_folder(job.metadata[ID_KEY]) / "inputs"
         sent = SentInputs(self.clip, frames_from, root)
         for path, content in self.files.items():
-            _write_file(sent.locate(path), content)
+            write_sent_file(sent.locate(path), content)
         return sent
 
     def unpack_weights(self, job: ShardedJob) -> Path | None:
@@ -150,7 +152,7 @@ class Parcel:
             return None
         name, content = self.weights
         path = scratch_folder(job.metadata[ID_KEY]) / "weights" / name
-        _write_file(path, content)
+        write_sent_file(path, content)
         return path
 
 
@@ -174,8 +176,12 @@ def pack_weights(job: ShardedJob) -> tuple[str, bytes]:
     return path.name, read_file_bytes(path)
 
 
-def _write_file(path: Path, content: bytes) -> None:
-    """Write a file that another worker of this machine may have written already."""
+def write_sent_file(path: Path, content: bytes) -> None:
+    """Write a file that came from another machine, unless it is here already.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     with contextlib.suppress(OSError):
         if path.stat().st_size == len(content) and path.read_bytes() == content:
             return
@@ -215,21 +221,27 @@ class SentFrames:
 
 
 def send_frames(
-    first: int, frames: Iterable[Frame], frame_bytes: int, put: Callable[[list[Frame]], Any]
+    first: int, frames: Iterable[Frame], put: Callable[[list[Frame]], Any]
 ) -> SentFrames:
     """Store the frames of a shard as objects of Ray's.
 
     Args:
         first: Number in the clip of the first one.
-        frames: The frames, without originals.
-        frame_bytes: Bytes of one.
+        frames: The frames, with their originals where the output is in depth.
         put: Stores an object, and returns its reference.
 
     Raises:
         MediaError: The clip cannot be read.
     """
-    packet_frames = max(1, MAX_PACKET_BYTES // frame_bytes)
     coming, packets = iter(frames), list[Any]()
+    begin = list(islice(coming, 1))
+    packet_frames = max(1, MAX_PACKET_BYTES // max(map(_count_bytes, begin), default=1))
+    coming = chain(begin, coming)
     while packet := list(islice(coming, packet_frames)):
         packets.append(put(packet))
     return SentFrames(first, packet_frames, tuple(packets))
+
+
+def _count_bytes(frame: Frame) -> int:
+    """Return about how many bytes a frame has as it is sent."""
+    return len(pickle.dumps(frame))

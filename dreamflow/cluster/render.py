@@ -24,6 +24,7 @@ from dreamflow.cluster.parcel import (
     pack_files,
     pack_weights,
     send_frames,
+    write_sent_file,
 )
 from dreamflow.cluster.session import RaySession
 from dreamflow.core.callbacks import DoneCallback, MessageCallback
@@ -37,18 +38,16 @@ from dreamflow.jobs.shards.shard import (
     is_shard_joined,
     make_shard_metadata,
     note_elsewhere,
-    open_shard_writer,
+    open_kept_frames,
 )
 from dreamflow.jobs.shards.worker import (
     LOOK_AGAIN_S,
     fill_in_machine,
-    hear_clip_of,
-    open_clip_of,
+    open_source_of,
 )
 from dreamflow.jobs.storage.folder import JobFolder, JobLockedError
-from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.write.segments.piece_ledger import LEDGER_FILE
+from dreamflow.pipelines.still_clip import StillClip
 from dreamflow.pipelines.video.shards import ForwardReader
 
 LOOK_AT_NODES_S = 2.0
@@ -295,18 +294,17 @@ class ClusterRender:
         """Write the files of a shard that was rendered elsewhere into its folder."""
         folder.start_over(make_shard_metadata(self._job, shard))
         frames = self._job.plan.shards[shard].frames
-        with contextlib.closing(open_shard_writer(self._job, shard)) as writer:
-            names = [path.name for path in writer.files.list_segment_paths(frames)]
-        for name in (*names, LEDGER_FILE):
+        with contextlib.closing(open_kept_frames(self._job, shard)) as kept:
+            pieces = [*kept.list_pieces(frames), *kept.list_ledgers()]
+        for piece in pieces:
+            name = piece.relative_to(folder.path).as_posix()
             content = await member.ask(member.actor.read_piece.remote(shard, name))
-            with atomic_write(folder.path / name) as part:
-                part.write_bytes(content)
+            write_sent_file(piece, content)
         await member.actor.forget.remote(shard)
 
     @cached_property
-    def _clip(self) -> Clip:
-        clip, _, settings = open_clip_of(self._job)
-        return hear_clip_of(self._job, clip, settings)
+    def _clip(self) -> Clip | StillClip:
+        return open_source_of(self._job).hear(self._job.folder).clip
 
     @cached_property
     def _reader(self) -> ForwardReader:
@@ -315,12 +313,9 @@ class ClusterRender:
     async def _send_frames(self, number: int) -> SentFrames:
         """Store the frames of a shard where its worker finds them."""
         shard = self._job.plan.shards[number]
-        frame_bytes = 3 * self._clip.width * self._clip.height
         async with self._reading:
             frames = shard.frames_of(self._reader)(0)
-            return await asyncio.to_thread(
-                send_frames, shard.begin, frames, frame_bytes, self._session.put
-            )
+            return await asyncio.to_thread(send_frames, shard.begin, frames, self._session.put)
 
     async def _dismiss(self, member: Member) -> None:
         """Have a worker save what it has, and end it."""

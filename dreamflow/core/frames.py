@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -38,6 +39,19 @@ class Original(ABC):
 
 
 @dataclass(frozen=True)
+class FinishedFrame:
+    """A frame as its output holds it, made by an earlier render; one of the two is given.
+
+    Attributes:
+        file: A file of an output of pictures.
+        samples: The samples of a film in depth, uint8 (bytes,).
+    """
+
+    file: Path | None = None
+    samples: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Frame:
     """One picture of a clip.
 
@@ -52,6 +66,8 @@ class Frame:
             where the 8-bit picture is all that counts.
         residual: float32 (H, W, 3), for a dream of a frame with an original: what is shown of it
             minus the source, of full scale 1; None where it is 0 everywhere.
+        finished: The frame as its output holds it, where that is made already: writers take it as
+            it is.
     """
 
     index: int
@@ -61,6 +77,7 @@ class Frame:
     full_picture: np.ndarray | None = None
     original: Original | None = None
     residual: np.ndarray | None = None
+    finished: FinishedFrame | None = None
 
     @property
     def whole_size(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import numpy as np
 from dreamflow.core.frames import Frame, Original
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.media.output_spec import OutputSpec
+from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.sample_format import SampleFormat
 from dreamflow.media.sound.hearing import Hearing
@@ -79,7 +80,16 @@ class StillClip:
         """Return the number of frames."""
         return self.frames
 
+    def place_of(self, number: int) -> tuple[int, Fraction]:
+        """Return the index and the time of a frame, as `Frame` has them."""
+        return number, number / self.rate
+
     def frames_from(self, start: int = 0) -> Iterator[Frame]:
         """Yield the frames from number `start` on: the same picture, each at its own time."""
         for number in range(start, self.frames):
             yield Frame(number, number / self.rate, self.picture, original=self.original)
+
+
+def matte_target_of(source: Clip | StillClip) -> MatteTarget:
+    """Return what a matte of a clip, or of a picture that is shown as one, goes with."""
+    return source.matte_target if isinstance(source, StillClip) else MatteTarget.from_clip(source)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from dreamflow.core.callbacks import ProgressCallback
-from dreamflow.core.errors import DreamFlowWarning, IneffectiveSettingWarning, SettingsError, named
+from dreamflow.core.errors import (
+    DreamFlowWarning,
+    IneffectiveSettingWarning,
+    OutputError,
+    SettingsError,
+    named,
+)
+from dreamflow.core.frames import Frame
 from dreamflow.core.targets import CLASS_LAYER, Target
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective.channel_picks import measure_channel_responses
@@ -21,6 +29,7 @@ from dreamflow.networks.classes import load_class_names, resolve_channels
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.reports.contact_sheet import draw_contact_sheet
+from dreamflow.reports.guide.workers import LayerWorkers
 from dreamflow.reports.options import ChannelsOptions
 
 
@@ -30,6 +39,7 @@ def make_channel_sheet(
     options: DreamOptions,
     sheet_options: ChannelsOptions | None = None,
     progress: ProgressCallback = lambda done, total: None,
+    workers: LayerWorkers | None = None,
 ) -> np.ndarray:
     """Draw what each channel of a layer dreams on the middle of a picture.
 
@@ -40,6 +50,7 @@ def make_channel_sheet(
             the network sees in the picture.
         sheet_options: Which channels are shown, and how large; None is the defaults.
         progress: Called with the channels dreamed so far, and their total.
+        workers: Dream several channels at the same time; None dreams them in this process.
 
     Returns:
         The sheet, uint8 (H, W, 3) RGB.
@@ -61,14 +72,18 @@ def make_channel_sheet(
         )
     channels = [channel for channel, _ in select_channels(tile, network, target, sheet_options)]
     class_names = load_class_names(network.name) if target.layer == CLASS_LAYER else ()
-    pictures, labels = [tile], [target.layer]
     progress(0, len(channels))
-    dreams = dream_channels(tile, network, target.layer, channels, options)
-    for done, (channel, dreamed) in enumerate(zip(channels, dreams, strict=True), start=1):
+    dreams = dream_channels(tile, network, target.layer, channels, options, workers)
+    picture_by_channel: dict[int, np.ndarray] = {}
+    for done, (channel, dreamed) in enumerate(dreams, start=1):
+        picture_by_channel[channel] = dreamed
+        progress(done, len(channels))
+    pictures, labels = [tile], [target.layer]
+    for channel in channels:
+        dreamed = picture_by_channel[channel]
         silent = " (silent)" if np.array_equal(dreamed, tile) else ""
         pictures.append(dreamed)
         labels.append(f"{channel} {class_names[channel]}" if class_names else f"{channel}{silent}")
-        progress(done, len(channels))
     return draw_contact_sheet(pictures, labels)
 
 
@@ -150,12 +165,29 @@ def select_channels(
 
 
 def dream_channels(
-    tile: np.ndarray, network: Network, layer: str, channels: Sequence[int], options: DreamOptions
-) -> Iterator[np.ndarray]:
-    """Yield the dream of a picture on each channel of a layer by itself, as it is finished."""
+    tile: np.ndarray,
+    network: Network,
+    layer: str,
+    channels: Sequence[int],
+    options: DreamOptions,
+    workers: LayerWorkers | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each channel of a layer with the dream of a picture on it alone, as it is finished.
+
+    Raises:
+        DreamFlowError: A dream fails.
+    """
     options = replace(options, channels=None)
-    for channel in channels:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DreamFlowWarning)  # the sheet labels silent channels
-            dreamed = dream_image(tile, network, f"{layer}:{channel}", options)
-        yield dreamed
+    channel_by_target = {f"{layer}:{channel}": channel for channel in channels}
+    if workers is None:
+        for target, channel in channel_by_target.items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DreamFlowWarning)  # the sheet labels silent ones
+                dreamed = dream_image(tile, network, target, options)
+            yield channel, dreamed
+        return
+    frame = Frame(0, Fraction(0), tile)
+    for answer in workers.dream_layers(frame, channel_by_target, options, warns=False):
+        if answer.picture is None:
+            raise OutputError(f"{answer.layer}: {answer.failure}")
+        yield channel_by_target[answer.layer], answer.picture

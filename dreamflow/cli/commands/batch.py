@@ -255,7 +255,7 @@ def run_render(
             return "done before", ""
         with stop_on_ctrl_c():
             if isinstance(render, QueuedCommand):
-                line = run_queued_command(render, machine, flags)
+                line = run_queued_command(render, machine, workers, flags)
             else:
                 clip = replace(render.settings.clip, allow_playlist=flags.allow_playlist)
                 settings = replace(render.settings, clip=clip)
@@ -274,7 +274,9 @@ def run_render(
         return FAILED, message
 
 
-def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: RenderFlags) -> str:
+def run_queued_command(
+    entry: QueuedCommand, machine: MachineOptions, workers: ShardOptions, flags: RenderFlags
+) -> str:
     """Run another command than `video`, and return the line that it prints."""
     from dreamflow.jobs.queue import FRAME_COMMAND, SWEEP_COMMAND, ZOOM_COMMAND
 
@@ -285,6 +287,8 @@ def run_queued_command(entry: QueuedCommand, machine: MachineOptions, flags: Ren
     }
     given = {**entry.settings, **vars(machine), "overwrite": flags.overwrite}
     given |= {"progress": flags.progress_kind, "allow_playlist": flags.allow_playlist}
+    if entry.command == SWEEP_COMMAND:
+        given |= vars(workers)
     if entry.command != FRAME_COMMAND:
         given |= {"fresh": flags.fresh, "watch": flags.watch, "repair": flags.repair}
     sources = [entry.source] if entry.source else []

@@ -22,12 +22,15 @@ from dreamflow.cli.settings.prepare import (
 from dreamflow.cli.settings.shared_options import (
     AtOption,
     DebugOption,
+    LayerWorkersOption,
     OverwriteOption,
     PresetOption,
 )
+from dreamflow.cli.settings.workers import open_layer_workers, plan_crew
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target
+from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FilmOptions
 from dreamflow.reports.options import ChannelDreamOptions, ChannelsOptions
 
@@ -53,6 +56,7 @@ def channels_command(
     preset: PresetOption = None,
     dream: ChannelDreamOptions,
     machine: MachineOptions,
+    workers: LayerWorkersOption = None,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
@@ -87,12 +91,14 @@ def channels_command(
     clip = film.clip_options()
     frames = open_frames_up_to(source, at, options=clip)
     frame = decode_first_frame(frames)
-    network = prepare_network(dream.network, machine)
+    crew = plan_crew(ShardOptions(workers=workers), machine)
+    network = prepare_network(dream.network, crew.machine)
     with (
         stop_on_ctrl_c(),
+        open_layer_workers(crew, dream.network) as processes,
         progress_bar(f"drawing {out.name}", 1, "channel", kind=reporting.kind) as progress,
     ):
-        picture = make_channel_sheet(frame.picture, network, dream, sheet, progress)
+        picture = make_channel_sheet(frame.picture, network, dream, sheet, progress, processes)
         record = build_settings_record("channels", source, network, dream, clip)
         if not isinstance(frames, tuple):
             record["at"] = at

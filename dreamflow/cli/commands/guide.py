@@ -20,15 +20,18 @@ from dreamflow.cli.settings.prepare import list_input_paths, prepare_network, st
 from dreamflow.cli.settings.shared_options import (
     OUTPUT_PANEL,
     DebugOption,
+    LayerWorkersOption,
     LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
 )
+from dreamflow.cli.settings.workers import open_layer_workers, plan_crew
 from dreamflow.core.errors import IneffectiveSettingWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.core.text.wording import format_count
+from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import FilmOptions
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
 
@@ -56,6 +59,7 @@ def guide_command(
     like_all: LikeAllOption = None,
     dream: GuideDreamOptions,
     machine: MachineOptions,
+    workers: LayerWorkersOption = None,
     reporting: ProgressOptions,
     sheet: Annotated[
         Path | None,
@@ -102,11 +106,13 @@ def guide_command(
         check_sheet_path(
             sheet, overwrite, list_input_paths([source], dream, machine, preset=preset)
         )
-    network = prepare_network(dream.network, machine)
+    crew = plan_crew(ShardOptions(workers=workers), machine)
+    network = prepare_network(dream.network, crew.machine)
     started_s = time.monotonic()
     layer_steps = max(1, sum(octave.iterations for octave in plan_octaves(dream)))
     with (
         stop_on_ctrl_c(),
+        open_layer_workers(crew, dream.network) as processes,
         progress_bar(f"dreaming {out.name}", len(layers), "layer", kind=reporting.kind) as progress,
     ):
         counter = StepCounter(
@@ -124,6 +130,7 @@ def guide_command(
             allow_playlist=film.allow_playlist,
             progress=counter.finish_parts,
             on_step=counter.step,
+            workers=processes,
         )
     print_line(format_guide_summary(guide, time.monotonic() - started_s))
     if show:

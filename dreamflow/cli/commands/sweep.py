@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from dreamflow.cli.settings.prepare import (
     kept_analysis_folder,
     list_input_paths,
     prepare_network,
+    stop_on_ctrl_c,
     track_render,
 )
 from dreamflow.cli.settings.shared_options import (
@@ -28,6 +30,7 @@ from dreamflow.cli.settings.shared_options import (
     GainsOption,
     LikeAllOption,
     LikeOption,
+    OpenjdOption,
     OutArgument,
     OverwriteOption,
     PresetOption,
@@ -35,9 +38,16 @@ from dreamflow.cli.settings.shared_options import (
     TraceOption,
     WatchOption,
 )
+from dreamflow.cli.settings.workers import (
+    check_cluster,
+    describe_farm_work,
+    make_sharding,
+    plan_crew,
+)
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
+from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
@@ -73,6 +83,8 @@ def sweep_command(
     frames: ClipOptions,
     encode: EncodeOptions,
     machine: MachineOptions,
+    workers: ShardOptions,
+    openjd: OpenjdOption = None,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     fresh: FreshOption = False,
@@ -94,17 +106,8 @@ def sweep_command(
         repair=repair,
         inputs=inputs,
     )
-    plan, matte = plan_and_check(source, out, settings, layers, machine, flags)
-    from dreamflow.jobs.renders.render_sweep import render_sweep
-    from dreamflow.jobs.resume.begun_job import restore_machine_options
-
-    machine = machine if fresh else restore_machine_options(out, machine)
-    network = prepare_network(dream.network, machine)
-    started_s = time.monotonic()
-    with track_render(out, plan.source.output_spec.frames, flags) as controls:
-        result = render_sweep(plan, source, out, network, settings, layers, controls, matte)
-    summary = format_render_summary(result, plan.source.output_spec, time.monotonic() - started_s)
-    print_line(f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}")
+    with stop_on_ctrl_c():
+        print_line(render_layers(source, out, settings, layers, machine, flags, workers, openjd))
 
 
 SWEEP = Command(
@@ -114,6 +117,50 @@ SWEEP = Command(
     2,
     "dreamflow sweep portrait.jpg layers.mp4 --category swirls --caption",
 )
+
+
+def render_layers(
+    source: Path,
+    out: Path,
+    settings: VideoSettings,
+    sweep: SweepOptions,
+    machine: MachineOptions,
+    flags: RenderFlags,
+    workers: ShardOptions,
+    openjd: Path | None = None,
+) -> str:
+    """Render a sweep with a progress bar, and return a line that sums the render up.
+
+    Args:
+        source: The picture or clip.
+        out: The output.
+        settings: All settings but those of the sweep.
+        sweep: Which layers are shown, and how long.
+        machine: Where to compute.
+        flags: The options of the render.
+        workers: How the render is spread over workers.
+        openjd: Folder of a job bundle, which is written instead of rendering.
+    """
+    plan, matte = plan_and_check(source, out, settings, sweep, machine, flags)
+    from dreamflow.jobs.renders.render_sweep import prepare_sweep_job, render_sweep
+    from dreamflow.jobs.resume.begun_job import restore_machine_options
+
+    if workers.cluster is not None:
+        check_cluster(workers.cluster)
+    if openjd is not None:
+        workers = replace(workers, workers="0")
+    machine = machine if flags.fresh else restore_machine_options(out, machine)
+    crew = plan_crew(workers, machine)
+    sharding, machine = make_sharding(workers, crew, out, flags.fresh), crew.machine
+    network = prepare_network(settings.dream.network, machine)
+    started_s = time.monotonic()
+    with track_render(out, plan.source.output_spec.frames, flags) as controls:
+        asked = (plan, source, out, network, settings, sweep, controls, matte)
+        if crew.is_farm and sharding:
+            return describe_farm_work(prepare_sweep_job(*asked, sharding), machine, openjd)
+        result = render_sweep(*asked, sharding)
+    summary = format_render_summary(result, plan.source.output_spec, time.monotonic() - started_s)
+    return f"{out}: {format_count(len(plan.layers), 'layer')}, {summary}"
 
 
 def plan_and_check(

@@ -42,12 +42,11 @@ from dreamflow.cli.settings.shared_options import (
 )
 from dreamflow.cli.settings.workers import (
     check_cluster,
+    describe_farm_work,
     make_sharding,
-    option_words,
     plan_crew,
 )
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.text.wording import format_count
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.shards.options import ShardOptions
 from dreamflow.media.options import ClipOptions, EncodeOptions
@@ -179,33 +178,10 @@ def render_clip(
     with track_render(out, total, flags, steps) as controls:
         if crew.is_farm and sharding:
             folder = prepare_video_job(source, out, network, settings, controls, matte, sharding)
-            return describe_farm_work(folder, openjd, machine)
+            return describe_farm_work(folder, machine, openjd)
         result = render_video(source, out, network, settings, controls, matte, sharding)
     elapsed_s = time.monotonic() - started_s
     return f"{out}: {format_render_summary(result, source.output_spec, elapsed_s)}"
-
-
-def describe_farm_work(folder: Path, bundle: Path | None, machine: MachineOptions) -> str:
-    """Return in words what the workers of a farm have to do for a job; writes its job bundle.
-
-    Args:
-        folder: The job's folder.
-        bundle: The folder of the bundle; None for none.
-        machine: The machine's options that the job was begun with.
-    """
-    from dreamflow.jobs.shards.openjd import write_bundle
-    from dreamflow.jobs.shards.worker import open_sharded_job
-
-    job = open_sharded_job(folder)
-    count = len(job.plan.shards)
-    shards = format_count(count, "shard")
-    if bundle is not None:
-        write_bundle(bundle, job, option_words(machine))
-        return f"{bundle}: {shards} for a farm, or here with `openjd run {bundle}/template.json`"
-    return (
-        f"{folder}: {shards}; render each with `dreamflow jobs shard N {folder}`, N from 1 to "
-        f"{count}, then `dreamflow jobs join {folder}`"
-    )
 
 
 def open_and_check(

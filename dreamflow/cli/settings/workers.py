@@ -6,7 +6,8 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING
 from dreamflow.core.errors import DependencyError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of
-from dreamflow.jobs.shards.options import LOCAL_CLUSTER, ShardOptions
+from dreamflow.core.text.wording import format_count
+from dreamflow.jobs.shards.options import LOCAL_CLUSTER, MAX_WORKERS, ShardOptions
 
 if TYPE_CHECKING:
     from dreamflow.jobs.shards.pool import WorkerCommand
     from dreamflow.jobs.shards.sharded import Sharding
+    from dreamflow.reports.guide.workers import LayerWorkers
 
 WORKER_BYTES = 700 * 10**6
 """Memory that a worker takes besides what a pass may: PyTorch, the network, frames, its encoder."""
@@ -116,6 +119,30 @@ def check_shards_wanted(workers: ShardOptions, who: str) -> None:
             value="none",
             allowed="auto, shots, spans",
         )
+
+
+@contextmanager
+def open_layer_workers(crew: Crew, network: str) -> Generator[LayerWorkers | None]:
+    """Yield the processes that dream layers; None where this process dreams by itself.
+
+    Raises:
+        SettingsError: There are to be no workers.
+    """
+    if crew.is_farm:
+        raise SettingsError(
+            f"{named('workers')} 0 finds the shards of a film, and this is none: give 1 or more",
+            setting="workers",
+            value="0",
+            allowed=f"1 to {MAX_WORKERS}, or auto",
+        )
+    if crew.is_alone:
+        yield None
+        return
+    from dreamflow.reports.guide.workers import LayerWorkers
+
+    machines = [replace(crew.machine, device=device) for device in crew.devices]
+    with LayerWorkers(network, machines) as workers:
+        yield workers
 
 
 def divide_machine(machine: MachineOptions, devices: Sequence[str]) -> MachineOptions:
@@ -231,6 +258,29 @@ def check_cluster(address: str) -> None:
     if asked.returncode:
         lines = asked.stderr.strip().splitlines() or ["it has ended without a word"]
         raise SettingsError(lines[-1].removeprefix("error: "), setting="cluster", value=address)
+
+
+def describe_farm_work(folder: Path, machine: MachineOptions, bundle: Path | None = None) -> str:
+    """Return in words what the workers of a farm have to do for a job; writes its job bundle.
+
+    Args:
+        folder: The job's folder.
+        machine: The machine's options that the job was begun with.
+        bundle: The folder of the bundle; None for none.
+    """
+    from dreamflow.jobs.shards.openjd import write_bundle
+    from dreamflow.jobs.shards.worker import open_sharded_job
+
+    job = open_sharded_job(folder)
+    count = len(job.plan.shards)
+    shards = format_count(count, "shard")
+    if bundle is not None:
+        write_bundle(bundle, job, option_words(machine))
+        return f"{bundle}: {shards} for a farm, or here with `openjd run {bundle}/template.json`"
+    return (
+        f"{folder}: {shards}; render each with `dreamflow jobs shard N {folder}`, N from 1 to "
+        f"{count}, then `dreamflow jobs join {folder}`"
+    )
 
 
 def option_words(options: MachineOptions | ShardOptions) -> list[str]:

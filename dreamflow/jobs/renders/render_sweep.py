@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from dreamflow.jobs.controls import RenderControls, RenderResult
-from dreamflow.jobs.job import render_job
+from dreamflow.jobs.job import prepare_job, render_job
 from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
+from dreamflow.jobs.shards.join import free_while_joining
+from dreamflow.jobs.shards.sharded import (
+    HereRenderer,
+    Sharding,
+    add_shards,
+    check_begun_alike,
+    open_pool,
+)
+from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
@@ -21,6 +32,7 @@ from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.settings.record import build_settings_record
+from dreamflow.pipelines.shard_source import ShardSource
 from dreamflow.pipelines.sweep.pipeline import (
     SweepPlan,
     build_sweep_pipeline,
@@ -38,6 +50,7 @@ def render_sweep(
     sweep: SweepOptions,
     controls: RenderControls | None = None,
     matte: Matte | None = None,
+    sharding: Sharding | None = None,
 ) -> RenderResult:
     """Dream a sweep into a file; resumes where the same render was interrupted.
 
@@ -50,12 +63,50 @@ def render_sweep(
         sweep: The settings of the sweep.
         controls: How the render is followed, and what it may replace.
         matte: Where the dream is shown; see `open_sweep_matte`.
+        sharding: How the render is spread over workers; None dreams the sweep in one go.
 
     Raises:
         SettingsError: A setting does not fit the source or the network.
         DreamFlowError: See `render_job`.
     """
     controls = controls or RenderControls()
+    with _open_sweep_job(
+        plan, source_path, out, network, settings, sweep, controls, matte, sharding
+    ) as job:
+        return render_job(job, free_while_joining(job.pipeline, controls))
+
+
+def prepare_sweep_job(
+    plan: SweepPlan,
+    source_path: Path,
+    out: Path,
+    network: Network,
+    settings: VideoSettings,
+    sweep: SweepOptions,
+    controls: RenderControls,
+    matte: Matte | None,
+    sharding: Sharding,
+) -> Path:
+    """Begin the job of a sweep, and find its shards; return its folder. See `render_sweep`."""
+    with _open_sweep_job(
+        plan, source_path, out, network, settings, sweep, controls, matte, sharding
+    ) as job:
+        return prepare_job(job, controls)
+
+
+@contextmanager
+def _open_sweep_job(
+    plan: SweepPlan,
+    source_path: Path,
+    out: Path,
+    network: Network,
+    settings: VideoSettings,
+    sweep: SweepOptions,
+    controls: RenderControls,
+    matte: Matte | None,
+    sharding: Sharding | None,
+) -> Generator[JobSpec]:
+    """Yield the job of a sweep; its workers, if it has any, are stopped at the end."""
     dream, picks = resolve_channel_picks(
         replace(settings.dream, layer=(plan.schedule,)),
         network,
@@ -69,11 +120,19 @@ def render_sweep(
     begin = plan.source.start_time if isinstance(plan.source, Clip) else Fraction(0)
     spec = add_music(plan.source.output_spec, settings.sound, begin)
     inputs = list_sweep_files(plan, settings, matte)
-    with controls.open_dreamer_controls() as dreamer_controls:
+    with (
+        controls.open_dreamer_controls() as dreamer_controls,
+        open_pool(sharding, controls) as pool,
+    ):
 
         def build(controls: DreamerControls) -> Pipeline:
             return build_sweep_pipeline(
-                plan, network, settings, caption=sweep.caption, matte=matte, controls=controls
+                plan.source,
+                network,
+                settings,
+                caption=sweep.caption,
+                matte=matte,
+                controls=controls,
             )
 
         job = JobSpec(
@@ -87,4 +146,11 @@ def render_sweep(
             rebuild=lambda: build(dreamer_controls.without_trace()),
             hearing=plan.source.hearing,
         )
-        return render_job(job, controls)
+        if sharding is None:
+            check_begun_alike(job_folder_path(out), None, controls)
+        else:
+            source = ShardSource(plan.source, settings, matte, sweep)
+            here = HereRenderer(source, network, dreamer_controls, controls)
+            renderer = pool if sharding.workers else here
+            job = add_shards(job, sharding, source, renderer, controls)
+        yield job

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dreamflow.core.errors import ConvertedOutputWarning, SettingsError, named
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import prepare_job, render_job
 from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.jobs.shards.join import free_while_joining
-from dreamflow.jobs.shards.pool import WorkerPool
-from dreamflow.jobs.shards.sharded import HereRenderer, Sharding, add_shards, check_begun_alike
+from dreamflow.jobs.shards.sharded import (
+    HereRenderer,
+    Sharding,
+    add_shards,
+    check_begun_alike,
+    open_pool,
+)
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.read.clip import Clip
@@ -29,8 +32,8 @@ from dreamflow.pipelines.inputs import list_clip_files, list_gains_files
 from dreamflow.pipelines.pipeline import Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.record import build_settings_record
-from dreamflow.pipelines.video.pipeline import build_shard_pipeline, build_video_pipeline
-from dreamflow.pipelines.video.shards import ForwardReader, Shard
+from dreamflow.pipelines.shard_source import ShardSource
+from dreamflow.pipelines.video.pipeline import build_video_pipeline
 from dreamflow.temporal.options import CarryOptions
 
 
@@ -94,23 +97,16 @@ def _open_video_job(
     record = build_settings_record("video", clip.path, network, *vars(settings).values())
     groups = (dream, settings.carry, settings.show)
     clip = hear_once(clip, settings.sound, groups, find_kept_folder(out, controls))
-    clip = clip.with_originals(_choose_depth(clip, out, settings, sharding))
+    clip = clip.with_originals(DeepOutput.of(out, settings.encode))
     spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
     with (
         controls.open_dreamer_controls() as dreamer_controls,
-        _open_pool(sharding, controls) as pool,
+        open_pool(sharding, controls) as pool,
     ):
 
         def build(controls: DreamerControls) -> Pipeline:
             return build_video_pipeline(clip, network, settings, matte, controls)
-
-        reader = ForwardReader(clip.frames_from)
-
-        def build_shard(shard: Shard) -> Pipeline:
-            return build_shard_pipeline(
-                clip, network, settings, shard, matte, dreamer_controls, reader
-            )
 
         job = JobSpec(
             pipeline=build(dreamer_controls),
@@ -126,38 +122,11 @@ def _open_video_job(
         if sharding is None:
             check_begun_alike(job_folder_path(out), None, controls)
         else:
-            renderer = pool if sharding.workers else HereRenderer(build_shard, controls)
-            job = add_shards(job, sharding, clip, settings, renderer, controls)
+            source = ShardSource(clip, settings, matte)
+            here = HereRenderer(source, network, dreamer_controls, controls)
+            renderer = pool if sharding.workers else here
+            job = add_shards(job, sharding, source, renderer, controls)
         yield job
-
-
-def _choose_depth(
-    clip: Clip, out: Path, settings: VideoSettings, sharding: Sharding | None
-) -> DeepOutput | None:
-    """Return the output where it may keep its source's depth; a film of shards has 8 bits."""
-    output = DeepOutput.of(out, settings.encode)
-    if output is None or not output.is_film or sharding is None:
-        return output
-    if output.keeps_hdr or settings.encode.output_space:
-        setting = "hdr" if output.keeps_hdr else "output_space"
-        raise SettingsError(
-            f"{named(setting)} {getattr(settings.encode, setting)}: a film of shards has 8 bits of "
-            f"SDR; leave out {named('shards')} and {named('workers')}",
-            setting=setting,
-        )
-    if clip.with_originals(output).has_originals:
-        warnings.warn(
-            f"{out.name} is made of shards, and so has 8 bits a channel and no transparency; a "
-            "render in one go keeps the source's",
-            ConvertedOutputWarning,
-            2,
-        )
-    return None
-
-
-def _open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
-    sharding = sharding or Sharding()
-    return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

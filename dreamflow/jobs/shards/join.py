@@ -24,6 +24,7 @@ from dreamflow.jobs.shards.shard import (
 )
 from dreamflow.media.read.clip import Clip
 from dreamflow.pipelines.pipeline import LAYOUT_KEY, Pipeline, PipelineState
+from dreamflow.pipelines.still_clip import StillClip
 from dreamflow.pipelines.video.shards import ForwardReader, Shard
 
 JOIN_LAYOUT = 1_000_001
@@ -65,7 +66,7 @@ class JoinPipeline:
 
     def __init__(
         self,
-        clip: Clip,
+        clip: Clip | StillClip,
         open_job: Callable[[], ShardedJob],
         renderer: ShardRenderer,
         with_sources: bool = False,
@@ -73,7 +74,7 @@ class JoinPipeline:
         """Take what it is made of.
 
         Args:
-            clip: The clip that is dreamed: it knows when each frame is shown.
+            clip: What is dreamed: it knows when each frame is shown.
             open_job: Reads the job that is cut into shards; called when the first frame is wanted.
             renderer: Renders shards.
             with_sources: Whether each frame has its source with it, which is decoded anew.
@@ -99,21 +100,23 @@ class JoinPipeline:
                 for self.done in steps:
                     yield None
             fading, ending = ending, []
-            for place, picture in enumerate(read_shard(job, number), start=shard.first):
+            kept = enumerate(read_shard(job, number), start=shard.first)
+            for place, (picture, finished) in kept:
                 if following is not None and place >= following.first:
                     ending.append(picture)
                     continue
                 if place < self._joined:
                     continue
-                source = None
-                if self._with_sources or place < before_stop:
-                    source = next(sources(place)).picture
-                if fading and place < before_stop and source is not None:
-                    share = (place - shard.first + 1) / (len(fading) + 1)
-                    picture = fade_residual(fading[place - shard.first], picture, source, share)
                 index, time = self._clip.place_of(place)
+                frame = Frame(index, time, picture, finished=finished)
+                if self._with_sources or place < before_stop:
+                    source = next(sources(place))
+                    if place < before_stop:
+                        share = (place - shard.first + 1) / (len(fading) + 1)
+                        frame = fade_frame(fading[place - shard.first], frame, source, share)
+                    frame = replace(frame, source=source.picture if self._with_sources else None)
                 self._joined = place + 1
-                yield Frame(index, time, picture, source if self._with_sources else None)
+                yield frame
             before_stop = shard.stop
         self.done = self.total
 
@@ -162,10 +165,29 @@ def _pair_with_next(shards: Sequence[Shard]) -> Iterator[tuple[Shard, Shard | No
     return zip_longest(shards, shards[1:])
 
 
+def fade_frame(before: np.ndarray, after: Frame, source: Frame, share: float) -> Frame:
+    """Return a frame of two dreams, one fading into the other.
+
+    In depth the source is, too; the dream that is added to it has the precision of 8 bits.
+
+    Args:
+        before: uint8 (H, W, 3) RGB, the one that fades out.
+        after: The one that fades in.
+        source: The frame that both were dreamed from, with its original where the output keeps it.
+        share: Share of the one that fades in, 0 to 1.
+    """
+    residual = fade_residual(before, after.picture, source.picture, share)
+    shown = np.rint((source.picture + residual).clip(0, 255)).astype(np.uint8)
+    original = source.original
+    if original is not None:
+        original = original.with_dream(residual / np.float32(255), source.picture)
+    return replace(after, picture=shown, original=original, finished=None)
+
+
 def fade_residual(
     before: np.ndarray, after: np.ndarray, source: np.ndarray, share: float
 ) -> np.ndarray:
-    """Return a frame of two dreams, one fading into the other, as strong as they are.
+    """Return what two dreams add to their source, one fading into the other, as strong as they are.
 
     Where two dreams differ, their mean is weaker than either; what is missing is made up for.
 
@@ -174,13 +196,16 @@ def fade_residual(
         after: The one that fades in.
         source: The frame that both were dreamed from.
         share: Share of the one that fades in, 0 to 1.
+
+    Returns:
+        float32 (H, W, 3), in levels of 255.
     """
     plain = source.astype(np.float32)
     out, into = before - plain, after - plain
     mixed = (1 - share) * out + share * into
     wanted = (1 - share) * _strength(out) + share * _strength(into)
     gain = min(MAX_FADE_GAIN, wanted / max(_strength(mixed), 1e-6))
-    return np.rint((plain + gain * mixed).clip(0, 255)).astype(np.uint8)
+    return gain * mixed
 
 
 def _strength(residual: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.job import resume_job
 from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.shards.join import JoinPipeline, NoRenderer, free_while_joining
-from dreamflow.jobs.shards.worker import list_inputs, open_clip_of, open_sharded_job
+from dreamflow.jobs.shards.worker import list_inputs, open_sharded_job, open_source_of
 from dreamflow.jobs.storage.job_file import job_output_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
@@ -31,8 +31,7 @@ def join_job(folder: Path, controls: RenderControls) -> tuple[Path, OutputSpec, 
     """
     sharded = open_sharded_job(folder)
     metadata = sharded.metadata
-    clip, _, _ = open_clip_of(sharded)
-    spec = OutputSpec.from_dict(metadata["outline"])
+    clip, spec = open_source_of(sharded).clip, sharded.output_spec
 
     def join() -> JoinPipeline:
         return JoinPipeline(

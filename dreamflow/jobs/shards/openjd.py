@@ -70,7 +70,8 @@ def make_template(job: ShardedJob, machine_words: Sequence[str]) -> dict[str, An
         machine_words: Options of the machine.
     """
     out = job_output_path(job.folder, job.metadata).absolute()
-    begin = ["video", "{{Param.Clip}}", "{{Param.Out}}", "--like-all", "{{Param.Settings}}"]
+    command = job.metadata["record"]["command"]
+    begin = [command, "{{Param.Clip}}", "{{Param.Out}}", "--like-all", "{{Param.Settings}}"]
     begin += [*machine_words, "--shards", job.plan.kind, "--workers", "0", "--progress", "lines"]
     shard = ["jobs", "shard", "{{Task.Param.Shard}}", "{{Param.Job}}", "--progress", "lines"]
     join = ["jobs", "join", "{{Param.Job}}", "--progress", "lines"]

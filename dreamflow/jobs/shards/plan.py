@@ -66,6 +66,8 @@ class PlanDocument(Struct, forbid_unknown_fields=True):
     weights: PathText | None
     folder: PathText
     shards: Annotated[list[ShardDocument], Meta(min_length=1)]
+    output: PathText | None = None
+    keeps_depth: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class ShardPlan:
         weights: The file of the network's weights, if one was given.
         folder: The folder that relative paths of the job's settings count from.
         shards: The shards, in order.
+        output: The output, by its whole path; None where an earlier version wrote the plan.
+        keeps_depth: Whether the output holds more than 8-bit pictures.
     """
 
     job_id: str
@@ -89,6 +93,8 @@ class ShardPlan:
     weights: Path | None
     folder: Path
     shards: Sequence[Shard]
+    output: Path | None = None
+    keeps_depth: bool = False
 
     @property
     def frames(self) -> int:
@@ -158,6 +164,8 @@ def _plan_from(document: PlanDocument) -> ShardPlan:
         path_from_text(document.weights) if document.weights else None,
         path_from_text(document.folder),
         shards,
+        path_from_text(document.output) if document.output else None,
+        document.keeps_depth,
     )
 
 
@@ -175,6 +183,8 @@ def write_plan(job_folder: Path, plan: ShardPlan) -> None:
         "clip": path_to_text(plan.clip.absolute()),
         "weights": plan.weights and path_to_text(plan.weights.absolute()),
         "folder": path_to_text(plan.folder.absolute()),
+        "output": plan.output and path_to_text(plan.output.absolute()),
+        "keeps_depth": plan.keeps_depth,
         "shards": [
             {
                 "first": shard.first,

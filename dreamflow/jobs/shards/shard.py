@@ -1,7 +1,7 @@
 """One shard of a job: rendered in a folder of its own, resumed there, and read back.
 
-A shard is a job whose frames are kept as FFV1 in RGB, which loses nothing. It is done when all of
-its segments are encoded and are what their ledger says; it has no other mark that could lie.
+A shard is a job whose frames are kept without loss, see `kept_frames`. It is done when all of its
+pieces are there and are what their ledger says; it has no other mark that could lie.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from dreamflow.core.errors import OutputError
 from dreamflow.jobs.controls import RenderControls
-from dreamflow.jobs.output import open_segment_writer
+from dreamflow.jobs.output import output_identity
 from dreamflow.jobs.runner import JobRun, restore_pipeline
+from dreamflow.jobs.shards.kept_frames import DEPTH_FOLDER, KeptFrame, KeptFrames
 from dreamflow.jobs.shards.plan import ShardPlan, shard_folder
 from dreamflow.jobs.storage.folder import (
     JobFolder,
@@ -33,16 +32,16 @@ from dreamflow.jobs.storage.state_file import (
     read_state,
 )
 from dreamflow.media.files.atomic_file import atomic_write
+from dreamflow.media.files.sequence_name import SequenceName
+from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.write.segments.film_segments import VideoSegmentWriter, choose_segment_frames
-from dreamflow.media.write.segments.lossless_segments import (
-    LOSSLESS_ENCODING,
-    lossless_format,
-    read_lossless_segments,
-)
+from dreamflow.media.write.segments.lossless_segments import LOSSLESS_ENCODING, lossless_format
+from dreamflow.media.write.segments.picture_segments import PictureSegmentWriter
 from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
 from dreamflow.pipelines.pipeline import Pipeline, PipelineState
 from dreamflow.pipelines.settings.groups import saved_settings_dict
+from dreamflow.pipelines.settings.paths import publish_record
 from dreamflow.pipelines.video.shards import Shard
 
 JOINED_FILE = "joined"
@@ -65,6 +64,11 @@ class ShardedJob:
     metadata: JobMetadata
     plan: ShardPlan
 
+    @property
+    def output_spec(self) -> OutputSpec:
+        """Size and timing of the output."""
+        return OutputSpec.from_dict(self.metadata["outline"])
+
     def describe(self, number: int) -> str:
         """Return a shard in words, counted from 1: `shard 3 of 7`."""
         return f"shard {number + 1} of {len(self.plan.shards)}"
@@ -73,41 +77,62 @@ class ShardedJob:
 def make_shard_metadata(job: ShardedJob, number: int) -> JobMetadata:
     """Return the metadata of a shard as a job; they are the same whoever renders it."""
     shard, spec = job.plan.shards[number], _shard_spec(job, number)
+    deep_spec = replace(spec, samples=job.output_spec.samples)
     return {
         ID_KEY: job.plan.shard_id(number),
         "out": shard_folder(job.folder, number).stem,
         "record": job.metadata["record"],
         "outline": spec.to_dict(),
         "encode": saved_settings_dict(LOSSLESS_ENCODING),
-        "chunk": min(shard.frames, choose_segment_frames(spec)),
+        "chunk": min(shard.frames, choose_segment_frames(spec), choose_segment_frames(deep_spec)),
         "plate": None,
     }
 
 
 def _shard_spec(job: ShardedJob, number: int) -> OutputSpec:
     """Return size and timing of a shard's frames; their own times are the clip's."""
-    outline = OutputSpec.from_dict(job.metadata["outline"])
+    outline = job.output_spec
     frames = job.plan.shards[number].frames
     return OutputSpec.at_constant_rate(outline.width, outline.height, outline.rate, frames)
 
 
-def open_shard_writer(job: ShardedJob, number: int) -> VideoSegmentWriter:
-    """Return the writer of a shard's frames."""
-    writer = open_segment_writer(
-        shard_folder(job.folder, number),
-        lossless_format(),
-        _shard_spec(job, number),
-        LOSSLESS_ENCODING,
-        make_shard_metadata(job, number),
-    )
-    assert isinstance(writer, VideoSegmentWriter)
-    return writer
+def open_kept_frames(job: ShardedJob, number: int) -> KeptFrames:
+    """Return what writes and reads the frames of a shard."""
+    folder, spec = shard_folder(job.folder, number), _shard_spec(job, number)
+    metadata = make_shard_metadata(job, number)
+
+    def keep_film(folder: Path, spec: OutputSpec, identity: str) -> VideoSegmentWriter:
+        chunk = metadata["chunk"]
+        return VideoSegmentWriter(
+            folder, lossless_format(), spec, LOSSLESS_ENCODING, chunk, identity
+        )
+
+    pictures = keep_film(folder, spec, output_identity(folder, metadata[ID_KEY]))
+    if not job.plan.keeps_depth:
+        return KeptFrames(folder, pictures)
+    depth_folder, samples = folder / DEPTH_FOLDER, job.output_spec.samples
+    identity = f"{metadata[ID_KEY]} {DEPTH_FOLDER}"
+    if samples is None:
+        return KeptFrames(folder, pictures, _keep_pictures(job, depth_folder, spec, identity))
+    deep_spec = replace(spec, samples=samples)
+    return KeptFrames(folder, pictures, keep_film(depth_folder, deep_spec, identity))
+
+
+def _keep_pictures(
+    job: ShardedJob, folder: Path, spec: OutputSpec, identity: str
+) -> PictureSegmentWriter:
+    """Return the writer of an output's pictures; they are the ones of a render in one go."""
+    # The job numbers them.
+    encode = replace(EncodeOptions(**job.metadata["encode"]), start_number="0")
+    record = publish_record(job.metadata["record"], job.plan.output or job.folder)
+    sequence = SequenceName.parse(Path(job.metadata["out"]))
+    return PictureSegmentWriter(folder, spec, record, identity, encode, sequence)
 
 
 def is_shard_done(job: ShardedJob, number: int) -> bool:
     """Return whether a shard is complete, and all of it is what was written."""
-    with contextlib.closing(open_shard_writer(job, number)) as writer:
-        return not writer.files.find_unencoded(job.plan.shards[number].frames)
+    with contextlib.closing(open_kept_frames(job, number)) as kept:
+        return kept.is_complete(job.plan.shards[number].frames)
 
 
 def count_shard_frames(job: ShardedJob, number: int) -> int:
@@ -120,10 +145,10 @@ def count_shard_frames(job: ShardedJob, number: int) -> int:
         return 0
     if is_shard_joined(job, number):
         return frames
-    with contextlib.closing(open_shard_writer(job, number)) as writer:
-        if all(path.exists() for path in writer.files.list_segment_paths(frames)):
+    with contextlib.closing(open_kept_frames(job, number)) as kept:
+        if all(path.exists() for path in kept.list_pieces(frames)):
             return frames
-        return min(max(writer.count(), _read_elsewhere(folder)), frames)
+        return min(max(kept.count(), _read_elsewhere(folder)), frames)
 
 
 def is_shard_joined(job: ShardedJob, number: int) -> bool:
@@ -144,8 +169,8 @@ def free_shard(job: ShardedJob, number: int) -> None:
     with contextlib.suppress(JobLockedError), JobFolder(folder):
         with atomic_write(folder / JOINED_FILE) as part:
             part.touch()
-        with contextlib.closing(open_shard_writer(job, number)) as writer:
-            for path in writer.files.list_segment_paths(job.plan.shards[number].frames):
+        with contextlib.closing(open_kept_frames(job, number)) as kept:
+            for path in kept.list_pieces(job.plan.shards[number].frames):
                 path.unlink(missing_ok=True)
 
 
@@ -177,11 +202,10 @@ def is_shard_locked(job: ShardedJob, number: int) -> bool:
     return folder.is_dir() and is_job_locked(folder)
 
 
-def read_shard(job: ShardedJob, number: int) -> Iterator[np.ndarray]:
-    """Yield the pictures of a shard that is done, (H, W, 3) uint8 RGB. Raises OutputError."""
-    frames = job.plan.shards[number].frames
-    with contextlib.closing(open_shard_writer(job, number)) as writer:
-        yield from read_lossless_segments(writer.files.list_segment_paths(frames), frames)
+def read_shard(job: ShardedJob, number: int) -> Iterator[KeptFrame]:
+    """Yield the frames of a shard that is done. Raises OutputError."""
+    with contextlib.closing(open_kept_frames(job, number)) as kept:
+        yield from kept.read(job.plan.shards[number].frames, job.output_spec.samples)
 
 
 def _ignore(*_: object) -> None:
@@ -218,7 +242,7 @@ def render_shard(
         pipeline = build(shard)
         if state is not None:
             restore_pipeline(pipeline, state, folder.path)
-        with contextlib.closing(open_shard_writer(job, number)) as writer:
+        with contextlib.closing(open_kept_frames(job, number)) as writer:
             quiet = replace(silent, notify=_ignore)
             run = JobRun(pipeline, writer, folder, metadata, quiet, None)
             try:
@@ -271,5 +295,6 @@ def _remove_states(folder: Path) -> None:
         folder / JOB_STATE_FILE,
         *list_kept_states(folder).values(),
         *folder.glob("pending_*.rgb"),
+        *folder.glob(f"{DEPTH_FOLDER}/pending_*.rgb"),
     ]:
         path.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,18 +15,26 @@ from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.shards.join import DoneFrames, JoinPipeline, ShardRenderer
 from dreamflow.jobs.shards.options import DEFAULT_SPAN_S
 from dreamflow.jobs.shards.plan import ShardPlan, read_plan, write_plan
-from dreamflow.jobs.shards.pool import WorkerCommand
+from dreamflow.jobs.shards.pool import WorkerCommand, WorkerPool
 from dreamflow.jobs.shards.shard import ShardedJob
 from dreamflow.jobs.shards.worker import ShardWorker, open_sharded_job
 from dreamflow.jobs.storage.folder import has_shards, job_folder_path
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata
 from dreamflow.jobs.storage.state_file import JOB_STATE_FILE
+from dreamflow.media.depth.write import EXR_SUFFIX
+from dreamflow.media.options import EncodeOptions
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.cut_list import read_cut_list
+from dreamflow.networks.network import Network
+from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.pipeline import Pipeline
-from dreamflow.pipelines.settings.groups import VideoSettings
-from dreamflow.pipelines.video.pipeline import make_detector
-from dreamflow.pipelines.video.shards import Shard, cut_into_spans, find_shots, split_shots
+from dreamflow.pipelines.shard_source import ShardSource
+from dreamflow.pipelines.video.shards import (
+    ForwardReader,
+    Shard,
+    cut_into_spans,
+    find_shots,
+    split_shots,
+)
 
 UNCARRIED_SHARD_S = 20
 """Seconds of a shard where nothing is carried from frame to frame: it may be cut anywhere."""
@@ -59,9 +67,17 @@ class Sharding:
 class HereRenderer:
     """Renders each shard in this process when it is wanted."""
 
-    def __init__(self, build: Callable[[Shard], Pipeline], controls: RenderControls) -> None:
-        """Take what makes a shard's pipeline, and how shards are followed."""
-        self._build, self._controls = build, controls
+    def __init__(
+        self,
+        source: ShardSource,
+        network: Network,
+        dreaming: DreamerControls,
+        controls: RenderControls,
+    ) -> None:
+        """Take what shards are dreamed of, how, and how they are followed."""
+        self._source, self._network, self._dreaming = source, network, dreaming
+        self._controls = controls
+        self._reader = ForwardReader(source.clip.frames_from)
         self._done: DoneFrames | None = None
 
     def render(self, job: ShardedJob, number: int) -> Generator[int, None, None]:
@@ -73,12 +89,20 @@ class HereRenderer:
             yield others + frames
         done.by_shard[number] = job.plan.shards[number].frames
 
+    def _build(self, shard: Shard) -> Pipeline:
+        return self._source.build(self._network, shard, self._dreaming, self._reader)
+
+
+def open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
+    """Return the worker processes of a render; without any where none are asked for."""
+    sharding = sharding or Sharding()
+    return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
+
 
 def add_shards(
     job: JobSpec,
     sharding: Sharding,
-    clip: Clip,
-    settings: VideoSettings,
+    source: ShardSource,
     renderer: ShardRenderer,
     controls: RenderControls,
 ) -> JobSpec:
@@ -87,39 +111,21 @@ def add_shards(
     Args:
         job: The job as one process renders it.
         sharding: How it is cut.
-        clip: The clip.
-        settings: All settings.
+        source: What it is cut of.
         renderer: Renders the shards.
         controls: How the render is followed.
 
     Raises:
         SettingsError: It cannot be cut, or was begun in another way.
     """
-    folder = job_folder_path(job.with_whole_path().output_path)
-    if settings.carry.loop:
-        raise SettingsError(
-            f"{named('loop')} cannot be cut into shards, since its end leads into its beginning: "
-            f"leave out {named('shards')} and {named('workers')}",
-            setting="loop",
-        )
-    if clip.has_originals:
-        raise SettingsError(
-            f"{job.output_path.name} keeps the source's depth, which shards do not: leave out "
-            f"{named('shards')} and {named('workers')}",
-            setting="shards",
-            where=str(job.output_path),
-        )
-    if controls.trace_path is not None:
-        raise SettingsError(
-            f"{named('trace')} is written by a render in one piece: leave it out, or "
-            f"{named('shards')} and {named('workers')}",
-            setting="trace",
-        )
+    job = job.with_whole_path()
+    folder = job_folder_path(job.output_path)
+    check_can_be_cut(sharding, source, job.encode, controls)
     check_begun_alike(folder, sharding, controls)
 
     def join() -> JoinPipeline:
         return JoinPipeline(
-            clip,
+            source.clip,
             lambda: open_sharded_job(folder),
             renderer,
             with_sources=controls.plate_path is not None,
@@ -129,10 +135,55 @@ def add_shards(
 
     def prepare(folder: Path, metadata: JobMetadata) -> None:
         if read_plan(folder) is None:
-            write_plan(folder, make_plan(metadata, sharding, clip, settings, controls.notify))
+            plan = make_plan(metadata, sharding, source, job.output_path, controls.notify)
+            write_plan(folder, plan)
         pipeline.count_done(open_sharded_job(folder))
 
     return replace(job, pipeline=pipeline, rebuild=join, prepare=prepare)
+
+
+def check_can_be_cut(
+    sharding: Sharding, source: ShardSource, encode: EncodeOptions, controls: RenderControls
+) -> None:
+    """Check that shards give all of an output that is asked for.
+
+    Raises:
+        SettingsError: They do not.
+    """
+    without = f"leave out {named('shards')} and {named('workers')}"
+    if source.settings.carry.loop:
+        raise SettingsError(
+            f"{named('loop')} cannot be cut into shards, since its end leads into its beginning: "
+            f"{without}",
+            setting="loop",
+        )
+    if controls.trace_path is not None:
+        raise SettingsError(
+            f"{named('trace')} is written by a render in one piece: leave it out, or "
+            f"{named('shards')} and {named('workers')}",
+            setting="trace",
+        )
+    if not keeps_depth(source):
+        return
+    if controls.plate_path is not None and controls.plate_path.suffix.lower() == EXR_SUFFIX:
+        raise SettingsError(
+            f"{named('plate')} {controls.plate_path.name}: a plate of linear light is written by a "
+            f"render in one piece where the dream has more than 8 bits: {without}",
+            setting="plate",
+            value=str(controls.plate_path),
+        )
+    if sharding.kind == SPANS and encode.layers:
+        raise SettingsError(
+            f"{named('layers_out')}: spans fade into each other, and layers do not: leave them "
+            f"out, or take {named('shards')} shots",
+            setting="layers_out",
+            value=encode.layers_out,
+        )
+
+
+def keeps_depth(source: ShardSource) -> bool:
+    """Return whether an output of these frames holds more than 8-bit pictures."""
+    return isinstance(source.clip, Clip) and source.clip.has_originals
 
 
 def check_begun_alike(folder: Path, sharding: Sharding | None, controls: RenderControls) -> None:
@@ -166,40 +217,58 @@ def describe_kind(kind: str, span_s: float | None) -> str:
 def make_plan(
     metadata: JobMetadata,
     sharding: Sharding,
-    clip: Clip,
-    settings: VideoSettings,
+    source: ShardSource,
+    output: Path,
     notify: MessageCallback,
 ) -> ShardPlan:
-    """Find the shards of a clip, in one pass through it.
+    """Find the shards of a job, in one pass through its source.
+
+    Args:
+        metadata: The job's metadata.
+        sharding: How it is cut.
+        source: What it is cut of.
+        output: The output, by its whole path.
+        notify: Called with each line for the user.
 
     Raises:
-        MediaError: The clip cannot be read.
+        MediaError: The source cannot be read.
     """
-    carry = settings.carry
-    carries = carry.carry and settings.dream.iterations != 0
-    marker = make_detector(carry, read_cut_list(clip, carry.cuts))
-    notify(f"finding the shots in {format_count(len(clip), 'frame')}")
-    shards = find_shots(clip.frames_from(0), marker)
-    if not carries:
-        shards = split_shots(shards, max(1, round(UNCARRIED_SHARD_S * clip.rate)))
-    elif sharding.kind == SPANS:
-        shots = len(shards)
-        span, run_in = (round(seconds * clip.rate) for seconds in (sharding.span_s, RUN_IN_S))
-        shards = cut_into_spans(shards, max(span, 2 * FADE_FRAMES), run_in, FADE_FRAMES)
-        if seams := len(shards) - shots:
-            warnings.warn(
-                f"{format_count(seams, 'seam')} within shots: there the film is not the one of a "
-                "render in one go, and one dream fades into another",
-                DifferentFramesWarning,
-                2,
-            )
+    notify(f"finding the shots in {format_count(len(source.clip), 'frame')}")
+    shots = find_shots(source.clip.frames_from(0), source.new_marker())
+    shards = _cut_shots(shots, sharding, source)
+    if len(shards) == 1 and len(sharding.workers) > 1:
+        notify(
+            "one shot, which one worker renders at a time: "
+            f"{named('shards')} {SPANS} cuts long ones, with seams"
+        )
     notify(f"{format_count(len(shards), 'shard')} to render")
     return ShardPlan(
         metadata[ID_KEY],
         sharding.kind,
         sharding.span_s if sharding.kind == SPANS else None,
-        clip.path,
+        source.path,
         sharding.weights,
         Path.cwd(),
         shards,
+        output,
+        keeps_depth(source),
     )
+
+
+def _cut_shots(shots: list[Shard], sharding: Sharding, source: ShardSource) -> list[Shard]:
+    """Return the shards that shots are cut into; warns of seams."""
+    settings, rate = source.settings, source.rate
+    if not settings.carry.carry or settings.dream.iterations == 0:
+        return split_shots(shots, max(1, round(UNCARRIED_SHARD_S * rate)))
+    if sharding.kind != SPANS:
+        return shots
+    span, run_in = (round(seconds * rate) for seconds in (sharding.span_s, RUN_IN_S))
+    spans = cut_into_spans(shots, max(span, 2 * FADE_FRAMES), run_in, FADE_FRAMES)
+    if seams := len(spans) - len(shots):
+        warnings.warn(
+            f"{format_count(seams, 'seam')} within shots: there the film is not the one of a "
+            "render in one go, and one dream fades into another",
+            DifferentFramesWarning,
+            2,
+        )
+    return spans

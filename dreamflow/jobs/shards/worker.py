@@ -23,6 +23,7 @@ from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.jobs.controls import RenderControls
+from dreamflow.jobs.queue import SWEEP_COMMAND
 from dreamflow.jobs.resume.changes import LEGACY_MACHINE_DEFAULTS
 from dreamflow.jobs.resume.fingerprints import check_inputs_intact
 from dreamflow.jobs.shards.join import DoneFrames
@@ -35,27 +36,29 @@ from dreamflow.jobs.shards.shard import (
 )
 from dreamflow.jobs.storage.folder import JobLockedError
 from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata, read_job_file
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.read.clip import Clip
-from dreamflow.media.read.mattes.matte import Matte, open_matte
-from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY
+from dreamflow.media.stills.read import is_still
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.hearing import hear_once
-from dreamflow.pipelines.inputs import CLIP_INPUT, GAINS_INPUT, PLAYLIST_INPUT
+from dreamflow.pipelines.inputs import CLIP_INPUT, GAINS_INPUT, PICTURE_INPUT, PLAYLIST_INPUT
 from dreamflow.pipelines.pipeline import FramesFrom, Pipeline
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.paths import change_paths
-from dreamflow.pipelines.settings.restored import restore_video_settings
-from dreamflow.pipelines.video.pipeline import build_shard_pipeline
+from dreamflow.pipelines.settings.restored import restore_sweep_settings, restore_video_settings
+from dreamflow.pipelines.shard_source import ShardSource
+from dreamflow.pipelines.still_clip import StillClip, matte_target_of
+from dreamflow.pipelines.sweep.pipeline import open_swept_picture
 from dreamflow.pipelines.video.shards import ForwardReader, Shard
 
 LOOK_AGAIN_S = 0.5
 """Seconds until a worker looks again whether a shard that another one has is free."""
 
 
-CLIP_INPUTS = (CLIP_INPUT, PLAYLIST_INPUT)
-"""Names that the clip has among a job's inputs."""
+CLIP_INPUTS = (CLIP_INPUT, PLAYLIST_INPUT, PICTURE_INPUT)
+"""Names that what is dreamed has among a job's inputs."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,12 @@ class SentInputs:
     """A job's inputs on a machine that does not see them under their own paths.
 
     Attributes:
-        clip: The clip as it was opened where its file is.
+        clip: The clip, or the picture that is shown as one, as it was opened where its file is.
         frames_from: Gives its frames from a number on, those of the shard at work.
         root: The folder that holds all other inputs, each under its whole path.
     """
 
-    clip: Clip
+    clip: Clip | StillClip
     frames_from: FramesFrom
     root: Path
 
@@ -158,10 +161,8 @@ def open_sharded_job(folder: Path) -> ShardedJob:
     return ShardedJob(folder, metadata, plan)
 
 
-def open_clip_of(
-    job: ShardedJob, sent: SentInputs | None = None
-) -> tuple[Clip, Matte | None, VideoSettings]:
-    """Return a job's clip, its matte and its settings.
+def open_source_of(job: ShardedJob, sent: SentInputs | None = None) -> ShardSource:
+    """Return what a job's shards are parts of.
 
     Args:
         job: The job.
@@ -171,7 +172,8 @@ def open_clip_of(
         MediaError: An input is gone or is another one than the job was begun with.
         SettingsError: The settings are not of this version.
     """
-    recorded, inputs = job.metadata["record"]["settings"], list_inputs(job.metadata)
+    record, inputs = job.metadata["record"], list_inputs(job.metadata)
+    recorded = record["settings"]
     if sent is not None:
         recorded = change_paths(recorded, lambda path: str(sent.locate(job.plan.folder / path)))
         inputs = {
@@ -179,17 +181,24 @@ def open_clip_of(
             for name, paths in inputs.items()
             if name not in CLIP_INPUTS
         }
-    settings = restore_video_settings(recorded, job.plan.folder)
+    sweep = None
+    if record["command"] == SWEEP_COMMAND:
+        settings, sweep = restore_sweep_settings(recorded, job.plan.folder)
+    else:
+        settings = restore_video_settings(recorded, job.plan.folder)
     check_inputs_intact(job.metadata["inputs"], inputs)
-    clip = Clip(job.plan.clip, settings.clip) if sent is None else sent.clip
-    return clip, open_matte(settings.show, MatteTarget.from_clip(clip)), settings
+    clip = _open_clip(job, settings) if sent is None else sent.clip
+    return ShardSource(clip, settings, open_matte(settings.show, matte_target_of(clip)), sweep)
 
 
-def hear_clip_of(job: ShardedJob, clip: Clip, settings: VideoSettings) -> Clip:
-    """Return a job's clip with what its schedules hear. Raises MediaError."""
-    return hear_once(
-        clip, settings.sound, (settings.dream, settings.carry, settings.show), job.folder
-    )
+def _open_clip(job: ShardedJob, settings: VideoSettings) -> Clip | StillClip:
+    """Return the clip of a job, or the picture that is shown as one. Raises MediaError."""
+    path = job.plan.clip
+    output = DeepOutput.of(Path(job.metadata["out"]), settings.encode)
+    output = output if job.plan.keeps_depth else None
+    if job.metadata["record"]["command"] == SWEEP_COMMAND and is_still(path):
+        return open_swept_picture(path, settings.clip, output, job.plan.frames)
+    return Clip(path, settings.clip, output)
 
 
 def list_inputs(metadata: JobMetadata) -> dict[str, list[Path]]:
@@ -223,12 +232,12 @@ def open_worker(
     job = open_sharded_job(folder)
     record = job.metadata["record"]
     _check_alike(job, {RECORD_VERSION_KEY: __version__}, mixed)
-    clip, matte, settings = open_clip_of(job, sent)
+    source = open_source_of(job, sent)
     with warnings.catch_warnings():
         # What there is to say of the network was said where the job was begun.
         warnings.simplefilter("ignore", DreamFlowWarning)
         network = load_network(
-            settings.dream.network,
+            source.settings.dream.network,
             machine.weights or job.plan.weights,
             machine=Machine.from_options(fill_in_machine(machine, job.metadata)),
         )
@@ -239,15 +248,15 @@ def open_worker(
             setting="weights",
             where=str(folder),
         )
-    clip = hear_clip_of(job, clip, settings)
+    source = source.hear(job.folder)
     gains = list_inputs(job.metadata).get(GAINS_INPUT, [None])[0]
     if sent is not None and gains is not None:
         gains = sent.locate(gains)
-    reader = ForwardReader(clip.frames_from) if sent is None else sent.frames_from
+    reader = ForwardReader(source.clip.frames_from) if sent is None else sent.frames_from
     with replace(controls, gains_path=gains, trace_path=None).open_dreamer_controls() as dreaming:
 
         def build(shard: Shard) -> Pipeline:
-            return build_shard_pipeline(clip, network, settings, shard, matte, dreaming, reader)
+            return source.build(network, shard, dreaming, reader)
 
         yield ShardWorker(job, build)
 

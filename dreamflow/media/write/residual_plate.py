@@ -42,7 +42,8 @@ def make_plate(dream: np.ndarray, source: np.ndarray) -> np.ndarray:
 def make_plate_frame(frame: Frame) -> Frame:
     """Return the plate of a dreamed frame; a frame without source is its own."""
     source = frame.picture if frame.source is None else frame.source
-    return replace(frame, picture=make_plate(frame.picture, source), original=None)
+    plate = make_plate(frame.picture, source)
+    return replace(frame, picture=plate, original=None, finished=None)
 
 
 def make_float_plate_frame(frame: Frame) -> Frame:
@@ -56,7 +57,8 @@ def make_float_plate_frame(frame: Frame) -> Frame:
     linear = replace(dream, before=None).as_linear(np.float32)
     added = replace(linear, before=before).measure_dream()
     plate = replace(before, pixels=added, alpha=None, before=None, wanted_layers=())
-    return replace(frame, picture=make_plate(frame.picture, source), original=plate)
+    picture = make_plate(frame.picture, source)
+    return replace(frame, picture=picture, original=plate, finished=None)
 
 
 def plate_format(path: Path) -> tuple[ContainerFormat | None, EncodeOptions]:

@@ -21,7 +21,6 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
 from dreamflow.media.read.frame_rate import DEFAULT_PICTURE_FOLDER_FPS, to_exact_rate
 from dreamflow.media.read.mattes.matte import Matte, open_matte
-from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.single_frame import read_still
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.stills.read import is_still, read_picture_size
@@ -49,14 +48,16 @@ from dreamflow.pipelines.inputs import (
     list_reference_files,
 )
 from dreamflow.pipelines.layer_choice import select_sweep_layers
+from dreamflow.pipelines.pipeline import FramesFrom
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.keywords import KeywordSettings
 from dreamflow.pipelines.settings.options import ShowOptions, SweepOptions
-from dreamflow.pipelines.still_clip import StillClip
+from dreamflow.pipelines.still_clip import StillClip, matte_target_of
 from dreamflow.pipelines.sweep.caption import LayerCaptions
 from dreamflow.pipelines.sweep.sweep_schedule import compute_sweep_times, format_sweep_schedule
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.video.pipeline import VideoPipeline, make_detector
+from dreamflow.pipelines.video.shards import GivenMarks, Shard
 from dreamflow.temporal.options import CarryOptions
 
 MAX_SWEEP_SIDE_PX = 1280
@@ -139,24 +140,38 @@ def open_sweep(
             f"{path} is a picture: it has no {named('start')}, {named('end')} or {named('every')}",
             where=str(path),
         )
+    if sound is not None and (sweep.hold, sweep.fade, sweep.seconds) == (None, None, None):
+        sweep = replace(sweep, seconds=find_audio_length(sound))
+    still = open_swept_picture(path, options, output)
+    plan = plan_sweep(still.picture, layers, sweep, still.rate)
+    return replace(plan, source=replace(still, frames=len(plan.source)))
+
+
+def open_swept_picture(
+    path: Path, options: ClipOptions, output: DeepOutput | None = None, frames: int = 1
+) -> StillClip:
+    """Return a picture as a sweep shows it.
+
+    Args:
+        path: The picture.
+        options: Its size, its colour space, and the frames per second.
+        output: The output, where that may keep the picture's depth; None where 8 bits do.
+        frames: How many frames it is shown for.
+
+    Raises:
+        MediaError: It cannot be read.
+    """
     rate = to_exact_rate(options.fps) if options.fps else DEFAULT_PICTURE_FOLDER_FPS
     width, height = read_picture_size(path)
     size = options.size or str(min(max(width, height), MAX_SWEEP_SIDE_PX))
     still = read_still(path, replace(options, size=size), output)
-    if sound is not None and (sweep.hold, sweep.fade, sweep.seconds) == (None, None, None):
-        sweep = replace(sweep, seconds=find_audio_length(sound))
-    plan = plan_sweep(still.proxy, layers, sweep, rate)
-    assert isinstance(plan.source, StillClip)
-    shown = replace(plan.source, path=path, file_size=(width, height))
-    shown = replace(shown, original=still.original, samples=still.samples)
-    return replace(plan, source=shown)
+    shown = StillClip(still.proxy, rate, frames, path, (width, height))
+    return replace(shown, original=still.original, samples=still.samples)
 
 
 def open_sweep_matte(plan: SweepPlan, show: ShowOptions) -> Matte | None:
     """Return the matte of a sweep, None where the options name none; see `Matte` for its errors."""
-    source = plan.source
-    target = source.matte_target if isinstance(source, StillClip) else MatteTarget.from_clip(source)
-    return open_matte(show, target)
+    return open_matte(show, matte_target_of(plan.source))
 
 
 def hear_sweep(plan: SweepPlan, settings: VideoSettings, kept_in: Path | None = None) -> SweepPlan:
@@ -184,7 +199,7 @@ def list_sweep_files(
 
 
 def build_sweep_pipeline(
-    plan: SweepPlan,
+    source: StillClip | Clip,
     network: Network,
     settings: VideoSettings,
     *,
@@ -192,23 +207,26 @@ def build_sweep_pipeline(
     cuts: Sequence[Fraction] | None = None,
     matte: Matte | None = None,
     controls: DreamerControls | None = None,
+    shard: Shard | None = None,
+    frames_from: FramesFrom | None = None,
 ) -> VideoPipeline:
-    """Return the pipeline of a sweep.
+    """Return the pipeline of a sweep, or of a shard of it.
 
     Args:
-        plan: What is shown.
+        source: The picture or clip that is dreamed.
         network: The network, on its compute device.
-        settings: Settings whose `dream.layer` is the plan's schedule, channels picked or not.
+        settings: Settings whose `dream.layer` is a plan's schedule, channels picked or not.
         caption: Whether the layer's name is written into the picture.
         cuts: Times in seconds at which shots of a clip begin; None takes what `carry.cuts` says.
         matte: Where the dream is shown; see `open_sweep_matte`.
         controls: Constants of the temporal step, and callbacks.
+        shard: Which frames, dreamed as within the whole; None is all of them.
+        frames_from: Gives the source's frames from a number on; None is the source itself.
 
     Raises:
         SettingsError: The network lacks a layer, or the source is too small for one.
     """
-    source, carry = plan.source, settings.carry
-    dream = settings.dream
+    carry, dream = settings.carry, settings.dream
     if has_channel_picks(dream):
         picks = make_channel_picks(dream, network, source.first_picture())
         dream = apply_channel_picks(dream, picks)
@@ -228,8 +246,14 @@ def build_sweep_pipeline(
     if isinstance(source, StillClip):
         controls = replace(controls, min_effort=STILL_MIN_EFFORT)
     dreamer = VideoDreamer(network, dream, carry, timeline, controls)
-    detector = CroppedDetector(make_detector(carry, cuts), box)
-    return VideoPipeline(source.frames_from, len(source), dreamer, detector, finish)
+    frames_from = frames_from or source.frames_from
+    if shard is None:
+        detector = CroppedDetector(make_detector(carry, cuts), box)
+        return VideoPipeline(frames_from, len(source), dreamer, detector, finish)
+    detector = CroppedDetector(GivenMarks(shard), box)
+    count, run_in = shard.run_in + shard.frames, shard.run_in
+    part = shard.frames_of(frames_from)
+    return VideoPipeline(part, count, dreamer, detector, finish, run_in=run_in)
 
 
 def dream_sweep(
@@ -287,6 +311,6 @@ def dream_sweep(
     plan = hear_sweep(plan, video)
     matte = open_sweep_matte(plan, show)
     pipeline = build_sweep_pipeline(
-        plan, network, video, caption=sweep.caption, cuts=cuts, matte=matte
+        plan.source, network, video, caption=sweep.caption, cuts=cuts, matte=matte
     )
     return (frame for frame in pipeline if frame is not None)

@@ -37,6 +37,7 @@ from dreamflow.reports.guide.folder import (
     check_guide_folder,
 )
 from dreamflow.reports.guide.layers import dream_layers
+from dreamflow.reports.guide.workers import LayerWorkers
 from dreamflow.reports.options import GuideDreamOptions, GuideOptions
 
 
@@ -58,6 +59,7 @@ def make_guide(
     allow_playlist: bool = False,
     progress: DoneCallback = lambda done: None,
     on_step: StepCallback | None = None,
+    workers: LayerWorkers | None = None,
 ) -> Guide:
     """Dream a picture on each layer of a network, and write a web page that shows them.
 
@@ -79,7 +81,8 @@ def make_guide(
         overwrite: Whether to start the folder over.
         allow_playlist: Whether the source may be an HLS playlist.
         progress: Called with the number of layers done.
-        on_step: Called after each step of a dream.
+        on_step: Called after each step of a dream, unless workers dream.
+        workers: Dream several layers at the same time; None dreams them in this process.
 
     Returns:
         The guide, with the layers that are done, new and failed.
@@ -112,7 +115,12 @@ def make_guide(
     done = len(chosen) - len(missing)
     progress(done)
     try:
-        for dreamed in dream_layers(frame, network, missing, options, on_step):
+        dreams = (
+            dream_layers(frame, network, missing, options, on_step)
+            if workers is None
+            else workers.dream_layers(frame, missing, options)
+        )
+        for dreamed in dreams:
             with defer_interrupt():
                 folder.add_layer(guide, dreamed.layer, dreamed.picture, dreamed.failure)
             done += 1

@@ -156,6 +156,8 @@ class VideoSegmentWriter:
         """Return a frame as it is encoded: 8-bit RGB, or in depth all samples, uint8."""
         if self._spec.samples is None:
             return frame.picture
+        if frame.finished is not None and frame.finished.samples is not None:
+            return frame.finished.samples
         if not isinstance(frame.original, PictureOriginal):
             raise OutputError("a frame has 8 bits, but this film keeps the depth of its source")
         return film_frame_bytes(frame.original)

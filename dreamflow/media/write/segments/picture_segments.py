@@ -128,14 +128,17 @@ class PictureSegmentWriter:
         except OSError as error:
             raise make_write_error(self.pictures_folder, error) from error
         path, original = self.picture_path(number), frame.original
-        if self._suffix == EXR_SUFFIX and original is None:
+        finished = frame.finished and frame.finished.file
+        if self._suffix == EXR_SUFFIX and original is None and finished is None:
             deep = as_deep_picture(frame.picture).original
             original, _ = prepare_original(path, deep, self._encode)
-        if isinstance(original, PictureOriginal):
+        if finished is not None:
+            _take_over(finished, path)
+        elif isinstance(original, PictureOriginal):
             write_deep_picture(path, original, self._comment, self._encode)
         else:
             write_picture(path, frame.picture, self._comment)
-        self._ledger.record(self.picture_path(number))
+        self._ledger.record(path)
 
     def flush(self) -> None:
         """Bring all pictures onto the disk."""
@@ -240,6 +243,15 @@ class PictureSegmentWriter:
 
     def _output_name(self, number: int) -> str:
         return self._sequence.name_of(number) if self._sequence else frame_file_name(number)
+
+
+def _take_over(finished: Path, path: Path) -> None:
+    """Have a finished picture under a name, in place of what has that name. Raises OutputError."""
+    try:
+        path.unlink(missing_ok=True)
+        _link_or_copy(finished, path)
+    except OSError as error:
+        raise make_write_error(path, error) from error
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
