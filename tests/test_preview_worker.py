@@ -21,6 +21,7 @@ from PIL import Image
 
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
 from dreamflow.reports.preview import DreamedPreview
@@ -130,6 +131,25 @@ def test_previews_hear_the_sound_of_the_clip(tmp_path: Path, more: dict[str, flo
         request(1, film, at="1", settings=settings, **more), lambda: None
     )
     assert made.width == 56
+
+
+def test_a_sound_is_analysed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=6, sound=True)
+    maker, analysed = PreviewMaker(ONE_THREAD), list[Path]()
+
+    def analyse(path: Path, *others: Any) -> Any:
+        analysed.append(path)
+        return analyse_sound(path, *others)
+
+    monkeypatch.setattr("dreamflow.pipelines.hearing.analyse_sound", analyse)
+    for step in (1, 2):
+        for at in ("1", "3"):
+            settings = QUICK | {"step": f"{step} + 0.1*audio.loud"}
+            maker.make(request(1, film, at=at, settings=settings), lambda: None)
+    assert analysed == [film]
+    film.write_bytes(make_film(tmp_path / "g.mp4", frames=5, sound=True).read_bytes())
+    maker.make(request(1, film, at="3", settings=settings), lambda: None)
+    assert analysed == [film] * 2
 
 
 def test_a_moving_preview_loops(tmp_path: Path, heard: Heard, numbers: Iterator[int]) -> None:

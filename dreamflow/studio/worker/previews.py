@@ -24,10 +24,11 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.single_frame import open_frames_up_to
+from dreamflow.media.sound.hearing import Hearing
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.compositor import get_matte_box
-from dreamflow.pipelines.hearing import hear_clip
+from dreamflow.pipelines.hearing import hear_clip, heard_signals, warn_if_shorter
 from dreamflow.pipelines.settings.looks import Look
 from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.settings.paths import given_paths
@@ -61,7 +62,8 @@ from dreamflow.studio.worker.messages import (
 
 MAX_NETWORKS = 2
 MAX_FRAMES = 6
-"""Networks, and frames with what leads up to them, that are held at once."""
+MAX_HEARINGS = 4
+"""Networks, frames with what leads up to them, and analysed sounds that are held at once."""
 SMALLEST_SIDE_PX = 64
 """Longer side below which a preview is not made smaller where memory is full."""
 COARSE_SHARES = (0.0, 0.25, 0.6)
@@ -84,6 +86,7 @@ class PreviewMaker:
         self.machine = Machine.from_options(options)
         self._networks: Held[Network] = Held(MAX_NETWORKS)
         self._frames: Held[PreviewFrames] = Held(MAX_FRAMES)
+        self._hearings: Held[Hearing | None] = Held(MAX_HEARINGS)
         self._dreams = HeldDreams()
 
     def make(
@@ -146,7 +149,7 @@ class PreviewMaker:
         run_in = 0 if coarse else request.run_in
         frames = self._open_frames(request, run_in)
         if isinstance(frames, Clip):
-            frames = hear_clip(frames, open_sound(request.settings), look.groups)
+            frames = self._hear(frames, request, look)
         if coarse:
             look = make_coarse(look, frames)
         key = self._make_key(request, look, run_in)
@@ -174,9 +177,7 @@ class PreviewMaker:
             request.run_in,
             make_clip_options(request),
         )
-        piece = replace(
-            piece, clip=hear_clip(piece.clip, open_sound(request.settings), look.groups)
-        )
+        piece = replace(piece, clip=self._hear(piece.clip, request, look))
         matte = None
         if look.show.matte:
             matte = open_matte(look.show, MatteTarget.from_clip(piece.clip))
@@ -199,6 +200,17 @@ class PreviewMaker:
         if not is_cropped:
             shown = composite_preview_piece(piece, shown, look.show, matte)
         return encode_webp([frame.picture for frame in shown], float(1000 / piece.shown.rate))
+
+    def _hear(self, clip: Clip, request: PreviewRequest, look: Look) -> Clip:
+        """Return a clip with what the schedules of a look hear; a sound is analysed once."""
+        sound = open_sound(request.settings)
+        stamps = [(path, stamp_file(Path(path))) for _, path in given_paths(request.settings)]
+        key = (request.source, stamp_file(clip.path), sound, heard_signals(look.groups), *stamps)
+        hearing = self._hearings.get(key, lambda: hear_clip(clip, sound, look.groups).hearing)
+        if hearing is None:
+            return clip
+        warn_if_shorter(hearing, clip.start_time + clip.length)
+        return clip.hear(hearing)
 
     def _make_key(self, request: PreviewRequest, look: Look, run_in: int) -> Hashable:
         """Return what tells a dream from others: all that it depends on, but how it is shown."""
