@@ -20,10 +20,11 @@ from faulty_workers import die_at_once, die_on_requests
 from PIL import Image
 
 from dreamflow.core.errors import SettingsError
-from dreamflow.core.frames import Frame
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
+from dreamflow.reports.preview import DreamedPreview
 from dreamflow.studio.worker.client import PreviewWorker
 from dreamflow.studio.worker.inbox import Inbox
 from dreamflow.studio.worker.messages import (
@@ -132,6 +133,25 @@ def test_previews_hear_the_sound_of_the_clip(tmp_path: Path, more: dict[str, flo
     assert made.width == 56
 
 
+def test_a_sound_is_analysed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=6, sound=True)
+    maker, analysed = PreviewMaker(ONE_THREAD), list[Path]()
+
+    def analyse(path: Path, *others: Any) -> Any:
+        analysed.append(path)
+        return analyse_sound(path, *others)
+
+    monkeypatch.setattr("dreamflow.pipelines.hearing.analyse_sound", analyse)
+    for step in (1, 2):
+        for at in ("1", "3"):
+            settings = QUICK | {"step": f"{step} + 0.1*audio.loud"}
+            maker.make(request(1, film, at=at, settings=settings), lambda: None)
+    assert analysed == [film]
+    film.write_bytes(make_film(tmp_path / "g.mp4", frames=5, sound=True).read_bytes())
+    maker.make(request(1, film, at="3", settings=settings), lambda: None)
+    assert analysed == [film] * 2
+
+
 def test_a_moving_preview_loops(tmp_path: Path, heard: Heard, numbers: Iterator[int]) -> None:
     film = make_film(tmp_path / "f.mp4", frames=6)
     asked = request(next(numbers), film, at="1", moving_s=3 / 24, settings=QUICK)
@@ -235,14 +255,14 @@ def test_a_smaller_picture_is_made_where_memory_is_full(
     write_picture(picture, make_texture(300, 400))
     tried: list[int] = []
 
-    def fill_memory(frames: Any, *others: Any) -> Frame:
+    def fill_memory(frames: Any, *others: Any, **more: Any) -> DreamedPreview:
         shown = frames[0].picture
         tried.append(shown.shape[1])
         if shown.shape[1] > 100:
             raise MemoryError
-        return frames[0]
+        return DreamedPreview(tuple(frames))
 
-    monkeypatch.setattr("dreamflow.studio.worker.previews.render_preview", fill_memory)
+    monkeypatch.setattr("dreamflow.studio.worker.previews.dream_preview", fill_memory)
     maker = PreviewMaker(ONE_THREAD)
     answer = maker.make(request(1, picture, size="400x300"), lambda: None)
     assert tried == [400, 200, 100]
@@ -250,6 +270,48 @@ def test_a_smaller_picture_is_made_where_memory_is_full(
     assert any("100" in note for note in answer.notes)
     with pytest.raises(MemoryError):
         maker.make(request(1, picture, size="120"), lambda: None)
+
+
+@pytest.mark.parametrize("more", [{}, {"moving_s": 3 / 24}, {"run_in": 1}])
+def test_a_stroke_of_a_matte_dreams_nothing(tmp_path: Path, more: dict[str, Any]) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=6)
+    steps: list[int] = []
+    maker = PreviewMaker(ONE_THREAD)
+
+    def make(maker: PreviewMaker, **changed: Any) -> PreviewPicture:
+        steps.clear()
+        asked = request(1, film, at="2", coarse=True, settings=QUICK | changed, **more)
+        return maker.make(asked, lambda: steps.append(1), coarse=not more.get("moving_s"))
+
+    make(maker)
+    maker.make(request(1, film, at="2", settings=QUICK, **more), lambda: None)
+    for stroke in (10, 40):
+        painted = np.zeros((48, 64, 3), np.uint8)
+        painted[:, stroke:] = 255
+        write_picture(tmp_path / f"{stroke}.png", painted)
+        matte = {"matte": str(tmp_path / f"{stroke}.png"), "matte_feather": 4.0, "strength": 0.8}
+        shown = make(maker, **matte)
+        assert not steps
+        assert shown.is_last
+        assert not shown.is_coarse
+        asked = request(1, film, at="2", settings=QUICK | matte, **more)
+        anew = PreviewMaker(ONE_THREAD).make(asked, lambda: None)
+        assert shown.image == anew.image
+        cropped = PreviewMaker(ONE_THREAD)
+        crop = request(1, film, at="2", settings=QUICK | matte | {"matte_crop": True}, **more)
+        assert cropped.make(crop, lambda: None).image == maker.make(crop, lambda: None).image
+    make(maker, seed=5)
+    assert steps
+
+
+def test_a_reference_that_has_changed_is_dreamed_by_anew(picture: Path, tmp_path: Path) -> None:
+    maker, reference = PreviewMaker(ONE_THREAD), tmp_path / "reference.png"
+    settings = QUICK | {"guided_by": str(reference)}
+    shown: list[bytes] = []
+    for seed in (3, 3, 4):
+        write_picture(reference, make_texture(60, 60, seed))
+        shown.append(maker.make(request(1, picture, settings=settings), lambda: None).image)
+    assert shown[0] == shown[1] != shown[2]
 
 
 def test_the_coarse_dream_is_the_full_one_before_its_detail(picture: Path) -> None:

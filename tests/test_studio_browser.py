@@ -36,6 +36,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     make_film(desk / MARKUP, frames=2)
     words = ["studio", str(film), "--no-browser", "--threads", "1"]
     environment = os.environ | {"DREAMFLOW_HOME": str(desk / "home")}
+    (desk / "home" / "studio").mkdir(parents=True)
+    halted = '{"renders": [], "is_paused": true}'  # no test waits for a film
+    (desk / "home" / "studio" / "queue.json").write_text(halted)
     process = subprocess.Popen(
         [sys.executable, "-m", "dreamflow", *words],
         stdout=subprocess.PIPE,
@@ -115,6 +118,31 @@ def test_a_matte_is_painted(context: Any, address: str) -> None:
         }"""
     )
     assert shades == [0, 255, 0]
+
+
+def test_a_film_is_dragged_before_another(context: Any, address: str) -> None:
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(".tile", state="attached")
+    page.click(".tab:has-text('Render')")
+    names = page.locator(".render-name")
+    for number in range(3):
+        page.fill("input[aria-label='Film']", f"f{number}.mp4")
+        page.wait_for_timeout(600)  # until what is typed is taken
+        page.click(".main-action:has-text('Render'):visible")
+        page.wait_for_selector(f".render-name:text-is('f{number}.mp4')")
+    page.set_viewport_size({"width": 1440, "height": 1600})
+    last, first = (page.locator(".grip").nth(n).bounding_box() for n in (2, 0))
+    page.mouse.move(last["x"] + 5, last["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(first["x"] + 5, first["y"] + 20, steps=6)
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('.render-name').textContent == 'f2.mp4'")
+    page.keyboard.press("ArrowDown")  # the grip has the focus, wherever its card is
+    page.wait_for_function("document.querySelector('.render-name').textContent == 'f0.mp4'")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("document.querySelectorAll('.render-name')[2].textContent == 'f2.mp4'")
+    assert names.all_text_contents() == ["f0.mp4", "f1.mp4", "f2.mp4"]
 
 
 def test_a_page_of_another_port_is_refused(context: Any, address: str, tmp_path: Path) -> None:

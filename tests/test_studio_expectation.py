@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_film
+from conftest import CommandResult, make_film
 from hypothesis import given
 from hypothesis import strategies as st
 from studio_pages import make_studio, only, opened, run
@@ -69,9 +70,31 @@ def test_a_few_frames_tell_the_size_of_all(tmp_path: Path) -> None:
     expected = expect_film(found, 9, Fraction(9, 24)).size
     assert 0.4 < expected / film.stat().st_size < 2.5
     assert measure(size="32").width == 32
-    assert measure(suffix=".gif", codec="auto").key_bytes == 0
+    assert measure(suffix="", codec="auto").key_bytes == 0  # pictures in a folder
     with pytest.raises(DreamFlowError):
         measure(suffix=".xyz")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_a_few_frames_tell_the_size_of_an_animated_picture(
+    tmp_path: Path, cli: Callable[..., CommandResult], suffix: str
+) -> None:
+    film = make_film(tmp_path / "f.mp4", frames=24, sound=True)
+    out = tmp_path / f"d{suffix}"
+    run = cli("video", film, out, "--iterations", "0", "--threads", "1")
+    assert run.code == 0, run.err
+    asked = MeasureFilm(
+        number=1,
+        lane="film",
+        generation=1,
+        size="",
+        source=str(film),
+        suffix=suffix,
+        settings={"iterations": 0},
+    )
+    found = PreviewMaker(MachineOptions(threads=1)).measure(asked, lambda: None)
+    expected = expect_film(found, 24, Fraction(1)).size
+    assert 0.5 < expected / out.stat().st_size < 2
 
 
 def test_the_expectation_follows_what_is_chosen(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -70,6 +71,49 @@ def test_a_painting_has_the_shape_of_its_source(size: tuple[int, int]) -> None:
     width, height = find_painting_size(*size)
     assert max(width, height) == min(1920, max(size))
     assert abs(width / height - size[0] / size[1]) <= max(1 / height, width / height**2)
+
+
+def test_mattes_that_nothing_refers_to_are_cleared(studio: Studio, tmp_path: Path) -> None:
+    def paint(shade: int) -> Path:
+        return studio.take_painting(png_of(np.full((20, 30), shade, np.uint8)))
+
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            names = ("history", "favourite", "queued", "copied", "young", "recent")
+            paths = {name: paint(shade) for shade, name in enumerate(names)}
+            studio.set("matte", str(paths["favourite"]))
+            studio.toggle_favourite()
+            studio.queue.pause()
+            film = FilmChoices(
+                str(tmp_path / "open" / "film.mp4"), str(tmp_path / "open" / "d.mp4")
+            )
+            studio.queue.add({"matte": str(paths["queued"])}, film)
+            studio.set("matte", str(paths["copied"]))
+            user.find(marker="tab-tune").click()
+            user.find("Command").click()
+            await user.should_see("Nothing hidden")
+            user.find("Save").click()  # without a name
+            assert not list(studio.mattes.folder.glob("*.kept"))
+            with user:
+                only(user, "preset-name").set_value(str(tmp_path / "open" / "look.toml"))
+            user.find("Save").click()
+            studio.set("matte", str(paths["recent"]))
+            for name, path in paths.items():
+                if name != "young":
+                    os.utime(path, (0, 0))
+            studio.open("film.mp4")
+            assert all(path.exists() for path in paths.values())  # undo finds them all
+        studio.recent.write()
+        studio.queue.close()
+        after, _ = make_studio(tmp_path / "open", tmp_path / "home")
+        async with opened(after):
+            after.start()
+            left = {name for name, path in paths.items() if path.exists()}
+            assert left == {"favourite", "queued", "copied", "young", "recent"}
+        after.queue.close()
+
+    run(scenario())
 
 
 def test_painting_is_a_step_of_the_look_and_of_its_command(studio: Studio) -> None:

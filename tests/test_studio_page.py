@@ -289,3 +289,32 @@ def test_a_finished_film_is_compared_with_another(desk: Path, studio: Studio) ->
                 assert film.status_code == 200
 
     run(scenario())
+
+
+def test_films_that_wait_are_dragged_into_another_order(desk: Path, studio: Studio) -> None:
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.queue.pause()
+            for name in "abc":
+                clip, film = (str(desk / "open" / one) for one in ("film.mp4", f"{name}.mp4"))
+                studio.queue.add({}, FilmChoices(clip, film))
+            studio.queue.stop(studio.queue.renders[0].key)
+            user.find(marker="tab-render").click()
+            with user:
+                studio.go_to(0)  # any news
+            await user.should_see("b.mp4")
+            before = [render.key for render in studio.queue.renders]
+            await user.should_not_see(marker=f"grip-{before[0]}")
+            cards = {key: only(user, f"grip-{key}").parent_slot.parent for key in before[1:]}
+            user.find(marker="render-list").trigger("move", {"key": before[2], "by": -1})
+            after = [render.key for render in studio.queue.renders]
+            assert after == [before[0], before[2], before[1]]
+            studio.queue.remove(before[0])
+            user.find(marker="render-list").trigger("move", {"key": before[0], "by": 1})
+            await user.should_see("not in the queue")
+            with user:
+                studio.go_to(0)
+            shown = only(user, "render-list").default_slot.children
+            assert shown == [cards[key] for key in after[1:]]  # the same cards, elsewhere
+
+    run(scenario())

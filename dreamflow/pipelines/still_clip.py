@@ -43,6 +43,11 @@ class StillClip:
     samples: SampleFormat | None = None
 
     @property
+    def has_originals(self) -> bool:
+        """Whether its frames have the picture in its own depth, too."""
+        return self.original is not None
+
+    @property
     def timeline(self) -> Timeline:
         """The timeline of schedules."""
         signals = self.hearing.signals if self.hearing else None

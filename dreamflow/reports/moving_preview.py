@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,9 +21,11 @@ from dreamflow.pipelines.channel_choice import (
     has_channel_picks,
     make_channel_picks,
 )
+from dreamflow.pipelines.compositor import Compositor, make_matte_lookup
 from dreamflow.pipelines.dreamer_controls import open_dreamer_controls
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.looks import Look
+from dreamflow.pipelines.settings.options import ShowOptions
 from dreamflow.pipelines.video.pipeline import build_video_pipeline
 from dreamflow.reports.preview import estimate_frame_steps
 
@@ -41,6 +43,11 @@ class PreviewPiece:
     clip: Clip
     run_in: int
     shown: Clip
+
+    @property
+    def offset(self) -> Fraction:
+        """Seconds from the first frame that leads up to the piece to the piece's first."""
+        return self.shown.start_time - self.clip.start_time
 
     @property
     def output_spec(self) -> OutputSpec:
@@ -116,7 +123,6 @@ def dream_preview_piece(
         dream = apply_channel_picks(dream, picks)
     settings = VideoSettings(dream, replace(look.carry, loop=False), show=look.show)
     steps = StepCounter(estimate_piece_steps(piece, look), progress)
-    offset = piece.shown.start_time - piece.clip.start_time
     with open_dreamer_controls(gains_path, None, on_step=steps.step) as controls:
         pipeline = build_video_pipeline(piece.clip, network, settings, matte, controls)
         shown = 0
@@ -126,4 +132,25 @@ def dream_preview_piece(
                 continue
             shown += 1
             if shown > piece.run_in:
-                yield replace(frame, time=frame.time - offset)
+                yield replace(frame, time=frame.time - piece.offset)
+
+
+def composite_preview_piece(
+    piece: PreviewPiece, dreamed: Iterable[Frame], show: ShowOptions, matte: Matte | None = None
+) -> Iterator[Frame]:
+    """Yield frames of a piece that were dreamed with all of the dream shown, as they are shown.
+
+    Args:
+        piece: The piece.
+        dreamed: What `dream_preview_piece` has yielded of it, without a matte and with the default
+            strength.
+        show: How much of the dream is shown.
+        matte: Where it is shown; one that crops the frames belongs to `dream_preview_piece`.
+
+    Raises:
+        SettingsError: A schedule does not fit the piece.
+    """
+    compositor = Compositor(show, piece.clip.timeline, make_matte_lookup(matte))
+    for frame in dreamed:
+        shown = compositor(replace(frame, time=frame.time + piece.offset))
+        yield replace(shown, time=frame.time)

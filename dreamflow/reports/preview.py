@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +47,19 @@ RUN_IN_FRAMES = 30
 """Frames of a run-in in which a dream settles."""
 PreviewFrames = tuple[Frame, ...] | Clip
 """The frames up to the one that is shown: a picture as a single frame, or a part of a clip."""
+
+
+@dataclass(frozen=True)
+class DreamedPreview:
+    """What is dreamed of a preview, before it is composited.
+
+    Attributes:
+        frames: The frame, with its source; of a contact sheet one for each layer.
+        sheet_layers: The layers of a contact sheet; () of a single frame.
+    """
+
+    frames: tuple[Frame, ...]
+    sheet_layers: tuple[str, ...] = ()
 
 
 def get_matte_frames(frames: PreviewFrames, source: Path, layer: str | None = None) -> MatteTarget:
@@ -102,36 +115,92 @@ def render_preview(
         SettingsError: A setting does not fit the network or the frames.
     """
     show = show or ShowOptions()
-    is_picture = not isinstance(frames, Clip)
-    if is_picture and (dream.schedules or carry.schedules or show.schedules):
-        warnings.warn(
-            "a picture has no time: the beginning of the schedule is used",
-            IneffectiveSettingWarning,
-            2,
-        )
-        dream, carry, show = dream.at(Moment()), carry.at(Moment()), show.at(Moment())
+    dream, carry, show = at_beginning_of_picture(frames, dream, carry, show)
+    compositor = open_preview_compositor(frames, carry, show, matte)
+    dreamed = dream_preview(
+        *(frames, network, dream, carry, progress, notify),
+        box=get_matte_box(matte, carry),
+        gains_path=gains_path,
+        trace_path=trace_path,
+    )
+    return compose_preview(dreamed, compositor)
+
+
+def at_beginning_of_picture(
+    frames: PreviewFrames, dream: DreamOptions, carry: CarryOptions, show: ShowOptions
+) -> tuple[DreamOptions, CarryOptions, ShowOptions]:
+    """Return settings as they are for frames: those of a picture at their schedules' beginning."""
+    if isinstance(frames, Clip) or not (dream.schedules or carry.schedules or show.schedules):
+        return dream, carry, show
+    warnings.warn(
+        "a picture has no time: the beginning of the schedule is used",
+        IneffectiveSettingWarning,
+        3,
+    )
+    return dream.at(Moment()), carry.at(Moment()), show.at(Moment())
+
+
+def open_preview_compositor(
+    frames: PreviewFrames, carry: CarryOptions, show: ShowOptions, matte: Matte | None
+) -> Compositor:
+    """Return what composites the dreams of frames. Raises SettingsError as `Compositor` does."""
+    timeline = frames.timeline if isinstance(frames, Clip) else None
+    return Compositor(show, timeline, make_matte_lookup(matte), get_matte_box(matte, carry))
+
+
+def dream_preview(
+    frames: PreviewFrames,
+    network: Network,
+    dream: DreamOptions,
+    carry: CarryOptions,
+    progress: DoneCallback = lambda done: None,
+    notify: MessageCallback = lambda line: None,
+    *,
+    box: CropBox | None = None,
+    gains_path: Path | None = None,
+    trace_path: Path | None = None,
+) -> DreamedPreview:
+    """Dream frames as `render_preview` does, without showing them; its arguments are the same.
+
+    Args:
+        frames: The frames; schedules do not go with those of a picture.
+        network: Network to dream with.
+        dream: Settings of the dream.
+        carry: Settings of the temporal step.
+        progress: Called with the steps done.
+        notify: Called with a line on the channels that were picked.
+        box: Part of the frames to dream; None is all of them.
+        gains_path: A TOML file with constants of the temporal step.
+        trace_path: A JSONL file for each frame's trace.
+
+    Raises:
+        MediaError: The last frame cannot be decoded.
+        SettingsError: A setting does not fit the network or the frames.
+    """
     if has_channel_picks(dream):
         first = frames.first_picture() if isinstance(frames, Clip) else frames[0].picture
         picks = make_channel_picks(dream, network, first)
         for line in describe_channel_picks(network, picks):
             notify(line)
         dream = apply_channel_picks(dream, picks)
-    box = get_matte_box(matte, carry)
-    timeline = None if is_picture else frames.timeline
-    compositor = Compositor(show, timeline, make_matte_lookup(matte), box)
     steps = StepCounter(estimate_preview_steps(frames, dream, carry), progress)
     is_sheet = wants_contact_sheet(dream)
     dreams = [replace(dream, layer=(layer,)) for layer in dream.layer] if is_sheet else [dream]
     # Only the run-in is dreamed, not the whole clip that a loop goes through.
     carry = replace(carry, loop=False)
     with open_dreamer_controls(gains_path, trace_path, on_step=steps.step) as controls:
-        frames_shown = [
+        dreamed = [
             dream_last_frame(frames, network, one, carry, steps, box, controls) for one in dreams
         ]
-    composed = [compositor(last) for last in frames_shown]
-    if not is_sheet:
+    return DreamedPreview(tuple(dreamed), dream.layer if is_sheet else ())
+
+
+def compose_preview(dreamed: DreamedPreview, compositor: Compositor) -> Frame:
+    """Return what was dreamed as it is shown: a frame, or a contact sheet of several layers."""
+    composed = [compositor(last) for last in dreamed.frames]
+    if not dreamed.sheet_layers:
         return composed[0]
-    sheet = draw_contact_sheet([frame.picture for frame in composed], dream.layer)
+    sheet = draw_contact_sheet([frame.picture for frame in composed], dreamed.sheet_layers)
     return Frame(composed[0].index, composed[0].time, sheet)
 
 

@@ -114,6 +114,7 @@ class Studio:
         """Start the queue, and pass all news on to the running event loop."""
         self._news.start()
         self.queue.start()
+        self._clear_mattes()
 
     def close(self) -> None:
         """End the worker, and let go of the queue; renders go on."""
@@ -150,6 +151,7 @@ class Studio:
         self.sound.forget()
         self.strips.close()
         self._change(project or self.project.opened(facts), source=True)
+        self._clear_mattes()
         return facts
 
     def resume(self, recent: RecentProject) -> None:
@@ -268,6 +270,18 @@ class Studio:
         path = self.mattes.keep(content, self.project.source.path)
         self.set("matte", str(path))
         return path
+
+    def keep_matte(self) -> None:
+        """Never clear the look's painted matte away: the look leaves the studio, as text."""
+        if self.matte is not None:
+            self.mattes.keep_for_ever(self.matte)
+
+    def _clear_mattes(self) -> None:
+        """Clear the painted mattes away that no look refers to any more."""
+        looks = [*self.project.past, self.project.look, *self.project.future, self.pinned]
+        kept = [*self.favourites.looks, *self.recent.projects, *self.queue.renders]
+        used = {str(one.settings.get("matte", "")) for one in (*looks, *kept) if one is not None}
+        self.mattes.clear(used)
 
     def take(self, settings: Mapping[str, Any], name: str = "") -> None:
         """Take a look as a whole; the sound stays, unless it has one. Raises SettingsError."""

@@ -23,7 +23,6 @@ from dreamflow.jobs.storage.job_file import ID_KEY, JobMetadata
 from dreamflow.jobs.storage.state_file import JOB_STATE_FILE
 from dreamflow.media.depth.write import EXR_SUFFIX
 from dreamflow.media.options import EncodeOptions
-from dreamflow.media.read.clip import Clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.pipeline import Pipeline
@@ -183,7 +182,7 @@ def check_can_be_cut(
 
 def keeps_depth(source: ShardSource) -> bool:
     """Return whether an output of these frames holds more than 8-bit pictures."""
-    return isinstance(source.clip, Clip) and source.clip.has_originals
+    return source.clip.has_originals
 
 
 def check_begun_alike(folder: Path, sharding: Sharding | None, controls: RenderControls) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import time
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +23,18 @@ MAX_MATTE_BYTES = 32 * 2**20
 """Bytes of a painted picture at most, as the page sends it."""
 MAX_PAINTED_SIDE_PX = 1920
 """Longer side of a painted matte: edges are soft, so that films of 4K need no more."""
+MIN_AGE_S = 24 * 3600
+"""Seconds for which a matte that nothing refers to stays."""
+KEPT_SUFFIX = ".kept"
+"""Suffix of the empty file beside a matte that is never cleared."""
 NAME_CHARS, DIGEST_CHARS = 60, 12
 
 
 class PaintedMattes:
     """A folder of painted mattes; each state is a file of its own, so that undo finds it again.
+
+    Those that nothing refers to any more are cleared away, but not on their first day, in which a
+    command that was copied may yet be run.
 
     Attributes:
         folder: The folder; it is made with the first matte.
@@ -48,7 +58,9 @@ class PaintedMattes:
         grey = _read_painted(content)
         digest = hashlib.sha256(f"{grey.size}".encode() + grey.tobytes()).hexdigest()
         path = self.folder / f"{source.stem[:NAME_CHARS]}-matte-{digest[:DIGEST_CHARS]}.png"
-        if not path.exists():
+        if path.exists():
+            path.touch()  # painted again, it is as young as a new one
+        else:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -56,6 +68,25 @@ class PaintedMattes:
             with atomic_write(path) as part:
                 grey.save(part, "PNG")
         return path
+
+    def keep_for_ever(self, path: Path) -> None:
+        """Never clear a matte: what refers to it leaves the studio. Other files are left alone."""
+        if path.parent == self.folder:
+            with contextlib.suppress(OSError):
+                path.with_suffix(KEPT_SUFFIX).touch()
+
+    def clear(self, used: Container[str]) -> None:
+        """Delete the mattes that are not used any more.
+
+        Args:
+            used: The paths of those that are.
+        """
+        youngest_s = time.time() - MIN_AGE_S
+        for path in self.folder.glob("*-matte-*.png"):
+            with contextlib.suppress(OSError):
+                is_wanted = str(path) in used or path.with_suffix(KEPT_SUFFIX).exists()
+                if not is_wanted and path.stat().st_mtime < youngest_s:
+                    path.unlink()
 
 
 def find_painting_size(width: int, height: int) -> tuple[int, int]:

@@ -30,7 +30,7 @@ class OutsideView:
                 self._texts[title] = ui.label().classes("mono command")
             with box("line path-row"):
                 self._name = ui.input("Name of the preset").props("outlined dense dark")
-                self._name.classes("grow")
+                self._name.classes("grow").mark("preset-name")
                 main_button("Save", self.save)
             self._told = ui.label().classes("faint")
             text_button("Close", self.dialog.close)
@@ -53,8 +53,10 @@ class OutsideView:
             self._told.set_text(describe_error(error))
         else:
             self._told.set_text(f"saved as {path}")
+            self._page.studio.keep_matte()
 
     def _copy(self, title: str) -> None:
+        self._page.studio.keep_matte()
         ui.clipboard.write(self._texts[title].text)
 
     def _hear(self, topic: str) -> None:

@@ -22,9 +22,11 @@ from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
+from dreamflow.media.write.animation.encode_animation import make_gif, make_webp
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
 from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
+from dreamflow.media.write.frame_times import FrameTimes
 from dreamflow.media.write.segments.film_segments import choose_segment_frames
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.hearing import hear_clip
@@ -69,6 +71,8 @@ def measure_film_frames(
             frames.append(frame)
             times_s.append(time.monotonic())
         spec = piece.clip.output_spec
+        # An animated picture has one key frame, its first, and no sound.
+        is_animation = container_format is not None and not container_format.codecs
         key_bytes, later_bytes = _encode(
             request, container_format, spec, [frame.picture for frame in frames]
         )
@@ -79,8 +83,8 @@ def measure_film_frames(
             later_s=float(np.mean(taken_s[min(2, len(taken_s) - 1) :])),
             key_bytes=key_bytes,
             later_bytes=later_bytes,
-            frames_a_key=choose_segment_frames(spec),
-            sound_bytes_a_s=measure_sound(piece.clip.path),
+            frames_a_key=piece.clip.info.frames if is_animation else choose_segment_frames(spec),
+            sound_bytes_a_s=0.0 if is_animation else measure_sound(piece.clip.path),
             width=spec.width,
             height=spec.height,
         )
@@ -99,29 +103,55 @@ def _encode(
     spec: OutputSpec,
     pictures: Sequence[np.ndarray],
 ) -> tuple[float, float]:
-    """Return the bytes of a key frame, and of another; 0 of a format that is not known by these."""
-    if container_format is None or not container_format.codecs:
+    """Return the bytes of a key frame, and of another; 0 of pictures in a folder."""
+    if container_format is None:
         return 0.0, 0.0
     encode = EncodeOptions(codec=request.codec, quality=request.quality)
     encoding = container_format.video_encoding(encode)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"film{encoding.segment_suffix}"
-        width, height = round_up_to_even(spec.width, spec.height)
+        width, height = spec.width, spec.height
+        if encoding.needs_even_sides:
+            width, height = round_up_to_even(width, height)
         pipe = FfmpegFramePipe(
             width, height, spec.rate, True, [*encoding.ffmpeg_options(), str(path)]
         )
         try:
             for number, picture in enumerate(pictures):
-                pipe.write(pad_to_even(picture), number / spec.rate)
+                whole = pad_to_even(picture) if encoding.needs_even_sides else picture
+                pipe.write(whole, number / spec.rate)
             pipe.close()
         except BaseException:
             pipe.kill()
             raise
+        if not container_format.codecs:
+            return _animate(path, container_format, encode, spec, len(pictures))
         with open_film(path) as film:
             packets = [p for p in film.demux(film.streams.video[0]) if p.size]
     key = [packet.size for packet in packets if packet.is_keyframe]
     later = [packet.size for packet in packets if not packet.is_keyframe] or key
     return float(np.mean(key)), float(np.mean(later))
+
+
+def _animate(
+    film: Path,
+    container_format: ContainerFormat,
+    encode: EncodeOptions,
+    spec: OutputSpec,
+    count: int,
+) -> tuple[float, float]:
+    """Return the bytes of an animated picture of a film's first frame, and of each later one."""
+    sizes: list[int] = []
+    for frames in (1, count):
+        starts = tuple(number / spec.rate for number in range(frames))
+        path = film.with_name(f"{frames}{container_format.suffix}")
+        times = FrameTimes(starts, frames / spec.rate)
+        if container_format.suffix == ".gif":
+            make_gif(film, times, path, spec, {})
+        else:
+            make_webp(film, times, path, encode, spec, {})
+        sizes.append(path.stat().st_size)
+    return float(sizes[0]), (sizes[1] - sizes[0]) / max(1, count - 1)
 
 
 def measure_sound(path: Path) -> float:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import time
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
 import msgspec
-import numpy as np
-from PIL import Image
 
 from dreamflow.core.errors import DreamFlowWarning, MemoryFullError
+from dreamflow.core.frames import Frame
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.machine.out_of_memory import is_out_of_memory
@@ -28,15 +24,34 @@ from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.single_frame import open_frames_up_to
+from dreamflow.media.sound.hearing import Hearing
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
-from dreamflow.pipelines.hearing import hear_clip
+from dreamflow.pipelines.compositor import get_matte_box
+from dreamflow.pipelines.hearing import hear_clip, heard_signals, warn_if_shorter
 from dreamflow.pipelines.settings.looks import Look
+from dreamflow.pipelines.settings.options import ShowOptions
+from dreamflow.pipelines.settings.paths import given_paths
 from dreamflow.pipelines.settings.presets import validate_settings
-from dreamflow.reports.moving_preview import dream_preview_piece, open_preview_piece
-from dreamflow.reports.preview import PreviewFrames, get_matte_frames, render_preview
+from dreamflow.reports.moving_preview import (
+    composite_preview_piece,
+    dream_preview_piece,
+    open_preview_piece,
+)
+from dreamflow.reports.preview import (
+    DreamedPreview,
+    PreviewFrames,
+    at_beginning_of_picture,
+    compose_preview,
+    dream_preview,
+    get_matte_frames,
+    open_preview_compositor,
+)
 from dreamflow.studio.looks.controls import open_sound
+from dreamflow.studio.worker.encoding import EncodedPicture, encode_png, encode_webp
 from dreamflow.studio.worker.film_measurement import measure_film_frames
+from dreamflow.studio.worker.held import Held
+from dreamflow.studio.worker.held_dreams import HeldDreams, stamp_file
 from dreamflow.studio.worker.messages import (
     FilmMeasured,
     MeasureFilm,
@@ -47,7 +62,8 @@ from dreamflow.studio.worker.messages import (
 
 MAX_NETWORKS = 2
 MAX_FRAMES = 6
-"""Networks, and frames with what leads up to them, that are held at once."""
+MAX_HEARINGS = 4
+"""Networks, frames with what leads up to them, and analysed sounds that are held at once."""
 SMALLEST_SIDE_PX = 64
 """Longer side below which a preview is not made smaller where memory is full."""
 COARSE_SHARES = (0.0, 0.25, 0.6)
@@ -55,42 +71,6 @@ COARSE_SHARES = (0.0, 0.25, 0.6)
 have all. Their dream is that of the full picture, before its fine detail."""
 COARSE_ITERATIONS_SHARE = 0.25
 """Share of the iterations of a coarse picture that has a single octave."""
-PNG_COMPRESSION = 1
-"""Quick: the picture goes no further than to a browser on this machine."""
-WEBP_QUALITY = 85
-
-ValueT = TypeVar("ValueT")
-
-
-class Held(Generic[ValueT]):
-    """Values by key, of which the one used longest ago goes first."""
-
-    def __init__(self, capacity: int) -> None:
-        self._values: OrderedDict[Any, ValueT] = OrderedDict()
-        self._capacity = capacity
-
-    def get(self, key: Any, make: Callable[[], ValueT]) -> ValueT:
-        """Return the value of a key; it is made where it is not held."""
-        if key not in self._values:
-            while len(self._values) >= self._capacity:
-                self._values.popitem(last=False)
-            self._values[key] = make()
-        self._values.move_to_end(key)
-        return self._values[key]
-
-    def clear(self) -> None:
-        """Let go of all."""
-        self._values.clear()
-
-
-@dataclass(frozen=True)
-class EncodedPicture:
-    """A picture's file, and its size in pixels."""
-
-    image: bytes
-    media_type: str
-    width: int
-    height: int
 
 
 class PreviewMaker:
@@ -106,6 +86,8 @@ class PreviewMaker:
         self.machine = Machine.from_options(options)
         self._networks: Held[Network] = Held(MAX_NETWORKS)
         self._frames: Held[PreviewFrames] = Held(MAX_FRAMES)
+        self._hearings: Held[Hearing | None] = Held(MAX_HEARINGS)
+        self._dreams = HeldDreams()
 
     def make(
         self, request: PreviewRequest, on_step: Callable[[], None], *, coarse: bool = False
@@ -115,7 +97,7 @@ class PreviewMaker:
         Args:
             request: What is asked for.
             on_step: Called at each step; what it raises ends the work.
-            coarse: Whether few steps are to be made.
+            coarse: Whether few steps are to be made, unless the full dream is held.
 
         Raises:
             DreamFlowError: The source cannot be read, or a setting is wrong or does not fit.
@@ -128,12 +110,13 @@ class PreviewMaker:
             try:
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", DreamFlowWarning)
-                    encoded = self._dream(replace_size(request, size), on_step, coarse)
+                    encoded, coarse = self._dream(replace_size(request, size), on_step, coarse)
                 break
             except Exception as error:
                 if not (isinstance(error, MemoryFullError) or is_out_of_memory(error)):
                     raise
                 self._frames.clear()
+                self._dreams.clear()
                 size = halve_size(size, error)
                 notes = [f"the memory is full: shown at {size} pixels"]
         told = [w.message for w in caught if issubclass(w.category, DreamFlowWarning)]
@@ -156,26 +139,36 @@ class PreviewMaker:
 
     def _dream(
         self, request: PreviewRequest, on_step: Callable[[], None], coarse: bool
-    ) -> EncodedPicture:
+    ) -> tuple[EncodedPicture, bool]:
+        """Return the picture of a request, and whether it is coarse."""
         look = open_look(request)
-        network = self._load(look.dream.network)
         if request.moving_s:
-            return self._dream_moving(request, look, network, on_step)
-        frames = self._open_frames(request, 0 if coarse else request.run_in)
+            return self._dream_moving(request, look, on_step), False
+        # A dream that is held is composited anew, and needs no coarse one before it.
+        coarse = coarse and self._make_key(request, look, request.run_in) not in self._dreams
+        run_in = 0 if coarse else request.run_in
+        frames = self._open_frames(request, run_in)
         if isinstance(frames, Clip):
-            frames = hear_clip(frames, open_sound(request.settings), look.groups)
+            frames = self._hear(frames, request, look)
         if coarse:
             look = make_coarse(look, frames)
+        key = self._make_key(request, look, run_in)
+        dream, carry, show = at_beginning_of_picture(frames, look.dream, look.carry, look.show)
         matte = None
-        if look.show.matte:
-            matte = open_matte(look.show, get_matte_frames(frames, Path(request.source)))
-        dreamed = render_preview(
-            frames, network, look.dream, look.carry, lambda _: on_step(), look.show, matte
-        )
-        return encode_png(dreamed.picture)
+        if show.matte:
+            matte = open_matte(show, get_matte_frames(frames, Path(request.source)))
+        compositor = open_preview_compositor(frames, carry, show, matte)
+
+        def dream_still() -> DreamedPreview:
+            network, box = self._load(dream.network), get_matte_box(matte, carry)
+            return dream_preview(frames, network, dream, carry, lambda _: on_step(), box=box)
+
+        return encode_png(
+            compose_preview(self._dreams.get(key, dream_still), compositor).picture
+        ), coarse
 
     def _dream_moving(
-        self, request: PreviewRequest, look: Look, network: Network, on_step: Callable[[], None]
+        self, request: PreviewRequest, look: Look, on_step: Callable[[], None]
     ) -> EncodedPicture:
         piece = open_preview_piece(
             Path(request.source),
@@ -184,33 +177,73 @@ class PreviewMaker:
             request.run_in,
             make_clip_options(request),
         )
-        piece = replace(
-            piece, clip=hear_clip(piece.clip, open_sound(request.settings), look.groups)
-        )
+        piece = replace(piece, clip=self._hear(piece.clip, request, look))
         matte = None
         if look.show.matte:
             matte = open_matte(look.show, MatteTarget.from_clip(piece.clip))
-        dreamed = dream_preview_piece(piece, network, look, matte, lambda _: on_step())
-        pictures = [frame.picture for frame in dreamed]
-        return encode_webp(pictures, float(1000 / piece.shown.rate))
+        is_cropped = look.show.matte_crop  # then the matte is in the dream already
+        shown_at_once = look if is_cropped else replace(look, show=ShowOptions())
+
+        def dream_piece() -> DreamedPreview:
+            return DreamedPreview(
+                tuple(
+                    dream_preview_piece(
+                        piece,
+                        self._load(look.dream.network),
+                        shown_at_once,
+                        matte if is_cropped else None,
+                        lambda _: on_step(),
+                    )
+                )
+            )
+
+        key = self._make_key(request, look, request.run_in)
+        shown: Iterable[Frame] = self._dreams.get(key, dream_piece).frames
+        if not is_cropped:
+            shown = composite_preview_piece(piece, shown, look.show, matte)
+        return encode_webp([frame.picture for frame in shown], float(1000 / piece.shown.rate))
+
+    def _hear(self, clip: Clip, request: PreviewRequest, look: Look) -> Clip:
+        """Return a clip with what the schedules of a look hear; a sound is analysed once."""
+        sound = open_sound(request.settings)
+        stamps = [(path, stamp_file(Path(path))) for _, path in given_paths(request.settings)]
+        key = (request.source, stamp_file(clip.path), sound, heard_signals(look.groups), *stamps)
+        hearing = self._hearings.get(key, lambda: hear_clip(clip, sound, look.groups).hearing)
+        if hearing is None:
+            return clip
+        warn_if_shorter(hearing, clip.start_time + clip.length)
+        return clip.hear(hearing)
+
+    def _make_key(self, request: PreviewRequest, look: Look, run_in: int) -> Hashable:
+        """Return what tells a dream from others: all that it depends on, but how it is shown."""
+        is_cropped = look.show.matte_crop
+        named_files = [
+            (name, path, stamp_file(Path(path)))
+            for name, path in given_paths(request.settings)
+            if name != "matte" or is_cropped
+        ]
+        return (
+            *(self._make_frames_key(request, run_in), request.moving_s, look.dream, look.carry),
+            *(look.show if is_cropped else None, open_sound(request.settings)),
+            tuple(named_files),
+        )
 
     def _load(self, name: str) -> Network:
         weights = self._options.weights
         return self._networks.get(name, lambda: load_network(name, weights, machine=self.machine))
 
     def _open_frames(self, request: PreviewRequest, run_in: int) -> PreviewFrames:
-        source = Path(request.source)
-        # Its time and size too: a clip that has changed is opened anew.
-        facts = source.stat() if source.exists() else None
-        seen = (facts.st_mtime_ns, facts.st_size, facts.st_ino) if facts else None
-        options = make_clip_options(request)
-        key = (request.source, seen, request.at, run_in, options)
-
         def open_frames() -> PreviewFrames:
-            frames = open_frames_up_to(source, request.at, run_in, options)
+            options = make_clip_options(request)
+            frames = open_frames_up_to(Path(request.source), request.at, run_in, options)
             return frames.held() if isinstance(frames, Clip) else frames
 
-        return self._frames.get(key, open_frames)
+        return self._frames.get(self._make_frames_key(request, run_in), open_frames)
+
+    def _make_frames_key(self, request: PreviewRequest, run_in: int) -> Hashable:
+        # Its time and size too: a clip that has changed is opened anew.
+        stamp = stamp_file(Path(request.source))
+        return request.source, stamp, request.at, run_in, make_clip_options(request)
 
 
 def open_look(request: Request) -> Look:
@@ -251,29 +284,3 @@ def halve_size(size: str, error: BaseException) -> str:
     if longer < SMALLEST_SIDE_PX:
         raise error
     return str(longer)
-
-
-def encode_png(picture: np.ndarray) -> EncodedPicture:
-    """Return a picture (H, W, 3) uint8 RGB as a PNG."""
-    height, width = picture.shape[:2]
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=PNG_COMPRESSION)
-    return EncodedPicture(file.getvalue(), "image/png", width, height)
-
-
-def encode_webp(pictures: list[np.ndarray], frame_ms: float) -> EncodedPicture:
-    """Return pictures (H, W, 3) uint8 RGB as a WebP that repeats for ever, evenly timed."""
-    first, *others = [Image.fromarray(picture) for picture in pictures]
-    file = io.BytesIO()
-    first.save(
-        file,
-        "WEBP",
-        save_all=True,
-        append_images=others,
-        duration=max(1, round(frame_ms)),
-        loop=0,
-        quality=WEBP_QUALITY,
-        method=0,
-    )
-    height, width = pictures[0].shape[:2]
-    return EncodedPicture(file.getvalue(), "image/webp", width, height)

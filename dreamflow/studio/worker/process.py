@@ -104,11 +104,13 @@ def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: Request) -> None
             outlet.send(maker.measure(request, check))
             return
         if request.coarse:
-            outlet.send(maker.make(request, check, coarse=True))
+            first = maker.make(request, check, coarse=True)
+            outlet.send(first)
+            if first.is_last:
+                return
             request = msgspec.structs.replace(request, coarse=False)
             check()
-        if request.full:
-            outlet.send(maker.make(request, check))
+        outlet.send(maker.make(request, check))
     except _StaleError:
         outlet.send(PreviewDropped(request.number))
     except _PreemptedError:

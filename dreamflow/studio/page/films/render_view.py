@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,13 @@ from nicegui import ui
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.options.values import parse_size
-from dreamflow.core.text.path_text import path_from_text
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.write.containers import check_encode_options
-from dreamflow.studio.films.queue_document import (
-    DONE,
-    FAILED,
-    RUNNING,
-    STOPPED,
-    WAITING,
-    QueuedRender,
-)
-from dreamflow.studio.outside import FilmChoices, join_words
+from dreamflow.studio.films.queue_document import RUNNING, WAITING, QueuedRender
+from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.page.context import RENDER, PageContext, box, main_button, text_button
-from dreamflow.studio.page.films.finished_film import FinishedFilm
+from dreamflow.studio.page.films.render_card import RenderCard
+from dreamflow.studio.page.films.render_list import RenderList
 from dreamflow.studio.previews import FILM
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.studio import PROJECT, QUEUE, STRIP
@@ -39,73 +33,6 @@ SIZES = {
 CODECS = ("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1")
 QUALITIES = ("draft", "good", "master")
 PRIORITIES = {"render": "the render goes first", "preview": "previews go first"}
-
-
-class RenderCard:
-    """A film of the queue."""
-
-    def __init__(self, page: PageContext, render: QueuedRender) -> None:
-        self._page, self.key = page, render.key
-        queue = page.studio.queue
-        with box("render") as self.element:
-            self._picture = box("latest", "img")
-            with box("render-facts"):
-                ui.label(path_from_text(render.out).name).classes("render-name")
-                self._state = ui.label().classes("faint")
-                self._bar = ui.linear_progress(0, show_value=False, color=None).classes("progress")
-                ui.label(join_words(queue.words(render))).classes("mono command")
-                with box("line tools"):
-                    self._stop = text_button("Stop", lambda: self._do(queue.stop))
-                    self._go_on = text_button("Go on", lambda: self._do(queue.go_on))
-                    self._up = text_button("Earlier", lambda: self._move(-1))
-                    self._down = text_button("Later", lambda: self._move(1))
-                    self._remove = text_button("Remove", lambda: self._do(queue.remove))
-                    self._play = text_button("Play", self._show_film).mark(f"play-{self.key}")
-            self._film = box("film")
-        self._is_playing = False
-
-    def _do(self, action: Any) -> None:
-        with self._page.telling_errors():
-            action(self.key)
-
-    def _move(self, by: int) -> None:
-        with self._page.telling_errors():
-            self._page.studio.queue.move(self.key, by)
-
-    def _show_film(self) -> None:
-        self._is_playing = not self._is_playing
-        self._film.clear()
-        if self._is_playing:
-            render = next(one for one in self._page.studio.queue.renders if one.key == self.key)
-            with self._film:
-                FinishedFilm(self._page, render)
-
-    def show(self, render: QueuedRender) -> None:
-        """Show how it stands."""
-        queue = self._page.studio.queue
-        progress = queue.progress(render.key)
-        share = progress.done / progress.total if progress.total else 0.0
-        words = [render.state]
-        if render.state == RUNNING and queue.is_paused:
-            words = ["saving what it has"]
-        elif render.state == RUNNING and progress.total:
-            words.append(f"{int(progress.done)} of {int(progress.total)} frames")
-            if progress.seconds_left is not None:
-                words.append(f"{progress.seconds_left:.0f} s left")
-        self._state.set_text(" · ".join([*words, *([render.message] if render.message else [])]))
-        self._bar.set_value(1.0 if render.state == DONE else share)
-        self._stop.set_visibility(render.state in (RUNNING, WAITING))
-        self._go_on.set_visibility(render.state in (STOPPED, FAILED))
-        for button in (self._up, self._down):
-            button.set_visibility(render.state == WAITING)
-        self._remove.set_visibility(render.state != RUNNING)
-        self._play.set_visibility(render.state == DONE)
-        latest = queue.latest_path(render.key)
-        self._picture.set_visibility(latest.exists())
-        if latest.exists():
-            self._picture.props["src"] = f"/latest/{render.key}?{latest.stat().st_mtime_ns}"
-            self._picture.props["alt"] = "Latest frame"
-            self._picture.update()
 
 
 class RenderView:
@@ -142,7 +69,7 @@ class RenderView:
                 self._paused = ui.label("paused").classes("faint")
                 self._pause = text_button("Pause", self.toggle_pause).mark("pause-queue")
             self._empty = ui.label("No film is in the queue.").classes("faint")
-            self._list = box("renders")
+            self._list = RenderList(self._move)
         page.listeners.append(self._hear)
         self.show()
 
@@ -232,14 +159,33 @@ class RenderView:
         self._about.set_text(" · ".join(filter(None, about)))
         self._out.props["placeholder"] = self._suggest_name()
         renders = studio.queue.renders
-        if [render.key for render in renders] != list(self._cards):
-            self._list.clear()
-            with self._list:
-                self._cards = {r.key: RenderCard(self._page, r) for r in renders}
+        self._arrange_cards(renders)
+        waiting = [render for render in renders if render.state == WAITING]
         for render in renders:
-            self._cards[render.key].show(render)
+            place = ""
+            if render in waiting:
+                place = f"place {waiting.index(render) + 1} of {len(waiting)}"
+            self._cards[render.key].show(render, place)
         self._empty.set_visibility(not renders)
         is_paused = studio.queue.is_paused
         self._pause.set_text("Go on" if is_paused else "Pause")
         self._pause.set_visibility(is_paused or any(r.state in (RUNNING, WAITING) for r in renders))
         self._paused.set_visibility(is_paused)
+
+    def _arrange_cards(self, renders: Sequence[QueuedRender]) -> None:
+        """Have a card for each film, in their order; those that stay keep what they show."""
+        keys = [render.key for render in renders]
+        if keys == list(self._cards):
+            return
+        for key in self._cards.keys() - keys:
+            self._cards.pop(key).delete()
+        with self._list:
+            new = {r.key: RenderCard(self._page, r) for r in renders if r.key not in self._cards}
+        self._cards = {key: (self._cards | new)[key] for key in keys}
+        for place, card in enumerate(self._cards.values()):
+            if self._list.default_slot.children[place] is not card.element:
+                card.element.move(self._list, target_index=place)
+
+    def _move(self, key: str, by: int) -> None:
+        with self._page.telling_errors():
+            self._page.studio.queue.move(key, by)
