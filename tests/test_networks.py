@@ -275,6 +275,17 @@ def test_a_frozen_convolution_is_a_convolution_and_a_relu(
     torch.testing.assert_close(back, expected_back, rtol=1e-4, atol=1e-3)
 
 
+def test_a_frozen_convolution_returns_to_sizes_that_it_has_seen() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(8, 4, 3, 3, generator=generator), torch.zeros(8)
+    convolution = FrozenConvolution(weight, bias, 1, 1)
+    sizes = [(side, side + 3) for side in range(5, 45, 3)]
+    for size in [*sizes, *reversed(sizes), *sizes[:3] * 2]:
+        x = torch.randn(1, 4, *size, generator=generator)
+        expected = F.conv2d(x, weight, bias, 1, 1).relu()
+        torch.testing.assert_close(convolution(x), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("kernels", ["auto", "plain"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_max_pool_equals_pytorchs_in_value_and_gradient(

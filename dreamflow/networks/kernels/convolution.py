@@ -8,6 +8,7 @@ product of half the speed, and run the ReLU as a pass of its own.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any, Literal, cast
 
 import torch
@@ -25,6 +26,10 @@ from dreamflow.networks.kernels.selection import (
     reorder_convolution_weight,
     uses_onednn,
 )
+
+KEPT_LAYOUTS = 8
+"""Input sizes for which a reordered weight is kept, about those of a carried frame; each takes the
+memory of the weight once more."""
 
 
 class FrozenConvolution:
@@ -108,24 +113,25 @@ class _OneDnnConvolution:
     """oneDNN's convolution, its weight in the layout that it wants for the size at hand.
 
     oneDNN would otherwise reorder the weight at every call. The layout depends on the input's size,
-    and a weight in the layout of another size costs ten times what reordering saves; a dream stays
-    at one size for several passes.
+    and a weight in the layout of another size costs ten times what reordering saves. A dream
+    returns to few sizes, those of its octaves and of the crops of a carried frame: their layouts
+    are kept, the size used longest ago being dropped first.
     """
 
     def __init__(self, stride: int, pad: int) -> None:
         self.stride, self.pad = stride, pad
-        self.input_shape: torch.Size | None = None
-        self.reordered_weight: Tensor | None = None
+        self._reordered: OrderedDict[torch.Size, Tensor] = OrderedDict()
 
     def __call__(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, activation: Literal["relu", "none"]
     ) -> Tensor:
-        if self.input_shape != x.shape or self.reordered_weight is None:
-            self.reordered_weight = reorder_convolution_weight(
-                weight, x.shape, self.stride, self.pad
-            )
-            self.input_shape = x.shape
-        return convolve_onednn(x, self.reordered_weight, bias, self.stride, self.pad, activation)
+        reordered = self._reordered.pop(x.shape, None)
+        if reordered is None:
+            reordered = reorder_convolution_weight(weight, x.shape, self.stride, self.pad)
+        self._reordered[x.shape] = reordered
+        if len(self._reordered) > KEPT_LAYOUTS:
+            self._reordered.popitem(last=False)
+        return convolve_onednn(x, reordered, bias, self.stride, self.pad, activation)
 
 
 class _OneDnnConvolutionReLU(torch.autograd.Function):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dreamflow.core.imaging.filters import grid_size
@@ -64,12 +66,8 @@ def find_crops(
         if shares[box].mean() < gains.crop_min_share and not moves:
             continue
         down, across = box
-        vertical = _span(down.start * height // rows, -(-down.stop * height // rows), height)
-        horizontal = _span(
-            across.start * width // columns, -(-across.stop * width // columns), width
-        )
         crops.append(
-            (_widened(vertical, height, min_side_px), _widened(horizontal, width, min_side_px))
+            (_span(down, rows, height, min_side_px), _span(across, columns, width, min_side_px))
         )
     area = sum((r.stop - r.start) * (c.stop - c.start) for r, c in crops)
     if area > gains.crop_whole_share * height * width:
@@ -117,12 +115,28 @@ def _area(marked: np.ndarray) -> int:
     return int((across[-1] - across[0] + 1) * (down[-1] - down[0] + 1))
 
 
-def _span(start: int, stop: int, limit: int) -> slice:
-    return slice(max(0, start), min(limit, stop))
+def _span(blocks: slice, count: int, length: int, min_side_px: int) -> slice:
+    """Return the pixels of a span of blocks, at least `min_side_px` as far as the axis has them.
+
+    As many blocks always make as many pixels, though they do not divide the frame evenly: a network
+    takes longer over a size that it has not seen yet.
+
+    Args:
+        blocks: The blocks.
+        count: How many the axis has.
+        length: Of the axis, in pixels.
+        min_side_px: Smallest side that the objective's layers can see.
+    """
+    side_px = max(min_side_px, math.ceil(length / count) * (blocks.stop - blocks.start))
+    start = blocks.start * length // count
+    return widen_span(slice(start, start), length, side_px)
 
 
-def _widened(span: slice, limit: int, min_side_px: int) -> slice:
-    """Return a span that is at least so long, as far as its axis is."""
-    length = min(limit, max(span.stop - span.start, min_side_px))
-    start = max(0, min(span.start, limit - length))
-    return slice(start, start + length)
+def widen_span(span: slice, length: int, side_px: int) -> slice:
+    """Return a span of pixels that is at least `side_px` long, as far as its axis of `length` is.
+
+    It grows at its end, or where the axis ends at its beginning.
+    """
+    side_px = min(length, max(span.stop - span.start, side_px))
+    start = max(0, min(span.start, length - side_px))
+    return slice(start, start + side_px)
