@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from itertools import product
@@ -376,3 +378,25 @@ def test_a_still_read_in_a_space_has_no_setting_that_does_nothing(tmp_path: Path
     shown = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert shown is not None
     assert np.array_equal(shown[..., ::-1], codes_16_bit())
+
+
+WITHOUT_OPENCOLORIO = """
+import sys
+sys.modules["PyOpenColorIO"] = None
+from dreamflow.core.errors import DependencyError
+from dreamflow.media.depth.colour_spaces import find_coding
+assert find_coding("hlg", "input_space").transfer == "HLG"
+try:
+    find_coding("ACEScg", "input_space")
+except DependencyError as error:
+    assert error.setting == "input_space" and "\\n" not in str(error), error
+    assert "dreamflow[vfx]" in str(error)
+    print("refused")
+"""
+
+
+def test_without_opencolorio_its_spaces_are_refused_in_a_line() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_OPENCOLORIO], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "refused\n", run.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_rendering import Interruption
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.core.imaging.filters import gaussian_blur
 from dreamflow.core.schedules.timecode import Timeline
@@ -30,6 +31,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.renders.render_zoom import render_zoom
 from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.media.options import EncodeOptions
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
@@ -48,7 +50,11 @@ from dreamflow.pipelines.zoom.pipeline import (
     make_zoom_timeline,
     schedule_zoom_layers,
 )
-from dreamflow.pipelines.zoom.start_picture import ZoomSettings, make_zoom_start_picture
+from dreamflow.pipelines.zoom.start_picture import (
+    ZoomSettings,
+    make_zoom_start_picture,
+    warn_of_idle_settings,
+)
 from dreamflow.temporal.noise_base import coloured_noise
 
 Cli = Callable[..., CommandResult]
@@ -642,6 +648,19 @@ def test_bad_input_is_refused_in_one_line(
     assert culprit in run.err
     assert run.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_settings_of_depth_are_said_to_do_nothing(tmp_path: Path) -> None:
+    settings = {"output_space": "PQ", "hdr": "keep", "codec": "h265", "layers_out": "dream"}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        warn_of_idle_settings(tmp_path / "z.mp4", EncodeOptions(**settings))
+        warn_of_idle_settings(tmp_path / "z_%d.exr", EncodeOptions(layers_out="all"))
+        warn_of_idle_settings(tmp_path / "z.mp4", EncodeOptions())
+    messages = [one.message for one in said]
+    assert all(isinstance(one, IneffectiveSettingWarning) for one in messages)
+    named = [one.settings for one in messages if isinstance(one, IneffectiveSettingWarning)]
+    assert named == [["hdr"], ["output_space"], ["layers_out"]]
 
 
 def test_zoom_presets_set_a_rotation() -> None:

@@ -176,6 +176,7 @@ def check_zoom(
         parse_zoom_layers,
         schedule_zoom_layers,
     )
+    from dreamflow.pipelines.zoom.start_picture import warn_of_idle_settings
 
     for blend in parse_zoom_layers(zoom) or [None]:
         layers = tuple(name.strip() for name in blend.split("+")) if blend else dream.layer
@@ -186,6 +187,7 @@ def check_zoom(
     for group in (dream, zoom):
         group.check_schedules(timeline, warn=False)
     check_encode_options(out, encode)
+    warn_of_idle_settings(out, encode)
     return hearing
 
 

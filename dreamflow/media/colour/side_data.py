@@ -16,6 +16,8 @@ import av.filter
 
 DISPLAY_MATRIX, MASTERING_DISPLAY, CONTENT_LIGHT_LEVEL, DOVI_METADATA = 6, 11, 14, 24
 """Kinds of side data that are read (FFmpeg's AV_FRAME_DATA_...)."""
+DYNAMIC_METADATA = {17: "HDR10+", 23: "Dolby Vision", 25: "HDR Vivid"}
+"""Names of the kinds that say of each picture how it is tone-mapped."""
 SIDE_DATA_KINDS = 64
 """Kinds that are removed where they are not read; FFmpeg 8 knows 32."""
 FILTER_TIME_BASE = Fraction(1, 25)
@@ -31,12 +33,14 @@ class SideData:
         mastering_display: An AVMasteringDisplayMetadata.
         content_light_level: An AVContentLightMetadata.
         dolby_vision: An AVDOVIMetadata.
+        dynamic_metadata: Names of the kinds of metadata that are said of each picture.
     """
 
     display_matrix: bytes = b""
     mastering_display: bytes = b""
     content_light_level: bytes = b""
     dolby_vision: bytes = b""
+    dynamic_metadata: tuple[str, ...] = ()
 
 
 def read_side_data(frame: av.VideoFrame) -> SideData:
@@ -49,14 +53,15 @@ def read_side_data(frame: av.VideoFrame) -> SideData:
         )
     ]
     for kind in range(SIDE_DATA_KINDS):
-        if kind not in wanted:
+        if kind not in wanted and kind not in DYNAMIC_METADATA:
             nodes.append(graph.add("sidedata", f"mode=delete:type={kind}"))
     graph.link_nodes(*nodes, graph.add("buffersink")).configure()
     graph.push(frame)
     graph.push(None)
     filtered: Any = graph.pull()
     found = {entry.type.value: bytes(entry) for entry in filtered.side_data}
-    return SideData(*(found.get(kind, b"") for kind in wanted))
+    dynamic = tuple(name for kind, name in DYNAMIC_METADATA.items() if kind in found)
+    return SideData(*(found.get(kind, b"") for kind in wanted), dynamic_metadata=dynamic)
 
 
 def is_dolby_vision_5(side_data: SideData) -> bool:

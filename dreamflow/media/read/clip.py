@@ -12,7 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import ConvertedSourceWarning, DamagedSourceWarning, MediaError
+from dreamflow.core.errors import (
+    ConvertedSourceWarning,
+    DamagedSourceWarning,
+    LeftOutWarning,
+    MediaError,
+)
 from dreamflow.core.frames import Frame
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Timeline
@@ -85,6 +90,7 @@ class Clip:
         conversions = [
             *self.info.assumptions,
             *(() if self._deep_output else self.info.losses),
+            *(self.info.doubts if self.options.input_space is None else ()),
         ]
         if self.info.is_interlaced and self.options.deinterlace == "auto":
             conversions.append(
@@ -94,6 +100,8 @@ class Clip:
             warnings.warn(note, DamagedSourceWarning, 2)
         for note in conversions:
             warnings.warn(note, ConvertedSourceWarning, 2)
+        for note in self.info.left_out if self._deep_output else ():
+            warnings.warn(note, LeftOutWarning, 2)
 
     def _find_rate(self) -> Fraction:
         """Return the frames per second; of a part of an uneven source, the mean over the part."""

@@ -229,6 +229,7 @@ def _decode(
 
 def _make_read_error(path: Path, error: BaseException) -> MediaError:
     why = (str(error).splitlines() or [""])[0] or type(error).__name__
+    why = why.replace(str(path), path.name)
     if isinstance(error, OSError) and error.errno is not None:
         return MediaError(f"{path} cannot be read: {error.strerror}", where=str(path))
     if isinstance(error, MemoryError):

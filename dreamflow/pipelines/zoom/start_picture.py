@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from dreamflow.core.errors import IneffectiveSettingWarning, named
 from dreamflow.core.options.values import fit_size, parse_size
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.options import DreamOptions
@@ -15,6 +17,7 @@ from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.resize import resize_picture
 from dreamflow.media.sound.options import SoundOptions
+from dreamflow.media.write.containers import ignored_encode_settings
 from dreamflow.pipelines.hearing import add_music
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.pipeline import make_zoom_timeline
@@ -23,6 +26,9 @@ from dreamflow.temporal.noise_base import coloured_noise
 DEFAULT_ZOOM_SIZE = "640"
 NOISE_SIZE_PX = (1920, 1080)
 """Width and height whose aspect a zoom into noise has, where its size is only a longer side."""
+
+SETTINGS_OF_DEPTH = ("hdr", "bleed", "output_space", "layers_out")
+"""Settings of an output that add a dream to its source, which a zoom does not have."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +94,15 @@ def make_zoom_output_spec(
     frames = int(timeline.length * timeline.rate)
     spec = OutputSpec.at_constant_rate(width, height, timeline.rate, frames, *sources)
     return add_music(spec, settings.sound)
+
+
+def warn_of_idle_settings(out: Path, encode: EncodeOptions) -> None:
+    """Warn of settings that a zoom ignores, other than those that its output's format ignores."""
+    said, _ = ignored_encode_settings(out)
+    for name in SETTINGS_OF_DEPTH:
+        if name not in said and getattr(encode, name) != getattr(EncodeOptions, name):
+            warnings.warn(
+                f"{named(name)} does nothing for a zoom: its pictures have 8 bits of SDR",
+                IneffectiveSettingWarning,
+                2,
+            )

@@ -18,9 +18,8 @@ import numpy as np
 from av.format import Flags
 
 from dreamflow.core.errors import MediaError
-from dreamflow.core.text.wording import format_count
 from dreamflow.media.colour.carried_tags import read_colour_tags
-from dreamflow.media.colour.colour_tags import detect_colour_conversion, has_high_bit_depth
+from dreamflow.media.colour.colour_tags import detect_colour_conversion
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.files.film_file import open_film
@@ -28,15 +27,19 @@ from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.frame_rate import FALLBACK_FPS, detect_frame_rate, find_length
 from dreamflow.media.read.probing.beginning import Beginning, decode_beginning
 from dreamflow.media.read.probing.frame_order import FrameOrder, order_frames
+from dreamflow.media.read.probing.notes import (
+    conversion_notes,
+    damage_notes,
+    left_out_notes,
+    tag_doubts,
+)
 from dreamflow.media.read.probing.packet_scan import Packets, scan_packets
 from dreamflow.media.read.video.container import find_track, find_video_track
 from dreamflow.media.read.video.orientation import parse_display_matrix
-from dreamflow.media.read.video.video_info import PacketTable, VideoInfo, transparency_note
+from dreamflow.media.read.video.video_info import PacketTable, VideoInfo
 
 av.logging.set_level(None)
 
-MIN_MISSING_S = 0.5
-"""Seconds from which on a header's longer duration means that the file is cut short."""
 DOLBY_VISION_TAGS = frozenset({"dvh1", "dvhe", "dav1"})
 """Codec tags of Dolby Vision whose pictures may not be seen without it."""
 NEVER_REPEATING = frozenset({"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9"})
@@ -156,6 +159,7 @@ def _collect_facts(
 ) -> VideoInfo:
     first = begin.frame
     colour = _detect_colours(path, stream, begin)
+    tags = read_colour_tags(stream, first, begin.side_data, colour)
     orientation = parse_display_matrix(begin.side_data.display_matrix)
     width, height = stream.width or first.width, stream.height or first.height
     aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -190,9 +194,11 @@ def _collect_facts(
         sound_codecs=tuple(_codec_name(audio) for audio in container.streams.audio),
         subtitle_codecs=tuple(_codec_name(track) for track in container.streams.subtitles),
         chapters=_read_chapters(container, container_start + start),
-        notes=tuple(_damage_notes(path, begin.number, len(order.timestamps), missing_s, rate)),
-        losses=tuple(_conversion_notes(path, colour, begin)),
-        tags=read_colour_tags(stream, first, begin.side_data, colour),
+        notes=tuple(damage_notes(path, begin.number, len(order.timestamps), missing_s, rate)),
+        losses=tuple(conversion_notes(path, colour, begin)),
+        left_out=tuple(left_out_notes(path, begin.side_data)),
+        doubts=tuple(tag_doubts(path, colour, tags, begin.side_data)),
+        tags=tags,
         packets=table,
         track=stream.index,
     )
@@ -238,38 +244,3 @@ def _read_chapters(
 def _declared_rates(stream: av.VideoStream) -> list[Fraction]:
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     return [Fraction(rate) for rate in rates if rate]
-
-
-def _damage_notes(
-    path: Path, left_out: int, frames: int, missing_s: float, rate: Fraction
-) -> list[str]:
-    """Return warnings of what is not there."""
-    notes: list[str] = []
-    if left_out > 0:
-        notes.append(
-            f"{path.name} begins with {format_count(left_out, 'frame')} that cannot be decoded: "
-            f"left out, {frames} of {frames + left_out} remain"
-        )
-    if missing_s > MIN_MISSING_S:
-        missing = round(missing_s * rate)
-        notes.append(
-            f"{path.name} is damaged or cut short: its last {missing_s:.1f} s are missing, "
-            f"{missing} of {format_count(frames + missing, 'frame')}"
-        )
-    return notes
-
-
-def _conversion_notes(path: Path, colour: ColourConversion, begin: Beginning) -> list[str]:
-    """Return warnings of what the conversion to 8-bit RGB of BT.709 loses."""
-    notes: list[str] = []
-    if colour.hdr_transfer and colour.hdr_transfer.is_hdr:
-        notes.append(
-            f"{path.name} is HDR ({colour.hdr_transfer.transfer}): it is tone-mapped to SDR"
-        )
-    elif colour.hdr_transfer:
-        notes.append(f"{path.name} has a wide gamut: it is brought to that of BT.709")
-    elif has_high_bit_depth(begin.frame):
-        notes.append(f"{path.name} has more than 8 bits a channel: it is dreamed in 8")
-    if colour.has_alpha:
-        notes.append(transparency_note(path))
-    return notes

@@ -64,6 +64,8 @@ class PictureFolderInfo:
         exr_layer: Layer of OpenEXR pictures that is read; None is the main one.
         assumptions: Warnings of what reading the first picture assumed.
         losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
+        left_out: None.
+        doubts: None.
     """
 
     path: Path
@@ -86,6 +88,8 @@ class PictureFolderInfo:
     exr_layer: str | None = None
     assumptions: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:

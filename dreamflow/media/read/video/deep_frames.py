@@ -23,11 +23,12 @@ from dreamflow.media.sample_format import SampleFormat
 
 
 def is_deep_film(info: VideoInfo) -> bool:
-    """Return whether a film's frames have more in them than 8-bit RGB; HDR counts by its bits."""
+    """Return whether a film's frames have more in them than 8-bit RGB of SDR."""
     if info.packets is None:
         return False
     components = av.VideoFormat(info.pixel_format).components
-    return info.colour.has_alpha or any(component.bits > 8 for component in components)
+    is_high = any(component.bits > 8 for component in components)
+    return is_high or info.colour.has_alpha or is_hdr_film(info)
 
 
 def is_hdr_film(info: VideoInfo) -> bool:

@@ -93,6 +93,8 @@ class VideoInfo:
         playlist_files: Files that a playlist names, each once, in order; empty for a film.
         assumptions: Warnings of what reading does to every output.
         losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
+        left_out: Warnings of what pictures in depth leave out.
+        doubts: Warnings of colour tags that contradict each other.
         tags: What the film says of its colours.
     """
 
@@ -123,6 +125,8 @@ class VideoInfo:
     playlist_files: tuple[Path, ...] = ()
     assumptions: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     tags: ColourTags = ColourTags()
 
     @property
