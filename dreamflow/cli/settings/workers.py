@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dreamflow.jobs.shards.sharded import Sharding
     from dreamflow.reports.guide.workers import LayerWorkers
 
+SETTINGS_OF_SHARDS = ("shards", "span", "cluster", "mixed")
+"""Settings of workers that concern shards, and so only what is rendered frame after frame."""
 WORKER_BYTES = 700 * 10**6
 """Memory that a worker takes besides what a pass may: PyTorch, the network, frames, its encoder."""
 
