@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CommandResult, refused
-from cut_film import SHOTS, make_cut_film
+from conftest import CommandResult, refused, run_ffmpeg
+from cut_film import SHOT_FRAMES, SHOTS, make_cut_film
 from job_rendering import FAST, edit_job_file
 
 from dreamflow.cluster.actor import ShardActor
@@ -126,8 +126,8 @@ class Farm:
         assert run.code == 0, run.err
         return Path("farm.mp4.job")
 
-    def render(self, **order: Any) -> None:
-        job = open_sharded_job(Path("farm.mp4.job"))
+    def render(self, folder: str = "farm.mp4.job", **order: Any) -> None:
+        job = open_sharded_job(Path(folder))
         whole = ClusterOrder(job, range(len(job.plan.shards)), MachineOptions(), **order)
         asyncio.run(ClusterRender(whole, self.cluster, self.said.append).run())
 
@@ -184,6 +184,19 @@ def test_mattes_and_references_are_sent_where_they_are_not_seen(
     farm.render(shares_files=False)
     assert sent == {"matte.png", "like.png"}
     assert farm.is_right()
+
+
+def test_frames_in_depth_are_sent_both_ways(farm: Farm, tmp_path: Path) -> None:
+    run_ffmpeg("-i", farm.film, "-an", "-pix_fmt", "yuv420p10le", "-c:v", "ffv1", "deep.mkv")
+    farm.film = tmp_path / "deep.mkv"
+    line = [*LINE, "--layers-out", "all"]
+    assert farm.cli("video", farm.film, "farm_####.exr", *line, "--workers", "0").code == 0
+    farm.render("farm_####.exr.job", shares_files=False)
+    assert farm.cli("jobs", "join", "farm_####.exr.job").code == 0
+    assert farm.cli("video", farm.film, "one_####.exr", *line).code == 0
+    sent = [path.read_bytes() for path in sorted(Path().glob("farm_*.exr"))]
+    assert len(sent) == SHOTS * SHOT_FRAMES
+    assert sent == [path.read_bytes() for path in sorted(Path().glob("one_*.exr"))]
 
 
 def test_what_dies_is_taken_over(farm: Farm) -> None:

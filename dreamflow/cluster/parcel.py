@@ -29,6 +29,8 @@ from dreamflow.networks.loading import find_weights
 from dreamflow.pipelines.pipeline import FramesFrom
 from dreamflow.pipelines.still_clip import StillClip
 
+SCRATCH_MODE = 0o700
+"""Mode of the folders in which a worker keeps what was sent: nobody else reads it."""
 MAX_PACKET_BYTES = 64 * 2**20
 """Bytes of the frames that travel as one object, unless one frame has more."""
 TOKEN_PREFIX = "token_"
@@ -118,7 +120,7 @@ def keep_documents(ticket: Ticket) -> Path:
     """
     folder = scratch_folder(ticket.job_id) / ticket.folder.name
     for name, content in ticket.documents.items():
-        write_sent_file(folder / name, content)
+        write_sent_file(folder / name, content, SCRATCH_MODE)
     return folder
 
 
@@ -143,7 +145,7 @@ class Parcel:
         root = scratch_folder(job.metadata[ID_KEY]) / "inputs"
         sent = SentInputs(self.clip, frames_from, root)
         for path, content in self.files.items():
-            write_sent_file(sent.locate(path), content)
+            write_sent_file(sent.locate(path), content, SCRATCH_MODE)
         return sent
 
     def unpack_weights(self, job: ShardedJob) -> Path | None:
@@ -152,7 +154,7 @@ class Parcel:
             return None
         name, content = self.weights
         path = scratch_folder(job.metadata[ID_KEY]) / "weights" / name
-        write_sent_file(path, content)
+        write_sent_file(path, content, SCRATCH_MODE)
         return path
 
 
@@ -176,8 +178,13 @@ def pack_weights(job: ShardedJob) -> tuple[str, bytes]:
     return path.name, read_file_bytes(path)
 
 
-def write_sent_file(path: Path, content: bytes) -> None:
+def write_sent_file(path: Path, content: bytes, folder_mode: int = 0o777) -> None:
     """Write a file that came from another machine, unless it is here already.
+
+    Args:
+        path: The file; folders above it are made.
+        content: What it holds.
+        folder_mode: Mode of these folders.
 
     Raises:
         OutputError: It cannot be written.
@@ -186,7 +193,7 @@ def write_sent_file(path: Path, content: bytes) -> None:
         if path.stat().st_size == len(content) and path.read_bytes() == content:
             return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(folder_mode, parents=True, exist_ok=True)
     except OSError as error:
         raise make_write_error(path.parent, error) from error
     with atomic_write(path) as part:

@@ -10,22 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, TypeVar
 
-from dreamflow.cluster.actor import Greeting, Refusal, ShardActor
-from dreamflow.cluster.parcel import (
-    Parcel,
-    SentFrames,
-    Ticket,
-    make_ticket,
-    pack_files,
-    pack_weights,
-    send_frames,
-    write_sent_file,
-)
+from dreamflow.cluster.actor import Greeting, ShardActor
+from dreamflow.cluster.courier import Courier
+from dreamflow.cluster.member import Member, RefusedError
+from dreamflow.cluster.parcel import Ticket, make_ticket
 from dreamflow.cluster.session import RaySession
 from dreamflow.core.callbacks import DoneCallback, MessageCallback
 from dreamflow.core.errors import OutputError
@@ -38,17 +29,9 @@ from dreamflow.jobs.shards.shard import (
     is_shard_joined,
     make_shard_metadata,
     note_elsewhere,
-    open_kept_frames,
 )
-from dreamflow.jobs.shards.worker import (
-    LOOK_AGAIN_S,
-    fill_in_machine,
-    open_source_of,
-)
+from dreamflow.jobs.shards.worker import LOOK_AGAIN_S, fill_in_machine
 from dreamflow.jobs.storage.folder import JobFolder, JobLockedError
-from dreamflow.media.read.clip import Clip
-from dreamflow.pipelines.still_clip import StillClip
-from dreamflow.pipelines.video.shards import ForwardReader
 
 LOOK_AT_NODES_S = 2.0
 """Seconds between two looks at how many workers the cluster has room for."""
@@ -57,12 +40,6 @@ STOP_TIMEOUT_S = 60.0
 """Seconds that workers have to finish a frame, and to save it, before they are ended."""
 MAX_FRUITLESS_DEATHS = 5
 """Deaths of a worker, one after the other, without a frame between them."""
-
-AnswerT = TypeVar("AnswerT")
-
-
-class RefusedError(Exception):
-    """A worker that cannot take part, and why."""
 
 
 @dataclass(frozen=True)
@@ -85,37 +62,6 @@ class ClusterOrder:
     workers: int | None = None
     mixed: bool = False
     shares_files: bool = True
-
-
-class Member:
-    """A worker of the cluster, as this process knows it.
-
-    Attributes:
-        actor: Ray's handle of it.
-        name: What messages call it.
-        deaths: How often it has died since it last rendered a frame.
-        is_up: Whether it has answered since it last died.
-    """
-
-    def __init__(self, actor: Any, name: str, task_error: type[Exception]) -> None:
-        self.actor, self.name = actor, name
-        self.deaths, self.is_up = 0, False
-        self._task_error = task_error
-
-    async def ask(self, answer: Awaitable[AnswerT | Refusal]) -> AnswerT:
-        """Return what a call has returned.
-
-        Raises:
-            RefusedError: The worker cannot do it.
-        """
-        try:
-            result = await answer
-        except self._task_error as error:
-            raise RefusedError(" ".join(str(getattr(error, "cause", error)).split())) from error
-        self.is_up = True
-        if isinstance(result, Refusal):
-            raise RefusedError(result.reason)
-        return result
 
 
 class ClusterRender:
@@ -149,7 +95,7 @@ class ClusterRender:
         self._busy: set[int] = set()
         self._frames = dict.fromkeys(order.shards, 0)
         self._refusals: list[str] = []
-        self._reading = asyncio.Lock()
+        self._courier = Courier(order.job, session)
 
     async def run(self) -> None:
         """Render all shards.
@@ -242,10 +188,7 @@ class ClusterRender:
         """Render shards until none is left; raises what Ray raises when the worker dies."""
         greeting = await member.ask(member.actor.greet.remote())
         member.name = f"{member.name.partition(' on ')[0]} on {greeting.host}"
-        lacking = Parcel(
-            *((None, {}) if greeting.sees_inputs else (self._clip, pack_files(self._job))),
-            None if greeting.has_weights else pack_weights(self._job),
-        )
+        lacking = self._courier.pack(greeting)
         await member.ask(member.actor.open.remote(lacking))
         while self._waiting or self._busy:
             if not self._waiting:
@@ -265,7 +208,7 @@ class ClusterRender:
 
     async def _render(self, member: Member, greeting: Greeting, shard: int) -> bool:
         """Have a shard rendered; return whether it is done, and not at another worker's."""
-        frames = None if greeting.sees_inputs else await self._send_frames(shard)
+        frames = None if greeting.sees_inputs else await self._courier.send_frames(shard)
         with contextlib.ExitStack() as stack:
             folder = None
             if not greeting.sees_folder:
@@ -282,40 +225,13 @@ class ClusterRender:
                     note_elsewhere(folder, make_shard_metadata(self._job, shard), progress.frames)
                 progress = await member.ask(member.actor.go_on.remote())
             if progress.is_done and folder is not None:
-                await self._fetch(member, folder, shard)
+                await self._courier.fetch(member, folder, shard)
         if progress.is_done and not is_shard_done(self._job, shard):
             raise RefusedError(f"{self._job.describe(shard)} is not what it has rendered")
         if progress.is_done:
             self._advance(shard, self._job.plan.shards[shard].frames)
             member.deaths = 0
         return progress.is_done
-
-    async def _fetch(self, member: Member, folder: JobFolder, shard: int) -> None:
-        """Write the files of a shard that was rendered elsewhere into its folder."""
-        folder.start_over(make_shard_metadata(self._job, shard))
-        frames = self._job.plan.shards[shard].frames
-        with contextlib.closing(open_kept_frames(self._job, shard)) as kept:
-            pieces = [*kept.list_pieces(frames), *kept.list_ledgers()]
-        for piece in pieces:
-            name = piece.relative_to(folder.path).as_posix()
-            content = await member.ask(member.actor.read_piece.remote(shard, name))
-            write_sent_file(piece, content)
-        await member.actor.forget.remote(shard)
-
-    @cached_property
-    def _clip(self) -> Clip | StillClip:
-        return open_source_of(self._job).hear(self._job.folder).clip
-
-    @cached_property
-    def _reader(self) -> ForwardReader:
-        return ForwardReader(self._clip.frames_from)
-
-    async def _send_frames(self, number: int) -> SentFrames:
-        """Store the frames of a shard where its worker finds them."""
-        shard = self._job.plan.shards[number]
-        async with self._reading:
-            frames = shard.frames_of(self._reader)(0)
-            return await asyncio.to_thread(send_frames, shard.begin, frames, self._session.put)
 
     async def _dismiss(self, member: Member) -> None:
         """Have a worker save what it has, and end it."""

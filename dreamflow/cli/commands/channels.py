@@ -22,11 +22,10 @@ from dreamflow.cli.settings.prepare import (
 from dreamflow.cli.settings.shared_options import (
     AtOption,
     DebugOption,
-    LayerWorkersOption,
     OverwriteOption,
     PresetOption,
 )
-from dreamflow.cli.settings.workers import open_layer_workers, plan_crew
+from dreamflow.cli.settings.workers import SETTINGS_OF_SHARDS, open_layer_workers, plan_crew
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target
@@ -35,7 +34,7 @@ from dreamflow.media.options import DEFAULT_FRAME_TIMECODE, FilmOptions
 from dreamflow.reports.options import ChannelDreamOptions, ChannelsOptions
 
 
-@functools.partial(with_options, without=("channels",))
+@functools.partial(with_options, without=("channels", *SETTINGS_OF_SHARDS))
 def channels_command(
     source: Annotated[
         Path, typer.Argument(help="A picture, or a clip.", metavar="IMAGE", show_default=False)
@@ -56,7 +55,7 @@ def channels_command(
     preset: PresetOption = None,
     dream: ChannelDreamOptions,
     machine: MachineOptions,
-    workers: LayerWorkersOption = None,
+    workers: ShardOptions,
     reporting: ProgressOptions,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
@@ -91,7 +90,7 @@ def channels_command(
     clip = film.clip_options()
     frames = open_frames_up_to(source, at, options=clip)
     frame = decode_first_frame(frames)
-    crew = plan_crew(ShardOptions(workers=workers), machine)
+    crew = plan_crew(workers, machine)
     network = prepare_network(dream.network, crew.machine)
     with (
         stop_on_ctrl_c(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Sequence
@@ -20,13 +21,12 @@ from dreamflow.cli.settings.prepare import list_input_paths, prepare_network, st
 from dreamflow.cli.settings.shared_options import (
     OUTPUT_PANEL,
     DebugOption,
-    LayerWorkersOption,
     LikeAllOption,
     LikeOption,
     OverwriteOption,
     PresetOption,
 )
-from dreamflow.cli.settings.workers import open_layer_workers, plan_crew
+from dreamflow.cli.settings.workers import SETTINGS_OF_SHARDS, open_layer_workers, plan_crew
 from dreamflow.core.errors import IneffectiveSettingWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dreamflow.reports.guide.folder import Guide
 
 
-@with_options
+@functools.partial(with_options, without=SETTINGS_OF_SHARDS)
 def guide_command(
     ctx: typer.Context,
     source: Annotated[
@@ -59,7 +59,7 @@ def guide_command(
     like_all: LikeAllOption = None,
     dream: GuideDreamOptions,
     machine: MachineOptions,
-    workers: LayerWorkersOption = None,
+    workers: ShardOptions,
     reporting: ProgressOptions,
     sheet: Annotated[
         Path | None,
@@ -106,7 +106,7 @@ def guide_command(
         check_sheet_path(
             sheet, overwrite, list_input_paths([source], dream, machine, preset=preset)
         )
-    crew = plan_crew(ShardOptions(workers=workers), machine)
+    crew = plan_crew(workers, machine)
     network = prepare_network(dream.network, crew.machine)
     started_s = time.monotonic()
     layer_steps = max(1, sum(octave.iterations for octave in plan_octaves(dream)))

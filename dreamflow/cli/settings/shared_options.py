@@ -105,17 +105,6 @@ OpenjdOption = Annotated[
         rich_help_panel="Workers",
     ),
 ]
-LayerWorkersOption = Annotated[
-    str | None,
-    typer.Option(
-        "--workers",
-        help="Processes that dream at the same time: a number, or auto. Without it, one for each "
-        "device.",
-        metavar="N",
-        show_default=False,
-        rich_help_panel="Workers",
-    ),
-]
 NoShardsOption = Annotated[str | None, typer.Option("--shards", hidden=True)]
 NoWorkersOption = Annotated[str | None, typer.Option("--workers", hidden=True)]
 """Options of a command whose renders cannot be cut, to say so."""

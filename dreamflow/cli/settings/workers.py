@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dreamflow.jobs.shards.sharded import Sharding
     from dreamflow.reports.guide.workers import LayerWorkers
 
+SETTINGS_OF_SHARDS = ("shards", "span", "cluster", "mixed")
+"""Settings of workers that concern shards, and so only what is rendered frame after frame."""
 WORKER_BYTES = 700 * 10**6
 """Memory that a worker takes besides what a pass may: PyTorch, the network, frames, its encoder."""
 
@@ -84,9 +86,20 @@ def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
         )
     if count > 1:
         check_shards_wanted(workers, f"{named('workers')} {count}")
-    shared = replace(machine, device=devices[0])
+        devices = name_gpus(devices)
     places = tuple(devices[number % len(devices)] for number in range(count))
-    return Crew(divide_machine(shared, places), places)
+    return Crew(divide_machine(replace(machine, device=places[0]), places), places)
+
+
+def name_gpus(devices: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all GPUs of this machine by their numbers, where the devices are just any GPU."""
+    from dreamflow.core.machine.device import choose_device
+
+    if len(devices) > 1 or ":" in devices[0] or choose_device(devices[0]).type != "cuda":
+        return devices
+    import torch
+
+    return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
 
 
 def plan_cluster_crew(workers: ShardOptions, machine: MachineOptions, device: str) -> Crew:
