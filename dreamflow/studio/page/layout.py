@@ -25,7 +25,7 @@ from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.tune.tune_view import TuneView
 from dreamflow.studio.previews import WORKER
-from dreamflow.studio.studio import PROJECT, Studio
+from dreamflow.studio.studio import PROJECT, SOURCE, Studio
 
 STYLE = Path(__file__).with_name("style.css")
 ACCENT = "#e9b872"
@@ -140,6 +140,8 @@ class StudioPage:
             self._worker.classes(
                 add="ready" if is_ready else "", remove="" if is_ready else "ready"
             )
+        if topic == SOURCE:
+            self._page.tell(studio.source_note)
         if topic == PROJECT and studio.project.source is not None:
             source = studio.project.source
             self._source.set_text(f"{source.path.name} · {source.duration_text}")
