@@ -24,7 +24,8 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.studio.films.measurement import measure_film
 from dreamflow.studio.films.queue_document import QueuedRender
-from dreamflow.studio.films.renders import POLL_S, QUEUE_FILE, RenderQueue
+from dreamflow.studio.films.queue_file import QUEUE_FILE
+from dreamflow.studio.films.renders import POLL_S, RenderQueue
 from dreamflow.studio.outside import FilmChoices
 
 Cli = Callable[..., CommandResult]
@@ -198,6 +199,45 @@ def test_a_queue_that_is_none_is_put_aside(queue: RenderQueue, content: str) -> 
     damaged = RenderQueue(queue.folder)
     damaged.close()
     assert damaged.renders == []
+
+
+def test_of_a_damaged_queue_the_films_stay_that_are_whole(film: Path, queue: RenderQueue) -> None:
+    keys = [queue.add(QUICK, choose(film, f"{n}.mkv")).key for n in range(3)]
+    queue.pause()
+    path = queue.folder / QUEUE_FILE
+    document = json.loads(path.read_text())
+    document["renders"][1]["settings"] = {"step": 1000}
+    document["renders"].append(document["renders"][0])
+    path.write_text(json.dumps(document))
+    queue.close()
+    damaged = RenderQueue(queue.folder)
+    assert [one.key for one in damaged.renders] == [keys[0], keys[2]]
+    assert damaged.is_paused
+    assert len(damaged.notes) == 1
+    damaged.close()
+    again = RenderQueue(queue.folder)
+    assert [one.key for one in again.renders] == [keys[0], keys[2]]
+    assert not again.notes
+    again.close()
+
+
+def test_what_is_edited_under_a_studio_is_kept(film: Path, queue: RenderQueue) -> None:
+    queue.pause()
+    queue.add(QUICK, choose(film))
+    path = queue.folder / QUEUE_FILE
+    edited = path.read_text().replace('"good"', '"master"').replace('"48"', '"64"')
+    queue.start()
+    path.write_text(edited)
+    deadline = time.monotonic() + PATIENCE_S
+    while not queue.notes and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(queue.notes) == 1
+    (kept,) = queue.folder.glob("queue.edited*")
+    assert kept.read_text() == edited
+    assert json.loads(path.read_text())["renders"][0]["size"] == "48"
+    queue.add(QUICK, choose(film, "e.mkv"))
+    time.sleep(2 * POLL_S)
+    assert len(list(queue.folder.glob("queue.edited*"))) == 1
 
 
 def test_a_finished_film_is_measured_as_by_the_command(

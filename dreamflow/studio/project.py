@@ -55,6 +55,12 @@ class Project:
         """Return the project with another source, at its middle; the look stays."""
         return replace(self, source=source, frame=source.frames // 2, first=0, stop=0)
 
+    def reopened(self, source: SourceFacts) -> Self:
+        """Return the project with its source as it is now, which may be shorter than it was."""
+        first = self.first if self.first < source.frames else 0
+        stop = self.stop if first < self.stop < source.frames else 0
+        return replace(self, source=source, first=first, stop=stop).at(self.frame)
+
     def at(self, frame: int) -> Self:
         """Return the project at another frame, at most the last."""
         last = self.source.frames - 1 if self.source else 0

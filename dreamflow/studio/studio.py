@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from dreamflow.core.errors import MediaError
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
-from dreamflow.studio.curves.sound import SoundListener
+from dreamflow.studio.curves.project_sound import ProjectSound
 from dreamflow.studio.files.folders import OpenFolders
 from dreamflow.studio.files.mattes import PaintedMattes
 from dreamflow.studio.files.recent import RecentProject, RecentProjects
@@ -26,7 +24,7 @@ from dreamflow.studio.looks.channels import (
     open_sheet,
     pick_channel,
 )
-from dreamflow.studio.looks.controls import SOUND_SETTINGS, find_sound, open_sound
+from dreamflow.studio.looks.controls import SOUND_SETTINGS, find_sound
 from dreamflow.studio.looks.favourites import Favourites
 from dreamflow.studio.looks.tiles import list_tiles
 from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
@@ -36,7 +34,7 @@ from dreamflow.studio.places import PictureStore, Places, Shown
 from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
 from dreamflow.studio.project import LookState, Project
 from dreamflow.studio.source import SourceFacts, read_source_facts
-from dreamflow.studio.strip.document import STRIP_SOUND
+from dreamflow.studio.source_watch import SourceNews, SourceWatch
 from dreamflow.studio.strip.keeper import StripKeeper
 from dreamflow.studio.worker.messages import Answer, LayerFacts
 
@@ -44,7 +42,7 @@ PREVIEW_SIZES = ("240", "320", "480", "640", "960")
 SEEK_MARGIN_S = 1e-6
 MAX_RUN_IN = 100
 """Frames before the one that is looked at which are dreamed at most."""
-PROJECT, QUEUE, SOUND, STRIP = "project", "queue", "sound", "strip"
+PROJECT, QUEUE, SOUND, STRIP, SOURCE = "project", "queue", "sound", "strip", "source"
 """What a listener is told has changed, besides what `previews` tells."""
 
 
@@ -61,6 +59,7 @@ class Studio:
         mattes: The mattes that were painted.
         previews: The pictures of the project.
         sound: The sound of its source.
+        source_note: What has become of the source since it was opened; "" for nothing.
         strips: The thumbnails, the shots and the small film of its source.
         project: What is worked on.
         pinned: The look that the dream is compared with; None for the source.
@@ -91,8 +90,12 @@ class Studio:
         self._news = News()
         self._worker = make_worker(self._hear, machine)
         self.previews = Previews(self._worker, self._tell)
-        self.sound = SoundListener(lambda: self._news.tell_later(SOUND))
         self.strips = StripKeeper(queue.folder / "strips", lambda: self._news.tell_later(STRIP))
+        self.sound = ProjectSound(
+            lambda: self.project, self.strips, lambda: self._news.tell_later(SOUND)
+        )
+        self._source_watch = SourceWatch(self._hear_of_source)
+        self.source_note = ""
         self._wall_key: Any = None
         self._variation_round, self._channels_shown = 0, CHANNELS_AT_ONCE
 
@@ -114,11 +117,13 @@ class Studio:
         """Start the queue, and pass all news on to the running event loop."""
         self._news.start()
         self.queue.start()
+        self._source_watch.start()
         self._clear_mattes()
 
     def close(self) -> None:
         """End the worker, and let go of the queue; renders go on."""
         self._worker.close()
+        self._source_watch.close()
         self.queue.close()
         self.strips.close()
         self.recent.write()
@@ -150,9 +155,29 @@ class Studio:
         self.previews.forget()
         self.sound.forget()
         self.strips.close()
+        self._source_watch.follow(facts.path)
+        self._wall_key, self.source_note = None, ""
         self._change(project or self.project.opened(facts), source=True)
         self._clear_mattes()
         return facts
+
+    def _hear_of_source(self, news: SourceNews) -> None:
+        self._news.call_later(lambda: self.take_source_news(news))
+
+    def take_source_news(self, news: SourceNews) -> None:
+        """Open a source anew that has changed on the disk; tell of one that is gone or broken."""
+        source = self.project.source
+        if source is None or source.path != news.path:
+            return
+        if news.facts is not None:
+            self.use(news.facts, self.project.reopened(news.facts))
+            self.watch()
+            if self.tiles:
+                self.show_wall(self.wall)
+        elif not news.note:  # it is back: what has failed meanwhile is asked for again
+            self._change(self.project, source=True)
+        self.source_note = news.note
+        self._tell(SOURCE)
 
     def resume(self, recent: RecentProject) -> None:
         """Go on with a project. Raises MediaError where its source cannot be read."""
@@ -188,33 +213,6 @@ class Studio:
         self.recent.keep(project)
         self._tell(PROJECT)
 
-    @property
-    def timeline(self) -> Timeline | None:
-        """The film's timeline, with what is heard of its sound; None of a picture."""
-        timeline, source = self.project.timeline, self.project.source
-        if timeline is None or source is None:
-            return None
-        return self.sound.timeline(timeline, source.frame_time(self.project.first))
-
-    @property
-    def sound_address(self) -> str:
-        """Address of what is drawn of the film's sound; another one for another sound or film."""
-        return f"/sound/{self.sound.number}-{self.project.first}-{self.project.stop}"
-
-    @property
-    def played_sound(self) -> Path | None:
-        """The file that is heard while the source plays, where it is not the source's own."""
-        audio = self.project.look.settings.get("audio")
-        return Path(audio) if audio else None
-
-    @property
-    def played_sound_address(self) -> str:
-        """Address of what is heard while the source plays; "" for nothing."""
-        if self.played_sound is not None:
-            return f"/heard/{quote(self.played_sound.name)}"
-        has_own = self.strips.strip.has_sound
-        return f"/strip/{self.strips.key}/{STRIP_SOUND}" if has_own else ""
-
     def watch(self) -> None:
         """Have the source's thumbnails, shots and small film made, unless they are there."""
         source = self.project.source
@@ -226,11 +224,6 @@ class Studio:
         if self.project.source is not None:
             # A frame's time may be rounded down on its way through the browser.
             self.go_to(self.project.source.frame_at(seconds + SEEK_MARGIN_S))
-
-    def listen(self) -> None:
-        """Hear the film's sound, unless it is heard already."""
-        source, settings = self.project.source, self.project.look.settings
-        self.sound.listen(source.clip if source else None, open_sound(settings))
 
     def expect_film(self, film: FilmChoices) -> str:
         """Return in words what a film of the project takes, as far as that is known of it."""

@@ -56,10 +56,9 @@ class RecentProject(Struct, frozen=True, kw_only=True):
 
     def project(self, source: SourceFacts) -> Project:
         """Return the project with its source, which may be shorter than it was."""
-        first = self.first if self.first < source.frames else 0
-        stop = self.stop if first < self.stop < source.frames else 0
         look = LookState(self.settings, self.name)
-        return Project(source, first=first, stop=stop, look=look).at(self.frame)
+        kept = Project(frame=self.frame, first=self.first, stop=self.stop, look=look)
+        return kept.reopened(source)
 
 
 class RecentDocument(Struct, frozen=True):

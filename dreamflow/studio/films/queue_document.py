@@ -14,6 +14,7 @@ from dreamflow.pipelines.settings.presets import validate_settings
 from dreamflow.studio.outside import FilmChoices
 
 WAITING, RUNNING, DONE, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
+MAX_RENDERS = 10_000
 FrameText = Annotated[str, Meta(pattern=r"^[0-9]{0,12}\Z")]
 State = Annotated[str, Meta(pattern=r"^(waiting|running|done|failed|stopped)\Z")]
 
@@ -64,7 +65,7 @@ class QueuedRender(Struct, frozen=True, kw_only=True):
 class QueueDocument(Struct, frozen=True):
     """The file of the queue: its films, and whether all of it is halted."""
 
-    renders: Annotated[list[QueuedRender], Meta(max_length=10_000)]
+    renders: Annotated[list[QueuedRender], Meta(max_length=MAX_RENDERS)]
     is_paused: bool = False
 
 

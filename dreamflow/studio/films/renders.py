@@ -7,7 +7,6 @@ the render goes on, and the queue finds it again. What a render has done is safe
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -21,11 +20,9 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from dreamflow.core.errors import DreamFlowError, OutputError
-from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
 from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.core.text.path_text import path_from_text
 from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
-from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.studio.films.queue_document import (
     DONE,
     FAILED,
@@ -34,20 +31,25 @@ from dreamflow.studio.films.queue_document import (
     WAITING,
     QueueDocument,
     QueuedRender,
-    check_queued_settings,
 )
+from dreamflow.studio.films.queue_file import QueueFile
 from dreamflow.studio.films.render_process import is_render_alive, start_render
 from dreamflow.studio.films.render_progress import RenderProgress, read_progress
 from dreamflow.studio.outside import FilmChoices, film_words
 
-QUEUE_FILE, LOCK_FILE = "queue.json", "lock"
+LOCK_FILE = "lock"
 POLL_S = 0.5
 """Seconds between two looks at the renders."""
 MAX_LOG_BYTES = 4 * 2**20
 
 
 class RenderQueue:
-    """Renders one film after the other."""
+    """Renders one film after the other.
+
+    Attributes:
+        folder: Where the queue, its logs and its latest frames are.
+        notes: What is wrong with the queue's file.
+    """
 
     def __init__(
         self,
@@ -79,14 +81,15 @@ class RenderQueue:
                 f"another studio has the queue in {folder}: use its page, or end it first"
             ) from error
         self._thread: threading.Thread | None = None
-        self.folder, self.notes = folder, list[str]()
+        self.folder = folder
         self._on_change, self._threads = on_change, threads
         self._worker_words = worker_words
         self._lock, self._wake = threading.RLock(), threading.Event()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._interrupted: set[int] = set()
         self._is_closed = False
-        document = self._read()
+        self._file = QueueFile(folder)
+        document, self.notes = self._file.read()
         self._renders, self._is_paused = document.renders, document.is_paused
 
     @property
@@ -237,6 +240,9 @@ class RenderQueue:
     def _look(self) -> None:
         """Take note of renders that have ended, and begin the next one."""
         with self._lock:
+            if edited := self._file.put_edit_aside():
+                self.notes = [edited]
+                self._changed()
             for render in list(self._renders):
                 is_begun = render.pid or render.state == RUNNING
                 if is_begun and not self._is_alive(render):
@@ -311,24 +317,6 @@ class RenderQueue:
         self._changed()
 
     def _changed(self) -> None:
-        with atomic_write(self.folder / QUEUE_FILE) as part:
-            content = msgspec.to_builtins(QueueDocument(self._renders, self._is_paused))
-            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        self._file.write(QueueDocument(self._renders, self._is_paused))
         self._wake.set()
         self._on_change()
-
-    def _read(self) -> QueueDocument:
-        """Return the queue that is kept; a damaged one is put aside, and said so."""
-        path = self.folder / QUEUE_FILE
-        if not path.exists():
-            return QueueDocument([])
-        try:
-            document = fit_schema(parse_json(read_file_text(path)), QueueDocument)
-            for render in document.renders:
-                check_queued_settings(render)
-        except (OSError, UnicodeError, DocumentError, DreamFlowError) as error:
-            aside = path.with_suffix(".damaged.json")
-            path.replace(aside)
-            self.notes.append(f"the queue was damaged, and is put aside as {aside}: {error}")
-            return QueueDocument([])
-        return document

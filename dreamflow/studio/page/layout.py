@@ -25,7 +25,7 @@ from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.tune.tune_view import TuneView
 from dreamflow.studio.previews import WORKER
-from dreamflow.studio.studio import PROJECT, Studio
+from dreamflow.studio.studio import PROJECT, QUEUE, SOURCE, Studio
 
 STYLE = Path(__file__).with_name("style.css")
 ACCENT = "#e9b872"
@@ -86,12 +86,9 @@ class StudioPage:
         keys = Keys(page, list(VIEWS), self._tune, self._curves, self._outside)
         ui.keyboard(on_key=keys.take)
         page.listeners.append(self._hear)
-        for note in (
-            *page.studio.queue.notes,
-            *page.studio.favourites.notes,
-            *page.studio.recent.notes,
-        ):
-            page.tell(note)
+        self._queue_notes = list(page.studio.queue.notes)
+        notes = [*page.studio.recent.notes, *page.studio.favourites.notes, *self._queue_notes]
+        page.tell(" \u00b7 ".join(notes))
         self.show_view(LOOKS if page.studio.project.source else OPEN)
         self._hear(WORKER)
         self._hear(PROJECT)
@@ -140,6 +137,11 @@ class StudioPage:
             self._worker.classes(
                 add="ready" if is_ready else "", remove="" if is_ready else "ready"
             )
+        if topic == QUEUE and studio.queue.notes != self._queue_notes:
+            self._queue_notes = list(studio.queue.notes)
+            self._page.tell(" \u00b7 ".join(self._queue_notes))
+        if topic == SOURCE:
+            self._page.tell(studio.source_note)
         if topic == PROJECT and studio.project.source is not None:
             source = studio.project.source
             self._source.set_text(f"{source.path.name} · {source.duration_text}")

@@ -38,7 +38,7 @@ def _add_pictures(studio: Studio) -> None:
 
     @nicegui_app.get("/sound/{key}")
     def get_sound(key: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        timeline, heard = studio.timeline, studio.sound.heard
+        timeline, heard = studio.sound.timeline, studio.sound.heard
         if timeline is None or heard is None:
             return Response(status_code=404)
         return JSONResponse(draw_sound(heard, timeline), headers=NOT_KEPT)
@@ -81,7 +81,7 @@ def _add_films(studio: Studio) -> None:
 
     @nicegui_app.get("/heard/{name}")
     def get_heard(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        path = studio.played_sound
+        path = studio.sound.played
         is_open = path is not None and path.name == name and studio.folders.holds(path)
         return _send_file(path if is_open else None)
 

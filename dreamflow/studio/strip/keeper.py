@@ -37,7 +37,7 @@ class StripKeeper:
     def open(self, source: Path) -> None:
         """Have the strip of a clip made, unless it is there."""
         key = name_strip(source)
-        if key == self.key:
+        if key in (self.key, ""):
             return
         self.close()
         self.key, folder = key, self._folder / key
@@ -90,7 +90,10 @@ class StripKeeper:
 
 
 def name_strip(source: Path) -> str:
-    """Return a name for a source's strip: another one where the source has changed."""
-    facts = source.stat()
+    """Return a name for a source's strip, another one where that has changed; "" of none."""
+    try:
+        facts = source.stat()
+    except OSError:
+        return ""
     text = f"{source.resolve()}\0{facts.st_mtime_ns}\0{facts.st_size}"
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]

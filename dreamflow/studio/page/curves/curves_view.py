@@ -86,13 +86,13 @@ class CurvesView:
 
     def enter(self) -> None:
         """Show the curves of the project as it is now, and hear its sound."""
-        self._page.studio.listen()
+        self._page.studio.sound.listen()
         self.show()
 
     def curve(self, name: str) -> Curve:
         """Return the curve of a setting of the look."""
         studio = self._page.studio
-        timeline = studio.timeline
+        timeline = studio.sound.timeline
         assert timeline is not None
         default = self._controls[name].default
         return make_curve(name, studio.project.look.settings.get(name, default), timeline)
@@ -169,7 +169,7 @@ class CurvesView:
         return format_value(float(value or 0), self._controls[name].step)
 
     def _snap(self, seconds: float) -> tuple[str, float]:
-        timeline = self._page.studio.timeline
+        timeline = self._page.studio.sound.timeline
         assert timeline is not None
         return snap_time(seconds, self._snapping, timeline)
 
@@ -199,13 +199,13 @@ class CurvesView:
 
     def _hear(self, topic: str) -> None:
         if self._page.view == CURVES and topic in (PROJECT, SOUND):
-            self._page.studio.listen()  # to another one, where that is set
+            self._page.studio.sound.listen()  # to another one, where that is set
             self.show()
 
     def show(self) -> None:
         """Show the curves as they are now."""
         studio = self._page.studio
-        timeline = studio.timeline
+        timeline = studio.sound.timeline
         if timeline is None:
             return
         curves = {name: self.curve(name) for name in self._list_lanes()}
@@ -215,7 +215,7 @@ class CurvesView:
             length=float(timeline.length),
             rate=float(timeline.rate),
             time=max(0.0, min(studio.project.film_seconds, float(timeline.length))),
-            soundAddress=studio.sound_address if sound.heard else "",
+            soundAddress=sound.address if sound.heard else "",
             soundNote=sound.note,
             snapping=self._snapping,
             snapTimes=list_snap_times(self._snapping, timeline),

@@ -48,7 +48,7 @@ class Timeline(ui.element, component="timeline.js"):
                 for n in strip.thumbnails
             ],
             "thumbnailCount": max(1, min(source.frames, THUMBNAILS)),
-            "sound": studio.played_sound_address,
+            "sound": studio.sound.played_address,
             "film": f"/strip/{key}/film.mp4" if strip.is_done else "",
         }
         shown = cast("dict[str, object]", self._props)
