@@ -51,7 +51,7 @@ class Montage:
         """Return an image (1, C, H, W) with its crops replaced by those of a montage of it."""
         image = image.clone()
         lengths = [_length(widened[self.axis]) for widened in self.widened]
-        parts = montage.split(lengths, 2 + self.axis)
+        parts = torch.split(montage, lengths, 2 + self.axis)
         for part, (rows, columns), (down, across) in zip(
             parts, self.crops, self.widened, strict=True
         ):
