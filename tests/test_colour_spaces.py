@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,10 @@ import pytest
 from conftest import refused
 from job_rendering import CARRY, DREAM, Rendering
 
+from dreamflow.core.errors import ConvertedOutputWarning
 from dreamflow.media.colour.hdr_tone_mapping import pq_to_nits
 from dreamflow.media.options import ClipOptions, EncodeOptions
+from dreamflow.media.write.ffmpeg import ffmpeg_path
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ShowOptions
 
@@ -113,6 +116,38 @@ def test_linear_light_becomes_a_film_of_pq(
     assert np.abs(nits / (203 * grey[..., 1] + 1e-3) - 1)[grey[..., 1] > 0.1].max() < 0.01
     spaces = settings(output_space="PQ", codec="ffv1")
     render("out.mkv", spaces, source=tmp_path / "grey_%d.exr")
+
+
+PQ_BY_LIGHT = {0.0: 0.0, 0.49261: 0.50808, 1.0: 0.58069, 4.92611: 0.75183, 49.26108: 1.0}
+"""PQ signals of 0, 100, 203, 1,000 and 10,000 nits; light 1 is 203 nits (BT.2100, BT.2408)."""
+RED_IN_BT2020 = (0.6274, 0.0691, 0.0164)
+"""BT.709's red in BT.2020's primaries (BT.2087, table 4)."""
+
+
+def test_light_above_white_has_the_codes_of_pq_in_a_film(tmp_path: Path, render: Rendering) -> None:
+    patches = np.repeat(np.array(list(PQ_BY_LIGHT), np.float32)[None, :, None], 3, axis=2)
+    patches = np.concatenate([patches, [[[1, 0, 0]]]], axis=1).astype(np.float32)
+    for n in range(2):
+        write_exr(tmp_path / f"patch_{n}.exr", patches.repeat(48, axis=0).repeat(16, axis=1))
+    source = tmp_path / "patch_%d.exr"
+    render("out.mkv", settings(output_space="PQ", codec="ffv1"), source=source)
+    signal = read_first(tmp_path / "out.mkv", "gbrp16le").reshape(3, 48, -1)[:, 24, 8::16] / 65535
+    for number, expected in enumerate(PQ_BY_LIGHT.values()):
+        assert np.abs(signal[:, number] - expected).max() < 2e-4
+    green, blue, red = pq_to_nits(signal[:, -1]) / 203
+    assert np.abs(np.array([red, green, blue]) - RED_IN_BT2020).max() < 1e-3
+    with pytest.warns(ConvertedOutputWarning):  # 16 bits in 10
+        render("out.mp4", settings(output_space="PQ", codec="h265"), source=source)
+    luma = read_first(tmp_path / "out.mp4", "yuv420p10le")[: 48 * 96].reshape(48, 96)[24, 8::16]
+    codes = 64 + 876 * np.array(list(PQ_BY_LIGHT.values()))
+    assert np.abs(luma[: len(codes)] - codes).max() <= 4
+
+
+def read_first(path: Path, pixel_format: str) -> np.ndarray:
+    """Return the samples of a film's first frame, as FFmpeg's own program decodes it."""
+    line = [ffmpeg_path(), "-v", "error", "-i", str(path), "-frames:v", "1"]
+    line += ["-f", "rawvideo", "-pix_fmt", pixel_format, "-"]
+    return np.frombuffer(subprocess.run(line, capture_output=True, check=True).stdout, np.uint16)
 
 
 def test_an_unknown_space_is_refused_with_those_near_it(

@@ -95,3 +95,16 @@ def test_a_film_of_10_bits_becomes_pictures_of_16(tmp_path: Path, render: Render
         shown = cv2.imread(str(tmp_path / name.replace("%d", "0")), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(np.rint(shown * (1023 / 65535)).astype(np.uint16), codes)
         assert len(np.unique(shown)) == 1024, "more levels than 8 bits have"
+
+
+def test_a_film_of_8_bit_rgb_with_alpha_has_its_codes_in_pictures(
+    tmp_path: Path, render: Rendering
+) -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (48, 64, 4)).astype(np.uint8)
+    (tmp_path / "raw").write_bytes(codes.tobytes())
+    raw = ("-f", "rawvideo", "-pix_fmt", "bgra", "-s", "64x48", "-i", tmp_path / "raw")
+    run_ffmpeg(*raw, "-c:v", "ffv1", tmp_path / "title.mkv")
+    render("o_%d.png", UNSEEN, source=tmp_path / "title.mkv")
+    shown = cv2.imread(str(tmp_path / "o_0.png"), cv2.IMREAD_UNCHANGED)
+    assert shown is not None
+    assert np.array_equal(shown, codes.astype(np.uint16) * 257)

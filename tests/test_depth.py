@@ -17,7 +17,7 @@ import numpy as np
 import OpenEXR
 import pytest
 import tifffile
-from conftest import CommandResult, make_texture, refused
+from conftest import CommandResult, make_texture, refused, run_ffmpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -400,3 +400,23 @@ def test_without_opencolorio_its_spaces_are_refused_in_a_line() -> None:
         [sys.executable, "-c", WITHOUT_OPENCOLORIO], capture_output=True, text=True, check=False
     )
     assert run.stdout == "refused\n", run.stderr
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "bits"), [("gbrp10le", 10), ("gbrp12le", 12), ("rgba64be", 16), ("rgba", 8)]
+)
+def test_a_dpx_keeps_its_codes(tmp_path: Path, pixel_format: str, bits: int) -> None:
+    channels = 4 if "a" in pixel_format else 3
+    codes = np.random.default_rng(0).integers(0, 2**bits, (HEIGHT, WIDTH, channels))
+    planes = codes[..., (1, 2, 0)].transpose(2, 0, 1) if channels == 3 else codes
+    raw = tmp_path / "raw"
+    kind = "u1" if bits == 8 else "<u2" if channels == 3 else ">u2"
+    raw.write_bytes(planes.astype(kind).tobytes())
+    source = ("-f", "rawvideo", "-pix_fmt", pixel_format, "-s", f"{WIDTH}x{HEIGHT}", "-i", raw)
+    run_ffmpeg(*source, "-frames:v", "1", tmp_path / "scan.dpx")
+    original = read_deep_picture(tmp_path / "scan.dpx").original
+    shown = original.pixels
+    if channels == 4:
+        assert original.alpha is not None
+        shown = np.dstack([shown, original.alpha])
+    assert np.array_equal(np.rint(shown * ((2**bits - 1) / 65535)).astype(int), codes)

@@ -73,10 +73,10 @@ def describe(path: Path) -> str:
     return "\n".join(row.strip() for row in said.splitlines() if any(w in row for w in wanted))
 
 
-FORMATS = ["yuv420p10le", "yuv422p12le", "yuv444p16le", "yuva444p12le", "gbrp10le", "gbrap16le"]
+FORMATS = ["yuv420p10le", "yuv422p12le", "yuv444p16le", "yuva444p12le", "gbrp14le", "gbrap16le"]
 
 
-@pytest.mark.parametrize("pixel_format", [*FORMATS, "gray12le", *BITS_BY_FORMAT])
+@pytest.mark.parametrize("pixel_format", [*FORMATS, "gray14le", *BITS_BY_FORMAT])
 def test_an_undreamed_film_has_its_source_s_samples(
     tmp_path: Path, render: Rendering, pixel_format: str
 ) -> None:
@@ -102,20 +102,34 @@ def test_lossless_h265_has_its_source_s_samples(tmp_path: Path, render: Renderin
         render("refused.mp4", settings(codec="h265", lossless=True), source=deeper)
 
 
-@pytest.mark.parametrize("codec", ["h265", "prores"])
+ENCODERS = {
+    "h265": ("libx265", "-crf", "17", "-preset", "medium", "-x265-params", "log-level=0"),
+    "av1": ("libsvtav1", "-crf", "32", "-preset", "10"),
+    "prores": ("prores_ks", "-profile:v", "hq", "-vendor", "apl0"),
+    "4444": ("prores_ks", "-profile:v", "4444", "-vendor", "apl0"),
+}
+"""How FFmpeg is asked for what DreamFlow writes."""
+
+
+@pytest.mark.parametrize(
+    ("encoder", "pixel_format", "quality"),
+    [
+        ("h265", "yuv420p10le", "good"),
+        ("av1", "yuv420p10le", "draft"),
+        ("prores", "yuv422p10le", "good"),
+        ("4444", "yuva444p10le", "good"),
+    ],
+)
 def test_an_encoder_gets_the_source_s_samples(
-    tmp_path: Path, render: Rendering, codec: str
+    tmp_path: Path, render: Rendering, encoder: str, pixel_format: str, quality: str
 ) -> None:
-    pixel_format = {"h265": "yuv420p10le", "prores": "yuv422p10le"}[codec]
     film = make_noise(tmp_path / "noise.mkv", pixel_format, tags=PQ_TAGS)
-    render("out.mov", settings(codec=codec, hdr="keep"), source=film)
-    options = {
-        "h265": ("libx265", "-crf", "17", "-preset", "medium", "-x265-params", "log-level=0"),
-        "prores": ("prores_ks", "-profile:v", "hq", "-vendor", "apl0"),
-    }
-    run_ffmpeg("-i", film, "-c:v", *options[codec], tmp_path / "direct.mov")
-    direct = read_samples(tmp_path / "direct.mov", pixel_format)
-    assert read_samples(tmp_path / "out.mov", pixel_format) == direct
+    codec = "prores" if encoder == "4444" else encoder
+    name = f"out.{'mkv' if codec == 'av1' else 'mov'}"
+    render(name, settings(codec=codec, quality=quality, hdr="keep"), source=film)
+    direct = tmp_path / f"direct{name}"
+    run_ffmpeg("-i", film, "-c:v", *ENCODERS[encoder], direct)
+    assert read_samples(tmp_path / name, pixel_format) == read_samples(direct, pixel_format)
 
 
 @pytest.mark.parametrize(

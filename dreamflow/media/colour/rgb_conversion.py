@@ -61,6 +61,11 @@ class ColourConversion:
         """
         if self.own_matrix:
             raise ValueError("a matrix of its own")
+        if self.matrix is None and frame.format.components[0].bits == 8:
+            # By itself: swscale takes 8-bit RGB to 16 bits through YUV.
+            codes = self._reformat(frame, "rgba" if self.has_alpha else "rgb24").astype(np.uint16)
+            codes *= CODE_16_WHITE // 255
+            return codes[..., :3], codes[..., 3] if self.has_alpha else None
         codes = self._reformat(frame, "rgba64le" if self.has_alpha else "rgb48le")
         colours = _stretch(codes[..., :3], self._white_code(frame))
         if not self.has_alpha:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamflow.core.errors import ConvertedOutputWarning
+from dreamflow.core.errors import ConvertedOutputWarning, named
 from dreamflow.media.colour.carried_tags import H273_RGB
 from dreamflow.media.colour.hdr_tone_mapping import (
     H273_BT2020,
@@ -113,7 +113,8 @@ class DeepOutput:
                 has_warned = True
                 warnings.warn(
                     f"{self.path.name} holds whole numbers, from black to white: light below black "
-                    "and brighter than white is clipped; an .exr keeps it",
+                    "and brighter than white is clipped; an .exr keeps it, and "
+                    f"{named('output_space')} PQ what is brighter",
                     ConvertedOutputWarning,
                     2,
                 )

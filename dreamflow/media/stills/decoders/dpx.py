@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import av
 import av.error
 import numpy as np
 
 from dreamflow.media.files.film_file import open_film
-from dreamflow.media.stills.decoded_picture import DecodedPicture
+from dreamflow.media.stills.decoded_picture import DecodedPicture, grey_to_rgb
 from dreamflow.media.stills.memory import check_picture_memory
 
 BIG_ENDIAN_MAGIC = b"SDPX"
@@ -58,17 +59,34 @@ def decode_dpx(path: Path) -> DecodedPicture:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
     if frame is None:
         raise ValueError("its pixels cannot be decoded")
-    has_alpha = any(component.is_alpha for component in frame.format.components)
-    layout = "rgba64le" if has_alpha else "rgb48le"
-    codes = frame.reformat(format=layout).to_ndarray()
-    bits = frame.format.components[0].bits
-    shares = np.minimum(codes / np.float32((2**bits - 1) << (16 - bits)), 1)
-    alpha = shares[..., 3] if has_alpha and bool((shares[..., 3] < 1).any()) else None
+    shares = _read_shares(frame)
+    alpha = None
+    if shares.shape[2] == 4 and bool((shares[..., 3] < 1).any()):
+        alpha = shares[..., 3].astype(np.float32)
     if is_density:
         return DecodedPicture(density_to_light(shares[..., :3]), alpha, notes=(DENSITY_NOTE,))
-    pixels = np.rint(65535 * shares[..., :3]).astype(np.uint16)
-    alpha8 = None if alpha is None else np.rint(255 * alpha).astype(np.uint8)
-    return DecodedPicture(pixels, alpha8)
+    return DecodedPicture(np.rint(65535 * shares[..., :3]).astype(np.uint16), alpha)
+
+
+def _read_shares(frame: av.VideoFrame) -> np.ndarray:
+    """Return a frame as (H, W, 3) RGB or (H, W, 4) RGBA, float64 shares of full scale."""
+    layout = frame.format
+    has_alpha = any(component.is_alpha for component in layout.components)
+    bits = layout.components[0].bits
+    if not layout.is_rgb and len(layout.components) > 1:  # YUV
+        codes = frame.reformat(format="rgba64le" if has_alpha else "rgb48le").to_ndarray()
+        return np.minimum(codes / float((2**bits - 1) << (16 - bits)), 1)
+    # Of the depth that it has: swscale stretches codes to more bits in ways that differ.
+    if not layout.is_rgb:
+        name = "gray" if bits == 8 else f"gray{bits}le"
+        return grey_to_rgb(frame.reformat(format=name).to_ndarray() / (2**bits - 1))
+    if bits in (10, 12):
+        name = f"gbrap{bits}le" if has_alpha else f"gbrp{bits}le"
+    elif bits == 8:
+        name = "rgba" if has_alpha else "rgb24"
+    else:
+        name = "rgba64le" if has_alpha else "rgb48le"
+    return frame.reformat(format=name).to_ndarray() / (2**bits - 1)
 
 
 def density_to_light(shares: np.ndarray) -> np.ndarray:
