@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+
+from dreamflow.pipelines.video.shards import Shard, cut_into_spans
 
 
 @dataclass(frozen=True)
@@ -75,43 +78,85 @@ def draw_shots(hours: float, rate: float, made: np.random.Generator) -> list[int
     return shots
 
 
-def simulate(shots: list[int], workers: int, costs: Costs, made: np.random.Generator) -> Outcome:
-    """Return how long a film takes when each free worker takes the first shard that is left."""
-    speeds = np.exp(made.normal(0, 0.1, workers)) * np.where(made.random(workers) < 0.02, 0.5, 1)
-    free = [(costs.start, worker) for worker in range(workers)]
-    read = [0] * workers
-    first = 0
-    finished = dreamed = 0.0
-    for frames in shots:
+def run_shards(
+    count: int, starts: Sequence[float], seconds_of: Callable[[int, int], float]
+) -> list[float]:
+    """Return when each shard is done, where each free worker takes the first one that is left.
+
+    Args:
+        count: How many shards there are.
+        starts: When each worker is ready, in seconds.
+        seconds_of: Gives the seconds of a shard on a worker, by their numbers.
+    """
+    free = [(start, worker) for worker, start in enumerate(starts)]
+    heapq.heapify(free)
+    finished: list[float] = []
+    for number in range(count):
         now, worker = heapq.heappop(free)
-        dream = frames * max(costs.dream / speeds[worker], costs.keep / costs.cores)
-        skipped = (first - read[worker]) * costs.decode
-        failures = int(cast(int, made.poisson(costs.failures * dream / 3600)))
-        now += skipped + dream + costs.shard + failures * (costs.start + costs.saved / 2)
-        first += frames
-        read[worker] = first
+        finished.append(now + seconds_of(number, worker))
+        heapq.heappush(free, (finished[-1], worker))
+    return finished
+
+
+def simulate(shots: list[int], workers: int, costs: Costs, made: np.random.Generator) -> Outcome:
+    """Return how long a film takes, its shots rendered by workers, of which some are slow."""
+    speeds = np.exp(made.normal(0, 0.1, workers)) * np.where(made.random(workers) < 0.02, 0.5, 1)
+    firsts = np.cumsum([0, *shots])
+    read = [0] * workers
+    dreamed = 0.0
+
+    def seconds_of(number: int, worker: int) -> float:
+        nonlocal dreamed
+        dream = shots[number] * max(costs.dream / speeds[worker], costs.keep / costs.cores)
+        skipped = (firsts[number] - read[worker]) * costs.decode
+        read[worker] = firsts[number + 1]
         dreamed += dream
-        finished = max(finished, now)
-        heapq.heappush(free, (now, worker))
-    find = first * (costs.decode + costs.find)
-    join = first * costs.join / costs.cores
+        failures = int(cast(int, made.poisson(costs.failures * dream / 3600)))
+        return skipped + dream + costs.shard + failures * (costs.start + costs.saved / 2)
+
+    finished = max(run_shards(len(shots), [costs.start] * workers, seconds_of))
+    find = firsts[-1] * (costs.decode + costs.find)
+    join = firsts[-1] * costs.join / costs.cores
     return Outcome(find / 3600, finished / 3600, join / 3600, dreamed / (workers * finished))
 
 
+def cut_long_shots(shots: list[int], rate: float) -> tuple[list[int], int]:
+    """Return the frames that are dreamed of each span of a film's shots, and the number of seams.
+
+    Spans are of 20 s at most, and begin with 1.5 s that are not shown and 10 frames that fade.
+    """
+    ends = np.cumsum(shots)
+    whole = [Shard(int(end) - frames, int(end)) for frames, end in zip(shots, ends, strict=True)]
+    spans = cut_into_spans(whole, round(20 * rate), round(1.5 * rate), 10)
+    return [span.run_in + span.frames for span in spans], len(spans) - len(shots)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, by shots and, for what the longest shot holds up, by spans."""
     shots = draw_shots(2, 24, np.random.default_rng(1))
+    spans, seams = cut_long_shots(shots, 24)
     print("| a frame | workers | find | render | join | in all | workers dream | worker hours |")
     print("|---|---|---|---|---|---|---|---|")
     for dream in (0.2, 2.0, 20.0):
         for workers in (1, 8, 64):
-            costs = Costs(dream)
-            done = simulate(shots, workers, costs, np.random.default_rng(2))
-            times = " | ".join(f"{h:.1f} h" for h in (done.find, done.render, done.join))
-            print(
-                f"| {dream:g} s | {workers} | {times} | {done.hours:.1f} h | {done.busy:.0%} "
-                f"| {workers * done.render:.0f} |"
-            )
+            print_row(f"{dream:g} s", workers, simulate(shots, workers, Costs(dream), seeded()))
+    print(f"\nlongest shot {max(shots) / 24:.0f} s; {len(shots)} shots, {seams} seams of spans:\n")
+    for dream in (2.0, 20.0):
+        print_row(f"{dream:g} s", 64, simulate(spans, 64, Costs(dream), seeded()))
+
+
+def seeded() -> np.random.Generator:
+    """Return the chances of one run: the same stragglers and failures for each row."""
+    return np.random.default_rng(2)
+
+
+def print_row(frame: str, workers: int, done: Outcome) -> None:
+    """Print a row of the table."""
+    times = " | ".join(f"{h:.1f} h" for h in (done.find, done.render, done.join))
+    print(
+        f"| {frame} | {workers} | {times} | {done.hours:.1f} h | {done.busy:.0%} "
+        f"| {workers * done.render:.0f} |"
+    )
 
 
 if __name__ == "__main__":

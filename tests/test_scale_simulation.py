@@ -44,3 +44,10 @@ def test_one_worker_takes_as_long_as_its_frames(scale: ModuleType) -> None:
     dreaming = 60 / speed
     assert done.render * 3600 == pytest.approx(dreaming + 2 + 3)
     assert done.busy == pytest.approx(dreaming / (dreaming + 5))
+
+
+def test_a_free_worker_takes_the_first_shard_that_is_left(scale: ModuleType) -> None:
+    seconds = [5.0, 1.0, 2.0, 1.0]
+    finished = scale.run_shards(4, [0.0, 1.0], lambda number, worker: seconds[number])
+    assert finished == [5.0, 2.0, 4.0, 5.0]
+    assert scale.run_shards(4, [3.0], lambda n, _: seconds[n])[-1] == 12.0

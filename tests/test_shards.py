@@ -26,7 +26,13 @@ from job_rendering import FAST, Interruption, decode_output, edit_job_file
 from shard_rendering import DREAM, SETTINGS, Shards, work
 
 from dreamflow.cli.shard_worker import parse_shards
-from dreamflow.core.errors import DreamFlowWarning, MediaError, OutputError, SettingsError
+from dreamflow.core.errors import (
+    DamagedSourceWarning,
+    DreamFlowWarning,
+    MediaError,
+    OutputError,
+    SettingsError,
+)
 from dreamflow.core.frames import Frame
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.shards.join import fade_frame, format_numbers
@@ -223,6 +229,38 @@ def test_a_worker_with_another_clip_renders_nothing(
     with pytest.raises(MediaError):
         work(folder, [0], monkeypatch, noise_home)
     assert not shard_folder(folder, 0).exists()
+
+
+def test_a_byte_that_no_fingerprint_has_seen_is_noticed_in_its_frame(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    raw = np.stack([make_texture(48, 64, seed // 4) for seed in range(12)])
+    shards.film = shards.folder / "film.avi"
+    (shards.folder / "raw").write_bytes(raw.tobytes())
+    line = ["-f", "rawvideo", "-pix_fmt", "bgr24", "-s", "64x48", "-r", "8"]
+    run_ffmpeg(*line, "-i", shards.folder / "raw", "-c:v", "rawvideo", shards.film)
+    for limit in ("MAX_FULL_HASH_BYTES", "HASHED_PARTS", "HASHED_PART_BYTES"):
+        monkeypatch.setattr(f"dreamflow.jobs.resume.fingerprints.{limit}", 2)
+    folder = shards.prepare()
+    content = bytearray(shards.film.read_bytes())
+    content[len(content) // 2] ^= 64
+    shards.film.write_bytes(content)
+    job = open_sharded_job(folder)
+    work(folder, [0, 2], monkeypatch, noise_home)
+    with pytest.raises(MediaError, match="is another picture here"):
+        work(folder, [1], monkeypatch, noise_home)
+    assert [is_shard_done(job, n) for n in range(3)] == [True, False, True]
+
+
+def test_pictures_of_a_damaged_clip_are_not_compared(shards: Shards) -> None:
+    content = bytearray(shards.film.read_bytes())
+    middle = content.index(b"mdat") + 9000
+    content[middle : middle + 4000] = bytes(4000)
+    shards.film = shards.folder / "damaged.mp4"
+    shards.film.write_bytes(content)
+    with pytest.warns(DamagedSourceWarning):
+        folder = shards.prepare()
+    assert not open_sharded_job(folder).plan.seals
 
 
 @pytest.mark.parametrize(

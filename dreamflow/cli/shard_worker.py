@@ -90,20 +90,27 @@ def render_shards(
             _render_on_cluster(opened, numbers, machine, workers, lambda n: progress(n, None))
             return f"{job}: {which} of {count} done"
         dreamed = 0
-        for dreamed, _ in enumerate(_render_here(shards, numbers, job, machine, workers), start=1):
+        # Who closes the standard input has started this process, on the same machine.
+        frames = _render_here(shards, numbers, job, machine, workers.mixed, until_closed)
+        for dreamed, _ in enumerate(frames, start=1):
             progress(dreamed, None)
     return f"{job}: {which} of {count} done, {format_count(dreamed, 'frame')} dreamed now"
 
 
 def _render_here(
-    shards: str, numbers: list[int], job: Path, machine: MachineOptions, workers: ShardOptions
+    shards: str,
+    numbers: list[int],
+    job: Path,
+    machine: MachineOptions,
+    mixed: bool,
+    is_same_machine: bool,
 ) -> Generator[None]:
     """Render shards in this process, and yield after each frame."""
     from dreamflow.jobs.controls import RenderControls
     from dreamflow.jobs.shards.worker import open_worker
 
     controls = RenderControls(notify=print_note)
-    with open_worker(job, machine, controls, workers.mixed) as worker:
+    with open_worker(job, machine, controls, mixed, is_same_machine=is_same_machine) as worker:
         if shards == ALL_SHARDS:
             for _ in worker.render_all(controls):
                 yield

@@ -42,7 +42,7 @@ from dreamflow.pipelines.video.shards import Shard
 PLAN_FILE = "plan.json"
 PLAN_VERSION = 1
 MAX_PLAN_BYTES = 64 * 2**20
-"""Bytes of a plan at most: half a million shots fit."""
+"""Bytes of a plan at most: half a million shots fit, and five million frames."""
 
 
 class ShardDocument(Struct, forbid_unknown_fields=True):
@@ -68,6 +68,7 @@ class PlanDocument(Struct, forbid_unknown_fields=True):
     shards: Annotated[list[ShardDocument], Meta(min_length=1)]
     output: PathText | None = None
     keeps_depth: bool = False
+    seals: list[Count] = []
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class ShardPlan:
         shards: The shards, in order.
         output: The output, by its whole path; None where an earlier version wrote the plan.
         keeps_depth: Whether the output holds more than 8-bit pictures.
+        seals: A checksum of each picture of the clip, see `picture_seals`; () where there are none.
     """
 
     job_id: str
@@ -95,6 +97,7 @@ class ShardPlan:
     shards: Sequence[Shard]
     output: Path | None = None
     keeps_depth: bool = False
+    seals: Sequence[int] = ()
 
     @property
     def frames(self) -> int:
@@ -154,6 +157,8 @@ def _plan_from(document: PlanDocument) -> ShardPlan:
     is_whole = shards[0].first == 0 and all(
         before.first < after.first <= before.stop < after.stop for before, after in pairwise(shards)
     )
+    if document.seals and len(document.seals) != shards[-1].stop:
+        raise DocumentError("it has not a checksum of each picture")
     if not is_whole or any(one.frames < 1 or one.run_in > one.first for one in shards):
         raise DocumentError("its shards do not follow each other")
     return ShardPlan(
@@ -166,6 +171,7 @@ def _plan_from(document: PlanDocument) -> ShardPlan:
         shards,
         path_from_text(document.output) if document.output else None,
         document.keeps_depth,
+        document.seals,
     )
 
 
@@ -185,6 +191,7 @@ def write_plan(job_folder: Path, plan: ShardPlan) -> None:
         "folder": path_to_text(plan.folder.absolute()),
         "output": plan.output and path_to_text(plan.output.absolute()),
         "keeps_depth": plan.keeps_depth,
+        "seals": list(plan.seals),
         "shards": [
             {
                 "first": shard.first,

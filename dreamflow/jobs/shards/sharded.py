@@ -8,12 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dreamflow.core.callbacks import MessageCallback
-from dreamflow.core.errors import DifferentFramesWarning, SettingsError, named
+from dreamflow.core.errors import (
+    DamagedSourceWarning,
+    DifferentFramesWarning,
+    DreamFlowWarning,
+    SettingsError,
+    named,
+)
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.shards.join import DoneFrames, JoinPipeline, ShardRenderer
 from dreamflow.jobs.shards.options import DEFAULT_SPAN_S
+from dreamflow.jobs.shards.picture_seals import seal_pictures
 from dreamflow.jobs.shards.plan import ShardPlan, read_plan, write_plan
 from dreamflow.jobs.shards.pool import WorkerCommand, WorkerPool
 from dreamflow.jobs.shards.shard import ShardedJob
@@ -233,7 +240,7 @@ def make_plan(
         MediaError: The source cannot be read.
     """
     notify(f"finding the shots in {format_count(len(source.clip), 'frame')}")
-    shots = find_shots(source.clip.frames_from(0), source.new_marker())
+    shots, seals = _find_shots(source)
     shards = _cut_shots(shots, sharding, source)
     if len(shards) == 1 and len(sharding.workers) > 1:
         notify(
@@ -251,7 +258,24 @@ def make_plan(
         shards,
         output,
         keeps_depth(source),
+        seals,
     )
+
+
+def _find_shots(source: ShardSource) -> tuple[list[Shard], list[int]]:
+    """Return the shots, and a checksum of each picture; none where the clip is damaged.
+
+    What a decoder puts in the place of what is damaged may be another picture each time.
+    """
+    seals: list[int] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DreamFlowWarning)
+        frames = seal_pictures(source.clip.frames_from(0), seals)
+        shots = find_shots(frames, source.new_marker())
+    for one in caught:
+        warnings.warn(one.message, one.category, 2)
+    is_damaged = any(issubclass(one.category, DamagedSourceWarning) for one in caught)
+    return shots, [] if is_damaged else seals
 
 
 def _cut_shots(shots: list[Shard], sharding: Sharding, source: ShardSource) -> list[Shard]:

@@ -27,6 +27,7 @@ from dreamflow.jobs.queue import SWEEP_COMMAND
 from dreamflow.jobs.resume.changes import LEGACY_MACHINE_DEFAULTS
 from dreamflow.jobs.resume.fingerprints import check_inputs_intact
 from dreamflow.jobs.shards.join import DoneFrames
+from dreamflow.jobs.shards.picture_seals import check_pictures
 from dreamflow.jobs.shards.plan import read_plan
 from dreamflow.jobs.shards.shard import (
     ShardedJob,
@@ -214,6 +215,7 @@ def open_worker(
     controls: RenderControls,
     mixed: bool = False,
     sent: SentInputs | None = None,
+    is_same_machine: bool = False,
 ) -> Generator[ShardWorker]:
     """Open a job, and load what its shards are rendered with.
 
@@ -224,6 +226,7 @@ def open_worker(
         mixed: Whether a worker may render that gives other frames: with another version, device or
             precision, or other threads.
         sent: The job's inputs, where they are not under their own paths.
+        is_same_machine: Whether the shots were found on this machine, by this very file.
 
     Raises:
         SettingsError: The worker is not like the job's others, and that is not asked for.
@@ -253,6 +256,8 @@ def open_worker(
     if sent is not None and gains is not None:
         gains = sent.locate(gains)
     reader = ForwardReader(source.clip.frames_from) if sent is None else sent.frames_from
+    if job.plan.seals and not (mixed or is_same_machine):
+        reader = check_pictures(reader, job.plan.seals, job.plan.clip.name)
     with replace(controls, gains_path=gains, trace_path=None).open_dreamer_controls() as dreaming:
 
         def build(shard: Shard) -> Pipeline:
