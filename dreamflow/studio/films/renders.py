@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from dreamflow.core.errors import DreamFlowError, OutputError
 from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.core.text.path_text import path_from_text
-from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
+from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path, remove_job_leftovers
 from dreamflow.studio.films.queue_document import (
     DONE,
     FAILED,
@@ -283,6 +283,8 @@ class RenderQueue:
         succeeded = out.exists() and not is_job_folder(job_folder_path(out))
         if process is not None and process.returncode >= 0:  # else it was killed, maybe at its end
             succeeded = process.returncode == 0
+        if succeeded:
+            remove_job_leftovers(job_folder_path(out))
         message = last.removeprefix(f"{out}: ").removeprefix("error: ")
         if not succeeded and self._is_paused:
             self._set(render.key, state=WAITING, pid=0, message="")

@@ -21,7 +21,7 @@ class OutsideView:
         """Build it; `open` shows it."""
         self._page = page
         with ui.dialog() as self.dialog, box("outside"):
-            ui.label("Nothing hidden").classes("title")
+            ui.label("The look as text").classes("title")
             self._texts: dict[str, ui.label] = {}
             for title in ("The film, as a command", "This frame", "A preset", "Python"):
                 with box("line heading"):
