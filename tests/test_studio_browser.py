@@ -89,6 +89,14 @@ def test_from_the_wall_to_a_look(context: Any, address: str) -> None:
     for width in (390, 1440, 3840):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outlines: list[str] = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        outlines += page.evaluate(
+            "[...document.querySelectorAll('button:focus')].map((e) => getComputedStyle(e).outline)"
+        )
+    assert outlines
+    assert not [one for one in outlines if "2px" not in one], "a focus that is not seen"
     host = urlsplit(address).netloc
     schemes = {"http", "ws"}
     outside = [u for u in requests if urlsplit(u).scheme in schemes and urlsplit(u).netloc != host]

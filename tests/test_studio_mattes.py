@@ -92,7 +92,7 @@ def test_mattes_that_nothing_refers_to_are_cleared(studio: Studio, tmp_path: Pat
             studio.set("matte", str(paths["copied"]))
             user.find(marker="tab-tune").click()
             user.find("Command").click()
-            await user.should_see("Nothing hidden")
+            await user.should_see("The look as text")
             user.find("Save").click()  # without a name
             assert not list(studio.mattes.folder.glob("*.kept"))
             with user:

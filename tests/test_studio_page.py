@@ -67,7 +67,7 @@ def test_from_a_clip_to_a_look(studio: Studio, worker: AnsweringWorker) -> None:
             picture = await user.http_client.get(f"/pictures/{studio.places.after.picture}")
             assert picture.headers["content-type"] == "image/png"
             user.find("Command").click()
-            await user.should_see("Nothing hidden")
+            await user.should_see("The look as text")
             await user.should_see("--layer inception_3b/1x1")
 
     run(scenario())

@@ -20,11 +20,12 @@ import pytest
 from conftest import CommandResult, make_film
 
 from dreamflow.core.errors import OutputError
-from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.jobs.storage.folder import JOB_LOCK_FILE, job_folder_path
 from dreamflow.media.read.clip import open_clip
 from dreamflow.studio.films.measurement import measure_film
 from dreamflow.studio.films.queue_document import QueuedRender
 from dreamflow.studio.films.queue_file import QUEUE_FILE
+from dreamflow.studio.films.render_process import is_render_alive
 from dreamflow.studio.films.renders import POLL_S, RenderQueue
 from dreamflow.studio.outside import FilmChoices
 
@@ -102,8 +103,14 @@ def test_a_render_that_is_killed_when_its_film_is_there_is_done(
     # As it is between the film's publication and the end of the process.
     shutil.rmtree(job_folder_path(Path(render.out)), ignore_errors=True)
     Path(render.out).write_bytes(b"film")
+    left = job_folder_path(Path(render.out))
+    left.mkdir()
+    (left / JOB_LOCK_FILE).touch()
     os.kill(render.pid, signal.SIGKILL)
     assert wait_for(queue, key, "done", "failed").state == "done"
+    assert not left.exists()
+    assert not is_render_alive(os.getpid(), render.out)
+    assert not left.exists()  # asking makes none
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="a system without /proc")

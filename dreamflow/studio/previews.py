@@ -6,11 +6,10 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from dreamflow.core.machine.options import MachineOptions
 from dreamflow.studio.looks.wall import Tile
 from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.places import MeasuredFilm, PictureStore, Places, Shown
@@ -25,10 +24,10 @@ from dreamflow.studio.worker.messages import (
     PreviewFailed,
     PreviewPicture,
     PreviewRequest,
-    Request,
     WorkerReady,
     WorkerRestarted,
 )
+from dreamflow.studio.worker.protocol import Worker
 
 TUNE_LANE, SOURCE_LANE, PINNED_LANE = "tune", "source", "pinned"
 MOVING_LANE, WALL_LANE, FILM_LANE = "moving", "wall", "film"
@@ -41,38 +40,6 @@ SOURCE_SETTINGS = {"iterations": 0}
 """The settings that return the source unchanged."""
 PREVIEW, WALL, WORKER, LAYERS, FILM = "preview", "wall", "worker", "layers", "film"
 """What is told to have changed; a tile as `wall:PLACE`."""
-
-
-class Worker(Protocol):
-    """What is needed of a `PreviewWorker`."""
-
-    def start(self) -> None:
-        """Start it."""
-        ...
-
-    def ask(self, request: Request) -> None:
-        """Put a request."""
-        ...
-
-    def list_layers(self, network: str) -> None:
-        """Ask for the layers of a network."""
-        ...
-
-    def drop(self, lane: str, generation: int) -> None:
-        """Drop the requests of a lane that are older than a generation."""
-        ...
-
-    def prefer(self, lane: str, numbers: Sequence[int]) -> None:
-        """Have some requests of a lane answered before its others."""
-        ...
-
-    def close(self) -> None:
-        """End it."""
-        ...
-
-
-MakeWorker = Callable[[Callable[[Answer], None], MachineOptions], Worker]
-"""Makes a worker, given what hears its answers, and what it dreams on."""
 
 
 class Previews:

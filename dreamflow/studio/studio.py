@@ -31,12 +31,13 @@ from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
 from dreamflow.studio.news import Listener, News
 from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.places import PictureStore, Places, Shown
-from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, MakeWorker, Previews
+from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, Previews
 from dreamflow.studio.project import LookState, Project
 from dreamflow.studio.source import SourceFacts, read_source_facts
 from dreamflow.studio.source_watch import SourceNews, SourceWatch
 from dreamflow.studio.strip.keeper import StripKeeper
 from dreamflow.studio.worker.messages import Answer, LayerFacts
+from dreamflow.studio.worker.protocol import MakeWorker
 
 PREVIEW_SIZES = ("240", "320", "480", "640", "960")
 SEEK_MARGIN_S = 1e-6

@@ -48,6 +48,8 @@ def read_publishing_frames(folder: Path) -> int:
 
 def is_job_locked(folder: Path) -> bool:
     """Return whether a process works in a job's folder."""
+    if not folder.is_dir():  # the lock would make it
+        return False
     try:
         with FileLock(folder / JOB_LOCK_FILE, timeout=0):
             return False

@@ -20,9 +20,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from dreamflow.core.errors import DreamFlowError, OutputError
-from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.core.text.path_text import path_from_text
-from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path
+from dreamflow.jobs.storage.folder import is_job_folder, job_folder_path, remove_job_leftovers
 from dreamflow.studio.films.queue_document import (
     DONE,
     FAILED,
@@ -33,6 +32,7 @@ from dreamflow.studio.films.queue_document import (
     QueuedRender,
 )
 from dreamflow.studio.films.queue_file import QueueFile
+from dreamflow.studio.films.render_files import RenderFiles
 from dreamflow.studio.films.render_process import is_render_alive, start_render
 from dreamflow.studio.films.render_progress import RenderProgress, read_progress
 from dreamflow.studio.outside import FilmChoices, film_words
@@ -40,7 +40,6 @@ from dreamflow.studio.outside import FilmChoices, film_words
 LOCK_FILE = "lock"
 POLL_S = 0.5
 """Seconds between two looks at the renders."""
-MAX_LOG_BYTES = 4 * 2**20
 
 
 class RenderQueue:
@@ -88,7 +87,7 @@ class RenderQueue:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._interrupted: set[int] = set()
         self._is_closed = False
-        self._file = QueueFile(folder)
+        self._file, self._files = QueueFile(folder), RenderFiles(folder)
         document, self.notes = self._file.read()
         self._renders, self._is_paused = document.renders, document.is_paused
 
@@ -205,21 +204,16 @@ class RenderQueue:
         with self._lock:
             self.stop(key)
             self._renders.remove(self._find(key))
-            for path in (self.log_path(key), self.latest_path(key)):
-                path.unlink(missing_ok=True)
+            self._files.delete(key)
             self._changed()
-
-    def log_path(self, key: str) -> Path:
-        """Return the file with what a render has printed."""
-        return self.folder / f"{key}.log"
 
     def latest_path(self, key: str) -> Path:
         """Return the picture of a render's latest frame."""
-        return self.folder / f"{key}.png"
+        return self._files.latest_path(key)
 
     def progress(self, key: str) -> RenderProgress:
         """Return how far a film has come."""
-        return read_progress(self._log_lines(key))
+        return read_progress(self._files.read_log(key))
 
     def words(self, render: QueuedRender) -> list[str]:
         """Return the words of a film's command, after `dreamflow`, as they may be shown."""
@@ -262,7 +256,9 @@ class RenderQueue:
     def _begin(self, render: QueuedRender) -> None:
         words = [*self.words(render), "--progress", "json"]
         words += ["--watch", str(self.latest_path(render.key))]
-        process = start_render(words, self.log_path(render.key), stands_back=render.stands_back)
+        process = start_render(
+            words, self._files.log_path(render.key), stands_back=render.stands_back
+        )
         self._processes[render.key] = process
         self._set(render.key, state=RUNNING, pid=process.pid, message="")
 
@@ -279,10 +275,14 @@ class RenderQueue:
         if render.state != RUNNING:  # it was stopped
             self._set(render.key, pid=0)
             return
-        last = next((line for line in reversed(self._log_lines(render.key)) if line[:1] != "{"), "")
+        last = next(
+            (line for line in reversed(self._files.read_log(render.key)) if line[:1] != "{"), ""
+        )
         succeeded = out.exists() and not is_job_folder(job_folder_path(out))
         if process is not None and process.returncode >= 0:  # else it was killed, maybe at its end
             succeeded = process.returncode == 0
+        if succeeded:
+            remove_job_leftovers(job_folder_path(out))
         message = last.removeprefix(f"{out}: ").removeprefix("error: ")
         if not succeeded and self._is_paused:
             self._set(render.key, state=WAITING, pid=0, message="")
@@ -297,13 +297,6 @@ class RenderQueue:
             self._interrupted.add(render.pid)
             with contextlib.suppress(OSError):
                 os.kill(render.pid, signal.SIGINT)
-
-    def _log_lines(self, key: str) -> list[str]:
-        try:
-            text = read_file_text(self.log_path(key), MAX_LOG_BYTES, errors="replace")
-        except OSError:
-            return []
-        return [line for line in text.splitlines() if line.strip()]
 
     def _find(self, key: str) -> QueuedRender:
         found = next((one for one in self._renders if one.key == key), None)

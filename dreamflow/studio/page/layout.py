@@ -114,6 +114,8 @@ class StudioPage:
         if view == CURVES and source and not source.is_clip:
             self._page.tell("A picture has no curves: open a clip.")
             view = TUNE
+        if view != self._page.view:
+            ui.run_javascript("scrollTo(0, 0)")
         self._page.view = view
         for name, element in self._views.items():
             element.set_visibility(name == view)

@@ -29,7 +29,9 @@ class OpenView:
         with box("stack"):
             ui.label("Open a clip or a picture").classes("title")
             with box("line path-row"):
-                self._path = ui.input("Path", placeholder="clip.mp4").props("outlined dense dark")
+                self._path = ui.input("Path", placeholder="clip.mp4").props(
+                    "outlined dense dark stack-label"
+                )
                 self._path.classes("grow").on("keydown.enter", self._open_typed)
                 main_button("Open", self._open_typed)
             drop_place(page, "Drop a clip or a picture here", self._open_dropped, self._fail).mark(

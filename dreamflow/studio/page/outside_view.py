@@ -9,9 +9,13 @@ from nicegui import ui
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.pipelines.settings.save_preset import PRESET_SUFFIX, format_preset, save_preset
 from dreamflow.studio.outside import FilmChoices, film_words, format_python, frame_words, join_words
+from dreamflow.studio.page.command_text import CommandText
 from dreamflow.studio.page.context import PageContext, box, main_button, text_button
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.studio import PROJECT
+
+COMMANDS, PROGRAMS = ("The film, as a command", "This frame"), ("A preset", "Python")
+"""Titles of the texts: lines for a shell, and what goes into a file."""
 
 
 class OutsideView:
@@ -21,13 +25,16 @@ class OutsideView:
         """Build it; `open` shows it."""
         self._page = page
         with ui.dialog() as self.dialog, box("outside"):
-            ui.label("Nothing hidden").classes("title")
-            self._texts: dict[str, ui.label] = {}
-            for title in ("The film, as a command", "This frame", "A preset", "Python"):
+            ui.label("The look as text").classes("title")
+            self._texts: dict[str, ui.label | CommandText] = {}
+            for title in (*COMMANDS, *PROGRAMS):
                 with box("line heading"):
                     ui.label(title).classes("group-title")
                     text_button("Copy", partial(self._copy, title))
-                self._texts[title] = ui.label().classes("mono command")
+                is_command = title in COMMANDS
+                self._texts[title] = (
+                    CommandText() if is_command else ui.label().classes("mono command")
+                )
             with box("line path-row"):
                 self._name = ui.input("Name of the preset").props("outlined dense dark")
                 self._name.classes("grow").mark("preset-name")
@@ -81,10 +88,10 @@ class OutsideView:
         )
         threads = ["--threads", str(studio.machine.threads)] if studio.machine.threads else []
         texts = {
-            "The film, as a command": join_words([*film_words(settings, film), *threads]),
-            "This frame": join_words([*words, *threads]),
-            "A preset": format_preset(settings).strip() or "# the defaults",
-            "Python": format_python(settings, film).strip(),
+            COMMANDS[0]: join_words([*film_words(settings, film), *threads]),
+            COMMANDS[1]: join_words([*words, *threads]),
+            PROGRAMS[0]: format_preset(settings).strip() or "# the defaults",
+            PROGRAMS[1]: format_python(settings, film).strip(),
         }
         for title, text in texts.items():
             self._texts[title].set_text(text)

@@ -69,7 +69,9 @@ class Inspector:
             self._layer.on_value_change(lambda event: self._change(value=event.value))
             self._layer.mark("keyframe-layer")
         with box("line"):
-            self._way = ui.toggle(list(INTERPOLATIONS)).props("no-caps unelevated dense")
+            self._way = ui.toggle(list(INTERPOLATIONS)).props(
+                "no-caps unelevated dense toggle-text-color=dark"
+            )
             self._way.on_value_change(lambda event: self._change(interpolation=event.value))
             self._way.mark("interpolation")
             remove = text_button("Remove", lambda: self._changer.remove(self._name, self._place))

@@ -16,6 +16,7 @@ from dreamflow.studio.films.queue_document import (
     QueuedRender,
 )
 from dreamflow.studio.outside import join_words
+from dreamflow.studio.page.command_text import CommandText
 from dreamflow.studio.page.context import PageContext, box, text_button
 from dreamflow.studio.page.films.finished_film import FinishedFilm
 
@@ -37,14 +38,14 @@ class RenderCard:
                 ui.label(self._name).classes("render-name")
                 self._state = ui.label().classes("faint")
                 self._bar = ui.linear_progress(0, show_value=False, color=None).classes("progress")
-                ui.label(join_words(queue.words(render))).classes("mono command")
+                CommandText(join_words(queue.words(render)))
                 with box("line tools"):
+                    self._play = text_button("Play", self._show_film).mark(f"play-{self.key}")
                     self._stop = text_button("Stop", lambda: self._do(queue.stop))
                     self._go_on = text_button("Go on", lambda: self._do(queue.go_on))
                     self._up = text_button("Earlier", lambda: self._move(-1))
                     self._down = text_button("Later", lambda: self._move(1))
                     self._remove = text_button("Remove", lambda: self._do(queue.remove))
-                    self._play = text_button("Play", self._show_film).mark(f"play-{self.key}")
             self._film = box("film")
         self._is_playing = False
 

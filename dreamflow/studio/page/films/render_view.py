@@ -48,7 +48,7 @@ class RenderView:
             self._about = ui.label().classes("faint")
             with box("line path-row"):
                 self._out = ui.input("Film", placeholder="dream.mp4").props(
-                    "outlined dense dark debounce=500"
+                    "outlined dense dark stack-label debounce=500"
                 )
                 self._out.classes("grow").mark("film-name")
                 self._size = ui.select(SIZES, value="", label="Size")

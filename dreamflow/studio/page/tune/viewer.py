@@ -67,12 +67,13 @@ class Viewer:
         if self.painting:
             self.painting.build_tools()
         with box("line time-row") as self._time_row:
-            self.timeline = Timeline(page.studio.seek, self._take_play)
+            with box("timeline-place"):
+                self.timeline = Timeline(page.studio.seek, self._take_play)
+                self._strip_note = ui.label().classes("strip-note")
             self._time = ui.label().classes("mono")
         with box("line tools"):
             self._play_source = text_button("Play", self.play).mark("play")
             self._mute = text_button("Sound off", self._toggle_muted).mark("mute")
-            self._strip_note = ui.label().classes("faint")
             self._play = text_button("Moving preview", self.toggle_moving)
             with box("line tools") as self._span:
                 text_button("In", page.studio.begin_here).tooltip("The film begins here")
