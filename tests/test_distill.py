@@ -20,11 +20,7 @@ from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.caffe import pocket
 from dreamflow.networks.caffe.graph import GraphNetwork
 from dreamflow.networks.distill.dream_pool import DreamPool
-from dreamflow.networks.distill.initialisation import (
-    factor_weight,
-    fit_linear,
-    select_teacher_channels,
-)
+from dreamflow.networks.distill.least_squares import factor_weight, fit_linear, select_channels
 from dreamflow.networks.distill.options import DistillOptions
 from dreamflow.networks.distill.student import Student
 from dreamflow.networks.distill.training import Trainer
@@ -107,17 +103,24 @@ def test_a_training_goes_on_from_the_very_weights_of_a_pocket_of_its_shape(
         torch.testing.assert_close(value, weights[name], rtol=1e-5, atol=1e-7)
 
 
+def test_a_fit_keeps_to_its_prior_where_the_input_says_nothing() -> None:
+    x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+    x[:, 2:] *= 1e-4
+    prior = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    weight, bias = fit_linear(x, x @ torch.tensor([[5.0], [6.0], [0.0], [0.0]]) + 7, prior)
+    torch.testing.assert_close(weight, torch.tensor([[5.0, 6.0, 3.0, 4.0]]), atol=0.01, rtol=0)
+    torch.testing.assert_close(bias, torch.tensor([7.0]), atol=0.01, rtol=0)
+
+
 def test_a_factor_spans_all_of_a_map_of_its_rank() -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(12, 3, generator=generator) @ torch.randn(3, 20, generator=generator)
     patches = torch.randn(400, 20, generator=generator)
     responses = patches @ weight.T
     for exponent in (0.0, 0.5):
-        factor = factor_weight(weight, patches, responses, 3, exponent)
+        factor, expansion = factor_weight(weight, patches, responses, 3, exponent)
         assert factor.shape == (3, 20)
-        expansion, bias = fit_linear(patches @ factor.T, responses)
-        error = patches @ factor.T @ expansion.T + bias - responses
-        assert error.square().mean() < 1e-6 * responses.square().mean()
+        torch.testing.assert_close(expansion @ factor, weight, rtol=1e-4, atol=1e-4)
 
 
 def test_a_factor_keeps_the_responses_that_are_largest() -> None:
@@ -125,7 +128,7 @@ def test_a_factor_keeps_the_responses_that_are_largest() -> None:
     weight = torch.tensor([[1.0, 0.0], [0.9, 0.0], [0.0, 1.0]])
     patches = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
     patches *= torch.tensor([0.1, 10.0])
-    factor = factor_weight(weight, patches, patches @ weight.T, 1, 0.5)
+    factor, _ = factor_weight(weight, patches, patches @ weight.T, 1, 0.5)
     assert abs(float(factor[0, 1])) > 10 * abs(float(factor[0, 0]))
 
 
@@ -181,10 +184,10 @@ def test_the_channels_that_explain_most_are_selected() -> None:
     mixed = two @ torch.tensor([[1.0, 0, 1, 1], [0, 1, 1, -1]])
     silent = torch.zeros(500, 1)
     values = torch.cat([silent, mixed, silent], dim=1)
-    selected = select_teacher_channels(values, 2)
+    selected = select_channels(values, 2)
     weight, bias = fit_linear(values[:, selected], values)
     torch.testing.assert_close(values[:, selected] @ weight.T + bias, values, atol=1e-2, rtol=0)
-    assert select_teacher_channels(values, 6) == [0, 1, 2, 3, 4, 5]
+    assert select_channels(values, 6) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("stop", [1, 5])
