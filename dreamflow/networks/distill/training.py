@@ -35,6 +35,7 @@ from dreamflow.networks.distill.options import DistillOptions
 from dreamflow.networks.distill.student import Student
 from dreamflow.networks.distill.training_pictures import TrainingPictures
 from dreamflow.networks.distill.widths import make_trunk_shape
+from dreamflow.networks.kernels.selection import has_fast_bfloat16
 
 INITIAL_FIT_BATCHES = 12
 """Batches that the student's first weights are fitted to."""
@@ -112,8 +113,9 @@ class Trainer:
         return min(1.0, self.step / self.options.steps)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        if self.device.type == "cuda":
-            return torch.autocast("cuda", torch.bfloat16)
+        """Let the convolutions of a pass compute in bfloat16, where that is faster."""
+        if self.device.type == "cuda" or (self.device.type == "cpu" and has_fast_bfloat16()):
+            return torch.autocast(self.device.type, torch.bfloat16)
         return contextlib.nullcontext()
 
     def initialise_student(self) -> None:
