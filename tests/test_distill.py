@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,12 @@ from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.caffe import pocket
 from dreamflow.networks.caffe.graph import GraphNetwork
 from dreamflow.networks.distill.dream_pool import DreamPool
-from dreamflow.networks.distill.initialisation import fit_linear, select_teacher_channels
+from dreamflow.networks.distill.least_squares import factor_weight, fit_linear, select_channels
 from dreamflow.networks.distill.options import DistillOptions
+from dreamflow.networks.distill.student import Student
 from dreamflow.networks.distill.training import Trainer
 from dreamflow.networks.distill.training_pictures import TrainingPictures
-from dreamflow.networks.distill.widths import make_width_rule
+from dreamflow.networks.distill.widths import make_trunk_shape, make_width_rule
 from dreamflow.networks.loading import load_network
 from dreamflow.reports.transfer import measure_transfer
 
@@ -38,7 +40,7 @@ def pictures() -> list[np.ndarray]:
 def test_the_loss_falls(
     noise_network: GraphNetwork, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = DistillOptions(**{**vars(SHORT), "dreamed": 0, "steps": 40})
+    options = replace(SHORT, dreamed=0, steps=40)
     trainer = Trainer(noise_network, pictures, options)
     batch = trainer.pool.draw_batch(0)
     monkeypatch.setattr(trainer.pool, "draw_batch", lambda step: batch)
@@ -52,7 +54,7 @@ def test_the_loss_falls(
 def test_a_full_width_student_begins_as_the_teacher(
     noise_network: GraphNetwork, pictures: list[np.ndarray]
 ) -> None:
-    options = DistillOptions(**{**vars(SHORT), "width": 1.0, "early_width": 1.0})
+    options = replace(SHORT, width=1.0, early_width=1.0, ranks="")
     trainer = Trainer(noise_network, pictures, options)
     trainer.initialise_student()
     image = torch.rand(1, 3, 96, 96)
@@ -88,6 +90,72 @@ def test_a_student_that_begins_with_another_computes_what_that_one_does(
     assert distance(before) < 0.2 * distance(None)
 
 
+def test_a_training_goes_on_from_the_very_weights_of_a_pocket_of_its_shape(
+    noise_network: GraphNetwork, pictures: list[np.ndarray]
+) -> None:
+    options = replace(SHORT, last="conv2/3x3")
+    trained = Trainer(noise_network, pictures, options)
+    trained.train_step()
+    weights = trained.student.export_weights()
+    trainer = Trainer(noise_network, pictures, options, pocket.build_pocket(weights))
+    trainer.initialise_student()
+    for name, value in trainer.student.export_weights().items():
+        torch.testing.assert_close(value, weights[name], rtol=1e-5, atol=1e-7)
+
+
+def test_a_fit_keeps_to_its_prior_where_the_input_says_nothing() -> None:
+    x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+    x[:, 2:] *= 1e-4
+    prior = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    weight, bias = fit_linear(x, x @ torch.tensor([[5.0], [6.0], [0.0], [0.0]]) + 7, prior)
+    torch.testing.assert_close(weight, torch.tensor([[5.0, 6.0, 3.0, 4.0]]), atol=0.01, rtol=0)
+    torch.testing.assert_close(bias, torch.tensor([7.0]), atol=0.01, rtol=0)
+
+
+def test_a_factor_spans_all_of_a_map_of_its_rank() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(12, 3, generator=generator) @ torch.randn(3, 20, generator=generator)
+    patches = torch.randn(400, 20, generator=generator)
+    responses = patches @ weight.T
+    for exponent in (0.0, 0.5):
+        factor, expansion = factor_weight(weight, patches, responses, 3, exponent)
+        assert factor.shape == (3, 20)
+        torch.testing.assert_close(expansion @ factor, weight, rtol=1e-4, atol=1e-4)
+
+
+def test_a_factor_keeps_the_responses_that_are_largest() -> None:
+    # Two detectors of one faint direction of the input, and one of a strong one.
+    weight = torch.tensor([[1.0, 0.0], [0.9, 0.0], [0.0, 1.0]])
+    patches = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    patches *= torch.tensor([0.1, 10.0])
+    factor, _ = factor_weight(weight, patches, patches @ weight.T, 1, 0.5)
+    assert abs(float(factor[0, 1])) > 10 * abs(float(factor[0, 0]))
+
+
+@pytest.mark.parametrize("ranks", ["", "conv1/7x7_s2 8", "conv2/3x3 16, inception_3a/5x5 4"])
+@pytest.mark.parametrize("has_pool_branches", [False, True])
+def test_the_graph_of_a_pocket_follows_from_its_weights(
+    ranks: str, has_pool_branches: bool
+) -> None:
+    options = replace(SHORT, ranks=ranks, last="inception_3b/3x3")
+    shape = replace(make_trunk_shape(options), has_pool_branches=has_pool_branches)
+    nodes = pocket.make_pocket_nodes(shape, options.last)
+    weights = Student(nodes).export_weights()
+    assert pocket.infer_pocket_nodes(weights) == nodes
+
+
+def test_a_convolution_with_no_more_channels_than_its_rank_stays_one() -> None:
+    shape = make_trunk_shape(replace(SHORT, ranks="conv2/3x3 47, inception_3a/3x3 32"))
+    assert shape.ranks == {"conv2/3x3": 47}
+
+
+@pytest.mark.parametrize("ranks", ["conv2/3x3", "conv2/3x3 0", "conv2/3x3_reduce 8", "x 1", "3"])
+def test_ranks_that_mean_nothing_are_refused(ranks: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        make_trunk_shape(DistillOptions(ranks=ranks))
+    assert raised.value.setting == "ranks"
+
+
 def test_single_layers_and_modules_have_widths_of_their_own() -> None:
     widths = "conv1/7x7_s2 0.25, inception_3a 0.375, inception_3a/1x1 1"
     rule = make_width_rule(DistillOptions(width=0.5, early_width=0.75, widths=widths))
@@ -116,10 +184,10 @@ def test_the_channels_that_explain_most_are_selected() -> None:
     mixed = two @ torch.tensor([[1.0, 0, 1, 1], [0, 1, 1, -1]])
     silent = torch.zeros(500, 1)
     values = torch.cat([silent, mixed, silent], dim=1)
-    selected = select_teacher_channels(values, 2)
+    selected = select_channels(values, 2)
     weight, bias = fit_linear(values[:, selected], values)
     torch.testing.assert_close(values[:, selected] @ weight.T + bias, values, atol=1e-2, rtol=0)
-    assert select_teacher_channels(values, 6) == [0, 1, 2, 3, 4, 5]
+    assert select_channels(values, 6) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("stop", [1, 5])
@@ -146,12 +214,12 @@ def test_a_checkpoint_of_other_settings_is_refused(
     trainer = Trainer(noise_network, pictures, SHORT)
     trainer.initialise_student()
     trainer.save(tmp_path / "run.ckpt")
-    other = DistillOptions(**{**vars(SHORT), "width": 0.5})
+    other = replace(SHORT, width=0.5)
     with pytest.raises(SettingsError) as raised:
         Trainer(noise_network, pictures, other).restore(tmp_path / "run.ckpt")
     assert raised.value.setting == "width"
     assert raised.value.where == str(tmp_path / "run.ckpt")
-    longer = DistillOptions(**{**vars(SHORT), "steps": 99})
+    longer = replace(SHORT, steps=99)
     Trainer(noise_network, pictures, longer).restore(tmp_path / "run.ckpt")
 
 

@@ -256,18 +256,25 @@ def test_the_pockets_dreams_satisfy_the_teacher(real_network: Network) -> None:
 @pytest.mark.parametrize("shape", [(3, 7, 2, 3), (5, 1, 1, 0), (4, 3, 1, 1), (4, 5, 1, 2)])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("kernels", ["auto", "plain"])
+@pytest.mark.parametrize("has_relu", [True, False])
 def test_a_frozen_convolution_is_a_convolution_and_a_relu(
-    size: tuple[int, int], shape: tuple[int, int, int, int], masked: bool, kernels: KernelChoice
+    size: tuple[int, int],
+    shape: tuple[int, int, int, int],
+    masked: bool,
+    kernels: KernelChoice,
+    has_relu: bool,
 ) -> None:
     channels, kernel, stride, pad = shape
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(8, channels, kernel, kernel, generator=generator)
     bias = torch.randn(8, generator=generator)
     x = torch.randn(2, channels, *size, generator=generator, requires_grad=True)
-    expected = F.conv2d(x, weight, bias, stride, pad).relu()
-    actual = FrozenConvolution(weight, bias, stride, pad, kernels)(x, masked)
+    expected = F.conv2d(x, weight, bias, stride, pad)
+    expected = expected.relu() if has_relu else expected
+    layer = FrozenConvolution(weight, bias, stride, pad, kernels, has_relu=has_relu)
+    actual = layer(x, masked)
     grad = torch.randn(expected.shape, generator=generator)
-    if masked:
+    if masked and has_relu:
         grad = grad * (expected > 0)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
     (back,) = torch.autograd.grad(actual, x, grad)

@@ -69,6 +69,7 @@ class GraphNetwork(Network):
                 node.stride,
                 node.pad,
                 kernels,
+                has_relu=node.kind == "conv",
             )
             for node in nodes
             if node.kind in WEIGHTED_KINDS
@@ -179,7 +180,7 @@ class GraphNetwork(Network):
         self, node: Node, activations: Mapping[str, Tensor], pool_only: frozenset[str]
     ) -> Tensor:
         source = activations[node.inputs[0]]
-        if node.kind == "conv":
+        if node.kind in ("conv", "linear"):
             return self._convolutions[node.name](source, node.name in pool_only)
         if node.kind == "head":
             return self.convolve(node, source)
@@ -199,6 +200,13 @@ class GraphNetwork(Network):
         """Return a convolution's weight (O, I, k, k) over RGB input, and its bias (O,)."""
         layer = self._convolutions[node.name]
         return layer.weight, layer.bias
+
+    def get_weights(self) -> dict[str, Tensor]:
+        """Return `<layer>.weight` (O, I, k, k) over RGB input and `<layer>.bias` (O,) of all."""
+        weights: dict[str, Tensor] = {}
+        for name, layer in self._convolutions.items():
+            weights |= {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
+        return weights
 
 
 def pool_or_concat(node: Node, activations: Mapping[str, Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ INPUT_NODE = "data"
 """Name of the graph's input, as in Caffe."""
 HIDDEN_PREFIX = "~"
 """Prefix of the names of layers that are computed but cannot be dreamed on."""
-WEIGHTED_KINDS = ("conv", "head")
+WEIGHTED_KINDS = ("conv", "linear", "head")
 """Kinds of nodes that have weights."""
 MAX_IMAGE_SIDE_PX = 1024
 """Largest image side at which `find_min_image_sides` looks for a layer's first position."""
@@ -20,8 +20,9 @@ MAX_IMAGE_SIDE_PX = 1024
 class Node:
     """One operation of a network: its output is the layer of the same name.
 
-    A convolution is followed by a ReLU; a head, whose channels are classes, by nothing. Pools are
-    max pools with Caffe's `ceil_mode`.
+    A "conv" is a convolution followed by a ReLU. No ReLU follows a "linear", which is the first
+    factor of a convolution of low rank, and a "head", whose channels are classes. Pools are max
+    pools with Caffe's `ceil_mode`.
 
     Attributes:
         name: Of the layer.
@@ -35,7 +36,7 @@ class Node:
     """
 
     name: str
-    kind: Literal["conv", "pool", "norm", "concat", "head"]
+    kind: Literal["conv", "linear", "pool", "norm", "concat", "head"]
     inputs: tuple[str, ...]
     channels: int = 0
     kernel: int = 1

@@ -1,16 +1,18 @@
-"""A student's first weights: the teacher's, fitted to fewer channels.
+"""A student's first weights: a network's, fitted to fewer channels and to low ranks.
 
-Layer by layer, as in channel pruning (He, Zhang and Sun 2017, "Channel Pruning for Accelerating
-Very Deep Neural Networks"): the trunk keeps those of the teacher's channels that explain most of
-all its channels; the trunk's weights are the least-squares fit of its own inputs to the kept
-channels; and the readout is the least-squares fit of the kept channels to all. Half a minute of
-this reaches what training from noise takes an hour for.
+The *model* is the teacher, or a trained pocket. Layer by layer, as in channel pruning (He, Zhang
+and Sun 2017, "Channel Pruning for Accelerating Very Deep Neural Networks"): the trunk keeps those
+channels of the model that explain most of all its channels; the trunk's weights are the
+least-squares fit of its own inputs to the kept channels; and the readout is the least-squares fit
+of the kept channels to all. A factor spans what explains most of the convolution's responses (Zhang
+et al. 2016, "Accelerating Very Deep Convolutional Networks for Classification and Detection"). Half
+a minute of this reaches what training from noise takes an hour for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,19 +20,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.networks.caffe.graph import GraphNetwork, pool_or_concat
-from dreamflow.networks.caffe.node import INPUT_NODE, Node
-from dreamflow.networks.caffe.pocket import TRUNK_PREFIX
+from dreamflow.networks.caffe.node import HIDDEN_PREFIX, INPUT_NODE, WEIGHTED_KINDS, Node
+from dreamflow.networks.caffe.pocket import FACTOR_SUFFIX, TRUNK_PREFIX
+from dreamflow.networks.distill.least_squares import (
+    extract_patches,
+    factor_weight,
+    fit_linear,
+    select_channels,
+)
 from dreamflow.networks.kernels.layout import flatten_positions
 from dreamflow.networks.kernels.response_norm import local_response_norm
 
 MAX_FIT_POSITIONS = 40_000
 """Positions of a layer that its weights are fitted to, at most."""
-RIDGE_SHARE = 1e-4
-"""Ridge added to the diagonal of a fit's Gram matrix, as a share of the diagonal's mean."""
-SELECTION_POWER_FLOOR_SHARE = 0.3
-"""A channel counts in the selection by power / (power + this * the layer's mean power)."""
-MIN_UNEXPLAINED_SHARE = 1e-6
-"""A channel with a smaller share of its power left unexplained is not selected."""
+STEM_METRIC_EXPONENT = 0.25
+"""Exponent of the pixels' second moments in the metric in which the first convolution is factored.
+0.5 counts its responses on photographs, and loses fine patterns, which are rare in photographs but
+not in dreams; 0 counts its weights, and loses the faint colours of large areas."""
+RESPONSE_METRIC_EXPONENT = 0.5
+"""The same for the other convolutions: their responses count."""
 
 
 @torch.no_grad()
@@ -48,147 +56,188 @@ def fit_student_weights(
         nodes: The pocket's graph.
         images: (N, 3, H, W) float32, RGB in [0, 1], of the kinds that will be dreamed on.
         rng: Picks the positions that are fitted.
-        begin_with: A trained pocket of the same depth at least: the trunk keeps channels of its
-            trunk instead of the teacher's, so that little of what it has learnt is lost.
+        begin_with: A trained pocket of the same depth at least: the model in place of the teacher,
+            so that little of what it has learnt is lost.
 
     Returns:
         `<layer>.weight` (O, I, kH, kW) over RGB input and `<layer>.bias` (O,).
     """
-    layers = tuple(node.name for node in nodes if node.name in teacher.nodes)
-    trunk = tuple(node.name for node in nodes if node.name.startswith(TRUNK_PREFIX))
-    theirs = teacher.activations(images, layers)
-    pixels = {INPUT_NODE: teacher.preprocess(images)}
     if begin_with is None:
-        model = _TrunkModel(teacher, "", pixels | theirs)
+        network, prefix = teacher, ""
+        names = tuple(node.name for node in nodes if node.name in teacher.nodes)
     else:
-        model = _TrunkModel(begin_with, TRUNK_PREFIX, pixels | begin_with.compute(images, trunk))
-    ours = dict(pixels)
-    weights: dict[str, Tensor] = {}
-    for node in (node for node in nodes if node.name.startswith(TRUNK_PREFIX)):
-        if node.kind == "norm":
-            ours[node.name] = local_response_norm(ours[node.inputs[0]])
-        elif node.kind == "conv":
-            weights |= _fit_convolution(model, node, theirs, ours, rng)
-        else:
-            ours[node.name] = pool_or_concat(node, ours)
-    return weights
+        network, prefix = begin_with, TRUNK_PREFIX
+        names = tuple(name for name in begin_with.nodes if name.startswith(TRUNK_PREFIX))
+    pixels = {INPUT_NODE: network.preprocess(images)}
+    fit = _Fit(_Model(network, prefix, pixels | network.compute(images, names)), nodes, rng)
+    for node in nodes:
+        fit.add(node)
+    return fit.weights
 
 
-class _TrunkModel(NamedTuple):
+Channel = tuple[str, int]
+"""A channel of the model: its convolution, and its number there."""
+
+
+class _Model(NamedTuple):
     """The network whose channels the trunk keeps.
 
     Attributes:
         network: The network.
         prefix: Of its names of the trunk's layers.
-        activations: Its activations, by its own names.
+        activations: Its activations, and its preprocessed pixels, by its own names.
     """
 
     network: GraphNetwork
     prefix: str
     activations: Mapping[str, Tensor]
 
+    def compute_responses(self, node: Node) -> Tensor:
+        """Return the responses (n, C) of one of its convolutions, before the ReLU."""
+        return flatten_positions(self.network.convolve(node, self.activations[node.inputs[0]]))
 
-def _fit_convolution(
-    model: _TrunkModel,
-    node: Node,
-    theirs: Mapping[str, Tensor],
-    ours: dict[str, Tensor],
-    rng: np.random.Generator,
-) -> dict[str, Tensor]:
-    """Return the weights of one of the trunk's convolutions and of its readout.
+    def get_whole(self, node: Node) -> tuple[Tensor, Tensor, list[Channel]]:
+        """Return a convolution together with its factor, where it has one.
 
-    Args:
-        model: The network whose channels are kept.
-        node: The convolution in the trunk.
-        theirs: The teacher's activations, by layer.
-        ours: The student's, by layer; this one's are added.
-        rng: Picks the positions that are fitted.
-    """
-    name = node.name.removeprefix(TRUNK_PREFIX)
-    original = model.network.nodes[model.prefix + name]
-    candidates = flatten_positions(model.activations[original.name])
-    positions = np.sort(rng.permutation(len(candidates))[:MAX_FIT_POSITIONS])
-    channels = select_teacher_channels(candidates, node.channels)
-    source = ours[node.inputs[0]]
-    if node.inputs[0] == INPUT_NODE:
-        weight, bias = (part[channels] for part in model.network.get_weight_and_bias(original))
-    else:
-        original_input = model.activations[original.inputs[0]]
-        before_relu = model.network.convolve(original, original_input)[:, channels]
-        before_relu = flatten_positions(before_relu)[positions]
-        weight, bias = fit_linear(extract_patches(source, node, positions), before_relu)
-        weight = weight.view(node.channels, -1, node.kernel, node.kernel)
-    activation = F.relu_(F.conv2d(source, weight, bias, node.stride, node.pad))
-    ours[node.name] = activation
-    target = flatten_positions(theirs[name])[positions]
-    readout, offset = fit_linear(flatten_positions(activation)[positions], target)
-    return {
-        f"{node.name}.weight": weight,
-        f"{node.name}.bias": bias,
-        f"{name}.weight": readout[:, :, None, None],
-        f"{name}.bias": offset,
-    }
+        Returns:
+            Its weight (O, I, k, k) over RGB input, its bias (O,), and the channels that it reads.
+        """
+        weight, bias = self.network.get_weight_and_bias(node)
+        source = node.inputs[0]
+        if source.endswith(FACTOR_SUFFIX):
+            node = self.network.nodes[source]
+            factor, offset = self.network.get_weight_and_bias(node)
+            expansion = weight[:, :, 0, 0]
+            weight = torch.einsum("or,rihw->oihw", expansion, factor)
+            bias = bias + expansion @ offset
+        return weight, bias, self.trace_channels(node.inputs[0])
+
+    def trace_channels(self, name: str) -> list[Channel]:
+        """Return where each channel of a layer comes from."""
+        if name == INPUT_NODE:
+            return [(INPUT_NODE, number) for number in range(3)]
+        node = self.network.nodes[name]
+        if node.kind in WEIGHTED_KINDS:
+            return [(name, number) for number in range(node.channels)]
+        return [channel for source in node.inputs for channel in self.trace_channels(source)]
 
 
-def select_teacher_channels(values: Tensor, count: int) -> list[int]:
-    """Return the channels that explain most of all channels.
+class _Fit:
+    """A student's weights, fitted from the first layer to the last."""
 
-    Each next one is that whose addition explains most of what is still unexplained: pivoted
-    Cholesky on the second moments, with the gain in place of the diagonal.
+    def __init__(self, model: _Model, nodes: Sequence[Node], rng: np.random.Generator) -> None:
+        """Begin a fit; `add` each of the nodes.
 
-    Args:
-        values: (n, C), a channel in each column.
-        count: Of channels to select.
+        Args:
+            model: The network whose channels are kept.
+            nodes: The student's graph.
+            rng: Picks the positions that are fitted.
+        """
+        self.model, self.rng = model, rng
+        self.nodes = {node.name: node for node in nodes}
+        self.activations = {INPUT_NODE: model.activations[INPUT_NODE]}
+        self.channels = {INPUT_NODE: model.trace_channels(INPUT_NODE)}
+        self.expansions: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
 
-    Returns:
-        The numbers of the columns, in rising order.
-    """
-    power = values.square().mean(dim=0)
-    scaled = values * (power + SELECTION_POWER_FLOOR_SHARE * power.mean()).clamp_min(1e-20).rsqrt()
-    unexplained = (scaled.T @ scaled / len(scaled)).double()
-    before = unexplained.diagonal().clone()
-    selected: list[int] = []
-    for _ in range(count):
-        own = unexplained.diagonal()
-        gain = unexplained.square().sum(dim=0) / own.clamp_min(1e-12)
-        gain[own < MIN_UNEXPLAINED_SHARE * before] = 0
-        gain[selected] = -1
-        best = int(gain.argmax())
-        selected.append(best)
-        pivot = unexplained[best, best].clamp_min(1e-12)
-        unexplained = unexplained - torch.outer(unexplained[:, best], unexplained[best]) / pivot
-    return sorted(selected)
+    def add(self, node: Node) -> None:
+        """Fit a node, and compute it where others read it."""
+        if node.name[0] != HIDDEN_PREFIX:
+            if node.kind == "conv":
+                self._fit_readout(node)
+        elif node.kind in WEIGHTED_KINDS:
+            self._fit_convolution(node)
+        else:
+            source = self.activations[node.inputs[0]]
+            is_norm = node.kind == "norm"
+            maps = (
+                local_response_norm(source) if is_norm else pool_or_concat(node, self.activations)
+            )
+            self.activations[node.name] = maps
+            kept = [channel for name in node.inputs for channel in self.channels[name]]
+            self.channels[node.name] = kept
 
+    def _fit_readout(self, node: Node) -> None:
+        """Fit a readout: to the model's own, or to the teacher's layer."""
+        source = node.inputs[0]
+        original = self.model.network.nodes[node.name]
+        if self.model.prefix:
+            target, prior = self.model.compute_responses(original), self._align([original], source)
+        else:
+            target, prior = flatten_positions(self.model.activations[node.name]), None
+        positions = self._draw_positions(len(target))
+        values = flatten_positions(self.activations[source])[positions]
+        self._set(node, *fit_linear(values, target[positions], prior))
 
-def fit_linear(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weight (O, D) and bias (O,) of the least-squares fit of x (n, D) to y (n, O)."""
-    mean_x, mean_y = x.mean(dim=0), y.mean(dim=0)
-    centred = (x - mean_x).double()
-    gram = centred.T @ centred
-    ridge = RIDGE_SHARE * gram.diagonal().mean().clamp_min(1e-12)
-    gram += ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    solution = cast(Tensor, torch.linalg.solve(gram, centred.T @ (y - mean_y).double()))
-    weight = solution.T.float()
-    return weight, mean_y - weight @ mean_x
+    def _fit_convolution(self, node: Node) -> None:
+        """Fit one of the trunk's convolutions, or the factor of one."""
+        whole = self.nodes[node.name.removesuffix(FACTOR_SUFFIX)]
+        originals = self._list_originals(whole.name.removeprefix(TRUNK_PREFIX))
+        responses = torch.cat([self.model.compute_responses(part) for part in originals], dim=1)
+        kept = select_channels(F.relu(responses), whole.channels)
+        positions = self._draw_positions(len(responses))
+        target, source = responses[positions][:, kept], node.inputs[0]
+        patches = extract_patches(self.activations[source], node, positions)
+        if whole.name in self.expansions:
+            weight, bias = fit_linear(patches, target, self.expansions[whole.name])
+        elif source == INPUT_NODE:
+            weight = self._align(originals, source)[kept]
+            bias = torch.cat([self.model.get_whole(part)[1] for part in originals])[kept]
+        else:
+            weight, bias = fit_linear(patches, target, self._align(originals, source)[kept])
+        if node.kind == "linear":
+            exponent = STEM_METRIC_EXPONENT if source == INPUT_NODE else RESPONSE_METRIC_EXPONENT
+            factors = factor_weight(weight, patches, target, node.channels, exponent)
+            weight, self.expansions[whole.name] = factors
+            bias = torch.zeros(node.channels, device=weight.device)
+        self._set(node, weight, bias)
+        maps = F.conv2d(
+            self.activations[source],
+            self.weights[f"{node.name}.weight"],
+            bias,
+            node.stride,
+            node.pad,
+        )
+        self.activations[node.name] = F.relu_(maps) if node.kind == "conv" else maps
+        numbered = [(part.name, n) for part in originals for n in range(part.channels)]
+        self.channels[node.name] = [numbered[number] for number in kept]
 
+    def _list_originals(self, name: str) -> list[Node]:
+        """Return the model's convolutions that one of the trunk stands for.
 
-def extract_patches(x: Tensor, node: Node, positions: np.ndarray) -> Tensor:
-    """Return what a convolution sees at some of its positions.
+        A 1x1 without a pool branch beside it stands for that as well, where the model has one.
 
-    Args:
-        x: (N, I, H, W), the convolution's input.
-        node: The convolution.
-        positions: Rising indices into its (N h w) output positions.
+        Args:
+            name: In GoogLeNet.
+        """
+        names = [name]
+        if name.endswith("/1x1"):
+            projection = name.removesuffix("1x1") + "pool_proj"
+            names += [projection] if TRUNK_PREFIX + projection not in self.nodes else []
+        nodes = self.model.network.nodes
+        return [nodes[key] for key in (self.model.prefix + name for name in names) if key in nodes]
 
-    Returns:
-        (len(positions), I kH kW).
-    """
-    height, width = (node.output_side(side) for side in x.shape[2:])
-    per_image = height * width
-    patches: list[Tensor] = []
-    for number in range(len(x)):  # image by image, since all at once would fill the memory
-        inside = positions[positions // per_image == number] - number * per_image
-        if len(inside):
-            columns = F.unfold(x[number : number + 1], node.kernel, 1, node.pad, node.stride)
-            patches.append(columns[0].T[torch.as_tensor(inside).to(x.device)])
-    return torch.cat(patches)
+    def _align(self, originals: Sequence[Node], source: str) -> Tensor:
+        """Return the model's weights over the channels that a layer of the student has.
+
+        Args:
+            originals: Convolutions of the model.
+            source: The student's layer that is read.
+
+        Returns:
+            (O, I k k); 0 over a channel that the original does not read.
+        """
+        parts: list[Tensor] = []
+        for original in originals:
+            weight, _, read = self.model.get_whole(original)
+            numbers = {channel: number for number, channel in enumerate(read)}
+            columns = [numbers.get(channel, len(read)) for channel in self.channels[source]]
+            parts.append(F.pad(weight, (0, 0, 0, 0, 0, 1))[:, columns].flatten(1))
+        return torch.cat(parts)
+
+    def _draw_positions(self, count: int) -> np.ndarray:
+        return np.sort(self.rng.permutation(count)[:MAX_FIT_POSITIONS])
+
+    def _set(self, node: Node, weight: Tensor, bias: Tensor) -> None:
+        shaped = weight.view(node.channels, -1, node.kernel, node.kernel)
+        self.weights |= {f"{node.name}.weight": shaped, f"{node.name}.bias": bias}

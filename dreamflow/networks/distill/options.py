@@ -22,6 +22,11 @@ class DistillOptions(Options):
         "The same for single layers or modules: 'conv1/7x7_s2 0.25, inception_3a 0.375'.",
         metavar="LIST",
     )
+    ranks: str = option(
+        "conv1/7x7_s2 16, conv2/3x3 32, inception_3b/3x3 32",
+        "Convolutions of low rank, which are faster: each is one to so few channels, and a 1x1.",
+        metavar="LIST",
+    )
     last: str = option(
         "inception_4e/output", "Deepest layer of the small network.", metavar="LAYER"
     )

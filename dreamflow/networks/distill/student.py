@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dreamflow.networks.caffe.googlenet import MEAN_BGR
 from dreamflow.networks.caffe.graph import describe_graph_layers, pool_or_concat
 from dreamflow.networks.caffe.node import HIDDEN_PREFIX, INPUT_NODE, Node
-from dreamflow.networks.caffe.pocket import TRUNK_PREFIX
+from dreamflow.networks.caffe.pocket import FACTOR_SUFFIX, TRUNK_PREFIX
 from dreamflow.networks.kernels.response_norm import twice_differentiable_response_norm
 
 BIAS_RMS_SHARE = 0.3
@@ -44,7 +44,7 @@ class Student(nn.Module):
         }
         self.parts = nn.ParameterDict()
         for node in nodes:
-            if node.kind == "conv":
+            if node.kind in ("conv", "linear"):
                 shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
                 self._add_parameter(f"{node.name}.weight", torch.zeros(shape))
                 self._add_parameter(f"{node.name}.bias", torch.zeros(node.channels))
@@ -68,6 +68,7 @@ class Student(nn.Module):
         for name, value in weights.items():
             if name.endswith(".bias"):
                 layer = name.removesuffix(".bias").removeprefix(TRUNK_PREFIX)
+                layer = layer.removesuffix(FACTOR_SUFFIX)
                 scale = torch.as_tensor(BIAS_RMS_SHARE * max(layer_rms[layer], 1e-6))
             else:
                 scale = value.square().mean().sqrt().clamp_min(1e-12)
@@ -86,10 +87,11 @@ class Student(nn.Module):
             if node.name[0] != HIDDEN_PREFIX and node.name not in self.layers:
                 continue
             source = activations[node.inputs[0]]
-            if node.kind == "conv":
+            if node.kind in ("conv", "linear"):
                 weight = self._get_scaled_parameter(f"{node.name}.weight")
                 bias = self._get_scaled_parameter(f"{node.name}.bias")
-                maps = F.relu(F.conv2d(source, weight, bias, node.stride, node.pad))
+                maps = F.conv2d(source, weight, bias, node.stride, node.pad)
+                maps = F.relu(maps) if node.kind == "conv" else maps
             elif node.kind == "norm":
                 maps = twice_differentiable_response_norm(source)
             else:
@@ -102,7 +104,7 @@ class Student(nn.Module):
         """Return `<layer>.weight` (O, I, kH, kW) over BGR input and `<layer>.bias` (O,), scaled."""
         weights: dict[str, Tensor] = {}
         for node in self.nodes:
-            if node.kind == "conv":
+            if node.kind in ("conv", "linear"):
                 weight = self._get_scaled_parameter(f"{node.name}.weight")
                 bias = self._get_scaled_parameter(f"{node.name}.bias")
                 if node.inputs[0] == INPUT_NODE:

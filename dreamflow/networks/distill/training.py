@@ -22,6 +22,7 @@ from dreamflow._version import __version__
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.networks.caffe import pocket
 from dreamflow.networks.caffe.graph import GraphNetwork
+from dreamflow.networks.caffe.node import WEIGHTED_KINDS
 from dreamflow.networks.distill.dream_pool import DreamPool, ascend_gradient
 from dreamflow.networks.distill.initialisation import fit_student_weights
 from dreamflow.networks.distill.losses import (
@@ -33,7 +34,8 @@ from dreamflow.networks.distill.losses import (
 from dreamflow.networks.distill.options import DistillOptions
 from dreamflow.networks.distill.student import Student
 from dreamflow.networks.distill.training_pictures import TrainingPictures
-from dreamflow.networks.distill.widths import make_width_rule
+from dreamflow.networks.distill.widths import make_trunk_shape
+from dreamflow.networks.kernels.selection import has_fast_bfloat16
 
 INITIAL_FIT_BATCHES = 12
 """Batches that the student's first weights are fitted to."""
@@ -74,7 +76,7 @@ class Trainer:
 
         Raises:
             SettingsError: The teacher has no layer `options.last`, or is another network; or
-                `options.widths` cannot be read.
+                `options.widths` or `options.ranks` cannot be read.
         """
         teacher.layer(options.last)
         if teacher.name != "googlenet":
@@ -87,7 +89,7 @@ class Trainer:
         self.teacher, self.options, self.device = teacher, options, teacher.device
         self.begin_with = begin_with
         self.begun_with = begin_with.weights_hash if begin_with else teacher.weights_hash
-        self.nodes = pocket.make_pocket_nodes(make_width_rule(options), options.last)
+        self.nodes = pocket.make_pocket_nodes(make_trunk_shape(options), options.last)
         self.student = Student(self.nodes).to(self.device)
         self.layers = self.student.layers
         self.convolution_layers = [
@@ -111,12 +113,17 @@ class Trainer:
         return min(1.0, self.step / self.options.steps)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        if self.device.type == "cuda":
-            return torch.autocast("cuda", torch.bfloat16)
+        """Let the convolutions of a pass compute in bfloat16, where that is faster."""
+        if self.device.type == "cuda" or (self.device.type == "cpu" and has_fast_bfloat16()):
+            return torch.autocast(self.device.type, torch.bfloat16)
         return contextlib.nullcontext()
 
     def initialise_student(self) -> None:
-        """Fit the student's first weights to the teacher's; a restored student has its own."""
+        """Give the student its first weights; a restored student has its own.
+
+        They are those of the pocket to begin with, where that has the same shape; otherwise they
+        are fitted to its channels, or to the teacher's.
+        """
         batches = [self._make_initial_batch(number) for number in range(INITIAL_FIT_BATCHES)]
         rng = np.random.default_rng((self.options.seed, 4))
         with torch.no_grad():
@@ -126,11 +133,24 @@ class Trainer:
                 name: compute_channel_power(maps) for name, maps in theirs.items()
             }
         layer_rms = {name: math.sqrt(float(p.mean())) for name, p in self.channel_power.items()}
-        weights = fit_student_weights(
-            self.teacher, self.nodes, torch.cat(batches), rng, self.begin_with
-        )
+        weights = self._get_weights_to_begin_with()
+        if weights is None:
+            weights = fit_student_weights(
+                self.teacher, self.nodes, torch.cat(batches), rng, self.begin_with
+            )
         self.student.set_weights(weights, layer_rms)
         self.average_student.set_weights(weights, layer_rms)
+
+    def _get_weights_to_begin_with(self) -> dict[str, Tensor] | None:
+        """Return the weights of the pocket to begin with, or None where its shape is another."""
+        if self.begin_with is None:
+            return None
+        weighted = [node for node in self.nodes if node.kind in WEIGHTED_KINDS]
+        if any(self.begin_with.nodes.get(node.name) != node for node in weighted):
+            return None
+        keys = [f"{node.name}.{part}" for node in weighted for part in ("weight", "bias")]
+        weights = self.begin_with.get_weights()
+        return {key: weights[key] for key in keys}
 
     def _make_initial_batch(self, number: int) -> Tensor:
         """Return a batch for the first weights, every second one dreamed on by the teacher."""
@@ -247,8 +267,8 @@ class Trainer:
         own = asdict(self.options)
         changed = [
             key
-            for key, value in state["options"].items()
-            if key not in FREE_SETTINGS and own.get(key) != value
+            for key, value in own.items()
+            if key not in FREE_SETTINGS and state["options"].get(key) != value
         ]
         if state["teacher"] != self.teacher.weights_hash:
             changed.append("teacher")

@@ -1,4 +1,4 @@
-"""Convolutions with frozen weights, each followed by its ReLU, and max pools.
+"""Convolutions with frozen weights, most followed by their ReLU, and max pools.
 
 Only the image gets a gradient. With frozen weights that gradient is a convolution as well: of
 stride 1, with the kernel flipped and its channels exchanged. On a CPU both run on oneDNN directly,
@@ -33,7 +33,7 @@ memory of the weight once more."""
 
 
 class FrozenConvolution:
-    """One convolution and its ReLU, on the device and in the dtype of its weight."""
+    """One convolution, most with their ReLU, on the device and in the dtype of its weight."""
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class FrozenConvolution:
         stride: int,
         pad: int,
         kernels: KernelChoice = "auto",
+        *,
+        has_relu: bool = True,
     ) -> None:
         """Prepare a convolution.
 
@@ -51,29 +53,33 @@ class FrozenConvolution:
             stride: Of both axes, in positions.
             pad: Zeros on each side of both axes.
             kernels: Which operators to run on.
+            has_relu: Whether a ReLU follows.
         """
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.stride = stride
         self.pad = pad
         self.kernels: KernelChoice = kernels
+        self.has_relu = has_relu
         kernel = weight.shape[2]
         self.is_stem = stem.is_stem_shape(kernel, stride, pad) and weight.shape[1] == 3
         has_fast_gradient = self.is_stem or (stride == 1 and pad < kernel)
         self.uses_onednn = has_fast_gradient and uses_onednn(weight.device, weight.dtype, kernels)
         self._gradient_kernel: Tensor | None = None
-        self._forward_convolution = _OneDnnConvolution(stride, pad)
-        self._gradient_convolution = _OneDnnConvolution(
+        self._forward_convolution = _OneDnnOperator(stride, pad)
+        self._gradient_convolution = _OneDnnOperator(
             1, stem.PHASE_PAD if self.is_stem else kernel - 1 - pad
         )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> FrozenConvolution:
         """Return the same convolution on a device, in a dtype."""
         weight, bias = self.weight.to(device, dtype), self.bias.to(device, dtype)
-        return FrozenConvolution(weight, bias, self.stride, self.pad, self.kernels)
+        return FrozenConvolution(
+            weight, bias, self.stride, self.pad, self.kernels, has_relu=self.has_relu
+        )
 
     def __call__(self, x: Tensor, grad_masked: bool = False) -> Tensor:
-        """Return the ReLU of the convolution.
+        """Return the convolution, and of that the ReLU where it has one.
 
         Args:
             x: (N, I, H, W).
@@ -84,16 +90,19 @@ class FrozenConvolution:
             (N, O, h, w), channels-last.
         """
         if not self.uses_onednn:
-            return F.relu_(self.convolve(x))
-        return cast(Tensor, _OneDnnConvolutionReLU.apply(x, self, grad_masked))
+            out = self.convolve(x)
+            return F.relu_(out) if self.has_relu else out
+        is_masked = grad_masked or not self.has_relu
+        return cast(Tensor, _OneDnnConvolution.apply(x, self, is_masked))
 
     def convolve(self, x: Tensor) -> Tensor:
         """Return the convolution of x (N, I, H, W) before the ReLU, by public operators."""
         return F.conv2d(x, self.weight, self.bias, self.stride, self.pad)
 
-    def convolve_relu_onednn(self, x: Tensor) -> Tensor:
-        """Return the ReLU of the convolution of x (N, I, H, W), computed by oneDNN at once."""
-        return self._forward_convolution(x, self.weight, self.bias, "relu")
+    def convolve_onednn(self, x: Tensor) -> Tensor:
+        """Return the convolution of x (N, I, H, W) and its ReLU, computed by oneDNN at once."""
+        activation = "relu" if self.has_relu else "none"
+        return self._forward_convolution(x, self.weight, self.bias, activation)
 
     def compute_input_gradient(self, grad: Tensor, height: int, width: int) -> Tensor:
         """Return the gradient of the input (N, I, height, width) from that of the output."""
@@ -109,7 +118,7 @@ def make_gradient_kernel(weight: Tensor) -> Tensor:
     return weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-class _OneDnnConvolution:
+class _OneDnnOperator:
     """oneDNN's convolution, its weight in the layout that it wants for the size at hand.
 
     oneDNN would otherwise reorder the weight at every call. The layout depends on the input's size,
@@ -134,10 +143,10 @@ class _OneDnnConvolution:
         return convolve_onednn(x, reordered, bias, self.stride, self.pad, activation)
 
 
-class _OneDnnConvolutionReLU(torch.autograd.Function):
+class _OneDnnConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: FrozenConvolution, grad_masked: bool) -> Tensor:
-        out = layer.convolve_relu_onednn(x)
+        out = layer.convolve_onednn(x)
         ctx.layer, ctx.size = layer, x.shape[2:]
         if not grad_masked:
             ctx.save_for_backward(out)

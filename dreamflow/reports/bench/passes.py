@@ -81,7 +81,7 @@ def count_pass_gflop(network: Network, layer: str, height: int, width: int) -> f
         node = network.nodes[name]
         input_side = sides[node.inputs[0]]
         sides[name] = node.output_side(input_side[0]), node.output_side(input_side[1])
-        if node.kind == "conv":
+        if node.kind in ("conv", "linear"):
             weight, _ = network.get_weight_and_bias(node)
             total += 2 * weight.numel() * sides[name][0] * sides[name][1]
     return 2 * total / 1e9
