@@ -89,20 +89,32 @@ def test_a_plan_is_scaled_step_by_step() -> None:
 def test_what_came_into_view_gets_large_steps_at_full_size_and_one_octave_down() -> None:
     carry = replace(CARRY, uncover_iterations=2)
     plan = plan_fill(DREAM, carry, 1.0, GAINS)
-    assert [(part.octave, part.iterations) for part in plan] == [(1, 3), (0, 3)]
+    assert [(part.octave, part.iterations) for part in plan] == [(1, 2), (0, 2)]
     assert all(part.step == GAINS.fill_step * DREAM.step for part in plan)
     (only,) = plan_fill(DreamOptions(octaves=1), carry, 1.0, GAINS)
-    assert (only.octave, only.iterations) == (0, 3)
+    assert (only.octave, only.iterations) == (0, 2)
     assert plan_fill(DREAM, replace(CARRY, uncover_iterations=0), 1.0, GAINS) == []
 
 
 def test_what_moves_has_more_steps_the_weaker_it_is_and_no_larger_ones() -> None:
-    plans = [plan_movers(DREAM, CARRY, missing, 1.0, GAINS) for missing in (0.1, 0.2, 0.9, 1.0)]
-    assert plan_movers(DREAM, CARRY, 0.0, 1.0, GAINS) == []
+    plans = [
+        plan_movers(DREAM, CARRY, missing, 0.1, 1.0, GAINS) for missing in (0.1, 0.2, 0.9, 1.0)
+    ]
+    assert plan_movers(DREAM, CARRY, 0.0, 0.1, 1.0, GAINS) == []
     parts = [part for (part,) in plans]
-    assert {(part.octave, part.step) for part in parts} == {(0, GAINS.fill_step * DREAM.step)}
+    assert {(part.octave, part.step) for part in parts} == {(0, GAINS.mover_step * DREAM.step)}
     assert parts[0].iterations < parts[1].iterations < parts[2].iterations
     assert parts[2] == parts[3], "what one frame may cost is bounded"
+
+
+def test_what_moves_has_fewer_steps_where_it_fills_the_frame() -> None:
+    plans = [plan_movers(DREAM, CARRY, 1.0, area, 1.0, GAINS) for area in (0.05, 0.5, 1.0)]
+    few, fewer, fewest = (sum(part.iterations for part in plan) for plan in plans)
+    assert few > fewer > fewest
+    assert all(
+        steps * area <= GAINS.mover_max_work + area / 2
+        for steps, area in ((fewer, 0.5), (fewest, 1.0))
+    )
 
 
 @pytest.mark.parametrize("rate", FRAME_RATES)
@@ -111,7 +123,7 @@ def test_fill_and_regrowth_do_the_same_in_equal_times(rate: int) -> None:
     each_second = 1 / REFERENCE_S
     for plan_of in (
         lambda duration: plan_fill(DREAM, CARRY, duration, GAINS),
-        lambda duration: plan_movers(DREAM, CARRY, 0.5, duration, GAINS),
+        lambda duration: plan_movers(DREAM, CARRY, 0.5, 0.1, duration, GAINS),
         lambda duration: plan_regrowth(DREAM, CARRY, 0.5, duration, GAINS),
     ):
         assert rate * work(plan_of(frames)) == pytest.approx(each_second * work(plan_of(1.0)))

@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
     write_picture(tmp_path / "guide.png", make_texture(64, 64, 9))
     (tmp_path / "cuts.txt").write_text("2\n")
     (tmp_path / "look.toml").write_text("step = 2.0\n")
-    (tmp_path / "gains.toml").write_text("fill_step = 1.5\n")
+    (tmp_path / "gains.toml").write_text("fill_step = 2.5\n")
     return tmp_path
 
 

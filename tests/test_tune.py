@@ -46,7 +46,7 @@ def test_unknown_gain_or_bad_value_is_refused(text: str) -> None:
 
 
 def test_point_replaces_gains_of_the_base() -> None:
-    base = Gains(p_exponent=3, fill_step=1.5)
+    base = Gains(p_exponent=3, fill_step=2.5)
     gains = make_gains({"fill_step": 3, "age_time": "0.5 s"}, base)
     assert (gains.p_exponent, gains.fill_step, gains.age_time) == (3, 3, 0.5)
 
@@ -76,7 +76,7 @@ def test_clip_of_one_frame_is_refused(tmp_path: Path, noise_network: Network) ->
 
 def test_command_prints_a_table_or_json(tmp_path: Path, cli: Cli) -> None:
     film = make_film(tmp_path / "film.mp4", frames=6)
-    (tmp_path / "gains.toml").write_text("fill_step = 1.5\n")
+    (tmp_path / "gains.toml").write_text("fill_step = 2.5\n")
     line = ("tune", film, *SMALL, "--gains", tmp_path / "gains.toml")
     run = cli(*line, "--gain", "p_exponent=12,24")
     assert run.code == 0, run.err

@@ -127,7 +127,7 @@ class Gains:
         2, "s", 0.1, 3600, "seconds between fresh dreams that tell how strong one is now"
     )
     renewal_interval_movers: float = gain(
-        0.5, "s", 0.1, 3600, "the same where something moves by itself, which changes soon"
+        1, "s", 0.1, 3600, "the same where something moves by itself, which changes soon"
     )
     renewal_interval_changing: float = gain(
         0.5, "s", 0.1, 3600, "the same where the settings or the reference change over time"
@@ -135,7 +135,7 @@ class Gains:
 
     # Fill: what has come into view is dreamed with large steps, on crops of the frame.
     fill_step: float = gain(
-        1, "of step", 0, 16, "step on disoccluded areas = fill_step * step * (1 - coverage)"
+        1.5, "of step", 0, 16, "step on disoccluded areas = fill_step * step * (1 - coverage)"
     )
     fill_below_coverage: float = gain(0.8, "1", 0, 1, "areas of less coverage are dreamed as crops")
     crop_block: float = gain(
@@ -157,7 +157,7 @@ class Gains:
         0.85, "1", 0, 1, "a crop is divided where its two parts have this share of its area"
     )
     crop_whole_share: float = gain(
-        0.9, "1", 0, 1, "crops that cover more of the frame become one of the whole frame"
+        0.75, "1", 0, 1, "crops that cover more of the frame become one of the whole frame"
     )
 
     # Regrow: forms that have faded are dreamed again at a smaller size.
@@ -233,8 +233,14 @@ class Gains:
         "1",
         0,
         16,
-        "iterations on what moves = 1.5 * uncover_iterations * mover_effort * min(1, "
-        "mover_regrowth * missing amplitude), beside those of the fill",
+        "iterations on what moves = uncover_iterations * mover_effort * min(1, mover_regrowth * "
+        "missing amplitude), beside those of the fill",
+    )
+    mover_max_work: float = gain(
+        1.5, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
+    )
+    mover_step: float = gain(
+        1, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
     )
     mover_setpoint: float = gain(
         1.2, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"

@@ -68,16 +68,15 @@ def plan_fill(
     gains: Gains,
     look_scale: float = 1.0,
 ) -> list[OctavePlan]:
-    """Return the plan for what has come into view: `uncover_iterations`, and half as many again.
+    """Return the plan for what has come into view: `uncover_iterations` at two sizes.
 
-    Each at full size and one octave down. More steps, and smaller ones, make more of the objective
-    on what moves, and flicker less.
+    One octave down they make its forms, at full size their detail.
     """
-    count = round(1.5 * carry.uncover_iterations)
-    counts = ((1, count), (0, count)) if options.octaves > 1 else ((0, count),)
+    count, step = carry.uncover_iterations, gains.fill_step * options.step
+    octaves = (1, 0) if options.octaves > 1 else (0,)
     plan: list[OctavePlan] = []
-    for octave, amount in counts:
-        plan += _fill_octave(options, octave, amount, frames, gains, look_scale)
+    for octave in octaves:
+        plan += _fill_octave(options, octave, count, step, frames, look_scale)
     return plan + plan_full_size(options, plan, look_scale)
 
 
@@ -85,6 +84,7 @@ def plan_movers(
     options: DreamOptions,
     carry: CarryOptions,
     missing: float,
+    area: float,
     frames: float,
     gains: Gains,
     look_scale: float = 1.0,
@@ -92,27 +92,31 @@ def plan_movers(
     """Return the plan for what moves and is weak, after that for what has come into view.
 
     A warp takes a third of what has been gained there, on some networks more than the few steps of
-    `plan_fill` give. More steps at full size give most for their time, and larger ones nothing.
+    `plan_fill` give. More steps at full size give most for their time, larger ones
+    nothing.
 
     Args:
         options: Settings of the dream at the moment.
         carry: Settings of the temporal step at the moment.
         missing: Missing amplitude of the objective on what moves, 0 to 1.
+        area: Share of the frame that is dreamed for it: where it is large there are fewer steps.
         frames: Duration of the frame, in frames of `gains.REFERENCE_S`.
         gains: The constants.
         look_scale: See `look_scale_of`.
     """
     share = min(1.0, gains.mover_regrowth * missing)
-    amount = round(1.5 * carry.uncover_iterations * gains.mover_effort * share)
-    return _fill_octave(options, 0, amount, frames, gains, look_scale)
+    most = min(carry.uncover_iterations * gains.mover_effort, gains.mover_max_work / area)
+    amount = round(most * share)
+    step = gains.mover_step * options.step
+    return _fill_octave(options, 0, amount, step, frames, look_scale)
 
 
 def _fill_octave(
     options: DreamOptions,
     octave: int,
     amount: int,
+    step: float,
     frames: float,
-    gains: Gains,
     look_scale: float,
 ) -> list[OctavePlan]:
     """Return the plan of large steps in one octave, none where there are none to take."""
@@ -120,8 +124,7 @@ def _fill_octave(
     if not amount or not factor:
         return []
     iterations, size = spread_steps(amount, frames, amount)
-    step = gains.fill_step * options.step * factor * size
-    return [OctavePlan(octave, options.octave_scale, iterations, step, look_scale)]
+    return [OctavePlan(octave, options.octave_scale, iterations, step * factor * size, look_scale)]
 
 
 def plan_regrowth(

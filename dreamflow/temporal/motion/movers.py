@@ -12,7 +12,11 @@ from dreamflow.core.imaging.warp import inside_frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.motion.camera import fit_camera, positions_to_flow, transform_positions
-from dreamflow.temporal.motion.confidence import check_consistency, photometric_consistency
+from dreamflow.temporal.motion.confidence import (
+    check_consistency,
+    photometric_consistency,
+    squared_length,
+)
 from dreamflow.temporal.motion.crops import shares_by_block
 from dreamflow.temporal.motion.motion import FlowPair, MoverMasks
 
@@ -90,7 +94,8 @@ def find_movers_one_way(
     longer = max(height, width)
     x, y = transform_positions(fit_camera(flow.backward), height, width)
     camera = positions_to_flow(x, y)
-    has_own_motion = np.linalg.norm(flow.backward - camera, axis=-1) > gains.mover_motion * longer
+    own_motion = np.sqrt(squared_length(flow.backward - camera))
+    has_own_motion = own_motion > gains.mover_motion * longer
     consistent = check_consistency(
         flow, gains.flow_relative_tolerance, gains.flow_absolute_tolerance * longer
     )

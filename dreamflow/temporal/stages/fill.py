@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +15,16 @@ from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import newness_of_movers, newness_on_movers
 from dreamflow.temporal.control.plans import plan_fill, plan_movers
 from dreamflow.temporal.motion.crops import find_crops
-from dreamflow.temporal.motion.montage import make_montage
+from dreamflow.temporal.motion.montage import Montage, make_montage
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 
 PLAN_KEY, MOVERS_KEY = 1, 2
 """Keep the random shifts of what came into view, of what moves and of the regrowth apart."""
+MAX_SHARE_ALONE = 0.7
+"""Where the crops of what moves alone have a larger share of all crops they are not taken apart: a
+network takes as long over a size that it has not seen yet as over two or three steps."""
 
 
 def fill(
@@ -50,41 +54,43 @@ def fill(
         shares = (shares + uncovered).clip(0, 1)
         if motion.movers is not None:
             movers = motion.movers.shares * (uncovered > 0)
+    montage = _find_montage(image, shares, movers, settings, gains)
+    if montage is None:
+        return image, 0
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
-    image, crops = _fill_crops(
-        *(image, frame, shares, movers, plan, new, settings, gains, (*key, PLAN_KEY))
-    )
-    missing = state.facts.missing_on_movers
-    further = plan_movers(settings.dream, settings.carry, missing, frames, gains, scale)
+    image = _dream_crops(image, frame, montage, plan, new, settings, (*key, PLAN_KEY))
+    alone = _find_montage(image, np.zeros_like(shares), movers, settings, gains)
+    if alone is None:
+        return image, len(montage.crops)
+    if alone.area_px > MAX_SHARE_ALONE * montage.area_px:
+        alone = montage
+    missing, area = state.facts.missing_on_movers, alone.area_px / math.prod(image.shape[2:])
+    further = plan_movers(settings.dream, settings.carry, missing, area, frames, gains, scale)
     if further:
-        nothing, moving = np.zeros_like(shares), newness_on_movers(state, gains)
-        image, _ = _fill_crops(
-            *(image, frame, nothing, movers, further, moving, settings, gains, (*key, MOVERS_KEY))
-        )
-    return image, crops
+        moving = newness_on_movers(state, gains)
+        image = _dream_crops(image, frame, alone, further, moving, settings, (*key, MOVERS_KEY))
+    return image, len(montage.crops)
 
 
-def _fill_crops(
+def _find_montage(
+    image: Tensor, shares: np.ndarray, movers: np.ndarray, settings: StepSettings, gains: Gains
+) -> Montage | None:
+    """Return the crops of an image that hold what is marked; see `find_crops`."""
+    height, width = image.shape[2:]
+    crops = find_crops(shares, height, width, settings.min_crop_side_px, gains, movers)
+    return make_montage(crops, height, width, gains) if crops else None
+
+
+def _dream_crops(
     image: Tensor,
     frame: Tensor,
-    shares: np.ndarray,
-    movers: np.ndarray,
+    montage: Montage,
     plan: list[OctavePlan],
     weight: Tensor,
     settings: StepSettings,
-    gains: Gains,
     key: tuple[int, ...],
-) -> tuple[Tensor, int]:
-    """Dream on crops of an image; shares, movers: see `find_crops`.
-
-    Returns:
-        (image, number of crops).
-    """
-    height, width = image.shape[2:]
-    crops = find_crops(shares, height, width, settings.min_crop_side_px, gains, movers)
-    if not crops:
-        return image, 0
-    montage = make_montage(crops, height, width, gains)
+) -> Tensor:
+    """Return an image with its crops dreamed on; the other arguments are those of its octaves."""
     dream = dream_octaves(
         montage.gather(image),
         settings.objective,
@@ -97,4 +103,4 @@ def _fill_crops(
         montage.gather(frame),
         on_step=settings.on_step,
     )
-    return montage.scatter(dream, image), len(crops)
+    return montage.scatter(dream, image)
