@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -63,7 +65,8 @@ def fit_linear(x: Tensor, y: Tensor, prior: Tensor | None = None) -> tuple[Tenso
     gram = centred.T @ centred
     ridge = RIDGE_SHARE * gram.diagonal().mean().clamp_min(1e-12)
     gram += ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    weight = start + torch.linalg.solve(gram, centred.T @ residual).T.float()
+    change = cast(Tensor, torch.linalg.solve(gram, centred.T @ residual))
+    weight = start + change.T.float()
     return weight, mean_y - weight @ mean_x
 
 
@@ -88,12 +91,15 @@ def factor_weight(
     """
     centred = (patches - patches.mean(dim=0)).double()
     moments = centred.T @ centred / len(centred)
-    values, vectors = torch.linalg.eigh(moments / moments.diagonal().mean())
+    relative = moments / moments.diagonal().mean()
+    values, vectors = cast("tuple[Tensor, Tensor]", torch.linalg.eigh(relative))
     metric = vectors @ (values.clamp_min(0) ** exponent)[:, None].mul(vectors.T)
     power = F.relu(responses).square().mean(dim=0)
     scale = (power + SELECTION_POWER_FLOOR_SHARE * power.mean()).sqrt().clamp_min(1e-12)
     scaled = weight.double() / scale.double()[:, None]
-    leading, _, _ = torch.linalg.svd(scaled @ metric, full_matrices=False)
+    whitened = scaled @ metric
+    decomposed = cast("tuple[Tensor, ...]", torch.linalg.svd(whitened, full_matrices=False))
+    leading = decomposed[0]
     factor = leading[:, :rank].T @ scaled
     size = (factor @ moments * factor).sum(dim=1).clamp_min(1e-24).sqrt()
     gain = responses.std(dim=0).mean().clamp_min(1e-12) / size

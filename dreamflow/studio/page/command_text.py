@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from nicegui import ui
 
 
@@ -16,7 +18,7 @@ class CommandText(ui.element, component="command_text.js"):
     @property
     def text(self) -> str:
         """The line."""
-        return str(self._props["text"])
+        return str(cast(str, self._props["text"]))
 
     def set_text(self, text: str) -> None:
         """Show another line."""
