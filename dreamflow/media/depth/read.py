@@ -14,6 +14,7 @@ from dreamflow.core.errors import ConvertedSourceWarning, MediaError
 from dreamflow.core.opencv import cv2
 from dreamflow.core.options.values import fit_size
 from dreamflow.media.colour.hdr_tone_mapping import HDR_TRANSFER_BY_H273, PRIMARIES_XY_BY_H273
+from dreamflow.media.colour.premultiplied import PREMULTIPLIED_NOTE, looks_premultiplied
 from dreamflow.media.depth.codings import LINEAR_CODING, SDR_CODING, Coding
 from dreamflow.media.depth.original import PictureOriginal
 from dreamflow.media.files.pillow import open_image, pillow_unlimited
@@ -104,6 +105,9 @@ def read_deep_picture(path: Path, size: str | None = None, layer: str | None = N
             original = _read_samples(path, kind, decoded) or _from_decoded(decoded)
     proxy, notes = decoded.unpremultiplied().to_rgb8()
     notes = (*(note for note in notes if note not in NOTES_OF_PROXY), *left_out)
+    if original.alpha is not None and not original.is_premultiplied:
+        doubtful = looks_premultiplied(original.pixels, original.alpha)
+        notes = (*notes, PREMULTIPLIED_NOTE) if doubtful else notes
     width, height = fit_size(size, *original.size)
     if original.size != (width, height):
         original = original.resized(width, height)

@@ -9,6 +9,7 @@ from dreamflow.core.errors import named
 from dreamflow.core.text.wording import format_count
 from dreamflow.media.colour.carried_tags import ColourTags
 from dreamflow.media.colour.colour_tags import has_high_bit_depth
+from dreamflow.media.colour.premultiplied import PREMULTIPLIED_NOTE, looks_premultiplied
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.colour.side_data import SideData
 from dreamflow.media.read.probing.beginning import Beginning
@@ -73,3 +74,13 @@ def tag_doubts(
         f"{path.name} has metadata of HDR, and its tags name no PQ or HLG: it is read as SDR; "
         f"{named('input_space')} PQ or HLG reads it as HDR"
     ]
+
+
+def alpha_doubts(path: Path, colour: ColourConversion, begin: Beginning) -> list[str]:
+    """Return the warning of a film whose first frame looks premultiplied."""
+    if not colour.has_alpha or colour.own_matrix is not None:
+        return []
+    colours, alpha = colour.to_deep_rgb(begin.frame)
+    if alpha is None or not looks_premultiplied(colours, alpha):
+        return []
+    return [f"{path.name}: {PREMULTIPLIED_NOTE}"]

@@ -28,6 +28,7 @@ from dreamflow.media.read.frame_rate import FALLBACK_FPS, detect_frame_rate, fin
 from dreamflow.media.read.probing.beginning import Beginning, decode_beginning
 from dreamflow.media.read.probing.frame_order import FrameOrder, order_frames
 from dreamflow.media.read.probing.notes import (
+    alpha_doubts,
     conversion_notes,
     damage_notes,
     left_out_notes,
@@ -195,6 +196,7 @@ def _collect_facts(
         subtitle_codecs=tuple(_codec_name(track) for track in container.streams.subtitles),
         chapters=_read_chapters(container, container_start + start),
         notes=tuple(damage_notes(path, begin.number, len(order.timestamps), missing_s, rate)),
+        assumptions=tuple(alpha_doubts(path, colour, begin)),
         losses=tuple(conversion_notes(path, colour, begin)),
         left_out=tuple(left_out_notes(path, begin.side_data)),
         doubts=tuple(tag_doubts(path, colour, tags, begin.side_data)),
