@@ -38,6 +38,7 @@ from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.shards.join import fade_frame, format_numbers
 from dreamflow.jobs.shards.join_job import join_job
 from dreamflow.jobs.shards.plan import read_plan, shard_folder
+from dreamflow.jobs.shards.pool import WorkerPool
 from dreamflow.jobs.shards.shard import is_shard_done
 from dreamflow.jobs.shards.sharded import Sharding
 from dreamflow.jobs.shards.worker import open_sharded_job
@@ -581,3 +582,28 @@ def test_ctrl_c_stops_the_workers_and_leaves_a_job_that_goes_on(
     assert read_plan(tmp_path / "two.mp4.job") is not None
     assert cli("video", film, tmp_path / "two.mp4", *line).code == 0
     assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+
+
+def test_a_damaged_shard_is_given_to_one_worker_and_costs_no_other_its_place(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch, noise_home: Path
+) -> None:
+    """Workers here write down what they were started for, and how it ended."""
+    folder = shards.prepare()
+    work(folder, range(SHOTS), monkeypatch, noise_home)
+    for number in (0, 2):
+        (piece,) = shard_folder(folder, number).glob("chunk_*")
+        piece.write_bytes(piece.read_bytes()[:-1])
+    for number in (1, 3):
+        shutil.rmtree(shard_folder(folder, number))
+    begun: list[str] = []
+
+    def command(job: Path, numbers: str) -> list[str]:
+        begun.append(numbers)
+        return [sys.executable, "-c", "import sys; sys.stdin.read()"]
+
+    with WorkerPool([command, command, command], shards.messages.append) as pool:
+        steps = pool.render(open_sharded_job(folder), 0)
+        for _ in range(3):
+            next(steps)
+        steps.close()
+    assert sorted(begun) == ["1", "all"]

@@ -35,8 +35,8 @@ CLIENT_PORT = 10001
 """Port for `ray://`; Ray's own default."""
 HEAD_PORT = 6379
 """Port of the head; Ray's own default."""
-START_TIMEOUT_S = 120.0
-"""Seconds that a cluster has to come up."""
+START_TIMEOUT_S = 300.0
+"""Seconds that a cluster has to come up; on a busy machine each node takes a minute."""
 STOP_TIMEOUT_S = 30.0
 """Seconds that a node has to end, before it is killed."""
 LOOK_S = 0.1

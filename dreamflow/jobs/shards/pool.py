@@ -34,6 +34,8 @@ MAX_QUOTED_LOG_BYTES = 4096
 """Bytes at the end of a worker's log in which its error is looked for."""
 ERROR_PREFIX = "error: "
 """What the line begins with that a worker ends with."""
+ALL_SHARDS = "all"
+"""What a worker is started for that renders whatever no other one has."""
 WORKER_PREFIX = "worker "
 """What the lines begin with in which the process of a cluster tells of its workers."""
 STOPPED_CODE = 130
@@ -52,6 +54,7 @@ class _Place:
         number: From 1, for people.
         command: What starts a worker there.
         process: The worker, if there is one.
+        shards: Which shards the worker was started for, such as `all` or `3`.
         has_failed: Whether a worker there has ended with an error, which another would have too.
         begin: Where the log of the worker begins in that of the place.
         told_bytes: How much of the log was passed on, where that is asked for.
@@ -60,6 +63,7 @@ class _Place:
     number: int
     command: WorkerCommand
     process: subprocess.Popen[bytes] | None = field(default=None)
+    shards: str = ""
     has_failed: bool = False
     begin: int = 0
     told_bytes: int = 0
@@ -113,7 +117,7 @@ class WorkerPool:
             if is_full and is_shard_done(job, number):
                 return
             # A shard that has all of its frames, and is damaged, is rendered by its number.
-            self._tend(job, str(number + 1) if is_full else "all", len(done.unfinished))
+            self._tend(job, str(number + 1) if is_full else ALL_SHARDS, len(done.unfinished))
             yield done.total
             time.sleep(POLL_S)
 
@@ -128,7 +132,7 @@ class WorkerPool:
             running += place.process is not None
         for place in self._places:
             if place.process is None and not place.has_failed and running < max(1, unfinished):
-                self._start(job, place, shards)
+                self._start(job, place, self._not_twice(shards))
                 running += 1
         if not running:
             errors = [self._find_error(job, place) for place in self._places]
@@ -136,6 +140,11 @@ class WorkerPool:
                 f"no worker can go on: {next(filter(None, errors), 'none says why')}",
                 where=str(job.folder),
             )
+
+    def _not_twice(self, shards: str) -> str:
+        """Return which shards a worker is started for: a certain one is for a single worker."""
+        given = {place.shards for place in self._places if place.process is not None}
+        return ALL_SHARDS if shards in given else shards
 
     def _bury(self, job: ShardedJob, place: _Place, code: int) -> None:
         """Take note of a worker that has ended."""
@@ -164,6 +173,7 @@ class WorkerPool:
             with _log_path(job, place).open("ab") as log:
                 place.begin = log.tell()
                 place.told_bytes = max(place.told_bytes, place.begin)
+                place.shards = shards
                 place.process = subprocess.Popen(
                     place.command(job.folder, shards),
                     stdin=subprocess.PIPE,
