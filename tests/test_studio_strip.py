@@ -47,6 +47,7 @@ def test_a_strip_has_shots_thumbnails_and_a_film(film: Path, tmp_path: Path) -> 
     wait_until(lambda: keeper.strip.is_done)
     key, strip = keeper.key, keeper.strip
     assert strip.cuts == [12]
+    assert strip.damage == []
     assert strip.frames == 24
     assert told
     small = keeper.find(key, "film.mp4")
@@ -106,4 +107,16 @@ def test_a_damaged_strip_is_made_again(film: Path, tmp_path: Path) -> None:
     keeper.open(film)
     assert not keeper.strip.is_done
     wait_until(lambda: keeper.strip.is_done)
+    keeper.close()
+
+
+def test_damage_that_only_decoding_finds_is_said(film: Path, tmp_path: Path) -> None:
+    content = bytearray(film.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = b"\xff" * 2000
+    film.write_bytes(content)
+    keeper = StripKeeper(tmp_path / "strips", lambda: None)
+    keeper.open(film)
+    wait_until(lambda: keeper.strip.is_done)
+    assert keeper.strip.damage
     keeper.close()

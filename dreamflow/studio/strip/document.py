@@ -13,6 +13,7 @@ from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.media.files.atomic_file import atomic_write
 
 STRIP_FILE, STRIP_FILM, STRIP_SOUND = "strip.json", "film.mp4", "sound.m4a"
+Line = Annotated[str, Meta(max_length=10_000)]
 
 
 class StripDocument(Struct, frozen=True, kw_only=True):
@@ -24,6 +25,7 @@ class StripDocument(Struct, frozen=True, kw_only=True):
         cuts: Numbers of the first frames of shots, without the film's first.
         is_done: Whether all frames have been looked at, and the small film is there.
         has_sound: Whether its sound is there too, from the first frame on.
+        damage: What of it cannot be decoded, a line each.
         failure: Why the rest cannot be looked at, or "".
     """
 
@@ -32,7 +34,8 @@ class StripDocument(Struct, frozen=True, kw_only=True):
     cuts: Annotated[list[Count], Meta(max_length=100_000)] = field(default_factory=list[Count])
     is_done: bool = False
     has_sound: bool = False
-    failure: Annotated[str, Meta(max_length=10_000)] = ""
+    damage: Annotated[list[Line], Meta(max_length=100)] = field(default_factory=list)
+    failure: Line = ""
 
 
 def read_strip(folder: Path) -> StripDocument | None:

@@ -6,12 +6,17 @@ import contextlib
 import os
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, OutputError
+from dreamflow.core.errors import (
+    DamagedSourceWarning,
+    DreamFlowError,
+    DreamFlowWarning,
+    OutputError,
+)
 from dreamflow.core.frames import Frame
 from dreamflow.media.files.atomic_file import atomic_write
 from dreamflow.media.write.ffmpeg import run_ffmpeg_command
@@ -39,12 +44,16 @@ def make_strip(source: str, folder: str) -> None:
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(STRIP_NICENESS)
-    warnings.simplefilter("ignore", DreamFlowWarning)  # the source's were told when it was opened
     strip = _Strip(Path(source), Path(folder))
-    try:
-        strip.make()
-    except (DreamFlowError, OSError) as error:
-        strip.write(failure=str(error))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore", DreamFlowWarning)  # they were told when it was opened
+        warnings.simplefilter("always", DamagedSourceWarning)  # but for what only decoding finds
+        try:
+            strip.make()
+        except (DreamFlowError, OSError) as error:
+            strip.write(failure=str(error))
+            return
+    strip.write(is_done=True, damage=[str(one.message) for one in caught])
 
 
 class _Strip:
@@ -78,7 +87,6 @@ class _Strip:
             with contextlib.suppress(OutputError):  # it plays without
                 self._keep_sound(float(clip.info.start_offset))
         encode_for_browsers(look(), clip, self._folder / STRIP_FILM)
-        self.write(is_done=True)
 
     def _keep_sound(self, offset_s: float) -> None:
         """Encode the main sound track for browsers, from the first frame on."""
@@ -95,13 +103,16 @@ class _Strip:
         picture.save(self._folder / f"{frame.index}.jpg", quality=80)
         self._thumbnails.append(frame.index)
 
-    def write(self, *, is_done: bool = False, failure: str = "") -> None:
+    def write(
+        self, *, is_done: bool = False, failure: str = "", damage: Sequence[str] = ()
+    ) -> None:
         document = StripDocument(
             frames=self._frames,
             thumbnails=self._thumbnails,
             cuts=self._cuts,
             is_done=is_done,
             has_sound=self._has_sound,
+            damage=list(damage),
             failure=failure,
         )
         write_strip(self._folder, document)

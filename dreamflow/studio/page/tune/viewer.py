@@ -138,6 +138,7 @@ class Viewer:
         share = strip.frames / source.frames if source else 0
         told = f"getting ready to play, {share:.0%}" if is_missing else ""
         self._strip_note.set_text(strip.failure or told)
+        self._note.set_text(self._describe())
 
     def show(self) -> None:
         """Show the pictures and the frame as they are now."""
@@ -178,9 +179,10 @@ class Viewer:
         after = places.after
         if after.is_waiting and not after.picture:
             return "dreaming"
+        damage = self._page.studio.strips.strip.damage
         size = f"{after.width}x{after.height} · {after.seconds:.2f} s" if after.width else ""
         how = "coarse, finer to come" if after.is_coarse else ""
-        return " · ".join(filter(None, [size, how, *after.notes, *places.moving.notes]))
+        return " · ".join(filter(None, [size, how, *after.notes, *places.moving.notes, *damage]))
 
     def _show_time(self) -> None:
         studio = self._page.studio
