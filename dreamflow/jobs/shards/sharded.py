@@ -272,9 +272,10 @@ def _find_shots(source: ShardSource) -> tuple[list[Shard], list[int]]:
         warnings.simplefilter("always", DreamFlowWarning)
         frames = seal_pictures(source.clip.frames_from(0), seals)
         shots = find_shots(frames, source.new_marker())
-    for one in caught:
-        warnings.warn(one.message, one.category, 2)
-    is_damaged = any(issubclass(one.category, DamagedSourceWarning) for one in caught)
+    told = [one.message for one in caught if isinstance(one.message, Warning)]
+    for warning in told:
+        warnings.warn(warning, stacklevel=2)
+    is_damaged = any(isinstance(warning, DamagedSourceWarning) for warning in told)
     return shots, [] if is_damaged else seals
 
 
