@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLE_CLIP, CommandResult, make_film, make_texture, refused
+from conftest import SAMPLE_CLIP, CommandResult, make_film, make_texture, refused, run_ffmpeg
 from job_rendering import decode_output
 
 import dreamflow
+from dreamflow.core.errors import ConvertedSourceWarning
 from dreamflow.media.records.embedded_settings import read_recorded_settings
 from dreamflow.networks.network import Network
 
@@ -86,6 +87,17 @@ def test_python_and_the_command_line_render_the_same(
     assert decode_output(tmp_path / "cli.mkv") == decode_output(tmp_path / "python.mkv")
     recorded = read_recorded_settings(tmp_path / "cli.mkv")
     assert recorded == read_recorded_settings(tmp_path / "python.mkv")
+
+
+def test_nothing_is_said_to_be_lost_that_the_output_keeps(
+    tmp_path: Path, noise_network: Network
+) -> None:
+    film = tmp_path / "ten.mkv"
+    look = ("-pix_fmt", "yuv422p10le", "-c:v", "ffv1")
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=5:duration=0.4", *look, film)
+    dreamflow.render(film, tmp_path / "kept.mkv", noise_network, codec="ffv1", **SETTINGS)
+    with pytest.warns(ConvertedSourceWarning):
+        dreamflow.render(film, tmp_path / "shown.mp4", noise_network, **SETTINGS)
 
 
 def test_a_clip_brings_its_own_frames(tmp_path: Path, noise_network: Network) -> None:

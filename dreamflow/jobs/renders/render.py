@@ -15,6 +15,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls, RenderResult
 from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.jobs.resume.begun_job import restore_machine_options
+from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.sound.options import SoundOptions
@@ -88,7 +89,9 @@ def render(
     groups = [DreamOptions, CarryOptions, ShowOptions, SoundOptions, EncodeOptions]
     taken = groups if isinstance(clip, Clip) else [*groups, ClipOptions]
     given = KeywordSettings.read("render", preset, settings, *taken)
-    clip = clip if isinstance(clip, Clip) else Clip(clip, given.over(ClipOptions()))
+    encode = given.over(EncodeOptions())
+    if not isinstance(clip, Clip):
+        clip = Clip(clip, given.over(ClipOptions()), DeepOutput.of(out, encode))
     dream = add_layer_weights(given.over(DreamOptions()))
     if not isinstance(network, Network):
         options = machine or MachineOptions()
@@ -99,7 +102,7 @@ def render(
         replace(dream, network=network.name),
         given.over(CarryOptions()),
         clip.options,
-        given.over(EncodeOptions()),
+        encode,
         given.over(ShowOptions()),
         given.over(SoundOptions()),
     )
