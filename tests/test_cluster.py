@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CommandResult, refused, run_ffmpeg
+from conftest import CommandResult, make_texture, refused, run_ffmpeg
 from cut_film import SHOT_FRAMES, SHOTS, make_cut_film
 from job_rendering import FAST, edit_job_file
+from PIL import Image
 
 from dreamflow.cluster.actor import ShardActor
 from dreamflow.cluster.parcel import send_frames
@@ -157,8 +158,6 @@ def test_the_film_of_a_cluster_is_that_of_one_process(
 def test_mattes_and_references_are_sent_where_they_are_not_seen(
     farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise_home: Path
 ) -> None:
-    from PIL import Image
-
     Image.new("L", (64, 48), 180).save("matte.png")
     Image.new("RGB", (64, 48), (200, 30, 90)).save("like.png")
     weights = noise_home / "weights" / "bvlc_googlenet.safetensors"
@@ -197,6 +196,16 @@ def test_frames_in_depth_are_sent_both_ways(farm: Farm, tmp_path: Path) -> None:
     sent = [path.read_bytes() for path in sorted(Path().glob("farm_*.exr"))]
     assert len(sent) == SHOTS * SHOT_FRAMES
     assert sent == [path.read_bytes() for path in sorted(Path().glob("one_*.exr"))]
+
+
+def test_a_picture_that_is_swept_is_sent(farm: Farm) -> None:
+    Image.fromarray(make_texture(40, 48)).save("picture.png")
+    line = ["--layers", "conv1/7x7_s2,conv2/3x3", "--octaves", "1", "--iterations", "1"]
+    line += ["--fps", "8", "--hold", "2", "--fade", "1", "--no-carry", "--threads", "1"]
+    assert farm.cli("sweep", "picture.png", "one.mp4", *line).code == 0
+    assert farm.cli("sweep", "picture.png", "farm.mp4", *line, "--workers", "0").code == 0
+    farm.render(shares_files=False)
+    assert farm.is_right()
 
 
 def test_what_dies_is_taken_over(farm: Farm) -> None:
