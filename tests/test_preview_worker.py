@@ -19,7 +19,7 @@ from conftest import CommandResult, make_film, make_texture
 from faulty_workers import die_at_once, die_on_requests
 from PIL import Image
 
-from dreamflow.core.errors import SettingsError
+from dreamflow.core.errors import MemoryFullError, SettingsError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.stills.read import read_picture
@@ -268,7 +268,7 @@ def test_a_smaller_picture_is_made_where_memory_is_full(
     assert tried == [400, 200, 100]
     assert answer.width == 100
     assert any("100" in note for note in answer.notes)
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryFullError):
         maker.make(request(1, picture, size="120"), lambda: None)
 
 

@@ -132,11 +132,19 @@ def fill_opencv() -> None:
     cv2.resize(np.zeros((8, 8, 3), np.float32), (1 << 26, 1 << 26))
 
 
-@pytest.mark.parametrize("fill", [fill_numpy, fill_torch, fill_opencv])
+def start_thread() -> None:
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # as PyAV, for a decoder's
+
+
+def fill_onednn() -> None:
+    raise RuntimeError("could not create a primitive")
+
+
+@pytest.mark.parametrize("fill", [fill_numpy, fill_torch, fill_opencv, start_thread, fill_onednn])
 def test_a_full_memory_is_no_fault(
     fill: Callable[[], None], cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises((MemoryError, RuntimeError, cv2.error)) as raised:
+    with pytest.raises((MemoryError, RuntimeError, OSError, cv2.error)) as raised:
         fill()
     assert is_out_of_memory(raised.value)
     monkeypatch.setattr("dreamflow.reports.doctor.run_checks", fill)

@@ -15,7 +15,7 @@ from dreamflow.core.errors import DreamFlowWarning, MemoryFullError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.machine import Machine
 from dreamflow.core.machine.options import MachineOptions
-from dreamflow.core.machine.out_of_memory import is_out_of_memory
+from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.options.values import fit_size
 from dreamflow.core.schedules.timecode import Moment
 from dreamflow.dream.octaves import plan_octaves
@@ -277,10 +277,10 @@ def replace_size(request: PreviewRequest, size: str) -> PreviewRequest:
 
 
 def halve_size(size: str, error: BaseException) -> str:
-    """Return half of a size, as its longer side. Raises the error where that is too small."""
+    """Return half of a size, as its longer side. Raises MemoryFullError where that is too small."""
     longer = max(fit_size(size, 1, 1)) // 2 if size.isdecimal() else 0
     if not longer:
         longer = max(int(side) for side in size.lower().split("x")) // 2
     if longer < SMALLEST_SIDE_PX:
-        raise error
+        raise MemoryFullError(explain_out_of_memory(error)) from error
     return str(longer)
