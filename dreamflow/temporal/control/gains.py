@@ -219,7 +219,7 @@ class Gains:
         0.009, "of longer side", 0, 0.2, "smaller movers, in width, are left out"
     )
     mover_newness: float = gain(
-        0.3,
+        0.15,
         "1",
         0,
         1,
@@ -265,7 +265,7 @@ class Gains:
         0.8, "1", 0.1, 4, "excess of vacated ground = sqrt(gain / (limit * reference gain)) - 1"
     )
     vacated_fading: float = gain(
-        1,
+        2,
         "1",
         0,
         4,
