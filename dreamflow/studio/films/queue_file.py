@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,8 @@ from dreamflow.studio.films.queue_document import (
 )
 
 QUEUE_FILE = "queue.json"
+SETTLED_S = 0.3
+"""Seconds after which what another program writes is taken to be whole."""
 MAX_TOLD = 3
 """Problems of a damaged file that are told."""
 
@@ -45,6 +48,7 @@ class QueueFile:
         """Name that of a folder; `read` comes first."""
         self.path = folder / QUEUE_FILE
         self._seen: tuple[int, int, int] | None = None
+        self._untold = ""
 
     def read(self) -> tuple[QueueDocument, list[str]]:
         """Return the queue, and lines on what was wrong with it.
@@ -80,29 +84,40 @@ class QueueFile:
         return document, [f"the queue was damaged, and is put aside as {aside}: {told}"]
 
     def write(self, document: QueueDocument) -> None:
-        """Write the queue.
+        """Write the queue; what another program has written there is put aside first.
 
         Raises:
             OutputError: It cannot be written.
         """
+        if self._is_edited():
+            self._put_aside()
         with atomic_write(self.path) as part:
             content = msgspec.to_builtins(document)
             part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         self._seen = self._stamp()
 
-    def put_edit_aside(self) -> str:
-        """Keep a copy of the file where another program has changed it; returns a line on it.
+    def look_for_edits(self) -> str:
+        """Put the file aside where another program has changed it; returns a line on it.
 
-        "" where it is as this one has left it.
+        "" where it is as this one has left it, or is still being written.
         """
+        if self._is_edited():
+            with contextlib.suppress(OSError):
+                if time.time() - self.path.stat().st_mtime > SETTLED_S:
+                    self._put_aside()
+        told, self._untold = self._untold, ""
+        return told
+
+    def _is_edited(self) -> bool:
         now = self._stamp()
-        if now is None or self._seen is None or now == self._seen:
-            return ""
-        self._seen = now
+        return now is not None and self._seen is not None and now != self._seen
+
+    def _put_aside(self) -> None:
         aside = self._find_place("edited")
         with contextlib.suppress(OSError):
             shutil.copyfile(self.path, aside)
-        return (
+        self._seen = self._stamp()
+        self._untold = (
             f"{self.path.name} was edited while the studio had it: what was edited is kept as "
             f"{aside}; end the studio before you edit its queue"
         )

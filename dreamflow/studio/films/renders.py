@@ -234,7 +234,7 @@ class RenderQueue:
     def _look(self) -> None:
         """Take note of renders that have ended, and begin the next one."""
         with self._lock:
-            if edited := self._file.put_edit_aside():
+            if edited := self._file.look_for_edits():
                 self.notes = [edited]
                 self._changed()
             for render in list(self._renders):
