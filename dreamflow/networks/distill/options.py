@@ -23,7 +23,7 @@ class DistillOptions(Options):
         metavar="LIST",
     )
     ranks: str = option(
-        "conv1/7x7_s2 16, conv2/3x3 32, inception_3b/3x3 32",
+        "conv1/7x7_s2 32, conv2/3x3 48, inception_3b/3x3 48",
         "Convolutions of low rank, which are faster: each is one to so few channels, and a 1x1.",
         metavar="LIST",
     )
