@@ -95,7 +95,8 @@ def name_gpus(devices: tuple[str, ...]) -> tuple[str, ...]:
     """Return all GPUs of this machine by their numbers, where the devices are just any GPU."""
     from dreamflow.core.machine.device import choose_device
 
-    if len(devices) > 1 or ":" in devices[0] or choose_device(devices[0]).type != "cuda":
+    first, *others = devices
+    if others or ":" in first or choose_device(first).type != "cuda":
         return devices
     import torch
 
