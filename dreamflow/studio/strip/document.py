@@ -34,7 +34,7 @@ class StripDocument(Struct, frozen=True, kw_only=True):
     cuts: Annotated[list[Count], Meta(max_length=100_000)] = field(default_factory=list[Count])
     is_done: bool = False
     has_sound: bool = False
-    damage: Annotated[list[Line], Meta(max_length=100)] = field(default_factory=list)
+    damage: Annotated[list[Line], Meta(max_length=100)] = field(default_factory=list[Line])
     failure: Line = ""
 
 
