@@ -42,6 +42,12 @@ class FilmOptions(Options):
         "Layer of OpenEXR pictures, such as diffuse; else the main one.",
         metavar="LAYER",
     )
+    alpha: str = option(
+        "auto",
+        "Colours of a transparent source: straight, or premultiplied (multiplied by alpha); auto: "
+        "as its format has them, OpenEXR's premultiplied, those of PNG and films straight.",
+        choices=("auto", "straight", "premultiplied"),
+    )
     input_space: str | None = option(
         None,
         "Colour space of the source, where its file does not say or is wrong: Rec.709, Rec.2020, "

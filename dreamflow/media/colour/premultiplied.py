@@ -1,8 +1,10 @@
-"""Colours that are multiplied by alpha, where a file's format says that they are not."""
+"""Whether colours are multiplied by alpha: as the user says, or else as a file's format does."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from dreamflow.core.errors import named
 
 SOFT_ALPHA = (0.05, 0.95)
 """Alpha of edges: what is neither transparent nor opaque."""
@@ -16,8 +18,18 @@ MIN_MEAN_RATIO = 0.25
 """Mean of colour over alpha of edges that are not just dark."""
 PREMULTIPLIED_NOTE = (
     "its colours look multiplied by alpha, and are taken for straight, as its format has it: edges "
-    "become dark; FFmpeg's filter unpremultiply=inplace=1 makes them straight"
+    f"become dark; give {named('alpha')} premultiplied, or straight where they are right"
 )
+
+
+def is_premultiplied(alpha: str, by_format: bool) -> bool:
+    """Return whether the colours of a source are taken for multiplied by its alpha.
+
+    Args:
+        alpha: The setting: "auto", "straight" or "premultiplied".
+        by_format: What the source's format says.
+    """
+    return by_format if alpha == "auto" else alpha == "premultiplied"
 
 
 def looks_premultiplied(colours: np.ndarray, alpha: np.ndarray) -> bool:
@@ -36,5 +48,6 @@ def looks_premultiplied(colours: np.ndarray, alpha: np.ndarray) -> bool:
         return False
     brightest = colours[is_soft].max(axis=1) / white
     opacity = alpha[is_soft] / white
-    exceeding = np.mean(brightest > opacity + TOLERANCE)
-    return bool(exceeding <= MAX_EXCEEDING_SHARE and np.mean(brightest / opacity) > MIN_MEAN_RATIO)
+    exceeding = float((brightest > opacity + TOLERANCE).mean())
+    mean_ratio = float((brightest / opacity).mean())
+    return exceeding <= MAX_EXCEEDING_SHARE and mean_ratio > MIN_MEAN_RATIO

@@ -31,12 +31,14 @@ class ColourConversion:
         hdr_transfer: Transfer function and primaries, or None for those of SDR BT.709.
         has_alpha: Whether frames have transparency.
         own_matrix: A matrix that swscale does not know, instead of `matrix`.
+        is_premultiplied: Whether colours are multiplied by alpha.
     """
 
     matrix: int | None
     hdr_transfer: HdrTransfer | None = None
     has_alpha: bool = False
     own_matrix: OwnMatrix | None = None
+    is_premultiplied: bool = False
 
     def to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Return a frame as (H, W, 3) uint8 RGB; what is transparent is black."""
@@ -54,7 +56,8 @@ class ColourConversion:
         """Return a frame's colours in their own transfer and primaries, and its alpha.
 
         Returns:
-            (H, W, 3) uint16 RGB, straight, and (H, W) uint16; None where frames are opaque.
+            (H, W, 3) uint16 RGB, as the film has them, and (H, W) uint16; None where frames are
+            opaque.
 
         Raises:
             ValueError: Its matrix is one that swscale does not know.
@@ -98,6 +101,8 @@ class ColourConversion:
 
     def flatten_alpha(self, picture: np.ndarray) -> np.ndarray:
         """Composite (H, W, 4) uint8 RGBA over black, as (H, W, 3) uint8 RGB."""
+        if self.is_premultiplied:
+            return np.ascontiguousarray(picture[..., :3])
         share = picture[..., 3:].astype(np.uint16)
         return ((picture[..., :3] * share + 127) // 255).astype(np.uint8)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dreamflow.core.frames import Original
+from dreamflow.media.colour.premultiplied import is_premultiplied
 from dreamflow.media.depth.codings import SDR_CODING, Coding
 from dreamflow.media.depth.film_samples import FilmSamples
 from dreamflow.media.resize import resize_picture
@@ -30,6 +31,8 @@ class PictureOriginal(Original):
         coding: How the numbers stand for light.
         alpha: (H, W) of the same type, or None where the file has none.
         is_premultiplied: Whether the colours are multiplied by alpha.
+        keeps_association: Whether they stay so, or straight, in formats that have it otherwise: the
+            user says of the source what its own format does not.
         origin: (x, y) of the upper left pixel in the frame; not (0, 0) where an OpenEXR picture has
             a data window of its own, which may be larger than the frame.
         frame_size: (width, height) of the frame; None is the size of the pixels.
@@ -53,6 +56,7 @@ class PictureOriginal(Original):
     planes: Mapping[str, np.ndarray] = field(default_factory=lambda: NO_TAGS)
     film: FilmSamples | None = None
     bleeds: bool = False
+    keeps_association: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -101,7 +105,10 @@ class PictureOriginal(Original):
             kept |= ~(shown > 0)  # of no number, too
             if alpha is not None and self.is_premultiplied:
                 straight = source / np.where(opacity > 0, opacity, 1)
-                result = self.coding.add(straight, change) * shown
+                result = self.coding.add(straight, change)
+                if self.pixels.dtype.kind == "u":  # as straight ones are held; glows stay
+                    result = np.clip(result, np.minimum(straight, 0), np.maximum(straight, 1))
+                result = result * shown
             else:
                 result = self.coding.add(source, change)
             pixels = np.where(kept, before.pixels, self._to_samples(result))
@@ -204,15 +211,24 @@ class PictureOriginal(Original):
         if self.pixels.dtype.kind == "f":
             return self
         shares = self.pixels.astype(np.float32) / np.float32(self.white)
-        light = self.coding.decode_light(shares)
         alpha = None
         if self.alpha is not None:
             alpha = (self.alpha.astype(np.float32) / np.float32(self.white)).astype(kind)
-            light = light if self.is_premultiplied else light * alpha[..., None]
+            if self.is_premultiplied:  # the codes, not the light
+                shares = np.minimum(shares / np.where(alpha > 0, alpha, 1)[..., None], 1)
+        light = self.coding.decode_light(shares)
+        light = light if alpha is None else light * alpha[..., None]
         coding = Coding("linear", self.coding.primaries, self.coding.white)
         return PictureOriginal(
             light.astype(kind), coding, alpha, True, self.origin, self.frame_size
         )
+
+    def associated(self, alpha: str) -> PictureOriginal:
+        """Return the picture with its colours taken as the setting `alpha` says."""
+        is_multiplied = is_premultiplied(alpha, self.is_premultiplied)
+        if is_multiplied == self.is_premultiplied:
+            return self
+        return replace(self, is_premultiplied=is_multiplied, keeps_association=True)
 
     def read_as(self, coding: Coding) -> PictureOriginal:
         """Return the picture with its numbers standing for light in another way."""
@@ -247,6 +263,7 @@ class PictureOriginal(Original):
             coding=coding,
             alpha=None if alpha is None else store(alpha),
             is_premultiplied=kind is not None,
+            keeps_association=False,
             tags=tags,
             film=None,
         )
@@ -259,8 +276,11 @@ class PictureOriginal(Original):
         return replace(self, pixels=_cast(self.pixels, kind), alpha=alpha)
 
     def straight(self) -> PictureOriginal:
-        """Return a picture of whole numbers with colours that are not multiplied by alpha."""
-        if self.alpha is None or not self.is_premultiplied:
+        """Return a picture of whole numbers with straight colours.
+
+        One whose association is kept is returned as it is.
+        """
+        if self.alpha is None or not self.is_premultiplied or self.keeps_association:
             return self
         opacity = np.maximum(self.alpha, 1)[..., None].astype(np.float32) / np.float32(self.white)
         pixels = np.rint(np.clip(self.pixels / opacity, 0, self.white)).astype(self.pixels.dtype)

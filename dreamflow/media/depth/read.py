@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +80,9 @@ class DeepPicture(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_deep_picture(path: Path, size: str | None = None, layer: str | None = None) -> DeepPicture:
+def read_deep_picture(
+    path: Path, size: str | None = None, layer: str | None = None, alpha: str = "auto"
+) -> DeepPicture:
     """Read a picture in its own depth.
 
     Where it is transparent, the proxy has the colours that it has when it is opaque.
@@ -88,6 +91,7 @@ def read_deep_picture(path: Path, size: str | None = None, layer: str | None = N
         path: The file.
         size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
         layer: Layer of an OpenEXR file; None is the main one.
+        alpha: How its colours are taken, as the setting of that name.
 
     Raises:
         MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
@@ -103,9 +107,10 @@ def read_deep_picture(path: Path, size: str | None = None, layer: str | None = N
         else:
             decoded, left_out = decode_picture(path), ()
             original = _read_samples(path, kind, decoded) or _from_decoded(decoded)
-    proxy, notes = decoded.unpremultiplied().to_rgb8()
+    original = original.associated(alpha)
+    proxy, notes = _with_depth_of(original, decoded.associated(alpha)).unpremultiplied().to_rgb8()
     notes = (*(note for note in notes if note not in NOTES_OF_PROXY), *left_out)
-    if original.alpha is not None and not original.is_premultiplied:
+    if alpha == "auto" and original.alpha is not None and not original.is_premultiplied:
         doubtful = looks_premultiplied(original.pixels, original.alpha)
         notes = (*notes, PREMULTIPLIED_NOTE) if doubtful else notes
     width, height = fit_size(size, *original.size)
@@ -167,6 +172,18 @@ def _from_decoded(decoded: DecodedPicture) -> PictureOriginal:
         )
     coding = LINEAR_CODING if is_linear else SDR_CODING
     return PictureOriginal(decoded.pixels, coding, alpha, decoded.is_premultiplied)
+
+
+def _with_depth_of(original: PictureOriginal, decoded: DecodedPicture) -> DecodedPicture:
+    """Return a decoded picture with the samples of its original, where only their depth differs.
+
+    Colours that are divided by alpha show the steps of 8 bits where alpha is small.
+    """
+    is_same = original.coding == SDR_CODING and not any(original.tags.values())
+    if not (original.is_premultiplied and is_same and original.pixels.dtype == np.uint16):
+        return decoded
+    alpha = None if original.alpha is None else original.alpha / np.float32(original.white)
+    return replace(decoded, pixels=original.pixels, alpha=alpha, is_premultiplied=True)
 
 
 def _read_samples(path: Path, kind: FileKind, decoded: DecodedPicture) -> PictureOriginal | None:

@@ -18,8 +18,8 @@ def fit_to_film(picture: PictureOriginal, samples: SampleFormat) -> tuple[Pictur
         samples: The samples of the film's frames.
 
     Returns:
-        The picture, of whole numbers and with straight alpha where the film has alpha, and whether
-        light below black or brighter than white was clipped.
+        The picture, of whole numbers and with straight colours where the film has alpha, unless it
+        keeps its association, and whether light below black or brighter than white was clipped.
     """
     if picture.film is not None:
         return picture, False
@@ -36,7 +36,7 @@ def fit_to_film(picture: PictureOriginal, samples: SampleFormat) -> tuple[Pictur
     if samples.has_alpha and alpha is None:
         alpha = np.full(pixels.shape[:2], white, pixels.dtype)
     elif not samples.has_alpha and alpha is not None:
-        opacity = alpha[..., None] / np.float32(white)
+        opacity = 1 if coded.is_premultiplied else alpha[..., None] / np.float32(white)
         pixels, alpha = np.rint(pixels * opacity).astype(pixels.dtype), None
     return replace(coded, pixels=pixels, alpha=alpha), is_clipped
 

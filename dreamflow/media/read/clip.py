@@ -33,6 +33,7 @@ from dreamflow.media.read.probe import probe_source
 from dreamflow.media.read.probing.video_facts import WantedTracks
 from dreamflow.media.read.resample import resample_frames
 from dreamflow.media.read.sequences.picture_folder import PictureFolderInfo
+from dreamflow.media.read.video.video_info import Doubt
 from dreamflow.media.sound.hearing import Hearing
 
 
@@ -77,7 +78,7 @@ class Clip:
         tracks = WantedTracks(self.options.video_track, self.options.audio_track)
         self.info = probe_source(
             *(self.path, self.options.fps, self.options.missing, tracks),
-            *(self.options.allow_playlist, self.options.exr_layer),
+            *(self.options.allow_playlist, self.options.exr_layer, self.options.alpha),
         )
         self.width, self.height = fit_size(self.options.size, self.info.width, self.info.height)
         self.first_frame, self.stop_frame = parse_span(self.options, self.info, self.path)
@@ -90,7 +91,7 @@ class Clip:
         conversions = [
             *self.info.assumptions,
             *(() if self._deep_output else self.info.losses),
-            *(self.info.doubts if self.options.input_space is None else ()),
+            *(doubt.warning for doubt in self.info.doubts if self._is_open(doubt)),
         ]
         if self.info.is_interlaced and self.options.deinterlace == "auto":
             conversions.append(
@@ -102,6 +103,10 @@ class Clip:
             warnings.warn(note, ConvertedSourceWarning, 2)
         for note in self.info.left_out if self._deep_output else ():
             warnings.warn(note, LeftOutWarning, 2)
+
+    def _is_open(self, doubt: Doubt) -> bool:
+        """Return whether the user does not say what a source leaves in doubt."""
+        return getattr(self.options, doubt.setting) == getattr(ClipOptions, doubt.setting)
 
     def _find_rate(self) -> Fraction:
         """Return the frames per second; of a part of an uneven source, the mean over the part."""

@@ -25,6 +25,7 @@ def probe_source(
     tracks: WantedTracks | None = None,
     allow_playlist: bool = False,
     exr_layer: str | None = None,
+    alpha: str = "auto",
 ) -> VideoInfo | PictureFolderInfo:
     """Return the facts of a video file, an animated picture, or a folder or pattern of pictures.
 
@@ -35,6 +36,7 @@ def probe_source(
         tracks: Tracks of a video file that are asked for.
         allow_playlist: Whether the source may be an HLS playlist.
         exr_layer: Layer of OpenEXR pictures; None is the main one.
+        alpha: How colours are taken, as the setting of that name.
 
     Raises:
         MediaError: The source is missing, cannot be read, is a single picture, or a playlist that
@@ -43,17 +45,20 @@ def probe_source(
     files = list_pictures(source)
     if files is not None:
         rate = to_exact_rate(fps) if fps else DEFAULT_PICTURE_FOLDER_FPS
-        return probe_picture_folder(source, files, rate, missing, exr_layer)
+        info = probe_picture_folder(source, files, rate, missing, exr_layer)
+        return replace(info, alpha=alpha)
     if not source.exists():
         raise MediaError(f"{source} does not exist", where=str(source))
     if is_playlist(source):
         if not allow_playlist:
             raise make_playlist_error(source)
         files = list_playlist_files(source)
-        return replace(probe_video(source, tracks, PLAYLIST_FORMAT), playlist_files=files)
+        film = probe_video(source, tracks, PLAYLIST_FORMAT)
+        return replace(film.associated(alpha), playlist_files=files)
     if is_still(source):
         read_picture_size(source)  # raises where it is damaged, or no picture that is read
         raise MediaError(
             f"{source} is a single picture: `dreamflow frame` dreams it", where=str(source)
         )
-    return probe_animated_picture(source) or probe_video(source, tracks)
+    film = probe_animated_picture(source) or probe_video(source, tracks)
+    return film.associated(alpha)

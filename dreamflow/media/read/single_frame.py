@@ -29,7 +29,7 @@ from dreamflow.media.read.originals import fit_to_picture
 from dreamflow.media.sample_format import SampleFormat
 from dreamflow.media.stills.read import is_picture, is_still, read_picture
 
-SETTINGS_OF_STILLS = frozenset({"exr_layer", "input_space", "working_space"})
+SETTINGS_OF_STILLS = frozenset({"alpha", "exr_layer", "input_space", "working_space"})
 """Settings of `FilmOptions` that say how a still is read, too."""
 
 
@@ -123,7 +123,7 @@ def read_still(
 
     Args:
         path: The file.
-        options: The size, the layer and the colour space.
+        options: The size, the layer, the alpha and the colour space.
         output: The output; None where its format keeps 8 bits at most.
         flatten_alpha: Whether transparency is laid over black, with a warning, where the picture
             is not read in depth.
@@ -135,7 +135,7 @@ def read_still(
     """
     coding = find_input_coding(options)
     if output is not None or coding is not None:
-        deep = read_deep_picture(path, options.size, options.exr_layer)
+        deep = read_deep_picture(path, options.size, options.exr_layer, options.alpha)
         deep = read_in_space(deep, coding)
         fitted = output and fit_to_picture(output, deep.original, coding)
         if fitted is not None:
@@ -144,9 +144,13 @@ def read_still(
             return StillPicture(deep.proxy, original, fitted.samples)
         if coding is not None:
             return StillPicture(deep.proxy)
-    return StillPicture(
-        read_picture(path, options.size, flatten_alpha=flatten_alpha, layer=options.exr_layer)
+    picture = read_picture(
+        *(path, options.size),
+        flatten_alpha=flatten_alpha,
+        layer=options.exr_layer,
+        alpha=options.alpha,
     )
+    return StillPicture(picture)
 
 
 def decode_first_frame(frames: Iterable[Frame]) -> Frame:

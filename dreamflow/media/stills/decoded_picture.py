@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dreamflow.core.opencv import cv2
+from dreamflow.media.colour.premultiplied import is_premultiplied
 
 LEVELS_16_PER_8_BIT = 257.0
 """16-bit levels that make one 8-bit level: 65535 / 255."""
@@ -30,7 +31,7 @@ class DecodedPicture:
             white.
         alpha: (H, W), from 0 (transparent) to 255 as uint8, or to 1 as float32; None where all is
             opaque.
-        is_premultiplied: Whether the colours are laid over black already.
+        is_premultiplied: Whether the colours are multiplied by alpha: laid over black already.
         notes: What the conversion lost or assumed, such as "its colour profile is damaged".
     """
 
@@ -39,6 +40,10 @@ class DecodedPicture:
     is_premultiplied: bool = False
     notes: tuple[str, ...] = ()
 
+    def associated(self, alpha: str) -> DecodedPicture:
+        """Return the picture with its colours taken as the setting `alpha` says."""
+        return replace(self, is_premultiplied=is_premultiplied(alpha, self.is_premultiplied))
+
     def over_black(self) -> DecodedPicture:
         """Return the picture as it is displayed over black, opaque."""
         if self.alpha is None:
@@ -46,20 +51,21 @@ class DecodedPicture:
         notes = (*self.notes, TRANSPARENCY_NOTE)
         if self.is_premultiplied:
             return DecodedPicture(self.pixels, notes=notes)
-        opacity = self.alpha[..., None]
-        if opacity.dtype == np.uint8:
-            opacity = opacity.astype(np.float32) / 255
-        pixels = self.pixels * opacity
-        if self.pixels.dtype.kind == "u":
-            pixels = np.rint(pixels)
-        return DecodedPicture(pixels.astype(self.pixels.dtype), notes=notes)
+        return DecodedPicture(self._to_samples(self.pixels * _opacity(self.alpha)), notes=notes)
 
     def unpremultiplied(self) -> DecodedPicture:
         """Return the picture with the colours that it has where it is opaque."""
         if self.alpha is None or not self.is_premultiplied:
             return self
-        opacity = np.where(self.alpha > 0, self.alpha, 1)[..., None]
-        return DecodedPicture(self.pixels / opacity, self.alpha, notes=self.notes)
+        opacity = _opacity(self.alpha)
+        pixels = self._to_samples(self.pixels / np.where(opacity > 0, opacity, 1))
+        return DecodedPicture(pixels, self.alpha, notes=self.notes)
+
+    def _to_samples(self, pixels: np.ndarray) -> np.ndarray:
+        kind = self.pixels.dtype
+        if kind.kind == "u":
+            pixels = np.rint(np.minimum(pixels, np.iinfo(kind).max))
+        return pixels.astype(kind)
 
     def to_rgb8(self) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return the colours as (H, W, 3) uint8 RGB, coded as sRGB, and what was lost."""
@@ -87,6 +93,11 @@ class DecodedPicture:
         if self.alpha is None or self.alpha.dtype == np.uint8:
             return self.alpha
         return np.rint(255 * np.clip(self.alpha, 0, 1)).astype(np.uint8)
+
+
+def _opacity(alpha: np.ndarray) -> np.ndarray:
+    """Return alpha as (H, W, 1), 0 to 1."""
+    return (alpha.astype(np.float32) / 255 if alpha.dtype == np.uint8 else alpha)[..., None]
 
 
 def linear_to_srgb(light: np.ndarray) -> np.ndarray:

@@ -82,7 +82,10 @@ def read_picture_size(path: Path, layer: str | None = None) -> tuple[int, int]:
 
 
 def decode_picture(
-    path: Path, at_least: tuple[int, int] | None = None, layer: str | None = None
+    path: Path,
+    at_least: tuple[int, int] | None = None,
+    layer: str | None = None,
+    alpha: str = "auto",
 ) -> DecodedPicture:
     """Decode a picture file, upright and in sRGB's primaries.
 
@@ -91,13 +94,14 @@ def decode_picture(
         at_least: (width, height) that will do: a large JPEG may be read smaller than it is, but
             not smaller than this. None is full size.
         layer: Layer of an OpenEXR file; None is the main one.
+        alpha: How its colours are taken, as the setting of that name.
 
     Raises:
         MediaError: The file is missing, not a picture, cut short, or larger than memory allows.
         DependencyError: The library that reads its format is not installed.
     """
     with read_errors_of(path):
-        return _decode(path, identify_picture(path), at_least, layer)
+        return _decode(path, identify_picture(path), at_least, layer).associated(alpha)
 
 
 def read_picture(
@@ -106,6 +110,7 @@ def read_picture(
     *,
     flatten_alpha: bool = True,
     layer: str | None = None,
+    alpha: str = "auto",
 ) -> np.ndarray:
     """Read a picture file as it is displayed: upright, its colours in sRGB, 8 bits a channel.
 
@@ -115,8 +120,9 @@ def read_picture(
         path: The file.
         size: WIDTHxHEIGHT to fit into, or N for the longer side; None keeps the size.
         flatten_alpha: Whether what is transparent is laid over black, with a warning; otherwise
-            the colours are those that the file has there.
+            the colours are those that it has where it is opaque.
         layer: Layer of an OpenEXR file; None is the main one.
+        alpha: How its colours are taken, as the setting of that name.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -128,7 +134,7 @@ def read_picture(
     """
     path = Path(path)
     fitted = fit_size(size, *read_picture_size(path, layer)) if size else None
-    decoded = decode_picture(path, fitted, layer)
+    decoded = decode_picture(path, fitted, layer, alpha)
     decoded = decoded.over_black() if flatten_alpha else decoded.unpremultiplied()
     picture, notes = decoded.to_rgb8()
     for note in notes:

@@ -13,7 +13,7 @@ from dreamflow.media.colour.premultiplied import PREMULTIPLIED_NOTE, looks_premu
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.colour.side_data import SideData
 from dreamflow.media.read.probing.beginning import Beginning
-from dreamflow.media.read.video.video_info import transparency_note
+from dreamflow.media.read.video.video_info import Doubt, transparency_note
 
 MIN_MISSING_S = 0.5
 """Seconds from which on a header's longer duration means that the file is cut short."""
@@ -64,23 +64,24 @@ def left_out_notes(path: Path, side_data: SideData) -> list[str]:
 
 def tag_doubts(
     path: Path, colour: ColourConversion, tags: ColourTags, side_data: SideData
-) -> list[str]:
+) -> list[Doubt]:
     """Return warnings of metadata that belong to HDR in a film whose tags say nothing of it."""
     is_hdr = colour.hdr_transfer is not None and colour.hdr_transfer.is_hdr
     says_hdr = tags.mastering_display or tags.content_light or side_data.dynamic_metadata
     if is_hdr or not says_hdr:
         return []
-    return [
+    warning = (
         f"{path.name} has metadata of HDR, and its tags name no PQ or HLG: it is read as SDR; "
         f"{named('input_space')} PQ or HLG reads it as HDR"
-    ]
+    )
+    return [Doubt("input_space", warning)]
 
 
-def alpha_doubts(path: Path, colour: ColourConversion, begin: Beginning) -> list[str]:
+def alpha_doubts(path: Path, colour: ColourConversion, begin: Beginning) -> list[Doubt]:
     """Return the warning of a film whose first frame looks premultiplied."""
     if not colour.has_alpha or colour.own_matrix is not None:
         return []
     colours, alpha = colour.to_deep_rgb(begin.frame)
     if alpha is None or not looks_premultiplied(colours, alpha):
         return []
-    return [f"{path.name}: {PREMULTIPLIED_NOTE}"]
+    return [Doubt("alpha", f"{path.name}: {PREMULTIPLIED_NOTE}")]

@@ -23,7 +23,7 @@ from dreamflow.media.depth.read import NOTES_OF_PROXY, DeepPicture, read_deep_pi
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.sequences.numbered_files import find_frame_numbers, find_gaps, format_gaps
 from dreamflow.media.read.sequences.picture_stand_ins import PictureSequence, PictureT
-from dreamflow.media.read.video.video_info import IndexedPictures
+from dreamflow.media.read.video.video_info import Doubt, IndexedPictures
 from dreamflow.media.stills.read import decode_picture, read_picture_size
 
 MAX_DAMAGED_NAMED = 3
@@ -62,6 +62,7 @@ class PictureFolderInfo:
         playlist_files: None.
         is_interlaced: Pictures are whole.
         exr_layer: Layer of OpenEXR pictures that is read; None is the main one.
+        alpha: How their colours are taken, as the setting of that name.
         assumptions: Warnings of what reading the first picture assumed.
         losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
         left_out: None.
@@ -86,10 +87,11 @@ class PictureFolderInfo:
     playlist_files: tuple[Path, ...] = ()
     is_interlaced: bool = False
     exr_layer: str | None = None
+    alpha: str = "auto"
     assumptions: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -195,7 +197,8 @@ def read_picture_folder(info: PictureFolderInfo, first: int, stop: int) -> Index
     """
 
     def read(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-        return decode_picture(path, layer=info.exr_layer).over_black().to_rgb8()
+        decoded = decode_picture(path, layer=info.exr_layer, alpha=info.alpha)
+        return decoded.over_black().to_rgb8()
 
     for index, picture in _read_in_order(info, first, stop, read):
         if picture is None:
@@ -211,7 +214,7 @@ def read_deep_picture_folder(
     """Yield (index, picture) as `read_picture_folder`, in depth; None is a black frame."""
 
     def read(path: Path) -> tuple[DeepPicture, tuple[str, ...]]:
-        picture = read_deep_picture(path, layer=info.exr_layer)
+        picture = read_deep_picture(path, layer=info.exr_layer, alpha=info.alpha)
         return picture, picture.notes
 
     for index, picture in _read_in_order(info, first, stop, read):

@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from dreamflow.media.colour.hdr_tone_mapping import PRIMARIES_XY_BY_H273
+from dreamflow.media.colour.rgb_conversion import CODE_16_WHITE
 from dreamflow.media.depth.codings import SDR_CODING, Coding
 from dreamflow.media.depth.film_samples import FilmSamples
 from dreamflow.media.depth.original import PictureOriginal
@@ -20,6 +21,7 @@ from dreamflow.media.read.video.pyav_decoder import read_converted
 from dreamflow.media.read.video.video_info import VideoInfo
 from dreamflow.media.resize import letterbox
 from dreamflow.media.sample_format import SampleFormat
+from dreamflow.media.stills.decoded_picture import DecodedPicture
 
 
 def is_deep_film(info: VideoInfo) -> bool:
@@ -74,20 +76,28 @@ class _DeepConversion:
     def _convert(self, frame: av.VideoFrame) -> DeepPicture:
         info, conversion = self._info, self._info.colour
         colours, alpha = conversion.to_deep_rgb(frame)
+        # Straight colours: what is transparent is dreamed as it would be shown opaque.
+        straight = _divide_by_alpha(colours, alpha) if conversion.is_premultiplied else colours
         if conversion.hdr_transfer:
-            # Straight colours: what is transparent is dreamed as it would be shown opaque.
-            proxy = conversion.hdr_transfer.to_sdr(colours)
+            proxy = conversion.hdr_transfer.to_sdr(straight)
         elif alpha is None:
             proxy = conversion.to_rgb(frame)
         else:
-            proxy = np.rint(colours / np.float32(257)).astype(np.uint8)
+            proxy = np.rint(straight / np.float32(257)).astype(np.uint8)
         proxy, colours = (apply_orientation(one, info.orientation) for one in (proxy, colours))
         if alpha is not None:
             alpha = apply_orientation(alpha[..., None], info.orientation)[..., 0]
         film = None
         if self._sample_format is not None:
             film = FilmSamples.of_frame(frame, self._sample_format, info.orientation)
-        original = PictureOriginal(colours, self._coding, alpha, film=film)
+        original = PictureOriginal(
+            colours,
+            self._coding,
+            alpha,
+            film=film,
+            is_premultiplied=conversion.is_premultiplied,
+            keeps_association=conversion.is_premultiplied,
+        )
         size = info.width, info.height
         if proxy.shape[1::-1] == size:
             return DeepPicture(proxy, original, ())
@@ -98,6 +108,11 @@ class _DeepConversion:
             film=film and film.letterboxed(*size),
         )
         return DeepPicture(letterbox(proxy, *size), fitted, ())
+
+
+def _divide_by_alpha(colours: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    opacity = None if alpha is None else alpha / np.float32(CODE_16_WHITE)
+    return DecodedPicture(colours, opacity, is_premultiplied=True).unpremultiplied().pixels
 
 
 def _find_coding(info: VideoInfo) -> Coding:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from dreamflow.media.colour.carried_tags import ColourTags
+from dreamflow.media.colour.premultiplied import is_premultiplied
 from dreamflow.media.colour.rgb_conversion import ColourConversion
 from dreamflow.media.files.container_policy import PLAYLIST_FORMAT
 from dreamflow.media.output_spec import Chapter
@@ -61,6 +62,18 @@ class PacketTable:
         return sizes
 
 
+class Doubt(NamedTuple):
+    """What a source does not say, or says wrongly by its looks.
+
+    Attributes:
+        setting: Name of the setting that says it.
+        warning: What it is taken for where the user leaves that out.
+    """
+
+    setting: str
+    warning: str
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """Facts of a video file.
@@ -94,7 +107,7 @@ class VideoInfo:
         assumptions: Warnings of what reading does to every output.
         losses: Warnings of what 8-bit pictures lose, and pictures in depth do not.
         left_out: Warnings of what pictures in depth leave out.
-        doubts: Warnings of colour tags that contradict each other.
+        doubts: What the film leaves in doubt.
         tags: What the film says of its colours.
     """
 
@@ -126,13 +139,18 @@ class VideoInfo:
     assumptions: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
     tags: ColourTags = ColourTags()
 
     @property
     def film_format(self) -> str | None:
         """FFmpeg's name of the format that the file is opened in; None lets FFmpeg find it out."""
         return PLAYLIST_FORMAT if self.playlist_files else None
+
+    def associated(self, alpha: str) -> VideoInfo:
+        """Return the facts with colours taken as the setting `alpha` says; films are straight."""
+        multiplied = is_premultiplied(alpha, by_format=False)
+        return replace(self, colour=replace(self.colour, is_premultiplied=multiplied))
 
     def frame_time(self, index: int) -> Fraction:
         """Return the seconds from the first frame to frame `index`, which may be past the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,4 +36,4 @@ def decode_avif(path: Path) -> DecodedPicture:
         return picture
     codes = picture.pixels.astype(np.uint16) * 257
     pixels, notes = convert_code_points(codes, primaries, transfer, WHITE_CODE_16_BIT)
-    return DecodedPicture(pixels, picture.alpha, notes=(*picture.notes, *notes))
+    return replace(picture, pixels=pixels, notes=(*picture.notes, *notes))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -24,7 +26,7 @@ TRANSPOSING_ORIENTATIONS = frozenset({5, 6, 7, 8})
 GREY_16_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 STRAIGHT_MODES = {"RGBa": "RGBA", "La": "LA"}
-"""What modes of colours laid over black are converted to, as others are not made of them."""
+"""Modes of colours multiplied by alpha, and those that their samples are handled as."""
 ANIMATION_NOTE = "it is an animation, of which the first frame is taken"
 DRAFT_MIN_PIXELS = 40_000_000
 """Pixels from which on a JPEG is scaled down while it is decoded, where a smaller one will do."""
@@ -83,24 +85,42 @@ def decode_with_pillow(path: Path, at_least: tuple[int, int] | None = None) -> D
         check_picture_memory(path, image.width, image.height)
         animated = is_animation(image)
         profile = image.info.get("icc_profile")
+        is_premultiplied = _keep_multiplied(image)
         image.load()
         _turn_upright(image)
         picture = decode_image(image, profile)
+    if is_premultiplied:
+        picture = replace(picture, is_premultiplied=True)
     if not animated:
         return picture
-    return DecodedPicture(picture.pixels, picture.alpha, notes=(*picture.notes, ANIMATION_NOTE))
+    return replace(picture, notes=(*picture.notes, ANIMATION_NOTE))
 
 
 def decode_image(image: Image.Image, profile: bytes | None) -> DecodedPicture:
     """Return an open picture's pixels in sRGB."""
     if image.mode in GREY_16_BIT_MODES:
         image = _reduce_to_8_bits(image)
-    if image.mode in STRAIGHT_MODES:
-        image = image.convert(STRAIGHT_MODES[image.mode])
+    is_premultiplied = image.mode in STRAIGHT_MODES
+    if is_premultiplied:  # by its bytes: `convert` would divide by alpha
+        image = Image.frombytes(STRAIGHT_MODES[image.mode], image.size, image.tobytes())
     alpha = _read_alpha(image)
     colours, profile_was_used = convert_to_srgb(image, profile)
     notes = () if profile_was_used else (BAD_PROFILE_NOTE,)
-    return DecodedPicture(np.array(colours), alpha, notes=notes)
+    return DecodedPicture(np.array(colours), alpha, is_premultiplied, notes)
+
+
+def _keep_multiplied(image: Image.Image) -> bool:
+    """Have Pillow leave colours that are multiplied by alpha as a TIFF has them, and say so.
+
+    It would divide them while it decodes.
+    """
+    tiles: list[Any] = getattr(image, "tile", [])
+    if image.format != "TIFF" or not any("RGBa" in str(tile.args) for tile in tiles):
+        return False
+    for number, tile in enumerate(tiles):
+        layout, *others = tile.args
+        tiles[number] = tile._replace(args=(layout.replace("RGBa", "RGBA"), *others))
+    return True
 
 
 def _read_alpha(image: Image.Image) -> np.ndarray | None:
