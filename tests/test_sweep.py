@@ -27,6 +27,7 @@ from dreamflow.networks.network import Network
 from dreamflow.pipelines.layer_choice import select_sweep_layers
 from dreamflow.pipelines.settings.options import SweepOptions
 from dreamflow.pipelines.sweep.caption import LayerCaptions, render_caption_masks
+from dreamflow.pipelines.sweep.pipeline import plan_sweep
 from dreamflow.pipelines.sweep.sweep_schedule import compute_sweep_times, format_sweep_schedule
 
 POCKET = network_layers("pocket")
@@ -71,9 +72,9 @@ def test_each_layer_is_shown_alone_at_its_middle(
     stays, fades = compute_sweep_times(count, sweep, RATE)
     length = count * stays + (count - 1) * fades
     if seconds is not None:
-        assert length == Fraction(seconds)
+        assert length == Fraction(str(seconds))
     elif hold is not None:
-        assert stays == Fraction(hold)
+        assert stays == Fraction(str(hold))
     text = format_sweep_schedule([f"layer{n}" for n in range(count)], stays, fades)
     schedule = LayerSchedule((text,))
     timeline = Timeline(RATE, length)
@@ -92,6 +93,16 @@ def test_a_sweep_fills_its_clip_by_default() -> None:
     assert compute_sweep_times(3, SweepOptions(seconds=5), RATE, Fraction(10)) == (1, 1)
     with pytest.raises(SettingsError, match=r"3 layers take 5.00 s, the clip has 4.00 s"):
         compute_sweep_times(3, SweepOptions(hold=1), RATE, Fraction(4))
+
+
+@pytest.mark.parametrize("tenths", range(1, 10))
+def test_lengths_are_those_that_are_written(tenths: int) -> None:
+    picture = np.zeros((32, 32, 3), np.uint8)
+    sweep = SweepOptions(hold=tenths / 10, fade=tenths / 10)
+    plan = plan_sweep(picture, ["a", "b"], sweep, Fraction(10))
+    assert len(plan.source) == 3 * tenths, "not a frame more, by the floats' last digits"
+    whole = SweepOptions(seconds=tenths / 10)
+    assert compute_sweep_times(1, whole, Fraction(10), Fraction(tenths, 10))
 
 
 def test_a_hold_or_a_fade_of_zero() -> None:

@@ -25,8 +25,8 @@ def compute_sweep_times(
         SettingsError: The length is zero, or longer than the clip, or a layer gets less than a
             frame.
     """
-    hold = Fraction(DEFAULT_HOLD_S if sweep.hold is None else sweep.hold)
-    fade = Fraction(DEFAULT_FADE_S if sweep.fade is None else sweep.fade)
+    hold = _to_seconds(DEFAULT_HOLD_S if sweep.hold is None else sweep.hold)
+    fade = _to_seconds(DEFAULT_FADE_S if sweep.fade is None else sweep.fade)
     unscaled = count * hold + (count - 1) * fade
     if unscaled == 0:
         raise SettingsError(
@@ -35,7 +35,7 @@ def compute_sweep_times(
             setting="hold",
             value=0,
         )
-    length = unscaled if sweep.seconds is None else Fraction(sweep.seconds)
+    length = unscaled if sweep.seconds is None else _to_seconds(sweep.seconds)
     is_length_open = sweep.seconds is None and sweep.hold is None and sweep.fade is None
     if is_length_open and clip_length_s is not None:
         length = clip_length_s
@@ -75,3 +75,8 @@ def format_sweep_schedule(layers: Sequence[str], hold: Fraction, fade: Fraction)
         # Rounded down: no keyframe may come after the end.
         keyframes += [f"{int(time * 1_000_000) / 1e6:.6f}s: {layer}" for time in times]
     return ", ".join(["smooth" if fade else "hold", *keyframes])
+
+
+def _to_seconds(setting: float) -> Fraction:
+    """Return the seconds that are written: 0.1 is a tenth, not the float a little above it."""
+    return Fraction(str(setting))
