@@ -181,7 +181,9 @@ class Viewer:
             return "dreaming"
         damage = self._page.studio.strips.strip.damage
         size = f"{after.width}x{after.height} · {after.seconds:.2f} s" if after.width else ""
-        how = "coarse, finer to come" if after.is_coarse else ""
+        # Until the next picture comes, the one that is there is of the look or the frame before.
+        coming = "dreaming anew" if after.is_waiting else ""
+        how = "coarse, finer to come" if after.is_coarse else coming
         return " · ".join(filter(None, [size, how, *after.notes, *places.moving.notes, *damage]))
 
     def _show_time(self) -> None:
