@@ -111,6 +111,7 @@ def test_a_matte_is_painted(context: Any, address: str) -> None:
     page.click(".tab:has-text('Tune')")
     page.wait_for_selector(".viewer .after[src]", state="visible")
     page.keyboard.press("a")  # what was clicked does not keep the keys
+    page.wait_for_selector(".painter canvas", state="visible")
     box = page.locator(".painter canvas").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
     page.mouse.down()

@@ -14,8 +14,8 @@ TOLERANCE = 0.02
 """By how much colours may exceed alpha, of full scale: noise of an encoder."""
 MAX_EXCEEDING_SHARE = 0.005
 """Share of the edges' pixels whose colours may exceed alpha."""
-MIN_MEAN_RATIO = 0.25
-"""Mean of colour over alpha of edges that are not just dark."""
+MIN_RATIO = 0.25
+"""Mean colour over mean alpha of edges that are not just dark."""
 PREMULTIPLIED_NOTE = (
     "its colours look multiplied by alpha, and are taken for straight, as its format has it: edges "
     f"become dark; give {named('alpha')} premultiplied, or straight where they are right"
@@ -49,5 +49,6 @@ def looks_premultiplied(colours: np.ndarray, alpha: np.ndarray) -> bool:
     brightest = colours[is_soft].max(axis=1) / white
     opacity = alpha[is_soft] / white
     exceeding = float((brightest > opacity + TOLERANCE).mean())
-    mean_ratio = float((brightest / opacity).mean())
-    return exceeding <= MAX_EXCEEDING_SHARE and mean_ratio > MIN_MEAN_RATIO
+    # Of the means, not the mean of ratios: where alpha is near 0 even dark colours come near it.
+    ratio = float(brightest.mean() / opacity.mean())
+    return exceeding <= MAX_EXCEEDING_SHARE and ratio > MIN_RATIO
