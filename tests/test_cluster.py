@@ -359,7 +359,7 @@ def test_other_addresses_are_refused(address: str) -> None:
 def test_a_cluster_needs_shards_and_workers(
     film: Path, tmp_path: Path, cli: Cli, more: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamflow.cli.commands.video.check_cluster", lambda address: None)
+    monkeypatch.setattr("dreamflow.cli.settings.workers.check_cluster", lambda address: None)
     run = cli("video", film, tmp_path / "d.mp4", *FAST, "--cluster", "local", *more)
     assert run.code == 1
     assert more[0] in run.err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,10 +38,8 @@ from dreamflow.cli.settings.shared_options import (
     WatchOption,
 )
 from dreamflow.cli.settings.workers import (
-    check_cluster,
     describe_farm_work,
-    make_sharding,
-    plan_crew,
+    plan_workers,
 )
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.text.wording import format_count
@@ -143,15 +140,9 @@ def render_layers(
     """
     plan, matte = plan_and_check(source, out, settings, sweep, machine, flags)
     from dreamflow.jobs.renders.render_sweep import prepare_sweep_job, render_sweep
-    from dreamflow.jobs.resume.begun_job import restore_machine_options
 
-    if workers.cluster is not None:
-        check_cluster(workers.cluster)
-    if openjd is not None:
-        workers = replace(workers, workers="0")
-    machine = machine if flags.fresh else restore_machine_options(out, machine)
-    crew = plan_crew(workers, machine)
-    sharding, machine = make_sharding(workers, crew, out, flags.fresh), crew.machine
+    crew, sharding = plan_workers(workers, machine, out, flags.fresh, openjd)
+    machine = crew.machine
     network = prepare_network(settings.dream.network, machine)
     started_s = time.monotonic()
     with track_render(out, plan.source.output_spec.frames, flags) as controls:

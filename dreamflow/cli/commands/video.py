@@ -41,10 +41,8 @@ from dreamflow.cli.settings.shared_options import (
     WatchOption,
 )
 from dreamflow.cli.settings.workers import (
-    check_cluster,
     describe_farm_work,
-    make_sharding,
-    plan_crew,
+    plan_workers,
 )
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.dream.options import DreamOptions
@@ -155,17 +153,11 @@ def render_clip(
         prepare_video_job,
         render_video,
     )
-    from dreamflow.jobs.resume.begun_job import restore_machine_options
     from dreamflow.reports.preview import estimate_frame_steps
 
     workers = workers or ShardOptions()
-    if workers.cluster is not None:
-        check_cluster(workers.cluster)
-    if openjd is not None:
-        workers = replace(workers, workers="0")
-    machine = machine if flags.fresh else restore_machine_options(out, machine)
-    crew = plan_crew(workers, machine)
-    sharding, machine = make_sharding(workers, crew, out, flags.fresh), crew.machine
+    crew, sharding = plan_workers(workers, machine, out, flags.fresh, openjd)
+    machine = crew.machine
     network = prepare_network(settings.dream.network, machine)
     started_s = time.monotonic()
     total = len(source) * count_dreams_per_frame(settings.carry)

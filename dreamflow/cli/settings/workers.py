@@ -51,6 +51,32 @@ class Crew:
         return len(self.devices) == 1 and not self.is_farm and not self.is_cluster
 
 
+def plan_workers(
+    workers: ShardOptions, machine: MachineOptions, out: Path, fresh: bool, openjd: Path | None
+) -> tuple[Crew, Sharding | None]:
+    """Return who renders a job, and how it is cut for them; None leaves it in one piece.
+
+    Args:
+        workers: How the render is to be spread.
+        machine: Where to compute; a begun job goes on with its own options.
+        out: The output.
+        fresh: Whether a begun job is started over.
+        openjd: Folder of a job bundle, whose shards a farm renders; None for none.
+
+    Raises:
+        DependencyError: Ray is asked for, and not there.
+        SettingsError: The settings contradict each other, or the begun job.
+    """
+    from dreamflow.jobs.resume.begun_job import restore_machine_options
+
+    if workers.cluster is not None:
+        check_cluster(workers.cluster)
+    if openjd is not None:
+        workers = replace(workers, workers="0")
+    crew = plan_crew(workers, machine if fresh else restore_machine_options(out, machine))
+    return crew, make_sharding(workers, crew, out, fresh)
+
+
 def plan_crew(workers: ShardOptions, machine: MachineOptions) -> Crew:
     """Return who renders, and with which share of the machine.
 

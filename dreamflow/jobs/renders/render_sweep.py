@@ -14,14 +14,7 @@ from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.jobs.shards.join import free_while_joining
-from dreamflow.jobs.shards.sharded import (
-    HereRenderer,
-    Sharding,
-    add_shards,
-    check_begun_alike,
-    open_pool,
-)
-from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.jobs.shards.sharded import Sharding, spread_job
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte
 from dreamflow.networks.network import Network
@@ -120,10 +113,7 @@ def _open_sweep_job(
     begin = plan.source.start_time if isinstance(plan.source, Clip) else Fraction(0)
     spec = add_music(plan.source.output_spec, settings.sound, begin)
     inputs = list_sweep_files(plan, settings, matte)
-    with (
-        controls.open_dreamer_controls() as dreamer_controls,
-        open_pool(sharding, controls) as pool,
-    ):
+    with controls.open_dreamer_controls() as dreamer_controls:
 
         def build(controls: DreamerControls) -> Pipeline:
             return build_sweep_pipeline(
@@ -146,11 +136,6 @@ def _open_sweep_job(
             rebuild=lambda: build(dreamer_controls.without_trace()),
             hearing=plan.source.hearing,
         )
-        if sharding is None:
-            check_begun_alike(job_folder_path(out), None, controls)
-        else:
-            source = ShardSource(plan.source, settings, matte, sweep)
-            here = HereRenderer(source, network, dreamer_controls, controls)
-            renderer = pool if sharding.workers else here
-            job = add_shards(job, sharding, source, renderer, controls)
-        yield job
+        source = ShardSource(plan.source, settings, matte, sweep)
+        with spread_job(job, sharding, source, network, dreamer_controls, controls) as spread:
+            yield spread

@@ -13,14 +13,7 @@ from dreamflow.jobs.job_spec import JobSpec
 from dreamflow.jobs.resume.begun_job import find_kept_folder
 from dreamflow.jobs.resume.picked_channels import resolve_channel_picks
 from dreamflow.jobs.shards.join import free_while_joining
-from dreamflow.jobs.shards.sharded import (
-    HereRenderer,
-    Sharding,
-    add_shards,
-    check_begun_alike,
-    open_pool,
-)
-from dreamflow.jobs.storage.folder import job_folder_path
+from dreamflow.jobs.shards.sharded import Sharding, spread_job
 from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
@@ -100,10 +93,7 @@ def _open_video_job(
     clip = clip.with_originals(DeepOutput.of(out, settings.encode))
     spec = add_music(clip.output_spec, settings.sound, clip.start_time)
     inputs = list_clip_files(clip, settings, matte)
-    with (
-        controls.open_dreamer_controls() as dreamer_controls,
-        open_pool(sharding, controls) as pool,
-    ):
+    with controls.open_dreamer_controls() as dreamer_controls:
 
         def build(controls: DreamerControls) -> Pipeline:
             return build_video_pipeline(clip, network, settings, matte, controls)
@@ -119,14 +109,9 @@ def _open_video_job(
             rebuild=lambda: build(dreamer_controls.without_trace()),
             hearing=clip.hearing,
         )
-        if sharding is None:
-            check_begun_alike(job_folder_path(out), None, controls)
-        else:
-            source = ShardSource(clip, settings, matte)
-            here = HereRenderer(source, network, dreamer_controls, controls)
-            renderer = pool if sharding.workers else here
-            job = add_shards(job, sharding, source, renderer, controls)
-        yield job
+        source = ShardSource(clip, settings, matte)
+        with spread_job(job, sharding, source, network, dreamer_controls, controls) as spread:
+            yield spread
 
 
 def count_dreams_per_frame(carry: CarryOptions) -> int:

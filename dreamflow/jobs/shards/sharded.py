@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,10 +100,36 @@ class HereRenderer:
         return self._source.build(self._network, shard, self._dreaming, self._reader)
 
 
-def open_pool(sharding: Sharding | None, controls: RenderControls) -> WorkerPool:
-    """Return the worker processes of a render; without any where none are asked for."""
-    sharding = sharding or Sharding()
-    return WorkerPool(sharding.workers, controls.notify, passes_on=sharding.is_cluster)
+@contextmanager
+def spread_job(
+    job: JobSpec,
+    sharding: Sharding | None,
+    source: ShardSource,
+    network: Network,
+    dreaming: DreamerControls,
+    controls: RenderControls,
+) -> Generator[JobSpec]:
+    """Yield a job as it is rendered in shards; its workers, if any, are stopped at the end.
+
+    Args:
+        job: The job as one process renders it.
+        sharding: How it is spread over workers; None leaves it in one piece.
+        source: What it is cut of.
+        network: The network, for shards that this process renders.
+        dreaming: How they are dreamed.
+        controls: How the render is followed.
+
+    Raises:
+        SettingsError: It cannot be cut, or was begun in another way.
+    """
+    if sharding is None:
+        check_begun_alike(job_folder_path(job.output_path), None, controls)
+        yield job
+        return
+    passes_on = sharding.is_cluster
+    with WorkerPool(sharding.workers, controls.notify, passes_on=passes_on) as pool:
+        here = HereRenderer(source, network, dreaming, controls)
+        yield add_shards(job, sharding, source, pool if sharding.workers else here, controls)
 
 
 def add_shards(
