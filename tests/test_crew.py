@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import refused
 
-from dreamflow.cli.settings.workers import make_sharding, plan_crew
+from dreamflow.cli.settings.crew import plan_crew
+from dreamflow.cli.settings.workers import make_sharding
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.jobs.shards.options import ShardOptions
 
@@ -75,7 +76,7 @@ def test_fewer_workers_than_devices_are_refused() -> None:
 
 
 def test_threads_are_divided_unless_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dreamflow.cli.settings.workers.count_cores", lambda: 8)
+    monkeypatch.setattr("dreamflow.cli.settings.crew.count_cores", lambda: 8)
     for given, expected in ((0, 4), (3, 3)):
         crew = plan_crew(ShardOptions(workers="2"), MachineOptions(device="cpu", threads=given))
         assert crew.devices == ("cpu", "cpu")

@@ -13,6 +13,7 @@ from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.crew import plan_crew
 from dreamflow.cli.settings.prepare import (
     check_layers,
     list_input_paths,
@@ -25,7 +26,7 @@ from dreamflow.cli.settings.shared_options import (
     OverwriteOption,
     PresetOption,
 )
-from dreamflow.cli.settings.workers import SETTINGS_OF_SHARDS, open_layer_workers, plan_crew
+from dreamflow.cli.settings.workers import SETTINGS_OF_SHARDS, open_layer_workers
 from dreamflow.core.errors import OutputError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.targets import CLASS_LAYER, Target

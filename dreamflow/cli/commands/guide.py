@@ -16,6 +16,7 @@ from dreamflow.cli.progress.bars import progress_bar
 from dreamflow.cli.progress.options import ProgressOptions
 from dreamflow.cli.registry import Command, Section
 from dreamflow.cli.settings.binding import with_options
+from dreamflow.cli.settings.crew import plan_crew
 from dreamflow.cli.settings.inherited import is_given
 from dreamflow.cli.settings.prepare import list_input_paths, prepare_network, stop_on_ctrl_c
 from dreamflow.cli.settings.shared_options import (
@@ -26,7 +27,7 @@ from dreamflow.cli.settings.shared_options import (
     OverwriteOption,
     PresetOption,
 )
-from dreamflow.cli.settings.workers import SETTINGS_OF_SHARDS, open_layer_workers, plan_crew
+from dreamflow.cli.settings.workers import SETTINGS_OF_SHARDS, open_layer_workers
 from dreamflow.core.errors import IneffectiveSettingWarning
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.schedules.timecode import Moment
