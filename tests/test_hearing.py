@@ -498,7 +498,19 @@ def test_layers_change_on_beats_and_come_again() -> None:
     assert set(blend_at("smooth, beat 2: a, b", 1.0)) != set(blend_at("beat 2: a, b", 1.0))
 
 
-@pytest.mark.parametrize("text", ["beat 0: a, b", "beat 2: a,, b", "beat 2:", "soft, beat 2: a, b"])
+def test_layers_change_on_bars() -> None:
+    for seconds in (0.1, 1.4, 2.0, 2.75, 5.2, 9.9):
+        assert blend_at("bar 1: a, b, c", seconds) == blend_at("beat 4: a, b, c", seconds)
+        fading = blend_at("smooth, bars 0.5: a, b", seconds)
+        assert fading == blend_at("smooth, beats 2: a, b", seconds)
+    assert blend_at("bar 1: a, b", 2.75) != blend_at("bar 1: a, b", 0.6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["beat 0: a, b", "beat 2: a,, b", "beat 2:", "soft, beat 2: a, b", "beat: a, b", "beat4: a, b",
+     "beat 1/2: a, b", "bar 2 a, b", "smooth, beat a, b", "bars 0: a"],
+)  # fmt: skip
 def test_layers_on_beats_that_cannot_be(text: str) -> None:
     with refused("layer"):
         DreamOptions(layer=(text,))
@@ -521,6 +533,18 @@ def test_channels_of_layers_on_beats_are_picked(
 
 
 # --- listen
+
+
+def test_listen_hears_the_track_that_is_asked_for(tmp_path: Path, cli: Cli, clicks: Path) -> None:
+    film = tmp_path / "two.mka"
+    silence = ("-f", "lavfi", "-i", "anullsrc=r=24000:cl=mono:d=3")
+    run_ffmpeg("-i", clicks, *silence, "-map", "0", "-map", "1", "-c:a", "flac", film)
+    counts = [
+        len(json.loads(cli("listen", film, "--json", "--audio-track", n).out)["onset"])
+        for n in ("0", "1")
+    ]
+    assert counts == [6, 0]
+    assert "--audio-track" in cli("listen", film, "--audio-track", "2").err
 
 
 def test_listen_shows_what_is_heard(tmp_path: Path, cli: Cli, dancer: Path) -> None:
