@@ -215,8 +215,9 @@ def test_settings_of_sound_that_cannot_be(settings: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["0,1\n2,3\n", "seconds,value\n0,1\n\n2,3", "0;1\n2;3,0\n", "# wind\n0\t1\tx\n2\t3\ty\n",
-     "\ufefft, v\r\n0, 1\r\n2.0, 3\r\n"],
+    ["0,1\n2,3\n", "seconds,value\n0,1\n\n2,3", "0;1\n2;3,0\n", "# wind\n0\t1\n2\t3\n",
+     "\ufefft, v\r\n0, 1\r\n2.0, 3\r\n", "# by a program\n# in m/s\n0  1\n2  3\n", "t,v\r0,1\r2,3",
+     "seconds;wind, m/s\n0,0;1,0\n2,0;3,0\n", '"t","v"\n"0","1"\n"2","3"\n', "0,1,\n2,3,\n"],
 )  # fmt: skip
 def test_series_files(tmp_path: Path, text: str) -> None:
     path = tmp_path / "wind.csv"
@@ -224,9 +225,25 @@ def test_series_files(tmp_path: Path, text: str) -> None:
     assert read_series(path) == PointSeries((0.0, 2.0), (1.0, 3.0))
 
 
+def test_a_series_of_a_spreadsheet(tmp_path: Path) -> None:
+    path = tmp_path / "wind.txt"
+    path.write_text("t\tv\n0\t1,0\n2\t3,0\n", encoding="utf-16")
+    assert read_series(path) == PointSeries((0.0, 2.0), (1.0, 3.0))
+
+
+@pytest.mark.parametrize("text", ["frame,t,v\n0,0,5\n1,0.04,6\n", "0,0,1,5\n1,0,2,5\n"])
+def test_columns_that_are_not_read_are_said(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "wind.csv"
+    path.write_text(text)
+    with pytest.warns(DreamFlowWarning) as caught:
+        assert read_series(path).times == (0.0, 1.0)
+    assert len(caught) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [
+        ("0,1_000\n1,2", "row 1"), ("0,1\0\n1,2", None), ("0 1\n1\n2 3", "row 2"),
         ("0,1\n1,\n2,3", "row 2"), ("0,1\n1,calm\n", "row 2"), ("0,1\n2,1\n1,1\n", "row 3"),
         ("0,1\n0,1\n", "row 2"), ("0,1\n1\n", "row 2"), ("0,nan\n", "row 1"), ("", None),
         ("a,b\n", None), ("a,b\nc,d\n", "row 2"), ("0,1e999\n", "row 1"),
@@ -498,7 +515,19 @@ def test_layers_change_on_beats_and_come_again() -> None:
     assert set(blend_at("smooth, beat 2: a, b", 1.0)) != set(blend_at("beat 2: a, b", 1.0))
 
 
-@pytest.mark.parametrize("text", ["beat 0: a, b", "beat 2: a,, b", "beat 2:", "soft, beat 2: a, b"])
+def test_layers_change_on_bars() -> None:
+    for seconds in (0.1, 1.4, 2.0, 2.75, 5.2, 9.9):
+        assert blend_at("bar 1: a, b, c", seconds) == blend_at("beat 4: a, b, c", seconds)
+        fading = blend_at("smooth, bars 0.5: a, b", seconds)
+        assert fading == blend_at("smooth, beats 2: a, b", seconds)
+    assert blend_at("bar 1: a, b", 2.75) != blend_at("bar 1: a, b", 0.6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["beat 0: a, b", "beat 2: a,, b", "beat 2:", "soft, beat 2: a, b", "beat: a, b", "beat4: a, b",
+     "beat 1/2: a, b", "bar 2 a, b", "smooth, beat a, b", "bars 0: a"],
+)  # fmt: skip
 def test_layers_on_beats_that_cannot_be(text: str) -> None:
     with refused("layer"):
         DreamOptions(layer=(text,))
@@ -521,6 +550,18 @@ def test_channels_of_layers_on_beats_are_picked(
 
 
 # --- listen
+
+
+def test_listen_hears_the_track_that_is_asked_for(tmp_path: Path, cli: Cli, clicks: Path) -> None:
+    film = tmp_path / "two.mka"
+    silence = ("-f", "lavfi", "-i", "anullsrc=r=24000:cl=mono:d=3")
+    run_ffmpeg("-i", clicks, *silence, "-map", "0", "-map", "1", "-c:a", "flac", film)
+    counts = [
+        len(json.loads(cli("listen", film, "--json", "--audio-track", n).out)["onset"])
+        for n in ("0", "1")
+    ]
+    assert counts == [6, 0]
+    assert "--audio-track" in cli("listen", film, "--audio-track", "2").err
 
 
 def test_listen_shows_what_is_heard(tmp_path: Path, cli: Cli, dancer: Path) -> None:

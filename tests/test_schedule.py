@@ -199,7 +199,30 @@ def test_an_unknown_name_lists_what_there_is(unknown: str) -> None:
     with pytest.raises(SettingsError) as error:
         Expression(unknown)
     listed = {name for name in FUNCTIONS if name in (error.value.allowed or "")}
-    assert listed == (set(FUNCTIONS) if unknown not in ("t(2)", "lerp") else set())
+    assert listed == {"t(2)": set(), "lerp": {"lerp"}}.get(unknown, set(FUNCTIONS))
+
+
+@pytest.mark.parametrize(
+    ("unknown", "nearest"),
+    [
+        ("smoothstpe(0, 1, t)", "smoothstep"), ("evn(t, 0, 1)", "env"), ("SIN(t)", "sin"),
+        ("wher(t > 1, 1, 0)", "where"), ("random(3)", "noise"), ("ln(t)", "log"),
+        ("cosine(t)", "cos"), ("smoth(t, 1)", "smooth"), ("audio.bas", "audio.bass"),
+        ("AUDIO.LOUD", "audio.loud"), ("beats", "beat"),
+    ],
+)  # fmt: skip
+def test_an_unknown_name_brings_the_nearest(unknown: str, nearest: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        Expression(unknown)
+    assert f"did you mean {nearest}?" in error.value.message
+
+
+def test_what_is_computed_is_the_branch_that_counts() -> None:
+    assert at("where(t > 1, log(t), 5)", 0) == 5
+    assert at("where(t > 1, log(t), 5)", 2) == math.log(2)
+    assert at("where(0, 1 / 0, where(3, t, 1 / 0))", 4) == 4
+    assert not Expression("where(t > 1, 2, 3)").constant
+    assert DreamOptions(step="where(2 > 1, 2, 3)").step == 2
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,18 @@ def test_a_constant_offset_and_clipping_are_not_heard(offset: float) -> None:
     assert not quiet.levels["loud"][inner].any()
 
 
+@pytest.mark.parametrize("decibels", [90, 20, -20, -40, -60])
+def test_a_sound_is_heard_alike_at_any_gain(decibels: int) -> None:
+    samples, beats = metronome(97, 8)
+    samples += place([(1.3, tone(440, 0.4, 0.1)), (4.1, tone(90, 0.4, 0.2))], 8)
+    plain = analyse_samples([samples])
+    gained = analyse_samples([samples * np.float32(10 ** (decibels / 20))])
+    assert distances(gained.beats, beats).max() < 0.02
+    for name, onsets in plain.onsets.items():
+        assert np.allclose(gained.onsets[name], onsets, atol=1e-3), name
+    assert np.allclose(gained.levels["loud"], plain.levels["loud"], atol=0.02)
+
+
 @pytest.mark.parametrize("samples", [0, 1, 100, 5000])
 @pytest.mark.parametrize("level", [0, 0.5])
 def test_very_short_sounds(samples: int, level: float) -> None:
@@ -204,6 +216,17 @@ def test_every_kind_of_file_is_heard_at_its_time(
     assert analysis.length_s == pytest.approx(3, abs=0.06)
     assert len(analysis.onsets["loud"]) == len(times)
     assert distances(analysis.onsets["loud"], times).max() < tolerance_s + 0.001
+
+
+def test_samples_that_are_no_numbers_or_far_too_large(tmp_path: Path) -> None:
+    samples, beats = metronome(120, 4)
+    samples[SAMPLE_RATE // 10 : SAMPLE_RATE // 5] = np.nan
+    samples[-10:] = np.inf
+    for gain in (1, 32768, 1e30):
+        path = write_sound(tmp_path / "odd.wav", samples * np.float32(gain), "-c:a", "pcm_f32le")
+        analysis = analyse_sound(path)
+        assert all(np.isfinite(levels).all() for levels in analysis.levels.values())
+        assert distances(analysis.onsets["loud"], beats).max() < 0.01
 
 
 def test_sound_that_begins_late_is_heard_late(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ class IneffectiveSettingWarning(DreamFlowWarning):
 
 
 class SkippedItemWarning(DreamFlowWarning):
-    """One of several is left out: a preset, a look, a layer or a render of a queue."""
+    """One of several is left out: a preset, a look, a layer, a render of a queue, a column."""
 
     code = "skipped_item"
 

@@ -58,13 +58,18 @@ class Listening:
         return {name: self.analysis.onsets[band] - self.offset_s for band, name in names}
 
 
-def listen(path: Path) -> Listening:
+def listen(path: Path, track: str | None = None) -> Listening:
     """Return what is heard of a sound, or of a film's.
+
+    Args:
+        path: The sound or film.
+        track: Number from 0 or language of its sound track; None for the main one.
 
     Raises:
         MediaError: It holds no sound, or cannot be read.
+        SettingsError: It has no such track.
     """
-    analysis = analyse_sound(path)
+    analysis = analyse_sound(path, track)
     try:
         offset_s = float(Clip(path).info.start_offset)
     except MediaError:  # a sound without a picture

@@ -27,6 +27,15 @@ def listen_command(
         ),
     ],
     *,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            "--audio-track",
+            help="Sound track: its number from 0, or its language (ger); else the main one.",
+            metavar="TRACK",
+            show_default=False,
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -65,7 +74,7 @@ def listen_command(
         )
     for path in filter(None, (plot, table)):
         check_output(path, overwrite, [source])
-    listening = listen(source)
+    listening = listen(source, track)
     if table is not None:
         write_listening_csv(listening, table)
     if plot is not None:

@@ -173,7 +173,7 @@ def _parse_schedule(
     except SettingsError as error:
         located = error.located(named(name), ", ")
         if not has_keyframes(text):
-            is_arithmetic = "(" in text
+            is_arithmetic = "(" in text or error.allowed is not None
             write = f"; write {describe_form(setting, hint)}" if setting else ""
             write = "" if is_arithmetic else write
             reason = error.message.removeprefix(f"{value_label(text)}: ")

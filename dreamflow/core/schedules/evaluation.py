@@ -46,6 +46,11 @@ def _evaluate_node(node: ast.expr, moment: Moment) -> float:
             return -inner if isinstance(kind, ast.USub) else inner
         case ast.BinOp(op=kind, left=left, right=right):
             return OPERATORS[type(kind)](evaluate_tree(left, moment), evaluate_tree(right, moment))
+        case (
+            ast.IfExp(test=test, body=body, orelse=other)
+            | ast.Call(func=ast.Name(id="where"), args=[test, body, other])
+        ):
+            return evaluate_tree(body if evaluate_tree(test, moment) else other, moment)
         case ast.Call(func=ast.Name(id=name)) if name in SHAPERS:
             return _shaped_value(node, moment)
         case ast.Call(func=ast.Name(id=name), args=arguments):
@@ -54,8 +59,6 @@ def _evaluate_node(node: ast.expr, moment: Moment) -> float:
             if function.counts and len(values) == function.fewest:
                 values.append(float(moment.time))
             return float(function.call(*values))
-        case ast.IfExp(test=test, body=body, orelse=other):
-            return evaluate_tree(body if evaluate_tree(test, moment) else other, moment)
         case ast.BoolOp(op=kind, values=parts):
             holds = (evaluate_tree(part, moment) != 0 for part in parts)
             return float(all(holds) if isinstance(kind, ast.And) else any(holds))

@@ -16,13 +16,15 @@ class Function:
 
     Attributes:
         call: Returns its value; raises ArithmeticError or ValueError where it has none.
-        fewest: Smallest number of values that it takes.
+        values: The values that it takes, as they are written: "x, low, high".
+        fewest: Smallest number of them.
         most: Largest number.
         counts: Whether it counts on something as the last of its values: on `t`, the seconds, where
             that is left out, or on another, as `saw(1, 2*t)` does.
     """
 
     call: Callable[..., float]
+    values: str
     fewest: int
     most: int
     counts: bool = False
@@ -93,32 +95,39 @@ def gate(x: float, level: float) -> float:
     return x if x >= level else 0.0
 
 
+def where(condition: float, x: float, other: float) -> float:
+    """Return a value where a condition holds, and the other one elsewhere."""
+    return x if condition else other
+
+
 def round_half_up(x: float) -> float:
     """Return the nearest whole number; the upper one of two."""
-    return float(math.floor(x + 0.5))
+    below = math.floor(x)
+    return float(below + (x - below >= 0.5))
 
 
 FUNCTIONS: dict[str, Function] = {
-    "sin": Function(math.sin, 1, 1),
-    "cos": Function(math.cos, 1, 1),
-    "tanh": Function(math.tanh, 1, 1),
-    "exp": Function(math.exp, 1, 1),
-    "log": Function(math.log, 1, 1),
-    "sqrt": Function(math.sqrt, 1, 1),
-    "abs": Function(math.fabs, 1, 1),
-    "floor": Function(math.floor, 1, 1),
-    "ceil": Function(math.ceil, 1, 1),
-    "round": Function(round_half_up, 1, 1),
-    "mod": Function(operator.mod, 2, 2),
-    "min": Function(min, 2, 8),
-    "max": Function(max, 2, 8),
-    "clamp": Function(clamp, 3, 3),
-    "lerp": Function(lerp, 3, 3),
-    "smoothstep": Function(smoothstep, 3, 3),
-    "gate": Function(gate, 2, 2),
-    "saw": Function(saw, 1, 2, counts=True),
-    "tri": Function(tri, 1, 2, counts=True),
-    "square": Function(square, 1, 2, counts=True),
-    "pulse": Function(pulse, 2, 3, counts=True),
-    "noise": Function(noise, 2, 3, counts=True),
+    "sin": Function(math.sin, "x", 1, 1),
+    "cos": Function(math.cos, "x", 1, 1),
+    "tanh": Function(math.tanh, "x", 1, 1),
+    "exp": Function(math.exp, "x", 1, 1),
+    "log": Function(math.log, "x", 1, 1),
+    "sqrt": Function(math.sqrt, "x", 1, 1),
+    "abs": Function(math.fabs, "x", 1, 1),
+    "floor": Function(math.floor, "x", 1, 1),
+    "ceil": Function(math.ceil, "x", 1, 1),
+    "round": Function(round_half_up, "x", 1, 1),
+    "mod": Function(operator.mod, "x, n", 2, 2),
+    "min": Function(min, "a, b, ...", 2, 8),
+    "max": Function(max, "a, b, ...", 2, 8),
+    "clamp": Function(clamp, "x, low, high", 3, 3),
+    "lerp": Function(lerp, "a, b, x", 3, 3),
+    "smoothstep": Function(smoothstep, "low, high, x", 3, 3),
+    "where": Function(where, "condition, a, b", 3, 3),
+    "gate": Function(gate, "x, level", 2, 2),
+    "saw": Function(saw, "period", 1, 2, counts=True),
+    "tri": Function(tri, "period", 1, 2, counts=True),
+    "square": Function(square, "period", 1, 2, counts=True),
+    "pulse": Function(pulse, "period, width", 2, 3, counts=True),
+    "noise": Function(noise, "seed, rate", 2, 3, counts=True),
 }

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.functions import FUNCTIONS
 from dreamflow.core.schedules.shaping import SHAPERS
-from dreamflow.core.schedules.signals import AUDIO, AUDIO_NAMES, BEAT_NAMES, DATA
-from dreamflow.core.text.did_you_mean import suggest_similar
+from dreamflow.core.schedules.signals import AUDIO_NAMES, BEAT_NAMES, DATA
+from dreamflow.core.text.did_you_mean import did_you_mean, suggest_similar
 
 MAX_EXPRESSION_CHARS = 200
 """Longest expression in characters, which bounds its nesting too."""
@@ -43,6 +43,16 @@ JOINING_WORDS = ("if", "else", "and", "or", "not")
 """Words of the grammar that a value follows."""
 KNOWN_FUNCTIONS = (*FUNCTIONS, *SHAPERS)
 KNOWN_VARIABLES = (*VARIABLES, *CONSTANTS, *BEAT_NAMES, *AUDIO_NAMES)
+FUNCTIONS_ELSEWHERE = {
+    "random": "noise", "rand": "noise", "wiggle": "noise", "mix": "lerp", "linear": "lerp",
+    "ease": "smoothstep", "ln": "log", "int": "floor", "trunc": "floor", "fmod": "mod",
+    "fract": "mod", "pow": "x ^ n", "iif": "where", "limit": "clamp",
+    "lag": "smooth", "decay": "env",
+}  # fmt: skip
+"""Functions of other programs' expressions, and what they are called here."""
+MIN_FUNCTION_SIMILARITY = 0.4
+"""Smallest `difflib` ratio at which the nearest function is named: names so short differ much."""
+KNOWN_SIGNALS_TEXT = ", ".join([*AUDIO_NAMES, f"{DATA}.NAME"])
 KNOWN_NAMES_TEXT = ", ".join([*KNOWN_VARIABLES, f"{DATA}.NAME", *KNOWN_FUNCTIONS])
 
 
@@ -63,7 +73,9 @@ def parse_expression(text: str) -> ast.expr:
             warnings.simplefilter("ignore")  # Python's advice on its own style
             tree = ast.parse(text.strip().replace("^", "**"), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise SettingsError(f"{text.strip()!r} is not a number or arithmetic") from None
+        is_condition = re.search(r"\b(if|else)\b", text) is not None
+        hint = "; write a condition as A if B else C" if is_condition else ""
+        raise SettingsError(f"{text.strip()!r} is not a number or arithmetic{hint}") from None
     check_grammar(tree)
     return tree
 
@@ -71,19 +83,24 @@ def parse_expression(text: str) -> ast.expr:
 def make_unknown_name_error(name: str) -> SettingsError:
     """Return the error of a name that is neither a variable nor a constant."""
     if name in KNOWN_FUNCTIONS:
-        return SettingsError(f"{name} is a function: write {name}({describe_count(name)})")
+        call = describe_call(name)
+        return SettingsError(f"{name} is a function: write {call}", allowed=call)
     hint = suggest_similar(name, [*KNOWN_VARIABLES, *KNOWN_FUNCTIONS], 1)
-    return SettingsError(
-        f"{name!r} is not known{hint or ';'} known are {KNOWN_NAMES_TEXT}", allowed=KNOWN_NAMES_TEXT
-    )
+    known = KNOWN_SIGNALS_TEXT if "." in name else KNOWN_NAMES_TEXT
+    return SettingsError(f"{name!r} is not known{hint or ';'} known are {known}", allowed=known)
 
 
 def make_unknown_function_error(name: str) -> SettingsError:
     """Return the error of a function that is not known."""
-    if name in VARIABLES or name in CONSTANTS:
+    if name in KNOWN_VARIABLES:
         return SettingsError(f"{name} is no function: write * to multiply")
     known = ", ".join(KNOWN_FUNCTIONS)
-    hint = suggest_similar(name, KNOWN_FUNCTIONS, 1)
+    nearest = FUNCTIONS_ELSEWHERE.get(name.casefold())
+    hint = (
+        (did_you_mean([nearest]) if nearest else "")
+        or suggest_similar(name, KNOWN_FUNCTIONS, 1)
+        or suggest_similar(name, KNOWN_FUNCTIONS, 1, MIN_FUNCTION_SIMILARITY)
+    )
     return SettingsError(
         f"the function {name!r} is not known{hint or ';'} known are {known}", allowed=known
     )
@@ -108,12 +125,21 @@ def signal_name(node: ast.AST) -> str | None:
             return None
 
 
-def describe_count(name: str) -> str:
-    """Return how many values a function takes, in words."""
-    fewest, most = count_range(name)
-    if fewest == most:
-        return f"{fewest} value{'s' if fewest > 1 else ''}"
-    return f"{fewest} {'or' if most == fewest + 1 else 'to'} {most} values"
+def describe_call(name: str) -> str:
+    """Return how a function is written: `env(x, attack, release)`."""
+    arguments = SHAPERS[name].arguments if name in SHAPERS else FUNCTIONS[name].values
+    return f"{name}({arguments})"
+
+
+def dotted_name(node: ast.AST) -> str | None:
+    """Return the name that a node is, or names with a dot between them; None for any other."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id=family), attr=name):
+            return f"{family}.{name}"
+        case _:
+            return None
 
 
 def check_grammar(node: ast.expr) -> None:
@@ -127,14 +153,15 @@ def check_grammar(node: ast.expr) -> None:
         case ast.Name(id=name):
             if name not in VARIABLES and name not in CONSTANTS:
                 raise make_unknown_name_error(name)
-        case ast.Attribute(value=ast.Name(id=family), attr=name) if family == AUDIO:
-            raise make_unknown_name_error(f"{family}.{name}")
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+        case ast.Attribute(value=ast.Name()):
+            raise make_unknown_name_error(dotted_name(node) or "")
+        case ast.Call(func=function, args=arguments, keywords=[]) if name := dotted_name(function):
             if name not in KNOWN_FUNCTIONS:
                 raise make_unknown_function_error(name)
             fewest, most = count_range(name)
             if not fewest <= len(arguments) <= most:
-                raise SettingsError(f"{name}() takes {describe_count(name)}")
+                count = f"{len(arguments)} value{'' if len(arguments) == 1 else 's'}"
+                raise SettingsError(f"{name} has {count}: write {describe_call(name)}")
         case ast.UnaryOp(op=ast.UAdd() | ast.USub() | ast.Not()) | ast.BoolOp() | ast.IfExp():
             pass
         case ast.BinOp(op=kind) if type(kind) in OPERATORS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from dreamflow.core.errors import SettingsError
@@ -25,9 +26,12 @@ _LAYER_KEYFRAME_PATTERN = re.compile(r"((?:\d+:)+\d+(?:\.\d*)?|[^:]*?)\s*:\s*(.*
 """The longest time, and the layers after it."""
 
 _BEAT_LAYERS_PATTERN = re.compile(
-    r"\s*(?:([a-z]+)\s*,\s*)?beat\s+([0-9]+(?:\.[0-9]*)?)\s*:\s*(.*)", re.DOTALL
+    r"\s*(?:([a-z]+)\s*,\s*)?(beat|bar)s?\s+([0-9]+(?:\.[0-9]*)?)\s*:\s*(.*)", re.DOTALL
 )
-"""An interpolation, how many beats each layer stays, and the layers with commas between them."""
+"""An interpolation, how many beats or bars each layer stays, and the layers with commas between."""
+_BEAT_LAYERS_SLIP = re.compile(r"\s*(?:[a-z]+\s*,\s*)?(?:beat|bar)s?(?:\s|:\s|\d)")
+"""What is meant to be such a text."""
+BEAT_LAYERS_SYNTAX = "beat 4: A, B, C or bar 1: A, B, the number above 0"
 
 
 def find_commas(text: str) -> Iterator[int]:
@@ -98,34 +102,35 @@ def parse_keyframes(text: str, of_layers: bool = False) -> tuple[Keyframe, ...]:
     return tuple(keyframes)
 
 
-def parse_beat_layers(text: str) -> tuple[Fraction, tuple[Keyframe, ...]] | None:
-    """Return how many beats each layer of `beat 4: A, B, C` stays, and a keyframe for each.
+def parse_beat_layers(text: str) -> tuple[Timecode, tuple[Keyframe, ...]] | None:
+    """Return how long each layer of `beat 4: A, B, C` stays, and a keyframe for each.
 
     They come one after the other, and again from the first. Without another word they are held
-    until the next.
+    until the next. `bar 1: A, B` counts bars.
 
     Returns:
         None where the text is of another kind.
 
     Raises:
-        SettingsError: The number of beats is 0, a layer is missing, or the interpolation unknown.
+        SettingsError: The number is missing or 0, a layer is missing, or the interpolation unknown.
     """
     match = _BEAT_LAYERS_PATTERN.fullmatch(text)
-    if match is None:
+    if match is None and not _BEAT_LAYERS_SLIP.match(text):
         return None
-    interpolation, beats, layers = match[1] or "hold", Fraction(match[2]), match[3]
+    interpolation, unit, number, layers = match.groups() if match else (None, "beat", "0", "")
+    stay = Timecode(Fraction(number), "bars" if unit == "bar" else "beats")
     parts = split_at_commas(layers)
-    if beats == 0 or not all(parts):
-        raise SettingsError(f"{text!r}: write beat 4: A, B, C, the beats above 0")
-    if interpolation not in INTERPOLATIONS:
+    if stay.amount == 0 or not all(parts):
+        raise SettingsError(f"{text!r}: write {BEAT_LAYERS_SYNTAX}", allowed=BEAT_LAYERS_SYNTAX)
+    if interpolation and interpolation not in INTERPOLATIONS:
         raise SettingsError(
             f"{interpolation!r} is not {INTERPOLATIONS_TEXT}"
             f"{suggest_similar(interpolation, INTERPOLATIONS)}",
             allowed=INTERPOLATIONS_TEXT,
         )
-    return beats, tuple(
-        Keyframe(number + 1, part, Timecode(number * beats, "beats"), part, interpolation)
-        for number, part in enumerate(parts)
+    return stay, tuple(
+        Keyframe(n + 1, part, replace(stay, amount=n * stay.amount), part, interpolation or "hold")
+        for n, part in enumerate(parts)
     )
 
 
@@ -153,7 +158,7 @@ def map_targets(layers: Sequence[str], change: Callable[[Target], Target]) -> tu
 
     def map_text(text: str) -> str:
         if match := _BEAT_LAYERS_PATTERN.fullmatch(text):
-            return text[: match.start(3)] + ", ".join(map(map_blend, split_at_commas(match[3])))
+            return text[: match.start(4)] + ", ".join(map(map_blend, split_at_commas(match[4])))
         if not has_layer_keyframes(text):
             return map_blend(text)
         return ", ".join(map_keyframe(part) for part in split_at_commas(text))

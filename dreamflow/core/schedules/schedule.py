@@ -7,13 +7,13 @@ smooth, 0: 1.5, 48: 3, 90%: 1                    with a default interpolation
 0: conv2/norm2, 3s: inception_3b/1x1=1 + conv2/3x3=0.5      layers, cross-faded
 0: inception_4c/output:3:61, 3s: class:tabby smooth, 90%: conv2/3x3      channels, classes
 beat 4: conv2/norm2, inception_3b/1x1, inception_4c/output      each 4 beats, again and again
+smooth, bar 1: conv2/norm2, inception_3b/1x1                    each bar, cross-faded
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import lru_cache
 from typing import cast
 
@@ -26,7 +26,7 @@ from dreamflow.core.schedules.keyframe_text import (
     parse_keyframes,
 )
 from dreamflow.core.schedules.keyframes import Keyframe, KeyframeSequence, ease
-from dreamflow.core.schedules.timecode import Moment, Timeline
+from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
 from dreamflow.core.targets import Blend, Target, parse_blend
 
 
@@ -107,13 +107,14 @@ class LayerSchedule(KeyframeSequence):
             layers that stay the same.
         keyframes: Its keyframes, in order; one with number 0 where the layers stay the same.
         blends: The blend of each keyframe.
-        beats: How many beats each keyframe stays, where they come again and again; else None.
+        stay: How many beats or bars each keyframe stays, where they come again and again; else
+            None.
     """
 
     texts: tuple[str, ...]
     keyframes: tuple[Keyframe, ...] = field(init=False, compare=False, repr=False)
     blends: tuple[Blend, ...] = field(init=False, compare=False, repr=False)
-    beats: Fraction | None = field(init=False, compare=False, repr=False)
+    stay: Timecode | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Read the texts.
@@ -122,7 +123,7 @@ class LayerSchedule(KeyframeSequence):
             SettingsError: A text names no layers; the error names the keyframe. A schedule stands
                 beside other layers.
         """
-        beats: Fraction | None = None
+        stay: Timecode | None = None
         if not any(has_layer_keyframes(text) for text in self.texts):
             keyframes = (constant_keyframe(" + ".join(self.texts)),)
             blends = (parse_blend(self.texts),)
@@ -135,19 +136,20 @@ class LayerSchedule(KeyframeSequence):
                 )
             on_beats = parse_beat_layers(text)
             if on_beats is not None:
-                beats, keyframes = on_beats
+                stay, keyframes = on_beats
             else:
                 keyframes = parse_keyframes(text, of_layers=True)
             blends = tuple(self._parse_blend(keyframe) for keyframe in keyframes)
         object.__setattr__(self, "keyframes", keyframes)
         object.__setattr__(self, "blends", blends)
-        object.__setattr__(self, "beats", beats)
+        object.__setattr__(self, "stay", stay)
 
     def find_interval(self, moment: Moment) -> tuple[int, int, float]:
         """Return the keyframes around a moment, and the way between them; see the base class."""
-        if self.beats is None or moment.timeline is None:
+        if self.stay is None or moment.timeline is None:
             return super().find_interval(moment)
-        turns = max(0.0, moment.hear("beat") / float(self.beats))
+        counted = moment.hear("bar" if self.stay.unit == "bars" else "beat")
+        turns = max(0.0, counted / float(self.stay.amount))
         before = int(turns) % len(self.keyframes)
         interpolation = self.keyframes[before].interpolation
         if interpolation == "hold":
@@ -156,7 +158,7 @@ class LayerSchedule(KeyframeSequence):
 
     def check_keyframes(self, timeline: Timeline) -> list[str]:
         """Check them as the base class does; those that come again need not all be reached."""
-        if self.beats is None:
+        if self.stay is None:
             return super().check_keyframes(timeline)
         self.check_signals(timeline)
         return []

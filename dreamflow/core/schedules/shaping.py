@@ -23,11 +23,16 @@ class Shaper:
 
     Attributes:
         call: Takes the values, then those of each further argument, and the seconds of a frame.
-        count: How many arguments it takes.
+        arguments: The arguments that it takes, as they are written: "x, seconds".
     """
 
     call: Callable[..., list[float]]
-    count: int
+    arguments: str
+
+    @property
+    def count(self) -> int:
+        """How many arguments it takes."""
+        return self.arguments.count(",") + 1
 
 
 def envelope(
@@ -99,10 +104,10 @@ def _remaining(elapsed_s: float, settling_s: float) -> float:
 
 
 SHAPERS: dict[str, Shaper] = {
-    "env": Shaper(envelope, 3),
-    "after": Shaper(seconds_after, 1),
-    "hold": Shaper(hold, 2),
-    "smooth": Shaper(smooth, 2),
+    "env": Shaper(envelope, "x, attack, release"),
+    "after": Shaper(seconds_after, "x"),
+    "hold": Shaper(hold, "x, seconds"),
+    "smooth": Shaper(smooth, "x, seconds"),
 }
 
 

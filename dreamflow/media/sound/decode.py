@@ -26,6 +26,8 @@ RESAMPLED_SAMPLES = 2**15
 """Samples that are resampled together, since frames hold few."""
 MAX_STAMP_ERROR_S = 0.04
 """Seconds by which a time stamp may be later than the sound so far before silence fills the gap."""
+MAX_AMPLITUDE = 2.0**31
+"""Largest amplitude: that of floats which hold integers, as some programs write them."""
 MAX_SOUND_S = 24 * 3600
 """Seconds from which on time stamps are not believed."""
 
@@ -177,7 +179,10 @@ def _decode_frames(
 
 
 def mix_to_mono(frame: av.AudioFrame) -> np.ndarray:
-    """Return the mean of a frame's channels, LFE included: float32 (samples,), full scale 1."""
+    """Return the mean of a frame's channels, LFE included: float32 (samples,), full scale 1.
+
+    What is not a number is silent.
+    """
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -186,8 +191,8 @@ def mix_to_mono(frame: av.AudioFrame) -> np.ndarray:
         mean = mean - 128
     if samples.dtype.kind in "iu":
         mean = mean / 2 ** (8 * samples.dtype.itemsize - 1)
-    mono = mean.astype(np.float32)
-    return np.where(np.isfinite(mono), mono, np.float32(0))
+    limited = np.clip(np.nan_to_num(mean, posinf=0, neginf=0), -MAX_AMPLITUDE, MAX_AMPLITUDE)
+    return limited.astype(np.float32)
 
 
 class _Resampler:

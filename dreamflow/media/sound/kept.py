@@ -15,7 +15,7 @@ import numpy as np
 from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.media.sound.analysis import SoundAnalysis
 
-LAYOUT = 2
+LAYOUT = 3
 """Number of the analysis: another one where the same sound would give other values."""
 MAX_ANALYSIS_BYTES = 1 << 30
 

@@ -148,7 +148,7 @@ def _make_layer_curve(texts: Sequence[str], timeline: Timeline) -> Curve:
         schedule.check_signals(timeline)
     except SettingsError as error:
         return Curve(texts[0], failure=str(error))
-    if schedule.beats is not None:
+    if schedule.stay is not None:
         return Curve(texts[0], spans=_find_beat_spans(schedule, timeline))
     points = tuple(
         CurvePoint(
@@ -175,14 +175,15 @@ def _find_spans(points: Sequence[CurvePoint], length: float) -> tuple[LayerSpan,
 
 def _find_beat_spans(schedule: LayerSchedule, timeline: Timeline) -> tuple[LayerSpan, ...]:
     """Return the stretches of layers that come again and again on beats."""
-    assert schedule.beats is not None
+    assert schedule.stay is not None
     spans: list[LayerSpan] = []
     begin, turn, length = 0.0, 0, float(timeline.length)
     while begin < length:
         keyframe = schedule.keyframes[turn % len(schedule.keyframes)]
         following = schedule.keyframes[(turn + 1) % len(schedule.keyframes)]
         turn += 1
-        end = min(length, float(timeline.time_of_beat(turn * schedule.beats)))
+        changes = replace(schedule.stay, amount=turn * schedule.stay.amount)
+        end = min(length, float(changes.to_seconds(timeline)))
         if end <= begin:
             continue
         fades = keyframe.interpolation != "hold"
