@@ -1,4 +1,4 @@
-"""Pages of the site that lie outside docs/, with their links turned to where the site has them."""
+"""What the site adds to the pages: those that lie outside docs/, and options that do not break."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ OUTSIDE_PAGES = {
     "dreamflow/networks/shipped/pocket.md": "pocket.md",
 }
 """Pages by their path in the repository, and where they are in the site."""
+TEXT_PATTERN = re.compile(r">([^<>]+)<")
+"""What lies between the tags of a page."""
+OPTION_PATTERN = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 LINK_PATTERN = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)(?=[)#])")
 
 
@@ -34,6 +37,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri in OUTSIDE_PAGES.values():
         return markdown
     return turn_links(markdown, f"docs/{page.file.src_uri}")
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Mark options, which browsers would break behind a hyphen, for the style sheet."""
+    return TEXT_PATTERN.sub(lambda found: f">{mark_options(found[1])}<", html)
+
+
+def mark_options(text: str) -> str:
+    """Return a text of HTML with each `--option` in an element of its own."""
+    return OPTION_PATTERN.sub(r'<span class="option">\g<0></span>', text)
 
 
 def turn_links(text: str, source: str) -> str:

@@ -28,7 +28,7 @@ from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.temporal.control.gains import parse_gains
 
 README = REPO_ROOT / "README.md"
-KINDS = {"bash", "sh", "console", "python", "toml", "text", "mermaid"}
+KINDS = {"bash", "sh", "console", "python", "toml", "text", "diagram"}
 """Kinds of blocks; those of the last two are read and not run."""
 OTHER_PROGRAMS = {
     *("pip", "pytest", "python", "python3", "ruff", "pyright", ".ci/run"),
