@@ -36,6 +36,7 @@ from dreamflow.studio.worker.messages import (
     PreviewFailed,
     PreviewPicture,
     PreviewRequest,
+    Result,
     WorkerRestarted,
     decode_request,
 )
@@ -62,6 +63,7 @@ class Heard:
             answer = self.answers.get(timeout=PATIENCE_S)
             if isinstance(answer, kinds) and getattr(answer, "number", number) == number:
                 return answer
+            assert not (isinstance(answer, Result) and answer.number == number), answer
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,8 @@ def picture(tmp_path: Path) -> Path:
 
 
 def request(number: int, source: Path, generation: int = 0, **more: Any) -> PreviewRequest:
-    asked = {"lane": "tune", "size": "56", "settings": QUICK} | more
+    """Return a request in a lane of its own, which no other test's has made stale."""
+    asked = {"lane": f"lane {number}", "size": "56", "settings": QUICK} | more
     return PreviewRequest(number=number, generation=generation, source=str(source), **asked)
 
 
@@ -181,7 +184,7 @@ def test_a_newer_request_ends_the_older_one(
         assert isinstance(answers[wanted.number], PreviewPicture)
     # A lane may be dropped without a new request.
     heard.worker.ask(long := request(next(numbers), picture, 3, settings=LONG, size="320"))
-    heard.worker.drop("tune", 4)
+    heard.worker.drop(long.lane, 4)
     heard.until(long.number, PreviewDropped)
 
 
@@ -195,11 +198,13 @@ def test_what_was_asked_is_answered_after_a_kill(
     assert os.getpriority(os.PRIO_PROCESS, heard.worker.pid or 0) > os.getpriority(
         os.PRIO_PROCESS, 0
     ), "a render goes first"
-    heard.worker.ask(long := request(next(numbers), picture, 10, settings=LONG, size="320"))
-    heard.worker.ask(asked := request(next(numbers), picture, 10))
+    heard.worker.ask(
+        long := request(next(numbers), picture, 10, lane="killed", settings=LONG, size="320")
+    )
+    heard.worker.ask(asked := request(next(numbers), picture, 10, lane="killed"))
     os.kill(heard.worker.pid or 0, signal.SIGKILL)
     heard.until(0, WorkerRestarted)
-    heard.worker.ask(again := request(next(numbers), picture, 11))
+    heard.worker.ask(again := request(next(numbers), picture, 11, lane="killed"))
     answers: dict[int, Answer] = {}
     while not {long.number, asked.number, again.number} <= answers.keys():
         answer = heard.answers.get(timeout=PATIENCE_S)
@@ -337,13 +342,13 @@ def test_the_coarse_dream_is_the_full_one_before_its_detail(picture: Path) -> No
 def test_the_inbox_gives_the_most_urgent_first() -> None:
     inbox, source = Inbox(), Path("p.png")
     wall = [request(n, source, lane="wall", priority=2) for n in (1, 2)]
-    tune = request(3, source, 1)
+    tune = request(3, source, 1, lane="tune")
     for one in (*wall, tune):
         inbox.put(one)
     assert inbox.take() == tune
     assert not inbox.must_wait(tune)
     assert inbox.take() == wall[0]
-    inbox.put(newer := request(4, source, 2))
+    inbox.put(newer := request(4, source, 2, lane="tune"))
     assert inbox.must_wait(wall[0])
     assert inbox.is_stale(tune)
     assert not inbox.is_stale(newer)

@@ -143,13 +143,17 @@ class Studio:
 
     # --- the source
 
-    def open(self, text: str) -> SourceFacts:
-        """Open a source by its path.
+    def read(self, text: str) -> SourceFacts:
+        """Return the facts of a source by its path; any thread may.
 
         Raises:
             MediaError: It is not in the folders, or cannot be read.
         """
-        return self.use(read_source_facts(self.folders.find(text)))
+        return read_source_facts(self.folders.find(text))
+
+    def open(self, text: str) -> SourceFacts:
+        """Open a source by its path. Raises MediaError, as `read`."""
+        return self.use(self.read(text))
 
     def use(self, facts: SourceFacts, project: Project | None = None) -> SourceFacts:
         """Take a source that was opened, with a project of it, or with the look at hand."""

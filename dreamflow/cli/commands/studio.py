@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +21,9 @@ from dreamflow.cli.settings.workers import option_words
 from dreamflow.core.errors import DependencyError, SettingsError, named
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.jobs.shards.options import ShardOptions
+
+if TYPE_CHECKING:
+    from dreamflow.studio.studio import Studio
 
 SERVER_PANEL = "Server"
 PASSWORD_VARIABLE = "DREAMFLOW_STUDIO_PASSWORD"
@@ -74,39 +81,57 @@ def studio_command(
     in processes of their own, and go on when the page or the studio is closed.
     """
     check_studio_is_installed()
-    from dreamflow.studio.files.folders import OpenFolders
-    from dreamflow.studio.films.renders import RenderQueue
-    from dreamflow.studio.home import default_queue_folder
-    from dreamflow.studio.studio import Studio
-    from dreamflow.studio.worker.client import PreviewWorker
-
-    folders = OpenFolders(list_folders(clip, folder))
-    queue = RenderQueue(
-        default_queue_folder(),
-        lambda: studio.tell_queue(),
-        machine.threads,
-        option_words(workers),
-    )
-    studio = Studio(folders, queue, machine, PreviewWorker)
-    studio.start_worker()  # loads PyTorch while this process loads the page
-    if like is not None:
-        from dreamflow.pipelines.settings.save_preset import read_look_of
-
-        studio.take(read_look_of(like), like.stem)
-    if clip is not None:
-        studio.open(str(clip.absolute()))
-        studio.show_wall(studio.wall)
-    from dreamflow.studio.page.server import Address, serve_studio
-
-    address = Address(host, port, os.environ.get(PASSWORD_VARIABLE))
+    password = os.environ.get(PASSWORD_VARIABLE)
     with stop_on_ctrl_c():
+        with without_garbage_collection():
+            studio = make_studio(list_folders(clip, folder), machine, option_words(workers))
+            if like is not None:
+                from dreamflow.pipelines.settings.save_preset import read_look_of
+
+                studio.take(read_look_of(like), like.stem)
+            with ThreadPoolExecutor(1) as readers:
+                source = readers.submit(studio.read, str(clip.absolute())) if clip else None
+                # The page is loaded while another process reads the clip.
+                from dreamflow.studio.page.server import Address, serve_studio
+
+                if source is not None:
+                    studio.use(source.result())
+                    studio.show_wall(studio.wall)
         print_note("starting the studio; Ctrl-C ends it, and renders go on")
+        address = Address(host, port, password)
         serve_studio(studio, address, print_line, open_browser=browser)
 
 
 STUDIO = Command(
     "studio", studio_command, Section.PREVIEW, 6, "dreamflow studio clip.mp4 --folder films"
 )
+
+
+@contextmanager
+def without_garbage_collection() -> Generator[None]:
+    """Load modules without garbage collection, which finds nothing in them and takes its time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def make_studio(folders: list[Path], machine: MachineOptions, worker_words: list[str]) -> Studio:
+    """Return a studio whose worker loads PyTorch while this process loads the page."""
+    from dreamflow.studio.files.folders import OpenFolders
+    from dreamflow.studio.films.renders import RenderQueue
+    from dreamflow.studio.home import default_queue_folder
+    from dreamflow.studio.studio import Studio
+    from dreamflow.studio.worker.client import PreviewWorker
+
+    queue = RenderQueue(
+        default_queue_folder(), lambda: studio.tell_queue(), machine.threads, worker_words
+    )
+    studio = Studio(OpenFolders(folders), queue, machine, PreviewWorker)
+    studio.start_worker()
+    return studio
 
 
 def check_studio_is_installed() -> None:

@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 
 from nicegui.events import KeyEventArguments
 
-from dreamflow.studio.page.context import CURVES, TUNE, PageContext
-from dreamflow.studio.page.curves.curves_view import CurvesView
-from dreamflow.studio.page.outside_view import OutsideView
-from dreamflow.studio.page.tune.tune_view import TuneView
+from dreamflow.studio.page.context import PageContext
+from dreamflow.studio.page.view import View
 
 FEW_FRAMES, MANY_FRAMES = 1, 10
 """Frames of a step of the arrow keys, and of one with shift."""
@@ -22,14 +20,19 @@ class Keys:
         self,
         page: PageContext,
         views: Sequence[str],
-        tune: TuneView,
-        curves: CurvesView,
-        outside: OutsideView,
+        find_view: Callable[[], View],
+        open_outside: Callable[[], None],
     ) -> None:
-        """Take the views, which have the digits from 1 on."""
-        self._page, self._views, self._tune, self._outside = page, views, tune, outside
-        self._viewers = {TUNE: tune.viewer, CURVES: curves.viewer}
-        self._searches = {TUNE: tune.open_search}
+        """Take what the keys are for.
+
+        Args:
+            page: The tab.
+            views: The views, which have the digits from 1 on.
+            find_view: Returns the view that is shown.
+            open_outside: Shows the look as text.
+        """
+        self._page, self._views = page, views
+        self._find_view, self._open_outside = find_view, open_outside
 
     def take(self, event: KeyEventArguments) -> None:
         """Do what a key is for."""
@@ -44,13 +47,17 @@ class Keys:
         elif key.isdecimal() and 1 <= int(key) <= len(self._views):
             self._page.show_view(self._views[int(key) - 1])
         elif key.lower() == "c":
-            self._outside.open()
-        elif self._page.view in self._viewers and (action := self._find_action(key, has_shift)):
+            self._open_outside()
+        elif key == "/":
+            self._find_view().open_search()
+        elif action := self._find_action(key, has_shift):
             action()
 
     def _find_action(self, key: str, has_shift: bool) -> Callable[[], object] | None:
         """Return what a key does beside the picture; None where it does nothing."""
-        studio, viewer = self._page.studio, self._viewers[self._page.view]
+        studio, viewer = self._page.studio, self._find_view().viewer
+        if viewer is None:
+            return None
         step = MANY_FRAMES if has_shift else FEW_FRAMES
         frame = studio.project.frame
         actions: dict[str, Callable[[], object]] = {
@@ -73,6 +80,4 @@ class Keys:
                 "[": lambda: painting.widen(-1),
                 "]": lambda: painting.widen(1),
             }
-        if key == "/":
-            return self._searches.get(self._page.view)
         return actions.get(key if key.startswith("Arrow") else key.lower())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from dreamflow.studio.page.looks.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
 from dreamflow.studio.page.outside_view import OutsideView
 from dreamflow.studio.page.tune.tune_view import TuneView
+from dreamflow.studio.page.view import View
 from dreamflow.studio.previews import WORKER
 from dreamflow.studio.studio import PROJECT, QUEUE, SOURCE, Studio
 
@@ -36,7 +39,14 @@ document.addEventListener("click", (event) => {
 </script>"""
 """Takes the focus from a button that was clicked, which would keep the page's keys for itself; one
 that was reached by Tab keeps it."""
-VIEWS = {OPEN: "Open", LOOKS: "Looks", TUNE: "Tune", CURVES: "Curves", RENDER: "Render"}
+VIEWS: dict[str, tuple[str, Callable[[PageContext], View]]] = {
+    OPEN: ("Open", OpenView),
+    LOOKS: ("Looks", LooksView),
+    TUNE: ("Tune", TuneView),
+    CURVES: ("Curves", CurvesView),
+    RENDER: ("Render", RenderView),
+}
+"""Title of each view, and what builds it."""
 
 
 def build_page(studio: Studio) -> None:
@@ -47,43 +57,38 @@ def build_page(studio: Studio) -> None:
     ui.dark_mode(value=True)
     ui.query("body").classes("studio")
     page = PageContext(studio)
-    StudioPage(page)
+    built = StudioPage(page)
     client = ui.context.client
+    client.on_connect(built.build_all)
     unsubscribe = studio.subscribe(lambda topic: _tell(page, topic))
     client.on_delete(unsubscribe)
 
 
 def _tell(page: PageContext, topic: str) -> None:
-    for listener in page.listeners:
+    for listener in list(page.listeners):
         listener(topic)
 
 
 class StudioPage:
-    """The bar, the views and the keys."""
+    """The bar, the views and the keys.
+
+    A view is built when it is shown first: the page is up before the others are there.
+    """
 
     def __init__(self, page: PageContext) -> None:
-        """Build it."""
+        """Build the bar and the first view."""
         self._page = page
         page.show_view = self.show_view
+        page.studio.layers()  # asked for now: they are there when a view needs them
         self._build_bar()
         page.message = ui.label().classes("message").props('role="status"')
         page.message.set_visibility(False)
-        self._views: dict[str, ui.element] = {}
+        self._views: dict[str, View] = {}
         with box("views", "main"):
-            for view in VIEWS:
-                self._views[view] = box("view")
-            with self._views[OPEN]:
-                OpenView(page)
-            with self._views[LOOKS]:
-                self._looks = LooksView(page)
-            with self._views[TUNE]:
-                self._tune = TuneView(page)
-            with self._views[CURVES]:
-                self._curves = CurvesView(page)
-            with self._views[RENDER]:
-                self._render = RenderView(page)
-        self._outside = OutsideView(page)
-        keys = Keys(page, list(VIEWS), self._tune, self._curves, self._outside)
+            self._places = {view: box("view") for view in VIEWS}
+            self._dialogs = box("dialogs")
+        self._outside: OutsideView | None = None
+        keys = Keys(page, list(VIEWS), lambda: self._find_view(page.view), self._open_outside)
         ui.keyboard(on_key=keys.take)
         page.listeners.append(self._hear)
         self._queue_notes = list(page.studio.queue.notes)
@@ -98,13 +103,33 @@ class StudioPage:
             ui.label("DreamFlow").classes("brand")
             self._tabs: dict[str, ui.button] = {}
             with box("tabs", "nav"):
-                for view, title in VIEWS.items():
+                for view, (title, _) in VIEWS.items():
                     tab = ui.button(title, on_click=partial(self.show_view, view), color=None)
                     self._tabs[view] = tab.props("flat no-caps unelevated").classes("tab")
                     tab.mark(f"tab-{view}")
             self._source = ui.label().classes("source")
             self._worker = ui.label().classes("worker")
-            text_button("Command", lambda: self._outside.open(), "command-button")
+            text_button("Command", self._open_outside, "command-button")
+
+    async def build_all(self) -> None:
+        """Build what is not there yet."""
+        for view in VIEWS:
+            self._find_view(view)
+            await asyncio.sleep(0)  # the pictures that have come meanwhile go first
+
+    def _find_view(self, view: str) -> View:
+        """Return a view; it is built where it is not there yet."""
+        if view not in self._views:
+            _, make = VIEWS[view]
+            with self._places[view]:
+                self._views[view] = make(self._page)
+        return self._views[view]
+
+    def _open_outside(self) -> None:
+        if self._outside is None:
+            with self._dialogs:
+                self._outside = OutsideView(self._page)
+        self._outside.open()
 
     def show_view(self, view: str) -> None:
         """Show a view; those of a source need one."""
@@ -117,17 +142,13 @@ class StudioPage:
         if view != self._page.view:
             ui.run_javascript("scrollTo(0, 0)")
         self._page.view = view
-        for name, element in self._views.items():
-            element.set_visibility(name == view)
+        shown = self._find_view(view)
+        for name, place in self._places.items():
+            place.set_visibility(name == view)
         for name, tab in self._tabs.items():
             tab.props["aria-current"] = "page" if name == view else "false"
             tab.update()
-        if view == LOOKS:
-            self._looks.enter()
-        if view == CURVES:
-            self._curves.enter()
-        if view == RENDER:
-            self._render.measure()
+        shown.enter()
         if view in (TUNE, CURVES, RENDER):
             self._page.studio.watch()
 

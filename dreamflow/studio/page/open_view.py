@@ -13,12 +13,13 @@ from dreamflow.studio.files.folders import PICTURE_SUFFIXES
 from dreamflow.studio.files.recent import RecentProject
 from dreamflow.studio.page.context import LOOKS, TUNE, PageContext, box, main_button, text_button
 from dreamflow.studio.page.drop import drop_place
+from dreamflow.studio.page.view import View
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.source import read_source_facts
 from dreamflow.studio.studio import PROJECT
 
 
-class OpenView:
+class OpenView(View):
     """A path to type, and the films and pictures of the folders that are open."""
 
     def __init__(self, page: PageContext) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from nicegui import ui
 
 from dreamflow.core.errors import OutputError, SettingsError, named
@@ -117,6 +118,8 @@ def serve_studio(
         reconnect_timeout=RECONNECT_S,
         tailwind=False,
         show_welcome_message=False,
+        # Within this machine, sending a file is quicker than to compress it.
+        gzip_middleware_factory=None if address.host in LOCAL_HOSTS else GZipMiddleware,
     )
     hosts = ["*"] if address.host in ANY_HOST else [address.host]
     guarded: Any = AccessGuard(

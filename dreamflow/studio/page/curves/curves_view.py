@@ -24,13 +24,14 @@ from dreamflow.studio.page.curves.curve_editor import CurveEditor, describe_lane
 from dreamflow.studio.page.curves.inspector import Inspector
 from dreamflow.studio.page.tune.setting_views import SettingView
 from dreamflow.studio.page.tune.viewer import Viewer
+from dreamflow.studio.page.view import View
 from dreamflow.studio.studio import PROJECT, SOUND
 
 FIRST_LANES = ("layer", "strength", "step")
 """Lanes that are there before any other is added."""
 
 
-class CurvesView:
+class CurvesView(View):
     """Lanes of the settings that may change over time."""
 
     def __init__(self, page: PageContext) -> None:

@@ -18,6 +18,7 @@ from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.page.context import RENDER, PageContext, box, main_button, text_button
 from dreamflow.studio.page.films.render_card import RenderCard
 from dreamflow.studio.page.films.render_list import RenderList
+from dreamflow.studio.page.view import View
 from dreamflow.studio.previews import FILM
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.studio import PROJECT, QUEUE, STRIP
@@ -35,7 +36,7 @@ QUALITIES = ("draft", "good", "master")
 PRIORITIES = {"render": "the render goes first", "preview": "previews go first"}
 
 
-class RenderView:
+class RenderView(View):
     """What is chosen of a film, and the queue of films."""
 
     def __init__(self, page: PageContext) -> None:
@@ -72,6 +73,10 @@ class RenderView:
             self._list = RenderList(self._move)
         page.listeners.append(self._hear)
         self.show()
+
+    def enter(self) -> None:
+        """Measure the film that is chosen."""
+        self.measure()
 
     @property
     def choices(self) -> FilmChoices | None:

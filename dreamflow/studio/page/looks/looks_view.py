@@ -24,6 +24,7 @@ from dreamflow.studio.page.context import (
     text_button,
 )
 from dreamflow.studio.page.looks.wall_grid import WallGrid
+from dreamflow.studio.page.view import View
 from dreamflow.studio.places import Shown
 from dreamflow.studio.previews import LAYERS, WALL
 from dreamflow.studio.studio import PROJECT
@@ -74,7 +75,7 @@ class TileView:
         )
 
 
-class LooksView:
+class LooksView(View):
     """The wall and what chooses it."""
 
     def __init__(self, page: PageContext) -> None:

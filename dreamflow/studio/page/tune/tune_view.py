@@ -16,11 +16,12 @@ from dreamflow.studio.looks.controls import (
 from dreamflow.studio.page.context import LOOKS, PageContext, box, text_button
 from dreamflow.studio.page.tune.setting_views import SettingView
 from dreamflow.studio.page.tune.viewer import Viewer
+from dreamflow.studio.page.view import View
 from dreamflow.studio.previews import LAYERS
 from dreamflow.studio.studio import PROJECT
 
 
-class TuneView:
+class TuneView(View):
     """The picture beside its settings."""
 
     def __init__(self, page: PageContext) -> None:
