@@ -181,7 +181,8 @@ def _measure_windows(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     centred = windows - (windows @ (taper / taper.sum()))[:, None]
     middle = slice((WINDOW_SAMPLES - HOP_SAMPLES) // 2, (WINDOW_SAMPLES + HOP_SAMPLES) // 2)
     peaks = np.abs(centred[:, middle]).max(axis=1)
-    power = _power_of(np.fft.rfft(centred * taper, axis=1), taper)
+    spectra = np.fft.rfft(centred * taper, axis=1)
+    power = _power_of(spectra.real, spectra.imag, taper)
     amplitudes = np.sqrt(_sum_bands(power, BARK_EDGES_HZ))
     return _measure_bands(power, _measure_low_power(long_windows)), amplitudes, peaks
 
@@ -218,14 +219,14 @@ def _measure_low_power(windows: np.ndarray) -> np.ndarray:
     kernel = taper[:, None] * np.exp(-2j * np.pi * turns[:, None] * np.arange(LOW_BINS))
     kernel -= taper[:, None] * kernel.sum(axis=0) / taper.sum()  # takes the tapered mean off
     parts = windows @ np.concatenate([kernel.real, kernel.imag], axis=1).astype(np.float32)
-    return _power_of(parts[:, :LOW_BINS] + 1j * parts[:, LOW_BINS:], taper)
+    return _power_of(parts[:, :LOW_BINS], parts[:, LOW_BINS:], taper)
 
 
-def _power_of(spectra: np.ndarray, taper: np.ndarray) -> np.ndarray:
+def _power_of(real: np.ndarray, imaginary: np.ndarray, taper: np.ndarray) -> np.ndarray:
     """Return the power of each bin, float32, which add up to the mean square under the window."""
     # Parseval: the other half of the spectrum is the same.
     scale = np.float32(2 / (len(taper) * np.square(taper).sum()))
-    return (np.square(spectra.real) + np.square(spectra.imag)).astype(np.float32) * scale
+    return (np.square(real) + np.square(imaginary)).astype(np.float32) * scale
 
 
 def _sum_bands(power: np.ndarray, edges_hz: Iterable[float]) -> np.ndarray:
