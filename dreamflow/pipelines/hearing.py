@@ -173,14 +173,19 @@ def add_music(spec: OutputSpec, sound: SoundOptions, begin: Fraction = Fraction(
     Raises:
         MediaError: The file holds no sound.
     """
-    has_own = spec.sound is not None and bool(spec.sound.codecs)
-    if sound.audio is None or sound.audio_out == "clip" or (sound.audio_out == "auto" and has_own):
+    if sound.audio is None or _keeps_own_sound(spec, sound):
         return spec
     try:
         music = replace(read_sound_facts(Path(sound.audio)), begin=begin)
     except MediaError as error:
         raise error.located(named("audio"), " ") from error
     return replace(spec, music=music, sound=spec.sound and replace(spec.sound, codecs=()))
+
+
+def _keeps_own_sound(spec: OutputSpec, sound: SoundOptions) -> bool:
+    """Return whether an output has the source's own sound, or none, whatever else is heard."""
+    has_own = spec.sound is not None and bool(spec.sound.codecs)
+    return sound.audio_out == "clip" or (sound.audio_out == "auto" and has_own)
 
 
 def find_audio_length(sound: SoundOptions) -> float | None:
@@ -193,14 +198,25 @@ def find_audio_length(sound: SoundOptions) -> float | None:
         raise error.located(named("audio"), " ") from error
 
 
-def warn_of_unheard(sound: SoundOptions, groups: Iterable[Options]) -> None:
-    """Warn of beats and series that are given, and that no schedule hears.
+def warn_of_unheard(
+    sound: SoundOptions, groups: Iterable[Options], output_spec: OutputSpec | None = None
+) -> None:
+    """Warn of a sound, beats and series that are given, and that no schedule hears.
 
     Args:
         sound: What is given.
         groups: The settings with the schedules.
+        output_spec: The spec of an output that may have a sound, with the source's own.
     """
     heard = heard_signals(groups)
+    hears_sound = any(name in BEAT_NAMES or name.startswith(f"{AUDIO}.") for name in heard)
+    if output_spec and _keeps_own_sound(output_spec, sound) and sound.audio and not hears_sound:
+        warnings.warn(
+            f"{named('audio')} {Path(sound.audio).name} does nothing: no schedule hears it, and "
+            f"the output keeps the source's own sound; {named('audio_out')} audio takes this one",
+            IneffectiveSettingWarning,
+            2,
+        )
     tempo = [name for name in ("bpm", "first_beat") if getattr(sound, name) is not None]
     if tempo and not heard & set(BEAT_NAMES):
         warnings.warn(

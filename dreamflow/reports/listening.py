@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PLOT_WIDTH_IN = 14.0
 PLOT_DPI = 110
 PANEL_HEIGHT_IN = 1.4
+TITLE_PAD_POINTS = 14
+"""Room for the numbers of the beats under the title."""
 BAND_COLOURS = {"loud": "0.3", "bass": "tab:red", "mid": "tab:green", "high": "tab:blue"}
 BEAT_COLOUR = "tab:orange"
 
@@ -130,7 +132,7 @@ def draw_listening(listening: Listening, path: Path, title: str) -> None:
         panel.vlines(listening.onsets[onset_name], 0, 1, color="black", linewidth=0.7)
         panel.set_ylim(0, 1.02)
         panel.set_ylabel(name)
-    panels[0].set_title(title, loc="left", fontsize=10)
+    panels[0].set_title(title, loc="left", fontsize=10, pad=TITLE_PAD_POINTS)
     panels[0].set_xlim(listening.times[0], max(listening.times[-1], listening.times[0] + 0.1))
     panels[-1].set_xlabel("seconds; black: onsets of the band, orange: beats, with their numbers")
     with atomic_write(path) as part:

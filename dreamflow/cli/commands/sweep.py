@@ -179,7 +179,7 @@ def plan_and_check(
         out, flags, [*plan.source.output_spec.sources, *(matte.source_paths if matte else [])]
     )
     groups = (settings.dream, settings.carry, settings.show)
-    warn_of_unheard(settings.sound, groups)
+    warn_of_unheard(settings.sound, groups, plan.source.output_spec)
     plan = hear_sweep(plan, settings, kept_analysis_folder(out, flags))
     for group in groups:
         group.check_schedules(plan.source.timeline, warn=False)

@@ -193,7 +193,7 @@ def open_and_check(
     check_render_files(out, flags, [*source.source_paths, *(matte.source_paths if matte else [])])
     check_layers(settings.dream, machine)
     groups = (settings.dream, settings.carry, settings.show)
-    warn_of_unheard(settings.sound, groups)
+    warn_of_unheard(settings.sound, groups, source.output_spec)
     source = hear_clip(source, settings.sound, groups, kept_analysis_folder(out, flags))
     for group in groups:
         group.check_schedules(source.timeline, warn=False)

@@ -20,8 +20,6 @@ def print_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[s
     from rich.table import Table
 
     table = Table(
-        title=escape(escape_line(title)),
-        title_justify="left",
         box=None,
         pad_edge=False,
         header_style="bold",
@@ -35,4 +33,6 @@ def print_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[s
     out = Console(highlight=False, emoji=False)
     if not out.is_terminal:
         out = Console(highlight=False, emoji=False, width=PIPED_TABLE_WIDTH)
+    # A title of the table itself would be wrapped to the table's width.
+    out.print(escape(escape_line(title)), style="italic", soft_wrap=True)
     out.print(table)
