@@ -166,13 +166,25 @@ def test_an_image_is_zoomed_into(
     check_images(frames, 3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "inputs"),
+    [
+        ("DreamFlowImage", {"images": batch(1)}),
+        ("DreamFlowVideo", {"images": batch(2), "fps": 24.0, "stability": 0.5}),
+        ("DreamFlowZoom", {"image": batch(1), "seconds": 0.25, "fps": 12.0, "speed": 1.5}),
+    ],
+)
 def test_an_interrupt_ends_a_dream_within_an_image(
-    nodes: dict[str, Any], comfy: Comfy, noise_network: Network
+    nodes: dict[str, Any],
+    comfy: Comfy,
+    noise_network: Network,
+    kind: str,
+    inputs: dict[str, Any],
 ) -> None:
     comfy.interrupted = True
     widgets = {"network": noise_network, "preset": "(none)", "layer": "conv2/3x3", **WIDGETS}
     with pytest.raises(InterruptProcessingException):
-        run(nodes["DreamFlowImage"], images=batch(1), **widgets)
+        run(nodes[kind], **inputs, **widgets)
     assert comfy.shown == []
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 import pytest
 from conftest import SAMPLE_CLIP, make_texture
 
+import dreamflow
+from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import FrameProgress, StepCounter
 from dreamflow.media.options import ClipOptions
@@ -15,6 +19,9 @@ from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.reports.preview import estimate_preview_steps, render_preview
 from dreamflow.temporal.options import CarryOptions
+
+PICTURE = make_texture(48, 64)
+FRAME = Frame(0, Fraction(0), PICTURE)
 
 
 @pytest.mark.parametrize("run_in", [0, 2])
@@ -35,6 +42,39 @@ def test_an_image_calls_on_step_after_each_step(noise_network: Network) -> None:
     picture = make_texture(64, 64)
     dream_image(picture, noise_network, options=options, on_step=lambda: calls.update(["step"]))
     assert calls["step"] == 6
+
+
+class Stopped(Exception):
+    """What a caller raises to end a dream."""
+
+
+@pytest.mark.parametrize(
+    "dream",
+    [
+        lambda network, **dream: [dreamflow.dream_image(PICTURE, network, **dream)],
+        lambda network, **dream: dreamflow.dream_video([FRAME], network, **dream),
+        lambda network, **dream: dreamflow.dream_sweep(
+            PICTURE, network, layers=dream.pop("layer"), seconds=0.1, **dream
+        ),
+        lambda network, **dream: dreamflow.dream_zoom(PICTURE, network, seconds=0.1, **dream),
+    ],
+    ids=["image", "video", "sweep", "zoom"],
+)
+def test_what_a_callback_raises_ends_any_dream_within_a_frame(
+    dream: Callable[..., Iterable[object]], noise_network: Network
+) -> None:
+    steps = 0
+
+    def stop_at_the_third() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            raise Stopped
+
+    few = {"layer": "conv1/7x7_s2", "octaves": 2, "iterations": 4}
+    with pytest.raises(Stopped):
+        list(dream(noise_network, on_step=stop_at_the_third, **few))
+    assert steps == 3
 
 
 def test_a_part_with_fewer_or_more_steps_than_expected_ends_where_it_should() -> None:

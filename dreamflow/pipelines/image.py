@@ -55,7 +55,7 @@ def dream_image(
         strength: How much of the dream is shown: 0 is the picture, 1 the dream, 2 twice the change.
         matte: Where the dream is shown: (H, W) or (H, W, 3), uint8 from 0 to 255, bool, or floats
             from 0 to 1. Another size of the same aspect is scaled.
-        on_step: Called after each step of gradient ascent.
+        on_step: Called after each step of gradient ascent; what it raises ends the dream.
         preset: Name of a preset, or path of a .toml file: its settings override those of `options`.
         **settings: Single settings of the dream by name, such as `octaves=5`; they override the
             preset.

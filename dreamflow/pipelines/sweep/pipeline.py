@@ -14,6 +14,7 @@ import numpy as np
 from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.media.depth.write import DeepOutput
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.picture_input import PictureInput, as_picture
@@ -266,6 +267,7 @@ def dream_sweep(
     fps: float = float(DEFAULT_PICTURE_FOLDER_FPS),
     *,
     show: ShowOptions | None = None,
+    on_step: StepCallback | None = None,
     preset: str | None = None,
     **settings: Any,
 ) -> Iterator[Frame]:
@@ -281,6 +283,7 @@ def dream_sweep(
         cuts: Times in seconds at which shots of a clip begin; None takes what `carry.cuts` says.
         fps: Frames per second of a picture's sweep.
         show: How much of the dream is shown, and where.
+        on_step: Called after each step of gradient ascent; what it raises ends the dream.
         preset: Name of a preset, or path of a .toml file: its settings override those of the
             option objects.
         **settings: Single settings by name, such as `hold=0.5`; they override the preset.
@@ -311,6 +314,10 @@ def dream_sweep(
     plan = hear_sweep(plan, video)
     matte = open_sweep_matte(plan, show)
     pipeline = build_sweep_pipeline(
-        plan.source, network, video, caption=sweep.caption, cuts=cuts, matte=matte
+        *(plan.source, network, video),
+        caption=sweep.caption,
+        cuts=cuts,
+        matte=matte,
+        controls=DreamerControls(on_step=on_step),
     )
     return (frame for frame in pipeline if frame is not None)

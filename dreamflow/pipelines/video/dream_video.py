@@ -15,6 +15,7 @@ from dreamflow.core.errors import SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.loading import as_network
@@ -56,6 +57,7 @@ def dream_video(
     *,
     gains: Gains | None = None,
     controls: DreamerControls | None = None,
+    on_step: StepCallback | None = None,
     preset: str | None = None,
     **settings: Any,
 ) -> Iterator[Frame]:
@@ -78,6 +80,7 @@ def dream_video(
             takes them, or the frames of a Clip.
         gains: Constants of the temporal step; None is the defaults.
         controls: Callbacks, and gains where `gains` is None.
+        on_step: Called after each step of gradient ascent; what it raises ends the dream.
         preset: Name of a preset, or path of a .toml file: its settings override those of `options`,
             `carry` and `show`.
         **settings: Single settings of these three and of what is heard by name, such as
@@ -118,6 +121,7 @@ def dream_video(
     options, frames = _pick_channels(options, network, frames)
     controls = controls or DreamerControls()
     controls = controls if gains is None else replace(controls, gains=gains)
+    controls = controls if on_step is None else replace(controls, on_step=on_step)
     dreamer = VideoDreamer(network, options, carry, timeline, controls)
 
     def new_detector() -> Marker:

@@ -31,6 +31,7 @@ from dreamflow.core.schedules.signals import Signals
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.tensors import picture_to_tensor, tensor_to_picture
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.media.picture_input import PictureInput, as_picture
 from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.sound.options import SoundOptions
@@ -136,6 +137,7 @@ class ZoomPipeline:
         dream: DreamOptions | None = None,
         zoom: ZoomOptions | None = None,
         signals: Signals | None = None,
+        on_step: StepCallback | None = None,
     ) -> None:
         """Begin with a picture.
 
@@ -145,6 +147,7 @@ class ZoomPipeline:
             dream: Settings of the dream.
             zoom: Settings of the zoom.
             signals: What schedules hear, if anything.
+            on_step: Called after each step of gradient ascent.
 
         Raises:
             SettingsError: The network does not have a layer, the picture is too small for one, or
@@ -160,7 +163,7 @@ class ZoomPipeline:
         self.path = CameraPath(self.zoom, self.timeline, width, height, self.options.seed)
         image = noise_base_of(picture_to_tensor(picture, network.device), self.options)
         self._dreamer = StateDreamer(
-            image, network, self.options, self.zoom, self.path, reference_frames
+            image, network, self.options, self.zoom, self.path, reference_frames, on_step
         )
         self._loop_closure = LoopClosure(self.path) if self.zoom.loop else None
         first = self._dreamer.first_dream if self._loop_closure else self._dreamer.first_view
@@ -269,18 +272,19 @@ def dream_zoom(
     dream: DreamOptions | None = None,
     zoom: ZoomOptions | None = None,
     *,
+    on_step: StepCallback | None = None,
     preset: str | None = None,
     **settings: Any,
 ) -> Iterator[Frame]:
     """Yield the frames of a zoom into a picture, as they are finished.
 
     Args:
-        picture: uint8 (H, W, 3) RGB, an image of Pillow's or a path, of the size of the frames;
-            `coloured_noise` makes one out of nothing.
+        picture: uint8 (H, W, 3) RGB, an image of Pillow's or a path, of the size of the frames.
         network: Network to dream with; a name loads one, None the default.
         dream: Settings of the dream.
         zoom: Settings of the zoom. `reverse` has no effect here: frames come in the order in which
             they are dreamed.
+        on_step: Called after each step of gradient ascent; what it raises ends the dream.
         preset: Name of a preset, or path of a .toml file: its settings override those of `dream`
             and `zoom`.
         **settings: Single settings by name, such as `speed=1.5`; they override the preset.
@@ -297,5 +301,5 @@ def dream_zoom(
     zoom = fit_zoom_to_audio(zoom, sound)
     hearing = hear_zoom(schedule_zoom_layers(zoom, dream), zoom, sound)
     signals = hearing and hearing.signals
-    pipeline = ZoomPipeline(as_picture(picture), network, dream, zoom, signals)
+    pipeline = ZoomPipeline(as_picture(picture), network, dream, zoom, signals, on_step)
     return (frame for frame in pipeline if frame is not None)

@@ -19,6 +19,7 @@ from dreamflow.dream.octaves import (
     plan_octaves,
 )
 from dreamflow.dream.options import DreamOptions
+from dreamflow.dream.progress import StepCallback
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.video.reference_frames import ReferenceFrames
@@ -49,6 +50,7 @@ class StateDreamer:
         zoom: ZoomOptions,
         path: CameraPath,
         reference_frames: ReferenceFrames | None = None,
+        on_step: StepCallback | None = None,
     ) -> None:
         """Dream the first state.
 
@@ -59,9 +61,10 @@ class StateDreamer:
             zoom: Settings of the zoom.
             path: Path of its camera.
             reference_frames: What steers the dream.
+            on_step: Called after each step of gradient ascent.
         """
         self._network, self._options, self._zoom, self._path = network, options, zoom, path
-        self._reference_frames = reference_frames
+        self._reference_frames, self._on_step = reference_frames, on_step
         self._look_scale = look_scale_of(options, path.height, path.width)
         tick, margin_px = path.first_tick, path.margin_px
         width, height = path.width + 2 * margin_px, path.height + 2 * margin_px
@@ -113,7 +116,9 @@ class StateDreamer:
         )
         key = (options.seed, tick)
         shaping = GradientShaping.from_options(options, objective.stride)
-        dreamed = dream_octaves(state, objective, plan, options.jitter, key, shaping=shaping)
+        dreamed = dream_octaves(
+            *(state, objective, plan, options.jitter, key), shaping=shaping, on_step=self._on_step
+        )
         # In the order of pixels in memory that OpenCV works on.
         return dreamed.contiguous(memory_format=torch.channels_last)
 

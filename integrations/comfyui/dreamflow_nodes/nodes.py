@@ -12,7 +12,6 @@ from dreamflow.core.errors import SettingsError
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.networks.catalogue import known_networks
-from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.settings.groups import groups_by_saved_setting
 from dreamflow.pipelines.settings.presets import (
     list_preset_files,
@@ -199,7 +198,7 @@ class DreamVideo:
             frames,
             network,
             timeline=Timeline(rate, len(frames) / rate),
-            controls=DreamerControls(on_step=stop_if_interrupted),
+            on_step=stop_if_interrupted,
             **gather_settings(preset, layer, settings, **widgets),
         ):
             dreams.append(dreamed.picture)
@@ -245,7 +244,10 @@ class Zoom:
         given |= {"seconds": seconds, "fps": fps}
         show = follow(round(seconds * fps))
         frames = []
-        for frame in dreamflow.dream_zoom(to_pictures(image)[0], network, **given):
+        zoom = dreamflow.dream_zoom(
+            to_pictures(image)[0], network, on_step=stop_if_interrupted, **given
+        )
+        for frame in zoom:
             frames.append(frame.picture)
             show(len(frames))
         return (to_images(frames),)
