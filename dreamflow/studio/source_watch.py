@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowError
+from dreamflow.studio.files.file_stamp import FileStamp, stamp_path
 from dreamflow.studio.project import describe_error
 from dreamflow.studio.source import SourceFacts, read_source_facts
 
 POLL_S = 1.0
 """Seconds between two looks at the source; what is still being written differs in the next."""
-
-Stamp = tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class SourceWatch:
         self._on_news, self._poll_s = on_news, poll_s
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._path: Path | None = None
-        self._opened: Stamp = None
-        self._told: Stamp = None
+        self._opened: FileStamp | None = None
+        self._told: FileStamp | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -59,21 +58,21 @@ class SourceWatch:
         """Look at a source that has just been opened, in place of the one before."""
         with self._lock:
             self._path = path
-            self._opened = self._told = stamp_source(path)
+            self._opened = self._told = stamp_path(path)
 
     def _run(self) -> None:
-        seen: Stamp = None
+        seen: FileStamp | None = None
         while not self._ended.wait(self._poll_s):
             with self._lock:
                 path, told = self._path, self._told
             if path is None:
                 continue
-            now = stamp_source(path)
+            now = stamp_path(path)
             if now != told and now == seen:  # it is not being written any more
                 self._tell(path, now)
             seen = now
 
-    def _tell(self, path: Path, now: Stamp) -> None:
+    def _tell(self, path: Path, now: FileStamp | None) -> None:
         with self._lock:
             if path != self._path:
                 return
@@ -93,13 +92,3 @@ def _open_anew(path: Path) -> SourceNews:
     except DreamFlowError as error:
         return SourceNews(path, note=f"{path.name} has changed: {describe_error(error)}")
     return SourceNews(path, facts, f"{path.name} has changed on the disk, and is opened anew")
-
-
-def stamp_source(path: Path) -> Stamp:
-    """Return what changes when a file or folder does; None where there is none."""
-    try:
-        facts = path.stat()
-        entries = sum(1 for _ in path.iterdir()) if path.is_dir() else 0
-    except OSError:
-        return None
-    return facts.st_mtime_ns, facts.st_size, facts.st_ino, entries

@@ -378,14 +378,15 @@ class Studio:
         if project == self.project and not source:
             return
         self.project = project
-        self.recent.keep(project)
-        self._tell(PROJECT)
+        # The worker begins while the page is told.
         if source and project.source is not None:
             self.previews.ask_for_source(project, self.preview_size)
             if self.pinned is not None:
                 self.previews.ask_for_pinned(project, self.preview_size, self.pinned)
         self.previews.ask_for_dream(project, self.preview_size)
         self.previews.ask_for_moving(project, self.is_moving)
+        self.recent.keep(project)
+        self._tell(PROJECT)
 
     def _hear(self, answer: Answer) -> None:
         self._news.call_later(lambda: self.take_answer(answer))

@@ -80,7 +80,21 @@ def open_frames_up_to(
             )
         still = read_still(source, options, deep_output, flatten_alpha)
         return (Frame(0, Fraction(0), still.proxy, original=still.original),)
-    clip = Clip(source, options, deep_output)
+    return open_clip_up_to(Clip(source, options, deep_output), at, run_in)
+
+
+def open_clip_up_to(clip: Clip, at: str = DEFAULT_FRAME_TIMECODE, run_in: int = 0) -> Clip:
+    """Return the part of a clip that ends with a frame; warns as `open_frames_up_to` does.
+
+    Args:
+        clip: The clip.
+        at: Timecode of the frame.
+        run_in: Frames before it, fewer where the clip begins within them.
+
+    Raises:
+        SettingsError: The clip has no such frame.
+    """
+    source = clip.path
     if clip.info.pixel_aspect != 1:
         warnings.warn(
             f"the pixels of {source.name} are not square ({clip.info.pixel_aspect}): a picture of "

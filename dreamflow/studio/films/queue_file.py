@@ -16,6 +16,7 @@ from dreamflow.core.errors import DreamFlowError
 from dreamflow.core.files.documents import DocumentError, fit_schema, parse_json
 from dreamflow.core.files.regular_file import read_file_text
 from dreamflow.media.files.atomic_file import atomic_write
+from dreamflow.studio.files.file_stamp import FileStamp, stamp_path
 from dreamflow.studio.films.queue_document import (
     MAX_RENDERS,
     QueueDocument,
@@ -47,7 +48,7 @@ class QueueFile:
     def __init__(self, folder: Path) -> None:
         """Name that of a folder; `read` comes first."""
         self.path = folder / QUEUE_FILE
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: FileStamp | None = None
         self._untold = ""
 
     def read(self) -> tuple[QueueDocument, list[str]]:
@@ -74,7 +75,7 @@ class QueueFile:
                 problems.append(f"film {number}: {error}")
         document = QueueDocument(renders, found.is_paused)
         if not problems:
-            self._seen = self._stamp()
+            self._seen = stamp_path(self.path)
             return document, []
         aside = self._find_place("damaged")
         self.path.replace(aside)
@@ -94,7 +95,7 @@ class QueueFile:
         with atomic_write(self.path) as part:
             content = msgspec.to_builtins(document)
             part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        self._seen = self._stamp()
+        self._seen = stamp_path(self.path)
 
     def look_for_edits(self) -> str:
         """Put the file aside where another program has changed it; returns a line on it.
@@ -109,14 +110,14 @@ class QueueFile:
         return told
 
     def _is_edited(self) -> bool:
-        now = self._stamp()
+        now = stamp_path(self.path)
         return now is not None and self._seen is not None and now != self._seen
 
     def _put_aside(self) -> None:
         aside = self._find_place("edited")
         with contextlib.suppress(OSError):
             shutil.copyfile(self.path, aside)
-        self._seen = self._stamp()
+        self._seen = stamp_path(self.path)
         self._untold = (
             f"{self.path.name} was edited while the studio had it: what was edited is kept as "
             f"{aside}; end the studio before you edit its queue"
@@ -129,10 +130,3 @@ class QueueFile:
             number += 1
             aside = self.path.with_suffix(f".{what}-{number}.json")
         return aside
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            facts = self.path.stat()
-        except OSError:
-            return None
-        return facts.st_mtime_ns, facts.st_size, facts.st_ino

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.reports.preview import DreamedPreview
@@ -68,12 +67,3 @@ class HeldDreams:
     def clear(self) -> None:
         """Let go of all."""
         self._held.clear()
-
-
-def stamp_file(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes when a file does: its time, size and number; None where there is none."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_mtime_ns, facts.st_size, facts.st_ino

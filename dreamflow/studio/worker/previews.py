@@ -23,8 +23,9 @@ from dreamflow.media.options import ClipOptions
 from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.mattes.matte import open_matte
 from dreamflow.media.read.mattes.matte_files import MatteTarget
-from dreamflow.media.read.single_frame import open_frames_up_to
+from dreamflow.media.read.single_frame import open_clip_up_to, open_frames_up_to
 from dreamflow.media.sound.hearing import Hearing
+from dreamflow.media.stills.read import is_still
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.compositor import get_matte_box
@@ -47,11 +48,12 @@ from dreamflow.reports.preview import (
     get_matte_frames,
     open_preview_compositor,
 )
+from dreamflow.studio.files.file_stamp import stamp_path
 from dreamflow.studio.looks.controls import open_sound
 from dreamflow.studio.worker.encoding import EncodedPicture, encode_png, encode_webp
 from dreamflow.studio.worker.film_measurement import measure_film_frames
 from dreamflow.studio.worker.held import Held
-from dreamflow.studio.worker.held_dreams import HeldDreams, stamp_file
+from dreamflow.studio.worker.held_dreams import HeldDreams
 from dreamflow.studio.worker.messages import (
     FilmMeasured,
     MeasureFilm,
@@ -61,9 +63,11 @@ from dreamflow.studio.worker.messages import (
 )
 
 MAX_NETWORKS = 2
+MAX_CLIPS = 4
 MAX_FRAMES = 6
 MAX_HEARINGS = 4
-"""Networks, frames with what leads up to them, and analysed sounds that are held at once."""
+"""Networks, opened clips, frames with what leads up to them, and analysed sounds that are held at
+once."""
 SMALLEST_SIDE_PX = 64
 """Longer side below which a preview is not made smaller where memory is full."""
 COARSE_SHARES = (0.0, 0.25, 0.6)
@@ -85,6 +89,7 @@ class PreviewMaker:
         self._options = options
         self.machine = Machine.from_options(options)
         self._networks: Held[Network] = Held(MAX_NETWORKS)
+        self._clips: Held[Clip] = Held(MAX_CLIPS)
         self._frames: Held[PreviewFrames] = Held(MAX_FRAMES)
         self._hearings: Held[Hearing | None] = Held(MAX_HEARINGS)
         self._dreams = HeldDreams()
@@ -206,8 +211,8 @@ class PreviewMaker:
     def _hear(self, clip: Clip, request: PreviewRequest, look: Look) -> Clip:
         """Return a clip with what the schedules of a look hear; a sound is analysed once."""
         sound = open_sound(request.settings)
-        stamps = [(path, stamp_file(Path(path))) for _, path in given_paths(request.settings)]
-        key = (request.source, stamp_file(clip.path), sound, heard_signals(look.groups), *stamps)
+        stamps = [(path, stamp_path(Path(path))) for _, path in given_paths(request.settings)]
+        key = (request.source, stamp_path(clip.path), sound, heard_signals(look.groups), *stamps)
         hearing = self._hearings.get(key, lambda: hear_clip(clip, sound, look.groups).hearing)
         if hearing is None:
             return clip
@@ -218,7 +223,7 @@ class PreviewMaker:
         """Return what tells a dream from others: all that it depends on, but how it is shown."""
         is_cropped = look.show.matte_crop
         named_files = [
-            (name, path, stamp_file(Path(path)))
+            (name, path, stamp_path(Path(path)))
             for name, path in given_paths(request.settings)
             if name != "matte" or is_cropped
         ]
@@ -233,16 +238,20 @@ class PreviewMaker:
         return self._networks.get(name, lambda: load_network(name, weights, machine=self.machine))
 
     def _open_frames(self, request: PreviewRequest, run_in: int) -> PreviewFrames:
+        source, options = Path(request.source), make_clip_options(request)
+
         def open_frames() -> PreviewFrames:
-            options = make_clip_options(request)
-            frames = open_frames_up_to(Path(request.source), request.at, run_in, options)
-            return frames.held() if isinstance(frames, Clip) else frames
+            if is_still(source):
+                return open_frames_up_to(source, request.at, run_in, options)
+            key = (source, stamp_path(source), options)
+            clip = self._clips.get(key, lambda: Clip(source, options))
+            return open_clip_up_to(clip, request.at, run_in).held()
 
         return self._frames.get(self._make_frames_key(request, run_in), open_frames)
 
     def _make_frames_key(self, request: PreviewRequest, run_in: int) -> Hashable:
         # Its time and size too: a clip that has changed is opened anew.
-        stamp = stamp_file(Path(request.source))
+        stamp = stamp_path(Path(request.source))
         return request.source, stamp, request.at, run_in, make_clip_options(request)
 
 

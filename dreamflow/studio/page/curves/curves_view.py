@@ -42,7 +42,7 @@ class CurvesView(View):
         self._chosen, self._selected, self._snapping = FIRST_LANES[0], -1, FRAMES
         with box("curves-view"):
             with box("curves-top"):
-                self.viewer = Viewer(page, is_small=True)
+                self.viewer = self._viewer = Viewer(page, is_small=True)
                 self._inspector = Inspector(page, self)
             with box("line tools curves-tools"):
                 self._build_tools()
@@ -229,7 +229,7 @@ class CurvesView(View):
         for view in self._sound_views:
             settings = studio.project.look.settings
             view.show(settings.get(view.control.name, view.control.default))
-        self.viewer.show()
+        self._viewer.show()
 
     def _list_lanes(self) -> list[str]:
         """Return the lanes: those that were added, and all settings that have keyframes."""

@@ -140,7 +140,7 @@ class SettingView:
             self._value.set_value(value)
         else:
             text = "" if value is None else format_setting_value(value)
-            if not self._means(value):
+            if self._value.value != text and not self._means(value):
                 self._value.set_value(text)
         if self._slider is not None and isinstance(value, int | float):
             assert control.low is not None

@@ -30,7 +30,7 @@ class TuneView(View):
         controls = {control.name: control for control in list_controls()}
         self._views: list[SettingView] = []
         with box("tune"):
-            self.viewer = Viewer(page)
+            self.viewer = self._viewer = Viewer(page)
             with box("panel"):
                 with box("line heading"):
                     self._name = ui.label().classes("title")
@@ -110,4 +110,4 @@ class TuneView(View):
         for view in self._views:
             view.offer(layers)
             view.show(settings.get(view.control.name, view.control.default))
-        self.viewer.show()
+        self._viewer.show()
