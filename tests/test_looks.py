@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
+from safetensors.torch import load_file, save_file
 
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.records.embedded_settings import read_embedded_comment, read_record
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
+from dreamflow.networks.loading import find_weights
 from dreamflow.pipelines.settings.paths import publish_path
 
 Cli = Callable[..., CommandResult]
@@ -95,6 +97,29 @@ def test_a_look_leaves_the_cuts_flow_and_loop_of_its_film(
     assert run.code == 0, run.err
     settings = settings_of(tmp_path / "new.mp4")
     assert (settings["cuts"], settings["loop"]) == ("auto", False)
+
+
+def test_like_says_where_the_weights_are_not_those_of_the_dream(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, old = tmp_path / "picture.png", tmp_path / "old.png"
+    write_picture(picture, make_texture(64, 96, 1))
+    other = tmp_path / "other.safetensors"
+    shipped = load_file(find_weights("pocket"))
+    save_file(shipped, other, metadata={"note": "the same tensors, another file"})
+    assert cli("frame", picture, old, *QUICK, "--weights", other).code == 0
+    monkeypatch.setenv("DREAMFLOW_REPORT", "json")
+
+    def warned(*words: object) -> set[str]:
+        out = tmp_path / "new.png"
+        run = cli("frame", picture, out, "--like", old, "--overwrite", *words)
+        assert run.code == 0, run.err
+        events = [json.loads(line) for line in run.err.splitlines()]
+        return {event["code"] for event in events if event["event"] == "warning"}
+
+    assert warned() == {"different_frames"}
+    assert warned("--weights", other) == set()
+    assert warned("--network", "pocket", "--seed", "3", "--weights", other) == set()
 
 
 def test_like_and_like_all_exclude_each_other(tmp_path: Path, cli: Cli, film: Path) -> None:

@@ -18,6 +18,7 @@ from dreamflow.cli.settings.inherited import (
     drop_unusable_encode_settings,
     is_given,
     report_inherited,
+    warn_other_weights,
 )
 from dreamflow.core.options.declaration import (
     Options,
@@ -119,6 +120,7 @@ def with_options(command: Callable[..., Any], without: Sequence[str] = ()) -> Ca
                 announce(context)
         if context:
             report_inherited(context, flags)
+            warn_other_weights(context, list(given.values()))
         return command(*positional, **given)
 
     parameters = build_parameters(command, hints, settings)

@@ -8,7 +8,7 @@ preset, a preset beats an earlier dream, and that beats the defaults.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,16 @@ from typing import Any
 import typer
 
 from dreamflow.cli.output.terminal import print_note, word_flags
-from dreamflow.core.errors import IneffectiveSettingWarning, SettingsError, named
+from dreamflow.core.errors import (
+    DifferentFramesWarning,
+    IneffectiveSettingWarning,
+    SettingsError,
+    named,
+)
 from dreamflow.core.files.documents import is_table
+from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.options.declaration import flag_of, format_setting_value, plain_value
+from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import EncodeOptions
 from dreamflow.pipelines.settings.groups import (
     defaults_of,
@@ -43,11 +50,15 @@ class InheritedSettings:
         path: The dream; None where there is none.
         settings: What is taken and not overridden by a preset, as plain values.
         left_out: Settings of the dream that are not taken, as they belong to its film.
+        network: The network that it was dreamed with; "" where that is not known.
+        weights_sha256: SHA-256 of the file of its weights; "" where that is not known.
     """
 
     path: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     left_out: dict[str, Any] = field(default_factory=dict[str, Any])
+    network: str = ""
+    weights_sha256: str = ""
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:
@@ -155,13 +166,15 @@ def inherit(ctx: typer.Context, output: Path | None, option: str) -> Path | None
             value=output,
         )
     try:
-        settings = read_record(output).get("settings")
+        record = read_record(output)
     except SettingsError as error:
         if output.exists():
             error.add_note(
                 f"to dream what is in a picture into yours: {named('guided_by')} {output}"
             )
         raise
+    settings, network = record.get("settings"), record.get("network")
+    network = network if is_table(network) else {}
     if not is_table(settings):
         raise SettingsError(
             f"{named(option)} {output}: the file holds no DreamFlow settings",
@@ -176,7 +189,11 @@ def inherit(ctx: typer.Context, output: Path | None, option: str) -> Path | None
     add_default_settings(ctx, taken)
     add_default_settings(ctx, from_preset)
     ctx.meta[INHERITED_KEY] = InheritedSettings(
-        output, without(taken, from_preset), without(settings, {*taken, *from_preset})
+        output,
+        without(taken, from_preset),
+        without(settings, {*taken, *from_preset}),
+        str(network.get("name", "")),
+        str(network.get("weights_sha256", "")),
     )
     return output
 
@@ -222,6 +239,38 @@ def report_inherited(ctx: typer.Context, flags: Container[str]) -> None:
         print_note(
             f"from {inherited.path.name} only the look, without {left_out}: --like-all takes all"
         )
+
+
+def warn_other_weights(ctx: typer.Context, options: Sequence[object]) -> None:
+    """Warn where a dream takes the network of an earlier one, but other weights of it.
+
+    Args:
+        ctx: The context of the command.
+        options: The settings of the command.
+    """
+    inherited = get_inherited(ctx)
+    networks = [one.network for one in options if isinstance(one, DreamOptions)]
+    if inherited.path is None or not inherited.weights_sha256 or inherited.network not in networks:
+        return
+    from dreamflow.networks.weights.cache import find_listed_weights
+    from dreamflow.networks.weights.checksums import compute_checksum
+    from dreamflow.networks.weights.registry import EARLIER_POCKETS
+
+    given = next((one.weights for one in options if isinstance(one, MachineOptions)), None)
+    path = given or find_listed_weights(inherited.network)
+    expected = inherited.weights_sha256
+    # Without a file, loading the network says so.
+    if path is None or not path.is_file() or compute_checksum(path, "sha256") == expected:
+        return
+    which = f"whose SHA-256 begins with {expected[:12]}"
+    if expected in EARLIER_POCKETS:
+        which = f"{EARLIER_POCKETS[expected]}, {which}"
+    warnings.warn(
+        f"{inherited.path.name} was dreamed with other weights of {inherited.network} ({which}), "
+        f"so this dream will differ: give a file of those as {named('weights')}",
+        DifferentFramesWarning,
+        2,
+    )
 
 
 def drop_unusable_encode_settings(

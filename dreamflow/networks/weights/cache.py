@@ -92,6 +92,16 @@ def find_local_weights(network: str, weights: PublishedWeights) -> Path | None:
     return next((path for path in paths if _is_file(path)), None)
 
 
+def find_listed_weights(network: str) -> Path | None:
+    """Return the file that is used of a network that can be listed without importing torchvision.
+
+    Args:
+        network: As `load_network` takes it.
+    """
+    listed = BUILTIN_NETWORK_WEIGHTS | list_featured_torchvision_weights()
+    return find_local_weights(network, listed[network]) if network in listed else None
+
+
 def _is_file(path: Path) -> bool:
     """Return whether there is a file; not where its folder cannot be searched."""
     try:

@@ -86,6 +86,11 @@ BUILTIN_NETWORK_WEIGHTS: dict[str, PublishedWeights] = {
 }
 """Weights of the networks that are not torchvision's, by network."""
 
+EARLIER_POCKETS: dict[str, str] = {
+    "64282ff76ceba19d7747474b0fd24d3989c22ef03dd2a76c0ede06eaab13f35d": "pocket-1.safetensors",
+}
+"""Weights that came with earlier versions as pocket's: their names by their SHA-256."""
+
 
 def parse_torchvision_url(url: str) -> WeightsSource:
     """Return the source of weights whose file name ends in the first digits of their SHA-256."""
