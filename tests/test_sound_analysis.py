@@ -101,6 +101,18 @@ def test_onsets_of_a_band_are_those_of_its_sounds() -> None:
     assert distances(high, analysis.onsets["high"]).max() < 0.01
 
 
+def test_noise_has_few_onsets_and_a_drum_in_it_its_own() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.03, 10 * SAMPLE_RATE).astype(np.float32)
+    times = np.arange(0.5, 9.8, 0.5)
+    drum = tone(60, 0.1, 0.9) * np.exp(-np.arange(round(0.1 * SAMPLE_RATE)) / SAMPLE_RATE * 20)
+    drums = place([(float(t), drum.astype(np.float32)) for t in times], 10)
+    for name, onsets in analyse_samples([noise]).onsets.items():
+        assert len(onsets) < 35, name
+    heard = analyse_samples([noise + drums]).onsets["bass"]
+    assert distances(heard, times).max() < 0.02
+    assert len(heard) == len(times)
+
+
 @pytest.mark.parametrize("bpm", [60, 97, 120, 174])
 def test_beats_of_a_metronome(bpm: float) -> None:
     samples, beats = metronome(bpm, 60)

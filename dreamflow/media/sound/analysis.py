@@ -12,7 +12,7 @@ import numpy as np
 from dreamflow.core.errors import SilentSourceWarning
 from dreamflow.media.sound.beats import find_beats, tempo_of
 from dreamflow.media.sound.decode import decode_sound
-from dreamflow.media.sound.onsets import MIN_BAND_FLUX_SHARE, MIN_FLUX_SHARE, find_onsets
+from dreamflow.media.sound.onsets import find_onsets
 from dreamflow.media.sound.spectrum import BANDS_HZ, measure_spectrum
 
 LOUDNESS_EXPONENT = 0.3
@@ -84,9 +84,7 @@ def analyse_samples(blocks: Iterable[np.ndarray]) -> SoundAnalysis:
         )
     levels = {name: _scale(power, whole) for name, power in spectrum.power.items()}
     onsets = {
-        name: find_onsets(
-            flux, spectrum.envelope, MIN_BAND_FLUX_SHARE if name in BANDS_HZ else MIN_FLUX_SHARE
-        )
+        name: find_onsets(flux, spectrum.envelope, of_band=name in BANDS_HZ)
         for name, flux in spectrum.flux.items()
     }
     beats = find_beats(spectrum.flux, onsets["loud"])

@@ -13,6 +13,9 @@ MIN_FLUX_SHARE = 0.2
 """Smallest flux of an onset, as a share of the 99th percentile of what flux there is."""
 MIN_BAND_FLUX_SHARE = 0.3
 """The same for a single band, whose flux varies more: fewer critical bands are averaged."""
+MIN_BAND_FLUX_RATIO = 3.0
+"""Smallest flux of a band's onset, as a multiple of the median: noise, whose flux never rests, has
+few. On annotated music as many beats have an onset in a band as without it, within 4%."""
 NEAR_S, AROUND_S = 0.03, 0.2
 """An onset is the largest flux within NEAR_S, and above the mean within AROUND_S ..."""
 ABOVE_MEAN = 2.0
@@ -30,9 +33,7 @@ RISE_S = 0.005
 """Seconds before and after an instant whose amplitudes are compared to find the steepest rise."""
 
 
-def find_onsets(
-    flux: np.ndarray, envelope: np.ndarray, min_share: float = MIN_FLUX_SHARE
-) -> np.ndarray:
+def find_onsets(flux: np.ndarray, envelope: np.ndarray, of_band: bool = False) -> np.ndarray:
     """Return the instants at which something begins to sound, in seconds, in order.
 
     Peaks of the flux above its surroundings (Bock et al. 2012), each moved to the steepest rise of
@@ -41,12 +42,15 @@ def find_onsets(
     Args:
         flux: (values,), VALUES_PER_S a second.
         envelope: Root mean square of each millisecond.
-        min_share: Smallest flux of an onset, as a share of the 99th percentile.
+        of_band: Whether the flux is that of a single band.
     """
     flowing = flux[flux > MIN_FLUX]
     if not len(flowing):
         return np.zeros(0)
+    min_share = MIN_BAND_FLUX_SHARE if of_band else MIN_FLUX_SHARE
     lowest = max(MIN_FLUX, min_share * float(np.percentile(flowing, 99)))
+    if of_band:
+        lowest = max(lowest, MIN_BAND_FLUX_RATIO * float(np.median(flux[flux > 0])))
     near, around = round(NEAR_S * VALUES_PER_S), round(AROUND_S * VALUES_PER_S)
     is_peak = (flux >= _largest_within(flux, near)) & (flux > lowest)
     is_peak &= flux > ABOVE_MEAN * _mean_within(flux, around)
