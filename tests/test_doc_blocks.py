@@ -39,6 +39,7 @@ SMALL_ARGUMENTS: dict[str, dict[str, object]] = {
     "open_clip": {"size": "48", "end": "6"},
     "render": {"size": "48", "end": "6", "octaves": 1, "iterations": 1},
     "make_guide": {"size": "48"},
+    "dream_zoom": {"seconds": 0.25, "octaves": 1},
 }
 """Arguments of functions in the programs of the pages, in place of their own."""
 OF_CONTRIBUTORS = {"CONTRIBUTING.md"}

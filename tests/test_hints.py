@@ -97,6 +97,15 @@ def test_a_mistyped_function_gets_the_nearest_name(mistyped: str, nearest: str) 
     assert error.value.setting == "step"
 
 
+@pytest.mark.parametrize("words", [("completion", "ksh"), ("--report", "xml", "jobs", "list")])
+def test_a_wrong_choice_is_told_without_the_words_of_a_library(
+    words: tuple[str, ...], cli: Cli
+) -> None:
+    run = cli(*words)
+    assert run.code == 2
+    assert "Value error" not in run.err
+
+
 def test_strength_means_one_thing() -> None:
     """Only the setting of that name, and what says what it is, speaks of strength."""
     for group in SAVED_OPTION_GROUPS:

@@ -6,6 +6,7 @@ import json
 import warnings
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -17,6 +18,7 @@ from dreamflow.core.errors import DreamFlowWarning, OutputError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.media.options import EncodeOptions
+from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip, open_clip
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY, read_record, sidecar_path
@@ -67,6 +69,40 @@ def test_rate_and_length_are_exact(tmp_path: Path, rate: str) -> None:
     assert info.rate == clip.rate == Fraction(rate)
     assert len(info.timestamps) == 20
     assert info.start_offset == 0
+
+
+def frames_without_a_clip(count: int) -> list[Frame]:
+    return [Frame(n, Fraction(n, 12), make_texture(32, 48, n)) for n in range(count)]
+
+
+@pytest.mark.parametrize(("fps", "rate"), [(12, Fraction(12)), (29.97, Fraction(30000, 1001))])
+def test_frames_without_a_clip_have_a_rate(tmp_path: Path, fps: float, rate: Fraction) -> None:
+    frames = frames_without_a_clip(5)
+    assert write_video(tmp_path / "out.mkv", iter(frames), fps=fps, codec="ffv1") == 5
+    clip = open_clip(tmp_path / "out.mkv")
+    assert (clip.rate, len(clip)) == (rate, 5)
+    read = [frame.picture for frame in clip]
+    assert all(np.array_equal(one, frame.picture) for one, frame in zip(read, frames, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("frames", "timing"),
+    [
+        (1, {}),
+        (1, {"clip": OutputSpec(48, 32, Fraction(12), 1, Fraction(1, 12)), "fps": 12}),
+        (1, {"fps": 0}),
+        (1, {"fps": float("nan")}),
+        (0, {"fps": 12}),
+    ],
+    ids=["neither", "both", "no rate", "not a number", "no frames"],
+)
+def test_frames_without_timing_are_refused(
+    tmp_path: Path, frames: int, timing: dict[str, Any]
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        write_video(tmp_path / "out.mp4", frames_without_a_clip(frames), **timing)
+    assert refusal.value.setting in ("fps", "frames")
+    assert not list(tmp_path.iterdir())
 
 
 def test_uneven_times_are_kept(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ PLAIN_WORDS = {
         "it must be a number, such as 6 or 0.5, without a unit"
     ),
     "Input should be": "it must be",
+    "Value error, ": "",
 }
 """What typer says about the values of options, and what it means to users."""
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dreamflow.core.errors import OutputError
+from dreamflow.core.errors import OutputError, SettingsError, named
 from dreamflow.core.frames import Frame
 from dreamflow.core.interrupts import defer_interrupt
 from dreamflow.core.text.wording import format_count
 from dreamflow.jobs.output import finish_output, make_job_metadata, open_segment_writer
 from dreamflow.jobs.storage.folder import JobFolder, is_job_folder, job_folder_path
-from dreamflow.media.options import EncodeOptions
+from dreamflow.media.options import ClipOptions, EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
 from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.frame_rate import to_exact_rate
 from dreamflow.media.write.containers import ContainerFormat, container_format_for
 from dreamflow.media.write.output_path import check_output
 
@@ -158,8 +161,9 @@ def open_writer(
 def write_video(
     path: str | Path,
     frames: Iterable[Frame],
-    clip: Clip | OutputSpec,
+    clip: Clip | OutputSpec | None = None,
     *,
+    fps: float | None = None,
     codec: str = EncodeOptions.codec,
     quality: str = EncodeOptions.quality,
     crf: int | None = EncodeOptions.crf,
@@ -167,14 +171,15 @@ def write_video(
     record: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Write frames made from a clip to a file, with the clip's sound.
+    """Write frames to a file: those made from a clip with its sound, or any at a rate.
 
     Where something fails, the frames so far stay in the job's folder that the error names.
 
     Args:
         path: .mp4, .m4v, .mov, .mkv, .webm, .gif or .webp; without a suffix, a folder of PNGs.
         frames: The frames, in order.
-        clip: The clip that they were made from, or the size and timing of frames made of nothing.
+        clip: The clip that they were made from, whose size, timing and sound the output has.
+        fps: Frames per second, for those of a zoom or of a picture's sweep, which have no clip.
         codec: As in `EncodeOptions`.
         quality: As in `EncodeOptions`.
         crf: As in `EncodeOptions`.
@@ -187,11 +192,35 @@ def write_video(
 
     Raises:
         OutputError: The output cannot be written.
-        SettingsError: The encoder's settings do not fit together.
+        SettingsError: The encoder's settings do not fit together, there is no frame, or not either
+            a clip or a rate.
     """
     encode = EncodeOptions(codec=codec, quality=quality, crf=crf, lossless=lossless)
-    spec = clip.output_spec if isinstance(clip, Clip) else clip
+    if clip is None and fps is not None:
+        spec, frames = _describe_frames(frames, fps)
+    elif clip is not None and fps is None:
+        spec = clip.output_spec if isinstance(clip, Clip) else clip
+    else:
+        raise SettingsError(
+            f"give either the clip that the frames were made from, or {named('fps')}", setting="fps"
+        )
     with open_writer(path, spec, encode=encode, record=record, overwrite=overwrite) as writer:
         for frame in frames:
             writer.write(frame)
     return writer.frames
+
+
+def _describe_frames(frames: Iterable[Frame], fps: float) -> tuple[OutputSpec, Iterable[Frame]]:
+    """Return the size of the first frame at a rate, as a film of it alone has it, and all frames.
+
+    Raises:
+        SettingsError: There is no frame, or the rate is not above 0.
+    """
+    ClipOptions(fps=fps)  # refuses what is out of range
+    rate = to_exact_rate(fps)
+    coming = iter(frames)
+    first = next(coming, None)
+    if first is None:
+        raise SettingsError("there is no frame to write", setting="frames")
+    height, width = first.picture.shape[:2]
+    return OutputSpec(width, height, rate, 1, Fraction(1) / rate), chain([first], coming)
