@@ -17,7 +17,7 @@ import pytest
 from conftest import SHARED_DIR, decode_with_ffmpeg, make_film, psnr, run_ffmpeg
 from PIL import Image, ImageSequence
 
-from dreamflow.core.errors import DreamFlowWarning, MediaError
+from dreamflow.core.errors import DamagedSourceWarning, DreamFlowWarning, MediaError
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.probing import probe_process
@@ -171,16 +171,33 @@ def test_dropped_frames_of_an_avi_are_not_missing(tmp_path: Path, codec: str) ->
     assert decode_first_frame(frames).index == 3
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".ts", ".mov"])
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".mp4", ("-c:v", "libx264", "-movflags", "+faststart")),
+        (".mp4", ("-c:v", "libx264", "-movflags", "frag_keyframe+empty_moov")),
+        (".mkv", ("-c:v", "libx264")),
+        (".webm", ("-c:v", "libvpx-vp9", "-cpu-used", "8")),
+        (".flv", ("-c:v", "libx264")),
+        (".avi", ("-c:v", "mjpeg")),
+        (".avi", ("-c:v", "mpeg4")),
+        (".ts", ("-c:v", "libx264")),
+        (".mov", ("-c:v", "prores_ks", "-movflags", "+faststart")),
+        (".gif", ("-c:v", "gif")),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DreamFlowWarning")
-def test_a_truncated_download_is_what_is_there(tmp_path: Path, suffix: str) -> None:
-    codec = {".mov": "prores_ks", ".avi": "mjpeg"}.get(suffix, "libx264")
-    options = ("-movflags", "+faststart") if suffix in (".mp4", ".mov") else ()
-    options += ("-c:v", codec, "-g", "5")
+def test_a_truncated_download_is_what_is_there(
+    tmp_path: Path, suffix: str, options: tuple[str, ...]
+) -> None:
+    options += ("-g", "5")
     film = make_film(tmp_path / f"f{suffix}", frames=40, rate="25", options=options)
+    assert not open_clip(film).info.notes
     cut = tmp_path / f"cut{suffix}"
     cut.write_bytes(film.read_bytes()[: film.stat().st_size * 6 // 10])
-    clip = open_clip(cut)
+    with pytest.warns(DamagedSourceWarning):
+        clip = open_clip(cut)
+    assert clip.info.notes
     assert 10 < len(clip) < 35
     assert len(list(clip)) == len(clip)
     assert (

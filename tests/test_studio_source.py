@@ -111,3 +111,25 @@ def test_the_source_that_is_open_is_opened_again(made: tuple[Studio, AnsweringWo
             assert only(user, "tab-looks").props["aria-current"] == "page"
 
     run(scenario())
+
+
+@pytest.mark.filterwarnings("ignore::dreamflow.core.errors.DamagedSourceWarning")
+def test_a_film_that_is_cut_short_opens_and_says_so(film: Path, tmp_path: Path) -> None:
+    whole = make_film(film.with_name("whole.avi"), frames=30, options=("-c:v", "mjpeg"))
+    cut = film.with_name("cut.avi")
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    studio, _ = make_studio(film.parent, tmp_path / "home")
+    notes: list[str] = []
+
+    async def scenario() -> None:
+        notes.extend(studio.open(str(cut)).notes)  # as from the command line
+        async with opened(studio) as user:
+            await user.should_see(notes[0])
+            studio.open(str(film))
+            await user.should_not_see(notes[0])
+            with user:
+                user.find(marker="tab-open").click()
+                user.find("cut.avi").click()
+            await user.should_see(notes[0], retries=50)
+
+    run(scenario())

@@ -60,7 +60,7 @@ class Studio:
         mattes: The mattes that were painted.
         previews: The pictures of the project.
         sound: The sound of its source.
-        source_note: What has become of the source since it was opened; "" for nothing.
+        source_note: What is missing of the source, or has become of it; "" for nothing.
         strips: The thumbnails, the shots and the small film of its source.
         project: What is worked on.
         pinned: The look that the dream is compared with; None for the source.
@@ -161,8 +161,9 @@ class Studio:
         self.sound.forget()
         self.strips.close()
         self._source_watch.follow(facts.path)
-        self._wall_key, self.source_note = None, ""
+        self._wall_key, self.source_note = None, "; ".join(facts.notes)
         self._change(project or self.project.opened(facts), source=True)
+        self._tell(SOURCE)
         self._clear_mattes()
         return facts
 
@@ -181,7 +182,8 @@ class Studio:
                 self.show_wall(self.wall)
         elif not news.note:  # it is back: what has failed meanwhile is asked for again
             self._change(self.project, source=True)
-        self.source_note = news.note
+        missing = news.facts.notes if news.facts else ()
+        self.source_note = "; ".join(filter(None, [news.note, *missing]))
         self._tell(SOURCE)
 
     def resume(self, recent: RecentProject) -> None:

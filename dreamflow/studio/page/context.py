@@ -26,7 +26,8 @@ class PageContext:
         studio: The state that all tabs share.
         view: The view that this one shows.
         show_view: Shows another view.
-        message: Where an error is told that belongs to no field.
+        message: Where an error is told that belongs to no field, else how the source stands.
+        source_note: How the source stands, where something of it is missing; or "".
         listeners: Called with the topic of each change.
     """
 
@@ -34,6 +35,7 @@ class PageContext:
     view: str = OPEN
     show_view: Callable[[str], None] = lambda view: None
     message: Any = None
+    source_note: str = ""
     listeners: list[Callable[[str], None]] = field(default_factory=list[Callable[[str], None]])
 
     @contextmanager
@@ -47,10 +49,15 @@ class PageContext:
             self.tell("")
 
     def tell(self, line: str) -> None:
-        """Show a line above the view; "" shows none."""
+        """Show a line above the view; "" shows how the source stands."""
         if self.message is not None:
-            self.message.set_text(line)
-            self.message.set_visibility(bool(line))
+            self.message.set_text(line or self.source_note)
+            self.message.set_visibility(bool(line or self.source_note))
+
+    def tell_source(self, line: str) -> None:
+        """Show how the source stands, until that is another."""
+        self.source_note = line
+        self.tell("")
 
 
 def box(classes: str, tag: str = "div") -> ui.element:

@@ -93,8 +93,9 @@ class StudioPage:
         page.listeners.append(self._hear)
         self._queue_notes = list(page.studio.queue.notes)
         notes = [*page.studio.recent.notes, *page.studio.favourites.notes, *self._queue_notes]
-        page.tell(" \u00b7 ".join(notes))
         self.show_view(LOOKS if page.studio.project.source else OPEN)
+        page.tell_source(page.studio.source_note)
+        page.tell(" \u00b7 ".join(notes))
         self._hear(WORKER)
         self._hear(PROJECT)
 
@@ -164,7 +165,7 @@ class StudioPage:
             self._queue_notes = list(studio.queue.notes)
             self._page.tell(" \u00b7 ".join(self._queue_notes))
         if topic == SOURCE:
-            self._page.tell(studio.source_note)
+            self._page.tell_source(studio.source_note)
         if topic == PROJECT and studio.project.source is not None:
             source = studio.project.source
             self._source.set_text(f"{source.path.name} · {source.duration_text}")

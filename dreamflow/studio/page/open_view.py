@@ -108,7 +108,6 @@ class OpenView(View):
             return
         studio.use(facts)
         self._page.show_view(LOOKS)
-        self._page.tell("; ".join(facts.notes))
 
     def _browse(self, folder: Path) -> None:
         self._folder = folder

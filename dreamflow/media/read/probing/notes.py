@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from dreamflow.core.errors import named
 from dreamflow.core.text.wording import format_count
@@ -19,21 +20,46 @@ MIN_MISSING_S = 0.5
 """Seconds from which on a header's longer duration means that the file is cut short."""
 
 
+class Damage(NamedTuple):
+    """What is missing at the end of a film.
+
+    Attributes:
+        missing_s: Seconds that it is shorter than it says, as far as that is known.
+        is_cut: Whether its file ends before its structure does.
+    """
+
+    missing_s: float
+    is_cut: bool
+
+
 def damage_notes(
-    path: Path, left_out: int, frames: int, missing_s: float, rate: Fraction
+    path: Path, left_out: int, frames: int, rate: Fraction, damage: Damage
 ) -> list[str]:
-    """Return warnings of what is not there."""
+    """Return warnings of what is not there.
+
+    Args:
+        path: The film.
+        left_out: Frames at its beginning that do not decode.
+        frames: Frames that it has without them.
+        rate: Frames per second.
+        damage: What is missing at its end.
+    """
     notes: list[str] = []
     if left_out > 0:
         notes.append(
             f"{path.name} begins with {format_count(left_out, 'frame')} that cannot be decoded: "
             f"left out, {frames} of {frames + left_out} remain"
         )
-    if missing_s > MIN_MISSING_S:
-        missing = round(missing_s * rate)
+    if damage.missing_s > MIN_MISSING_S:
+        missing = round(damage.missing_s * rate)
         notes.append(
-            f"{path.name} is damaged or cut short: its last {missing_s:.1f} s are missing, "
+            f"{path.name} is damaged or cut short: its last {damage.missing_s:.1f} s are missing, "
             f"{missing} of {format_count(frames + missing, 'frame')}"
+        )
+    elif damage.is_cut:
+        notes.append(
+            f"{path.name} is damaged or cut short: the file ends within a frame, and "
+            f"{format_count(frames, 'frame')} are there"
         )
     return notes
 

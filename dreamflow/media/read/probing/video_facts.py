@@ -26,8 +26,10 @@ from dreamflow.media.files.film_file import open_film
 from dreamflow.media.output_spec import Chapter
 from dreamflow.media.read.frame_rate import FALLBACK_FPS, detect_frame_rate, find_length
 from dreamflow.media.read.probing.beginning import Beginning, decode_beginning
+from dreamflow.media.read.probing.cut_short import is_cut_short
 from dreamflow.media.read.probing.frame_order import FrameOrder, order_frames
 from dreamflow.media.read.probing.notes import (
+    Damage,
     alpha_doubts,
     conversion_notes,
     damage_notes,
@@ -105,13 +107,29 @@ def _read_container(
     if left_out:
         order = order.without_first(left_out)
         table = replace(table, frame_numbers=order.frame_of_packet)
-    # Where the clock jumps, the last time says nothing of the length.
-    missing_s = 0.0 if order.has_jumps else packets.missing_s
-    info = _collect_facts(path, container, stream, begin, order, table, missing_s)
+    damage = _find_damage(path, container, stream, packets, order)
+    info = _collect_facts(path, container, stream, begin, order, table, damage)
     if wanted.audio is None:
         return info
     sound = find_track(path, list(container.streams.audio), "audio_track", wanted.audio)
     return replace(info, sound_codecs=(info.sound_codecs[sound],), sound_track=sound)
+
+
+def _find_damage(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    packets: Packets,
+    order: FrameOrder,
+) -> Damage:
+    """Return what is missing at the end of a film."""
+    # Where the clock jumps, the last time says nothing of the length.
+    missing_s = 0.0 if order.has_jumps else packets.missing_s
+    is_cut = is_cut_short(path, container.format.name)
+    absent = stream.frames - len(order.timestamps)
+    if is_cut and absent > 0 and stream.average_rate:
+        missing_s = max(missing_s, float(absent / stream.average_rate))
+    return Damage(missing_s, is_cut)
 
 
 def _make_packet_table(
@@ -156,7 +174,7 @@ def _collect_facts(
     begin: Beginning,
     order: FrameOrder,
     table: PacketTable,
-    missing_s: float,
+    damage: Damage,
 ) -> VideoInfo:
     first = begin.frame
     colour = _detect_colours(path, stream, begin)
@@ -195,7 +213,7 @@ def _collect_facts(
         sound_codecs=tuple(_codec_name(audio) for audio in container.streams.audio),
         subtitle_codecs=tuple(_codec_name(track) for track in container.streams.subtitles),
         chapters=_read_chapters(container, container_start + start),
-        notes=tuple(damage_notes(path, begin.number, len(order.timestamps), missing_s, rate)),
+        notes=tuple(damage_notes(path, begin.number, len(order.timestamps), rate, damage)),
         losses=tuple(conversion_notes(path, colour, begin)),
         left_out=tuple(left_out_notes(path, begin.side_data)),
         doubts=(
