@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,10 @@ from dreamflow.studio.worker.messages import FilmMeasured, MeasureFilm
 MEASURED_FRAMES = 6
 """Frames that are dreamed: the first from nothing, a second with which the motion begins, and four
 that stand for all others."""
+LOOK_AHEAD_CODECS = ("h264", "h265")
+LOOK_AHEAD_FRAMES = 48
+"""Codecs whose encoders look up to 40 frames ahead, and spend more on what is referred to for long;
+and frames that are encoded by them, forwards and backwards in turns. The first turn is counted."""
 SOUND_SAMPLE_S = 10.0
 """Seconds of the source of which the sound's bytes are counted."""
 
@@ -74,7 +79,7 @@ def measure_film_frames(
         # An animated picture has one key frame, its first, and no sound.
         is_animation = container_format is not None and not container_format.codecs
         key_bytes, later_bytes = _encode(
-            request, container_format, spec, [frame.picture for frame in frames]
+            request, container_format, spec, [frame.picture for frame in frames], on_step
         )
         taken_s = np.diff(times_s)
         return FilmMeasured(
@@ -102,6 +107,7 @@ def _encode(
     container_format: ContainerFormat | None,
     spec: OutputSpec,
     pictures: Sequence[np.ndarray],
+    on_step: Callable[[], None],
 ) -> tuple[float, float]:
     """Return the bytes of a key frame, and of another; 0 of pictures in a folder."""
     if container_format is None:
@@ -113,11 +119,15 @@ def _encode(
         width, height = spec.width, spec.height
         if encoding.needs_even_sides:
             width, height = round_up_to_even(width, height)
+        count = len(pictures)
+        if encoding.codec in LOOK_AHEAD_CODECS and container_format.codecs:
+            count = max(count, LOOK_AHEAD_FRAMES)
         pipe = FfmpegFramePipe(
             width, height, spec.rate, True, [*encoding.ffmpeg_options(), str(path)]
         )
         try:
-            for number, picture in enumerate(pictures):
+            for number, picture in zip(range(count), _swing(pictures), strict=False):
+                on_step()
                 whole = pad_to_even(picture) if encoding.needs_even_sides else picture
                 pipe.write(whole, number / spec.rate)
             pipe.close()
@@ -128,9 +138,15 @@ def _encode(
             return _animate(path, container_format, encode, spec, len(pictures))
         with open_film(path) as film:
             packets = [p for p in film.demux(film.streams.video[0]) if p.size]
+    packets = sorted(packets, key=lambda packet: packet.pts or 0)[: len(pictures)]
     key = [packet.size for packet in packets if packet.is_keyframe]
     later = [packet.size for packet in packets if not packet.is_keyframe] or key
     return float(np.mean(key)), float(np.mean(later))
+
+
+def _swing(pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield pictures forwards and backwards in turns, without end."""
+    return itertools.cycle([*pictures, *pictures[-2:0:-1]])
 
 
 def _animate(
