@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -291,6 +292,21 @@ def test_a_frozen_convolution_returns_to_sizes_that_it_has_seen() -> None:
         x = torch.randn(1, 4, *size, generator=generator)
         expected = F.conv2d(x, weight, bias, 1, 1).relu()
         torch.testing.assert_close(convolution(x), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(not onednn_convolution_works(torch.float32), reason="needs oneDNN")
+def test_a_weight_is_kept_once_for_the_sizes_that_want_it_alike() -> None:
+    convolution = FrozenConvolution(torch.randn(8, 4, 3, 3), torch.zeros(8), 1, 1)
+    before = count_reordered_weights()
+    for side in range(24, 48, 3):
+        convolution(torch.randn(1, 4, side, side + 5))
+    assert 1 <= count_reordered_weights() - before <= 3
+
+
+def count_reordered_weights() -> int:
+    """Return how many weights in a layout of oneDNN's this process holds."""
+    tensors = (thing for thing in gc.get_objects() if type(thing) is torch.Tensor)
+    return len({id(tensor) for tensor in tensors if tensor.is_mkldnn})
 
 
 @pytest.mark.parametrize("kernels", ["auto", "plain"])

@@ -21,15 +21,15 @@ from dreamflow.networks.kernels.selection import (
     KernelChoice,
     PoolWindow,
     convolve_onednn,
+    describe_layout,
     pool_gradient_without_input,
     pool_gradient_without_input_works,
     reorder_convolution_weight,
     uses_onednn,
 )
 
-KEPT_LAYOUTS = 8
-"""Input sizes for which a reordered weight is kept, about those of a carried frame; each takes the
-memory of the weight once more."""
+KEPT_SIZES = 64
+"""Input sizes of which the layout of the weight is remembered."""
 
 
 class FrozenConvolution:
@@ -121,26 +121,35 @@ def make_gradient_kernel(weight: Tensor) -> Tensor:
 class _OneDnnOperator:
     """oneDNN's convolution, its weight in the layout that it wants for the size at hand.
 
-    oneDNN would otherwise reorder the weight at every call. The layout depends on the input's size,
-    and a weight in the layout of another size costs ten times what reordering saves. A dream
-    returns to few sizes, those of its octaves and of the crops of a carried frame: their layouts
-    are kept, the size used longest ago being dropped first.
+    oneDNN would otherwise reorder the weight at every call, and a weight in another layout costs
+    ten times what reordering saves. Few layouts serve all sizes, most often one: each of them is
+    kept once, as long as a size that wants it is remembered.
     """
 
     def __init__(self, stride: int, pad: int) -> None:
         self.stride, self.pad = stride, pad
-        self._reordered: OrderedDict[torch.Size, Tensor] = OrderedDict()
+        self._reordered: OrderedDict[torch.Size, tuple[Tensor, bytes | None]] = OrderedDict()
 
     def __call__(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, activation: Literal["relu", "none"]
     ) -> Tensor:
-        reordered = self._reordered.pop(x.shape, None)
-        if reordered is None:
-            reordered = reorder_convolution_weight(weight, x.shape, self.stride, self.pad)
-        self._reordered[x.shape] = reordered
-        if len(self._reordered) > KEPT_LAYOUTS:
+        if x.shape not in self._reordered:
+            self._reordered[x.shape] = self._reorder(weight, x.shape)
+        self._reordered.move_to_end(x.shape)
+        if len(self._reordered) > KEPT_SIZES:
             self._reordered.popitem(last=False)
+        reordered, _ = self._reordered[x.shape]
         return convolve_onednn(x, reordered, bias, self.stride, self.pad, activation)
+
+    def _reorder(self, weight: Tensor, shape: torch.Size) -> tuple[Tensor, bytes | None]:
+        """Return the weight in the layout for a size, and the layout, sharing what is kept."""
+        reordered = reorder_convolution_weight(weight, shape, self.stride, self.pad)
+        layout = describe_layout(reordered)
+        if layout is not None:
+            for kept, kept_layout in self._reordered.values():
+                if kept_layout == layout:
+                    return kept, kept_layout
+        return reordered, layout
 
 
 class _OneDnnConvolution(torch.autograd.Function):

@@ -6,6 +6,8 @@ where it raises or differs, its fallback is used:
 
 - `mkldnn._convolution_pointwise` and `mkldnn._reorder_convolution_weight`, a convolution fused
   with its ReLU on oneDNN: `conv2d`, then `relu`.
+- `mkldnn._get_mkldnn_serialized_md`, the layout of a reordered weight: each layout counts as one of
+  its own.
 - `max_pool2d_with_indices_backward.grad_input` on an empty input, a pool's gradient without its
   input: the same gradient with the input kept.
 - `torch.cpu._is_*_supported` and `mkldnn._is_mkldnn_bf16_supported`, whether the processor computes
@@ -35,6 +37,10 @@ SELF_TEST_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2.0**-5}
 """Largest difference from the public operator, as a share of its largest value, by dtype: the
 rounding of a sum of about 100 products, in another order."""
 
+LAYOUT_GAP = slice(108, 112)
+"""Bytes of oneDNN's description of a tensor that hold nothing in particular: what the compiler
+leaves between the count of dimensions, 12 dimensions and the dtype, and the next 64-bit number."""
+
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_tile")
 """Instructions that compute in bfloat16, by PyTorch's names; without them it is emulated."""
 
@@ -43,6 +49,20 @@ def reorder_convolution_weight(weight: Tensor, shape: torch.Size, stride: int, p
     """Return a weight (O, I, k, k) in the layout that oneDNN wants for inputs of a shape."""
     operator = torch.ops.mkldnn._reorder_convolution_weight
     return operator(weight, [pad, pad], [stride, stride], [1, 1], 1, list(shape))
+
+
+def describe_layout(reordered: Tensor) -> bytes | None:
+    """Return the layout of a weight from `reorder_convolution_weight`: equal for equal layouts.
+
+    None where it cannot be told.
+    """
+    try:
+        description: Tensor = torch.ops.mkldnn._get_mkldnn_serialized_md(reordered)
+    except (AttributeError, RuntimeError):
+        return None
+    layout = bytearray(description.numpy().tobytes())
+    layout[LAYOUT_GAP] = bytes(len(layout[LAYOUT_GAP]))
+    return bytes(layout)
 
 
 def convolve_onednn(
