@@ -21,7 +21,7 @@ from temporal_scenes import (
 )
 from torch import Tensor
 
-from dreamflow.core.imaging.filters import gaussian_blur
+from dreamflow.core.imaging.filters import gaussian_blur, resize_linear
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.objective.objective import Objective
 from dreamflow.networks.caffe import googlenet
@@ -201,6 +201,35 @@ def test_what_moves_is_dreamed_on_more_than_without_the_gain(network: Network) -
     assert gained[1] > 1.1 * gained[0]
 
 
+@pytest.mark.parametrize("renew_movers", [False, True])
+def test_what_moves_is_compared_with_what_is_dreamed_of_it_now(
+    network: Network, renew_movers: bool
+) -> None:
+    """A reference that is far off comes to what a fresh dream gains on a mover, and only there."""
+    pictures = make_mover_scene(2)
+    sources = [picture_to_tensor(picture) for picture in pictures]
+    settings = make_settings(Objective.parse(network, ("conv2/3x3",)), renew_movers=renew_movers)
+    gains = replace(GAINS, renewal_share_movers=1)
+    fresh = settings.dream_fresh(0, sources[1], (0, 1))
+    gain, _ = settings.measure_gain(settings.objective, fresh, sources[1])
+    assert gain is not None
+    true = resize_linear(gain, (HEIGHT, WIDTH))
+    state = begin(sources[0], settings, gains, (0, 0)).state
+    stale = 100 * float(true.mean())
+    dream = replace(state.dreams[0], reference_gain_map=torch.full_like(true, stale))
+    state = read_back(state.with_dream(0, dream), settings, gains).state
+    result = step(state, sources[1], motion_between(*pictures), settings, gains, (0, 1))
+    dream = result.state.dreams[0]
+    assert dream.ground is not None
+    assert dream.reference_gain_map is not None
+    on_mover, elsewhere = dream.ground.hidden > 0.99, dream.ground.hidden < 0.01
+    found = float(dream.reference_gain_map[on_mover].mean())
+    expected = float(true[on_mover].mean()) if renew_movers else stale
+    # A step has one mean over what it is made on, the frame or a crop, so they differ a little.
+    assert expected / 3 < found < 3 * expected
+    assert float(dream.reference_gain_map[elsewhere].mean()) == pytest.approx(stale, rel=0.05)
+
+
 def test_what_a_creature_leaves_behind_fades() -> None:
     """Where a mover was, what gains far more than a fresh dream comes down, and only there."""
     settings = make_settings()
@@ -230,7 +259,8 @@ def test_what_a_creature_leaves_behind_fades() -> None:
 def test_meta_device_carries_the_ground(network: Network) -> None:
     meta = torch.device("meta")
     on_meta = googlenet.build_googlenet(random_weights()).to(meta, torch.float32)
-    settings = make_settings(Objective.parse(on_meta, ("conv2/3x3",)), dream=SMALL_DREAM)
+    objective = Objective.parse(on_meta, ("conv2/3x3",))
+    settings = make_settings(objective, dream=SMALL_DREAM, renew_movers=True)
     pictures = make_mover_scene(3)
     state = begin(torch.empty(1, 3, HEIGHT, WIDTH, device=meta), settings, GAINS, (0, 0)).state
     motion = motion_between(*pictures[:2]).to(meta)

@@ -25,7 +25,7 @@ from dreamflow.temporal.stages.advect import advect
 from dreamflow.temporal.stages.equalise import equalise
 from dreamflow.temporal.stages.fill import fill
 from dreamflow.temporal.stages.observe import observe, pack
-from dreamflow.temporal.stages.reference import measure_reference, renew
+from dreamflow.temporal.stages.reference import measure_reference, renew, renew_movers
 from dreamflow.temporal.stages.refine import refine
 from dreamflow.temporal.stages.regrow import regrow
 from dreamflow.temporal.stages.settle import settle
@@ -153,6 +153,8 @@ def _dream_on(
                 gain_map, measured = measure_reference(number, fresh, frame, settings)
                 state = renew(state, number, fresh - frame, gain_map, gains)
                 pending |= measured
+            elif settings.renew_movers:
+                state = renew_movers(state, number, frame, motion, settings, gains, key)
     weights = blend_weights(state.dreams, settings.weights, frame.device)
     state = replace(state, weights=weights)
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)

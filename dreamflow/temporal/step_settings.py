@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -33,6 +33,7 @@ class StepSettings:
         look_scale: How many times larger the whole frame is than the size of its look; see
             `look_scale_of`.
         renew: Whether a fresh dream is made, to see how strong one is now.
+        renew_movers: Whether one is made of what moves by itself alone, on crops.
         settings_change: Whether the strength of a fresh dream changes over time.
         min_effort: Smallest effort; None is that of the gains.
         on_step: Called after each step of the gradient ascent, for progress.
@@ -46,6 +47,7 @@ class StepSettings:
     seconds: float
     look_scale: float = 1.0
     renew: bool = False
+    renew_movers: bool = False
     settings_change: bool = False
     min_effort: float | None = None
     on_step: Callable[[], None] | None = None
@@ -55,10 +57,17 @@ class StepSettings:
         """How gradients and the dream are shaped."""
         return GradientShaping.from_options(self.dream, self.objective.stride)
 
-    def dream_fresh(self, keyframe: int, frame: Tensor, key: Key) -> Tensor:
-        """Return the dream of a frame by itself, on the layers of a keyframe: (1, 3, H, W)."""
+    def dream_fresh(
+        self, keyframe: int, frame: Tensor, key: tuple[int, ...], *, of_crops: bool = False
+    ) -> Tensor:
+        """Return the dream of a frame by itself, on the layers of a keyframe: (1, 3, H, W).
+
+        of_crops: Whether it is a montage of crops; the dream's own zoom, which is about the middle
+            of the frame, is left out then.
+        """
         objective = self.objectives[keyframe]
-        return dream_fresh(frame, objective, self.dream, key, self.look_scale, self.on_step)
+        options = replace(self.dream, iteration_zoom=0.0) if of_crops else self.dream
+        return dream_fresh(frame, objective, options, key, self.look_scale, self.on_step)
 
     def measure_gain(
         self, objective: Objective, dream: Tensor, frame: Tensor
@@ -91,7 +100,7 @@ def dream_fresh(
     frame: Tensor,
     objective: Objective,
     options: DreamOptions,
-    key: Key,
+    key: tuple[int, ...],
     look_scale: float = 1.0,
     on_step: Callable[[], None] | None = None,
 ) -> Tensor:

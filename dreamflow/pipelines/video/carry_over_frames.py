@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -262,7 +263,9 @@ class VideoDreamer:
             self._renewed = None
         else:
             self._noise_base.advance(motion)
-            settings = replace(settings, renew=self._is_renewal_due(frame.time))
+            renew = self._is_renewal_due(frame.time)
+            renew_movers = not renew and self._is_renewal_of_movers_due(frame.time)
+            settings = replace(settings, renew=renew, renew_movers=renew_movers)
             source = self._source_of(frame)
             result = step(self._state, source, motion, settings, self.gains, key)
         self._take(result, settings, frame)
@@ -325,16 +328,28 @@ class VideoDreamer:
         if self._renewed is None:
             self._renewed = (options, time)
             return False
-        last, when = self._renewed
-        steady = options == last and not self.settings_timeline.reference_varies
-        gains = self.gains
-        interval = gains.renewal_interval if steady else gains.renewal_interval_changing
-        if any(dream.ground is not None for dream in self._state.dreams.values()):
-            interval = min(interval, gains.renewal_interval_movers)
-        due = abs(float(time - when)) >= interval - 1e-6
+        due = abs(float(time - self._renewed[1])) >= self._renewal_interval() - 1e-6
         if due:
             self._renewed = (options, time)
         return due
+
+    def _is_renewal_of_movers_due(self, time: Fraction) -> bool:
+        """Return whether a fresh dream of what moves is to tell how strong that is now."""
+        first, interval = self.gains.renewal_first_movers, self.gains.renewal_interval_movers
+        before, renewed = self._before, self._renewed
+        if before is None or renewed is None or self._renewal_interval() <= interval:
+            return False
+        ages = (abs(float(moment - renewed[1])) for moment in (before.time, time))
+        earlier, now = (math.floor((age - first) / interval + 1e-6) for age in ages)
+        return now > earlier
+
+    def _renewal_interval(self) -> float:
+        """Return the seconds between fresh dreams of the frame: fewer where a dream changes."""
+        options = replace(self._now.options, layer=())
+        steady = self._renewed is None or options == self._renewed[0]
+        if steady and not self.settings_timeline.reference_varies:
+            return self.gains.renewal_interval
+        return self.gains.renewal_interval_changing
 
     def _warn_if_unchanged(self, source: Tensor, dream: Tensor) -> None:
         """Warn once where a dream is the very picture that it began with."""

@@ -126,8 +126,19 @@ class Gains:
     renewal_interval: float = gain(
         2, "s", 0.1, 3600, "seconds between fresh dreams that tell how strong one is now"
     )
+    renewal_first_movers: float = gain(
+        0.25,
+        "s",
+        0,
+        3600,
+        "what moves by itself is dreamed afresh, on crops, this long after a shot's beginning or a "
+        "fresh dream of the frame: in a shot's first frame nothing is known of it",
+    )
     renewal_interval_movers: float = gain(
-        1, "s", 0.1, 3600, "the same where something moves by itself, which changes soon"
+        1, "s", 0.1, 3600, "seconds between the further fresh dreams of what moves by itself"
+    )
+    renewal_share_movers: float = gain(
+        0.7, "1", 0, 1, "reference gain on what moves -> that of such a dream, by this share"
     )
     renewal_interval_changing: float = gain(
         0.5, "s", 0.1, 3600, "the same where the settings or the reference change over time"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.motion.crops import Crop, widen_span
+from dreamflow.temporal.motion.crops import Crop, find_crops, widen_span
 
 ROUNDING_BLOCKS = 3
 """Sides of a montage are whole multiples of this many blocks: a network takes longer over a size
@@ -58,6 +60,18 @@ class Montage:
             inner = part[:, :, _within(rows, down), _within(columns, across)]
             image[:, :, rows, columns] = inner
         return image
+
+
+def find_montage(
+    image: Tensor, shares: np.ndarray, movers: np.ndarray, min_side_px: int, gains: Gains
+) -> Montage | None:
+    """Return the montage of what is marked in an image (1, C, H, W), None where nothing is.
+
+    The other arguments are those of `find_crops`.
+    """
+    height, width = image_size(image)
+    crops = find_crops(shares, height, width, min_side_px, gains, movers)
+    return make_montage(crops, height, width, gains) if crops else None
 
 
 def make_montage(crops: Sequence[Crop], height: int, width: int, gains: Gains) -> Montage:

@@ -14,8 +14,7 @@ from dreamflow.temporal.control.effort_controller import duration_in_frames
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import newness_of_movers, newness_on_movers
 from dreamflow.temporal.control.plans import plan_fill, plan_movers
-from dreamflow.temporal.motion.crops import find_crops
-from dreamflow.temporal.motion.montage import Montage, make_montage
+from dreamflow.temporal.motion.montage import Montage, find_montage
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
@@ -49,17 +48,18 @@ def fill(
     plan = plan_fill(settings.dream, settings.carry, frames, gains, scale)
     if not plan:
         return image, 0
+    min_side_px = settings.min_crop_side_px
     shares, movers = motion.disoccluded, np.zeros_like(motion.disoccluded)
     if (uncovered := state.facts.uncovered) is not None and uncovered.shape == shares.shape:
         shares = (shares + uncovered).clip(0, 1)
         if motion.movers is not None:
             movers = motion.movers.shares * (uncovered > 0)
-    montage = _find_montage(image, shares, movers, settings, gains)
+    montage = find_montage(image, shares, movers, min_side_px, gains)
     if montage is None:
         return image, 0
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
     image = _dream_crops(image, frame, montage, plan, new, settings, (*key, PLAN_KEY))
-    alone = _find_montage(image, np.zeros_like(shares), movers, settings, gains)
+    alone = find_montage(image, np.zeros_like(shares), movers, min_side_px, gains)
     if alone is None:
         return image, len(montage.crops)
     if alone.area_px > MAX_SHARE_ALONE * montage.area_px:
@@ -70,15 +70,6 @@ def fill(
         moving = newness_on_movers(state, gains)
         image = _dream_crops(image, frame, alone, further, moving, settings, (*key, MOVERS_KEY))
     return image, len(montage.crops)
-
-
-def _find_montage(
-    image: Tensor, shares: np.ndarray, movers: np.ndarray, settings: StepSettings, gains: Gains
-) -> Montage | None:
-    """Return the crops of an image that hold what is marked; see `find_crops`."""
-    height, width = image.shape[2:]
-    crops = find_crops(shares, height, width, settings.min_crop_side_px, gains, movers)
-    return make_montage(crops, height, width, gains) if crops else None
 
 
 def _dream_crops(

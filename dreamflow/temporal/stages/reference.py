@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.motion.montage import find_montage
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import CarriedDream, DreamState
-from dreamflow.temporal.step_settings import StepSettings
+from dreamflow.temporal.step_settings import Key, StepSettings
+
+MOVERS_KEY = 3
+"""Keeps the random shifts of the fresh dream of what moves apart from those of the other stages."""
 
 
 def renew(
@@ -46,3 +55,45 @@ def measure_reference(
         return None, {}
     gain_map, gained = settings.measure_gain(settings.objectives[number], fresh, frame)
     return gain_map, {f"reference_gain.{number}": gained}
+
+
+def renew_movers(
+    state: DreamState,
+    number: int,
+    frame: Tensor,
+    motion: Motion,
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+) -> DreamState:
+    """Take a fresh dream of what moves by itself, on crops, as what that is compared with.
+
+    What moves changes sooner than the rest; and of two fresh dreams one gains a fifth more than the
+    other on something small, so that only a share of it is taken.
+
+    Args:
+        state: What is carried.
+        number: Keyframe of the dream.
+        frame: (1, 3, H, W), what is dreamed on.
+        motion: Tells what moves.
+        settings: Those of the frame.
+        gains: The constants.
+        key: Seed and index of the frame.
+    """
+    dream, movers = state.dreams[number], motion.movers
+    before = dream.reference_gain_map
+    if movers is None or dream.ground is None or before is None:
+        return state
+    nothing, min_side_px = np.zeros_like(movers.shares), settings.min_crop_side_px
+    montage = find_montage(frame, nothing, movers.shares, min_side_px, gains)
+    if montage is None:
+        return state
+    part = montage.gather(frame)
+    fresh = settings.dream_fresh(number, part, (*key, MOVERS_KEY), of_crops=True)
+    gain, _ = settings.measure_gain(settings.objectives[number], fresh, part)
+    if gain is None:
+        return state
+    gain = montage.scatter(resize_linear(gain, image_size(part)), before)
+    moving = torch.maximum(dream.ground.hidden, dream.ground.vacated)
+    gain_map = torch.lerp(before, gain, moving * gains.renewal_share_movers)
+    return state.with_dream(number, replace(dream, reference_gain_map=gain_map))
