@@ -277,6 +277,28 @@ def test_a_smaller_picture_is_made_where_memory_is_full(
         maker.make(request(1, picture, size="120"), lambda: None)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
+def test_memory_that_was_full_is_free_for_the_next_picture(picture: Path) -> None:
+    import resource
+
+    write_picture(picture, make_texture(40, 60))
+    maker = PreviewMaker(ONE_THREAD)
+    look = {"octaves": 1, "iterations": 1, "layer": ["conv2/3x3"]}
+    small = maker.make(request(1, picture, size="60", settings=look), lambda: None)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    allowed = pages * resource.getpagesize() + 150 * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, limits[1]))
+    try:
+        large = maker.make(request(2, picture, size="2400", settings=look), lambda: None)
+        again = maker.make(request(3, picture, size="60", settings=look), lambda: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert 60 < large.width < 2400
+    assert large.notes
+    assert (again.image, again.notes) == (small.image, [])
+
+
 @pytest.mark.parametrize("more", [{}, {"moving_s": 3 / 24}, {"run_in": 1}])
 def test_a_stroke_of_a_matte_dreams_nothing(tmp_path: Path, more: dict[str, Any]) -> None:
     film = make_film(tmp_path / "f.mp4", frames=6)

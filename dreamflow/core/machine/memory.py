@@ -9,6 +9,7 @@ it: a dream must not depend on what else runs.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from pathlib import Path
@@ -69,9 +70,7 @@ def keep_freed_memory() -> bool:
     libraries are left as they are. The setting holds for the whole process, so it is for programs,
     not for libraries.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries lack it
+    mallopt = _find_glibc_function("mallopt")
     if mallopt is None:
         return False
     parameters = (
@@ -80,3 +79,15 @@ def keep_freed_memory() -> bool:
         (M_ARENA_MAX, 1),
     )
     return all(mallopt(name, value) for name, value in parameters)
+
+
+def release_freed_memory() -> None:
+    """Return the memory to the system that this process has freed and kept; see above."""
+    gc.collect()  # what an error's traceback refers to may be part of a cycle
+    if malloc_trim := _find_glibc_function("malloc_trim"):
+        malloc_trim(0)
+
+
+def _find_glibc_function(name: str) -> Any:
+    """Return a function of the C library; None where it is not glibc."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

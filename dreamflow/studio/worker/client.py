@@ -33,7 +33,7 @@ from dreamflow.studio.worker.messages import (
     decode_answer,
     encode_message,
 )
-from dreamflow.studio.worker.process import serve
+from dreamflow.studio.worker.process import MEMORY_FULL_EXIT_CODE, serve
 
 MAX_CRASHES = 2
 """Times that a request may end the worker before it is given up."""
@@ -209,6 +209,8 @@ class PreviewWorker:
 
 def describe_exit(exit_code: int) -> str:
     """Return in words how a process has ended."""
+    if exit_code == MEMORY_FULL_EXIT_CODE:
+        return "the memory is full, end other programs or look at a smaller preview"
     if exit_code == -signal.SIGKILL:
         return "it was killed (SIGKILL), as where memory is full"
     with contextlib.suppress(ValueError):

@@ -14,6 +14,7 @@ import msgspec
 from dreamflow.core.errors import DreamFlowWarning, MemoryFullError
 from dreamflow.core.frames import Frame
 from dreamflow.core.machine.machine import Machine
+from dreamflow.core.machine.memory import release_freed_memory
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.core.machine.out_of_memory import explain_out_of_memory, is_out_of_memory
 from dreamflow.core.options.values import fit_size
@@ -66,8 +67,7 @@ MAX_NETWORKS = 2
 MAX_CLIPS = 4
 MAX_FRAMES = 6
 MAX_HEARINGS = 4
-"""Networks, opened clips, frames with what leads up to them, and analysed sounds that are held at
-once."""
+"""Networks, opened clips, frames with those before them, and analysed sounds held at once."""
 SMALLEST_SIDE_PX = 64
 """Longer side below which a preview is not made smaller where memory is full."""
 COARSE_SHARES = (0.0, 0.25, 0.6)
@@ -120,11 +120,10 @@ class PreviewMaker:
             except Exception as error:
                 if not (isinstance(error, MemoryFullError) or is_out_of_memory(error)):
                     raise
-                self._frames.clear()
-                self._dreams.clear()
                 size = halve_size(size, error)
-                notes = [f"the memory is full: shown at {size} pixels"]
-        told = [w.message for w in caught if issubclass(w.category, DreamFlowWarning)]
+            self._let_go()  # when the error, and what its traceback refers to, is gone
+            notes = [f"the memory is full: shown at {size} pixels"]
+        told = (w.message for w in caught if issubclass(w.category, DreamFlowWarning))
         return PreviewPicture(
             number=request.number,
             is_coarse=coarse,
@@ -136,6 +135,12 @@ class PreviewMaker:
             seconds=time.monotonic() - started_s,
             notes=[*notes, *dict.fromkeys(map(str, told))],
         )
+
+    def _let_go(self) -> None:
+        """Let go of all that is held but the networks, and of the memory that it took."""
+        for held in (self._clips, self._frames, self._hearings, self._dreams):
+            held.clear()
+        release_freed_memory()
 
     def measure(self, request: MeasureFilm, on_step: Callable[[], None]) -> FilmMeasured:
         """Return what a few frames of a film take; see `measure_film_frames`."""

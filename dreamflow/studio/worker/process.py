@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dreamflow.core.errors import DreamFlowError
+from dreamflow.core.errors import DreamFlowError, MemoryFullError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.studio.worker.inbox import Inbox
 from dreamflow.studio.worker.messages import (
@@ -35,6 +35,9 @@ from dreamflow.studio.worker.messages import (
 WORKER_NICENESS = 10
 """How far the worker stands back behind a render at the usual priority (Unix niceness): beside one
 it gets about a tenth of a core."""
+
+MEMORY_FULL_EXIT_CODE = 77
+"""Exit code of a worker whose memory is full even for the smallest picture."""
 
 
 class _Outlet:
@@ -115,6 +118,8 @@ def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: Request) -> None
         outlet.send(PreviewDropped(request.number))
     except _PreemptedError:
         inbox.put(request)
+    except MemoryFullError:  # unanswered, it is put to the next process, which holds nothing yet
+        os._exit(MEMORY_FULL_EXIT_CODE)
     except DreamFlowError as error:
         outlet.send(PreviewFailed(request.number, str(error), error.setting or ""))
     except Exception as error:
@@ -150,3 +155,5 @@ def _receive(connection: Connection, inbox: Inbox, outlet: _Outlet, weights: Pat
                 inbox.put(message)
     except (EOFError, OSError, msgspec.MsgspecError):
         os._exit(0)
+    except MemoryError:
+        os._exit(MEMORY_FULL_EXIT_CODE)
