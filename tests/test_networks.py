@@ -35,6 +35,7 @@ from dreamflow.networks.kernels.selection import (
     passes_self_test,
     pool_gradient_without_input_works,
 )
+from dreamflow.networks.kernels.siblings import SiblingConvolutions
 from dreamflow.networks.loading import find_weights, load_network
 from dreamflow.networks.network import Network
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
@@ -294,6 +295,20 @@ def test_a_frozen_convolution_returns_to_sizes_that_it_has_seen() -> None:
         torch.testing.assert_close(convolution(x), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_sibling_convolutions_are_those_that_they_are_made_of() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layers = [
+        FrozenConvolution(torch.randn(n, 5, 1, 1, generator=generator), torch.zeros(n), 1, 0)
+        for n in (3, 8, 2)
+    ]
+    x = torch.randn(2, 5, 9, 7, generator=generator, requires_grad=True)
+    expected, actual = [layer(x) for layer in layers], SiblingConvolutions(layers)(x)
+    grads = [torch.randn(part.shape, generator=generator) for part in expected]
+    torch.testing.assert_close(list(actual), expected)
+    back = torch.autograd.grad(actual, x, grads)
+    torch.testing.assert_close(back, torch.autograd.grad(expected, x, grads))
+
+
 @pytest.mark.skipif(not onednn_convolution_works(torch.float32), reason="needs oneDNN")
 def test_a_weight_is_kept_once_for_the_sizes_that_want_it_alike() -> None:
     convolution = FrozenConvolution(torch.randn(8, 4, 3, 3), torch.zeros(8), 1, 1)
@@ -311,10 +326,11 @@ def count_reordered_weights() -> int:
 
 @pytest.mark.parametrize("kernels", ["auto", "plain"])
 @pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("size", [(13, 10), (256, 256), (251, 263)])
 def test_max_pool_equals_pytorchs_in_value_and_gradient(
-    masked: bool, kernels: KernelChoice
+    size: tuple[int, int], masked: bool, kernels: KernelChoice
 ) -> None:
-    before = torch.randn(1, 8, 13, 10, generator=torch.Generator().manual_seed(0))
+    before = torch.randn(1, 8, *size, generator=torch.Generator().manual_seed(0))
     before.requires_grad_()
     relu = before.relu().contiguous(memory_format=torch.channels_last)
     # With the mask, the ReLU's own gradient is part of the pool's.

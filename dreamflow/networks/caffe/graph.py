@@ -20,6 +20,7 @@ from dreamflow.networks.caffe.node import (
 from dreamflow.networks.kernels.convolution import FrozenConvolution, max_pool
 from dreamflow.networks.kernels.response_norm import local_response_norm
 from dreamflow.networks.kernels.selection import KernelChoice
+from dreamflow.networks.kernels.siblings import SiblingConvolutions
 from dreamflow.networks.network import Layer, Network
 
 
@@ -78,6 +79,8 @@ class GraphNetwork(Network):
         self._required_cache: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._releasable_cache: dict[tuple[str, ...], dict[str, list[str]]] = {}
         self._pool_only_cache: dict[tuple[str, ...], frozenset[str]] = {}
+        self._siblings_cache: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}
+        self._stacked: dict[tuple[str, ...], SiblingConvolutions] = {}
 
     def _check_weights(
         self, weights: Mapping[str, Tensor], channels: Mapping[str, int]
@@ -117,6 +120,7 @@ class GraphNetwork(Network):
             name: layer.to(self.device, self.dtype) for name, layer in self._convolutions.items()
         }
         self._mean = self._mean.to(self.device)
+        self._stacked.clear()
         return self
 
     def compute(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
@@ -132,8 +136,12 @@ class GraphNetwork(Network):
         activations = {INPUT_NODE: self.preprocess(image)}
         pool_only = self.find_pool_only_convolutions(names)
         releasable = self.find_releasable_inputs(names)
+        siblings = self.find_siblings(names)
         for name in self.find_required_layers(names):
-            activations[name] = self._compute_node(self.nodes[name], activations, pool_only)
+            if name in siblings:
+                activations |= self._compute_siblings(siblings[name], activations)
+            elif name not in activations:
+                activations[name] = self._compute_node(self.nodes[name], activations, pool_only)
             for source in releasable[name]:
                 del activations[source]
         return {name: activations[name] for name in names}
@@ -175,6 +183,30 @@ class GraphNetwork(Network):
                 name for name in self._convolutions if readers.get(name) == {"pool"}
             )
         return self._pool_only_cache[names]
+
+    def find_siblings(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """Return the 1x1 convolutions of one input, by the first of each two or more of them.
+
+        Only those that the wanted layers need; see `SiblingConvolutions`.
+        """
+        if names not in self._siblings_cache:
+            by_input: dict[str, list[str]] = {}
+            for name in self.find_required_layers(names):
+                node = self.nodes[name]
+                if (node.kind, node.kernel, node.stride, node.pad) == ("conv", 1, 1, 0):
+                    by_input.setdefault(node.inputs[0], []).append(name)
+            self._siblings_cache[names] = {
+                group[0]: tuple(group) for group in by_input.values() if len(group) > 1
+            }
+        return self._siblings_cache[names]
+
+    def _compute_siblings(
+        self, group: tuple[str, ...], activations: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        if group not in self._stacked:
+            self._stacked[group] = SiblingConvolutions([self._convolutions[n] for n in group])
+        source = activations[self.nodes[group[0]].inputs[0]]
+        return dict(zip(group, self._stacked[group](source), strict=True))
 
     def _compute_node(
         self, node: Node, activations: Mapping[str, Tensor], pool_only: frozenset[str]
