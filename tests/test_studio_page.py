@@ -122,6 +122,35 @@ def test_neighbours_lead_on_and_looks_are_kept(studio: Studio) -> None:
     run(scenario())
 
 
+def test_digits_take_looks_on_the_wall_and_else_views(studio: Studio) -> None:
+    def press(user: Any, key: str, code: str, shift: bool = False) -> None:
+        modifiers = {f"{name}Key": False for name in ("alt", "ctrl", "meta")} | {"shiftKey": shift}
+        event = {"action": "keydown", "key": key, "code": code, "location": 0, "repeat": False}
+        user.find(kind=ui.keyboard).trigger("key", event | modifiers)
+
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            press(user, "2", "Digit2")
+            await user.should_see(marker="tile-8", retries=50)
+            press(user, "9", "Digit9")
+            assert studio.project.look.settings == studio.tiles[8].settings
+            await user.should_see("octave scale")  # in Tune
+            press(user, "2", "Digit2")
+            user.find(marker="wall-variations").click()
+            for key, code in (("8", "Numpad8"), ("1", "Digit1")):
+                look = studio.tiles[int(key) - 1].settings
+                press(user, key, code)
+                assert studio.project.look.settings == look
+                await user.should_see(marker="vary-again")
+            press(user, "9", "Digit9")  # there are eight of them
+            assert studio.project.look.settings == look
+            press(user, "!", "Digit1", shift=True)
+            await user.should_see("Open a clip or a picture")
+
+    run(scenario())
+
+
 def test_a_wrong_value_is_told_beside_its_setting(studio: Studio) -> None:
     async def scenario() -> None:
         async with opened(studio) as user:

@@ -10,6 +10,7 @@ from typing import Any
 from dreamflow.core.errors import MediaError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
+from dreamflow.pipelines.settings.save_preset import read_look_of
 from dreamflow.studio.curves.project_sound import ProjectSound
 from dreamflow.studio.files.folders import OpenFolders
 from dreamflow.studio.files.mattes import PaintedMattes
@@ -288,6 +289,14 @@ class Studio:
         settings = {**find_sound(self.project.look.settings), **settings}
         self.folders.check_settings(settings)
         self._change(self.project.with_look(settings, name))
+
+    def take_look_of(self, output: Path) -> None:
+        """Take the look of a film or picture that DreamFlow made, and its strength.
+
+        Raises:
+            SettingsError: It holds no settings, or wrong ones.
+        """
+        self.take(read_look_of(output, also={"strength"}), output.stem)
 
     def undo(self) -> None:
         """Go a step back."""

@@ -86,9 +86,7 @@ def studio_command(
         with without_garbage_collection():
             studio = make_studio(list_folders(clip, folder), machine, option_words(workers))
             if like is not None:
-                from dreamflow.pipelines.settings.save_preset import read_look_of
-
-                studio.take(read_look_of(like), like.stem)
+                studio.take_look_of(like)
             with ThreadPoolExecutor(1) as readers:
                 source = readers.submit(studio.read, str(clip.absolute())) if clip else None
                 # The page is loaded while another process reads the clip.

@@ -31,6 +31,8 @@ from dreamflow.studio.studio import PROJECT
 
 WALLS = (PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL, CHANNELS_WALL)
 """The walls that are always there."""
+TILES_WITH_DIGITS = 9
+"""Tiles that are taken by a digit."""
 
 
 class TileView:
@@ -40,14 +42,19 @@ class TileView:
         self._page, self._place, self._name = page, place, name
         with box("tile", "button").mark(f"tile-{place}") as self.element:
             self.element.props["type"] = "button"
-            self.element.on("click", self._take)
+            self.element.on("click", self.take)
             with box("tile-picture"):
                 self._picture = ui.element("img")
+                if place < TILES_WITH_DIGITS:
+                    self.element.props["aria-keyshortcuts"] = str(place + 1)
+                    digit = ui.label(str(place + 1)).classes("tile-digit")
+                    digit.props["aria-hidden"] = "true"
                 self._state = ui.label().classes("tile-state")
             ui.label(name).classes("tile-name")
             ui.label(about).classes("tile-about")
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Take the look; on the sheet of channels, dream on its channel."""
         tile = self._page.studio.tiles[self._place]
         with self._page.telling_errors():
             if self._page.studio.wall == CHANNELS_WALL:
@@ -96,6 +103,13 @@ class LooksView(View):
     def enter(self) -> None:
         """Show the wall of the project as it is now."""
         self._choose(self._page.studio.wall)
+
+    def take_digit(self, digit: int) -> bool:
+        """Take one of the first tiles."""
+        has_tile = 1 <= digit <= min(len(self._views), TILES_WITH_DIGITS)
+        if has_tile:
+            self._views[digit - 1].take()
+        return has_tile
 
     def _choose(self, wall: str) -> None:
         with self._page.telling_errors():
