@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import socket
 import subprocess
 import sys
@@ -269,7 +270,7 @@ def test_help_and_import_load_no_page() -> None:
 def test_what_cannot_be_served_is_one_line(
     tmp_path: Path, cli: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamflow.studio.page.server import Address, open_socket
+    from dreamflow.studio.listening import Address, open_socket
 
     monkeypatch.setenv("DREAMFLOW_HOME", str(tmp_path / "home"))
     taken = open_socket(Address())
@@ -279,15 +280,19 @@ def test_what_cannot_be_served_is_one_line(
         open_socket(Address(port=port))
     assert error.value.setting == "port"
     monkeypatch.chdir(tmp_path)
+    Path("broken.mp4").write_bytes(b"no film at all")
     for arguments in (
         ("--port", port),
         ("--host", "0.0.0.0"),
         ("gone.mp4",),
+        ("broken.mp4",),
         ("--folder", "gone"),
     ):
+        children = multiprocessing.active_children()
         done = cli("studio", "--no-browser", *map(str, arguments))
         assert done.code == 1, arguments
         assert done.err.strip().splitlines()[-1].startswith("error: "), done.err
+        assert multiprocessing.active_children() == children, "a worker is left behind"
     taken.close()
 
 
