@@ -98,7 +98,7 @@ def studio_command(
 
                 if source is not None:
                     studio.use(source.result())
-                    studio.show_wall(studio.wall)
+                    studio.wall.show(studio.wall.name)
         print_note("starting the studio; Ctrl-C ends it, and renders go on")
         serve_studio(studio, address, listening, print_line, open_browser=browser)
 
