@@ -366,28 +366,28 @@ def test_the_wall_comes_coarse_before_any_tile_is_fine(studio: Studio, worker: I
     worker.asked.clear()
     heard: list[str] = []
     studio.subscribe(heard.append)
-    studio.show_wall("presets")
+    studio.wall.show("presets")
     coarse = [one for one in worker.asked if one.coarse]
     fine = [one for one in worker.asked if not one.coarse]
-    assert len(coarse) == len(fine) == len(studio.tiles)
+    assert len(coarse) == len(fine) == len(studio.wall.tiles)
     assert max(one.priority for one in coarse) < min(one.priority for one in fine)
     studio.take_answer(answer(coarse[2]))
     assert studio.places.tiles[2].picture
     assert heard[-1] == f"{WALL}:2"
     count = len(worker.asked)
-    studio.show_wall("presets")
+    studio.wall.show("presets")
     assert len(worker.asked) == count, "what is there is not dreamed again"
-    studio.show_wall("variations")
-    assert studio.tiles == []
-    studio.show_wall("presets")
+    studio.wall.show("variations")
+    assert studio.wall.tiles == []
+    studio.wall.show("presets")
     studio.take_answer(LayersListed(worker.listed[0], [LayerFacts("a", 8, "swirls")]))
     category = list_categories(studio.layers())[0]
-    studio.show_wall(category)
-    assert {tuple(tile.settings["layer"]) for tile in studio.tiles} == {
+    studio.wall.show(category)
+    assert {tuple(tile.settings["layer"]) for tile in studio.wall.tiles} == {
         (name,) for name, layer in studio.layers().items() if layer.category == category
     }
     studio.take_answer(answer(coarse[1]))  # of the wall before
-    tile = studio.tiles[0]
+    tile = studio.wall.tiles[0]
     studio.take(tile.settings, tile.name)
     assert studio.project.look.settings["layer"] == [tile.name]
     assert studio.project.look.name == tile.name

@@ -62,8 +62,8 @@ def test_channels_are_picked_on_the_page(tmp_path: Path) -> None:
             await user.should_see("inception_4c/output")  # the layers are known
             user.find(marker="pick-channels").click()
             await user.should_see(marker="sheet-layer")
-            shown, layer = len(studio.tiles), "inception_4c/output"
-            assert studio.tiles[3].settings == {"layer": [f"{layer}:3"]}
+            shown, layer = len(studio.wall.tiles), "inception_4c/output"
+            assert studio.wall.tiles[3].settings == {"layer": [f"{layer}:3"]}
             asked = len(worker.asked)
             for place in (3, 5):
                 user.find(marker=f"tile-{place}").trigger("click")
@@ -75,9 +75,9 @@ def test_channels_are_picked_on_the_page(tmp_path: Path) -> None:
             await user.should_see("2 of")
             await asyncio.sleep(0.1)  # the worker answers
             user.find(marker="more-channels").click()
-            assert len(studio.tiles) > shown
+            assert len(studio.wall.tiles) > shown
             wall = [one for one in worker.asked[asked:] if one.lane == "wall"]
-            held = [tile.settings for tile in studio.tiles[:shown]]
+            held = [tile.settings for tile in studio.wall.tiles[:shown]]
             assert not [one.settings for one in wall if one.settings in held]
             studio.undo()
             assert studio.project.look.settings == {"layer": [f"{layer}:3"]}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_film, make_texture
+from conftest import CommandResult, make_film, make_texture
 from hypothesis import given
 from hypothesis import strategies as st
 from studio_pages import AnsweringWorker, make_studio, only, opened, run
@@ -130,3 +131,17 @@ def test_a_project_goes_on_where_a_killed_studio_left_it(
         again.queue.close()
 
     run(scenario())
+
+
+def test_the_look_of_a_film_is_taken_with_its_strength(
+    tmp_path: Path, cli: Callable[..., CommandResult]
+) -> None:
+    source = make_film(tmp_path / "f.mp4", frames=2)
+    film = tmp_path / "like.mp4"
+    line = ("--layer", "conv2/3x3", "--strength", "0.7", "--iterations", "0", "--threads", "1")
+    assert cli("video", source, film, *line).code == 0
+    studio, _ = make_studio(tmp_path, tmp_path / "home")
+    studio.take_look_of(film)
+    look = studio.project.look
+    assert (look.name, look.settings["strength"]) == ("like", 0.7)
+    assert look.settings["layer"] == ["conv2/3x3"]

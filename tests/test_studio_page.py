@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import socket
 import subprocess
 import sys
@@ -57,8 +58,8 @@ def test_from_a_clip_to_a_look(studio: Studio, worker: AnsweringWorker) -> None:
             user.find("film.mp4").click()
             await user.should_see("presets", retries=50)
             wall = [one for one in worker.asked if one.lane == "wall"]
-            assert len(wall) == 2 * len(studio.tiles)
-            place = [tile.name for tile in studio.tiles].index("swirls")
+            assert len(wall) == 2 * len(studio.wall.tiles)
+            place = [tile.name for tile in studio.wall.tiles].index("swirls")
             user.find(marker=f"tile-{place}").trigger("click")
             await user.should_see("octave scale")
             assert studio.project.look.settings == {"layer": ["inception_3b/1x1"]}
@@ -82,7 +83,7 @@ def test_tiles_on_the_screen_are_asked_for_first(studio: Studio, worker: Answeri
             worker.hold = True
             user.find(marker="tab-looks").click()
             user.find(marker="wall-grid").trigger("visible", {"places": [4, 5, 99]})
-            tiles = [studio.tiles[place].settings for place in (4, 4, 5, 5)]
+            tiles = [studio.wall.tiles[place].settings for place in (4, 4, 5, 5)]
             by_number = {one.number: one for one in asked}
             assert [by_number[n].settings for n in worker.preferred] == tiles
             studio.go_to(1)  # another frame, the same places
@@ -102,22 +103,51 @@ def test_neighbours_lead_on_and_looks_are_kept(studio: Studio) -> None:
             user.find(marker="wall-variations").click()
             looks: list[Any] = [studio.project.look.settings]
             for _ in range(3):
-                assert len(studio.tiles) == 8
+                assert len(studio.wall.tiles) == 8
                 user.find(marker="tile-0").trigger("click")
                 await user.should_see(marker="vary-again")
                 assert studio.project.look.settings not in looks
                 looks.append(studio.project.look.settings)
-            others = [tile.settings for tile in studio.tiles]
+            others = [tile.settings for tile in studio.wall.tiles]
             user.find(marker="vary-again").click()
-            assert [tile.settings for tile in studio.tiles] != others
+            assert [tile.settings for tile in studio.wall.tiles] != others
             user.find(marker="tab-tune").click()
             user.find(marker="keep").click()
             user.find(marker="tab-looks").click()
             user.find(marker="wall-favourites").click()
-            assert [tile.settings for tile in studio.tiles] == [looks[-1]]
+            assert [tile.settings for tile in studio.wall.tiles] == [looks[-1]]
             for look in reversed(looks[:-1]):
                 studio.undo()
                 assert studio.project.look.settings == look
+
+    run(scenario())
+
+
+def test_digits_take_looks_on_the_wall_and_else_views(studio: Studio) -> None:
+    def press(user: Any, key: str, code: str, shift: bool = False) -> None:
+        modifiers = {f"{name}Key": False for name in ("alt", "ctrl", "meta")} | {"shiftKey": shift}
+        event = {"action": "keydown", "key": key, "code": code, "location": 0, "repeat": False}
+        user.find(kind=ui.keyboard).trigger("key", event | modifiers)
+
+    async def scenario() -> None:
+        async with opened(studio) as user:
+            studio.open("film.mp4")
+            press(user, "2", "Digit2")
+            await user.should_see(marker="tile-8", retries=50)
+            press(user, "9", "Digit9")
+            assert studio.project.look.settings == studio.wall.tiles[8].settings
+            await user.should_see("octave scale")  # in Tune
+            press(user, "2", "Digit2")
+            user.find(marker="wall-variations").click()
+            for key, code in (("8", "Numpad8"), ("1", "Digit1")):
+                look = studio.wall.tiles[int(key) - 1].settings
+                press(user, key, code)
+                assert studio.project.look.settings == look
+                await user.should_see(marker="vary-again")
+            press(user, "9", "Digit9")  # there are eight of them
+            assert studio.project.look.settings == look
+            press(user, "!", "Digit1", shift=True)
+            await user.should_see("Open a clip or a picture")
 
     run(scenario())
 
@@ -240,7 +270,7 @@ def test_help_and_import_load_no_page() -> None:
 def test_what_cannot_be_served_is_one_line(
     tmp_path: Path, cli: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamflow.studio.page.server import Address, open_socket
+    from dreamflow.studio.listening import Address, open_socket
 
     monkeypatch.setenv("DREAMFLOW_HOME", str(tmp_path / "home"))
     taken = open_socket(Address())
@@ -250,15 +280,19 @@ def test_what_cannot_be_served_is_one_line(
         open_socket(Address(port=port))
     assert error.value.setting == "port"
     monkeypatch.chdir(tmp_path)
+    Path("broken.mp4").write_bytes(b"no film at all")
     for arguments in (
         ("--port", port),
         ("--host", "0.0.0.0"),
         ("gone.mp4",),
+        ("broken.mp4",),
         ("--folder", "gone"),
     ):
+        children = multiprocessing.active_children()
         done = cli("studio", "--no-browser", *map(str, arguments))
         assert done.code == 1, arguments
         assert done.err.strip().splitlines()[-1].startswith("error: "), done.err
+        assert multiprocessing.active_children() == children, "a worker is left behind"
     taken.close()
 
 

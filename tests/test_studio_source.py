@@ -107,7 +107,7 @@ def test_the_source_that_is_open_is_opened_again(made: tuple[Studio, AnsweringWo
                 studio.open("film.mp4")
                 user.find(marker="tab-looks").click()
                 await user.should_see(marker="tile-0")
-                assert len(studio.places.tiles) == len(studio.tiles) > 0
+                assert len(studio.places.tiles) == len(studio.wall.tiles) > 0
             assert only(user, "tab-looks").props["aria-current"] == "page"
 
     run(scenario())

@@ -10,6 +10,7 @@ from typing import Any
 from dreamflow.core.errors import MediaError
 from dreamflow.core.machine.options import MachineOptions
 from dreamflow.networks.weights.registry import DEFAULT_NETWORK
+from dreamflow.pipelines.settings.save_preset import read_look_of
 from dreamflow.studio.curves.project_sound import ProjectSound
 from dreamflow.studio.files.folders import OpenFolders
 from dreamflow.studio.files.mattes import PaintedMattes
@@ -17,21 +18,14 @@ from dreamflow.studio.files.recent import RecentProject, RecentProjects
 from dreamflow.studio.files.uploads import Uploads
 from dreamflow.studio.films.expectation import expect_film
 from dreamflow.studio.films.renders import RenderQueue
-from dreamflow.studio.looks.channels import (
-    CHANNELS_AT_ONCE,
-    CHANNELS_WALL,
-    ChannelSheet,
-    open_sheet,
-    pick_channel,
-)
+from dreamflow.studio.looks.channels import pick_channel
 from dreamflow.studio.looks.controls import SOUND_SETTINGS, find_sound
 from dreamflow.studio.looks.favourites import Favourites
-from dreamflow.studio.looks.tiles import list_tiles
-from dreamflow.studio.looks.wall import PRESETS_WALL, VARIATIONS_WALL, Tile
+from dreamflow.studio.looks.shown_wall import ShownWall
 from dreamflow.studio.news import Listener, News
 from dreamflow.studio.outside import FilmChoices
 from dreamflow.studio.places import PictureStore, Places, Shown
-from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, WALL, Previews
+from dreamflow.studio.previews import DEFAULT_PREVIEW_SIZE, PREVIEW, Previews
 from dreamflow.studio.project import LookState, Project
 from dreamflow.studio.source import SourceFacts, read_source_facts
 from dreamflow.studio.source_watch import SourceNews, SourceWatch
@@ -64,8 +58,7 @@ class Studio:
         strips: The thumbnails, the shots and the small film of its source.
         project: What is worked on.
         pinned: The look that the dream is compared with; None for the source.
-        wall: Which wall is shown.
-        tiles: The looks on it.
+        wall: The looks to choose from.
         preview_size: Longer side of the preview in pixels.
         is_moving: Whether a moving preview is wanted.
     """
@@ -86,7 +79,6 @@ class Studio:
         folders.add(self.uploads.folder)
         self.project = Project()
         self.pinned: LookState | None = None
-        self.wall, self.tiles = PRESETS_WALL, list[Tile]()
         self.preview_size, self.is_moving = DEFAULT_PREVIEW_SIZE, False
         self._news = News()
         self._worker = make_worker(self._hear, machine)
@@ -97,8 +89,9 @@ class Studio:
         )
         self._source_watch = SourceWatch(self._hear_of_source)
         self.source_note = ""
-        self._wall_key: Any = None
-        self._variation_round, self._channels_shown = 0, CHANNELS_AT_ONCE
+        self.wall = ShownWall(
+            lambda: self.project, self.layers, self.favourites, self.previews, self._tell
+        )
 
     @property
     def places(self) -> Places:
@@ -161,7 +154,8 @@ class Studio:
         self.sound.forget()
         self.strips.close()
         self._source_watch.follow(facts.path)
-        self._wall_key, self.source_note = None, "; ".join(facts.notes)
+        self.wall.forget()
+        self.source_note = "; ".join(facts.notes)
         self._change(project or self.project.opened(facts), source=True)
         self._tell(SOURCE)
         self._clear_mattes()
@@ -178,8 +172,8 @@ class Studio:
         if news.facts is not None:
             self.use(news.facts, self.project.reopened(news.facts))
             self.watch()
-            if self.tiles:
-                self.show_wall(self.wall)
+            if self.wall.tiles:
+                self.wall.show(self.wall.name)
         elif not news.note:  # it is back: what has failed meanwhile is asked for again
             self._change(self.project, source=True)
         missing = news.facts.notes if news.facts else ()
@@ -289,6 +283,14 @@ class Studio:
         self.folders.check_settings(settings)
         self._change(self.project.with_look(settings, name))
 
+    def take_look_of(self, output: Path) -> None:
+        """Take the look of a film or picture that DreamFlow made, and its strength.
+
+        Raises:
+            SettingsError: It holds no settings, or wrong ones.
+        """
+        self.take(read_look_of(output, also={"strength"}), output.stem)
+
     def undo(self) -> None:
         """Go a step back."""
         self._change(self.project.undone())
@@ -335,40 +337,10 @@ class Studio:
         self.pinned = None
         self._tell(PREVIEW)
 
-    def show_wall(self, wall: str) -> None:
-        """Show another wall, or the same one anew. Raises DreamFlowError."""
-        self._channels_shown = self._channels_shown if wall == self.wall else CHANNELS_AT_ONCE
-        self.wall = wall
-        look, kept = self.project.look.settings, self.favourites.looks
-        self.tiles = list_tiles(
-            *(wall, look, self.layers(), kept, self._variation_round, self._channels_shown)
-        )
-        source = self.project.source
-        key = (source and source.path, self.project.frame, [tile.settings for tile in self.tiles])
-        if key != self._wall_key:
-            self._wall_key = key
-            self.previews.ask_for_tiles(self.project, self.tiles)
-        self._tell(WALL)
-
-    def vary_again(self) -> None:
-        """Show other neighbours of the look. Raises DreamFlowError."""
-        self._variation_round += 1
-        self.show_wall(VARIATIONS_WALL)
-
-    @property
-    def sheet(self) -> ChannelSheet | None:
-        """The channels of the look's layer; None where they are not known."""
-        return open_sheet(self.project.look.settings, self.layers())
-
     def pick_channel(self, channel: int) -> None:
         """Dream on a channel of the look's layer, or not on it any more. Raises SettingsError."""
-        if sheet := self.sheet:
+        if sheet := self.wall.sheet:
             self.take(pick_channel(self.project.look.settings, sheet, channel))
-
-    def show_more_channels(self) -> None:
-        """Show more of the channels on their wall. Raises DreamFlowError."""
-        self._channels_shown += CHANNELS_AT_ONCE
-        self.show_wall(CHANNELS_WALL)
 
     def _change(self, project: Project, *, source: bool = False) -> None:
         """Take a changed project, and ask for its pictures.

@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,25 +81,26 @@ def studio_command(
     in processes of their own, and go on when the page or the studio is closed.
     """
     check_studio_is_installed()
-    password = os.environ.get(PASSWORD_VARIABLE)
-    with stop_on_ctrl_c():
-        with without_garbage_collection():
-            studio = make_studio(list_folders(clip, folder), machine, option_words(workers))
-            if like is not None:
-                from dreamflow.pipelines.settings.save_preset import read_look_of
+    from dreamflow.studio.listening import Address, open_socket
 
-                studio.take(read_look_of(like), like.stem)
+    folders = list_folders(clip, folder)
+    address = Address(host, port, os.environ.get(PASSWORD_VARIABLE))
+    with stop_on_ctrl_c(), open_socket(address) as listening, ExitStack() as open_things:
+        with without_garbage_collection():
+            studio = make_studio(folders, machine, option_words(workers))
+            open_things.callback(studio.close)
+            if like is not None:
+                studio.take_look_of(like)
             with ThreadPoolExecutor(1) as readers:
                 source = readers.submit(studio.read, str(clip.absolute())) if clip else None
                 # The page is loaded while another process reads the clip.
-                from dreamflow.studio.page.server import Address, serve_studio
+                from dreamflow.studio.page.server import serve_studio
 
                 if source is not None:
                     studio.use(source.result())
-                    studio.show_wall(studio.wall)
+                    studio.wall.show(studio.wall.name)
         print_note("starting the studio; Ctrl-C ends it, and renders go on")
-        address = Address(host, port, password)
-        serve_studio(studio, address, print_line, open_browser=browser)
+        serve_studio(studio, address, listening, print_line, open_browser=browser)
 
 
 STUDIO = Command(

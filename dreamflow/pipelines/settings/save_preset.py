@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,14 @@ PRESET_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 """What a preset may be called: a word that every system takes for a file name."""
 
 
-def read_look_of(output: Path) -> dict[str, Any]:
+def read_look_of(output: Path, also: Container[str] = ()) -> dict[str, Any]:
     """Return the settings of an output's look that differ from the defaults, as plain values.
 
     Files that they name are named by their absolute paths.
 
     Args:
         output: A film, picture or folder of pictures that DreamFlow made.
+        also: Names of settings that are taken besides those of the look.
 
     Raises:
         SettingsError: It holds no settings, or wrong ones.
@@ -44,7 +45,7 @@ def read_look_of(output: Path) -> dict[str, Any]:
     look = {
         name: value
         for name, value in plain.items()
-        if is_of_the_look(name) and value not in defaults_of(name)
+        if (is_of_the_look(name) or name in also) and value not in defaults_of(name)
     }
     return change_paths(look, lambda path: str(Path(path).absolute()))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from nicegui import ui
 
@@ -75,6 +75,14 @@ def main_button(text: str, on_click: Callable[[], Any]) -> ui.button:
     """Return the button of a view's main action."""
     button = ui.button(text, on_click=on_click, color=None)
     return button.props("flat no-caps unelevated").classes("main-action")
+
+
+def show_props(element: ui.element, props: Mapping[str, object]) -> None:
+    """Give a component other values of some properties, where any differs."""
+    shown = cast("dict[str, object]", element.props)
+    if any(name not in shown or shown[name] != value for name, value in props.items()):
+        shown.update(props)
+        element.update()
 
 
 def picture_address(shown: Shown) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nicegui.events import KeyEventArguments
 
@@ -21,7 +21,7 @@ class Keys:
         page: PageContext,
         views: Sequence[str],
         find_view: Callable[[], View],
-        open_outside: Callable[[], None],
+        dialogs: Mapping[str, Callable[[], None]],
     ) -> None:
         """Take what the keys are for.
 
@@ -29,10 +29,10 @@ class Keys:
             page: The tab.
             views: The views, which have the digits from 1 on.
             find_view: Returns the view that is shown.
-            open_outside: Shows the look as text.
+            dialogs: What shows each dialog, by its key.
         """
         self._page, self._views = page, views
-        self._find_view, self._open_outside = find_view, open_outside
+        self._find_view, self._dialogs = find_view, dialogs
 
     def take(self, event: KeyEventArguments) -> None:
         """Do what a key is for."""
@@ -44,14 +44,21 @@ class Keys:
             (studio.redo if has_shift else studio.undo)()
         elif event.modifiers.ctrl or event.modifiers.meta or event.modifiers.alt:
             return
-        elif key.isdecimal() and 1 <= int(key) <= len(self._views):
-            self._page.show_view(self._views[int(key) - 1])
-        elif key.lower() == "c":
-            self._open_outside()
+        elif (digit := _find_digit(event)) is not None:
+            self._take_digit(digit, has_shift)
+        elif open_dialog := self._dialogs.get(key.lower()):
+            open_dialog()
         elif key == "/":
             self._find_view().open_search()
         elif action := self._find_action(key, has_shift):
             action()
+
+    def _take_digit(self, digit: int, has_shift: bool) -> None:
+        """Choose what has the digit in the view that is shown, else the view that has it."""
+        if not has_shift and self._find_view().take_digit(digit):
+            return
+        if 1 <= digit <= len(self._views):
+            self._page.show_view(self._views[digit - 1])
 
     def _find_action(self, key: str, has_shift: bool) -> Callable[[], object] | None:
         """Return what a key does beside the picture; None where it does nothing."""
@@ -81,3 +88,9 @@ class Keys:
                 "]": lambda: painting.widen(1),
             }
         return actions.get(key if key.startswith("Arrow") else key.lower())
+
+
+def _find_digit(event: KeyEventArguments) -> int | None:
+    """Return a digit's key, with Shift or without; None for any other."""
+    name = str(event.key.name)
+    return int(name) if name in set("0123456789") else event.key.number

@@ -21,6 +21,7 @@ from dreamflow.studio.page.context import (
 )
 from dreamflow.studio.page.curves.curves_view import CurvesView
 from dreamflow.studio.page.films.render_view import RenderView
+from dreamflow.studio.page.key_help import KeyHelp
 from dreamflow.studio.page.keys import Keys
 from dreamflow.studio.page.looks.looks_view import LooksView
 from dreamflow.studio.page.open_view import OpenView
@@ -34,11 +35,16 @@ STYLE = Path(__file__).with_name("style.css")
 ACCENT = "#e9b872"
 KEEP_KEYS_SCRIPT = """<script>
 document.addEventListener("click", (event) => {
-  if (event.detail) event.target.closest("button")?.blur();
+  if (!event.detail) return;
+  event.target.closest("button")?.blur();
+  if (event.target.closest(".q-menu")) setTimeout(() => {  // when it has closed
+    const field = document.activeElement?.closest(".q-select");
+    if (field && !document.querySelector(".q-menu")) document.activeElement.blur();
+  }, 400);
 });
 </script>"""
-"""Takes the focus from a button that was clicked, which would keep the page's keys for itself; one
-that was reached by Tab keeps it."""
+"""Takes the focus from a button or a menu that was clicked, which would keep the page's keys for
+itself; one that was reached by Tab keeps it."""
 VIEWS: dict[str, tuple[str, Callable[[PageContext], View]]] = {
     OPEN: ("Open", OpenView),
     LOOKS: ("Looks", LooksView),
@@ -88,7 +94,9 @@ class StudioPage:
             self._places = {view: box("view") for view in VIEWS}
             self._dialogs = box("dialogs")
         self._outside: OutsideView | None = None
-        keys = Keys(page, list(VIEWS), lambda: self._find_view(page.view), self._open_outside)
+        self._key_help: KeyHelp | None = None
+        dialogs = {"c": self._open_outside, "?": self._open_key_help}
+        keys = Keys(page, list(VIEWS), lambda: self._find_view(page.view), dialogs)
         ui.keyboard(on_key=keys.take)
         page.listeners.append(self._hear)
         self._queue_notes = list(page.studio.queue.notes)
@@ -111,6 +119,7 @@ class StudioPage:
             self._source = ui.label().classes("source")
             self._worker = ui.label().classes("worker")
             text_button("Command", self._open_outside, "command-button")
+            text_button("Keys", self._open_key_help, "keys-button")
 
     async def build_all(self) -> None:
         """Build what is not there yet."""
@@ -131,6 +140,12 @@ class StudioPage:
             with self._dialogs:
                 self._outside = OutsideView(self._page)
         self._outside.open()
+
+    def _open_key_help(self) -> None:
+        if self._key_help is None:
+            with self._dialogs:
+                self._key_help = KeyHelp()
+        self._key_help.open()
 
     def show_view(self, view: str) -> None:
         """Show a view; those of a source need one."""

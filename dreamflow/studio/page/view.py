@@ -19,3 +19,7 @@ class View:
 
     def open_search(self) -> None:
         """Open its search, where it has one."""
+
+    def take_digit(self, digit: int) -> bool:
+        """Choose what has a digit, from 1 on; returns whether anything has."""
+        return False

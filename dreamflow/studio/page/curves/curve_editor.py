@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from dreamflow.studio.curves.curve import Curve
 from dreamflow.studio.looks.controls import SettingControl
+from dreamflow.studio.page.context import show_props
 
 EditCallback = Callable[[Mapping[str, Any]], None]
 SEEK_INTERVAL_S = 0.1
@@ -51,10 +52,7 @@ class CurveEditor(ui.element, component="curve_editor.js", esm={"dreamflow-drawi
 
     def show(self, **props: Any) -> None:
         """Show other lanes, another time; names as in the component."""
-        shown = cast("dict[str, object]", self._props)
-        if any(shown.get(name) != value for name, value in props.items()):
-            self._props.update(props)
-            self.update()
+        show_props(self, props)
 
     @property
     def shown(self) -> Mapping[str, Any]:

@@ -31,6 +31,8 @@ from dreamflow.studio.studio import PROJECT
 
 WALLS = (PRESETS_WALL, VARIATIONS_WALL, FAVOURITES_WALL, CHANNELS_WALL)
 """The walls that are always there."""
+TILES_WITH_DIGITS = 9
+"""Tiles that are taken by a digit."""
 
 
 class TileView:
@@ -40,22 +42,27 @@ class TileView:
         self._page, self._place, self._name = page, place, name
         with box("tile", "button").mark(f"tile-{place}") as self.element:
             self.element.props["type"] = "button"
-            self.element.on("click", self._take)
+            self.element.on("click", self.take)
             with box("tile-picture"):
                 self._picture = ui.element("img")
+                if place < TILES_WITH_DIGITS:
+                    self.element.props["aria-keyshortcuts"] = str(place + 1)
+                    digit = ui.label(str(place + 1)).classes("tile-digit")
+                    digit.props["aria-hidden"] = "true"
                 self._state = ui.label().classes("tile-state")
             ui.label(name).classes("tile-name")
             ui.label(about).classes("tile-about")
 
-    def _take(self) -> None:
-        tile = self._page.studio.tiles[self._place]
+    def take(self) -> None:
+        """Take the look; on the sheet of channels, dream on its channel."""
+        tile = self._page.studio.wall.tiles[self._place]
         with self._page.telling_errors():
-            if self._page.studio.wall == CHANNELS_WALL:
+            if self._page.studio.wall.name == CHANNELS_WALL:
                 self._page.studio.pick_channel(self._place)
                 return
             self._page.studio.take(tile.settings, tile.name)
             # From a neighbour one goes on to its own neighbours.
-            is_on_the_way = self._page.studio.wall == VARIATIONS_WALL
+            is_on_the_way = self._page.studio.wall.name == VARIATIONS_WALL
             self._page.show_view(LOOKS if is_on_the_way else TUNE)
 
     def show_picked(self, is_picked: bool | None) -> None:
@@ -95,11 +102,18 @@ class LooksView(View):
 
     def enter(self) -> None:
         """Show the wall of the project as it is now."""
-        self._choose(self._page.studio.wall)
+        self._choose(self._page.studio.wall.name)
+
+    def take_digit(self, digit: int) -> bool:
+        """Take one of the first tiles."""
+        has_tile = 1 <= digit <= min(len(self._views), TILES_WITH_DIGITS)
+        if has_tile:
+            self._views[digit - 1].take()
+        return has_tile
 
     def _choose(self, wall: str) -> None:
         with self._page.telling_errors():
-            self._page.studio.show_wall(wall)
+            self._page.studio.wall.show(wall)
         self._build()
 
     def _hear(self, topic: str) -> None:
@@ -121,7 +135,7 @@ class LooksView(View):
         self._build_choices()
         if source := studio.project.source:
             self._grid.style(f"--shape: {source.width} / {source.height}")
-        names = [(tile.name, tile.about) for tile in studio.tiles]
+        names = [(tile.name, tile.about) for tile in studio.wall.tiles]
         if names != self._shown_tiles:
             self._shown_tiles = names
             self._grid.clear()
@@ -137,14 +151,14 @@ class LooksView(View):
     def _show_sheet(self) -> None:
         """Show which channels are picked, on the wall of channels."""
         studio = self._page.studio
-        sheet = studio.sheet if studio.wall == CHANNELS_WALL else None
+        sheet = studio.wall.sheet if studio.wall.name == CHANNELS_WALL else None
         for channel, view in enumerate(self._views):
             view.show_picked(channel in sheet.picked if sheet else None)
         self._more.set_visibility(sheet is not None and len(self._views) < sheet.count)
 
     def _show_more(self) -> None:
         with self._page.telling_errors():
-            self._page.studio.show_more_channels()
+            self._page.studio.wall.show_more_channels()
 
     def _choose_layer(self, layer: str) -> None:
         with self._page.telling_errors():
@@ -152,7 +166,7 @@ class LooksView(View):
 
     def _build_sheet_choices(self) -> None:
         studio = self._page.studio
-        sheet = studio.sheet
+        sheet = studio.wall.sheet
         layers = list(studio.layers())
         layer = ui.select(
             layers,
@@ -172,24 +186,24 @@ class LooksView(View):
             for wall in (*WALLS, *categories):
                 chip = ui.button(wall, on_click=partial(self._choose, wall), color=None)
                 chip.props("flat no-caps unelevated").classes("chip")
-                chip.props["aria-pressed"] = "true" if wall == studio.wall else "false"
+                chip.props["aria-pressed"] = "true" if wall == studio.wall.name else "false"
                 chip.mark(f"wall-{wall}")
-            if studio.wall == CHANNELS_WALL:
+            if studio.wall.name == CHANNELS_WALL:
                 self._build_sheet_choices()
-            if studio.wall == VARIATIONS_WALL:
+            if studio.wall.name == VARIATIONS_WALL:
                 text_button("Others", self._vary_again).mark("vary-again")
         hints = {
             VARIATIONS_WALL: "Eight neighbours of your look, one thing changed in each. Take one, "
             "and its own neighbours come; undo goes back.",
-            CHANNELS_WALL: describe_sheet(studio.sheet),
-            FAVOURITES_WALL: "" if studio.tiles else "Keep a look in Tune, and it is here.",
+            CHANNELS_WALL: describe_sheet(studio.wall.sheet),
+            FAVOURITES_WALL: "" if studio.wall.tiles else "Keep a look in Tune, and it is here.",
         }
-        self._hint.set_text(hints.get(studio.wall, ""))
+        self._hint.set_text(hints.get(studio.wall.name, ""))
         self._hint.set_visibility(bool(self._hint.text))
 
     def _vary_again(self) -> None:
         with self._page.telling_errors():
-            self._page.studio.vary_again()
+            self._page.studio.wall.vary_again()
         self._build()
 
     def _tell_count(self) -> None:

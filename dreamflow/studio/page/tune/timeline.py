@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from nicegui import ui
 
+from dreamflow.studio.page.context import show_props
 from dreamflow.studio.strip.make import THUMBNAILS
 from dreamflow.studio.studio import Studio
 
@@ -51,10 +52,7 @@ class Timeline(ui.element, component="timeline.js"):
             "sound": studio.sound.played_address,
             "film": f"/strip/{key}/film.mp4" if strip.is_done else "",
         }
-        shown = cast("dict[str, object]", self._props)
-        if any(shown.get(name) != value for name, value in props.items()):
-            self._props.update(props)
-            self.update()
+        show_props(self, props)
 
     def toggle_muted(self) -> bool:
         """Play without its sound, or with it again; returns whether it is muted now."""

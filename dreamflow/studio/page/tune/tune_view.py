@@ -49,7 +49,7 @@ class TuneView(View):
 
     def _show_sheet(self) -> None:
         with self._page.telling_errors():
-            self._page.studio.show_wall(CHANNELS_WALL)
+            self._page.studio.wall.show(CHANNELS_WALL)
         self._page.show_view(LOOKS)
 
     def _toggle_favourite(self) -> None:

@@ -88,7 +88,9 @@ class Viewer:
                 value=0,
                 on_change=lambda event: self._page.studio.set_run_in(event.value),
             ).props("dense outlined dark options-dense")
-            self._run_in.tooltip("Dreams the frames before it too: what the film will show there")
+            with self._run_in:
+                told = "Dreams the frames before it too: what the film will show there"
+                ui.tooltip(told).props('anchor="top middle" self="bottom middle"')
             self._size = ui.select(
                 {size: f"{size} px" for size in PREVIEW_SIZES},
                 value=self._page.studio.preview_size,

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from dreamflow.studio.files.mattes import find_painting_size
 from dreamflow.studio.looks.controls import list_controls
-from dreamflow.studio.page.context import PageContext, box, text_button
+from dreamflow.studio.page.context import PageContext, box, show_props, text_button
 from dreamflow.studio.page.tune.setting_views import SettingView
 
 BRUSHES = (1.0, 60.0)
@@ -35,10 +35,7 @@ class MatteCanvas(ui.element, component="painter.js"):
 
     def show(self, **props: object) -> None:
         """Show another matte, take another brush; names as in the component."""
-        shown = cast("dict[str, object]", self._props)
-        if any(shown.get(name) != value for name, value in props.items()):
-            self._props.update(props)
-            self.update()
+        show_props(self, props)
 
     @property
     def brush(self) -> float:
