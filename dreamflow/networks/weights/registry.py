@@ -59,7 +59,7 @@ class PublishedWeights:
 BUILTIN_NETWORK_WEIGHTS: dict[str, PublishedWeights] = {
     "pocket": PublishedWeights(
         ("pocket.safetensors",),
-        shipped_sha256="64282ff76ceba19d7747474b0fd24d3989c22ef03dd2a76c0ede06eaab13f35d",
+        shipped_sha256="32503182d9511593cbe1dccd45140675aa0d3f80183ead170443238943058426",
     ),
     # The address and the checksum are those of the Caffe model zoo.
     "googlenet": PublishedWeights(
