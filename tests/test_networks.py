@@ -326,11 +326,10 @@ def count_reordered_weights() -> int:
 
 @pytest.mark.parametrize("kernels", ["auto", "plain"])
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("size", [(13, 10), (256, 256), (251, 263)])
 def test_max_pool_equals_pytorchs_in_value_and_gradient(
-    size: tuple[int, int], masked: bool, kernels: KernelChoice
+    masked: bool, kernels: KernelChoice
 ) -> None:
-    before = torch.randn(1, 8, *size, generator=torch.Generator().manual_seed(0))
+    before = torch.randn(1, 8, 13, 10, generator=torch.Generator().manual_seed(0))
     before.requires_grad_()
     relu = before.relu().contiguous(memory_format=torch.channels_last)
     # With the mask, the ReLU's own gradient is part of the pool's.

@@ -31,9 +31,6 @@ from dreamflow.networks.kernels.selection import (
 KEPT_SIZES = 64
 """Input sizes of which the layout of the weight is remembered."""
 
-UINT16_VALUES = 2**16
-"""How many positions uint16 counts."""
-
 
 class FrozenConvolution:
     """One convolution, most with their ReLU, on the device and in the dtype of its weight."""
@@ -191,7 +188,6 @@ class _MaxPool(torch.autograd.Function):
         out, index = torch.ops.aten.max_pool2d_with_indices(x, *window)
         # x is the largest tensor of a pass, and only its shape is needed where it is not kept.
         ctx.shape = x.shape
-        index = narrow_indices(index, x)
         ctx.save_for_backward(index, out if mask_relu_grad else None, x if keep_input else None)
         return out
 
@@ -202,7 +198,6 @@ class _MaxPool(torch.autograd.Function):
     ) -> tuple[Tensor, None, None, None, None, None]:
         (grad,) = grads
         index, out, x = ctx.saved_tensors
-        index = index.to(torch.int64)
         if out is not None:
             grad = torch.ops.aten.threshold_backward(grad, out, 0)
         if x is None:
@@ -210,17 +205,6 @@ class _MaxPool(torch.autograd.Function):
         else:
             back = torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *ctx.window, index)
         return back, None, None, None, None, None
-
-
-def narrow_indices(index: Tensor, x: Tensor) -> Tensor:
-    """Return a pool's indices into the positions of x (N, C, H, W) in the least memory.
-
-    PyTorch's are int64: on a CPU they are more than half of what a pass keeps for its gradient.
-    """
-    if x.device.type != "cpu":
-        return index
-    height, width = x.shape[2:]
-    return index.to(torch.uint16 if height * width <= UINT16_VALUES else torch.int32)
 
 
 def max_pool(
