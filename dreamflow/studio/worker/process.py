@@ -14,6 +14,7 @@ import msgspec
 
 from dreamflow.core.errors import DreamFlowError, MemoryFullError
 from dreamflow.core.machine.options import MachineOptions
+from dreamflow.core.machine.out_of_memory import is_out_of_memory
 from dreamflow.studio.worker.inbox import Inbox
 from dreamflow.studio.worker.messages import (
     MAX_MESSAGE_BYTES,
@@ -123,6 +124,8 @@ def _answer(outlet: _Outlet, inbox: Inbox, maker: Any, request: Request) -> None
     except DreamFlowError as error:
         outlet.send(PreviewFailed(request.number, str(error), error.setting or ""))
     except Exception as error:
+        if is_out_of_memory(error):
+            os._exit(MEMORY_FULL_EXIT_CODE)
         first = (str(error).splitlines() or [""])[0]
         message = f"a fault in DreamFlow: {type(error).__name__}: {first}"
         outlet.send(PreviewFailed(request.number, message))
