@@ -6,6 +6,7 @@ import io
 import os
 import queue
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -277,26 +278,39 @@ def test_a_smaller_picture_is_made_where_memory_is_full(
         maker.make(request(1, picture, size="120"), lambda: None)
 
 
+LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+from dreamflow.core.machine.options import MachineOptions
+from dreamflow.studio.worker.messages import PreviewRequest
+from dreamflow.studio.worker.previews import PreviewMaker
+
+maker = PreviewMaker(MachineOptions(threads=1))
+look = {"octaves": 1, "iterations": 1, "layer": ["conv2/3x3"]}
+
+def make(size):
+    asked = {"number": 1, "lane": "tune", "generation": 0, "source": sys.argv[1]}
+    made = maker.make(PreviewRequest(**asked, size=size, settings=look), lambda: None)
+    print(made.width, len(made.notes))
+
+make("60")
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+allowed = pages * resource.getpagesize() + 150 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+make("2400")
+make("60")
+"""
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 def test_memory_that_was_full_is_free_for_the_next_picture(picture: Path) -> None:
-    import resource
-
-    write_picture(picture, make_texture(40, 60))
-    maker = PreviewMaker(ONE_THREAD)
-    look = {"octaves": 1, "iterations": 1, "layer": ["conv2/3x3"]}
-    small = maker.make(request(1, picture, size="60", settings=look), lambda: None)
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    allowed = pages * resource.getpagesize() + 150 * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (allowed, limits[1]))
-    try:
-        large = maker.make(request(2, picture, size="2400", settings=look), lambda: None)
-        again = maker.make(request(3, picture, size="60", settings=look), lambda: None)
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, limits)
-    assert 60 < large.width < 2400
-    assert large.notes
-    assert (again.image, again.notes) == (small.image, [])
+    command = [sys.executable, "-c", LITTLE_MEMORY, str(picture)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    small, large, again = ([*map(int, line.split())] for line in done.stdout.splitlines())
+    assert small == again == [60, 0]
+    assert 60 < large[0] < 2400
+    assert large[1] > 0
 
 
 @pytest.mark.parametrize("more", [{}, {"moving_s": 3 / 24}, {"run_in": 1}])
