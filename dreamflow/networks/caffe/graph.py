@@ -136,7 +136,8 @@ class GraphNetwork(Network):
         activations = {INPUT_NODE: self.preprocess(image)}
         pool_only = self.find_pool_only_convolutions(names)
         releasable = self.find_releasable_inputs(names)
-        siblings = self.find_siblings(names)
+        # In float32 a sum in another order is all that would change, and make another dream.
+        siblings = self.find_siblings(names) if self.dtype == torch.bfloat16 else {}
         for name in self.find_required_layers(names):
             if name in siblings:
                 activations |= self._compute_siblings(siblings[name], activations)
