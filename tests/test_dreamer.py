@@ -26,7 +26,8 @@ from dreamflow.reports.coherence.warp_error import warp_error
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark
-from dreamflow.temporal.state import CarriedDream, state_from_tree, state_to_tree
+from dreamflow.temporal.state import CarriedDream
+from dreamflow.temporal.state_tree import state_from_tree, state_to_tree
 from dreamflow.temporal.trace import Trace, read_traces
 
 FAST_DREAM = replace(SMALL_DREAM, octaves=1, iterations=2)

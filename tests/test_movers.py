@@ -44,7 +44,8 @@ from dreamflow.temporal.stages.advect import advect
 from dreamflow.temporal.stages.equalise import equalise
 from dreamflow.temporal.stages.observe import with_measured
 from dreamflow.temporal.stages.settle import settle
-from dreamflow.temporal.state import CarriedDream, HostFacts, state_from_tree, state_to_tree
+from dreamflow.temporal.state import CarriedDream, HostFacts
+from dreamflow.temporal.state_tree import state_from_tree, state_to_tree
 from dreamflow.temporal.step import begin, step
 
 HEIGHT, WIDTH, SIDE = 144, 288, 56

@@ -20,7 +20,8 @@ from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
-from dreamflow.temporal.state import DreamState, HostFacts, state_from_tree, state_to_tree
+from dreamflow.temporal.state import DreamState, HostFacts
+from dreamflow.temporal.state_tree import state_from_tree, state_to_tree
 from dreamflow.temporal.step import begin, hold, step
 from dreamflow.temporal.step_settings import StepSettings
 

@@ -18,7 +18,7 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.control.bands import equalise_bands, measure_bands
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.motion.motion import Motion
-from dreamflow.temporal.state import fit_tree
+from dreamflow.temporal.state_tree import fit_tree
 
 BRIGHTNESS = 0.45
 """Mean of the noise, of full scale."""

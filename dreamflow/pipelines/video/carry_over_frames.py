@@ -30,7 +30,8 @@ from dreamflow.temporal.noise_base import NoiseBase
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.readback import read_back
 from dreamflow.temporal.shots import Mark
-from dreamflow.temporal.state import DreamState, check_state, fit_tree, state_to_tree
+from dreamflow.temporal.state import DreamState
+from dreamflow.temporal.state_tree import check_state, fit_tree, state_to_tree
 from dreamflow.temporal.step import StepResult, begin, hold, step
 from dreamflow.temporal.step_settings import Key, StepSettings, dream_fresh
 from dreamflow.temporal.trace import StageClock, Trace
