@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -21,6 +20,7 @@ from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.pipeline import PipelineState, check_frame_picture
 from dreamflow.pipelines.settings.timeline import FrameSettings, SettingsTimeline
+from dreamflow.pipelines.video.renewals import Renewals
 from dreamflow.pipelines.video.trace_relay import TraceRelay
 from dreamflow.temporal.control.effort_controller import overshoot_of
 from dreamflow.temporal.control.gains import REFERENCE_S
@@ -119,7 +119,7 @@ class VideoDreamer:
         """How many times larger the last frame was than the size of its look."""
         self._state = DreamState()
         self._before: Frame | None = None
-        self._renewed: tuple[DreamOptions, Fraction] | None = None
+        self._renewals = Renewals(self.gains, self.settings_timeline.reference_varies)
         self._step_settings: StepSettings | None = None
         self._traces = TraceRelay(self.controls)
         self._warned_unchanged = False
@@ -127,8 +127,8 @@ class VideoDreamer:
     def reset(self) -> None:
         """Begin a new shot: pass the last frame's trace on, and forget what is carried."""
         self._read_back()
-        self._before, self._state, self._renewed = None, DreamState(), None
-        self._step_settings = None
+        self._before, self._state, self._step_settings = None, DreamState(), None
+        self._renewals.reset()
         self._noise_base.reset()
 
     def state(self) -> PipelineState:
@@ -138,7 +138,7 @@ class VideoDreamer:
             "before": self._before and _frame_to_tree(self._before),
             "dream": state_to_tree(self._state),
             "time": None if self._before is None else self._before.time,
-            "renewed": self._renewed and self._renewed[1],
+            "renewed": self._renewals.time,
             "noise": self._noise_base.state(),
             **self._traces.state(),
         }
@@ -159,8 +159,7 @@ class VideoDreamer:
             check_state(self._state, *size, self.gains)
         self._noise_base.restore(carried.noise, size)
         if (renewed := carried.renewed) is not None:
-            settings = self.settings_timeline.at(renewed)
-            self._renewed = (replace(settings.options, layer=()), renewed)
+            self._renewals.restore(self.settings_timeline.at(renewed), renewed)
         if self._before is not None:
             self._now = self.settings_timeline.at(self._before.time)
             self._look_scale = look_scale_of(self.options, *self._before.whole_size)
@@ -261,11 +260,15 @@ class VideoDreamer:
             source = self._source_of(frame)
             result = begin(source, settings, self.gains, key)
             self._warn_if_unchanged(source, result.dream)
-            self._renewed = None
+            self._renewals.reset()
         else:
             self._noise_base.advance(motion)
-            renew = self._is_renewal_due(frame.time)
-            renew_movers = not renew and self._is_renewal_of_movers_due(frame.time)
+            renew = self._renewals.take_frame(self._now, frame.time)
+            renew_movers = (
+                not renew
+                and before is not None
+                and self._renewals.is_due_for_movers(self._now, before.time, frame.time)
+            )
             settings = replace(settings, renew=renew, renew_movers=renew_movers)
             source = self._source_of(frame)
             result = step(self._state, source, motion, settings, self.gains, key)
@@ -320,37 +323,6 @@ class VideoDreamer:
         seconds = abs(float(frame.time - before.time)) if before else 0.0
         wraps = before is not None and self.carry.loop and frame.time < before.time
         return self._frame_s if wraps or seconds == 0 else seconds
-
-    def _is_renewal_due(self, time: Fraction) -> bool:
-        """Return whether a fresh dream is to tell how strong one is now."""
-        if self._now.carry.firmness == 0:
-            return False
-        options = replace(self._now.options, layer=())
-        if self._renewed is None:
-            self._renewed = (options, time)
-            return False
-        due = abs(float(time - self._renewed[1])) >= self._renewal_interval() - 1e-6
-        if due:
-            self._renewed = (options, time)
-        return due
-
-    def _is_renewal_of_movers_due(self, time: Fraction) -> bool:
-        """Return whether a fresh dream of what moves is to tell how strong that is now."""
-        first, interval = self.gains.renewal_first_movers, self.gains.renewal_interval_movers
-        before, renewed = self._before, self._renewed
-        if before is None or renewed is None or self._renewal_interval() <= interval:
-            return False
-        ages = (abs(float(moment - renewed[1])) for moment in (before.time, time))
-        earlier, now = (math.floor((age - first) / interval + 1e-6) for age in ages)
-        return now > earlier
-
-    def _renewal_interval(self) -> float:
-        """Return the seconds between fresh dreams of the frame: fewer where a dream changes."""
-        options = replace(self._now.options, layer=())
-        steady = self._renewed is None or options == self._renewed[0]
-        if steady and not self.settings_timeline.reference_varies:
-            return self.gains.renewal_interval
-        return self.gains.renewal_interval_changing
 
     def _warn_if_unchanged(self, source: Tensor, dream: Tensor) -> None:
         """Warn once where a dream is the very picture that it began with."""
