@@ -43,6 +43,10 @@ class Server(ThreadingHTTPServer):
         """Print nothing about clients that hang up."""
 
 
+PATIENT_S = 20.0
+"""Timeout of a try that is not to end by it, however busy the machine is."""
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
@@ -104,9 +108,8 @@ class Fetch:
             WeightsSource(url, "file.bin", "sha256", digest),
             self.target,
             lambda done, total: self.progress.append((done, total)),
-            timeout=0.3,
             sleep=self.pauses.append,
-            **limits,
+            **{"timeout": PATIENT_S} | limits,
         )
         assert not self.part.exists()
         return self.target.read_bytes()

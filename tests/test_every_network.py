@@ -183,7 +183,8 @@ def test_a_layer_alone_equals_itself_in_the_whole_network(network: Network) -> N
 def test_nothing_deeper_than_a_layer_is_computed(network: Network) -> None:
     first = pick_layers(network)[0]
     if isinstance(network, GraphNetwork):
-        assert len(network.find_required_layers((first,))) <= 2
+        # Of a pocket, the trunk's layer as well, which may be two convolutions.
+        assert len(network.find_required_layers((first,))) <= 3
     else:
         assert isinstance(network, TracedNetwork)
         assert len(list(network.extract_subgraph((first,)).graph.nodes)) < 25

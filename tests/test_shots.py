@@ -225,7 +225,7 @@ def test_the_command_lists_shots_writes_them_and_draws_a_sheet(
     assert dream.code == 0, dream.err
     assert cli("shots", SAMPLE_CLIP, out).code == 1, "what exists is not overwritten"
     listed = cli("shots", SAMPLE_CLIP).out
-    assert ": 1 shot " in listed.splitlines()[0]
+    assert listed.splitlines()[0].endswith(": 1 shot")
     assert re.search(r"^ +1 +0 +0\.00 +96 +4\.00$", listed, re.MULTILINE)
     missing = cli("video", SAMPLE_CLIP, tmp_path / "e.mp4", "--cuts", tmp_path / "no.txt", *small)
     assert missing.code == 1

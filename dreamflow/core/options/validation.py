@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeGuard, cast, get_args
 
 from dreamflow.core.errors import SettingsError, named
+from dreamflow.core.schedules.grammar import KNOWN_FUNCTIONS
 from dreamflow.core.schedules.keyframe_text import has_keyframes
 from dreamflow.core.schedules.keyframes import value_label
 from dreamflow.core.schedules.schedule import Schedule, parse_layer_schedule
@@ -173,7 +174,8 @@ def _parse_schedule(
     except SettingsError as error:
         located = error.located(named(name), ", ")
         if not has_keyframes(text):
-            is_arithmetic = "(" in text or error.allowed is not None
+            is_word = text.strip().isidentifier() and text.strip() not in KNOWN_FUNCTIONS
+            is_arithmetic = "(" in text or (error.allowed is not None and not is_word)
             write = f"; write {describe_form(setting, hint)}" if setting else ""
             write = "" if is_arithmetic else write
             reason = error.message.removeprefix(f"{value_label(text)}: ")
