@@ -305,7 +305,12 @@ make("60")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 def test_memory_that_was_full_is_free_for_the_next_picture(picture: Path) -> None:
     command = [sys.executable, "-c", LITTLE_MEMORY, str(picture)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # The limit counts addresses, not memory: where something lies behind what the C library has
+    # given back, which is by chance, those stay taken. Without giving back, every process fails.
+    for _ in range(5):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            break
     assert done.returncode == 0, done.stderr
     small, large, again = ([*map(int, line.split())] for line in done.stdout.splitlines())
     assert small == again == [60, 0]
