@@ -254,7 +254,7 @@ def warn_other_weights(ctx: typer.Context, options: Sequence[object]) -> None:
         return
     from dreamflow.networks.weights.cache import find_listed_weights
     from dreamflow.networks.weights.checksums import compute_checksum
-    from dreamflow.networks.weights.registry import EARLIER_POCKETS
+    from dreamflow.networks.weights.registry import describe_hash
 
     given = next((one.weights for one in options if isinstance(one, MachineOptions)), None)
     path = given or find_listed_weights(inherited.network)
@@ -262,12 +262,10 @@ def warn_other_weights(ctx: typer.Context, options: Sequence[object]) -> None:
     # Without a file, loading the network says so.
     if path is None or not path.is_file() or compute_checksum(path, "sha256") == expected:
         return
-    which = f"whose SHA-256 begins with {expected[:12]}"
-    if expected in EARLIER_POCKETS:
-        which = f"{EARLIER_POCKETS[expected]}, {which}"
     warnings.warn(
-        f"{inherited.path.name} was dreamed with other weights of {inherited.network} ({which}), "
-        f"so this dream will differ: give a file of those as {named('weights')}",
+        f"{inherited.path.name} was dreamed with other weights of {inherited.network}, "
+        f"{describe_hash(expected)}, so this dream will differ: give a file of those as "
+        f"{named('weights')}",
         DifferentFramesWarning,
         2,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -211,6 +212,19 @@ def _measure_bands(power: np.ndarray, low_power: np.ndarray) -> np.ndarray:
 
 def _measure_low_power(windows: np.ndarray) -> np.ndarray:
     """Return the power of the lowest bins of long windows: float32 (windows, LOW_BINS)."""
+    taper, kernel = _make_low_kernel()
+    parts = windows @ kernel
+    return _power_of(parts[:, :LOW_BINS], parts[:, LOW_BINS:], taper)
+
+
+@cache
+def _make_low_kernel() -> tuple[np.ndarray, np.ndarray]:
+    """Return the long window, and the lowest bins under it.
+
+    Returns:
+        (LOW_WINDOW_SAMPLES,), and float32 (LOW_WINDOW_SAMPLES, 2 * LOW_BINS): the real parts of the
+        bins, then the imaginary ones.
+    """
     turns = np.arange(LOW_WINDOW_SAMPLES) / LOW_WINDOW_SAMPLES
     taper = sum(
         (-1) ** n * term * np.cos(2 * np.pi * n * turns) for n, term in enumerate(LOW_WINDOW_TERMS)
@@ -218,8 +232,7 @@ def _measure_low_power(windows: np.ndarray) -> np.ndarray:
     taper = np.asarray(taper)
     kernel = taper[:, None] * np.exp(-2j * np.pi * turns[:, None] * np.arange(LOW_BINS))
     kernel -= taper[:, None] * kernel.sum(axis=0) / taper.sum()  # takes the tapered mean off
-    parts = windows @ np.concatenate([kernel.real, kernel.imag], axis=1).astype(np.float32)
-    return _power_of(parts[:, :LOW_BINS], parts[:, LOW_BINS:], taper)
+    return taper, np.concatenate([kernel.real, kernel.imag], axis=1).astype(np.float32)
 
 
 def _power_of(real: np.ndarray, imaginary: np.ndarray, taper: np.ndarray) -> np.ndarray:

@@ -92,6 +92,12 @@ EARLIER_POCKETS: dict[str, str] = {
 """Weights that came with earlier versions as pocket's: their names by their SHA-256."""
 
 
+def describe_hash(sha256: str) -> str:
+    """Return in words which file of weights has a SHA-256, by its name where that is known."""
+    name = f" ({EARLIER_POCKETS[sha256]})" if sha256 in EARLIER_POCKETS else ""
+    return f"whose SHA-256 begins with {sha256[:12]}{name}"
+
+
 def parse_torchvision_url(url: str) -> WeightsSource:
     """Return the source of weights whose file name ends in the first digits of their SHA-256."""
     filename = url.rsplit("/", 1)[-1]

@@ -111,11 +111,9 @@ def load_and_check_network(
         WeightsError: There are no weights.
     """
     from dreamflow.networks.loading import load_network
+    from dreamflow.networks.weights.registry import describe_hash
 
-    expected = (
-        f"the dream was made with the weights of {name} whose SHA-256 begins with "
-        f"{expected_sha256[:12]}"
-    )
+    expected = f"the dream was made with the weights of {name} {describe_hash(expected_sha256)}"
     try:
         network = load_network(name, machine.weights, machine=used)
     except WeightsError as error:

@@ -80,7 +80,8 @@ def _is_gif_cut(file: BinaryIO, size: int) -> bool:
 
 def _is_transport_stream_cut(file: BinaryIO, size: int) -> bool:
     """Test whether a transport stream ends within a packet."""
-    begins_whole = TS_SYNC_BYTE in (head := file.read(5))[:1] or TS_SYNC_BYTE in head[4:]
+    head = file.read(5)
+    begins_whole = TS_SYNC_BYTE in head[:1] + head[4:]  # 4 bytes of a time stamp may come first
     return begins_whole and all(size % length for length in TS_PACKET_BYTES)
 
 
