@@ -73,6 +73,7 @@ class PreviewWorker:
         self._failed_starts = 0
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
+        self._listener: threading.Thread | None = None
         self._is_closed = False
 
     @property
@@ -100,7 +101,9 @@ class PreviewWorker:
                 self._send(preferred)
             for request in self._pending.values():
                 self._send(request)
-        threading.Thread(target=self._listen, args=(process, ours), daemon=True).start()
+            listener = threading.Thread(target=self._listen, args=(process, ours), daemon=True)
+            self._listener = listener
+            listener.start()
 
     def ask(self, request: Request) -> None:
         """Put a request; older generations of its lane are dropped."""
@@ -134,13 +137,11 @@ class PreviewWorker:
         """End the process."""
         with self._lock:
             self._is_closed = True
-            process, connection = self._process, self._connection
+            process, listener = self._process, self._listener
             self._process = self._connection = None
-        if connection is not None:
-            connection.close()
-        if process is not None:
+        if process is not None and listener is not None:
             process.terminate()
-            process.join()
+            listener.join()  # it alone waits for the process: of two, one would be told too early
 
     def _send(self, message: ToWorker) -> None:
         if self._connection is not None:
@@ -155,6 +156,8 @@ class PreviewWorker:
             pass
         process.kill()
         process.join()
+        with self._lock:  # nothing is being sent
+            connection.close()
         if not self._is_closed:
             self._restart(process.exitcode or 0)
 
