@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dreamflow.core.errors import WeightsError
 from dreamflow.core.targets import CLASS_LAYER
+from dreamflow.networks.caffe.graph_pass import Step, release_when_read, run_pass
 from dreamflow.networks.caffe.node import (
     HIDDEN_PREFIX,
     INPUT_NODE,
@@ -17,10 +18,17 @@ from dreamflow.networks.caffe.node import (
     Node,
     find_min_image_sides,
 )
-from dreamflow.networks.kernels.convolution import FrozenConvolution, max_pool
-from dreamflow.networks.kernels.response_norm import local_response_norm
+from dreamflow.networks.caffe.operations import (
+    Concatenation,
+    Convolution,
+    Operation,
+    Pool,
+    ResponseNorm,
+    Siblings,
+)
+from dreamflow.networks.kernels.convolution import FrozenConvolution
+from dreamflow.networks.kernels.max_pool import MaxPool
 from dreamflow.networks.kernels.selection import KernelChoice
-from dreamflow.networks.kernels.siblings import SiblingConvolutions
 from dreamflow.networks.network import Layer, Network
 
 
@@ -61,15 +69,15 @@ class GraphNetwork(Network):
         self.class_layer = class_layer
         self.kernels: KernelChoice = kernels
         self.nodes = {node.name: node for node in nodes}
-        channels = {INPUT_NODE: 3} | {name: layer.channels for name, layer in facts.items()}
-        tensors = self._check_weights(weights, channels)
+        self._channels = {INPUT_NODE: 3} | {name: layer.channels for name, layer in facts.items()}
+        tensors = self._check_weights(weights)
         self._convolutions: dict[str, FrozenConvolution] = {
             node.name: FrozenConvolution(
                 tensors[f"{node.name}.weight"],
                 tensors[f"{node.name}.bias"],
                 node.stride,
                 node.pad,
-                kernels,
+                "plain" if node.kind == "head" else kernels,
                 has_relu=node.kind == "conv",
             )
             for node in nodes
@@ -77,20 +85,16 @@ class GraphNetwork(Network):
         }
         self._mean = torch.tensor(list(reversed(mean)), dtype=torch.float32).view(1, 3, 1, 1)
         self._required_cache: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._releasable_cache: dict[tuple[str, ...], dict[str, list[str]]] = {}
-        self._pool_only_cache: dict[tuple[str, ...], frozenset[str]] = {}
-        self._siblings_cache: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}
-        self._stacked: dict[tuple[str, ...], SiblingConvolutions] = {}
+        self._steps: dict[tuple[str, ...], tuple[Step, ...]] = {}
+        self._stacked: dict[tuple[str, ...], Siblings] = {}
 
-    def _check_weights(
-        self, weights: Mapping[str, Tensor], channels: Mapping[str, int]
-    ) -> dict[str, Tensor]:
+    def _check_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of all nodes in float32 over RGB input, or raise WeightsError."""
         tensors: dict[str, Tensor] = {}
         for node in self.nodes.values():
             if node.kind not in WEIGHTED_KINDS:
                 continue
-            shape = (node.channels, channels[node.inputs[0]], node.kernel, node.kernel)
+            shape = (node.channels, self._channels[node.inputs[0]], node.kernel, node.kernel)
             for key, expected in ((f"{node.name}.weight", shape), (f"{node.name}.bias", shape[:1])):
                 tensor = self._check_tensor(weights, key, expected)
                 if node.inputs[0] == INPUT_NODE and key.endswith("weight"):
@@ -120,6 +124,7 @@ class GraphNetwork(Network):
             name: layer.to(self.device, self.dtype) for name, layer in self._convolutions.items()
         }
         self._mean = self._mean.to(self.device)
+        self._steps.clear()
         self._stacked.clear()
         return self
 
@@ -133,19 +138,9 @@ class GraphNetwork(Network):
         Returns:
             (N, C, h, w) by layer, in the network's dtype.
         """
-        activations = {INPUT_NODE: self.preprocess(image)}
-        pool_only = self.find_pool_only_convolutions(names)
-        releasable = self.find_releasable_inputs(names)
-        # In float32 a sum in another order is all that would change, and make another dream.
-        siblings = self.find_siblings(names) if self.dtype == torch.bfloat16 else {}
-        for name in self.find_required_layers(names):
-            if name in siblings:
-                activations |= self._compute_siblings(siblings[name], activations)
-            elif name not in activations:
-                activations[name] = self._compute_node(self.nodes[name], activations, pool_only)
-            for source in releasable[name]:
-                del activations[source]
-        return {name: activations[name] for name in names}
+        if names not in self._steps:
+            self._steps[names] = release_when_read(self._plan_steps(names), names)
+        return run_pass(self.preprocess(image), self._steps[names], names)
 
     def preprocess(self, image: Tensor) -> Tensor:
         """Return an image (N, 3, H, W), RGB in [0, 1], as the first layer takes it."""
@@ -162,68 +157,58 @@ class GraphNetwork(Network):
             self._required_cache[names] = tuple(name for name in self.nodes if name in required)
         return self._required_cache[names]
 
-    def find_releasable_inputs(self, names: tuple[str, ...]) -> dict[str, list[str]]:
-        """Return for each required layer the layers that nothing needs once it is computed."""
-        if names not in self._releasable_cache:
-            required = self.find_required_layers(names)
-            last_reader = {source: name for name in required for source in self.nodes[name].inputs}
-            releasable: dict[str, list[str]] = {name: [] for name in required}
-            for source in last_reader.keys() - set(names):
-                releasable[last_reader[source]].append(source)
-            self._releasable_cache[names] = releasable
-        return self._releasable_cache[names]
+    def _plan_steps(self, names: tuple[str, ...]) -> list[Step]:
+        """Return the steps to some layers, in order."""
+        required = self.find_required_layers(names)
+        pool_only = self._find_pool_only_convolutions(names)
+        siblings = self._find_siblings(required)
+        stacked = {name for group in siblings.values() for name in group}
+        steps: list[Step] = []
+        for name in required:
+            node = self.nodes[name]
+            if name in siblings:
+                group = siblings[name]
+                steps.append(Step(self._stack(group), node.inputs, group))
+            elif name not in stacked:
+                steps.append(Step(self._make_operation(node, pool_only), node.inputs, (name,)))
+        return steps
 
-    def find_pool_only_convolutions(self, names: tuple[str, ...]) -> frozenset[str]:
+    def _find_pool_only_convolutions(self, names: tuple[str, ...]) -> set[str]:
         """Return the convolutions that only pools read, for the wanted layers."""
-        if names not in self._pool_only_cache:
-            readers: dict[str, set[str]] = {name: {"output"} for name in names}
-            for name in self.find_required_layers(names):
-                for source in self.nodes[name].inputs:
-                    readers.setdefault(source, set()).add(self.nodes[name].kind)
-            self._pool_only_cache[names] = frozenset(
-                name for name in self._convolutions if readers.get(name) == {"pool"}
-            )
-        return self._pool_only_cache[names]
+        readers: dict[str, set[str]] = {name: {"output"} for name in names}
+        for name in self.find_required_layers(names):
+            for source in self.nodes[name].inputs:
+                readers.setdefault(source, set()).add(self.nodes[name].kind)
+        return {name for name in self._convolutions if readers.get(name) == {"pool"}}
 
-    def find_siblings(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    def _find_siblings(self, required: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return the 1x1 convolutions of one input, by the first of each two or more of them.
 
-        Only those that the wanted layers need; see `SiblingConvolutions`.
+        In float32 there are none: a sum in another order is all that would change, and make another
+        dream.
         """
-        if names not in self._siblings_cache:
-            by_input: dict[str, list[str]] = {}
-            for name in self.find_required_layers(names):
-                node = self.nodes[name]
-                if (node.kind, node.kernel, node.stride, node.pad) == ("conv", 1, 1, 0):
-                    by_input.setdefault(node.inputs[0], []).append(name)
-            self._siblings_cache[names] = {
-                group[0]: tuple(group) for group in by_input.values() if len(group) > 1
-            }
-        return self._siblings_cache[names]
+        by_input: dict[str, list[str]] = {}
+        for name in required if self.dtype == torch.bfloat16 else ():
+            node = self.nodes[name]
+            is_1x1 = (node.kind, node.kernel, node.stride, node.pad) == ("conv", 1, 1, 0)
+            if is_1x1 and self._convolutions[name].uses_onednn:
+                by_input.setdefault(node.inputs[0], []).append(name)
+        return {group[0]: tuple(group) for group in by_input.values() if len(group) > 1}
 
-    def _compute_siblings(
-        self, group: tuple[str, ...], activations: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _stack(self, group: tuple[str, ...]) -> Siblings:
         if group not in self._stacked:
-            self._stacked[group] = SiblingConvolutions([self._convolutions[n] for n in group])
-        source = activations[self.nodes[group[0]].inputs[0]]
-        return dict(zip(group, self._stacked[group](source), strict=True))
+            self._stacked[group] = Siblings([self._convolutions[name] for name in group])
+        return self._stacked[group]
 
-    def _compute_node(
-        self, node: Node, activations: Mapping[str, Tensor], pool_only: frozenset[str]
-    ) -> Tensor:
-        source = activations[node.inputs[0]]
-        if node.kind in ("conv", "linear"):
-            return self._convolutions[node.name](source, node.name in pool_only)
-        if node.kind == "head":
-            return self.convolve(node, source)
+    def _make_operation(self, node: Node, pool_only: Collection[str]) -> Operation:
+        if node.kind in WEIGHTED_KINDS:
+            return Convolution(self._convolutions[node.name], node.name in pool_only)
         if node.kind == "norm":
-            return local_response_norm(source)
+            return ResponseNorm()
         if node.kind == "pool":
-            mask_relu_grad = node.inputs[0] in pool_only
-            window = (node.kernel, node.stride, node.pad)
-            return max_pool(source, *window, mask_relu_grad, self.kernels)
-        return pool_or_concat(node, activations)
+            pool = MaxPool(node.kernel, node.stride, node.pad, self.kernels)
+            return Pool(pool, masks_relu=node.inputs[0] in pool_only)
+        return Concatenation([self._channels[name] for name in node.inputs])
 
     def convolve(self, node: Node, x: Tensor) -> Tensor:
         """Return a node's convolution of x (N, I, H, W), before the ReLU."""

@@ -149,10 +149,10 @@ class _Fit:
             self._fit_convolution(node)
         else:
             source = self.activations[node.inputs[0]]
-            is_norm = node.kind == "norm"
-            maps = (
-                local_response_norm(source) if is_norm else pool_or_concat(node, self.activations)
-            )
+            if node.kind == "norm":
+                maps, _ = local_response_norm(source)
+            else:
+                maps = pool_or_concat(node, self.activations)
             self.activations[node.name] = maps
             kept = [channel for name in node.inputs for channel in self.channels[name]]
             self.channels[node.name] = kept

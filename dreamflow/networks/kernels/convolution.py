@@ -1,4 +1,4 @@
-"""Convolutions with frozen weights, most followed by their ReLU, and max pools.
+"""Convolutions with frozen weights, most followed by their ReLU.
 
 Only the image gets a gradient. With frozen weights that gradient is a convolution as well: of
 stride 1, with the kernel flipped and its channels exchanged. On a CPU both run on oneDNN directly,
@@ -19,11 +19,9 @@ from torch.autograd.function import once_differentiable
 from dreamflow.networks.kernels import stem
 from dreamflow.networks.kernels.selection import (
     KernelChoice,
-    PoolWindow,
+    convolution_input_gradient,
     convolve_onednn,
     describe_layout,
-    pool_gradient_without_input,
-    pool_gradient_without_input_works,
     reorder_convolution_weight,
     uses_onednn,
 )
@@ -78,39 +76,41 @@ class FrozenConvolution:
             weight, bias, self.stride, self.pad, self.kernels, has_relu=self.has_relu
         )
 
-    def __call__(self, x: Tensor, grad_masked: bool = False) -> Tensor:
-        """Return the convolution, and of that the ReLU where it has one.
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the same as `compute`, differentiable: an operation of PyTorch's own graphs."""
+        return cast(Tensor, _DifferentiableConvolution.apply(x, self))
 
-        Args:
-            x: (N, I, H, W).
-            grad_masked: Whether the gradient to come is already 0 wherever the ReLU's output is 0,
-                as that of `max_pool` with `mask_relu_grad`; then the ReLU need not mask it.
+    def compute(self, x: Tensor) -> Tensor:
+        """Return the convolution of x (N, I, H, W), and of that the ReLU where it has one.
 
         Returns:
             (N, O, h, w), channels-last.
         """
-        if not self.uses_onednn:
-            out = self.convolve(x)
-            return F.relu_(out) if self.has_relu else out
-        is_masked = grad_masked or not self.has_relu
-        return cast(Tensor, _OneDnnConvolution.apply(x, self, is_masked))
+        if self.uses_onednn:
+            activation = "relu" if self.has_relu else "none"
+            return self._forward_convolution(x, self.weight, self.bias, activation)
+        out = self.convolve(x)
+        return F.relu_(out) if self.has_relu else out
 
     def convolve(self, x: Tensor) -> Tensor:
         """Return the convolution of x (N, I, H, W) before the ReLU, by public operators."""
         return F.conv2d(x, self.weight, self.bias, self.stride, self.pad)
 
-    def convolve_onednn(self, x: Tensor) -> Tensor:
-        """Return the convolution of x (N, I, H, W) and its ReLU, computed by oneDNN at once."""
-        activation = "relu" if self.has_relu else "none"
-        return self._forward_convolution(x, self.weight, self.bias, activation)
+    def compute_input_gradient(self, grad: Tensor, shape: torch.Size) -> Tensor:
+        """Return the gradient of the input from that of the convolution, before the ReLU.
 
-    def compute_input_gradient(self, grad: Tensor, height: int, width: int) -> Tensor:
-        """Return the gradient of the input (N, I, height, width) from that of the output."""
+        Args:
+            grad: (N, O, h, w).
+            shape: Of the input, (N, I, H, W).
+        """
+        if not self.uses_onednn:
+            weight = self.weight.to(grad.dtype)  # under autocast they differ
+            return convolution_input_gradient(grad, weight, shape, self.stride, self.pad)
         if self._gradient_kernel is None:
             make_kernel = stem.make_phase_kernel if self.is_stem else make_gradient_kernel
             self._gradient_kernel = make_kernel(self.weight)
         back = self._gradient_convolution(grad, self._gradient_kernel, None, "none")
-        return stem.interleave_phases(back, height, width) if self.is_stem else back
+        return stem.interleave_phases(back, *shape[2:]) if self.is_stem else back
 
 
 def make_gradient_kernel(weight: Tensor) -> Tensor:
@@ -152,12 +152,12 @@ class _OneDnnOperator:
         return reordered, layout
 
 
-class _OneDnnConvolution(torch.autograd.Function):
+class _DifferentiableConvolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: FrozenConvolution, grad_masked: bool) -> Tensor:
-        out = layer.convolve_onednn(x)
-        ctx.layer, ctx.size = layer, x.shape[2:]
-        if not grad_masked:
+    def forward(ctx: Any, x: Tensor, layer: FrozenConvolution) -> Tensor:
+        out = layer.compute(x)
+        ctx.layer, ctx.shape = layer, x.shape
+        if layer.has_relu:
             ctx.save_for_backward(out)
         return out
 
@@ -165,71 +165,13 @@ class _OneDnnConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None]:
+    ) -> tuple[Tensor, None]:
         (grad,) = grads
         for out in ctx.saved_tensors:
-            grad = torch.ops.aten.threshold_backward(grad, out, 0)
-        return ctx.layer.compute_input_gradient(grad, *ctx.size), None, None
+            grad = mask_by_relu(grad, out)
+        return ctx.layer.compute_input_gradient(grad, ctx.shape), None
 
 
-class _MaxPool(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        kernel: int,
-        stride: int,
-        pad: int,
-        mask_relu_grad: bool,
-        keep_input: bool,
-    ) -> Tensor:
-        window: PoolWindow = ([kernel, kernel], [stride, stride], [pad, pad], [1, 1], True)
-        ctx.window = window
-        out, index = torch.ops.aten.max_pool2d_with_indices(x, *window)
-        # x is the largest tensor of a pass, and only its shape is needed where it is not kept.
-        ctx.shape = x.shape
-        ctx.save_for_backward(index, out if mask_relu_grad else None, x if keep_input else None)
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, *grads: Tensor
-    ) -> tuple[Tensor, None, None, None, None, None]:
-        (grad,) = grads
-        index, out, x = ctx.saved_tensors
-        if out is not None:
-            grad = torch.ops.aten.threshold_backward(grad, out, 0)
-        if x is None:
-            back = pool_gradient_without_input(grad, ctx.shape, ctx.window, index)
-        else:
-            back = torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *ctx.window, index)
-        return back, None, None, None, None, None
-
-
-def max_pool(
-    x: Tensor,
-    kernel: int,
-    stride: int,
-    pad: int,
-    mask_relu_grad: bool = False,
-    kernels: KernelChoice = "auto",
-) -> Tensor:
-    """Max-pool as Caffe does, rounding the number of positions up.
-
-    Args:
-        x: (N, C, H, W).
-        kernel: Side of the window, in positions.
-        stride: Of both axes, in positions.
-        pad: Positions on each side of both axes.
-        mask_relu_grad: Whether x is the output of a ReLU and the gradient is that of the pool and
-            of the ReLU. A maximum is 0 only where its whole window is 0, so the few values behind
-            the pool are masked instead of the many before it; see `FrozenConvolution.__call__`.
-        kernels: Which operators to run on.
-
-    Returns:
-        (N, C, h, w).
-    """
-    on_cpu = x.device.type == "cpu"
-    keep_input = not (kernels == "auto" and on_cpu and pool_gradient_without_input_works())
-    return cast(Tensor, _MaxPool.apply(x, kernel, stride, pad, mask_relu_grad, keep_input))
+def mask_by_relu(grad: Tensor, out: Tensor) -> Tensor:
+    """Return the gradient before a ReLU from that after it and the ReLU's output."""
+    return torch.ops.aten.threshold_backward(grad, out, 0)

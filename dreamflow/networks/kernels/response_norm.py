@@ -13,12 +13,10 @@ squares of activations in the hundreds are summed in float32.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from dreamflow.networks.kernels.layout import flatten_positions, unflatten_positions
 
@@ -72,49 +70,44 @@ def _iterate_blocks(*tensors: Tensor) -> Iterator[tuple[_Workspace, tuple[Tensor
         yield workspace, parts
 
 
-class _LocalResponseNorm(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        rows = flatten_positions(x)
-        exact = torch.promote_types(rows.dtype, torch.float32)
-        out, roots = torch.empty_like(rows), torch.empty_like(rows, dtype=exact)
-        for workspace, (root, part, target) in _iterate_blocks(roots, rows, out):
-            values = part.to(exact)
-            padded, pairs, power, _ = workspace.take_rows(len(values))
-            torch.mul(values, values, out=_strip_padding(padded))
-            _sum_channel_windows(padded, pairs, root)
-            root.mul_(ALPHA / WINDOW_CHANNELS).add_(1.0).sqrt_().rsqrt_()
-            torch.mul(root, root, out=power).mul_(root)
-            torch.mul(values, power, out=target)
-        ctx.save_for_backward(rows, roots)
-        ctx.shape = x.shape
-        return unflatten_positions(out, x.shape)
+def local_response_norm(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalise x (N, C, H, W) by the power of the five channels around each.
 
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, *grads: Tensor
-    ) -> Tensor:
-        # dL/dx_i = g_i s_i^-b - 2 b x_i * sum over windows j that hold i of (a/n) g_j x_j s_j^-b-1
-        rows, roots = ctx.saved_tensors
-        back = torch.empty_like(rows)
-        for workspace, (root, part, grad, target) in _iterate_blocks(
-            roots, rows, flatten_positions(grads[0]), back
-        ):
-            values = part.to(roots.dtype)
-            padded, pairs, square, scaled = workspace.take_rows(len(values))
-            torch.mul(root, root, out=square)
-            torch.mul(square, root, out=scaled).mul_(grad)
-            torch.mul(square.mul_(square).mul_(scaled), values, out=_strip_padding(padded))
-            _sum_channel_windows(padded, pairs, square)
-            strength = -2 * BETA * ALPHA / WINDOW_CHANNELS
-            torch.addcmul(scaled, values, square, value=strength, out=target)
-        return unflatten_positions(back, ctx.shape)
+    Returns:
+        ((N, C, H, W); the roots that `response_norm_gradient` needs, (N H W, C), in float32 at
+        least).
+    """
+    rows = flatten_positions(x)
+    exact = torch.promote_types(rows.dtype, torch.float32)
+    out, roots = torch.empty_like(rows), torch.empty_like(rows, dtype=exact)
+    for workspace, (root, part, target) in _iterate_blocks(roots, rows, out):
+        values = part.to(exact)
+        padded, pairs, power, _ = workspace.take_rows(len(values))
+        torch.mul(values, values, out=_strip_padding(padded))
+        _sum_channel_windows(padded, pairs, root)
+        root.mul_(ALPHA / WINDOW_CHANNELS).add_(1.0).sqrt_().rsqrt_()
+        torch.mul(root, root, out=power).mul_(root)
+        torch.mul(values, power, out=target)
+    return unflatten_positions(out, x.shape), roots
 
 
-def local_response_norm(x: Tensor) -> Tensor:
-    """Normalise x (N, C, H, W) by the power of the five channels around each; same shape."""
-    return cast(Tensor, _LocalResponseNorm.apply(x))
+def response_norm_gradient(grad: Tensor, x: Tensor, roots: Tensor) -> Tensor:
+    """Return the gradient of x (N, C, H, W) from that of its normalisation, of the same shape."""
+    # dL/dx_i = g_i s_i^-b - 2 b x_i * sum over windows j that hold i of (a/n) g_j x_j s_j^-b-1
+    rows = flatten_positions(x)
+    back = torch.empty_like(rows)
+    for workspace, (root, part, upstream, target) in _iterate_blocks(
+        roots, rows, flatten_positions(grad), back
+    ):
+        values = part.to(roots.dtype)
+        padded, pairs, square, scaled = workspace.take_rows(len(values))
+        torch.mul(root, root, out=square)
+        torch.mul(square, root, out=scaled).mul_(upstream)
+        torch.mul(square.mul_(square).mul_(scaled), values, out=_strip_padding(padded))
+        _sum_channel_windows(padded, pairs, square)
+        strength = -2 * BETA * ALPHA / WINDOW_CHANNELS
+        torch.addcmul(scaled, values, square, value=strength, out=target)
+    return unflatten_positions(back, x.shape)
 
 
 def twice_differentiable_response_norm(x: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ where it raises or differs, its fallback is used:
   its own.
 - `max_pool2d_with_indices_backward.grad_input` on an empty input, a pool's gradient without its
   input: the same gradient with the input kept.
+- `maybe_clear_saved_tensors`, which lets a gradient free each tensor when it has used it: all are
+  freed at its end.
 - `torch.cpu._is_*_supported` and `mkldnn._is_mkldnn_bf16_supported`, whether the processor computes
   in bfloat16: float32.
 """
@@ -91,6 +93,26 @@ def convolve_onednn(
     return operator(x, weight, bias, pads, strides, [1, 1], 1, activation, [], "")
 
 
+def convolution_input_gradient(
+    grad: Tensor, weight: Tensor, shape: torch.Size, stride: int, pad: int
+) -> Tensor:
+    """Return the gradient of a convolution's input (N, I, H, W), by a public operator.
+
+    Args:
+        grad: Of the convolution, (N, O, h, w).
+        weight: (O, I, k, k).
+        shape: Of the input, of which nothing else is needed.
+        stride: Of both axes, in positions.
+        pad: Zeros on each side of both axes.
+    """
+    x = grad.new_empty(1).expand(shape)
+    pads, strides = [pad, pad], [stride, stride]
+    back, _, _ = torch.ops.aten.convolution_backward(
+        grad, x, weight, None, strides, pads, [1, 1], False, [0, 0], 1, [True, False, False]
+    )
+    return back
+
+
 def pool_gradient_without_input(
     grad: Tensor, shape: torch.Size, window: PoolWindow, index: Tensor
 ) -> Tensor:
@@ -99,6 +121,17 @@ def pool_gradient_without_input(
     operator = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
     operator(grad, back, *window, index, grad_input=back)
     return back
+
+
+def take_saved_tensors(ctx: Any) -> list[Tensor]:
+    """Return what an autograd function has saved; the list alone holds it where that is possible.
+
+    PyTorch keeps it where the same gradient is asked for again.
+    """
+    saved = list(ctx.saved_tensors)
+    if clear := getattr(ctx, "maybe_clear_saved_tensors", None):
+        clear()
+    return saved
 
 
 def passes_self_test(
