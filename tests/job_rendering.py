@@ -62,6 +62,8 @@ def kill_ffmpeg() -> None:
     for child in psutil.Process().children():
         # One that is gone has been waited for already, by whoever reads its exit code.
         with contextlib.suppress(psutil.NoSuchProcess):
+            if "ffmpeg" not in child.name():
+                continue
             child.kill()
             while child.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.01)

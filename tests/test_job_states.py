@@ -174,10 +174,9 @@ def stopped_jobs(
 @pytest.mark.parametrize("kind", KINDS)
 @settings(
     max_examples=max(4, EXAMPLES // 3),
-    deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_a_made_up_state_is_refused_or_harmless(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from conftest import WEIGHTS_NAME, CommandResult, make_texture, refused, run_ffmpeg
+from conftest import PATIENCE_S, WEIGHTS_NAME, CommandResult, make_texture, refused, run_ffmpeg
 from cut_film import SHOT_FRAMES, SHOTS, make_cut_film
 from job_rendering import FAST, Interruption, decode_output, edit_job_file
 from shard_rendering import DREAM, SETTINGS, Shards, work
@@ -538,8 +538,9 @@ def test_other_numbers_of_workers_are_refused(
 def worker_processes(driver: subprocess.Popen[bytes]) -> Iterator[psutil.Process]:
     """Yield the workers of a running command."""
     for process in psutil.Process(driver.pid).children():
-        if "shard" in process.cmdline():
-            yield process
+        with contextlib.suppress(psutil.NoSuchProcess):  # a helper that has just ended
+            if "shard" in process.cmdline():
+                yield process
 
 
 def start_two_workers(film: Path, out: Path) -> subprocess.Popen[bytes]:
@@ -560,7 +561,7 @@ def test_the_work_of_a_killed_worker_is_taken_over(
     try:
         for worker in worker_processes(driver):
             worker.send_signal(signal.SIGKILL)
-        assert driver.wait(120) == 0
+        assert driver.wait(PATIENCE_S) == 0
     finally:
         driver.kill()
     assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
@@ -575,7 +576,7 @@ def test_ctrl_c_stops_the_workers_and_leaves_a_job_that_goes_on(
     workers = list(worker_processes(driver))
     try:
         driver.send_signal(signal.SIGINT)
-        assert driver.wait(120) == 130
+        assert driver.wait(PATIENCE_S) == 130
     finally:
         driver.kill()
     assert not any(worker.is_running() for worker in workers)
