@@ -65,6 +65,14 @@ def interruptible() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def unsynchronised() -> Iterator[None]:
+    """No test waits for the disk: no power fails here, and what is killed leaves all it wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def hermetic_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing of the user's is read or written: every home and cache folder is the tests' own."""
     home = tmp_path_factory.mktemp("hermetic")

@@ -28,8 +28,9 @@ from dreamflow.temporal.options import CarryOptions
 
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
 CARRY = CarryOptions(carry_iterations=1)
-SETTINGS = VideoSettings(DREAM, CARRY, ClipOptions(size="64", end="20"))
-"""20 frames of 64x36."""
+FRAMES = 16
+SETTINGS = VideoSettings(DREAM, CARRY, ClipOptions(size="64", end=str(FRAMES)))
+"""FRAMES frames of 64x36: two whole segments, and a part of one."""
 FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
 """The quickest settings of the command line."""
 SEGMENT_FRAMES = 6

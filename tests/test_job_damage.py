@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import CommandResult
-from job_rendering import DREAM, SETTINGS, Rendering, decode_output, job_id
+from job_rendering import DREAM, FRAMES, SETTINGS, Rendering, decode_output, job_id
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.jobs.listing import finish_job, inspect_job
@@ -183,7 +183,7 @@ def test_only_what_a_damaged_piece_follows_from_is_dreamed_again(
 
     monkeypatch.setattr(VideoDreamer, "__call__", counted)
     assert decode_output(damaged_render("d.mp4", repair=True)) == whole
-    assert dreamed == [12, 13, 14, 15, 16, 17, 18, 19]
+    assert dreamed == list(range(12, FRAMES))
 
 
 PLANS = {
@@ -206,7 +206,7 @@ PLANS = {
 def test_damage_to_any_output_is_found_and_repaired(plan: str, render: Rendering) -> None:
     name, more, settings = PLANS[plan]
     more = {key: render.folder / value for key, value in more.items()}
-    frames = 27 if plan == "a loop" else 13 + 19 * (plan == "two passes")
+    frames = 27 if plan == "a loop" else 13 + (FRAMES - 1) * (plan == "two passes")
     whole = decode_output(
         render(
             f"whole{Path(name).suffix}", settings, **{k: v.with_stem("w") for k, v in more.items()}

@@ -44,7 +44,7 @@ KINDS: dict[str, tuple[VideoSettings, int]] = {
     ),
     "cross-fade": (
         replace(
-            SETTINGS, dream=replace(SETTINGS.dream, layer=("0: conv2/3x3, 0.8s: conv1/7x7_s2",))
+            SETTINGS, dream=replace(SETTINGS.dream, layer=("0: conv2/3x3, 0.5s: conv1/7x7_s2",))
         ),
         9,
     ),
