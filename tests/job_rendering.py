@@ -27,7 +27,7 @@ from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.temporal.options import CarryOptions
 
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
-CARRY = CarryOptions(carry_iterations=1)
+CARRY = CarryOptions(carry_iterations=1, uncover_iterations=1)
 FRAMES = 16
 SETTINGS = VideoSettings(DREAM, CARRY, ClipOptions(size="64", end=str(FRAMES)))
 """FRAMES frames of 64x36: two whole segments, and a part of one."""

@@ -20,7 +20,6 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.state_file import read_state, write_state
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
-from dreamflow.temporal.options import CarryOptions
 
 Cli = Callable[..., CommandResult]
 
@@ -194,11 +193,11 @@ PLANS = {
         {},
         replace(
             SETTINGS,
-            carry=CarryOptions(loop=True, carry_iterations=1),
+            carry=replace(SETTINGS.carry, loop=True),
             clip=ClipOptions(size="64", end="14"),
         ),
     ),
-    "two passes": ("d.mp4", {}, replace(SETTINGS, carry=CarryOptions(passes=2))),
+    "two passes": ("d.mp4", {}, replace(SETTINGS, carry=replace(SETTINGS.carry, passes=2))),
 }
 
 

@@ -52,9 +52,7 @@ KINDS = {
     "AV1": ("d.mp4", replace(UNDREAMED, encode=EncodeOptions(codec="av1"))),
     "a loop": (
         "d.mp4",
-        VideoSettings(
-            DREAM, CarryOptions(loop=True, carry_iterations=1), ClipOptions(size="64", end="10")
-        ),
+        VideoSettings(DREAM, replace(CARRY, loop=True), ClipOptions(size="64", end="10")),
     ),
     "every third frame": (
         "d.mp4",
@@ -101,7 +99,7 @@ def test_a_resumed_render_is_bit_identical(kind: str, render: Rendering) -> None
 
 def test_a_resumed_render_in_two_passes_is_bit_identical(render: Rendering) -> None:
     """All but one are dreamed backwards first, unseen; what is broken off there begins anew."""
-    twice = CarryOptions(carry_iterations=1, passes=2)
+    twice = replace(CARRY, passes=2)
     settings = VideoSettings(DREAM, twice, SETTINGS.clip)
     whole = decode_output(render("whole.mp4", settings))
     for at in (8, 20, 27):
@@ -116,7 +114,7 @@ def test_a_resumed_render_in_two_passes_over_cuts_is_bit_identical(render: Rende
     for number in range(24):
         picture = make_texture(64, 96, seed=number // 8)
         write_picture(render.folder / "shots" / f"{number:02}.png", picture)
-    settings = VideoSettings(DREAM, CarryOptions(carry_iterations=1, passes=2), ClipOptions())
+    settings = VideoSettings(DREAM, replace(CARRY, passes=2), ClipOptions())
     source = render.folder / "shots"
     whole = decode_output(render("whole.mp4", settings, source=source))
     for at in (14, 15, 18, 23, 29, 30, 40):
@@ -214,10 +212,10 @@ def test_a_tiled_job_is_resumed_in_the_same_tiles(
 TRACED = {
     "a film": SETTINGS,
     "each frame anew": replace(SETTINGS, carry=CarryOptions(carry=False)),
-    "two passes": replace(SETTINGS, carry=CarryOptions(carry_iterations=1, passes=2)),
+    "two passes": replace(SETTINGS, carry=replace(CARRY, passes=2)),
     "a loop": replace(
         SETTINGS,
-        carry=CarryOptions(loop=True, carry_iterations=1),
+        carry=replace(CARRY, loop=True),
         clip=ClipOptions(size="64", end="10"),
     ),
     "nothing dreamed": UNDREAMED,

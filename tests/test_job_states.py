@@ -27,7 +27,6 @@ from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.pipelines.settings.options import ZoomOptions
 from dreamflow.pipelines.zoom.pipeline import ZoomPipeline
-from dreamflow.temporal.options import CarryOptions
 
 EXAMPLES = int(os.environ.get("DREAMFLOW_FUZZ_EXAMPLES", "12"))
 Place = tuple[Any, ...]
@@ -37,7 +36,7 @@ KINDS: dict[str, tuple[VideoSettings, int]] = {
     "loop": (
         replace(
             SETTINGS,
-            carry=CarryOptions(loop=True, carry_iterations=1),
+            carry=replace(SETTINGS.carry, loop=True),
             clip=ClipOptions(size="64", end="8"),
         ),
         12,

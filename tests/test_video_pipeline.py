@@ -31,7 +31,7 @@ from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import FLASH_FRAMES
 
 FAST_DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
-CARRY = CarryOptions(carry_iterations=1)
+CARRY = CarryOptions(carry_iterations=1, uncover_iterations=1)
 FRAMES = 10
 
 
