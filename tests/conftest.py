@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
+import hypothesis
 import numpy as np
 import pytest
 import safetensors.torch
@@ -34,6 +35,8 @@ WEIGHTS_NAME = "bvlc_googlenet.safetensors"
 WEIGHTS_FILE = SHARED_DIR / "weights" / WEIGHTS_NAME
 SAMPLE_CLIP = REPO_ROOT / "samples" / "valley.mp4"
 SAMPLE_STILL = REPO_ROOT / "samples" / "meadow.jpg"
+PATIENCE_S = 300.0
+"""Seconds for what must come, on a machine however busy: tests wait, and assert no times."""
 
 
 def pytest_configure() -> None:
@@ -43,12 +46,30 @@ def pytest_configure() -> None:
     the variable; this one has loaded PyTorch already.
     """
     torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+    unhurried = hypothesis.settings(
+        parent=hypothesis.settings(),
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.register_profile("unhurried", unhurried)
+    hypothesis.settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> None:
+    """Ctrl-C reaches the tests and their processes.
+
+    Also where a shell began them in background, or a library has taken it over in another test.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def interruptible() -> None:
-    """Ctrl-C reaches the tests and their processes, also where a shell began them in background."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def unsynchronised() -> Iterator[None]:
+    """No test waits for the disk: no power fails here, and what is killed leaves all it wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

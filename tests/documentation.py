@@ -37,7 +37,7 @@ SMALL = {
     # Errors raise, and the renders need no process of their own, which would load PyTorch.
     "batch": ("--size", "48", "--end", "3", *QUICK_DREAM, "--debug"),
     "sweep": (
-        *("--size", "48", *QUICK_DREAM, "--seconds", "3"),
+        *("--size", "48", *QUICK_DREAM, "--seconds", "2.8"),
         *("--carry-iterations", "1", "--uncover-iterations", "0"),
     ),
     "zoom": ("--size", "48x32", "--seconds", "0.2", *QUICK_DREAM),
@@ -45,7 +45,7 @@ SMALL = {
     "preview": ("--size", "48", "--seconds", "0.1", *QUICK_DREAM),
     "channels": ("--tile", "48", *QUICK_DREAM),
     "guide": ("--size", "48", *QUICK_DREAM),
-    "tune": ("--size", "48", *QUICK_DREAM),
+    "tune": ("--size", "48", "--end", "5", *QUICK_DREAM),
 }
 """What is added to each command: later options override those of the page."""
 
@@ -87,10 +87,13 @@ def dreamflow_words(line: str) -> list[str]:
 def make_small(words: list[str]) -> list[str]:
     """Return a command with options that make it quick."""
     name = next((word for word in words if word in SMALL), "")
-    # A queue of renders has these settings in its file.
-    small = () if name == "batch" and words[-1].endswith(".toml") else SMALL.get(name, ())
-    if any(word in words for word in ("--workers", "--openjd")):
+    small = SMALL.get(name, ())
+    if name == "batch" and words[-1].endswith(".toml"):
+        small = ("--debug",)  # a queue of renders has the settings in its file
+    if "--openjd" in words or "--workers" in words:
         small = ("--size", "48", *QUICK_DREAM)  # all shots of the film
+    if "--workers" in words and words[words.index("--workers") + 1] != "0":
+        small = (*small, "--workers", "1")  # a worker in this process
     look = ("--look-size", "64") if "--look-size" in words else ()
     return [*words, *small, *look]
 

@@ -27,9 +27,10 @@ from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.temporal.options import CarryOptions
 
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
-CARRY = CarryOptions(carry_iterations=1)
-SETTINGS = VideoSettings(DREAM, CARRY, ClipOptions(size="64", end="20"))
-"""20 frames of 64x36."""
+CARRY = CarryOptions(carry_iterations=1, uncover_iterations=1)
+FRAMES = 16
+SETTINGS = VideoSettings(DREAM, CARRY, ClipOptions(size="64", end=str(FRAMES)))
+"""FRAMES frames of 64x36: two whole segments, and a part of one."""
 FAST = ("--size", "64", "--layer", "conv1/7x7_s2", "--octaves", "1", "--iterations", "1")
 """The quickest settings of the command line."""
 SEGMENT_FRAMES = 6
@@ -62,6 +63,8 @@ def kill_ffmpeg() -> None:
     for child in psutil.Process().children():
         # One that is gone has been waited for already, by whoever reads its exit code.
         with contextlib.suppress(psutil.NoSuchProcess):
+            if "ffmpeg" not in child.name():
+                continue
             child.kill()
             while child.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.01)

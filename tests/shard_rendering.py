@@ -23,7 +23,7 @@ from dreamflow.pipelines.settings.groups import VideoSettings
 from dreamflow.temporal.options import CarryOptions
 
 DREAM = DreamOptions(network="googlenet", layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
-SETTINGS = VideoSettings(DREAM, CarryOptions(carry_iterations=1))
+SETTINGS = VideoSettings(DREAM, CarryOptions(carry_iterations=1, uncover_iterations=1))
 BY_SHOTS = Sharding()
 
 

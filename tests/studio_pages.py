@@ -7,9 +7,11 @@ import io
 import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from conftest import PATIENCE_S
 from PIL import Image
 
 from dreamflow.core.machine.options import MachineOptions
@@ -19,6 +21,9 @@ from dreamflow.studio.films.renders import RenderQueue
 from dreamflow.studio.studio import Studio
 from dreamflow.studio.worker import LayerFacts, LayersListed, PreviewPicture, PreviewRequest
 from dreamflow.studio.worker.messages import MeasureFilm
+
+LOOK_S = 0.1
+"""Seconds between two looks of NiceGUI's simulated user."""
 
 
 class AnsweringWorker:
@@ -97,6 +102,8 @@ async def opened(studio: Studio) -> AsyncIterator[Any]:
     from dreamflow.studio.page.routes import add_routes
 
     async with user_simulation(root=lambda: build_page(studio)) as user:
+        for look in ("should_see", "should_not_see"):
+            setattr(user, look, partial(getattr(user, look), retries=round(PATIENCE_S / LOOK_S)))
         add_routes(studio)
         await user.open("/")
         yield user

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_texture
+from conftest import PATIENCE_S, SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film, make_texture
 from PIL import Image
 
 import dreamflow
@@ -574,7 +574,7 @@ def test_ctrl_c_says_what_is_saved(tmp_path: Path, cli: Cli, noise_home: Path, n
         assert process.poll() is None
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert out == ""
     lines = [line for line in err.strip().splitlines() if not line.startswith("warning: ")]

@@ -380,7 +380,7 @@ def test_a_cluster_of_rays_own_renders_the_film_of_one_process(
     assert cli("video", film, tmp_path / "ray.mp4", *LINE, "--workers", "0").code == 0
     words = ["jobs", "shard", "all", tmp_path / "ray.mp4.job", "--cluster", "local"]
     line = [sys.executable, "-m", "dreamflow", *map(str, words)]
-    run = subprocess.run(line, env=dict(os.environ), capture_output=True, text=True, timeout=240)
+    run = subprocess.run(line, env=dict(os.environ), capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     assert cli("jobs", "join", tmp_path / "ray.mp4.job").code == 0
     assert (tmp_path / "ray.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()

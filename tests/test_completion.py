@@ -60,7 +60,7 @@ def confidence_of(motion: Motion) -> np.ndarray:
 # --- Pull-push
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
 def test_known_flow_stays_and_all_else_is_filled(
     height: int, width: int, data: st.DataObject

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE_S
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,13 +45,19 @@ def serve(answer: Answer) -> Iterator[tuple[str, list[bytes]]]:
                 pass  # the client has hung up
 
     def accept() -> None:
-        while not ended.is_set():
+        handlers: list[threading.Thread] = []
+        while True:
             try:
                 connection, _ = listener.accept()
             except TimeoutError:
+                if ended.is_set():  # and all who came before have been let in
+                    break
                 continue
             connection.settimeout(None)
-            threading.Thread(target=handle, args=(connection,), daemon=True).start()
+            handlers.append(threading.Thread(target=handle, args=(connection,)))
+            handlers[-1].start()
+        for handler in handlers:
+            handler.join()
 
     thread = threading.Thread(target=accept)
     thread.start()
@@ -106,10 +113,10 @@ def say_nothing(connection: socket.socket, ended: threading.Event) -> None:
     ended.wait()
 
 
-def download(url: str, folder: Path, digest: str = DIGEST, **limits: float) -> bytes:
+def download(url: str, folder: Path, timeout: float = PATIENCE_S, **limits: float) -> bytes:
     target = folder / "file.bin"
-    source = WeightsSource("http://127.0.0.1:9/", "file.bin", "sha256", digest, 1 << 20)
-    download_file(source, target, url=url, timeout=0.3, sleep=lambda seconds: None, **limits)  # type: ignore[arg-type]
+    source = WeightsSource("http://127.0.0.1:9/", "file.bin", "sha256", DIGEST, 1 << 20)
+    download_file(source, target, url=url, timeout=timeout, sleep=lambda seconds: None, **limits)  # type: ignore[arg-type]
     return target.read_bytes()
 
 
@@ -122,7 +129,7 @@ def download(url: str, folder: Path, digest: str = DIGEST, **limits: float) -> b
 )
 def test_a_slow_loris_is_given_up_in_a_few_tries(answer: Answer, tmp_path: Path) -> None:
     with serve(answer) as (url, requests), pytest.raises(WeightsError) as raised:
-        download(url, tmp_path)
+        download(url, tmp_path, timeout=0.3)
     assert len(requests) == 5
     assert "\n" not in str(raised.value)
     kept = list(tmp_path.iterdir())
@@ -135,7 +142,7 @@ def test_all_tries_together_have_a_bound(tmp_path: Path) -> None:
         drip(connection, ended, b"x" * 100)  # fast enough, and without an end in sight
 
     with serve(send_some) as (url, requests), pytest.raises(WeightsError):
-        download(url, tmp_path, max_seconds=0.5)
+        download(url, tmp_path, timeout=5.0, max_seconds=0.5)
     assert len(requests) == 1
 
 

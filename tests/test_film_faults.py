@@ -375,6 +375,7 @@ def test_a_crash_while_probing_is_one_error_and_the_next_file_is_read(
         prober.probe(film, probe_process.WantedTracks())
     assert crash.value.where == str(film)
     assert "\n" not in str(crash.value)
+    assert "SIGSEGV" in str(crash.value)
     prober.close()
     assert probe_video(film).frames == 3
 

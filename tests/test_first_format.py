@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import CommandResult
-from job_rendering import SETTINGS, Rendering, decode_output
+from job_rendering import FRAMES, SETTINGS, Rendering, decode_output
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.jobs.listing import finish_job
-from dreamflow.media.options import ClipOptions
 from dreamflow.pipelines.settings.groups import VideoSettings
 
 HASH_BYTES, STAMP_BYTES = 16, 8
@@ -44,7 +44,7 @@ def make_first_format(folder: Path) -> None:
 
 @pytest.fixture
 def settings() -> VideoSettings:
-    return VideoSettings(SETTINGS.dream, SETTINGS.carry, ClipOptions(size=str(WIDTH), end="20"))
+    return replace(SETTINGS, clip=replace(SETTINGS.clip, size=str(WIDTH)))
 
 
 @pytest.mark.parametrize(("name", "plate"), [("d.mp4", "p.mkv"), ("d", "p")])
@@ -75,7 +75,7 @@ def test_it_is_left_alone_by_resuming_and_can_be_started_over(
         render("d.mp4", settings)
     assert error.value.setting == "fresh"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-    assert len(decode_output(render("d.mp4", settings, fresh=True))) == 20
+    assert len(decode_output(render("d.mp4", settings, fresh=True))) == FRAMES
 
 
 def test_the_command_line_finishes_it(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import CommandResult, make_film, make_texture
 from flow_scenes import constant_flow, make_frame_pair, write_flo
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from temporal_scenes import GAINS
@@ -33,7 +33,6 @@ def confidence_of(flow: FlowPair) -> np.ndarray:
 # --- Files
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(flow=arrays(np.float32, (5, 7, 2), elements=st.floats(-1e4, 1e4, width=32)))
 def test_a_file_is_read_as_written(
     flow: np.ndarray, tmp_path_factory: pytest.TempPathFactory

@@ -30,7 +30,7 @@ from dreamflow.core.opencv import cv2
 
 COPIES = int(os.environ.get("DREAMFLOW_FUZZ", "2"))
 FRAMES = 12
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 """For each copy: one that takes longer counts as a crash."""
 SCRIPT = REPO_ROOT / "tests" / "scripts" / "decode_files.py"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_texture, psnr
+from conftest import PATIENCE_S, SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_texture, psnr
 from torch import Tensor
 
 import dreamflow
@@ -378,7 +378,7 @@ def test_interrupted_guide_is_continued_by_the_same_command(
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert out == ""
     (message,) = err.strip().splitlines()

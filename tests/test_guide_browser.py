@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_texture
+from conftest import PATIENCE_S, make_texture
 
 from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
@@ -83,7 +83,7 @@ def see(page: Path, steps: str, size: str = "1100,700") -> list[dict[str, Any]]:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)

@@ -12,18 +12,18 @@ import av
 import pytest
 from conftest import REPO_ROOT, SHARED_DIR
 
-TIMEOUT_S = 60
-"""For each file."""
+TIMEOUT_S = 300
+"""For each file, on a machine however busy."""
 SCRIPT = REPO_ROOT / "tests" / "scripts" / "render_files.py"
 
 
 @pytest.mark.clips
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize("kind", ["clips", "hostile"])
 def test_every_file_is_rendered_or_refused(
-    tmp_path: Path, noise_home: Path, kind: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, noise_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = sorted(path for path in (SHARED_DIR / kind).iterdir() if path.is_file())
+    folders = (SHARED_DIR / "clips", SHARED_DIR / "hostile")
+    files = sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
     process = subprocess.run(
         [sys.executable, str(SCRIPT), str(tmp_path), str(TIMEOUT_S), *map(str, files)],
         env={**os.environ, "DREAMFLOW_HOME": str(noise_home), "PYTHONPATH": str(REPO_ROOT)},

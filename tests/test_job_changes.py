@@ -21,6 +21,7 @@ from conftest import (
 from job_rendering import (
     CARRY,
     DREAM,
+    FRAMES,
     SETTINGS,
     Interruption,
     Rendering,
@@ -86,7 +87,7 @@ def test_a_job_without_newer_settings_is_resumed(render: Rendering) -> None:
 
 
 def old_layout_state() -> dict[str, Any]:
-    """Return the state of a job after 9 of 20 frames as version 0.1.0 (51fab5e) wrote it."""
+    """Return the state of a job after 9 frames as version 0.1.0 (51fab5e) wrote it."""
     picture = np.zeros((36, 64, 3), np.uint8)
     frame = {"index": 8, "time": Fraction(8, 24), "picture": picture, "source": None, "whole": None}
     residual = np.zeros((36, 64, 3), np.float32)
@@ -101,7 +102,7 @@ def old_layout_state() -> dict[str, Any]:
     }
     journey = {
         "done": 9,
-        "total": 20,
+        "total": FRAMES,
         "shown": 9,
         "read": 12,
         "dreamer": dreamer,
@@ -121,7 +122,7 @@ def test_a_job_of_the_old_state_layout_is_refused_and_can_be_finished(
     assert (error.value.setting, error.value.where) == ("fresh", "d.mp4.job")
     assert f"`dreamflow jobs finish {folder}`" in str(error.value)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-    assert "9 of 20" in cli("jobs", "list", render.folder).out
+    assert f"9 of {FRAMES}" in cli("jobs", "list", render.folder).out
     assert cli("jobs", "show", folder).code == 0
     run = cli("jobs", "finish", folder)
     assert run.code == 0
@@ -131,7 +132,7 @@ def test_a_job_of_the_old_state_layout_is_refused_and_can_be_finished(
 def test_a_job_of_the_old_state_layout_can_be_started_over(render: Rendering) -> None:
     folder = render.interrupt("d.mp4")
     write_state(folder / "state.npz", old_layout_state(), job_id(folder))
-    assert len(decode_output(render("d.mp4", fresh=True))) == 20
+    assert len(decode_output(render("d.mp4", fresh=True))) == FRAMES
 
 
 class CountingPipeline:

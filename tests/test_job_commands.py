@@ -15,7 +15,7 @@ from conftest import (
     make_texture,
     psnr,
 )
-from job_rendering import DREAM, FAST, SETTINGS, Rendering, decode_output
+from job_rendering import DREAM, FAST, FRAMES, SETTINGS, Rendering, decode_output
 
 from dreamflow.core.errors import DreamFlowError, SettingsError
 from dreamflow.jobs.listing import inspect_job
@@ -48,8 +48,8 @@ def test_jobs_are_listed_shown_finished_and_removed(
     assert inspect_job(first).frames == 9
     listed = cli("jobs", "list", tmp_path).out
     assert "d.mp4.job" in listed
-    assert "9 of 20" in listed
-    assert "4 of 20" in listed
+    assert f"9 of {FRAMES}" in listed
+    assert f"4 of {FRAMES}" in listed
     shown = cli("jobs", "show", first).out
     assert "conv2/3x3" in shown
     assert f"dreamflow jobs finish {first}" in shown
@@ -58,7 +58,7 @@ def test_jobs_are_listed_shown_finished_and_removed(
     assert len(decode_output(tmp_path / "look.mp4")) == 9
     look = probe_video(tmp_path / "look.mp4")
     extent = f"{9 / float(look.rate):.2f} s of {look.width}x{look.height}"
-    assert run.out == f"{tmp_path / 'look.mp4'}: 9 of 20 frames, {extent}\n"
+    assert run.out == f"{tmp_path / 'look.mp4'}: 9 of {FRAMES} frames, {extent}\n"
     assert first.exists(), "it can go on"
     assert probe_video(tmp_path / "look.mp4").sound_codecs == ("aac",)
     assert "suffix" in cli("jobs", "finish", first, tmp_path / "look.gif").err
@@ -96,7 +96,7 @@ def test_a_job_killed_before_its_first_save_starts_over(render: Rendering, cli: 
     assert inspect_job(job).status == anew
     render("d.mp4")
     assert render.messages[-1] == "killed before it was first saved: from the beginning"
-    assert len(decode_output(render.folder / "d.mp4")) == 20
+    assert len(decode_output(render.folder / "d.mp4")) == FRAMES
 
 
 def test_jobs_show_prints_the_command_that_resumes(

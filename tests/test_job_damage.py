@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import CommandResult
-from job_rendering import DREAM, SETTINGS, Rendering, decode_output, job_id
+from job_rendering import DREAM, FRAMES, SETTINGS, Rendering, decode_output, job_id
 
 from dreamflow.core.errors import DreamFlowWarning, OutputError
 from dreamflow.jobs.listing import finish_job, inspect_job
@@ -20,7 +20,6 @@ from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.jobs.storage.state_file import read_state, write_state
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.write.segments.piece_ledger import DamagedPiecesError
-from dreamflow.temporal.options import CarryOptions
 
 Cli = Callable[..., CommandResult]
 
@@ -183,7 +182,7 @@ def test_only_what_a_damaged_piece_follows_from_is_dreamed_again(
 
     monkeypatch.setattr(VideoDreamer, "__call__", counted)
     assert decode_output(damaged_render("d.mp4", repair=True)) == whole
-    assert dreamed == [12, 13, 14, 15, 16, 17, 18, 19]
+    assert dreamed == list(range(12, FRAMES))
 
 
 PLANS = {
@@ -194,11 +193,11 @@ PLANS = {
         {},
         replace(
             SETTINGS,
-            carry=CarryOptions(loop=True, carry_iterations=1),
+            carry=replace(SETTINGS.carry, loop=True),
             clip=ClipOptions(size="64", end="14"),
         ),
     ),
-    "two passes": ("d.mp4", {}, replace(SETTINGS, carry=CarryOptions(passes=2))),
+    "two passes": ("d.mp4", {}, replace(SETTINGS, carry=replace(SETTINGS.carry, passes=2))),
 }
 
 
@@ -206,7 +205,7 @@ PLANS = {
 def test_damage_to_any_output_is_found_and_repaired(plan: str, render: Rendering) -> None:
     name, more, settings = PLANS[plan]
     more = {key: render.folder / value for key, value in more.items()}
-    frames = 27 if plan == "a loop" else 13 + 19 * (plan == "two passes")
+    frames = 27 if plan == "a loop" else 13 + (FRAMES - 1) * (plan == "two passes")
     whole = decode_output(
         render(
             f"whole{Path(name).suffix}", settings, **{k: v.with_stem("w") for k, v in more.items()}

@@ -29,6 +29,7 @@ from job_rendering import (
     CARRY,
     DREAM,
     FAST,
+    FRAMES,
     SETTINGS,
     Interruption,
     Rendering,
@@ -164,7 +165,7 @@ def test_a_kill_after_publishing_leaves_a_finished_output(
     with pytest.raises(OutputError, match="exists already"):
         render("d.mp4", fresh=True)
     render("d.mp4")
-    assert render.messages == ["all 20 frames are done: clearing away"]
+    assert render.messages == [f"all {FRAMES} frames are done: clearing away"]
     assert not job_folder_path(render.folder / "d.mp4").exists()
 
 
@@ -185,7 +186,7 @@ def test_an_interrupt_while_publishing_is_ignored(
         out = render("d.mp4", plate_path=render.folder / "p.mkv")
     finally:
         signal.signal(signal.SIGINT, usual)
-    assert len(decode_output(out)) == len(decode_output(render.folder / "p.mkv")) == 20
+    assert len(decode_output(out)) == len(decode_output(render.folder / "p.mkv")) == FRAMES
     assert not job_folder_path(out).exists()
     assert sidecar_path(out).exists()
 
@@ -199,8 +200,8 @@ def test_jobs_finish_ends_a_published_job(
             render("d.mp4")
     run = cli("jobs", "finish", job_folder_path(render.folder / "d.mp4"))
     assert run.code == 0
-    assert "20 frames" in run.out
-    assert len(decode_output(render.folder / "d.mp4")) == 20
+    assert f"{FRAMES} frames" in run.out
+    assert len(decode_output(render.folder / "d.mp4")) == FRAMES
     assert not job_folder_path(render.folder / "d.mp4").exists()
     with pytest.raises(OutputError, match="exists already"):
         render("d.mp4")
@@ -221,10 +222,10 @@ def test_a_killed_encoder_loses_no_frame(
         with pytest.raises(OutputError, match="ffmpeg was killed") as raised:
             render("d.mp4")
     assert raised.value.__notes__ == [
-        "12 of 20 frames are done and safe in d.mp4.job: the same command goes on"
+        f"12 of {FRAMES} frames are done and safe in d.mp4.job: the same command goes on"
     ]
     assert decode_output(render("d.mp4")) == whole
-    assert render.messages == ["going on from frame 12 of 20"]
+    assert render.messages == [f"going on from frame 12 of {FRAMES}"]
 
 
 @pytest.fixture
@@ -291,7 +292,7 @@ def test_full_memory_is_reported_and_loses_no_frame(
         patched.setattr(VideoDreamer, "__call__", full)
         with pytest.raises(MemoryFullError, match="GPU's memory is full") as raised:
             render("d.mp4")
-    assert "4 of 20 frames are done" in raised.value.__notes__[0]
+    assert f"4 of {FRAMES} frames are done" in raised.value.__notes__[0]
     assert decode_output(render("d.mp4")) == whole
 
 
@@ -299,7 +300,7 @@ def test_a_source_that_vanishes_does_not_end_the_job(
     render: Rendering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A drive that is pulled out looks like a film that ends early."""
-    film = make_film(render.folder / "in.mp4", frames=20)
+    film = make_film(render.folder / "in.mp4", frames=12)
     away = film.with_name("away.mp4")
     settings = VideoSettings(DREAM, CARRY, ClipOptions())
     frames = Clip.frames_from
@@ -315,10 +316,10 @@ def test_a_source_that_vanishes_does_not_end_the_job(
         patched.setattr(Clip, "frames_from", pulled)
         with pytest.raises(MediaError, match="the clip is gone") as raised:
             render("d.mp4", settings, source=film)
-    assert "8 of 20 frames are done" in raised.value.__notes__[0]
+    assert "8 of 12 frames are done" in raised.value.__notes__[0]
     assert not (render.folder / "d.mp4").exists()
     away.rename(film)
-    assert len(decode_output(render("d.mp4", settings, source=film))) == 20
+    assert len(decode_output(render("d.mp4", settings, source=film))) == 12
 
 
 def test_an_empty_folder_of_a_killed_job_is_removed(

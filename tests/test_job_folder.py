@@ -16,7 +16,7 @@ import pytest
 from conftest import (
     CommandResult,
 )
-from job_rendering import Rendering, decode_output
+from job_rendering import FRAMES, Rendering, decode_output
 
 from dreamflow.core.errors import OutputError
 from dreamflow.jobs.listing import list_jobs_below, list_jobs_in
@@ -46,7 +46,7 @@ def test_one_process_at_a_time_works_on_a_job(render: Rendering) -> None:
         assert [kept.is_running for kept in list_jobs_in(render.folder)] == [True]
         holder.kill()
     assert [kept.is_running for kept in list_jobs_in(render.folder)] == [False]
-    assert len(decode_output(render("d.mp4"))) == 20, "a process that was killed leaves no lock"
+    assert len(decode_output(render("d.mp4"))) == FRAMES, "a process that was killed leaves no lock"
 
 
 def test_jobs_in_the_folders_of_a_folder_are_listed_too(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job_rendering import SETTINGS, Rendering, decode_output
+from job_rendering import FRAMES, SETTINGS, Rendering, decode_output
 
 from dreamflow.core.errors import DreamFlowError
 from dreamflow.jobs.controls import RenderControls
@@ -50,7 +50,7 @@ def render_and_change(render: Rendering, name: str, change: Change, at: int) -> 
     return out
 
 
-@pytest.mark.parametrize("at", [3, 7, 20])
+@pytest.mark.parametrize("at", [3, 7, FRAMES])
 @pytest.mark.parametrize("name", ["d.mp4", "d"])
 @pytest.mark.parametrize("how", CHANGES)
 def test_a_job_folder_that_goes_is_one_error(

@@ -56,7 +56,7 @@ from dreamflow.temporal.options import CarryOptions
 
 Cli = Callable[..., CommandResult]
 DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=2, jitter=8)
-CARRY = CarryOptions(carry_iterations=1)
+CARRY = CarryOptions(carry_iterations=1, uncover_iterations=1)
 FAST = ("--layer", "conv2/3x3", "--octaves", "1", "--iterations", "2", "--size", "64")
 PICTURES = hnp.arrays(np.uint8, (3, 4, 3))
 

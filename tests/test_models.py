@@ -202,7 +202,7 @@ def test_damaged_caffe_models_are_refused_in_one_line(name: str, tmp_path: Path)
 
 
 @given(data=st.data(), old=st.booleans(), packed=st.booleans())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 def test_any_damage_is_an_error_of_its_own_or_none(data: Any, old: bool, packed: bool) -> None:
     body = bytearray(write_caffemodel(SMALL, old, packed=packed))
     if data.draw(st.booleans()):
@@ -292,8 +292,7 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @settings(
     max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_damaged_weights_are_read_or_refused_in_one_line(

@@ -28,7 +28,7 @@ def crops_of_a_frame(draw: st.DrawFn) -> list[Crop]:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(crops_of_a_frame())
 def test_what_is_gathered_returns_to_its_place(crops: list[Crop]) -> None:
     image = torch.arange(HEIGHT * WIDTH * 3.0).view(1, 3, HEIGHT, WIDTH)
@@ -39,7 +39,7 @@ def test_what_is_gathered_returns_to_its_place(crops: list[Crop]) -> None:
     torch.testing.assert_close(montage.scatter(gathered, image), image, rtol=0, atol=0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(crops_of_a_frame())
 def test_the_crops_change_and_nothing_around_them(crops: list[Crop]) -> None:
     image = torch.zeros(1, 1, HEIGHT, WIDTH)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
+from conftest import PATIENCE_S
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +23,7 @@ def no_thread_stays() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive(), thread
 
 
@@ -55,7 +58,7 @@ def test_the_next_item_is_made_while_the_one_before_is_used() -> None:
 
     source = prefetch(two(), 1)
     assert next(source) == 1
-    assert made.wait(10), "nobody has asked for it yet"
+    assert made.wait(PATIENCE_S), "nobody has asked for it yet"
     assert list(source) == [2]
 
 
@@ -88,24 +91,31 @@ def test_the_source_is_closed_when_the_consumer_stops() -> None:
     for number, _ in enumerate(prefetch(endless())):
         if number == 4:
             break
-    assert closed.wait(10)
+    assert closed.wait(PATIENCE_S)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timed signals")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_waits_for_the_item_that_is_being_made_and_no_other() -> None:
     begun: list[int] = []
+    is_interrupted = threading.Event()
 
-    def slow() -> Iterator[int]:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        is_interrupted.set()
+        raise KeyboardInterrupt
+
+    def interrupted_at_the_second() -> Iterator[int]:
         for number in range(100):
             begun.append(number)
-            time.sleep(0.3)
+            if number == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+                assert is_interrupted.wait(PATIENCE_S)
+                time.sleep(0.3)  # until the consumer, which is on its way, has stopped
             yield number
 
-    def interrupt() -> None:
-        time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        list(prefetch(slow()))
-    assert begun == [0]
+    usual = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(prefetch(interrupted_at_the_second(), 1))
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert begun == [0, 1]

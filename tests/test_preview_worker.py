@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from conftest import CommandResult, make_film, make_texture
+from conftest import PATIENCE_S, CommandResult, make_film, make_texture
 from faulty_workers import die_at_once, die_on_requests
 from PIL import Image
 
@@ -47,7 +47,6 @@ Cli = Callable[..., CommandResult]
 ONE_THREAD = MachineOptions(threads=1)
 QUICK = {"octaves": 2, "iterations": 2, "layer": ["conv2/3x3"]}
 LONG = {"octaves": 1, "iterations": 1000, "layer": ["inception_4c/output"]}
-PATIENCE_S = 90.0
 
 
 class Heard:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film
+from conftest import PATIENCE_S, SAMPLE_CLIP, SAMPLE_STILL, CommandResult, make_film
 
 from dreamflow.cli.progress.lines import LINE_INTERVAL_S, ProgressLines
 
@@ -169,7 +169,7 @@ def test_a_terminal_shows_what_is_done_before_pytorch_is_loaded(tmp_path: Path) 
             seen += piece
     except OSError:  # the other end is closed
         pass
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=PATIENCE_S) != 0
     first = seen.decode().splitlines()[0]
     assert "video" in first
     assert "night.mp4" in first

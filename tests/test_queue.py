@@ -354,7 +354,7 @@ def test_a_crash_of_one_render_does_not_stop_the_batch(
 ) -> None:
     """As where a decoder library crashes in the middle of a film: here by a signal."""
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
-    sources = [make_film(tmp_path / f"{n}.mp4", frames=frames) for n, frames in ((0, 90), (1, 3))]
+    sources = [make_film(tmp_path / f"{n}.mp4", frames=frames) for n, frames in ((0, 400), (1, 3))]
     out = tmp_path / "dreams"
     line = [sys.executable, "-m", "dreamflow", "batch", *sources, "--out", out, *FAST]
     with subprocess.Popen(

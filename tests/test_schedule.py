@@ -269,7 +269,7 @@ schedules = keys.map(lambda points: ", ".join(f"{frame}: {v!r}" for frame, v in 
 
 
 @given(schedules, st.lists(layers, min_size=1, max_size=3), st.sampled_from(["smooth, ", ""]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_schedules_survive_presets_and_records(
     tmp_path_factory: pytest.TempPathFactory, text: str, blends: list[str], usual: str
 ) -> None:

@@ -174,7 +174,7 @@ def test_all_bands_of_a_laplacian_gradient_have_the_same_strength() -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_gradients_of_any_size_can_be_shaped(height: int, width: int, levels: int) -> None:
     image = torch.rand(1, 3, height, width)
     assert normalise_laplacian(image, levels).isfinite().all()
@@ -268,7 +268,7 @@ def test_luminance_changes_all_channels_alike(noise_network: Network) -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_recolouring_keeps_luma_and_hue(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     image, source = torch.rand(2, 1, 3, 4, 4, generator=generator)

@@ -319,7 +319,7 @@ def test_nothing_is_measured_that_changes_nothing(values: dict[str, Any]) -> Non
     assert after.since_measured == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(1, 60),
     st.integers(1, 60),

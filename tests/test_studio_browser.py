@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import make_film
+from conftest import PATIENCE_S, make_film
 
 pytest.importorskip("nicegui", reason="the studio's library, NiceGUI, is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -24,7 +24,6 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-PATIENCE_MS = 120_000
 MARKUP = "<img src=x onerror=document.title='hacked'>.mp4"
 
 
@@ -64,7 +63,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def context(browser: Any) -> Iterator[Any]:
     made = browser.new_context(viewport={"width": 1440, "height": 900})
-    made.set_default_timeout(PATIENCE_MS)
+    made.set_default_timeout(1000 * PATIENCE_S)
     yield made
     made.close()
 

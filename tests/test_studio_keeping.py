@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CommandResult, make_film, make_texture
+from conftest import PATIENCE_S, CommandResult, make_film, make_texture
 from hypothesis import given
 from hypothesis import strategies as st
 from studio_pages import AnsweringWorker, make_studio, only, opened, run
@@ -71,7 +71,7 @@ def test_a_clip_is_dropped_and_opened(made: tuple[Studio, AnsweringWorker], tmp_
                 await place.handle_uploads([dropped("page.html", b"<script>")])
                 await user.should_see("is no film")
                 await place.handle_uploads([dropped("../new.mp4", film)])
-                await user.should_see("presets", retries=50)
+                await user.should_see("presets")
             assert studio.project.source is not None
             assert studio.project.source.path == studio.uploads.folder / "new.mp4"
             assert studio.project.source.frames == 24
@@ -93,8 +93,9 @@ def test_a_reference_and_a_matte_are_dropped(
                 with user:
                     place = only(user, f"drop-{name}")
                     await place.handle_uploads([dropped("p.png", picture)])
-                for _ in range(100):
-                    await asyncio.sleep(0 if name in studio.project.look.settings else 0.05)
+                async with asyncio.timeout(PATIENCE_S):
+                    while name not in studio.project.look.settings:
+                        await asyncio.sleep(0.05)
                 kept = Path(studio.project.look.settings[name])
                 assert kept.parent == studio.uploads.folder
                 assert kept.read_bytes() == picture
@@ -119,7 +120,7 @@ def test_a_project_goes_on_where_a_killed_studio_left_it(
         after, _ = make_studio(tmp_path / "open", tmp_path / "home")
         async with opened(after) as user:
             user.find(marker="recent").click()
-            await user.should_see("octave scale", retries=50)
+            await user.should_see("octave scale")
             assert after.project.look == studio.project.look
             assert (after.project.frame, after.project.first) == (9, 6)
         after.recent.write()

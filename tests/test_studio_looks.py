@@ -45,7 +45,7 @@ def is_look(look: dict[str, Any]) -> bool:
     return True
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LOOKS.filter(is_look), st.integers(0, 5))
 def test_neighbours_are_eight_valid_looks_unlike_each_other(
     look: dict[str, Any], round_: int

@@ -56,7 +56,7 @@ def test_from_a_clip_to_a_look(studio: Studio, worker: AnsweringWorker) -> None:
         async with opened(studio) as user:
             await user.should_see("Open a clip or a picture")
             user.find("film.mp4").click()
-            await user.should_see("presets", retries=50)
+            await user.should_see("presets")
             wall = [one for one in worker.asked if one.lane == "wall"]
             assert len(wall) == 2 * len(studio.wall.tiles)
             place = [tile.name for tile in studio.wall.tiles].index("swirls")
@@ -133,7 +133,7 @@ def test_digits_take_looks_on_the_wall_and_else_views(studio: Studio) -> None:
         async with opened(studio) as user:
             studio.open("film.mp4")
             press(user, "2", "Digit2")
-            await user.should_see(marker="tile-8", retries=50)
+            await user.should_see(marker="tile-8")
             press(user, "9", "Digit9")
             assert studio.project.look.settings == studio.wall.tiles[8].settings
             await user.should_see("octave scale")  # in Tune

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from conftest import CommandResult, make_film
+from conftest import PATIENCE_S, CommandResult, make_film
 
 from dreamflow.core.errors import OutputError
 from dreamflow.jobs.storage.folder import JOB_LOCK_FILE, job_folder_path
@@ -31,7 +31,6 @@ from dreamflow.studio.outside import FilmChoices
 
 Cli = Callable[..., CommandResult]
 QUICK = {"layer": ["conv2/3x3"], "octaves": 1, "iterations": 1, "carry_iterations": 1}
-PATIENCE_S = 240.0
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_film
+from conftest import PATIENCE_S, make_film
 from studio_pages import AnsweringWorker, make_studio, only, opened, run
 
 from dreamflow.studio.source import read_source_facts
@@ -16,7 +16,6 @@ from dreamflow.studio.source_watch import SourceNews, SourceWatch
 from dreamflow.studio.studio import Studio
 
 pytest.importorskip("nicegui", reason="the studio's library, NiceGUI, is not installed")
-PATIENCE_S = 30.0
 
 
 @pytest.fixture
@@ -130,6 +129,6 @@ def test_a_film_that_is_cut_short_opens_and_says_so(film: Path, tmp_path: Path) 
             with user:
                 user.find(marker="tab-open").click()
                 user.find("cut.avi").click()
-            await user.should_see(notes[0], retries=50)
+            await user.should_see(notes[0])
 
     run(scenario())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_film, make_texture, run_ffmpeg
+from conftest import PATIENCE_S, make_film, make_texture, run_ffmpeg
 
 from dreamflow.media.read.clip import open_clip
 from dreamflow.media.sound.analysis import analyse_sound
@@ -16,8 +16,6 @@ from dreamflow.media.sound.spectrum import VALUES_PER_S
 from dreamflow.media.stills.read import read_picture_size
 from dreamflow.media.stills.write import write_picture
 from dreamflow.studio.strip.keeper import StripKeeper
-
-PATIENCE_S = 300
 
 
 @pytest.fixture

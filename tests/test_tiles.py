@@ -81,7 +81,7 @@ def test_each_pixel_belongs_to_one_tile_and_crops_are_equal(
         assert span.crop_end == side or span.crop_end - span.core_end >= margin
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     width=st.integers(180, 330),
     height=st.integers(180, 330),
@@ -240,7 +240,7 @@ def test_a_custom_module_is_tiled() -> None:
         assert relative_error(objective.gradient(image), whole) < 1e-4
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(width=SIDES, height=SIDES, megabytes=st.integers(150, 3000))
 def test_a_tile_stays_within_the_memory_limit(
     noise_network: Network, width: int, height: int, megabytes: int

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLE_CLIP, make_texture
+from conftest import PATIENCE_S, SAMPLE_CLIP, make_texture
 
 import dreamflow
 from dreamflow.core.errors import MediaError
@@ -31,7 +31,7 @@ from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import FLASH_FRAMES
 
 FAST_DREAM = DreamOptions(layer=("conv2/3x3",), octaves=1, iterations=1, jitter=8)
-CARRY = CarryOptions(carry_iterations=1)
+CARRY = CarryOptions(carry_iterations=1, uncover_iterations=1)
 FRAMES = 10
 
 
@@ -41,7 +41,7 @@ def no_thread_stays() -> Iterator[None]:
     yield
     for thread in set(threading.enumerate()) - before:
         if not thread.name.startswith("motion"):  # it ends with the dreamer that has it
-            thread.join(10)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive(), thread
 
 

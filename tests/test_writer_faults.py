@@ -10,12 +10,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import decode_with_ffmpeg, make_film, make_texture
+from conftest import PATIENCE_S, decode_with_ffmpeg, make_film, make_texture
 from job_rendering import kill_ffmpeg
 
 from dreamflow.core.errors import MediaError, OutputError
@@ -124,7 +126,7 @@ def test_a_full_segment_is_encoded_while_the_next_frames_come(
     may_encode, write = threading.Event(), FfmpegFramePipe.write
 
     def wait_and_write(pipe: FfmpegFramePipe, picture: np.ndarray, time: Fraction) -> None:
-        assert may_encode.wait(30)
+        assert may_encode.wait(PATIENCE_S)
         write(pipe, picture, time)
 
     monkeypatch.setattr(FfmpegFramePipe, "write", wait_and_write)
@@ -148,25 +150,25 @@ def test_an_interrupt_cancels_the_encoding_and_loses_no_frame(
     clip = open_clip(make_film(tmp_path / "in.mp4", frames=9))
     encoded: list[Fraction] = []
     started, may_encode = threading.Event(), threading.Event()
-    write, close = FfmpegFramePipe.write, VideoSegmentWriter.close
+    write, shutdown = FfmpegFramePipe.write, ThreadPoolExecutor.shutdown
 
     def wait_and_write(pipe: FfmpegFramePipe, picture: np.ndarray, time: Fraction) -> None:
         encoded.append(time)
         started.set()
-        assert may_encode.wait(30)
+        assert may_encode.wait(PATIENCE_S)
         write(pipe, picture, time)
 
     def frames_until_encoding() -> Iterator[Frame]:
         yield from clip
-        assert started.wait(30)
+        assert started.wait(PATIENCE_S)
 
-    def close_while_encoding(writer: VideoSegmentWriter) -> None:
-        threading.Timer(0.2, may_encode.set).start()
-        close(writer)
+    def shut_down_while_encoding(pool: ThreadPoolExecutor, *how: Any, **more: Any) -> None:
+        may_encode.set()
+        shutdown(pool, *how, **more)
 
     with monkeypatch.context() as patched:
         patched.setattr(FfmpegFramePipe, "write", wait_and_write)
-        patched.setattr(VideoSegmentWriter, "close", close_while_encoding)
+        patched.setattr(ThreadPoolExecutor, "shutdown", shut_down_while_encoding)
         with pytest.raises(KeyboardInterrupt) as raised:
             write_frames(
                 tmp_path / "out.mp4", clip.output_spec, frames_until_encoding(), KeyboardInterrupt()

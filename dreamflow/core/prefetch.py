@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
@@ -31,8 +31,9 @@ def prefetch(
     """
     source, end = iter(items), object()
     pool = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
-    pending = deque(pool.submit(next, source, end) for _ in range(depth))
+    pending: deque[Future[Any]] = deque()
     try:
+        pending.extend(pool.submit(next, source, end) for _ in range(depth))
         while True:
             with times.stage(WAITING_STAGE):
                 item: Any = pending.popleft().result()

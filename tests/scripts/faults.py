@@ -29,7 +29,7 @@ import dreamflow.jobs.runner as runner
 import dreamflow.reports.preview  # noqa: F401
 from dreamflow.cli.entry_point import main
 
-RENDER_TIMEOUT_S = 120
+RENDER_TIMEOUT_S = 300
 MAX_RENDERS_PER_SIGNAL = 5
 
 # Short segments and frequent checkpoints, so that a short render has many moments of each kind.

@@ -128,7 +128,7 @@ class WorkerPool:
             if self._passes_on and place.process is not None:
                 self._pass_on(job, place)
             if place.process is not None and place.process.poll() is not None:
-                self._bury(job, place, place.process.returncode)
+                self._bury(job, place, place.process)
             running += place.process is not None
         for place in self._places:
             if place.process is None and not place.has_failed and running < max(1, unfinished):
@@ -146,9 +146,10 @@ class WorkerPool:
         given = {place.shards for place in self._places if place.process is not None}
         return ALL_SHARDS if shards in given else shards
 
-    def _bury(self, job: ShardedJob, place: _Place, code: int) -> None:
+    def _bury(self, job: ShardedJob, place: _Place, process: subprocess.Popen[bytes]) -> None:
         """Take note of a worker that has ended."""
-        place.process = None
+        _close(process.stdin)
+        place.process, code = None, process.returncode
         if code in (0, STOPPED_CODE):
             return
         if code > 0 and (error := self._find_error(job, place)):

@@ -33,6 +33,7 @@ class StripKeeper:
         self.key: str = ""
         self.strip = StripDocument()
         self._process: SpawnProcess | None = None
+        self._follower: threading.Thread | None = None
 
     def open(self, source: Path) -> None:
         """Have the strip of a clip made, unless it is there."""
@@ -53,15 +54,17 @@ class StripKeeper:
         process = context.Process(target=make_strip, args=(str(source), str(folder)), daemon=True)
         process.start()
         self._process = process
-        threading.Thread(target=self._follow, args=(process, folder), daemon=True).start()
+        self._follower = threading.Thread(target=self._follow, args=(process, folder), daemon=True)
+        self._follower.start()
 
     def close(self) -> None:
         """Let go of the strip; one that is being made is ended."""
-        process, self._process = self._process, None
-        self.key, self.strip = "", StripDocument()
-        if process is not None:
+        process, follower = self._process, self._follower
+        self._process = self._follower = None
+        if process is not None and follower is not None:
             process.terminate()
-            process.join()
+            follower.join()  # it alone waits for the process: of two, one would be told too early
+        self.key, self.strip = "", StripDocument()
 
     def find(self, key: str, name: str) -> Path | None:
         """Return a file of the strip that is open; None where there is no such one."""
@@ -73,7 +76,7 @@ class StripKeeper:
     def _follow(self, process: SpawnProcess, folder: Path) -> None:
         """Tell what becomes known, until the process has ended."""
         has_ended = False
-        while process is self._process and not has_ended:
+        while not has_ended:
             process.join(POLL_S)
             has_ended = not process.is_alive()
             strip = read_strip(folder)

@@ -155,7 +155,8 @@ class PreviewWorker:
         except (EOFError, OSError, msgspec.MsgspecError):
             pass
         process.kill()
-        process.join()
+        while process.is_alive():  # whoever starts another one may be told of its end instead
+            process.join()
         with self._lock:  # nothing is being sent
             connection.close()
         if not self._is_closed:

@@ -56,10 +56,11 @@ class ProbeProcess:
         with self._lock:
             request = _current_folder(), path, wanted, film_format
             answer = self._ask(request)
-            if answer is None and self._stop() == 0:  # it was idle, and ended just now
+            exit_code = 0 if answer is not None else self._stop()
+            if answer is None and exit_code == 0:  # it was idle, and ended just now
                 answer = self._ask(request)
             if answer is None:
-                raise _make_crash_error(path, self._stop())
+                raise _make_crash_error(path, self._stop() or exit_code)
         if isinstance(answer, BaseException):
             raise answer
         return answer
