@@ -231,6 +231,25 @@ def test_what_moves_is_compared_with_what_is_dreamed_of_it_now(
     assert float(dream.reference_gain_map[elsewhere].mean()) == pytest.approx(stale, rel=0.05)
 
 
+def test_ground_laid_bare_is_compared_with_the_ground_around_it() -> None:
+    """A mover takes along what a fresh dream gains on it and, for a layer is coarse, beside it."""
+    mover = torch.zeros(1, 1, HEIGHT, WIDTH)
+    mover[..., mover_box(0)[0], mover_box(0)[1]] = 1
+    reference = 1 + 4 * gaussian_blur(mover, 12.0)
+    dream = CarriedDream.begin(make_residual(HEIGHT, WIDTH), GAINS, reference)
+    state = make_state(dream)
+    for before, here in itertools.pairwise(make_mover_scene(9)):
+        state = advect(state, motion_between(before, here), make_settings(), GAINS)
+    carried = state.dreams[0]
+    assert carried.ground is not None
+    assert carried.reference_gain_map is not None
+    laid_bare = (carried.ground.laid_bare > 0.5)[0, 0]
+    assert laid_bare.float().mean() > 0.02
+    assert float(carried.reference_gain_map[..., laid_bare].mean()) < 1.5
+    on_mover = carried.reference_gain_map[..., mover_box(8)[0], mover_box(8)[1]]
+    assert float(on_mover.mean()) > 2
+
+
 def test_what_a_creature_leaves_behind_fades() -> None:
     """Where a mover was, what gains far more than a fresh dream comes down, and only there."""
     settings = make_settings()

@@ -154,6 +154,15 @@ def test_what_holds_still_does_not_make_up_for_what_moves() -> None:
     assert (after_ratio[..., :2] > before_ratio[..., :2]).all()
 
 
+def test_what_is_too_strong_in_places_does_not_leave_the_whole_weak() -> None:
+    fresh = make_residual(96, 192, sigma=0.01)
+    halves = torch.where(torch.arange(192) < 96, 0.8, 1.166)
+    dream = replace(make_dream(fresh), residual=fresh * halves)
+    state, motion, settings = make_state(dream), still_motion(96, 192, GAINS), make_settings()
+    after = equalise(advect(state, motion, settings, GAINS), motion, settings, GAINS).dreams[0]
+    assert float(after.residual.std()) > 0.98 * float(fresh.std())
+
+
 def test_firmness_0_equalises_nothing() -> None:
     dream = replace(make_dream(make_residual()), residual=make_residual() * 3)
     motion = still_motion(*image_size(dream.residual), GAINS)

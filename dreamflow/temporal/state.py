@@ -34,7 +34,7 @@ class Ground:
         vacated: (1, 1, H, W) in [0, 1]: 1 where something that hid it has just gone; it fades with
             `Gains.vacated_time`.
         measured: (1, 4, h, w), the average by area, over the last moments, of what is gained of the
-            objective on what moves, on vacated ground, and by a fresh dream on either.
+            objective on what moves, on ground laid bare, and by a fresh dream on either.
         still_s: Seconds for which nothing has moved.
     """
 
@@ -44,6 +44,14 @@ class Ground:
     vacated: Tensor
     measured: Tensor
     still_s: float = 0.0
+
+    @property
+    def laid_bare(self) -> Tensor:
+        """Where something that hid the ground has just gone, and nothing hides it: (1, 1, H, W).
+
+        The border of what moves is vacated in each frame, and hidden again.
+        """
+        return self.vacated * (1 - self.hidden)
 
 
 @dataclass(frozen=True)

@@ -265,18 +265,25 @@ class Gains:
     vacated_time: float = gain(
         0.316, "s", 0.01, 60, "vacated *= exp(-duration / vacated_time), from 1 where a mover left"
     )
-    vacated_regrowth: float = gain(
+    ground_reach: float = gain(
         2,
+        "areas",
+        0.1,
+        8,
+        "sigma of the average of the reference gain over ground, which vacated ground is held to",
+    )
+    vacated_regrowth: float = gain(
+        5,
         "1",
         0,
         16,
         "newness of vacated ground = vacated * min(1, vacated_regrowth * missing amplitude)",
     )
     vacated_limit: float = gain(
-        0.8, "1", 0.1, 4, "excess of vacated ground = sqrt(gain / (limit * reference gain)) - 1"
+        1, "1", 0.1, 4, "excess of vacated ground = sqrt(gain / (limit * reference gain)) - 1"
     )
     vacated_fading: float = gain(
-        2,
+        1.5,
         "1",
         0,
         4,

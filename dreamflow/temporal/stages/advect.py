@@ -10,13 +10,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import grid_size, resize_area, resize_linear
+from dreamflow.core.imaging.filters import (
+    gaussian_blur,
+    grid_size,
+    resize_area,
+    resize_linear,
+)
 from dreamflow.core.imaging.warp import is_inside, warp
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 from dreamflow.temporal.step_settings import StepSettings
+
+FREE_OF_MOVERS = 0.02
+"""An area is taken for ground where something that moves covers a smaller share of it."""
+TINY_SHARE = 0.02
+"""How far the mean of all ground counts beside the ground nearby: for where there is none."""
 
 
 def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
@@ -47,6 +57,8 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         gain_map = dream.reference_gain_map
         if gain_map is not None:
             gain_map = advect_reference(gain_map, motion, parts, gains, uncovered)
+            if ground is not None:
+                gain_map = compare_with_ground(gain_map, ground, gains)
         dreams[number] = replace(
             dream,
             residual=residual,
@@ -154,6 +166,28 @@ def advect_reference(
         on_movers = _mean_within(reference, before, mean)
         mean = torch.lerp(_mean_within(reference, 1 - before, mean), on_movers, here)
     return mean + weight * (warp(reference, flow, "linear") - mean)
+
+
+def compare_with_ground(reference: Tensor, ground: Ground, gains: Gains) -> Tensor:
+    """Return what a fresh dream gains, on ground laid bare as on the ground around it.
+
+    A position of the layer sees many pixels: what moves has some of its gain beside it. Held to
+    that, the ground that it leaves would keep what has grown over its edge.
+
+    Args:
+        reference: The gain of the objective at each pixel, (1, 1, H, W), as the current frame has
+            it.
+        ground: In the current frame.
+        gains: The constants.
+    """
+    size = image_size(reference)
+    areas = grid_size(*size, gains.area * max(size))
+    free = (resize_area(ground.hidden, areas) < FREE_OF_MOVERS).to(reference.dtype)
+    values = resize_area(reference, areas)
+    mean = _mean_within(values, free, reference.mean())
+    nearby = gaussian_blur(values * free, gains.ground_reach) + TINY_SHARE * mean
+    nearby = nearby / (gaussian_blur(free, gains.ground_reach) + TINY_SHARE)
+    return torch.lerp(reference, resize_linear(nearby, size), ground.laid_bare)
 
 
 def _mean_within(values: Tensor, mask: Tensor, fallback: Tensor) -> Tensor:

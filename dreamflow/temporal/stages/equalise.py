@@ -34,14 +34,14 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
         pull, most = firmness, lost / max(own_decay, 1e-6)
         if settings.settings_change:
             pull, most = math.sqrt(firmness) / 2, gains.max_band_gain**frames
-        residual = equalise_bands(
-            dream.residual, dream.setpoint, dream.coverage(gains), pull, most, frames, gains
-        )
-        dream = replace(dream, residual=residual)
-        # Bands are pulled as a whole: what holds still is not to make up for what moves.
+        # Bands are pulled as a whole: what holds still is not to make up for what moves. What is
+        # too strong comes down before them, since after them it would leave the whole weak.
         lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
-        residual = residual * resize_linear(lowered, image_size(residual))
+        residual = dream.residual * resize_linear(lowered, image_size(dream.residual))
         if dream.ground is not None:
             residual = residual * (1 - fading_of_excess(dream.ground, gains)) ** frames
+        residual = equalise_bands(
+            residual, dream.setpoint, dream.coverage(gains), pull, most, frames, gains
+        )
         state = state.with_dream(number, replace(dream, residual=residual))
     return state

@@ -71,7 +71,7 @@ def with_measured(
 
 
 def measure_parts(gain: Tensor, reference: Tensor, ground: Ground, gains: Gains) -> Tensor:
-    """Return the objective gained on what moves and on vacated ground, and by a fresh dream there.
+    """Return the objective gained on what moves and on ground laid bare, by a fresh dream as well.
 
     Both are averaged within each part alone: what is small is not to be judged by what is around
     it.
@@ -88,7 +88,7 @@ def measure_parts(gain: Tensor, reference: Tensor, ground: Ground, gains: Gains)
     height, width = image_size(ground.hidden)
     areas = grid_size(height, width, gains.area * max(height, width))
     gain = resize_linear(gain, (height, width))
-    parts = (ground.hidden, ground.vacated)
+    parts = (ground.hidden, ground.laid_bare)
     values = [value * part for value in (gain, reference) for part in parts]
     by_area = [gaussian_blur(resize_area(value, areas), gains.area_blur) for value in values]
     return torch.cat(by_area, 1).clamp_min(0)

@@ -94,6 +94,5 @@ def renew_movers(
     if gain is None:
         return state
     gain = montage.scatter(resize_linear(gain, image_size(part)), before)
-    moving = torch.maximum(dream.ground.hidden, dream.ground.vacated)
-    gain_map = torch.lerp(before, gain, moving * gains.renewal_share_movers)
+    gain_map = torch.lerp(before, gain, dream.ground.hidden * gains.renewal_share_movers)
     return state.with_dream(number, replace(dream, reference_gain_map=gain_map))
