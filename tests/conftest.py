@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -94,6 +95,15 @@ def hermetic_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Processes that tests start need not compile all modules again.
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now, PyTorch and all tests, out of every collection of garbage.
+
+    NiceGUI's simulated page collects twice a test, which would look through all of it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
