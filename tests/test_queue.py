@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import (
+    PATIENCE_S,
     REPO_ROOT,
     CommandResult,
     make_film,
@@ -385,7 +386,7 @@ def test_a_render_that_another_process_has_is_taken_when_it_is_free(
     is_begun = threading.Event()
 
     def hold_until_the_other_is_done() -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_S
         with JobFolder(job_folder_path(out / "a.mp4")):
             is_begun.set()
             while not (out / "b.mp4").exists() and time.monotonic() < deadline:
