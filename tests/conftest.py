@@ -221,6 +221,21 @@ def cli(
     return run
 
 
+class HereRunner:
+    """In place of `RenderWorker`: runs the renders of a batch here, where PyTorch is loaded."""
+
+    def __init__(self, run_render: Callable[..., tuple[str, str]]) -> None:
+        self.run = run_render
+
+    def close(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def batches_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamflow.cli.commands.batch.RenderWorker", HereRunner)
+
+
 def run_ffmpeg(*arguments: str | Path) -> None:
     """Make test material with ffmpeg."""
     line = [ffmpeg_path(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
