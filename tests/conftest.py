@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -94,6 +95,15 @@ def hermetic_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Processes that tests start need not compile all modules again.
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now, PyTorch and all tests, out of every collection of garbage.
+
+    NiceGUI's simulated page collects twice a test, which would look through all of it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -209,6 +219,21 @@ def cli(
         return CommandResult(int(stop.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+class HereRunner:
+    """In place of `RenderWorker`: runs the renders of a batch here, where PyTorch is loaded."""
+
+    def __init__(self, run_render: Callable[..., tuple[str, str]]) -> None:
+        self.run = run_render
+
+    def close(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def batches_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamflow.cli.commands.batch.RenderWorker", HereRunner)
 
 
 def run_ffmpeg(*arguments: str | Path) -> None:

@@ -275,6 +275,7 @@ def test_frames_and_size_taken_from_another_dream_are_printed(tmp_path: Path, cl
     assert run.err == "from part.mp4 also: --size 64\n", "a flag overrides it"
 
 
+@pytest.mark.usefixtures("batches_here")
 def test_encoding_settings_of_another_dream_are_dropped_where_unusable(
     tmp_path: Path, cli: Cli
 ) -> None:

@@ -268,7 +268,7 @@ def test_controls_are_opened_from_files_and_closed(noise_network: Network, tmp_p
 @pytest.mark.parametrize("name", ["bear_davis.mp4", "mallard.mp4"])
 def test_a_dream_holds_on_real_clips(clips: Path, real_network: Network, name: str) -> None:
     """Excess flicker at most 0.12 of dreaming each frame by itself, at 0.9 of its objective."""
-    frames = list(open_clip(clips / name, size="192x192", end="8"))
+    frames = list(open_clip(clips / name, size="144x144", end="5"))
     sources = [frame.picture for frame in frames]
     options = DreamOptions(layer=("inception_3b/5x5_reduce",), octaves=3)
     outputs: dict[bool, list[np.ndarray]] = {}

@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SAMPLE_CLIP
 from job_rendering import FRAMES, SETTINGS, Rendering, decode_output
 
 from dreamflow.core.errors import DreamFlowError
+from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.renders.render_video import render_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.read.clip import Clip
+from dreamflow.pipelines.settings.groups import VideoSettings
 
 Change = Callable[[Path], Any]
+
+
+UNDREAMED = replace(SETTINGS, dream=DreamOptions(iterations=0))
 
 
 def delete(job: Path) -> None:
@@ -36,17 +43,19 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def render_and_change(render: Rendering, name: str, change: Change, at: int) -> Path:
+def render_and_change(
+    render: Rendering, name: str, change: Change, at: int, settings: VideoSettings = SETTINGS
+) -> Path:
     """Render, and change the job's folder when `at` frames are done."""
     out = render.folder / name
-    clip = Clip(Path(__file__).parent.parent / "samples" / "valley.mp4", SETTINGS.clip)
+    clip = Clip(SAMPLE_CLIP, SETTINGS.clip)
 
     def progress(done: int, total: int) -> None:
         if done == at:
             change(job_folder_path(out))
 
     controls = RenderControls(progress, segment_frames=6, checkpoint_interval_s=0)
-    render_video(clip, out, render.network, SETTINGS, controls)
+    render_video(clip, out, render.network, settings, controls)
     return out
 
 
@@ -58,7 +67,7 @@ def test_a_job_folder_that_goes_is_one_error(
 ) -> None:
     """The folder is not made anew: the user has it elsewhere, or does not want it."""
     with pytest.raises(DreamFlowError) as raised:
-        render_and_change(render, name, CHANGES[how], at)
+        render_and_change(render, name, CHANGES[how], at, UNDREAMED)
     assert len(str(raised.value).splitlines()) == 1
     assert not any("safe" in note for note in getattr(raised.value, "__notes__", []))
     assert not (render.folder / name).exists()

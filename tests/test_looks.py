@@ -217,6 +217,7 @@ def test_a_folder_of_pictures_can_be_given_on(
     assert not any(str(tmp_path) in text for text in texts.values())
 
 
+@pytest.mark.usefixtures("batches_here")
 def test_a_render_with_a_matte_is_resumed_and_known_as_done(
     tmp_path: Path, cli: Cli, film: Path, matte: Path
 ) -> None:

@@ -647,7 +647,7 @@ def test_matte_crop_dreams_the_visible_part_as_a_film_of_its_own(
     how: str, tmp_path: Path, large: Path, noise_network: Network
 ) -> None:
     """It is the dream of a film of that part, back in its place."""
-    show, clip = corner(tmp_path), open_clip(large, end="4")
+    show, clip = corner(tmp_path), open_clip(large, end="3")
     matte = Matte(show, MatteTarget.from_clip(clip))
     assert matte.bounding_box == (slice(0, 224), slice(0, 224))
     settings = VideoSettings(DREAM, replace(PATHS[how], cuts="none"), show=show)

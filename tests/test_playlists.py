@@ -215,6 +215,7 @@ LINES: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.usefixtures("batches_here")
 @pytest.mark.parametrize("command", LINES)
 def test_every_command_opens_it_with_leave_only(
     command: str, folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch

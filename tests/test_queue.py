@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import (
+    PATIENCE_S,
     REPO_ROOT,
     CommandResult,
     make_film,
@@ -120,6 +121,7 @@ def test_an_invalid_batch_is_refused(tmp_path: Path, cli: Cli) -> None:
         assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.usefixtures("batches_here")
 def test_a_batch_detects_changed_inputs_of_existing_outputs(tmp_path: Path, cli: Cli) -> None:
     films = [make_film(tmp_path / f"{name}.mkv", frames=4) for name in ("one", "two")]
     guide, out = tmp_path / "guide.png", tmp_path / "dreams"
@@ -186,6 +188,7 @@ at = "40%"
 """
 
 
+@pytest.mark.usefixtures("batches_here")
 def test_a_queue_renders_sweeps_zooms_and_frames(tmp_path: Path, cli: Cli) -> None:
     make_film(tmp_path / "in.mkv", frames=6)
     (tmp_path / "q.toml").write_text(ALL_KINDS)
@@ -256,6 +259,7 @@ at = "40%"
 """
 
 
+@pytest.mark.usefixtures("batches_here")
 def test_a_queue_recognises_finished_renders_with_picked_channels(tmp_path: Path, cli: Cli) -> None:
     """Picked or not, and made by an older DreamFlow or not; another pick is another render."""
     make_film(tmp_path / "in.mkv", frames=4)
@@ -354,7 +358,7 @@ def test_a_crash_of_one_render_does_not_stop_the_batch(
 ) -> None:
     """As where a decoder library crashes in the middle of a film: here by a signal."""
     monkeypatch.setenv("DREAMFLOW_HOME", str(noise_home))
-    sources = [make_film(tmp_path / f"{n}.mp4", frames=frames) for n, frames in ((0, 400), (1, 3))]
+    sources = [make_film(tmp_path / f"{n}.mp4", frames=frames) for n, frames in ((0, 150), (1, 3))]
     out = tmp_path / "dreams"
     line = [sys.executable, "-m", "dreamflow", "batch", *sources, "--out", out, *FAST]
     with subprocess.Popen(
@@ -385,7 +389,7 @@ def test_a_render_that_another_process_has_is_taken_when_it_is_free(
     is_begun = threading.Event()
 
     def hold_until_the_other_is_done() -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_S
         with JobFolder(job_folder_path(out / "a.mp4")):
             is_begun.set()
             while not (out / "b.mp4").exists() and time.monotonic() < deadline:

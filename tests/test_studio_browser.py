@@ -136,7 +136,6 @@ def test_a_film_is_dragged_before_another(context: Any, address: str) -> None:
     names = page.locator(".render-name")
     for number in range(3):
         page.fill("input[aria-label='Film']", f"f{number}.mp4")
-        page.wait_for_timeout(600)  # until what is typed is taken
         page.click(".main-action:has-text('Render'):visible")
         page.wait_for_selector(f".render-name:text-is('f{number}.mp4')")
     page.set_viewport_size({"width": 1440, "height": 1600})

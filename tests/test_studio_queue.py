@@ -233,9 +233,11 @@ def test_what_is_edited_under_a_studio_is_kept(film: Path, queue: RenderQueue) -
     path = queue.folder / QUEUE_FILE
     edited = path.read_text().replace('"good"', '"master"').replace('"48"', '"64"')
     queue.start()
-    path.write_text(edited)
+    (queue.folder / "edited").write_text(edited)
+    (queue.folder / "edited").replace(path)
     deadline = time.monotonic() + PATIENCE_S
-    while not queue.notes and time.monotonic() < deadline:
+    while not queue.notes or path.read_text() == edited:
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     assert len(queue.notes) == 1
     (kept,) = queue.folder.glob("queue.edited*")

@@ -18,9 +18,10 @@ from dreamflow.media.stills.write import write_picture
 from dreamflow.studio.strip.keeper import StripKeeper
 
 
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two shots of 12 frames each."""
+    tmp_path = tmp_path_factory.mktemp("strip")
     make_film(tmp_path / "first.mp4", frames=12, size="128x96")
     write_picture(tmp_path / "other.png", make_texture(96, 128, seed=3))
     still = ("-loop", "1", "-framerate", "24", "-t", "0.5", "-i", tmp_path / "other.png")
@@ -38,7 +39,9 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_strip_has_shots_thumbnails_and_a_film(film: Path, tmp_path: Path) -> None:
+def test_a_strip_has_shots_thumbnails_and_a_film_and_is_made_again_where_damaged(
+    film: Path, tmp_path: Path
+) -> None:
     told: list[int] = []
     keeper = StripKeeper(tmp_path / "strips", lambda: told.append(1))
     keeper.open(film)
@@ -63,6 +66,12 @@ def test_a_strip_has_shots_thumbnails_and_a_film(film: Path, tmp_path: Path) -> 
     keeper.close()
     keeper.open(film)
     assert keeper.strip == strip, "what is there is not made again"
+    keeper.close()
+    (tmp_path / "strips" / key / "strip.json").write_text('{"frames": "many"}')  # it is damaged
+    keeper.open(film)
+    assert not keeper.strip.is_done
+    wait_until(lambda: keeper.strip.is_done)
+    assert keeper.strip == strip
     keeper.close()
 
 
@@ -95,26 +104,13 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     keeper.close()
 
 
-def test_a_damaged_strip_is_made_again(film: Path, tmp_path: Path) -> None:
-    keeper = StripKeeper(tmp_path / "strips", lambda: None)
-    keeper.open(film)
-    wait_until(lambda: keeper.strip.is_done)
-    folder = tmp_path / "strips" / keeper.key
-    keeper.close()
-    (folder / "strip.json").write_text('{"frames": "many"}')
-    keeper.open(film)
-    assert not keeper.strip.is_done
-    wait_until(lambda: keeper.strip.is_done)
-    keeper.close()
-
-
 def test_damage_that_only_decoding_finds_is_said(film: Path, tmp_path: Path) -> None:
     content = bytearray(film.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 2000] = b"\xff" * 2000
-    film.write_bytes(content)
+    (tmp_path / "damaged.mp4").write_bytes(content)
     keeper = StripKeeper(tmp_path / "strips", lambda: None)
-    keeper.open(film)
+    keeper.open(tmp_path / "damaged.mp4")
     wait_until(lambda: keeper.strip.is_done)
     assert keeper.strip.damage
     keeper.close()

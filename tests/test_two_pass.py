@@ -114,7 +114,7 @@ def test_the_beginning_is_as_strong_as_the_rest() -> None:
     """A dream that may grow: its first frames have less of it than those that follow."""
     network = load_network("pocket", None, "cpu")
     options = DreamOptions(layer=("inception_4c/output",), octaves=2, iterations=3)
-    frames = make_shot(30)
+    frames = make_shot(20)
     distances: list[float] = []
     for passes in (1, 2):
         carry = CarryOptions(passes=passes, firmness=0)
@@ -124,9 +124,9 @@ def test_the_beginning_is_as_strong_as_the_rest() -> None:
             for dreamed in dreams
             if dreamed is not None
         ]
-        distances.append(abs(sizes[0] / float(np.mean(sizes[20:])) - 1))
+        distances.append(abs(sizes[0] / float(np.mean(sizes[14:])) - 1))
     one, two = distances
-    # Over five seeds, in float32 and in bfloat16: 0.44 to 0.50 in one pass, 0.03 to 0.13 in two.
+    # Over three seeds: 0.52 to 0.55 in one pass, 0.06 to 0.09 in two.
     assert two < 0.16
     assert two < 0.4 * one
 
