@@ -129,7 +129,7 @@ def download(url: str, folder: Path, timeout: float = PATIENCE_S, **limits: floa
 )
 def test_a_slow_loris_is_given_up_in_a_few_tries(answer: Answer, tmp_path: Path) -> None:
     with serve(answer) as (url, requests), pytest.raises(WeightsError) as raised:
-        download(url, tmp_path, timeout=0.3)
+        download(url, tmp_path, timeout=0.1)
     assert len(requests) == 5
     assert "\n" not in str(raised.value)
     kept = list(tmp_path.iterdir())

@@ -52,11 +52,8 @@ Cli = Callable[..., CommandResult]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize("how", ["kill", "int"])
-def test_renders_survive_signals_at_random_moments(
-    tmp_path: Path, noise_home: Path, how: str
-) -> None:
-    """Set DREAMFLOW_STRIKES=20 for more signals; each ends a process of its own."""
+def test_renders_survive_signals_at_random_moments(tmp_path: Path, noise_home: Path) -> None:
+    """Set DREAMFLOW_STRIKES=20 for more of each kind; each ends a process of its own."""
     signals = os.environ.get("DREAMFLOW_STRIKES", "3")
     done = subprocess.run(
         [
@@ -65,9 +62,8 @@ def test_renders_survive_signals_at_random_moments(
                 str(REPO_ROOT / "tests" / "scripts" / "faults.py"),
                 str(tmp_path),
                 signals,
-                how,
             ),
-            *("video", str(SAMPLE_CLIP), "d.mp4", *FAST, "--end", "30", "--threads", "1"),
+            *("video", str(SAMPLE_CLIP), "d.mp4", *FAST, "--end", "20", "--threads", "1"),
         ],
         env={**os.environ, "DREAMFLOW_HOME": str(noise_home), "PYTHONPATH": str(REPO_ROOT)},
         capture_output=True,
@@ -76,9 +72,9 @@ def test_renders_survive_signals_at_random_moments(
     )
     assert done.returncode == 0, done.stderr
     counted = json.loads(done.stdout)
-    assert counted["signals"] >= int(signals)
+    assert min(counted["kill"], counted["int"]) >= int(signals)
     whole = decode_output(tmp_path / "0" / "d.mp4")
-    assert len(whole) == 30
+    assert len(whole) == 20
     for number in range(1, counted["renders"] + 1):
         folder = tmp_path / str(number)
         assert decode_output(folder / "d.mp4") == whole

@@ -107,6 +107,7 @@ def test_ctrl_c_waits_for_the_item_that_is_being_made_and_no_other() -> None:
         for number in range(100):
             begun.append(number)
             if number == 1:
+                time.sleep(0.2)  # until the consumer waits for it
                 os.kill(os.getpid(), signal.SIGINT)
                 assert is_interrupted.wait(PATIENCE_S)
                 time.sleep(0.3)  # until the consumer, which is on its way, has stopped

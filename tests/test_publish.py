@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import make_film
-from job_rendering import Rendering, decode_output
+from job_rendering import FRAMES, Rendering, decode_output
 
 from dreamflow.core.errors import OutputError
 from dreamflow.core.frames import Frame
@@ -96,4 +96,4 @@ def test_two_renders_with_one_plate_lose_none(tmp_path: Path, render: Rendering)
     plate.rename(moved)
     render(second.name, plate_path=plate)
     assert second.exists()
-    assert len(decode_output(plate)) == 20
+    assert len(decode_output(plate)) == FRAMES
