@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,38 +28,13 @@ from dreamflow.media.write.codecs import make_video_encoding
 from dreamflow.media.write.even_sides import pad_to_even, round_up_to_even
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe
 from dreamflow.pipelines.settings.groups import defaults_of, diff_settings
-from dreamflow.reports.compare.page import ComparedSetting, render_compare_page
+from dreamflow.reports.compare.page import ComparedItem, ComparedSetting, render_compare_page
 from dreamflow.reports.page_folder import INDEX_FILE, check_can_be_folder, write_page_text
 
 COMPARISON_CRF = 12
 """x264's constant rate factor: finer than a film's 17, since a second encoding must not show."""
 KEYFRAME_INTERVAL = 8
 """Frames between keyframes: a browser seeks by decoding from the one before."""
-
-
-@dataclass(frozen=True)
-class ComparedItem:
-    """One side of a comparison.
-
-    Attributes:
-        name: File name of what is compared.
-        file: Name of its copy in the folder.
-        is_film: Whether it moves.
-        width: In pixels.
-        height: In pixels.
-        frames: How many; 1 of a picture.
-        rate: Frames per second; 0 of a picture.
-        record: Its record; {} where DreamFlow did not make it.
-    """
-
-    name: str
-    file: str
-    is_film: bool
-    width: int
-    height: int
-    frames: int
-    rate: Fraction
-    record: Mapping[str, Any]
 
 
 def check_comparison_folder(out: Path, overwrite: bool) -> None:

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dreamflow._version import __version__
 from dreamflow.core.options.declaration import flag_of, format_setting_value
 from dreamflow.reports.page_folder import load_page_template
 
-if TYPE_CHECKING:
-    from dreamflow.reports.compare.build import ComparedItem
-
 TEMPLATE_PATH = Path(__file__).with_name("page.html")
+
+
+@dataclass(frozen=True)
+class ComparedItem:
+    """One side of a comparison.
+
+    Attributes:
+        name: File name of what is compared.
+        file: Name of its copy in the folder.
+        is_film: Whether it moves.
+        width: In pixels.
+        height: In pixels.
+        frames: How many; 1 of a picture.
+        rate: Frames per second; 0 of a picture.
+        record: Its record; {} where DreamFlow did not make it.
+    """
+
+    name: str
+    file: str
+    is_film: bool
+    width: int
+    height: int
+    frames: int
+    rate: Fraction
+    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
