@@ -23,10 +23,10 @@ from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 from dreamflow.temporal.step_settings import StepSettings
 
-FREE_OF_MOVERS = 0.02
-"""An area is taken for ground where something that moves covers a smaller share of it."""
-TINY_SHARE = 0.02
-"""How far the mean of all ground counts beside the ground nearby: for where there is none."""
+MAX_MOVER_SHARE = 0.02
+"""An area is ground where what moves covers a smaller share of it."""
+FAR_GROUND_SHARE = 0.02
+"""Weight of the mean of all ground beside the ground nearby, for where there is none nearby."""
 
 
 def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
@@ -182,11 +182,11 @@ def compare_with_ground(reference: Tensor, ground: Ground, gains: Gains) -> Tens
     """
     size = image_size(reference)
     areas = grid_size(*size, gains.area * max(size))
-    free = (resize_area(ground.hidden, areas) < FREE_OF_MOVERS).to(reference.dtype)
+    free = (resize_area(ground.hidden, areas) < MAX_MOVER_SHARE).to(reference.dtype)
     values = resize_area(reference, areas)
     mean = _mean_within(values, free, reference.mean())
-    nearby = gaussian_blur(values * free, gains.ground_reach) + TINY_SHARE * mean
-    nearby = nearby / (gaussian_blur(free, gains.ground_reach) + TINY_SHARE)
+    nearby = gaussian_blur(values * free, gains.ground_reach) + FAR_GROUND_SHARE * mean
+    nearby = nearby / (gaussian_blur(free, gains.ground_reach) + FAR_GROUND_SHARE)
     return torch.lerp(reference, resize_linear(nearby, size), ground.laid_bare)
 
 
