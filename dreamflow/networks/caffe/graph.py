@@ -160,7 +160,7 @@ class GraphNetwork(Network):
     def _plan_steps(self, names: tuple[str, ...]) -> list[Step]:
         """Return the steps to some layers, in order."""
         required = self.find_required_layers(names)
-        pool_only = self._find_pool_only_convolutions(names)
+        pool_only = self._find_pool_only_convolutions(names, required)
         siblings = self._find_siblings(required)
         stacked = {name for group in siblings.values() for name in group}
         steps: list[Step] = []
@@ -173,10 +173,12 @@ class GraphNetwork(Network):
                 steps.append(Step(self._make_operation(node, pool_only), node.inputs, (name,)))
         return steps
 
-    def _find_pool_only_convolutions(self, names: tuple[str, ...]) -> set[str]:
+    def _find_pool_only_convolutions(
+        self, names: Sequence[str], required: Sequence[str]
+    ) -> set[str]:
         """Return the convolutions that only pools read, for the wanted layers."""
         readers: dict[str, set[str]] = {name: {"output"} for name in names}
-        for name in self.find_required_layers(names):
+        for name in required:
             for source in self.nodes[name].inputs:
                 readers.setdefault(source, set()).add(self.nodes[name].kind)
         return {name for name in self._convolutions if readers.get(name) == {"pool"}}

@@ -10,12 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import (
-    gaussian_blur,
-    grid_size,
-    resize_area,
-    resize_linear,
-)
+from dreamflow.core.imaging.filters import gaussian_blur, grid_size, resize_area, resize_linear
 from dreamflow.core.imaging.warp import is_inside, warp
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
 from dreamflow.temporal.control.gains import Gains
