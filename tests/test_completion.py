@@ -13,8 +13,9 @@ from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.completion import complete_flow, pull_push
 from dreamflow.temporal.flow.estimators import MAX_FLOW_SIDE_PX, estimate_dis
 from dreamflow.temporal.flow.flo_files import NOWHERE_PX
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import forward_backward_confidence
-from dreamflow.temporal.motion.motion import FlowPair, Motion
+from dreamflow.temporal.motion.motion import Motion
 
 Region = tuple[slice, slice]
 LOST: Region = np.s_[30:96, 20:100]

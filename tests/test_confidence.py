@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from temporal_scenes import GAINS
 
-from dreamflow.core.imaging.warp import inside_frame
+from dreamflow.core.imaging.positions import inside_frame
 from dreamflow.core.opencv import cv2
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import (
     ABSOLUTE_TOLERANCE_PX,
     check_consistency,
@@ -21,7 +22,6 @@ from dreamflow.temporal.motion.confidence import (
     photometric_consistency,
     uncompressed_mask,
 )
-from dreamflow.temporal.motion.motion import FlowPair
 
 HEIGHT, WIDTH = 48, 64
 STILL = np.zeros((HEIGHT, WIDTH, 2), np.float32)

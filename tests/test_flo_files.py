@@ -19,8 +19,8 @@ from temporal_scenes import GAINS
 from dreamflow.core.errors import MediaError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.temporal.flow.flo_files import FlowFolder, invert_flow, read_flo
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import forward_backward_confidence
-from dreamflow.temporal.motion.motion import FlowPair
 
 INNER = np.s_[8:-8, 8:-8]
 

@@ -20,9 +20,9 @@ from dreamflow.temporal.flow.estimators import (
     resize_flow,
 )
 from dreamflow.temporal.flow.flo_files import read_flo
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.flow.raft import MODELS, Raft
 from dreamflow.temporal.motion.confidence import forward_backward_confidence
-from dreamflow.temporal.motion.motion import FlowPair
 
 CPU = torch.device("cpu")
 INNER = np.s_[16:-16, 16:-16]

@@ -21,8 +21,9 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 from dreamflow.temporal.flow.estimators import estimate_dis
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.flow.source import CachedFlow, FlowSource, MotionSource, open_motion_source
-from dreamflow.temporal.motion.motion import FlowPair, Motion
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 
 CPU = torch.device("cpu")

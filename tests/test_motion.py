@@ -12,8 +12,8 @@ from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.completion import complete_flow, make_motion, still_motion
 from dreamflow.temporal.flow.estimators import estimate_dis
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import forward_backward_confidence
-from dreamflow.temporal.motion.motion import FlowPair
 
 CPU = torch.device("cpu")
 

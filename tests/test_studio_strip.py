@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.sound.spectrum import VALUES_PER_S
 from dreamflow.media.stills.read import read_picture_size
 from dreamflow.media.stills.write import write_picture
+from dreamflow.studio.strip.document import read_strip
 from dreamflow.studio.strip.keeper import StripKeeper
 
 
@@ -73,6 +76,19 @@ def test_a_strip_has_shots_thumbnails_and_a_film_and_is_made_again_where_damaged
     wait_until(lambda: keeper.strip.is_done)
     assert keeper.strip == strip
     keeper.close()
+
+
+def test_a_strip_is_made_without_pytorch(film: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from dreamflow.studio.strip.make import make_strip\n"
+        "make_strip(*sys.argv[1:])\n"
+    )
+    subprocess.run([sys.executable, "-c", script, film, tmp_path], check=True)
+    strip = read_strip(tmp_path)
+    assert strip is not None
+    assert strip.is_done
+    assert strip.cuts == [12]
 
 
 def test_the_sound_begins_with_the_first_frame(film: Path, tmp_path: Path) -> None:

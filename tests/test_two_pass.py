@@ -24,8 +24,8 @@ from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.video.dream_video import dream_video
 from dreamflow.pipelines.video.two_pass import WARM_UP_S, dream_in_passes
 from dreamflow.temporal.flow.estimators import estimate_dis
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.flow.source import MotionSource
-from dreamflow.temporal.motion.motion import FlowPair
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark
 

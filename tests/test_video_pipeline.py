@@ -25,8 +25,8 @@ from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.video.pipeline import VideoPipeline, make_detector
 from dreamflow.temporal.flow.estimators import estimate_dis
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.flow.source import MotionSource
-from dreamflow.temporal.motion.motion import FlowPair
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import FLASH_FRAMES
 

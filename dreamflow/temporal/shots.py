@@ -22,8 +22,8 @@ from dreamflow.core.files.documents import DocumentError, fit_schema
 from dreamflow.core.frames import Frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.flow.estimators import dis_flow, to_gray
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import check_consistency, flow_positions, sample_linear
-from dreamflow.temporal.motion.motion import FlowPair
 
 MAX_SIGNATURE_SIDE_PX = 160
 """Longer side at which frames are compared."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dreamflow.core.imaging.arrays import Backend, as_array, as_tensor, uses_opencv
 from dreamflow.core.imaging.filters import mirrored_index
+from dreamflow.core.imaging.positions import inside_frame
 from dreamflow.core.opencv import cv2
 
 Kernel = Literal["lanczos", "linear"]
@@ -32,22 +33,6 @@ def pixel_positions(height: int, width: int, device: torch.device) -> Tensor:
     y = torch.arange(height, dtype=torch.float32, device=device).view(1, 1, -1, 1)
     x = torch.arange(width, dtype=torch.float32, device=device).view(1, 1, 1, -1)
     return torch.cat([x.expand(1, 1, height, width), y.expand(1, 1, height, width)], 1)
-
-
-def pixel_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of a frame's pixels: float32 x (1, W) and y (H, 1), to broadcast."""
-    return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
-
-
-@overload
-def inside_frame(x: Tensor, y: Tensor) -> Tensor: ...
-@overload
-def inside_frame(x: np.ndarray, y: np.ndarray) -> np.ndarray: ...
-def inside_frame(x: Any, y: Any) -> Any:
-    """Return which positions x, y, each (..., H, W) in pixels of the frame, lie within it: bool."""
-    height, width = x.shape[-2:]
-    # Pixels are areas: the frame ends half a pixel beyond the centres of its outermost ones.
-    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
 
 def is_inside(flow: Tensor) -> Tensor:

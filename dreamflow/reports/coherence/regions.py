@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dreamflow.core.imaging.warp import inside_frame
+from dreamflow.core.imaging.positions import inside_frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.motion.camera import fit_camera, positions_to_flow, transform_positions
 from dreamflow.temporal.motion.confidence import sample_linear

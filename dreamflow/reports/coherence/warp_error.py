@@ -20,8 +20,8 @@ from dreamflow.core.opencv import cv2
 from dreamflow.reports.coherence.regional import RegionalMetrics, measure_regions
 from dreamflow.reports.coherence.regions import RegionFinder, Regions
 from dreamflow.temporal.flow.estimators import dis_flow, to_gray
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import check_consistency
-from dreamflow.temporal.motion.motion import FlowPair
 
 MOTION_BOUNDARY_RELATIVE = 0.01
 MOTION_BOUNDARY_ABSOLUTE_PX2 = 0.002

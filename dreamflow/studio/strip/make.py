@@ -68,7 +68,7 @@ class _Strip:
         from dreamflow.media.options import ClipOptions
         from dreamflow.media.read.clip import Clip
         from dreamflow.reports.compare.build import encode_for_browsers
-        from dreamflow.temporal.shots import Mark, find_shots  # loads PyTorch
+        from dreamflow.temporal.shots import Mark, find_shots
 
         clip = Clip(self._source, ClipOptions(size=str(FILM_SIDE_PX)))
         step = max(1, len(clip) // THUMBNAILS)

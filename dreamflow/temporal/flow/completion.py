@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from dreamflow.core.imaging.arrays import as_tensor
-from dreamflow.core.imaging.warp import inside_frame
+from dreamflow.core.imaging.positions import inside_frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.estimators import reduce_for_flow, resize_flow
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import (
     flow_positions,
     forward_backward_confidence,
@@ -19,7 +20,7 @@ from dreamflow.temporal.motion.confidence import (
     uncompressed_mask,
 )
 from dreamflow.temporal.motion.crops import shares_by_block
-from dreamflow.temporal.motion.motion import FlowPair, Motion
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.motion.movers import find_movers
 
 MIN_PYRAMID_SIDE_PX = 8

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from dreamflow.core.opencv import cv2
-from dreamflow.temporal.motion.motion import FlowPair
+from dreamflow.temporal.flow.flow_pair import FlowPair
 
 MIN_DIS_SIDE_PX = 16
 """DIS fails on frames smaller than its patch pyramid; they are padded to this side."""

@@ -17,8 +17,8 @@ from dreamflow.core.files.regular_file import read_file_bytes
 from dreamflow.core.frames import Frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.flow.estimators import estimate_dis, resize_flow, to_gray
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.confidence import flow_positions, sample_linear
-from dreamflow.temporal.motion.motion import FlowPair
 
 TAG = b"PIEH"
 """What a .flo file begins with: 202021.25 as float32, little-endian (Baker et al. 2007)."""

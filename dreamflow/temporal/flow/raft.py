@@ -15,7 +15,7 @@ from dreamflow.networks.traced.torchvision_import import import_torchvision
 from dreamflow.networks.weights.cache import find_torch_hub_folder, list_user_weights_folders
 from dreamflow.networks.weights.formats import read_weights
 from dreamflow.temporal.flow.estimators import reduce_for_flow
-from dreamflow.temporal.motion.motion import FlowPair
+from dreamflow.temporal.flow.flow_pair import FlowPair
 
 MODELS = {"raft": "raft_large", "raft-small": "raft_small"}
 """torchvision's name of each value of the setting `flow`."""

@@ -21,7 +21,8 @@ from dreamflow.temporal.flow.estimators import (
     reduced_size,
 )
 from dreamflow.temporal.flow.flo_files import FlowFolder
-from dreamflow.temporal.motion.motion import FlowPair, Motion
+from dreamflow.temporal.flow.flow_pair import FlowPair
+from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.options import CarryOptions
 
 FlowSource = Callable[[Frame, Frame], FlowPair]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamflow.core.imaging.warp import pixel_grid
+from dreamflow.core.imaging.positions import pixel_grid
 from dreamflow.core.opencv import cv2
 
 GRID_STEP_PX = 8

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dreamflow.core.imaging.warp import inside_frame, pixel_grid
+from dreamflow.core.imaging.positions import inside_frame, pixel_grid
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.motion.motion import FlowPair
+from dreamflow.temporal.flow.flow_pair import FlowPair
 
 RELATIVE_TOLERANCE = 0.01
 ABSOLUTE_TOLERANCE_PX = 0.5**0.5

@@ -13,30 +13,6 @@ from dreamflow.core.imaging.filters import resize_area, resize_linear
 
 
 @dataclass(frozen=True)
-class FlowPair:
-    """Optical flow between two frames, both ways, as an estimator found it.
-
-    Attributes:
-        backward: float32 (h, w, 2), (dx, dy) in pixels; it lives on the current frame and points
-            into the previous one.
-        forward: The same the other way round: on the previous frame, into the current one.
-    """
-
-    backward: np.ndarray
-    forward: np.ndarray
-
-    @property
-    def reversed(self) -> FlowPair:
-        """The flow of the same two frames in the opposite order."""
-        return FlowPair(self.forward, self.backward)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that it takes."""
-        return self.backward.nbytes + self.forward.nbytes
-
-
-@dataclass(frozen=True)
 class MoverMasks:
     """What moves against the camera between two frames, on the compute device.
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from dreamflow.core.imaging.arrays import as_tensor
-from dreamflow.core.imaging.warp import inside_frame
+from dreamflow.core.imaging.positions import inside_frame
 from dreamflow.core.opencv import cv2
 from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.flow.flow_pair import FlowPair
 from dreamflow.temporal.motion.camera import fit_camera, positions_to_flow, transform_positions
 from dreamflow.temporal.motion.confidence import (
     check_consistency,
@@ -18,7 +19,7 @@ from dreamflow.temporal.motion.confidence import (
     squared_length,
 )
 from dreamflow.temporal.motion.crops import shares_by_block
-from dreamflow.temporal.motion.motion import FlowPair, MoverMasks
+from dreamflow.temporal.motion.motion import MoverMasks
 
 
 @dataclass(frozen=True)
