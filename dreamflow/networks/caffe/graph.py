@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dreamflow.core.errors import WeightsError
@@ -227,19 +226,6 @@ class GraphNetwork(Network):
         for name, layer in self._convolutions.items():
             weights |= {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
         return weights
-
-
-def pool_or_concat(node: Node, activations: Mapping[str, Tensor]) -> Tensor:
-    """Return the output of a pool or concatenation, by public operators.
-
-    Args:
-        node: Of kind "pool" or "concat".
-        activations: (N, C, h, w) of its inputs, by name.
-    """
-    if node.kind == "pool":
-        source = activations[node.inputs[0]]
-        return F.max_pool2d(source, node.kernel, node.stride, node.pad, ceil_mode=True)
-    return torch.cat([activations[name] for name in node.inputs], dim=1)
 
 
 def describe_graph_layers(

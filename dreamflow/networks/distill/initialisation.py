@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.networks.caffe.graph import GraphNetwork, pool_or_concat
+from dreamflow.networks.caffe.graph import GraphNetwork
 from dreamflow.networks.caffe.node import HIDDEN_PREFIX, INPUT_NODE, WEIGHTED_KINDS, Node
 from dreamflow.networks.caffe.pocket import FACTOR_SUFFIX, TRUNK_PREFIX
 from dreamflow.networks.distill.least_squares import (
@@ -28,6 +28,7 @@ from dreamflow.networks.distill.least_squares import (
     fit_linear,
     select_channels,
 )
+from dreamflow.networks.distill.student import pool_or_concat
 from dreamflow.networks.kernels.layout import flatten_positions
 from dreamflow.networks.kernels.response_norm import local_response_norm
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamflow.networks.caffe.googlenet import MEAN_BGR
-from dreamflow.networks.caffe.graph import describe_graph_layers, pool_or_concat
+from dreamflow.networks.caffe.graph import describe_graph_layers
 from dreamflow.networks.caffe.node import HIDDEN_PREFIX, INPUT_NODE, Node
 from dreamflow.networks.caffe.pocket import FACTOR_SUFFIX, TRUNK_PREFIX
 from dreamflow.networks.kernels.response_norm import twice_differentiable_response_norm
@@ -117,3 +117,16 @@ class Student(nn.Module):
 def _make_parameter_name(name: str) -> str:
     """Return a name without dots, which PyTorch does not allow in a parameter's."""
     return name.replace(".", "_")
+
+
+def pool_or_concat(node: Node, activations: Mapping[str, Tensor]) -> Tensor:
+    """Return the output of a pool or concatenation, by public operators.
+
+    Args:
+        node: Of kind "pool" or "concat".
+        activations: (N, C, h, w) of its inputs, by name.
+    """
+    if node.kind == "pool":
+        source = activations[node.inputs[0]]
+        return F.max_pool2d(source, node.kernel, node.stride, node.pad, ceil_mode=True)
+    return torch.cat([activations[name] for name in node.inputs], dim=1)
