@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from dreamflow.jobs.output_writer import write_video
     from dreamflow.jobs.renders.render import render
     from dreamflow.media.options import ClipOptions
-    from dreamflow.media.read.clip import Clip, open_clip
+    from dreamflow.media.read.clip import Clip
+    from dreamflow.media.read.open_clip import open_clip
     from dreamflow.media.stills.read import read_picture
     from dreamflow.media.stills.write import write_picture
     from dreamflow.networks.loading import load_network
@@ -66,7 +67,7 @@ _EXPORT_MODULES = {
     "make_guide": "reports.guide.build",
     "measure": "reports.measuring.measure",
     "network_of": "networks",
-    "open_clip": "media.read.clip",
+    "open_clip": "media.read.open_clip",
     "read_picture": "media.stills.read",
     "render": "jobs.renders.render",
     "write_picture": "media.stills.write",

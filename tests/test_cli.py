@@ -22,7 +22,7 @@ import dreamflow
 from dreamflow.cli.output.terminal import format_error
 from dreamflow.cli.registry import load_commands
 from dreamflow.core.errors import SettingsError, named
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.pipelines.settings.presets import list_preset_files
 

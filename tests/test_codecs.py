@@ -17,7 +17,8 @@ from PIL import Image
 from dreamflow.core.errors import DependencyError, SettingsError
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.options import EncodeOptions
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY, read_record
 from dreamflow.media.stills.write import write_picture
 from dreamflow.media.write import codecs

@@ -26,7 +26,8 @@ from dreamflow.media.colour.hdr_tone_mapping import (
     rgb_to_xyz_matrix,
     tone_map_luma,
 )
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 
 WIDTH, HEIGHT = 96, 64
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import SHARED_DIR, make_film, make_texture, psnr, run_ffmpeg
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.write import write_picture
 
 PRIMARIES = {"709": "bt709", "2020": "bt2020"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import CommandResult, make_film, make_texture, psnr
 
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.records.embedded_settings import FOLDER_SETTINGS_FILE
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture

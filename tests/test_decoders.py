@@ -11,7 +11,7 @@ import pytest
 from conftest import make_film, run_ffmpeg
 
 from dreamflow.core.errors import SettingsError
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.video.opencv_decoder import read_with_opencv
 from dreamflow.media.read.video.orientation import Orientation, apply_orientation
 from dreamflow.media.read.video.probe import probe_video

@@ -13,7 +13,7 @@ from conftest import REPO_ROOT, SAMPLE_CLIP
 from documentation import PAGES, page_name
 
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.video.dream_video import dream_video

@@ -18,7 +18,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.imaging.pyramid import join_bands, split_bands
 from dreamflow.core.tensors import picture_to_tensor
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer

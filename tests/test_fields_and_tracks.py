@@ -16,7 +16,7 @@ from conftest import SAMPLE_STILL, SHARED_DIR, CommandResult, refused, run_ffmpe
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.probing.nal_packets import FieldPairs
 from dreamflow.media.read.single_frame import open_frames_up_to
 from dreamflow.media.records.embedded_settings import read_record

@@ -19,7 +19,7 @@ from PIL import Image, ImageSequence
 
 from dreamflow.core.errors import DamagedSourceWarning, DreamFlowWarning, MediaError
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.probing import probe_process
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.read.video.probe import probe_video

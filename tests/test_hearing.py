@@ -29,7 +29,8 @@ from dreamflow.core.schedules.signals import BeatGrid, EvenSeries, PointSeries, 
 from dreamflow.core.schedules.timecode import Moment, Timeline
 from dreamflow.dream.options import DreamOptions
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.media.sound.series_file import read_series

@@ -19,7 +19,7 @@ from job_rendering import DREAM, FAST, FRAMES, SETTINGS, Rendering, decode_outpu
 
 from dreamflow.core.errors import DreamFlowError, SettingsError
 from dreamflow.jobs.listing import inspect_job
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.sequences import picture_folder
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.stills.decoded_picture import DecodedPicture

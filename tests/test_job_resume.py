@@ -30,7 +30,7 @@ from dreamflow.dream.tiles import choose_tiling
 from dreamflow.jobs.resume.begun_job import restore_machine_options
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions, EncodeOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture

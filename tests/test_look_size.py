@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dreamflow.core.frames import Frame
 from dreamflow.dream.octaves import OctavePlan, look_scale_of, plan_octaves
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.records.embedded_settings import read_record
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network

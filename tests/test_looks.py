@@ -14,7 +14,7 @@ import pytest
 from conftest import SAMPLE_STILL, CommandResult, make_film, make_texture
 from safetensors.torch import load_file, save_file
 
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.records.embedded_settings import read_embedded_comment, read_record
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture

@@ -12,7 +12,7 @@ from temporal_scenes import SMALL_DREAM, make_frames
 
 from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.core.frames import Frame
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer

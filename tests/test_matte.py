@@ -36,12 +36,12 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.queue import read_queue
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.mattes.matte import Matte, open_matte
 from dreamflow.media.read.mattes.matte_crop import MIN_CROP_SIDE_PX, padded_crop_span
 from dreamflow.media.read.mattes.matte_feather import feather_edges
 from dreamflow.media.read.mattes.matte_files import MatteTarget
 from dreamflow.media.read.mattes.matte_fitting import fit_matte_array, is_same_aspect
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
 from dreamflow.media.write.residual_plate import make_plate

@@ -19,7 +19,8 @@ from PIL import Image
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
 from dreamflow.reports.coherence.dream_meter import measure_coherence

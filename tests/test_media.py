@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError, SettingsError
 from dreamflow.core.options.values import fit_size
-from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.frame_rate import detect_frame_rate, to_exact_rate
+from dreamflow.media.read.open_clip import open_clip
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from conftest import SAMPLE_STILL, CommandResult, make_film
 from PIL import Image
 
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.records.embedded_settings import read_record
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.looks import Look

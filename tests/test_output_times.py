@@ -21,7 +21,8 @@ from dreamflow.jobs.listing import finish_job
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY, read_embedded_comment
 
 FAULTS = SHARED_DIR / "faults"

@@ -17,7 +17,8 @@ from PIL import Image
 
 from dreamflow.core.errors import DreamFlowWarning, MediaError
 from dreamflow.jobs.output_writer import write_video
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.sequences.numbered_files import find_frame_numbers, find_gaps
 from dreamflow.media.read.sequences.picture_files import natural_sort_key
 from dreamflow.media.stills.read import read_picture

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamflow.core.errors import OutputError, SettingsError
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.write.residual_plate import PLATE_MID_GREY, make_plate, plate_format
 

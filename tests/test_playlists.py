@@ -19,7 +19,8 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.listing import finish_job
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.single_frame import open_frames_up_to
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 from dreamflow.pipelines.settings.groups import VideoSettings

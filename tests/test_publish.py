@@ -14,7 +14,8 @@ from dreamflow.core.frames import Frame
 from dreamflow.jobs.listing import finish_job
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.jobs.storage.folder import job_folder_path
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 
 OTHERS = b"another program's film"
 

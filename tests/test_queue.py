@@ -27,7 +27,7 @@ from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.jobs.output_writer import write_video
 from dreamflow.jobs.queue import QueuedVideo, read_queue
 from dreamflow.jobs.storage.folder import JobFolder, job_folder_path
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.write import write_picture
 
 Cli = Callable[..., CommandResult]

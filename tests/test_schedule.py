@@ -28,7 +28,7 @@ from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
 from dreamflow.core.targets import Blend, Target
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image

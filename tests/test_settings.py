@@ -209,7 +209,7 @@ def test_flags_override_presets_which_override_like(
 def test_rendering_like_an_output_repeats_it(tmp_path: Path, cli: Callable[..., object]) -> None:
     import numpy as np
 
-    from dreamflow.media.read.clip import open_clip
+    from dreamflow.media.read.open_clip import open_clip
 
     small = ("--size", "64", "--end", "3", "--layer", "conv2/3x3", "--crf", "0")
     first, again = tmp_path / "a.mp4", tmp_path / "b.mp4"

@@ -41,7 +41,7 @@ from dreamflow.dream.octaves import (
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.random_affine import RandomAffine, RandomAffineSampler, magnify
 from dreamflow.dream.source_colour import apply_source_colour, compute_luma
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.image import dream_image
 from dreamflow.pipelines.settings.options import ZoomOptions

@@ -19,8 +19,8 @@ from torch import Tensor
 from dreamflow.core.errors import MediaError, SettingsError
 from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.cut_list import format_cut_list, read_cut_list
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
 from dreamflow.pipelines.video.dream_video import dream_video

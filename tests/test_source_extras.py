@@ -19,7 +19,8 @@ from dreamflow.core.errors import DreamFlowWarning, SettingsError
 from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.media.options import ClipOptions
 from dreamflow.media.output_spec import Chapter, OutputSpec
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY, read_record, sidecar_path
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture

@@ -19,7 +19,8 @@ from dreamflow.jobs.output_writer import open_writer
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.write.containers import check_encode_options
 from dreamflow.pipelines.settings.groups import VideoSettings

@@ -29,8 +29,8 @@ from PIL import Image, ImageCms
 from dreamflow.core.errors import DependencyError, DreamFlowWarning, MediaError
 from dreamflow.core.opencv import cv2
 from dreamflow.media.options import DEFAULT_FRAME_TIMECODE
-from dreamflow.media.read.clip import open_clip
 from dreamflow.media.read.mattes.matte_files import MatteTarget, open_matte_pictures
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.single_frame import decode_first_frame, open_frames_up_to
 from dreamflow.media.stills.read import (
     decode_picture,

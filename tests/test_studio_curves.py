@@ -16,7 +16,7 @@ from dreamflow.core.schedules.keyframes import INTERPOLATIONS
 from dreamflow.core.schedules.schedule import LayerSchedule, Schedule
 from dreamflow.core.schedules.signals import BeatGrid, Signals
 from dreamflow.core.schedules.timecode import Moment, Timecode, Timeline
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.studio.curves.curve import (
     add_point,

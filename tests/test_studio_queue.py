@@ -21,7 +21,7 @@ from conftest import PATIENCE_S, CommandResult, make_film
 
 from dreamflow.core.errors import OutputError
 from dreamflow.jobs.storage.folder import JOB_LOCK_FILE, job_folder_path
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.studio.films.measurement import measure_film
 from dreamflow.studio.films.queue_document import QueuedRender
 from dreamflow.studio.films.queue_file import QUEUE_FILE

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import PATIENCE_S, make_film, make_texture, run_ffmpeg
 
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.sound.analysis import analyse_sound
 from dreamflow.media.sound.spectrum import VALUES_PER_S
 from dreamflow.media.stills.read import read_picture_size

@@ -20,7 +20,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.schedule import LayerSchedule
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.networks.loading import load_network, network_layers
 from dreamflow.networks.network import Network

@@ -16,7 +16,8 @@ from conftest import SAMPLE_CLIP, SHARED_DIR, make_film, run_ffmpeg
 from dreamflow.core.errors import DreamFlowWarning
 from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.media.output_spec import Sound
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 

@@ -11,7 +11,7 @@ from conftest import CommandResult, make_film
 
 from dreamflow.core.errors import MediaError, SettingsError
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.reports.tune import GainTuner, make_gains, parse_gain_grid
 from dreamflow.temporal.control.gains import Gains

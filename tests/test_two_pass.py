@@ -16,7 +16,7 @@ from dreamflow.core.frames import Frame
 from dreamflow.dream.options import DreamOptions
 from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.renders.render_video import render_video
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.loading import load_network
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.settings.groups import VideoSettings

@@ -24,8 +24,9 @@ from dreamflow.media.files.container_policy import (
 )
 from dreamflow.media.files.pillow import PILLOW_READ_ERRORS, open_image
 from dreamflow.media.options import ClipOptions
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
 from dreamflow.media.read.cut_list import read_cut_list
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.probe import probe_source
 from dreamflow.media.records.embedded_settings import read_record
 from dreamflow.media.stills.read import read_picture

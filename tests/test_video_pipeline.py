@@ -18,7 +18,8 @@ from dreamflow.core.errors import MediaError
 from dreamflow.core.frames import Frame
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, WAITING_STAGE, StageTimes
 from dreamflow.dream.options import DreamOptions
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls

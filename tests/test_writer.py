@@ -19,7 +19,8 @@ from dreamflow.core.frames import Frame
 from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.media.options import EncodeOptions
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.read.video.probe import probe_video
 from dreamflow.media.records.embedded_settings import RECORD_VERSION_KEY, read_record, sidecar_path
 

@@ -27,7 +27,7 @@ from dreamflow.jobs.listing import finish_job, inspect_job
 from dreamflow.jobs.output_writer import open_writer, write_video
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.output_spec import OutputSpec
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.write import write_picture
 from dreamflow.media.write import assemble
 from dreamflow.media.write.ffmpeg import FfmpegFramePipe

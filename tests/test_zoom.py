@@ -32,7 +32,7 @@ from dreamflow.jobs.controls import RenderControls
 from dreamflow.jobs.renders.render_zoom import render_zoom
 from dreamflow.jobs.storage.folder import job_folder_path
 from dreamflow.media.options import EncodeOptions
-from dreamflow.media.read.clip import open_clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.stills.read import read_picture
 from dreamflow.media.stills.write import write_picture
 from dreamflow.networks.loading import load_network

@@ -16,7 +16,8 @@ from dreamflow.core.frames import Frame
 from dreamflow.core.schedules.timecode import Timeline
 from dreamflow.dream.options import DreamOptions
 from dreamflow.dream.progress import StepCallback
-from dreamflow.media.read.clip import Clip, open_clip
+from dreamflow.media.read.clip import Clip
+from dreamflow.media.read.open_clip import open_clip
 from dreamflow.media.sound.options import SoundOptions
 from dreamflow.networks.loading import as_network
 from dreamflow.networks.network import Network
