@@ -10,7 +10,7 @@ import torch
 from conftest import make_texture
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import as_array, as_tensor
+from dreamflow.core.imaging.arrays import as_array, as_tensor, repeat_channels
 from dreamflow.core.imaging.filters import (
     gaussian_blur,
     pyramid_down,
@@ -51,6 +51,18 @@ def assert_backends_agree(operation: Callable[..., Tensor], *arguments: object) 
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype == torch.float32
     torch.testing.assert_close(actual, expected, rtol=0, atol=TOLERANCE)
+
+
+# --- channels
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_mask_repeated_by_channel_multiplies_as_one_that_is_broadcast(
+    size: tuple[int, int],
+) -> None:
+    mask, image = make_image(*size, channels=1), make_image(*size)
+    assert_backends_agree(repeat_channels, mask, image)
+    assert torch.equal(image * repeat_channels(mask, image), image * mask)
 
 
 # --- sampling

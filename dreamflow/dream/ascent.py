@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import repeat_channels
 from dreamflow.core.keyed_random import jitter_offset
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective.objective import Objective
@@ -52,6 +53,7 @@ def ascend(
     dims = (2, 3)
     jitter = min(jitter, min(image.shape[2:]) // 4)
     source = image if source is None else source
+    sizes = None if weight is None else repeat_channels(weight, image)
     for iteration in range(iterations):
         shift = jitter_offset(jitter, *key, iteration)
         down, across = jitter_offset(TILE_SHIFT_POSITIONS, *key, iteration, TILE_SHIFT_POSITIONS)
@@ -68,8 +70,8 @@ def ascend(
         gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims)
         if shaping.changes_gradient or shaping.random_affine is not None:
             gradient = shaping.shape_gradient(gradient, image - source, step / FULL_SCALE_LEVELS)
-        if weight is not None:
-            gradient = gradient * weight
+        if sizes is not None:
+            gradient = gradient * sizes
         image = (image + gradient * (step / FULL_SCALE_LEVELS)).clamp_(0.0, 1.0)
         if shaping.iteration_zoom != 1:
             image = shaping.zoom_residual(image, source, 1, weight)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.arrays import image_size, repeat_channels
 from dreamflow.core.imaging.filters import (
     gaussian_blur,
     grid_size,
@@ -53,9 +53,9 @@ class BandEnergies:
 
 def root_mean_square(band: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the root mean square of a band (1, C, H, W), a (); weight: (1, 1, H, W), or even."""
-    squared = band.square().mean(1, keepdim=True)
     if weight is None:
-        return squared.mean().sqrt()
+        return band.square().mean().sqrt()
+    squared = band.square().mean(1, keepdim=True)
     total = weight.sum()
     weighted = (squared * weight).sum() / total.clamp_min(1e-12)
     return torch.where(total > 0, weighted, squared.mean()).sqrt()
@@ -130,7 +130,10 @@ def equalise_bands(
         largest = max_gain * (gains.finest_band_excess**frames if finest else 1.0)
         rms = root_mean_square(band, weight if finest else None).clamp_min(MIN_RMS)
         factor = ((setpoint.bands[number] / rms) ** share).clamp(smallest, largest)
-        band = band * (1 + (factor - 1) * weight if finest and len(bands) > 1 else factor)
+        if finest and len(bands) > 1:
+            band = band * repeat_channels(1 + (factor - 1) * weight, band)
+        else:
+            band = band * factor
         if finest:
             band = _match_lines(band, setpoint.lines, share, weight, frames, gains)
         result = band if result is None else pyramid_up(result, image_size(band)) + band
@@ -146,7 +149,8 @@ def _match_lines(
     lines = finest_lines(band, gains)
     largest = gains.max_line_gain**frames
     factor = (setpoint / root_mean_square(lines, weight).clamp_min(MIN_RMS)) ** share
-    return band + lines * ((factor.clamp(1 / largest, largest) - 1) * weight)
+    change = (factor.clamp(1 / largest, largest) - 1) * weight
+    return band + lines * repeat_channels(change, lines)
 
 
 def over_frames(share: float, frames: float) -> float:

@@ -94,25 +94,32 @@ def _divided(marked: np.ndarray, origin: tuple[int, int], share: float) -> list[
     across, down = np.flatnonzero(marked.any(axis=0)), np.flatnonzero(marked.any(axis=1))
     marked = marked[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
     origin = origin[0] + int(down[0]), origin[1] + int(across[0])
-    cuts = [(axis, at) for axis in (0, 1) for at in range(1, marked.shape[axis])]
-    if cuts:
-        axis, at = min(cuts, key=lambda cut: sum(map(_area, _parts(marked, *cut))))
-        first, second = _parts(marked, axis, at)
-        if _area(first) + _area(second) <= share * marked.size:
-            further = (origin[0] + at, origin[1]) if axis == 0 else (origin[0], origin[1] + at)
-            return _divided(first, origin, share) + _divided(second, further, share)
+    areas = [_areas_of_parts(marked), _areas_of_parts(marked.T)]
+    axis = int(areas[1].min(initial=marked.size) < areas[0].min(initial=marked.size))
+    if areas[axis].size and areas[axis].min() <= share * marked.size:
+        at = int(areas[axis].argmin()) + 1
+        first, second = np.split(marked, [at], axis=axis)
+        further = (origin[0] + at, origin[1]) if axis == 0 else (origin[0], origin[1] + at)
+        return _divided(first, origin, share) + _divided(second, further, share)
     return [np.s_[origin[0] : origin[0] + marked.shape[0], origin[1] : origin[1] + marked.shape[1]]]
 
 
-def _parts(marked: np.ndarray, axis: int, at: int) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.split(marked, [at], axis=axis)
-    return first, second
+def _areas_of_parts(marked: np.ndarray) -> np.ndarray:
+    """Return the area in blocks of the boxes around both parts, for a cut below each row but one.
+
+    marked: bool (rows, columns), with something in its first row and in its last: (rows - 1,).
+    """
+    return _areas_from_above(marked)[:-1] + _areas_from_above(marked[::-1])[-2::-1]
 
 
-def _area(marked: np.ndarray) -> int:
-    """Return the area of the box around what is marked, in blocks."""
-    across, down = np.flatnonzero(marked.any(axis=0)), np.flatnonzero(marked.any(axis=1))
-    return int((across[-1] - across[0] + 1) * (down[-1] - down[0] + 1))
+def _areas_from_above(marked: np.ndarray) -> np.ndarray:
+    """Return the area of the box around what is marked in all rows down to each: (rows,)."""
+    columns, used = marked.shape[1], marked.any(axis=1)
+    first, last = marked.argmax(axis=1), columns - 1 - marked[:, ::-1].argmax(axis=1)
+    below = np.ones_like(first).cumsum()
+    first[~used], last[~used], below[~used] = columns, -1, 0
+    height = np.maximum.accumulate(below)
+    return height * (np.maximum.accumulate(last) + 1 - np.minimum.accumulate(first))
 
 
 def _span(blocks: slice, count: int, length: int, min_side_px: int) -> slice:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.arrays import image_size, repeat_channels
 from dreamflow.core.imaging.filters import gaussian_blur, grid_size, resize_area, resize_linear
 from dreamflow.core.imaging.warp import is_inside, warp
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
@@ -38,11 +38,12 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         if number not in settings.weights:
             continue
         own_decay = 1 - (1 - decay) * settings.weights[number]
-        residual = warp(dream.residual, motion.backward) * (motion.confidence * own_decay)
-        age = warp(dream.age, motion.backward).clamp_(0, 1) * motion.confidence
+        residual = warp(dream.residual, motion.backward)
+        residual = residual * repeat_channels(motion.confidence * own_decay, residual)
+        age = warp(dream.age, motion.backward, "linear").clamp_(0, 1) * motion.confidence
         ground, uncovered = advect_ground(dream, motion, settings.seconds, gains)
         if ground is not None and uncovered is not None:
-            residual = torch.lerp(residual, ground.residual, uncovered)
+            residual = torch.lerp(residual, ground.residual, repeat_channels(uncovered, residual))
             age = torch.lerp(age, ground.age, uncovered)
         parts = None
         if dream.ground is not None and ground is not None:
@@ -92,14 +93,15 @@ def advect_ground(
         unknown = torch.zeros_like(dream.residual)
         return Ground(unknown, nothing, movers.here, nothing, before.measured), None
     known = 1 - movers.before * (1 - widen(before.hidden, gains))
-    residual = warp(before.residual * known, movers.camera)
-    inside = is_inside(movers.camera)
-    age = warp(before.age * known, movers.camera, "linear").clamp_(0, 1) * inside
-    gone = warp(movers.before, movers.camera, "linear") * inside * (1 - movers.core)
+    known_residual = before.residual * repeat_channels(known, before.residual)
+    residual = warp(known_residual, movers.camera)
+    masks = torch.cat([before.age * known, movers.before, before.vacated], 1)
+    moved = warp(masks, movers.camera, "linear") * is_inside(movers.camera)
+    age, gone, earlier = torch.split(moved, 1, 1)
+    gone = gone * (1 - movers.core)
     fading = math.exp(-min(seconds, gains.longest_frame) / gains.vacated_time)
-    earlier = warp(before.vacated, movers.camera, "linear") * (inside * fading)
-    vacated = torch.maximum(gone, earlier * (1 - movers.here)).clamp(0, 1)
-    ground = Ground(residual, age, movers.here, vacated, before.measured)
+    vacated = torch.maximum(gone, earlier * (fading * (1 - movers.here))).clamp(0, 1)
+    ground = Ground(residual, age.clamp(0, 1), movers.here, vacated, before.measured)
     return ground, gone * (1 - motion.confidence)
 
 

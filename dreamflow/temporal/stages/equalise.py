@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from dreamflow.core.imaging.arrays import image_size
+from dreamflow.core.imaging.arrays import image_size, repeat_channels
 from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.temporal.control.bands import equalise_bands
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
@@ -37,9 +37,10 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
         # Bands are pulled as a whole: what holds still is not to make up for what moves. What is
         # too strong comes down before them, since after them it would leave the whole weak.
         lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
-        residual = dream.residual * resize_linear(lowered, image_size(dream.residual))
+        kept = resize_linear(lowered, image_size(dream.residual))
         if dream.ground is not None:
-            residual = residual * (1 - fading_of_excess(dream.ground, gains)) ** frames
+            kept = kept * (1 - fading_of_excess(dream.ground, gains)) ** frames
+        residual = dream.residual * repeat_channels(kept, dream.residual)
         residual = equalise_bands(
             residual, dream.setpoint, dream.coverage(gains), pull, most, frames, gains
         )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from dreamflow.core.imaging.arrays import repeat_channels
 from dreamflow.temporal.control.effort_controller import mix_residuals
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground
@@ -52,6 +53,8 @@ def settle_ground(dream: CarriedDream) -> Ground | None:
         return None
     return replace(
         ground,
-        residual=torch.lerp(dream.residual, ground.residual, ground.hidden),
+        residual=torch.lerp(
+            dream.residual, ground.residual, repeat_channels(ground.hidden, dream.residual)
+        ),
         age=torch.lerp(dream.age, ground.age, ground.hidden),
     )
