@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import weakref
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from dreamflow.core.machine.kept_kernels import KERNEL_LIMIT_VARIABLE, limit_kept_kernels
 from dreamflow.dream.pass_memory import saved_tensor_bytes
 from dreamflow.networks.network import Network
 
@@ -95,3 +97,14 @@ def test_activations_are_released_after_their_last_use(noise_network: Network) -
         activations = noise_network.activations(torch.rand(1, 3, 256, 256), layers)
     assert set(activations) == set(layers)
     assert outputs.peak_bytes < 0.5 * outputs.total_bytes, "0.6 if all were kept"
+
+
+def test_a_limit_of_kept_kernels_that_the_user_has_set_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(KERNEL_LIMIT_VARIABLE, raising=False)
+    limit_kept_kernels()
+    assert int(os.environ[KERNEL_LIMIT_VARIABLE]) > 0
+    monkeypatch.setenv(KERNEL_LIMIT_VARIABLE, "7")
+    limit_kept_kernels()
+    assert os.environ[KERNEL_LIMIT_VARIABLE] == "7"

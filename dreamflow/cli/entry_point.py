@@ -18,6 +18,7 @@ from dreamflow.cli.output import terminal
 from dreamflow.cli.output.crash_line import crash_line
 from dreamflow.cli.output.escaping import escaped_output
 from dreamflow.core.errors import DreamFlowError, DreamFlowWarning, UserInterrupt
+from dreamflow.core.machine.kept_kernels import limit_kept_kernels
 from dreamflow.core.text.did_you_mean import suggest_similar
 from dreamflow.media.files.container_policy import OPENCV_CAPTURE_VARIABLE, opencv_capture_options
 
@@ -28,6 +29,7 @@ SIGINT_EXIT_CODE = 130
 def main() -> None:
     """Run the command line `sys.argv`, and exit."""
     os.environ.setdefault(OPENCV_CAPTURE_VARIABLE, opencv_capture_options())
+    limit_kept_kernels()
     with escaped_output(), crash_line("--debug" in sys.argv):
         code = run_command()
     sys.exit(code)
