@@ -7,6 +7,7 @@ import subprocess
 import sys
 import weakref
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from dreamflow.core.machine.joined_memory import TUNABLES_VARIABLE, is_restart_needed
 from dreamflow.core.machine.kept_kernels import KERNEL_LIMIT_VARIABLE, limit_kept_kernels
 from dreamflow.dream.pass_memory import saved_tensor_bytes
 from dreamflow.networks.network import Network
@@ -108,3 +110,38 @@ def test_a_limit_of_kept_kernels_that_the_user_has_set_stays(
     monkeypatch.setenv(KERNEL_LIMIT_VARIABLE, "7")
     limit_kept_kernels()
     assert os.environ[KERNEL_LIMIT_VARIABLE] == "7"
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments", "environment", "needed"),
+    [
+        ("python -m dreamflow video a.mp4", "dreamflow/__main__.py video a.mp4", {}, True),
+        ("python -P /bin/dreamflow video a.mp4", "/bin/dreamflow video a.mp4", {}, True),
+        ("python -m dreamflow video", "__main__.py video", {TUNABLES_VARIABLE: "a=1"}, False),
+        ("python -m pytest tests", "dreamflow video a.mp4", {}, False),
+        ("python -m pytest video", "dreamflow video", {}, False),
+        ("python", "dreamflow", {}, False),
+    ],
+)
+def test_only_the_program_itself_starts_again(
+    line: str, arguments: str, environment: dict[str, str], needed: bool
+) -> None:
+    assert is_restart_needed(line.split(), arguments.split(), environment) == needed
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is set up")
+@pytest.mark.parametrize("given", [None, "glibc.malloc.perturb=0"])
+def test_a_render_starts_again_once_where_glibc_is_not_set_up(
+    tmp_path: Path, given: str | None
+) -> None:
+    report = f"import os; print('start', os.environ.get({TUNABLES_VARIABLE!r}))"
+    (tmp_path / "sitecustomize.py").write_text(report)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = {k: v for k, v in os.environ.items() if k != TUNABLES_VARIABLE}
+    environment |= {"PYTHONPATH": path} | ({TUNABLES_VARIABLE: given} if given else {})
+    line = [sys.executable, "-m", "dreamflow", "video", "--help"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
+    starts = [text for text in done.stdout.splitlines() if text.startswith("start ")]
+    assert starts[0] == f"start {given}"
+    assert len(starts) == (1 if given else 2)
+    assert starts[-1] != "start None"
