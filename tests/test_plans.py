@@ -133,7 +133,7 @@ def test_fill_and_regrowth_do_the_same_in_equal_times(rate: int) -> None:
 
 
 def test_regrowth_is_at_half_the_size_and_grows_with_what_is_missing() -> None:
-    (part,) = plan_regrowth(DREAM, CARRY, 0.2, 1.0, GAINS)
+    (part,) = plan_regrowth(DREAM, CARRY, 0.2, 1.0, replace(GAINS, regrow_max=16))
     assert part.scale**part.octave == pytest.approx(GAINS.regrow_scale, rel=0.05)
     assert part.step == pytest.approx(GAINS.regrow_step * CARRY.firmness * 0.2 * CARRY.carry_step)
     (largest,) = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)

@@ -156,11 +156,12 @@ def plan_regrowth(
         gains: The constants.
         look_scale: See `look_scale_of`.
     """
-    if options.octaves == 1 or missing < gains.regrow_above:
+    amount = carry.carry_iterations * gains.regrow_iterations
+    if options.octaves == 1 or amount == 0 or missing < gains.regrow_above:
         return []
     nearest = round(math.log(gains.regrow_scale) / math.log(options.octave_scale))
     octave = min(max(1, nearest), options.octaves - 1)
-    amount = round(carry.carry_iterations * gains.regrow_iterations)
+    amount = max(1, round(amount))
     iterations, size = spread_steps(amount, frames, amount)
     size *= min(gains.regrow_max, gains.regrow_step * carry.firmness * missing)
     size *= max(1.0, 2 * (1 - carry.stability)) * min(1.0, octave_step_factor(options, octave))
