@@ -87,12 +87,12 @@ def test_a_plan_is_scaled_step_by_step() -> None:
 
 
 def test_what_came_into_view_gets_large_steps_at_full_size_and_one_octave_down() -> None:
-    carry = replace(CARRY, uncover_iterations=2)
+    carry = replace(CARRY, uncover_iterations=5)
     plan = plan_fill(DREAM, carry, 1.0, GAINS)
-    assert [(part.octave, part.iterations) for part in plan] == [(1, 2), (0, 2)]
+    assert [(part.octave, part.iterations) for part in plan] == [(1, 2), (0, 3)]
     assert all(part.step == GAINS.fill_step * DREAM.step for part in plan)
     (only,) = plan_fill(DreamOptions(octaves=1), carry, 1.0, GAINS)
-    assert (only.octave, only.iterations) == (0, 2)
+    assert (only.octave, only.iterations) == (0, 5)
     assert plan_fill(DREAM, replace(CARRY, uncover_iterations=0), 1.0, GAINS) == []
 
 
@@ -133,7 +133,7 @@ def test_fill_and_regrowth_do_the_same_in_equal_times(rate: int) -> None:
 
 
 def test_regrowth_is_at_half_the_size_and_grows_with_what_is_missing() -> None:
-    (part,) = plan_regrowth(DREAM, CARRY, 0.2, 1.0, GAINS)
+    (part,) = plan_regrowth(DREAM, CARRY, 0.2, 1.0, replace(GAINS, regrow_max=16))
     assert part.scale**part.octave == pytest.approx(GAINS.regrow_scale, rel=0.05)
     assert part.step == pytest.approx(GAINS.regrow_step * CARRY.firmness * 0.2 * CARRY.carry_step)
     (largest,) = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)

@@ -176,10 +176,10 @@ class Gains:
         2, "1", 1, 16, "forms are dreamed at the octave whose scale is nearest to this"
     )
     regrow_iterations: float = gain(
-        2 / 3, "of carry_iterations", 0, 8, "iterations of the regrowth"
+        1 / 3, "of carry_iterations", 0, 8, "iterations of the regrowth, at least one"
     )
     regrow_step: float = gain(
-        32, "1/firmness", 0, 400, "step = carry_step * min(regrow_max, regrow_step * firmness * m)"
+        48, "1/firmness", 0, 400, "step = carry_step * min(regrow_max, regrow_step * firmness * m)"
     )
     regrow_max: float = gain(
         2, "of carry_step", 0, 16, "largest step of the regrowth; m is the missing amplitude"
@@ -254,7 +254,7 @@ class Gains:
         1, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
     )
     mover_setpoint: float = gain(
-        1.2, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
+        1.25, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
     )
     mover_unmeasured: float = gain(
         0.1, "1", 0, 1, "missing amplitude of what moves where the objective is not measured yet"
