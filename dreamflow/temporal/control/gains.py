@@ -248,7 +248,7 @@ class Gains:
         "missing amplitude), beside those of the fill",
     )
     mover_max_work: float = gain(
-        1.5, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
+        2.25, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
     )
     mover_step: float = gain(
         1, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
