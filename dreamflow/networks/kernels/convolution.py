@@ -133,13 +133,15 @@ class _OneDnnOperator:
     def __call__(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, activation: Literal["relu", "none"]
     ) -> Tensor:
-        if x.shape not in self._reordered:
-            self._reordered[x.shape] = self._reorder(weight, x.shape)
-        self._reordered.move_to_end(x.shape)
-        if len(self._reordered) > KEPT_SIZES:
-            self._reordered.popitem(last=False)
-        reordered, _ = self._reordered[x.shape]
-        return convolve_onednn(x, reordered, bias, self.stride, self.pad, activation)
+        shape = x.shape
+        kept = self._reordered.get(shape)
+        if kept is None:
+            kept = self._reordered[shape] = self._reorder(weight, shape)
+            if len(self._reordered) > KEPT_SIZES:
+                self._reordered.popitem(last=False)
+        else:
+            self._reordered.move_to_end(shape)
+        return convolve_onednn(x, kept[0], bias, self.stride, self.pad, activation)
 
     def _reorder(self, weight: Tensor, shape: torch.Size) -> tuple[Tensor, bytes | None]:
         """Return the weight in the layout for a size, and the layout, sharing what is kept."""

@@ -248,13 +248,13 @@ class Gains:
         "missing amplitude), beside those of the fill",
     )
     mover_max_work: float = gain(
-        1.5, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
+        2.25, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
     )
     mover_step: float = gain(
         1, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
     )
     mover_setpoint: float = gain(
-        1.25, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
+        1.35, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
     )
     mover_unmeasured: float = gain(
         0.1, "1", 0, 1, "missing amplitude of what moves where the objective is not measured yet"
