@@ -96,6 +96,23 @@ def test_what_came_into_view_gets_large_steps_at_full_size_and_one_octave_down()
     assert plan_fill(DREAM, replace(CARRY, uncover_iterations=0), 1.0, GAINS) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "octaves"),
+    [
+        pytest.param(DreamOptions(octaves=5, octave_tilt=0.7), [3, 2, 1, 0], id="large forms"),
+        pytest.param(DreamOptions(octaves=5), [1, 0], id="even"),
+        pytest.param(DreamOptions(octaves=5, octave_tilt=-0.7), [1, 0], id="fine detail"),
+    ],
+)
+def test_what_came_into_view_gets_the_large_forms_of_the_look(
+    options: DreamOptions, octaves: list[int]
+) -> None:
+    plan = plan_fill(options, CARRY, 1.0, GAINS)
+    assert [part.octave for part in plan] == octaves
+    even = plan_fill(replace(options, octave_tilt=0.0), CARRY, 1.0, GAINS)
+    assert work(plan) > 0.95 * work(even)
+
+
 def test_what_moves_has_more_steps_the_weaker_it_is_and_no_larger_ones() -> None:
     plans = [
         plan_movers(DREAM, CARRY, missing, 0.1, 1.0, GAINS) for missing in (0.1, 0.2, 0.9, 1.0)
@@ -133,12 +150,30 @@ def test_fill_and_regrowth_do_the_same_in_equal_times(rate: int) -> None:
 
 
 def test_regrowth_is_at_half_the_size_and_grows_with_what_is_missing() -> None:
-    (part,) = plan_regrowth(DREAM, CARRY, 0.2, 1.0, replace(GAINS, regrow_max=16))
+    part = plan_regrowth(DREAM, CARRY, 0.2, 1.0, replace(GAINS, regrow_max=16))[-1]
     assert part.scale**part.octave == pytest.approx(GAINS.regrow_scale, rel=0.05)
     assert part.step == pytest.approx(GAINS.regrow_step * CARRY.firmness * 0.2 * CARRY.carry_step)
-    (largest,) = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)
+    largest = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)[-1]
     assert largest.step == pytest.approx(GAINS.regrow_max * CARRY.carry_step)
     assert largest.iterations == round(CARRY.carry_iterations * GAINS.regrow_iterations)
+
+
+def test_the_more_is_missing_the_larger_are_the_steps_of_a_coarser_octave() -> None:
+    (alone,) = plan_regrowth(DREAM, CARRY, GAINS.regrow_above, 1.0, GAINS)
+    shares = [0.0]
+    for factor in (1.3, 1.8, 2, 4):
+        coarse, usual = plan_regrowth(DREAM, CARRY, factor * GAINS.regrow_above, 1.0, GAINS)
+        assert (coarse.octave, usual.octave) == (alone.octave + 1, alone.octave)
+        shares.append(coarse.step / usual.step)
+    assert shares == sorted(shares)
+    assert shares[-2:] == pytest.approx([1, 1])
+
+
+def test_regrowth_of_large_forms_has_as_much_in_coarser_octaves() -> None:
+    plan = plan_regrowth(replace(DREAM, octaves=5, octave_tilt=0.7), CARRY, 0.9, 1.0, GAINS)
+    usual = plan_regrowth(replace(DREAM, octaves=5), CARRY, 0.9, 1.0, GAINS)
+    assert plan[0].octave > usual[0].octave
+    assert work(plan) > 0.95 * work(usual)
 
 
 def test_regrowth_takes_the_nearest_octave_that_there_is() -> None:
@@ -147,10 +182,10 @@ def test_regrowth_takes_the_nearest_octave_that_there_is() -> None:
 
 
 def test_regrowth_goes_on_when_locked_and_is_larger_when_loose() -> None:
-    (usual,) = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)
-    assert plan_regrowth(DREAM, replace(CARRY, stability=1), 0.9, 1.0, GAINS) == [usual]
-    (loose,) = plan_regrowth(DREAM, replace(CARRY, stability=0), 0.9, 1.0, GAINS)
-    assert loose.step == 2 * usual.step
+    usual = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)
+    assert plan_regrowth(DREAM, replace(CARRY, stability=1), 0.9, 1.0, GAINS) == usual
+    loose = plan_regrowth(DREAM, replace(CARRY, stability=0), 0.9, 1.0, GAINS)
+    assert loose == scale_plan(usual, 2)
 
 
 @pytest.mark.parametrize(

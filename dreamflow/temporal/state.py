@@ -85,7 +85,7 @@ class CarriedDream:
     reference_gain_map: Tensor | None = None
     reference_gain: float = UNKNOWN
     gain_ema: float = UNKNOWN
-    base_effort: float = 0.6
+    base_effort: float = 0.2
     ground: Ground | None = None
 
     @classmethod

@@ -114,7 +114,7 @@ class Gains:
         400,
         "base_effort *= overshoot ** (-i_exponent * firmness * seconds since measured)",
     )
-    initial_effort: float = gain(0.6, "1", 0, 4, "base_effort of a fresh dream")
+    initial_effort: float = gain(0.2, "1", 0, 4, "base_effort of a fresh dream")
     min_effort: float = gain(0.02, "1", 0, 1, "smallest effort")
     max_effort: float = gain(1.1, "1", 0, 8, "largest effort")
     measure_interval: float = gain(
@@ -185,7 +185,12 @@ class Gains:
         2, "of carry_step", 0, 16, "largest step of the regrowth; m is the missing amplitude"
     )
     regrow_above: float = gain(
-        0.15, "1", 0, 1, "missing amplitude, 1 - sqrt(energy / reference), from which on it is done"
+        0.15,
+        "1",
+        0,
+        1,
+        "missing amplitude m, 1 - sqrt(energy / reference), from which on it is done; at twice it "
+        "as much is done an octave coarser, with min(1, m / regrow_above - 1) of the step",
     )
 
     # Refine: small steps on the whole frame, larger where the dream is young or weak.

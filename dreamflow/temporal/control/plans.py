@@ -14,6 +14,8 @@ MIN_COARSER_ITERATIONS = 2
 """Iterations from which on a coarser octave of a refinement is dreamed at all. On five clips at 320
 px a single step one octave down changed no figure: excess flicker .018 and .019, the objective on
 what moves .98 and .98, sharpness .99; and it took 5% of a carried frame's time."""
+FACTOR_TOLERANCE = 0.05
+"""A sum of factors that falls short of a count by less than this is taken for it."""
 
 
 def spread_steps(amount: float, frames: float, most: int) -> tuple[int, float]:
@@ -79,13 +81,35 @@ def plan_fill(
     """Return the plan for what has come into view: `uncover_iterations`, half of them smaller.
 
     One octave down they make its forms, at full size their detail. Twice as many gained 2% of the
-    objective on what moves, which has further steps where it is weak; see `plan_movers`.
+    objective on what moves, which has further steps where it is weak; see `plan_movers`. Where a
+    fresh dream has its large steps in coarser octaves they are made there too: without them what
+    comes into view would lack the large forms of the look.
     """
     count, step = carry.uncover_iterations, gains.fill_step * options.step
     forms = count // 2 if options.octaves > 1 else 0
-    plan = _fill_octave(options, 1, forms, step, frames, look_scale)
-    plan += _fill_octave(options, 0, count - forms, step, frames, look_scale)
+    plan: list[OctavePlan] = []
+    for octave in octaves_with_steps(options, 0, min(2, options.octaves)):
+        amount = forms if octave else count - forms
+        plan += _fill_octave(options, octave, amount, step, frames, look_scale)
     return plan + plan_full_size(options, plan, look_scale)
+
+
+def octaves_with_steps(options: DreamOptions, finest: int, count: int) -> list[int]:
+    """Return octaves, coarse to fine, whose steps are those of so many without a tilt.
+
+    Args:
+        options: Settings of the dream at the moment.
+        finest: The finest of them.
+        count: The fewest, and the sum of their `octave_step_factor` at least, as far as there are
+            octaves.
+    """
+    octaves, total = list[int](), 0.0
+    for octave in range(finest, options.octaves):
+        if len(octaves) >= count and total > count - FACTOR_TOLERANCE:
+            break
+        octaves.insert(0, octave)
+        total += octave_step_factor(options, octave)
+    return octaves
 
 
 def plan_movers(
@@ -146,7 +170,8 @@ def plan_regrowth(
     """Return the plan for forms that have faded, none where little is missing.
 
     However stable the dream, what is gone is made anew: locked to a scene that moves, it would go
-    bare in a few seconds.
+    bare in a few seconds. It is made at half the size; coarser too where a fresh dream has its
+    large steps there, and where much is missing, since what came into view lacks the large forms.
 
     Args:
         options: Settings of the dream at the moment.
@@ -164,11 +189,17 @@ def plan_regrowth(
     amount = max(1, round(amount))
     iterations, size = spread_steps(amount, frames, amount)
     size *= min(gains.regrow_max, gains.regrow_step * carry.firmness * missing)
-    size *= max(1.0, 2 * (1 - carry.stability)) * min(1.0, octave_step_factor(options, octave))
-    if iterations == 0 or size == 0:
-        return []
-    step = carry.carry_step * size
-    return [OctavePlan(octave, options.octave_scale, iterations, step, look_scale)]
+    size *= max(1.0, 2 * (1 - carry.stability))
+    octaves = octaves_with_steps(options, octave, 1)
+    shares = dict.fromkeys(octaves, 1.0)
+    if (coarser := octaves[0] + 1) < options.octaves:
+        shares = {coarser: min(1.0, missing / max(gains.regrow_above, 1e-6) - 1)} | shares
+    plan: list[OctavePlan] = []
+    for number, share in shares.items():
+        step = carry.carry_step * size * share * min(1.0, octave_step_factor(options, number))
+        if iterations and step > 0:
+            plan.append(OctavePlan(number, options.octave_scale, iterations, step, look_scale))
+    return plan
 
 
 def scale_plan(plan: list[OctavePlan], factor: float) -> list[OctavePlan]:

@@ -58,4 +58,4 @@ def regrow(
         frame,
         on_step=settings.on_step,
     )
-    return image, plan[0].step
+    return image, plan[-1].step
