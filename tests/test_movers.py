@@ -34,6 +34,7 @@ from dreamflow.reports.coherence.verdict import (
     compare_measurements,
     judge_measurements,
 )
+from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.flow.completion import complete_flow
 from dreamflow.temporal.flow.estimators import estimate_dis
 from dreamflow.temporal.motion.camera import fit_camera, transform_positions
@@ -119,15 +120,17 @@ def test_the_camera_is_the_motion_of_most() -> None:
     assert np.array_equal(fit_camera(np.full((9, 9, 2), np.nan, np.float32)), np.eye(2, 3))
 
 
-def carry_through(pictures: list[np.ndarray], residual: Tensor, with_movers: bool = True) -> Tensor:
+def carry_through(
+    pictures: list[np.ndarray], residual: Tensor, with_movers: bool = True, gains: Gains = GAINS
+) -> Tensor:
     """Return what becomes of a residual over a scene where nothing is dreamed on."""
     settings = make_settings(carry=CarryOptions(decay=1, stability=1, firmness=0))
-    state = make_state(CarriedDream.begin(residual, GAINS))
+    state = make_state(CarriedDream.begin(residual, gains))
     for before, here in itertools.pairwise(pictures):
         motion = motion_between(before, here)
         motion = motion if with_movers else replace(motion, movers=None)
-        state = advect(state, motion, settings, GAINS)
-        state = settle(state, state.dreams[0].residual, settings, GAINS)
+        state = advect(state, motion, settings, gains)
+        state = settle(state, state.dreams[0].residual, settings, gains)
     return state.dreams[0].residual
 
 
@@ -165,6 +168,19 @@ def test_what_a_mover_hid_from_the_start_begins_from_nothing() -> None:
     with_it = carried[..., mover_box(15)[0], mover_box(15)[1]]
     assert float(behind.abs().mean()) < 0.03, "its dream does not stay where it was"
     assert float(with_it.mean()) > 0.15, "it takes it along"
+
+
+def test_a_creature_that_is_larger_than_what_moves_does_not_stay_on_the_ground() -> None:
+    """Beside what moves the flow is the camera's, and believed: a creature would stay there."""
+    pictures, (rows, columns) = make_mover_scene(16), mover_box(0)
+    residual = torch.zeros(1, 3, HEIGHT, WIDTH)
+    residual[..., rows, columns.start - 3 : columns.stop] = 0.3
+    behind = np.s_[..., rows, columns.start - 3 : columns.start + 9]
+    left, staying = (
+        float(carry_through(pictures, residual, gains=gains)[behind].abs().mean())
+        for gains in (GAINS, replace(GAINS, vacated_return=0))
+    )
+    assert left < 0.8 * staying, (left, staying)
 
 
 def test_what_stops_keeps_its_dream() -> None:

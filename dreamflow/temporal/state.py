@@ -21,6 +21,10 @@ PartT = TypeVar("PartT", "CarriedDream", "Ground")
 
 UNKNOWN = math.nan
 """A measurement that has not been made yet."""
+JUST_LEFT = (0.35, 0.65)
+"""What is laid bare has been left just now from the second of these values of `Ground.laid_bare`
+on, and not below the first: some seven and four thirtieths of a second ago by `vacated_time`. The
+soft border of what moves slowly leaves no larger values behind it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,16 @@ class Ground:
         The border of what moves is vacated in each frame, and hidden again.
         """
         return self.vacated * (1 - self.hidden)
+
+    @property
+    def just_left(self) -> Tensor:
+        """Where that has gone within the last frames: (1, 1, H, W) in [0, 1].
+
+        A creature grows over the edge of what moves. The ground keeps its own dream here a little
+        longer, since that creature is still on it.
+        """
+        low, high = JUST_LEFT
+        return ((self.laid_bare - low) / (high - low)).clamp(0, 1)
 
 
 @dataclass(frozen=True)

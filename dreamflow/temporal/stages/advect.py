@@ -12,6 +12,7 @@ from torch import Tensor
 from dreamflow.core.imaging.arrays import image_size, repeat_channels
 from dreamflow.core.imaging.filters import gaussian_blur, grid_size, resize_area, resize_linear
 from dreamflow.core.imaging.warp import is_inside, warp
+from dreamflow.temporal.control.bands import over_frames
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.motion.motion import Motion
@@ -79,8 +80,9 @@ def advect_ground(
     and nothing of what is hidden.
 
     Returns:
-        (the ground in the current frame, or None where nothing moves; (1, 1, H, W) in [0, 1], where
-        something that hid it has just gone).
+        (the ground in the current frame, or None where nothing moves; (1, 1, H, W), share of the
+        way that what is carried goes to the ground's own dream: all of it where the flow shows that
+        something which hid it has gone, `vacated_return` where that has left lately).
     """
     movers, before = motion.movers, dream.ground
     if movers is None:
@@ -102,7 +104,8 @@ def advect_ground(
     fading = math.exp(-min(seconds, gains.longest_frame) / gains.vacated_time)
     vacated = torch.maximum(gone, earlier * (fading * (1 - movers.here))).clamp(0, 1)
     ground = Ground(residual, age.clamp(0, 1), movers.here, vacated, before.measured)
-    return ground, gone * (1 - motion.confidence)
+    returned = over_frames(gains.vacated_return, duration_in_frames(seconds, gains))
+    return ground, torch.maximum(gone * (1 - motion.confidence), returned * ground.just_left)
 
 
 def _hold_ground(ground: Ground, motion: Motion, seconds: float, gains: Gains) -> Ground | None:

@@ -51,10 +51,9 @@ def settle_ground(dream: CarriedDream) -> Ground | None:
     """Return the ground with what has been dreamed where nothing hides it."""
     if (ground := dream.ground) is None:
         return None
+    kept = torch.maximum(ground.hidden, ground.just_left)
     return replace(
         ground,
-        residual=torch.lerp(
-            dream.residual, ground.residual, repeat_channels(ground.hidden, dream.residual)
-        ),
-        age=torch.lerp(dream.age, ground.age, ground.hidden),
+        residual=torch.lerp(dream.residual, ground.residual, repeat_channels(kept, dream.residual)),
+        age=torch.lerp(dream.age, ground.age, kept),
     )
