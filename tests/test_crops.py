@@ -47,6 +47,16 @@ def test_crops_hold_every_area_but_specks() -> None:
     assert crops_of(speck) == crops
 
 
+def test_a_crop_without_a_margin_holds_what_is_marked_and_is_smaller() -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[60:150, 90:210] = True
+    (with_margin,) = crops_of(mask)
+    (without,) = find_crops(shares_of(mask), HEIGHT, WIDTH, MIN_SIDE_PX, GAINS, margin_blocks=0)
+    covered = cover([without], HEIGHT, WIDTH)
+    assert covered[mask].all()
+    assert covered.sum() < cover([with_margin], HEIGHT, WIDTH).sum()
+
+
 def test_a_thin_strip_takes_no_crop_and_a_broad_one_does() -> None:
     """A pan's strip of three pixels at the edge is not worth half of the frame."""
     strip = np.zeros((HEIGHT, WIDTH), bool)

@@ -245,7 +245,7 @@ class Gains:
         4, "1", 0, 16, "the missing amplitude is that of what moves by itself, without the rest"
     )
     mover_effort: float = gain(
-        3,
+        6,
         "1",
         0,
         16,
@@ -253,13 +253,13 @@ class Gains:
         "missing amplitude), beside those of the fill",
     )
     mover_max_work: float = gain(
-        2.25, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
+        3, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
     )
     mover_step: float = gain(
         1, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
     )
     mover_setpoint: float = gain(
-        1.35, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
+        1.4, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"
     )
     mover_unmeasured: float = gain(
         0.1, "1", 0, 1, "missing amplitude of what moves where the objective is not measured yet"

@@ -36,11 +36,12 @@ def find_crops(
     min_side_px: int,
     gains: Gains,
     movers: np.ndarray | None = None,
+    margin_blocks: int = 1,
 ) -> list[Crop]:
     """Return the crops that hold the disoccluded blocks of a frame, and those that move.
 
-    Each has a margin of a block around them, and at least `min_side_px` a side as far as the frame
-    has them. Specks and thin strips are left out: a pan's strip of a few pixels at the edge would
+    Each has a margin around them, and at least `min_side_px` a side as far as the frame has them.
+    Specks and thin strips are left out: a pan's strip of a few pixels at the edge would
     take half a frame with it.
 
     Args:
@@ -51,6 +52,7 @@ def find_crops(
         gains: The constants.
         movers: float32 (rows, columns), share of each block that moves by itself; None where
             nothing does.
+        margin_blocks: Width of the margin.
     """
     movers = np.zeros_like(shares) if movers is None else movers
     shares = (shares + movers).clip(0, 1)
@@ -58,7 +60,8 @@ def find_crops(
     marked = marked.astype(np.uint8)
     if not marked.any():
         return []
-    marked = cv2.dilate(marked, np.ones((3, 3), np.uint8))
+    window = np.ones((2 * margin_blocks + 1, 2 * margin_blocks + 1), np.uint8)
+    marked = cv2.dilate(marked, window)
     rows, columns = shares.shape
     crops: list[Crop] = []
     for box in _boxes_around(marked, gains):

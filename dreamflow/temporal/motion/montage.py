@@ -63,14 +63,19 @@ class Montage:
 
 
 def find_montage(
-    image: Tensor, shares: np.ndarray, movers: np.ndarray, min_side_px: int, gains: Gains
+    image: Tensor,
+    shares: np.ndarray,
+    movers: np.ndarray,
+    min_side_px: int,
+    gains: Gains,
+    margin_blocks: int = 1,
 ) -> Montage | None:
     """Return the montage of what is marked in an image (1, C, H, W), None where nothing is.
 
     The other arguments are those of `find_crops`.
     """
     height, width = image_size(image)
-    crops = find_crops(shares, height, width, min_side_px, gains, movers)
+    crops = find_crops(shares, height, width, min_side_px, gains, movers, margin_blocks)
     return make_montage(crops, height, width, gains) if crops else None
 
 

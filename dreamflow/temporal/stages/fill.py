@@ -59,7 +59,9 @@ def fill(
         return image, 0
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
     image = _dream_crops(image, frame, montage, plan, new, settings, (*key, PLAN_KEY))
-    alone = find_montage(image, np.zeros_like(shares), movers, min_side_px, gains)
+    nothing = np.zeros_like(shares)
+    # Without a margin, which would be half of the crop of something small: most steps are here.
+    alone = find_montage(image, nothing, movers, min_side_px, gains, 0)
     if alone is None:
         return image, len(montage.crops)
     if alone.area_px > MAX_SHARE_ALONE * montage.area_px:
