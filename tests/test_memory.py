@@ -145,3 +145,14 @@ def test_a_render_starts_again_once_where_glibc_is_not_set_up(
     assert starts[0] == f"start {given}"
     assert len(starts) == (1 if given else 2)
     assert starts[-1] != "start None"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is set up")
+def test_a_python_that_does_not_know_its_path_starts_once() -> None:
+    words = ["unknown", "-m", "dreamflow", "video", "--help"]
+    environment = {k: v for k, v in os.environ.items() if k != TUNABLES_VARIABLE}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        words, executable=sys.executable, capture_output=True, text=True, env=environment
+    )
+    assert "Usage" in done.stdout, done.stderr

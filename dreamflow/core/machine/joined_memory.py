@@ -24,10 +24,12 @@ PROGRAM_NAME = "dreamflow"
 def restart_with_joined_memory() -> None:
     """Start this program again, in this very process, where glibc has yet to be told.
 
-    Nothing happens where the C library is another one, where the user has set it up, and where the
-    program is not what the process was started for. It takes 15 ms.
+    Nothing happens where the C library is another one, where the user has set it up, where the
+    program is not what the process was started for, and where Python does not know its own path.
+    It takes 15 ms.
     """
-    if not _is_on_glibc() or not is_restart_needed(sys.orig_argv, sys.argv, os.environ):
+    needed = is_restart_needed(sys.orig_argv, sys.argv, os.environ)
+    if not (needed and sys.executable and _is_on_glibc()):
         return
     environment = {**os.environ, TUNABLES_VARIABLE: NO_SMALL_BLOCK_CACHE}
     with contextlib.suppress(OSError):  # it goes on as it is
