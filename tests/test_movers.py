@@ -95,6 +95,18 @@ def test_what_moves_against_the_camera_is_found_on_both_frames(pan: int) -> None
     np.testing.assert_allclose(camera.mean(axis=1), (-pan, 0), atol=0.2)
 
 
+def test_motion_without_its_fields_keeps_what_the_host_knows() -> None:
+    motion = motion_between(*make_mover_scene(4, 2)[2:])
+    told = motion.without_fields()
+    assert told.mean_confidence == motion.mean_confidence
+    assert np.array_equal(told.disoccluded, motion.disoccluded)
+    assert told.movers is not None
+    assert motion.movers is not None
+    assert np.array_equal(told.movers.shares, motion.movers.shares)
+    fields = (told.backward, told.confidence, told.movers.here, told.movers.camera)
+    assert sum(field.numel() for field in fields) == 0
+
+
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (3, -2), (7, 0)])
 def test_in_a_pan_nothing_moves_by_itself(dx: int, dy: int) -> None:
     before, here = make_pan(2, dx, dy, HEIGHT, WIDTH)

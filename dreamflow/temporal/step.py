@@ -98,7 +98,8 @@ def step(
     Args:
         state: What was carried, its pending numbers read back; see `read_back`.
         frame: float32 (1, 3, H, W), RGB in [0, 1]: what is dreamed on.
-        motion: From the current frame into the previous one, estimated at any size.
+        motion: From the current frame into the previous one, estimated at any size. Its fields are
+            let go of once all is carried along.
         settings: Those of the frame.
         gains: The constants.
         key: Seed and index of the frame.
@@ -111,6 +112,7 @@ def step(
         state = advect(state, motion, settings, gains)
     with clock.stage("equalise"):
         state = equalise(state, motion, settings, gains)
+    motion = motion.without_fields()
     return _dream_on(state, frame, motion, settings, gains, key, clock)
 
 

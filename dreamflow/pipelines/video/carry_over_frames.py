@@ -111,7 +111,8 @@ class VideoDreamer:
         self.mean_confidence = 0.0
         """Mean confidence of the motion to the last frame; 0 at the beginning of a shot."""
         self._motion: Motion | None = None
-        """Motion from the frame at hand into the one before; None at the beginning of a shot."""
+        """Motion from the frame at hand into the one before; None at the beginning of a shot, and
+        where it has been handed over."""
         self._frame_s = float(1 / timeline.rate) if timeline else REFERENCE_S
         self._noise_base = NoiseBase(options, network.device, self.gains)
         self._now = self.settings_timeline.first_settings
@@ -201,7 +202,7 @@ class VideoDreamer:
         residual, original = None, frame.original
         if original is not None:
             residual = tensor_to_array(dream - picture_to_tensor(frame.picture, self.device))
-            if self._motion is not None and MOTION_LAYERS.intersection(original.wanted_layers):
+            if self._motion is not None and _shows_motion(frame):
                 size = frame.picture.shape[0], frame.picture.shape[1]
                 original = original.with_planes(_motion_planes(self._motion.resized(size)))
         return replace(
@@ -245,24 +246,16 @@ class VideoDreamer:
         """Return the dream of a frame that follows the last one, or begins a shot."""
         self._read_back()
         before = self._before
-        motion = None
-        if before is not None and before.picture.shape == frame.picture.shape:
-            motion = self.motion(before, frame).to(self.device)
-            if motion.mean_confidence < self.gains.lost_confidence:
-                motion = None
-                self._noise_base.reset()
-        if not any(number in self._state.dreams for number in self._now.keyframe_weights):
-            motion = None
-        self.mean_confidence = motion.mean_confidence if motion else 0.0
-        self._motion = motion
+        self._motion = self._find_motion(before, frame)
+        self.mean_confidence = self._motion.mean_confidence if self._motion else 0.0
         settings = self._settings_for(self._now, self._seconds_since(before, frame))
-        if motion is None:
+        if self._motion is None:
             source = self._source_of(frame)
             result = begin(source, settings, self.gains, key)
             self._warn_if_unchanged(source, result.dream)
             self._renewals.reset()
         else:
-            self._noise_base.advance(motion)
+            self._noise_base.advance(self._motion)
             renew = self._renewals.take_frame(self._now, frame.time)
             renew_movers = (
                 not renew
@@ -271,9 +264,38 @@ class VideoDreamer:
             )
             settings = replace(settings, renew=renew, renew_movers=renew_movers)
             source = self._source_of(frame)
-            result = step(self._state, source, motion, settings, self.gains, key)
+            result = step(
+                self._state,
+                source,
+                self._hand_over_motion(frame),
+                settings,
+                self.gains,
+                key,
+            )
         self._take(result, settings, frame)
         return result.dream
+
+    def _find_motion(self, before: Frame | None, frame: Frame) -> Motion | None:
+        """Return the motion into the frame before; None where the frame begins a shot."""
+        motion = None
+        if before is not None and before.picture.shape == frame.picture.shape:
+            motion = self.motion(before, frame).to(self.device)
+            if motion.mean_confidence < self.gains.lost_confidence:
+                motion = None
+                self._noise_base.reset()
+        carried = any(number in self._state.dreams for number in self._now.keyframe_weights)
+        return motion if carried else None
+
+    def _hand_over_motion(self, frame: Frame) -> Motion:
+        """Return the motion to the one caller, which can let go of it, unless the output shows it.
+
+        The passes of the network can use the memory.
+        """
+        motion = self._motion
+        assert motion is not None
+        if not _shows_motion(frame):
+            self._motion = None
+        return motion
 
     def _take(self, result: StepResult, settings: StepSettings, frame: Frame) -> None:
         self._state, self._step_settings = result.state, settings
@@ -334,6 +356,12 @@ def _frame_to_tree(frame: Frame) -> dict[str, Any]:
     """Return the part of a frame that the next one's dream depends on."""
     names = ("index", "time", "picture", "source", "full_picture")
     return {name: getattr(frame, name) for name in names}
+
+
+def _shows_motion(frame: Frame) -> bool:
+    """Return whether the output shows the motion to a frame."""
+    original = frame.original
+    return original is not None and bool(MOTION_LAYERS.intersection(original.wanted_layers))
 
 
 def _motion_planes(motion: Motion) -> dict[str, np.ndarray]:

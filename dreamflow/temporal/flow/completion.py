@@ -74,6 +74,8 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     first, second = reduce_for_flow(before), reduce_for_flow(here)
     size = second.shape[:2]
     small = FlowPair(resize_flow(flow.backward, *size), resize_flow(flow.forward, *size))
+    # First of all, while nothing else takes memory beside it.
+    movers = find_movers(small, first, second, gains).to_masks(here.shape[:2], gains)
     backward = small.backward
     confidence = forward_backward_confidence(flow, gains)
     height, width = confidence.shape
@@ -82,14 +84,13 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     delta, tolerance = flow_delta(backward, known, first, second, gains)
     completed = backward + delta
     alike = photometric_consistency(first, second, completed, tolerance, gains)
-    movers = find_movers(small, first, second, gains)
     believed: np.ndarray = np.maximum(reduced, alike) * uncompressed_mask(completed, gains)
     believed = cv2.resize(believed, (width, height), interpolation=cv2.INTER_LINEAR)
     full = flow.backward + resize_flow(delta, height, width)
     # Resized, the change of a flow that points far out is not all there is to it at its border.
     believed = believed * inside_frame(*flow_positions(full))
     motion = make_motion(full, believed, here.shape[0], here.shape[1], gains)
-    return replace(motion, movers=movers.to_masks(here.shape[:2], gains))
+    return replace(motion, movers=movers)
 
 
 def flow_delta(
