@@ -35,7 +35,7 @@ class CarryOptions(Options):
     )
     carry_iterations: IntOrSchedule = option(
         3,
-        "Steps that dream each later frame on, at full size; half per coarser octave, from 2 on.",
+        "Steps that dream each later frame on, at full size; half as many per coarser octave.",
         low=0,
         high=1000,
         scheduled=True,

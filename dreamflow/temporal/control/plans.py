@@ -10,10 +10,6 @@ from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 
-MIN_COARSER_ITERATIONS = 2
-"""Iterations from which on a coarser octave of a refinement is dreamed at all. On five clips at 320
-px a single step one octave down changed no figure: excess flicker .018 and .019, the objective on
-what moves .98 and .98, sharpness .99; and it took 5% of a carried frame's time."""
 FACTOR_TOLERANCE = 0.05
 """A sum of factors that falls short of a count by less than this is taken for it."""
 
@@ -47,8 +43,7 @@ def plan_refinement(
     that of a smaller size they are taken there, and a few at full size. The stability
     scales them, from twice their size at 0 to nothing at 1. Octaves that a fresh dream emphasises
     less have smaller steps; those that it emphasises more have more of them instead of larger ones,
-    which would flicker. A single step in a coarser octave is left out; see
-    `MIN_COARSER_ITERATIONS`.
+    which would flicker.
 
     Args:
         options: Settings of the dream at the moment.
@@ -61,8 +56,6 @@ def plan_refinement(
     for octave in reversed(range(options.octaves)):
         factor = octave_step_factor(options, octave)
         count = iterations >> octave
-        if octave > 0 and count < MIN_COARSER_ITERATIONS:
-            count = 0
         if factor > 1 and octave > 0:
             count = max(count, round(factor * iterations / 2**octave))
         if factor > 0 and step > 0 and count:
