@@ -99,7 +99,7 @@ class CarriedDream:
     reference_gain_map: Tensor | None = None
     reference_gain: float = UNKNOWN
     gain_ema: float = UNKNOWN
-    base_effort: float = 0.2
+    base_effort: float = 0.4
     ground: Ground | None = None
 
     @classmethod

@@ -114,7 +114,7 @@ class Gains:
         400,
         "base_effort *= overshoot ** (-i_exponent * firmness * seconds since measured)",
     )
-    initial_effort: float = gain(0.2, "1", 0, 4, "base_effort of a fresh dream")
+    initial_effort: float = gain(0.4, "1", 0, 4, "base_effort of a fresh dream")
     min_effort: float = gain(0.02, "1", 0, 1, "smallest effort")
     max_effort: float = gain(1.1, "1", 0, 8, "largest effort")
     measure_interval: float = gain(
@@ -176,10 +176,10 @@ class Gains:
         2, "1", 1, 16, "forms are dreamed at the octave whose scale is nearest to this"
     )
     regrow_iterations: float = gain(
-        1 / 3, "of carry_iterations", 0, 8, "iterations of the regrowth, at least one"
+        2 / 3, "of carry_iterations", 0, 8, "iterations of the regrowth, at least one"
     )
     regrow_step: float = gain(
-        48, "1/firmness", 0, 400, "step = carry_step * min(regrow_max, regrow_step * firmness * m)"
+        32, "1/firmness", 0, 400, "step = carry_step * min(regrow_max, regrow_step * firmness * m)"
     )
     regrow_max: float = gain(
         2, "of carry_step", 0, 16, "largest step of the regrowth; m is the missing amplitude"
@@ -271,7 +271,7 @@ class Gains:
         0.316, "s", 0.01, 60, "vacated *= exp(-duration / vacated_time), from 1 where a mover left"
     )
     vacated_return: float = gain(
-        0.5,
+        0.15,
         "1",
         0,
         1,
