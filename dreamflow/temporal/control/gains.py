@@ -245,7 +245,7 @@ class Gains:
         4, "1", 0, 16, "the missing amplitude is that of what moves by itself, without the rest"
     )
     mover_effort: float = gain(
-        6,
+        4,
         "1",
         0,
         16,
@@ -253,7 +253,7 @@ class Gains:
         "missing amplitude), beside those of the fill",
     )
     mover_max_work: float = gain(
-        3, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
+        2.25, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
     )
     mover_step: float = gain(
         1, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
