@@ -59,13 +59,14 @@ class Ground:
 
     @property
     def just_left(self) -> Tensor:
-        """Where that has gone within the last frames: (1, 1, H, W) in [0, 1].
+        """Where that has gone within the last frames: (1, 1, H, W) in [0, 1], less on young ground.
 
         A creature grows over the edge of what moves. The ground keeps its own dream here a little
-        longer, since that creature is still on it.
+        longer, since that creature is still on it. A young dream is not kept: on water, all of
+        which counts as moving at times, the dream would fade with it.
         """
         low, high = JUST_LEFT
-        return ((self.laid_bare - low) / (high - low)).clamp(0, 1)
+        return ((self.laid_bare - low) / (high - low)).clamp(0, 1) * self.age
 
 
 @dataclass(frozen=True)

@@ -271,11 +271,12 @@ class Gains:
         0.316, "s", 0.01, 60, "vacated *= exp(-duration / vacated_time), from 1 where a mover left"
     )
     vacated_return: float = gain(
-        0.15,
+        0.5,
         "1",
         0,
         1,
-        "residual and age -> the ground's own, by this share a frame, where a mover has just left",
+        "residual and age -> the ground's own, by this share of its age a frame, where a mover has "
+        "just left",
     )
     ground_reach: float = gain(
         2,

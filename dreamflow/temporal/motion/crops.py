@@ -117,11 +117,11 @@ def _areas_of_parts(marked: np.ndarray) -> np.ndarray:
 
 def _areas_from_above(marked: np.ndarray) -> np.ndarray:
     """Return the area of the box around what is marked in all rows down to each: (rows,)."""
-    rows, columns = marked.shape
-    used = marked.any(axis=1)
-    first: np.ndarray = np.where(used, marked.argmax(axis=1), columns)
-    last: np.ndarray = np.where(used, columns - 1 - marked[:, ::-1].argmax(axis=1), -1)
-    height = np.maximum.accumulate(np.where(used, np.arange(1, rows + 1), 0))
+    columns, used = marked.shape[1], marked.any(axis=1)
+    first, last = marked.argmax(axis=1), columns - 1 - marked[:, ::-1].argmax(axis=1)
+    below = np.ones_like(first).cumsum()
+    first[~used], last[~used], below[~used] = columns, -1, 0
+    height = np.maximum.accumulate(below)
     return height * (np.maximum.accumulate(last) + 1 - np.minimum.accumulate(first))
 
 
