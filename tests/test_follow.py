@@ -32,8 +32,9 @@ def test_a_preview_reports_each_step(noise_network: Network, run_in: int) -> Non
     render_preview(frames, noise_network, options, CarryOptions(), reported.append)
     total = sum(estimate_preview_steps(frames, options, CarryOptions()))
     assert total == 2 * (6 + run_in * 4), "two layers, each a picture of the sheet"
-    assert sorted(set(reported)) == list(range(1, total + 1))
-    assert reported == sorted(reported)
+    assert reported == sorted(reported), "a carried frame may take fewer steps than estimated"
+    assert (reported[0], reported[-1]) == (1, total)
+    assert run_in or sorted(set(reported)) == list(range(1, total + 1))
 
 
 def test_an_image_calls_on_step_after_each_step(noise_network: Network) -> None:
