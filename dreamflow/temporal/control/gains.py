@@ -275,8 +275,8 @@ class Gains:
         "1",
         0,
         1,
-        "residual and age -> the ground's own, by this share of its age a frame, where a mover has "
-        "just left",
+        "where a mover has just left, residual and age go to the ground's own in each frame, "
+        "vacated_return * the ground's age of the way",
     )
     ground_reach: float = gain(
         2,

@@ -41,8 +41,8 @@ def find_crops(
     """Return the crops that hold the disoccluded blocks of a frame, and those that move.
 
     Each has a margin around them, and at least `min_side_px` a side as far as the frame has them.
-    Specks and thin strips are left out: a pan's strip of a few pixels at the edge would
-    take half a frame with it.
+    Specks and thin strips are left out: a pan's strip of a few pixels at the edge would take half a
+    frame with it.
 
     Args:
         shares: float32 (rows, columns), share of each block that is disoccluded.
@@ -52,7 +52,7 @@ def find_crops(
         gains: The constants.
         movers: float32 (rows, columns), share of each block that moves by itself; None where
             nothing does.
-        margin_blocks: Width of the margin.
+        margin_blocks: Width of the margin, in blocks.
     """
     movers = np.zeros_like(shares) if movers is None else movers
     shares = (shares + movers).clip(0, 1)
