@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporal_scenes import FRAME_RATES, GAINS
 
-from dreamflow.dream.octaves import OctavePlan
+from dreamflow.dream.octaves import OctavePlan, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.control.gains import REFERENCE_S
 from dreamflow.temporal.control.plans import (
     plan_fill,
+    plan_large_forms,
     plan_movers,
     plan_refinement,
     plan_regrowth,
@@ -23,6 +24,7 @@ from dreamflow.temporal.control.plans import (
 from dreamflow.temporal.options import CarryOptions
 
 DREAM, CARRY = DreamOptions(), CarryOptions()
+DEEP_DREAM = DreamOptions(octaves=6)
 AMOUNTS = st.floats(0, 40)
 DURATIONS = st.floats(0.05, 2)
 
@@ -142,6 +144,7 @@ def test_fill_and_regrowth_do_the_same_in_equal_times(rate: int) -> None:
         lambda duration: plan_fill(DREAM, CARRY, duration, GAINS),
         lambda duration: plan_movers(DREAM, CARRY, 0.5, 0.1, duration, GAINS),
         lambda duration: plan_regrowth(DREAM, CARRY, 0.5, duration, GAINS),
+        lambda duration: plan_large_forms(DEEP_DREAM, CARRY, 0.5, duration, GAINS),
     ):
         assert rate * work(plan_of(frames)) == pytest.approx(each_second * work(plan_of(1.0)))
 
@@ -199,3 +202,25 @@ def test_regrowth_goes_on_when_locked_and_is_larger_when_loose() -> None:
 )
 def test_nothing_regrows(options: DreamOptions, carry: CarryOptions, missing: float) -> None:
     assert plan_regrowth(options, carry, missing, 1.0, GAINS) == []
+
+
+# --- Large forms
+
+
+def test_the_largest_forms_are_those_below_the_regrowth_as_the_look_weights_them() -> None:
+    tilted = replace(DEEP_DREAM, octave_tilt=0.5)
+    for options in (DEEP_DREAM, tilted):
+        plan = plan_large_forms(options, CARRY, 0.9, 1.0, GAINS)
+        regrowth = plan_regrowth(DEEP_DREAM, CARRY, 0.9, 1.0, GAINS)
+        assert [part.octave for part in plan] == [5, 4]
+        assert max(part.octave for part in regrowth) == 3
+        fresh = [part for part in plan_octaves(options) if part.octave >= 4]
+        for part, alone in zip(plan, fresh, strict=True):
+            assert work([part]) == pytest.approx(GAINS.large_forms * work([alone]))
+            assert part.iterations < alone.iterations
+
+
+def test_where_little_is_missing_or_octaves_are_few_no_large_forms_are_made() -> None:
+    assert plan_large_forms(DEEP_DREAM, CARRY, GAINS.regrow_above, 1.0, GAINS) == []
+    assert plan_large_forms(DEEP_DREAM, replace(CARRY, carry_iterations=0), 1, 1.0, GAINS) == []
+    assert plan_large_forms(DreamOptions(), CARRY, 0.9, 1.0, GAINS) == []

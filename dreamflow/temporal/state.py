@@ -201,6 +201,11 @@ class DreamState:
         dreams = {number: _in_pixel_order(dream) for number, dream in self.dreams.items()}
         return replace(self, dreams=dreams)
 
+    @property
+    def age(self) -> Tensor:
+        """That of the youngest dream at each pixel: (1, 1, H, W) in [0, 1]."""
+        return torch.stack([dream.age for dream in self.dreams.values()]).amin(0)
+
     def newness(self, gains: Gains) -> Tensor:
         """Return where one of the dreams has no coverage yet: (1, 1, H, W) in [0, 1]."""
         coverages = [dream.coverage(gains) for dream in self.dreams.values()]

@@ -192,6 +192,14 @@ class Gains:
         "missing amplitude m, 1 - sqrt(energy / reference), from which on it is done; at twice it "
         "as much is done an octave coarser, with min(1, m / regrow_above - 1) of the step",
     )
+    large_forms: float = gain(
+        1.5,
+        "1",
+        0,
+        16,
+        "steps in octaves coarser than both = large_forms * those of a fresh dream * m * sqrt(1 - "
+        "age), in carry_iterations larger ones; m counts by the same min(1, m / regrow_above - 1)",
+    )
 
     # Refine: small steps on the whole frame, larger where the dream is young or weak.
     local_gain_power: float = gain(

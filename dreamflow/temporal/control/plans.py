@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from dreamflow.dream.octaves import OctavePlan, octave_step_factor, plan_full_size
+from dreamflow.dream.octaves import OctavePlan, octave_step_factor, plan_full_size, plan_octaves
 from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
@@ -177,8 +177,7 @@ def plan_regrowth(
     amount = carry.carry_iterations * gains.regrow_iterations
     if options.octaves == 1 or amount == 0 or missing < gains.regrow_above:
         return []
-    nearest = round(math.log(gains.regrow_scale) / math.log(options.octave_scale))
-    octave = min(max(1, nearest), options.octaves - 1)
+    octave = octave_of_forms(options, gains)
     amount = max(1, round(amount))
     iterations, size = spread_steps(amount, frames, amount)
     size *= min(gains.regrow_max, gains.regrow_step * carry.firmness * missing)
@@ -193,6 +192,40 @@ def plan_regrowth(
         if iterations and step > 0:
             plan.append(OctavePlan(number, options.octave_scale, iterations, step, look_scale))
     return plan
+
+
+def plan_large_forms(
+    options: DreamOptions,
+    carry: CarryOptions,
+    missing: float,
+    frames: float,
+    gains: Gains,
+    look_scale: float = 1.0,
+) -> list[OctavePlan]:
+    """Return the plan for the largest forms of what has come into view, before its regrowth.
+
+    They are those of octaves coarser than the regrowth's, of which a look may have none. Without
+    them what came into view would stay flat, and a shot fade as the camera moves. A step is small
+    work there, so that a fresh dream's are made in a few frames. The arguments are those of
+    `plan_regrowth`.
+    """
+    finest = octave_of_forms(options, gains) + 2
+    iterations, size = spread_steps(carry.carry_iterations, frames, carry.carry_iterations)
+    share = gains.large_forms * min(1.0, missing / max(gains.regrow_above, 1e-6) - 1)
+    if iterations == 0 or share <= 0:
+        return []
+    factor = share * size / carry.carry_iterations
+    return [
+        replace(part, iterations=iterations, step=part.step * part.iterations * factor)
+        for part in plan_octaves(options, look_scale)
+        if part.octave >= finest
+    ]
+
+
+def octave_of_forms(options: DreamOptions, gains: Gains) -> int:
+    """Return the octave that lost forms are dreamed at, the one nearest to `regrow_scale`."""
+    nearest = round(math.log(gains.regrow_scale) / math.log(options.octave_scale))
+    return min(max(1, nearest), options.octaves - 1)
 
 
 def scale_plan(plan: list[OctavePlan], factor: float) -> list[OctavePlan]:

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.dream.octaves import dream_octaves
+from dreamflow.dream.octaves import OctavePlan, dream_octaves
 from dreamflow.temporal.control.effort_controller import duration_in_frames, missing_forms
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import newness_of_movers
-from dreamflow.temporal.control.plans import plan_regrowth
+from dreamflow.temporal.control.plans import plan_large_forms, plan_regrowth
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 
-REGROWTH_KEY = 0
-"""Keeps the random shifts of the regrowth apart from those of the crops, which count from 1."""
+REGROWTH_KEY, LARGE_FORMS_KEY = 0, 4
+"""Keep the random shifts of the regrowth apart from those of the crops, which have the others."""
 
 
 def regrow(
@@ -30,9 +30,10 @@ def regrow(
     gains: Gains,
     key: Key,
 ) -> tuple[Tensor, float]:
-    """Dream forms that have faded again, at a smaller size.
+    """Dream forms that have faded again, at a smaller size, the largest of what is young first.
 
-    What counts as new has been dreamed at full size: these steps would take from it.
+    What counts as new has been dreamed at full size: these steps would take from it, those for the
+    largest forms do not; see `plan_large_forms`.
 
     Returns:
         (image, size of the steps in levels; 0 where none were taken).
@@ -44,18 +45,36 @@ def regrow(
     )
     if not plan:
         return image, 0.0
+    lost = resize_linear(missing_forms(strength), image_size(image))
+    large = plan_large_forms(
+        settings.dream, settings.carry, missing, frames, gains, settings.look_scale
+    )
+    if large:
+        young = (1 - state.age).sqrt()
+        image = _dream_on(image, frame, large, lost * young, settings, (*key, LARGE_FORMS_KEY))
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
-    weight = resize_linear(missing_forms(strength), image_size(image)) * (1 - new)
-    shaping = replace(settings.shaping, iteration_zoom=1.0)
-    image = dream_octaves(
+    weight = (lost * (1 - new) / missing).clamp_max(1)
+    image = _dream_on(image, frame, plan, weight, settings, (*key, REGROWTH_KEY))
+    return image, plan[-1].step
+
+
+def _dream_on(
+    image: Tensor,
+    frame: Tensor,
+    plan: list[OctavePlan],
+    weight: Tensor,
+    settings: StepSettings,
+    key: tuple[int, ...],
+) -> Tensor:
+    """Return an image dreamed on over the octaves of a plan; see `dream_octaves`."""
+    return dream_octaves(
         image,
         settings.objective,
         plan,
         settings.dream.jitter,
-        (*key, REGROWTH_KEY),
-        (weight / missing).clamp_max(1),
-        shaping,
+        key,
+        weight,
+        replace(settings.shaping, iteration_zoom=1.0),
         frame,
         on_step=settings.on_step,
     )
-    return image, plan[-1].step
