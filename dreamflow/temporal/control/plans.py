@@ -202,12 +202,12 @@ def plan_large_forms(
     gains: Gains,
     look_scale: float = 1.0,
 ) -> list[OctavePlan]:
-    """Return the plan for the largest forms of what has come into view, before its regrowth.
+    """Return the plan for the largest forms of what has come into view, made before its regrowth.
 
-    They are those of octaves coarser than the regrowth's, of which a look may have none. Without
-    them what came into view would stay flat, and a shot fade as the camera moves. A step is small
-    work there, so that a fresh dream's are made in a few frames. The arguments are those of
-    `plan_regrowth`.
+    They are those of the octaves coarser than the regrowth's, which a look of few octaves has not.
+    Without them what came into view would stay flat, and a shot fade while the camera moves. Their
+    octaves are small and take little time, so that all steps of a fresh dream are taken there, as
+    `carry_iterations` larger ones. The arguments are those of `plan_regrowth`.
     """
     finest = octave_of_forms(options, gains) + 2
     iterations, size = spread_steps(carry.carry_iterations, frames, carry.carry_iterations)

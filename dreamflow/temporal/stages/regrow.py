@@ -30,10 +30,10 @@ def regrow(
     gains: Gains,
     key: Key,
 ) -> tuple[Tensor, float]:
-    """Dream forms that have faded again, at a smaller size, the largest of what is young first.
+    """Dream forms that have faded again, at a smaller size; first the largest of what is young.
 
-    What counts as new has been dreamed at full size: these steps would take from it, those for the
-    largest forms do not; see `plan_large_forms`.
+    What counts as new has been dreamed at full size: the steps of `plan_regrowth` would take from
+    it. Those of `plan_large_forms` are for it.
 
     Returns:
         (image, size of the steps in levels; 0 where none were taken).
@@ -50,8 +50,9 @@ def regrow(
         settings.dream, settings.carry, missing, frames, gains, settings.look_scale
     )
     if large:
-        young = (1 - state.age).sqrt()
-        image = _dream_on(image, frame, large, lost * young, settings, (*key, LARGE_FORMS_KEY))
+        # Something small that came into view would not be missed in the average over an area.
+        weight = torch.maximum(lost, state.newness(gains)) * (1 - state.age).sqrt()
+        image = _dream_on(image, frame, large, weight, settings, (*key, LARGE_FORMS_KEY))
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
     weight = (lost * (1 - new) / missing).clamp_max(1)
     image = _dream_on(image, frame, plan, weight, settings, (*key, REGROWTH_KEY))
