@@ -206,8 +206,8 @@ def plan_large_forms(
 
     They are those of the octaves coarser than the regrowth's, which a look of few octaves has not.
     Without them what came into view would stay flat, and a shot fade while the camera moves. Their
-    octaves are small and take little time, so that all steps of a fresh dream are taken there, as
-    `carry_iterations` larger ones. The arguments are those of `plan_regrowth`.
+    octaves are small and take little time, so that `large_forms` of a fresh dream's steps are taken
+    there, as `carry_iterations` larger ones. The arguments are those of `plan_regrowth`.
     """
     finest = octave_of_forms(options, gains) + 2
     iterations, size = spread_steps(carry.carry_iterations, frames, carry.carry_iterations)

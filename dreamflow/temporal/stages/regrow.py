@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
-from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.core.imaging.filters import resize_area, resize_linear
 from dreamflow.dream.octaves import OctavePlan, dream_octaves
 from dreamflow.temporal.control.effort_controller import duration_in_frames, missing_forms
 from dreamflow.temporal.control.gains import Gains
@@ -45,16 +45,17 @@ def regrow(
     )
     if not plan:
         return image, 0.0
-    lost = resize_linear(missing_forms(strength), image_size(image))
+    size, by_area = image_size(image), missing_forms(strength)
     large = plan_large_forms(
         settings.dream, settings.carry, missing, frames, gains, settings.look_scale
     )
     if large:
-        # Something small that came into view would not be missed in the average over an area.
-        weight = torch.maximum(lost, state.newness(gains)) * (1 - state.age).sqrt()
+        # By area: strips at the frame's edge, each dreamed in its own frame, would stay stripes.
+        new = resize_area(state.newness(gains), image_size(by_area))
+        weight = resize_linear(torch.maximum(by_area, new), size) * (1 - state.age).sqrt()
         image = _dream_on(image, frame, large, weight, settings, (*key, LARGE_FORMS_KEY))
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
-    weight = (lost * (1 - new) / missing).clamp_max(1)
+    weight = (resize_linear(by_area, size) * (1 - new) / missing).clamp_max(1)
     image = _dream_on(image, frame, plan, weight, settings, (*key, REGROWTH_KEY))
     return image, plan[-1].step
 
