@@ -168,7 +168,7 @@ def forms_at_the_end(network: Network, gains: Gains) -> np.ndarray:
 
 
 def test_the_large_forms_of_a_look_hold_while_the_camera_moves(noise_network: Network) -> None:
-    """Measured: 1.00 to 1.04; without steps for the largest forms 0.77 to 0.87."""
+    """Measured: 0.91 to 1.03; without steps for the largest forms 0.77 to 0.87."""
     forms = forms_at_the_end(noise_network, GAINS)
     assert forms.mean() > 0.92
     assert forms.max() < 1.15

@@ -221,6 +221,6 @@ def test_the_largest_forms_are_those_below_the_regrowth_as_the_look_weights_them
 
 
 def test_where_little_is_missing_or_octaves_are_few_no_large_forms_are_made() -> None:
-    assert plan_large_forms(DEEP_DREAM, CARRY, GAINS.regrow_above, 1.0, GAINS) == []
+    assert plan_large_forms(DEEP_DREAM, CARRY, 0.9 * GAINS.regrow_above, 1.0, GAINS) == []
     assert plan_large_forms(DEEP_DREAM, replace(CARRY, carry_iterations=0), 1, 1.0, GAINS) == []
     assert plan_large_forms(DreamOptions(), CARRY, 0.9, 1.0, GAINS) == []

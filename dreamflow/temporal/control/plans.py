@@ -209,12 +209,11 @@ def plan_large_forms(
     octaves are small and take little time, so that `large_forms` of a fresh dream's steps are taken
     there, as `carry_iterations` larger ones. The arguments are those of `plan_regrowth`.
     """
+    if carry.carry_iterations == 0 or missing < gains.regrow_above or gains.large_forms == 0:
+        return []
     finest = octave_of_forms(options, gains) + 2
     iterations, size = spread_steps(carry.carry_iterations, frames, carry.carry_iterations)
-    share = gains.large_forms * min(1.0, missing / max(gains.regrow_above, 1e-6) - 1)
-    if iterations == 0 or share <= 0:
-        return []
-    factor = share * size / carry.carry_iterations
+    factor = gains.large_forms * size / carry.carry_iterations
     return [
         replace(part, iterations=iterations, step=part.step * part.iterations * factor)
         for part in plan_octaves(options, look_scale)
