@@ -53,6 +53,25 @@ def test_a_step_is_the_mean_absolute_change_in_levels(noise_network: Network) ->
     assert float((moved - image).abs().mean()) * 255 == pytest.approx(1.5, rel=1e-3)
 
 
+def test_momentum_climbs_further_in_as_many_small_steps(noise_network: Network) -> None:
+    image = picture_to_tensor(make_texture(64, 64))
+    objective = Objective.parse(noise_network, ["conv2/3x3"])
+    slow, fast = (
+        objective.value(ascend(image, objective, 6, 0.2, 0, (7,), momentum=momentum))
+        for momentum in (0.0, 0.8)
+    )
+    assert objective.value(image) < slow < fast
+
+
+def test_momentum_stays_where_the_weight_is(noise_network: Network) -> None:
+    image, weight = picture_to_tensor(make_texture(64, 64)), torch.zeros(1, 1, 64, 64)
+    weight[..., :32] = 1.0
+    objective = Objective.parse(noise_network, ["conv2/3x3"])
+    moved = ascend(image, objective, 4, 1.0, 8, (7,), weight, momentum=0.8)
+    assert torch.equal(moved[..., 32:], image[..., 32:])
+    assert not torch.equal(moved[..., :32], image[..., :32])
+
+
 def test_gradients_of_layers_are_normalised_before_they_are_weighted(
     noise_network: Network,
 ) -> None:

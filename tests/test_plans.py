@@ -117,7 +117,7 @@ def test_what_came_into_view_gets_the_large_forms_of_the_look(
 
 def test_what_moves_has_more_steps_the_weaker_it_is_and_no_larger_ones() -> None:
     plans = [
-        plan_movers(DREAM, CARRY, missing, 0.1, 1.0, GAINS) for missing in (0.1, 0.2, 0.9, 1.0)
+        plan_movers(DREAM, CARRY, missing, 0.1, 1.0, GAINS) for missing in (0.05, 0.1, 0.9, 1.0)
     ]
     assert plan_movers(DREAM, CARRY, 0.0, 0.1, 1.0, GAINS) == []
     parts = [part for (part,) in plans]

@@ -31,6 +31,7 @@ def ascend(
     shaping: GradientShaping = NO_SHAPING,
     source: Tensor | None = None,
     on_step: StepCallback | None = None,
+    momentum: float = 0.0,
 ) -> Tensor:
     """Climb an objective from an image, and return the image reached.
 
@@ -46,6 +47,8 @@ def ascend(
         shaping: How gradients are changed before a step.
         source: (1, 3, H, W), the image before anything was dreamed on it; None for `image`.
         on_step: Called after each step.
+        momentum: Share of each change that the next one goes on with, 0 to below 1; the gradient is
+            that of where it leads (Nesterov 1983).
 
     Returns:
         (1, 3, H, W) float32.
@@ -54,11 +57,13 @@ def ascend(
     jitter = min(jitter, min(image.shape[2:]) // 4)
     source = image if source is None else source
     sizes = None if weight is None else repeat_channels(weight, image)
+    onward: Tensor | None = None
     for iteration in range(iterations):
         shift = jitter_offset(jitter, *key, iteration)
         down, across = jitter_offset(TILE_SHIFT_POSITIONS, *key, iteration, TILE_SHIFT_POSITIONS)
         tile_shift = (down / TILE_SHIFT_POSITIONS, across / TILE_SHIFT_POSITIONS)
-        shifted = torch.roll(image, shift, dims)
+        ahead = image if onward is None else image + onward
+        shifted = torch.roll(ahead, shift, dims)
         if shaping.random_affine is None:
             gradient = objective.gradient(shifted, tile_shift, step / FULL_SCALE_LEVELS)
         else:
@@ -69,10 +74,14 @@ def ascend(
             )
         gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims)
         if shaping.changes_gradient or shaping.random_affine is not None:
-            gradient = shaping.shape_gradient(gradient, image - source, step / FULL_SCALE_LEVELS)
+            gradient = shaping.shape_gradient(gradient, ahead - source, step / FULL_SCALE_LEVELS)
         if sizes is not None:
             gradient = gradient * sizes
-        image = (image + gradient * (step / FULL_SCALE_LEVELS)).clamp_(0.0, 1.0)
+        change = gradient * (step / FULL_SCALE_LEVELS)
+        if momentum:
+            change = change if onward is None else change + onward
+            onward = change * momentum
+        image = (image + change).clamp_(0.0, 1.0)
         if shaping.iteration_zoom != 1:
             image = shaping.zoom_residual(image, source, 1, weight)
         if on_step is not None:

@@ -38,6 +38,7 @@ class OctavePlan:
         iterations: Number of steps.
         step: Mean absolute change of a step, in 8-bit levels.
         look_scale: How many times smaller octave 0 is than the picture; below 1 it is larger.
+        momentum: Share of each change that the next one goes on with; see `ascend`.
     """
 
     octave: int
@@ -45,6 +46,7 @@ class OctavePlan:
     iterations: int
     step: float
     look_scale: float = 1.0
+    momentum: float = 0.0
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return the (height, width) of the octave, in pixels, for a picture of that size."""
@@ -250,6 +252,7 @@ def _dream_octave(
         shaping,
         small_source,
         on_step,
+        octave.momentum,
     )
     if size == (height, width):
         return changed

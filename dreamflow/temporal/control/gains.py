@@ -257,14 +257,20 @@ class Gains:
         "1",
         0,
         16,
-        "iterations on what moves = uncover_iterations * mover_effort * min(1, mover_regrowth * "
+        "iterations on what moves = uncover_iterations * mover_effort * min(1, mover_urgency * "
         "missing amplitude), beside those of the fill",
+    )
+    mover_urgency: float = gain(
+        8, "1", 0, 64, "at 1 / mover_urgency of missing amplitude these are all made"
     )
     mover_max_work: float = gain(
         2.25, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
     )
     mover_step: float = gain(
-        1, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
+        0.5, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
+    )
+    mover_momentum: float = gain(
+        0.8, "1", 0, 0.99, "share of each of these changes that the next one goes on with"
     )
     mover_setpoint: float = gain(
         1.4, "1", 0.1, 4, "missing amplitude = 1 - sqrt(gain / (mover_setpoint * reference gain))"

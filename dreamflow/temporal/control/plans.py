@@ -117,8 +117,8 @@ def plan_movers(
     """Return the plan for what moves and is weak, after that for what has come into view.
 
     A warp takes a third of what has been gained there, on some networks more than the few steps of
-    `plan_fill` give. More steps at full size give most for their time, larger ones
-    nothing.
+    `plan_fill` give. More steps at full size give most for their time, larger ones nothing; with
+    momentum half as many reach as far.
 
     Args:
         options: Settings of the dream at the moment.
@@ -129,11 +129,12 @@ def plan_movers(
         gains: The constants.
         look_scale: See `look_scale_of`.
     """
-    share = min(1.0, gains.mover_regrowth * missing)
+    share = min(1.0, gains.mover_urgency * missing)
     most = min(carry.uncover_iterations * gains.mover_effort, gains.mover_max_work / area)
     amount = round(most * share)
     step = gains.mover_step * options.step
-    return _fill_octave(options, 0, amount, step, frames, look_scale)
+    plan = _fill_octave(options, 0, amount, step, frames, look_scale)
+    return [replace(part, momentum=gains.mover_momentum) for part in plan]
 
 
 def _fill_octave(

@@ -28,8 +28,9 @@ FAR_GROUND_SHARE = 0.02
 def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
     """Warp what is carried into the current frame, as far as the flow is believed.
 
-    residual = decay * confidence * warp(residual), age and reference energy alike. Within a
-    cross-fade each dream decays by its share, since what is dreamed anew is shared between the two.
+    residual = decay * confidence * warp(residual), age and reference energy alike; the residual of
+    what moves by itself keeps all but the decay, and only its age falls. Within a cross-fade each
+    dream decays by its share, since what is dreamed anew is shared between the two.
     """
     frames = duration_in_frames(settings.seconds, gains)
     decay = decay_for(settings.carry, frames, gains)
@@ -40,7 +41,11 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
             continue
         own_decay = 1 - (1 - decay) * settings.weights[number]
         residual = warp(dream.residual, motion.backward)
-        residual = residual * repeat_channels(motion.confidence * own_decay, residual)
+        kept = motion.confidence
+        if motion.movers is not None:
+            # A form that is not quite in its place is more to dream on than none.
+            kept = torch.maximum(kept, motion.movers.here)
+        residual = residual * repeat_channels(kept * own_decay, residual)
         age = warp(dream.age, motion.backward, "linear").clamp_(0, 1) * motion.confidence
         ground, uncovered = advect_ground(dream, motion, settings.seconds, gains)
         if ground is not None and uncovered is not None:

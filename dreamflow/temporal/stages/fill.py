@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamflow.dream.octaves import OctavePlan, dream_octaves
 from dreamflow.temporal.control.effort_controller import duration_in_frames
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.control.parts import newness_of_movers, newness_on_movers
+from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.control.plans import plan_fill, plan_movers
 from dreamflow.temporal.motion.montage import Montage, find_montage
 from dreamflow.temporal.motion.motion import Motion
@@ -38,7 +38,7 @@ def fill(
     """Dream with large steps where the scene came into view, on crops that hold such areas.
 
     What moves, and what it has just left, counts as new as far as it is weak; see
-    `newness_of_movers`. What moves has further steps, on crops that hold it alone; see
+    `newness_of_movers`. It has further steps, on crops that hold what moves alone; see
     `plan_movers`.
 
     Returns:
@@ -58,7 +58,9 @@ def fill(
     if montage is None:
         return image, 0
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
-    image = _dream_crops(image, frame, montage, plan, new, settings, (*key, PLAN_KEY))
+    image = _dream_crops(
+        image, frame, montage, plan, new, settings, (*key, PLAN_KEY), settings.dream.jitter
+    )
     nothing = np.zeros_like(shares)
     # Without a margin, which would be half of the crop of something small: most steps are here.
     alone = find_montage(image, nothing, movers, min_side_px, gains, 0)
@@ -69,8 +71,15 @@ def fill(
     missing, area = state.facts.missing_on_movers, alone.area_px / math.prod(image.shape[2:])
     further = plan_movers(settings.dream, settings.carry, missing, area, frames, gains, scale)
     if further:
-        moving = newness_on_movers(state, gains)
-        image = _dream_crops(image, frame, alone, further, moving, settings, (*key, MOVERS_KEY))
+        weak = newness_of_movers(state, gains)
+        # Half a stride to each side tries all places of the layer's grid. Larger shifts take what
+        # moves over the edge of its small crop more often.
+        jitter = settings.dream.jitter
+        if stride := settings.objective.stride:
+            jitter = min(jitter, stride // 2)
+        image = _dream_crops(
+            image, frame, alone, further, weak, settings, (*key, MOVERS_KEY), jitter
+        )
     return image, len(montage.crops)
 
 
@@ -82,13 +91,14 @@ def _dream_crops(
     weight: Tensor,
     settings: StepSettings,
     key: tuple[int, ...],
+    jitter: int,
 ) -> Tensor:
     """Return an image with its crops dreamed on; the other arguments are those of its octaves."""
     dream = dream_octaves(
         montage.gather(image),
         settings.objective,
         plan,
-        settings.dream.jitter,
+        jitter,
         key,
         montage.gather(weight),
         # The dream's own zoom is about the middle of the frame, not of a crop.
