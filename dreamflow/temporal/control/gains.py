@@ -253,7 +253,7 @@ class Gains:
         4, "1", 0, 16, "the missing amplitude is that of what moves by itself, without the rest"
     )
     mover_effort: float = gain(
-        4,
+        5,
         "1",
         0,
         16,
@@ -264,7 +264,7 @@ class Gains:
         8, "1", 0, 64, "at 1 / mover_urgency of missing amplitude these are all made"
     )
     mover_max_work: float = gain(
-        2.25, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
+        3, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"
     )
     mover_step: float = gain(
         0.5, "of step", 0, 16, "step of these iterations = mover_step * step * newness"
@@ -310,7 +310,7 @@ class Gains:
         1, "1", 0.1, 4, "excess of vacated ground = sqrt(gain / (limit * reference gain)) - 1"
     )
     vacated_fading: float = gain(
-        1.5,
+        3,
         "1",
         0,
         4,
