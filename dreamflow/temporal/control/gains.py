@@ -310,7 +310,7 @@ class Gains:
         1, "1", 0.1, 4, "excess of vacated ground = sqrt(gain / (limit * reference gain)) - 1"
     )
     vacated_fading: float = gain(
-        3,
+        2,
         "1",
         0,
         4,
