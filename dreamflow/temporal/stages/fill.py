@@ -57,7 +57,8 @@ def fill(
     montage = find_montage(image, shares, movers, min_side_px, gains)
     if montage is None:
         return image, 0
-    new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
+    weak = newness_of_movers(state, gains)
+    new = torch.maximum(state.newness(gains), weak)
     image = _dream_crops(
         image, frame, montage, plan, new, settings, (*key, PLAN_KEY), settings.dream.jitter
     )
@@ -71,7 +72,6 @@ def fill(
     missing, area = state.facts.missing_on_movers, alone.area_px / math.prod(image.shape[2:])
     further = plan_movers(settings.dream, settings.carry, missing, area, frames, gains, scale)
     if further:
-        weak = newness_of_movers(state, gains)
         # Half a stride to each side tries all places of the layer's grid. Larger shifts take what
         # moves over the edge of its small crop more often.
         jitter = settings.dream.jitter
