@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -68,6 +68,39 @@ class StepSettings:
         objective = self.objectives[keyframe]
         options = replace(self.dream, iteration_zoom=0.0) if of_crops else self.dream
         return dream_fresh(frame, objective, options, key, self.look_scale, self.on_step)
+
+    def dream_carried(
+        self,
+        image: Tensor,
+        frame: Tensor,
+        plan: Sequence[OctavePlan],
+        weight: Tensor,
+        key: tuple[int, ...],
+        jitter: int | None = None,
+    ) -> Tensor:
+        """Return an image dreamed on, (1, 3, H, W), without the dream's own zoom.
+
+        `refine` applies the zoom, once a frame and about the middle of the whole frame.
+
+        Args:
+            image: (1, 3, H, W), what is carried: a frame, or a montage of crops.
+            frame: What it is dreamed on, alike.
+            plan: The octaves, coarse to fine.
+            weight: (1, 1, H, W), factor on the steps at each pixel.
+            key: Key of the randomness.
+            jitter: Largest random shift before each step, in pixels; None is that of the settings.
+        """
+        return dream_octaves(
+            image,
+            self.objective,
+            plan,
+            self.dream.jitter if jitter is None else jitter,
+            key,
+            weight,
+            replace(self.shaping, iteration_zoom=1.0),
+            frame,
+            on_step=self.on_step,
+        )
 
     def measure_gain(
         self, objective: Objective, dream: Tensor, frame: Tensor

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dreamflow.dream.octaves import OctavePlan, dream_octaves
 from dreamflow.temporal.control.effort_controller import duration_in_frames
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.control.plans import plan_fill, plan_movers
-from dreamflow.temporal.motion.montage import Montage, find_montage
+from dreamflow.temporal.motion.montage import find_montage
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
@@ -59,9 +57,11 @@ def fill(
         return image, 0
     weak = newness_of_movers(state, gains)
     new = torch.maximum(state.newness(gains), weak)
-    image = _dream_crops(
-        image, frame, montage, plan, new, settings, (*key, PLAN_KEY), settings.dream.jitter
+    gather = montage.gather
+    dream = settings.dream_carried(
+        gather(image), gather(frame), plan, gather(new), (*key, PLAN_KEY)
     )
+    image = montage.scatter(dream, image)
     nothing = np.zeros_like(shares)
     # Without a margin, which would be half of the crop of something small: most steps are here.
     alone = find_montage(image, nothing, movers, min_side_px, gains, 0)
@@ -77,33 +77,9 @@ def fill(
         jitter = settings.dream.jitter
         if stride := settings.objective.stride:
             jitter = min(jitter, stride // 2)
-        image = _dream_crops(
-            image, frame, alone, further, weak, settings, (*key, MOVERS_KEY), jitter
+        gather = alone.gather
+        dream = settings.dream_carried(
+            gather(image), gather(frame), further, gather(weak), (*key, MOVERS_KEY), jitter
         )
+        image = alone.scatter(dream, image)
     return image, len(montage.crops)
-
-
-def _dream_crops(
-    image: Tensor,
-    frame: Tensor,
-    montage: Montage,
-    plan: list[OctavePlan],
-    weight: Tensor,
-    settings: StepSettings,
-    key: tuple[int, ...],
-    jitter: int,
-) -> Tensor:
-    """Return an image with its crops dreamed on; the other arguments are those of its octaves."""
-    dream = dream_octaves(
-        montage.gather(image),
-        settings.objective,
-        plan,
-        jitter,
-        key,
-        montage.gather(weight),
-        # The dream's own zoom is about the middle of the frame, not of a crop.
-        replace(settings.shaping, iteration_zoom=1.0),
-        montage.gather(frame),
-        on_step=settings.on_step,
-    )
-    return montage.scatter(dream, image)

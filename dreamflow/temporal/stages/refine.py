@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.dream.octaves import dream_octaves
 from dreamflow.temporal.control.effort_controller import (
     choose_effort,
     duration_in_frames,
@@ -58,19 +56,8 @@ def refine(
         full = plan_refinement(options, carry, carry.carry_iterations, settings.look_scale)
         steps = sum(part.iterations for part in full) * frames
         image = shaping.zoom_residual(image, frame, steps) if steps else image
-        shaping = replace(shaping, iteration_zoom=1.0)
     weight = step_sizes(dreams, strength, size, iterations, settings, frames, gains)
-    image = dream_octaves(
-        image,
-        settings.objective,
-        plan,
-        options.jitter,
-        key,
-        weight,
-        shaping,
-        frame,
-        on_step=settings.on_step,
-    )
+    image = settings.dream_carried(image, frame, plan, weight, key)
     done = {"effort": effort, "iterations": float(iterations), "step": carry.carry_step * size}
     return image, done
 

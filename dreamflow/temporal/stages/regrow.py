@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_area, resize_linear
-from dreamflow.dream.octaves import OctavePlan, dream_octaves
 from dreamflow.temporal.control.effort_controller import duration_in_frames, missing_forms
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import newness_of_movers
@@ -53,30 +50,8 @@ def regrow(
         # By area: strips at the frame's edge, each dreamed in its own frame, would stay stripes.
         new = resize_area(state.newness(gains), image_size(by_area))
         weight = resize_linear(torch.maximum(by_area, new), size) * (1 - state.age).sqrt()
-        image = _dream_on(image, frame, large, weight, settings, (*key, LARGE_FORMS_KEY))
+        image = settings.dream_carried(image, frame, large, weight, (*key, LARGE_FORMS_KEY))
     new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
     weight = (resize_linear(by_area, size) * (1 - new) / missing).clamp_max(1)
-    image = _dream_on(image, frame, plan, weight, settings, (*key, REGROWTH_KEY))
+    image = settings.dream_carried(image, frame, plan, weight, (*key, REGROWTH_KEY))
     return image, plan[-1].step
-
-
-def _dream_on(
-    image: Tensor,
-    frame: Tensor,
-    plan: list[OctavePlan],
-    weight: Tensor,
-    settings: StepSettings,
-    key: tuple[int, ...],
-) -> Tensor:
-    """Return an image dreamed on over the octaves of a plan; see `dream_octaves`."""
-    return dream_octaves(
-        image,
-        settings.objective,
-        plan,
-        settings.dream.jitter,
-        key,
-        weight,
-        replace(settings.shaping, iteration_zoom=1.0),
-        frame,
-        on_step=settings.on_step,
-    )
