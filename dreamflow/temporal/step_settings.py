@@ -17,6 +17,9 @@ from dreamflow.temporal.options import CarryOptions
 
 Key = tuple[int, int]
 """(seed, frame index): what all randomness of a frame depends on."""
+REGROWTH_KEY, FILL_KEY, MOVERS_KEY, FRESH_MOVERS_KEY, LARGE_FORMS_KEY = 0, 1, 2, 3, 4
+"""Appended to a frame's key, so that each of its dreams has random shifts of its own. The fresh
+dream of a frame, and the refinement of a carried one, take the key as it is."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,8 @@ from dreamflow.temporal.control.plans import plan_fill, plan_movers
 from dreamflow.temporal.motion.montage import find_montage
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
-from dreamflow.temporal.step_settings import Key, StepSettings
+from dreamflow.temporal.step_settings import FILL_KEY, MOVERS_KEY, Key, StepSettings
 
-PLAN_KEY, MOVERS_KEY = 1, 2
-"""Keep the random shifts of what came into view, of what moves and of the regrowth apart."""
 MAX_SHARE_ALONE = 0.7
 """Where the crops of what moves alone have a larger share of all crops they are not taken apart: a
 network takes as long over a size that it has not seen yet as over two or three steps."""
@@ -59,7 +57,7 @@ def fill(
     new = torch.maximum(state.newness(gains), weak)
     gather = montage.gather
     dream = settings.dream_carried(
-        gather(image), gather(frame), plan, gather(new), (*key, PLAN_KEY)
+        gather(image), gather(frame), plan, gather(new), (*key, FILL_KEY)
     )
     image = montage.scatter(dream, image)
     nothing = np.zeros_like(shares)

@@ -14,10 +14,7 @@ from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.motion.montage import find_montage
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import CarriedDream, DreamState
-from dreamflow.temporal.step_settings import Key, StepSettings
-
-MOVERS_KEY = 3
-"""Keeps the random shifts of the fresh dream of what moves apart from those of the other stages."""
+from dreamflow.temporal.step_settings import FRESH_MOVERS_KEY, Key, StepSettings
 
 
 def renew(
@@ -89,7 +86,7 @@ def renew_movers(
     if montage is None:
         return state
     part = montage.gather(frame)
-    fresh = settings.dream_fresh(number, part, (*key, MOVERS_KEY), of_crops=True)
+    fresh = settings.dream_fresh(number, part, (*key, FRESH_MOVERS_KEY), of_crops=True)
     gain, _ = settings.measure_gain(settings.objectives[number], fresh, part)
     if gain is None:
         return state

@@ -12,10 +12,7 @@ from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.control.plans import plan_large_forms, plan_regrowth
 from dreamflow.temporal.state import DreamState
-from dreamflow.temporal.step_settings import Key, StepSettings
-
-REGROWTH_KEY, LARGE_FORMS_KEY = 0, 4
-"""Keep the random shifts of the regrowth apart from those of the crops, which have the others."""
+from dreamflow.temporal.step_settings import LARGE_FORMS_KEY, REGROWTH_KEY, Key, StepSettings
 
 
 def regrow(
