@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dreamflow.temporal.control.effort_controller import equal_power_mix, mix_residuals
 from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.parts import newness_of_parts
 from dreamflow.temporal.flow.completion import still_motion
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.stages.advect import advect
@@ -161,10 +162,11 @@ def _dream_on(
     state = replace(state, weights=weights)
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
     strength = state.strength_by_area(settings.weights, gains)
+    weak_parts = newness_of_parts(state, gains)
     with clock.stage("fill"):
-        image, crops = fill(image, frame, state, motion, settings, gains, key)
+        image, crops = fill(image, frame, state, weak_parts, motion, settings, gains, key)
     with clock.stage("regrow"):
-        image, regrown = regrow(image, frame, state, strength, settings, gains, key)
+        image, regrown = regrow(image, frame, state, weak_parts, strength, settings, gains, key)
     with clock.stage("refine"):
         image, refined = refine(image, frame, state, strength, settings, gains, key)
     with clock.stage("observe"):

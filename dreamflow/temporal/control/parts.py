@@ -55,7 +55,7 @@ def newness_on_movers(state: DreamState, gains: Gains) -> Tensor:
     return torch.stack(new).amax(0)
 
 
-def newness_of_movers(state: DreamState, gains: Gains) -> Tensor:
+def newness_of_parts(state: DreamState, gains: Gains) -> Tensor:
     """Return how far what moves and what it has just left count as new: (1, 1, H, W) in [0, 1].
 
     What it leaves is dreamed on until it is as strong as a fresh dream there; see

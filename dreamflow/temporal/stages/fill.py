@@ -10,11 +10,10 @@ from torch import Tensor
 
 from dreamflow.temporal.control.effort_controller import duration_in_frames
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.control.plans import plan_fill, plan_movers
 from dreamflow.temporal.motion.montage import find_montage
 from dreamflow.temporal.motion.motion import Motion
-from dreamflow.temporal.state import DreamState
+from dreamflow.temporal.state import DreamState, HostFacts
 from dreamflow.temporal.step_settings import FILL_KEY, MOVERS_KEY, Key, StepSettings
 
 MAX_SHARE_ALONE = 0.7
@@ -26,6 +25,7 @@ def fill(
     image: Tensor,
     frame: Tensor,
     state: DreamState,
+    weak_parts: Tensor,
     motion: Motion,
     settings: StepSettings,
     gains: Gains,
@@ -33,8 +33,8 @@ def fill(
 ) -> tuple[Tensor, int]:
     """Dream with large steps where the scene came into view, on crops that hold such areas.
 
-    What moves, and what it has just left, counts as new as far as it is weak; see
-    `newness_of_movers`. It has further steps, on crops that hold what moves alone; see
+    What moves, and what it has just left, counts as new as far as it is weak: `weak_parts`, see
+    `newness_of_parts`. It has further steps, on crops that hold what moves alone; see
     `plan_movers`.
 
     Returns:
@@ -45,16 +45,11 @@ def fill(
     if not plan:
         return image, 0
     min_side_px = settings.min_crop_side_px
-    shares, movers = motion.disoccluded, np.zeros_like(motion.disoccluded)
-    if (uncovered := state.facts.uncovered) is not None and uncovered.shape == shares.shape:
-        shares = (shares + uncovered).clip(0, 1)
-        if motion.movers is not None:
-            movers = motion.movers.shares * (uncovered > 0)
+    shares, movers = _mark_blocks(state.facts, motion)
     montage = find_montage(image, shares, movers, min_side_px, gains)
     if montage is None:
         return image, 0
-    weak = newness_of_movers(state, gains)
-    new = torch.maximum(state.newness(gains), weak)
+    new = torch.maximum(state.newness(gains), weak_parts)
     gather = montage.gather
     dream = settings.dream_carried(
         gather(image), gather(frame), plan, gather(new), (*key, FILL_KEY)
@@ -77,7 +72,17 @@ def fill(
             jitter = min(jitter, stride // 2)
         gather = alone.gather
         dream = settings.dream_carried(
-            gather(image), gather(frame), further, gather(weak), (*key, MOVERS_KEY), jitter
+            gather(image), gather(frame), further, gather(weak_parts), (*key, MOVERS_KEY), jitter
         )
         image = alone.scatter(dream, image)
     return image, len(montage.crops)
+
+
+def _mark_blocks(facts: HostFacts, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """Return what share of each block needs large steps, and what share of it moves and is weak."""
+    shares, movers = motion.disoccluded, np.zeros_like(motion.disoccluded)
+    if (uncovered := facts.uncovered) is not None and uncovered.shape == shares.shape:
+        shares = (shares + uncovered).clip(0, 1)
+        if motion.movers is not None:
+            movers = motion.movers.shares * (uncovered > 0)
+    return shares, movers

@@ -16,7 +16,7 @@ from dreamflow.temporal.control.effort_controller import (
     perceived_age,
 )
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.control.parts import mean_missing_on_movers, newness_of_movers
+from dreamflow.temporal.control.parts import mean_missing_on_movers, newness_of_parts
 from dreamflow.temporal.motion.crops import grid_of_blocks
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground, Pending
 from dreamflow.temporal.step_settings import StepSettings
@@ -114,7 +114,7 @@ def pack(
     numbers["young_share"] = young.mean()
     numbers["missing_on_movers"] = mean_missing_on_movers(dreams, gains)
     numbers["coverage"] = 1 - new.mean()
-    new = torch.maximum(new, newness_of_movers(state, gains))
+    new = torch.maximum(new, newness_of_parts(state, gains))
     numbers["missing"] = (missing * resize_area(1 - new, image_size(missing))).amax()
     for number, band in enumerate(energies.bands):
         numbers[f"energy.{number}"] = band

@@ -9,7 +9,6 @@ from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_area, resize_linear
 from dreamflow.temporal.control.effort_controller import duration_in_frames, missing_forms
 from dreamflow.temporal.control.gains import Gains
-from dreamflow.temporal.control.parts import newness_of_movers
 from dreamflow.temporal.control.plans import plan_large_forms, plan_regrowth
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import LARGE_FORMS_KEY, REGROWTH_KEY, Key, StepSettings
@@ -19,6 +18,7 @@ def regrow(
     image: Tensor,
     frame: Tensor,
     state: DreamState,
+    weak_parts: Tensor,
     strength: list[Tensor],
     settings: StepSettings,
     gains: Gains,
@@ -26,8 +26,8 @@ def regrow(
 ) -> tuple[Tensor, float]:
     """Dream forms that have faded again, at a smaller size; first the largest of what is young.
 
-    What counts as new has been dreamed at full size: the steps of `plan_regrowth` would take from
-    it. Those of `plan_large_forms` are for it.
+    What counts as new, `weak_parts` (see `newness_of_parts`) too, has been dreamed at full size:
+    the steps of `plan_regrowth` would take from it. Those of `plan_large_forms` are for it.
 
     Returns:
         (image, size of the steps in levels; 0 where none were taken).
@@ -48,7 +48,7 @@ def regrow(
         new = resize_area(state.newness(gains), image_size(by_area))
         weight = resize_linear(torch.maximum(by_area, new), size) * (1 - state.age).sqrt()
         image = settings.dream_carried(image, frame, large, weight, (*key, LARGE_FORMS_KEY))
-    new = torch.maximum(state.newness(gains), newness_of_movers(state, gains))
+    new = torch.maximum(state.newness(gains), weak_parts)
     weight = (resize_linear(by_area, size) * (1 - new) / missing).clamp_max(1)
     image = settings.dream_carried(image, frame, plan, weight, (*key, REGROWTH_KEY))
     return image, plan[-1].step
