@@ -83,12 +83,12 @@ class CarriedDream:
         setpoint_target: Energies that the setpoint approaches: those of the last fresh dream.
         reference_energy: (1, 1, h, w), energy by area of the last fresh dream, carried with the
             scene.
-        reference_gain_map: (1, 1, H, W), how much of the objective that fresh dream gains over its
-            source at each position, carried alike; None where it is not known. At full size, since
-            each warp of a smaller map would spread a mover's into its surroundings.
+        base_effort: Integral part of the effort, see `effort_controller`.
+        reference_gain_map: (1, 1, H, W), how much of the objective the last fresh dream gains over
+            its source at each position, carried alike; None where it is not known. At full size,
+            since each warp of a smaller map would spread a mover's into its surroundings.
         reference_gain: How much of the objective a fresh dream gains over its source.
         gain_ema: Average of how much this dream has gained.
-        base_effort: Integral part of the effort, in efforts.
         ground: The dream of the ground; None where nothing hides any of it.
     """
 
@@ -97,10 +97,10 @@ class CarriedDream:
     setpoint: BandEnergies
     setpoint_target: BandEnergies
     reference_energy: Tensor
+    base_effort: float
     reference_gain_map: Tensor | None = None
     reference_gain: float = UNKNOWN
     gain_ema: float = UNKNOWN
-    base_effort: float = 0.4
     ground: Ground | None = None
 
     @classmethod
@@ -123,8 +123,8 @@ class CarriedDream:
             energies,
             energies,
             reference,
+            gains.initial_effort,
             gain_map,
-            base_effort=gains.initial_effort,
         )
 
     def coverage(self, gains: Gains) -> Tensor:
