@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import dreamflow
 from dreamflow.pipelines.settings.presets import load_preset
-from dreamflow.temporal.control.gains import parse_gains
+from dreamflow.temporal.control.gains_file import parse_gains
 
 README = REPO_ROOT / "README.md"
 KINDS = {"bash", "sh", "console", "python", "toml", "text", "diagram"}

@@ -17,7 +17,7 @@ from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls
 from dreamflow.pipelines.video.dream_video import dream_video
-from dreamflow.temporal.control.gains import parse_gains
+from dreamflow.temporal.control.gains_file import parse_gains
 from dreamflow.temporal.trace import Trace
 
 MAX_PICTURE_BYTES = 15_000_000

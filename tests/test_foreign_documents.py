@@ -27,7 +27,7 @@ from dreamflow.jobs.storage.job_file import write_job_file
 from dreamflow.media.records.embedded_settings import format_record_comment, read_record
 from dreamflow.media.stills.write import write_picture
 from dreamflow.pipelines.settings.presets import load_preset, validate_settings
-from dreamflow.temporal.control.gains import load_gains
+from dreamflow.temporal.control.gains_file import load_gains
 
 Cli = Callable[..., CommandResult]
 EXAMPLES = int(os.environ.get("DREAMFLOW_FUZZ_EXAMPLES", "12"))

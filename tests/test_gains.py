@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamflow.core.errors import SettingsError
-from dreamflow.temporal.control.gains import Gains, load_gains, parse_gains
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.gains_file import load_gains, parse_gains
 
 DECLARED = {declared.name: declared for declared in fields(Gains)}
 # Two gains bound each other; the test of that pair has them.

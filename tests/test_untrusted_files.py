@@ -33,7 +33,7 @@ from dreamflow.media.stills.read import read_picture
 from dreamflow.media.write.ffmpeg import ffmpeg_path
 from dreamflow.pipelines.settings.presets import load_preset
 from dreamflow.reports.coherence.trace_panels import read_trace_file
-from dreamflow.temporal.control.gains import load_gains
+from dreamflow.temporal.control.gains_file import load_gains
 from dreamflow.temporal.flow.flo_files import read_flo
 
 

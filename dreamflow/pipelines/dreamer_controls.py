@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dreamflow.core.timing import IGNORED_STAGE_TIMES, StageTimes
-from dreamflow.temporal.control.gains import Gains, load_gains
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.gains_file import load_gains
 from dreamflow.temporal.trace import Trace, TraceFile
 
 TraceCallback = Callable[[Trace], None]

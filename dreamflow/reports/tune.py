@@ -30,7 +30,8 @@ from dreamflow.reports.coherence.verdict import (
     SHARPNESS_METRIC,
     compare_measurements,
 )
-from dreamflow.temporal.control.gains import Gains, parse_gains
+from dreamflow.temporal.control.gains import Gains
+from dreamflow.temporal.control.gains_file import parse_gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark, find_shots
 

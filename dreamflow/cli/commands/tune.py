@@ -72,7 +72,7 @@ def tune_command(
         parse_gain_grid,
         result_to_row,
     )
-    from dreamflow.temporal.control.gains import load_gains
+    from dreamflow.temporal.control.gains_file import load_gains
 
     points, base = parse_gain_grid(gain or ()), load_gains(gains) if gains else None
     for point in points:

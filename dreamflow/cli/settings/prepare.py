@@ -222,7 +222,7 @@ def check_gains_and_trace(
 
 def check_gains_file(path: Path) -> None:
     """Raise SettingsError where a file of gains cannot be read or holds what is no gain."""
-    from dreamflow.temporal.control.gains import load_gains
+    from dreamflow.temporal.control.gains_file import load_gains
 
     try:
         load_gains(path)
