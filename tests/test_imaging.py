@@ -10,7 +10,7 @@ import torch
 from conftest import make_texture
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import as_array, as_tensor, repeat_channels
+from dreamflow.core.imaging.arrays import as_array, as_tensor
 from dreamflow.core.imaging.filters import (
     gaussian_blur,
     pyramid_down,
@@ -18,6 +18,7 @@ from dreamflow.core.imaging.filters import (
     resize_area,
     resize_linear,
 )
+from dreamflow.core.imaging.masks import apply_mask, mix_by_mask, repeat_channels
 from dreamflow.core.imaging.pyramid import join_bands, split_bands
 from dreamflow.core.imaging.warp import Border, Kernel, pixel_positions, sample, warp
 
@@ -53,16 +54,16 @@ def assert_backends_agree(operation: Callable[..., Tensor], *arguments: object) 
     torch.testing.assert_close(actual, expected, rtol=0, atol=TOLERANCE)
 
 
-# --- channels
+# --- masks
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_mask_repeated_by_channel_multiplies_as_one_that_is_broadcast(
-    size: tuple[int, int],
-) -> None:
+def test_a_mask_does_to_each_channel_what_it_does_to_one(size: tuple[int, int]) -> None:
     mask, image = make_image(*size, channels=1), make_image(*size)
     assert_backends_agree(repeat_channels, mask, image)
-    assert torch.equal(image * repeat_channels(mask, image), image * mask)
+    assert torch.equal(apply_mask(image, mask), image * mask)
+    mixed = torch.lerp(image, 1 - image, mask)
+    torch.testing.assert_close(mix_by_mask(image, 1 - image, mask), mixed)
 
 
 # --- sampling

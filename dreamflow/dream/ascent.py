@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import repeat_channels
+from dreamflow.core.imaging.masks import repeat_channels
 from dreamflow.core.keyed_random import jitter_offset
 from dreamflow.dream.gradient_shaping import GradientShaping
 from dreamflow.dream.objective.objective import Objective

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dreamflow.core.files.documents import DocumentError
 from dreamflow.core.imaging.arrays import as_tensor, image_size
+from dreamflow.core.imaging.masks import apply_mask
 from dreamflow.core.imaging.warp import warp
 from dreamflow.dream.options import DreamOptions
 from dreamflow.temporal.control.bands import equalise_bands, measure_bands
@@ -154,8 +155,8 @@ class NoiseBase:
         rows = _mirrored_index(height, self._shift[1])
         columns = _mirrored_index(width, self._shift[0])
         coming = whole.index_select(2, rows).index_select(3, columns)
-        carried = warp(self._noise, motion.backward) * motion.confidence
-        filled = carried + (1 - motion.confidence) * coming
+        carried = apply_mask(warp(self._noise, motion.backward), motion.confidence)
+        filled = carried + apply_mask(coming, 1 - motion.confidence)
         # Resampled over and over, some waves grow: bands are pulled down as well as up.
         full = torch.ones_like(motion.confidence)
         self._noise = equalise_bands(

@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamflow.core.opencv import cv2
-
 Backend = Literal["auto", "torch"]
 """What computes an image operation: "auto" is OpenCV on a CPU and PyTorch elsewhere."""
 
@@ -37,18 +35,6 @@ def as_tensor(array: np.ndarray) -> Tensor:
     """Return an array (H, W) or (H, W, C) as a CPU tensor (1, C, H, W) on the same memory."""
     pixels = torch.as_tensor(array)
     return (pixels[..., None] if pixels.dim() == 2 else pixels).permute(2, 0, 1)[None]
-
-
-def repeat_channels(mask: Tensor, like: Tensor, backend: Backend = "auto") -> Tensor:
-    """Return a float32 mask (1, 1, H, W) with as many channels as an image has: (1, C, H, W).
-
-    On a CPU it is laid out as the image is, pixel by pixel: there PyTorch takes four times as long
-    to multiply an image by a single channel, and twelve to interpolate.
-    """
-    channels = like.shape[1]
-    if uses_opencv(mask, backend):
-        return as_tensor(cv2.merge([as_array(mask)] * channels))
-    return mask.expand(-1, channels, -1, -1)
 
 
 def image_size(image: Tensor) -> tuple[int, int]:

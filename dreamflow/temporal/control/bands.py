@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import image_size, repeat_channels
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import (
     gaussian_blur,
     grid_size,
@@ -21,6 +21,7 @@ from dreamflow.core.imaging.filters import (
     pyramid_up,
     resize_area,
 )
+from dreamflow.core.imaging.masks import apply_mask
 from dreamflow.core.imaging.pyramid import split_bands
 from dreamflow.temporal.control.gains import Gains
 
@@ -131,7 +132,7 @@ def equalise_bands(
         rms = root_mean_square(band, weight if finest else None).clamp_min(MIN_RMS)
         factor = ((setpoint.bands[number] / rms) ** share).clamp(smallest, largest)
         if finest and len(bands) > 1:
-            band = band * repeat_channels(1 + (factor - 1) * weight, band)
+            band = apply_mask(band, 1 + (factor - 1) * weight)
         else:
             band = band * factor
         if finest:
@@ -150,7 +151,7 @@ def _match_lines(
     largest = gains.max_line_gain**frames
     factor = (setpoint / root_mean_square(lines, weight).clamp_min(MIN_RMS)) ** share
     change = (factor.clamp(1 / largest, largest) - 1) * weight
-    return band + lines * repeat_channels(change, lines)
+    return band + apply_mask(lines, change)
 
 
 def over_frames(share: float, frames: float) -> float:

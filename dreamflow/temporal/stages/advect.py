@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import image_size, repeat_channels
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import gaussian_blur, grid_size, resize_area, resize_linear
+from dreamflow.core.imaging.masks import apply_mask, mix_by_mask
 from dreamflow.core.imaging.warp import is_inside, warp
 from dreamflow.temporal.control.bands import over_frames
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
@@ -45,11 +46,11 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         if motion.movers is not None:
             # A form that is not quite in its place is more to dream on than none.
             kept = torch.maximum(kept, motion.movers.here)
-        residual = residual * repeat_channels(kept * own_decay, residual)
+        residual = apply_mask(residual, kept * own_decay)
         age = warp(dream.age, motion.backward, "linear").clamp_(0, 1) * motion.confidence
         ground, uncovered = advect_ground(dream, motion, settings.seconds, gains)
         if ground is not None and uncovered is not None:
-            residual = torch.lerp(residual, ground.residual, repeat_channels(uncovered, residual))
+            residual = mix_by_mask(residual, ground.residual, uncovered)
             age = torch.lerp(age, ground.age, uncovered)
         parts = None
         if dream.ground is not None and ground is not None:
@@ -100,8 +101,7 @@ def advect_ground(
         unknown = torch.zeros_like(dream.residual)
         return Ground(unknown, nothing, movers.here, nothing, before.measured), None
     known = 1 - movers.before * (1 - widen(before.hidden, gains))
-    known_residual = before.residual * repeat_channels(known, before.residual)
-    residual = warp(known_residual, movers.camera)
+    residual = warp(apply_mask(before.residual, known), movers.camera)
     masks = torch.cat([before.age * known, movers.before, before.vacated], 1)
     moved = warp(masks, movers.camera, "linear") * is_inside(movers.camera)
     age, gone, earlier = torch.split(moved, 1, 1)
@@ -122,7 +122,7 @@ def _hold_ground(ground: Ground, motion: Motion, seconds: float, gains: Gains) -
     inside = is_inside(motion.backward)
     moved = warp(masks, motion.backward, "linear").clamp(0, 1) * inside
     age, hidden, vacated = torch.split(moved, 1, 1)
-    residual = warp(ground.residual, motion.backward) * inside
+    residual = apply_mask(warp(ground.residual, motion.backward), inside)
     return Ground(residual, age, hidden, vacated, ground.measured, still_s)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from dreamflow.core.imaging.arrays import image_size, repeat_channels
+from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
+from dreamflow.core.imaging.masks import apply_mask
 from dreamflow.temporal.control.bands import equalise_bands
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
 from dreamflow.temporal.control.gains import Gains
@@ -40,7 +41,7 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
         kept = resize_linear(lowered, image_size(dream.residual))
         if dream.ground is not None:
             kept = kept * (1 - fading_of_excess(dream.ground, gains)) ** frames
-        residual = dream.residual * repeat_channels(kept, dream.residual)
+        residual = apply_mask(dream.residual, kept)
         residual = equalise_bands(
             residual, dream.setpoint, dream.coverage(gains), pull, most, frames, gains
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamflow.core.imaging.arrays import repeat_channels
+from dreamflow.core.imaging.masks import apply_mask, mix_by_mask
 from dreamflow.temporal.control.effort_controller import mix_residuals
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground
@@ -32,7 +32,7 @@ def settle(state: DreamState, residual: Tensor, settings: StepSettings, gains: G
         power = torch.stack([weight**2 for weight in state.weights.values()]).sum()
         for number, dream in state.dreams.items():
             own = state.weights[number] / power
-            part = change * (own + new * (alike - own))
+            part = apply_mask(change, own + new * (alike - own))
             dreams[number] = replace(dream, residual=dream.residual + part)
     ageing = 1 - math.exp(-min(settings.seconds, gains.longest_frame) / gains.age_time)
     approach = 1 - math.exp(-min(settings.seconds, gains.longest_frame) / gains.setpoint_time)
@@ -54,6 +54,6 @@ def settle_ground(dream: CarriedDream) -> Ground | None:
     kept = torch.maximum(ground.hidden, ground.just_left)
     return replace(
         ground,
-        residual=torch.lerp(dream.residual, ground.residual, repeat_channels(kept, dream.residual)),
+        residual=mix_by_mask(dream.residual, ground.residual, kept),
         age=torch.lerp(dream.age, ground.age, kept),
     )
