@@ -5,6 +5,10 @@ frees the up to 112 bytes that are left over at its ends. Its cache of small blo
 pieces, and hands them out for small objects, which live on: so the hole that a freed tensor leaves
 is not joined with the free memory beside it, and is too small for another tensor of its size.
 Without this cache a render of 640x360 takes 30 MB less, in the same time.
+
+What such a process starts has the variable too: the workers of `batch` and of shards render, and do
+not start again by themselves. ffmpeg takes as long with it: 2.29 s of CPU time for 6 s of 1280x720
+in H.264, 2.33 s without, means of four runs in turns.
 """
 
 from __future__ import annotations
