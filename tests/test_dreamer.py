@@ -22,13 +22,14 @@ from dreamflow.media.read.open_clip import open_clip
 from dreamflow.networks.network import Network
 from dreamflow.pipelines.dreamer_controls import DreamerControls, open_dreamer_controls
 from dreamflow.pipelines.video.carry_over_frames import VideoDreamer
+from dreamflow.reports.coherence.trace_panels import read_trace_file
 from dreamflow.reports.coherence.warp_error import warp_error
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 from dreamflow.temporal.shots import Mark
 from dreamflow.temporal.state import CarriedDream
 from dreamflow.temporal.state_tree import state_from_tree, state_to_tree
-from dreamflow.temporal.trace import Trace, read_traces
+from dreamflow.temporal.trace import Trace
 
 FAST_DREAM = replace(SMALL_DREAM, octaves=1, iterations=2)
 CPU = torch.device("cpu")
@@ -278,7 +279,8 @@ def test_controls_are_opened_from_files_and_closed(noise_network: Network, tmp_p
         for frame in make_frames(make_pan(3, height=48, width=64)):
             dreamer(frame)
         dreamer.finish()
-    assert [row["frame"] for row in read_traces(tmp_path / "trace.jsonl")] == [0, 1, 2]
+    traces = read_trace_file(tmp_path / "trace.jsonl")
+    assert [trace.frame for trace in traces] == [0, 1, 2]
     with open_dreamer_controls(None, None) as controls:
         assert controls.gains == GAINS
         assert controls.on_trace is None

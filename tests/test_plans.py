@@ -18,7 +18,6 @@ from dreamflow.temporal.control.plans import (
     plan_movers,
     plan_refinement,
     plan_regrowth,
-    scale_plan,
     spread_steps,
 )
 from dreamflow.temporal.options import CarryOptions
@@ -76,13 +75,6 @@ def test_stability_scales_the_steps(stability: float, factor: float) -> None:
     plan = plan_refinement(DREAM, replace(CARRY, stability=stability), 3)
     assert all(part.step == pytest.approx(factor * CARRY.carry_step) for part in plan)
     assert bool(plan) == (factor > 0)
-
-
-def test_a_plan_is_scaled_step_by_step() -> None:
-    plan = plan_refinement(DREAM, CARRY, 3)
-    scaled = scale_plan(plan, 0.3)
-    assert work(scaled) == pytest.approx(0.3 * work(plan))
-    assert [part.iterations for part in scaled] == [part.iterations for part in plan]
 
 
 # --- Fill
@@ -188,7 +180,7 @@ def test_regrowth_goes_on_when_locked_and_is_larger_when_loose() -> None:
     usual = plan_regrowth(DREAM, CARRY, 0.9, 1.0, GAINS)
     assert plan_regrowth(DREAM, replace(CARRY, stability=1), 0.9, 1.0, GAINS) == usual
     loose = plan_regrowth(DREAM, replace(CARRY, stability=0), 0.9, 1.0, GAINS)
-    assert loose == scale_plan(usual, 2)
+    assert loose == [replace(part, step=2 * part.step) for part in usual]
 
 
 @pytest.mark.parametrize(

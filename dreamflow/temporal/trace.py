@@ -16,7 +16,7 @@ import torch
 
 from dreamflow.core.errors import OutputError
 from dreamflow.core.files.documents import is_table, parse_json
-from dreamflow.core.files.regular_file import MAX_TRACE_BYTES, open_regular_file, read_file_text
+from dreamflow.core.files.regular_file import open_regular_file
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.step_settings import StepSettings
 
@@ -210,24 +210,3 @@ def is_trace_file(path: Path) -> bool:
     except ValueError:
         return not first.endswith(b"\n") and first.startswith(b'{"frame":')
     return isinstance(row, dict) and "frame" in row
-
-
-def read_traces(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a trace file, in order; where a frame was traced again, the last row.
-
-    Raises:
-        OutputError: The file cannot be read, or a line in it is no trace.
-    """
-    rows: dict[int, dict[str, Any]] = {}
-    try:
-        for number, line in enumerate(read_file_text(path, MAX_TRACE_BYTES).splitlines(), start=1):
-            row = parse_json(line)
-            frame = row.get("frame") if is_table(row) else None
-            if type(frame) is not int:
-                raise ValueError(f"line {number} is no trace of a frame")
-            rows[frame] = row
-    except OSError as error:
-        raise OutputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise OutputError(f"{path} is no trace file ({error})") from error
-    return [rows[frame] for frame in sorted(rows)]

@@ -226,8 +226,3 @@ def octave_of_forms(options: DreamOptions, gains: Gains) -> int:
     """Return the octave that lost forms are dreamed at, the one nearest to `regrow_scale`."""
     nearest = round(math.log(gains.regrow_scale) / math.log(options.octave_scale))
     return min(max(1, nearest), options.octaves - 1)
-
-
-def scale_plan(plan: list[OctavePlan], factor: float) -> list[OctavePlan]:
-    """Return a plan with steps of another size."""
-    return [replace(part, step=part.step * factor) for part in plan]
