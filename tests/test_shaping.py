@@ -432,8 +432,8 @@ def test_a_carried_dream_is_zoomed_at_any_effort(
         carry=carry,
         min_effort=least_effort,
     )
-    strength = state.strength_by_area(step_settings.weights, GAINS)
-    image, _ = refine(frame + residual, frame, state, strength, step_settings, GAINS, (0, 1))
+    ratios = state.energy_ratios(step_settings.weights, GAINS)
+    image, _ = refine(frame + residual, frame, state, ratios, step_settings, GAINS, (0, 1))
     change = tensor_to_array(image - frame)
     column = np.clip(change[30:51].mean(axis=(0, 2)), 0.05, None)[20:] - 0.05
     at = 20 + float((np.arange(len(column)) * column).sum() / column.sum())

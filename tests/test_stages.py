@@ -361,8 +361,8 @@ def refinement(network: Network, effort: float, facts: HostFacts) -> dict[str, f
     dream = replace(make_dream(make_residual(32, 32, sigma=0.01)), base_effort=effort)
     state = replace(make_state(dream), facts=facts)
     settings = make_settings(objective)
-    strength = state.strength_by_area(settings.weights, GAINS)
-    _, done = refine(frame, frame, state, strength, settings, GAINS, (0, 1))
+    ratios = state.energy_ratios(settings.weights, GAINS)
+    _, done = refine(frame, frame, state, ratios, settings, GAINS, (0, 1))
     return done
 
 

@@ -212,7 +212,7 @@ class DreamState:
         coverage = torch.stack(coverages).amin(0) if len(coverages) > 1 else coverages[0]
         return 1 - coverage
 
-    def strength_by_area(self, shown: Iterable[int], gains: Gains) -> list[Tensor]:
+    def energy_ratios(self, shown: Iterable[int], gains: Gains) -> list[Tensor]:
         """Return the energy by area of each shown dream against a fresh one's: (1, 1, h, w)."""
         return [self.dreams[number].energy_ratio(gains) for number in shown]
 

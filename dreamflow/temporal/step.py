@@ -161,14 +161,16 @@ def _dream_on(
     weights = blend_weights(state.dreams, settings.weights, frame.device)
     state = replace(state, weights=weights)
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
-    strength = state.strength_by_area(settings.weights, gains)
+    energy_ratios = state.energy_ratios(settings.weights, gains)
     weak_parts = newness_of_parts(state, gains)
     with clock.stage("fill"):
         image, crops = fill(image, frame, state, weak_parts, motion, settings, gains, key)
     with clock.stage("regrow"):
-        image, regrown = regrow(image, frame, state, weak_parts, strength, settings, gains, key)
+        image, regrown = regrow(
+            image, frame, state, weak_parts, energy_ratios, settings, gains, key
+        )
     with clock.stage("refine"):
-        image, refined = refine(image, frame, state, strength, settings, gains, key)
+        image, refined = refine(image, frame, state, energy_ratios, settings, gains, key)
     with clock.stage("observe"):
         state = settle(state, image - frame, settings, gains)
         state, measured = observe(state, image, frame, settings, gains)

@@ -28,7 +28,7 @@ def refine(
     image: Tensor,
     frame: Tensor,
     state: DreamState,
-    strength: list[Tensor],
+    energy_ratios: list[Tensor],
     settings: StepSettings,
     gains: Gains,
     key: Key,
@@ -56,7 +56,7 @@ def refine(
         full = plan_refinement(options, carry, carry.carry_iterations, settings.look_scale)
         steps = sum(part.iterations for part in full) * frames
         image = shaping.zoom_residual(image, frame, steps) if steps else image
-    weight = step_sizes(dreams, strength, size, iterations, settings, frames, gains)
+    weight = step_sizes(dreams, energy_ratios, size, iterations, settings, frames, gains)
     image = settings.dream_carried(image, frame, plan, weight, key)
     done = {"effort": effort, "iterations": float(iterations), "step": carry.carry_step * size}
     return image, done
@@ -76,7 +76,7 @@ def share_for_young(state: DreamState, dreams: list[CarriedDream], gains: Gains)
 
 def step_sizes(
     dreams: list[CarriedDream],
-    strength: list[Tensor],
+    energy_ratios: list[Tensor],
     size: float,
     iterations: int,
     settings: StepSettings,
@@ -88,8 +88,8 @@ def step_sizes(
     size * local_gain, and where the scene is young, by (1 - age)^2, at least young_step.
     """
     carry = settings.carry
-    age = perceived_age(dreams, strength, carry.firmness, gains)
-    local = local_gain(strength, carry.firmness, gains)
+    age = perceived_age(dreams, energy_ratios, carry.firmness, gains)
+    local = local_gain(energy_ratios, carry.firmness, gains)
     sizes = size * resize_linear(local, image_size(age))
     # What is young is not to lack the iterations that the whole can do without.
     young = gains.young_step * min(2.0, carry.carry_iterations * frames / max(1, iterations))

@@ -19,7 +19,7 @@ def regrow(
     frame: Tensor,
     state: DreamState,
     weak_parts: Tensor,
-    strength: list[Tensor],
+    energy_ratios: list[Tensor],
     settings: StepSettings,
     gains: Gains,
     key: Key,
@@ -39,7 +39,7 @@ def regrow(
     )
     if not plan:
         return image, 0.0
-    size, by_area = image_size(image), missing_forms(strength)
+    size, by_area = image_size(image), missing_forms(energy_ratios)
     large = plan_large_forms(
         settings.dream, settings.carry, missing, frames, gains, settings.look_scale
     )
