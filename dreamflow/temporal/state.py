@@ -21,10 +21,10 @@ PartT = TypeVar("PartT", "CarriedDream", "Ground")
 
 UNKNOWN = math.nan
 """A measurement that has not been made yet."""
-JUST_LEFT = (0.35, 0.65)
-"""What is laid bare has been left just now from the second of these values of `Ground.laid_bare`
-on, and not below the first: some seven and four thirtieths of a second ago by `vacated_time`. The
-soft border of what moves slowly leaves no larger values behind it."""
+JUST_LEFT_RANGE = (0.35, 0.65)
+"""Values of `Ground.laid_bare` between which `Ground.just_left` rises from 0 to 1. By the default
+`vacated_time` it has fallen to the upper one 4/30 s after something has left, and to the lower one
+10/30 s after. The soft border of what moves slowly leaves no larger values behind it."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Ground:
         hidden: (1, 1, H, W) in [0, 1]: where something that moves hides it.
         vacated: (1, 1, H, W) in [0, 1]: 1 where something that hid it has just gone; it fades with
             `Gains.vacated_time`.
-        measured: (1, 4, h, w), the average by area, over the last moments, of what is gained of the
-            objective on what moves, on ground laid bare, and by a fresh dream on either.
+        measured: (1, 4, h, w), gain of the objective by area, averaged over `Gains.measured_time`:
+            this dream's on what moves and on ground laid bare, then a fresh dream's on either.
         still_s: Seconds for which nothing has moved.
     """
 
@@ -59,13 +59,13 @@ class Ground:
 
     @property
     def just_left(self) -> Tensor:
-        """Where that has gone within the last frames: (1, 1, H, W) in [0, 1], less on young ground.
+        """Where what hid the ground has just left it: (1, 1, H, W) in [0, 1], less on young ground.
 
         A creature grows over the edge of what moves. The ground keeps its own dream here a little
         longer, since that creature is still on it. A young dream is not kept: on water, all of
         which counts as moving at times, the dream would fade with it.
         """
-        low, high = JUST_LEFT
+        low, high = JUST_LEFT_RANGE
         return ((self.laid_bare - low) / (high - low)).clamp(0, 1) * self.age
 
 

@@ -95,7 +95,7 @@ def _check_shapes(tensors: dict[str, Tensor], like: Tensor) -> None:
 def _list_shapes(dream: CarriedDream) -> list[tuple[int, ...]]:
     """Return the shapes of a carried dream's tensors, the ground's aside.
 
-    One number is (1,): as such a () tensor comes back from a file.
+    A () tensor counts as (1,), as which it comes back from a file.
     """
     energies = [*vars(dream.setpoint).values(), *vars(dream.setpoint_target).values()]
     tensors = (dream.residual, dream.age, dream.reference_energy, *energies)

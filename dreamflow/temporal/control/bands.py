@@ -53,7 +53,7 @@ class BandEnergies:
 
 
 def root_mean_square(band: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Return the root mean square of a band (1, C, H, W), a (); weight: (1, 1, H, W), or even."""
+    """Return the root mean square of a band (1, C, H, W), (); weight: (1, 1, H, W), None for 1."""
     if weight is None:
         return band.square().mean().sqrt()
     squared = band.square().mean(1, keepdim=True)
@@ -109,8 +109,8 @@ def equalise_bands(
     Args:
         residual: float32 (1, 3, H, W), in units of full scale.
         setpoint: Energies to approach.
-        coverage: (1, 1, H, W) in [0, 1]. The finest band is measured and changed by its square, so
-            that what large steps have just left in new areas may go.
+        coverage: (1, 1, H, W) in [0, 1]. The finest band is measured and changed with the weight
+            coverage ** 2, so that the fine detail which large steps leave in new areas may fade.
         firmness: From 0, which changes nothing, to 1.
         max_gain: Largest factor of a band in a frame.
         frames: Duration of the frame, in frames of `gains.REFERENCE_S`.
@@ -155,5 +155,5 @@ def _match_lines(
 
 
 def over_frames(share: float, frames: float) -> float:
-    """Return the share of a way that is gone in some frames, of the share gone in one."""
+    """Return the share of a way that is covered in some frames, `share` of what is left in each."""
     return 1 - (1 - share) ** frames

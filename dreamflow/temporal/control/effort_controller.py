@@ -1,6 +1,6 @@
 """How hard a carried frame is dreamed on: a PI controller of the objective, and its local gains.
 
-A carried dream is worked out ever further where one of a single frame is not: on a panning clip it
+A carried dream has further steps in every frame, and would grow without end: on a panning clip it
 climbed to twice the objective within three seconds. So the controller compares what the dream has
 gained of the objective with what a fresh dream gains, and sets the effort, in units of the steps
 that the settings ask for:
@@ -129,7 +129,8 @@ def _clamped(effort: float, min_effort: float, gains: Gains) -> float:
 def local_gain(energy_ratios: Sequence[Tensor], firmness: float, gains: Gains) -> Tensor:
     """Return how much harder to dream where a dream is weaker than elsewhere.
 
-    Where the flow is lost a dream stays weak, and the whole would be made up for elsewhere.
+    A dream stays weak where the flow is lost; without this, the controller would make up for that
+    by more effort everywhere.
 
     Args:
         energy_ratios: Of each carried dream, (1, 1, h, w); see `CarriedDream.energy_ratio`.
@@ -179,8 +180,8 @@ def equal_power_mix(
 ) -> dict[int, Tensor]:
     """Return weights of two dreams at which both together are as strong as each.
 
-    Dreams that have nothing in common are so where the squares of the weights add up to 1; the more
-    two have in common, the stronger they are together.
+    The squares of the weights add up to 1, which is right for two dreams that have nothing in
+    common. The more they have in common, the stronger they are together.
 
     Args:
         dreams: The carried dreams by their keyframe.

@@ -138,7 +138,7 @@ class Gains:
         0.7, "1", 0, 1, "reference gain on what moves -> that of such a dream, by this share"
     )
     renewal_interval_changing: float = gain(
-        0.5, "s", 0.1, 3600, "the same where the settings or the reference change over time"
+        0.5, "s", 0.1, 3600, "renewal_interval where the settings or the reference change over time"
     )
 
     # Fill: what has come into view is dreamed with large steps, on crops of the frame.
@@ -353,7 +353,7 @@ class Gains:
         0.0094, "of longer side", 0, 0.1, "sigma of the average that the difference is taken over"
     )
     completed_tolerance: float = gain(
-        10, "levels", 0.1, 255, "the same where the flow was completed from around"
+        10, "levels", 0.1, 255, "photometric_tolerance where the flow was completed from around"
     )
     island: float = gain(
         0.028, "of longer side", 0, 0.2, "smaller islands of agreeing flow are not passed on"

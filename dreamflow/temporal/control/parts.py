@@ -13,7 +13,7 @@ from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.state import CarriedDream, DreamState, Ground
 
 TINY_SHARE = 0.01
-"""What counts as nothing measured, as a share of what is measured where most is."""
+"""A fresh dream's gain that is smaller than this share of its largest counts as not measured."""
 
 
 def missing_on_movers(ground: Ground, gains: Gains) -> Tensor:
@@ -43,7 +43,7 @@ def _missing(own: Tensor, fresh: Tensor, unmeasured: float) -> Tensor:
 def newness_on_movers(state: DreamState, gains: Gains) -> Tensor:
     """Return how far what moves counts as new: (1, 1, H, W) in [0, 1].
 
-    It loses forms in every frame, but where it is too strong it may.
+    It loses forms in every frame, which are dreamed again unless it is too strong.
     """
     dreams = list(state.dreams.values())
     new = [torch.zeros_like(dreams[0].age)]
@@ -85,7 +85,7 @@ def fading_of_excess(ground: Ground, gains: Gains) -> Tensor:
     """Return what share of a dream is lost in a frame where it is too strong: (1, 1, H, W), 0 to 1.
 
     A creature grows over the edge of what moves, and stays on the ground when that has gone. What
-    moves is too strong as a whole only: the face of a creature is stronger than the rest of it.
+    moves is judged as a whole: a creature's face, stronger than the rest of it, is not to fade.
     """
     own, fresh = (ground.measured[:, part].sum() for part in (0, 2))
     whole = _missing(own, fresh * gains.mover_setpoint, gains.mover_unmeasured)

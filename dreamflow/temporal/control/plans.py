@@ -11,13 +11,13 @@ from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.options import CarryOptions
 
 FACTOR_TOLERANCE = 0.05
-"""A sum of factors that falls short of a count by less than this is taken for it."""
+"""A sum of factors has reached a count where it falls short of it by less than this."""
 
 
 def spread_steps(amount: float, frames: float, most: int) -> tuple[int, float]:
     """Return iterations and the size of each, for an amount of steps a frame of `REFERENCE_S`.
 
-    Fewer iterations, as far as that goes, and then smaller ones.
+    A smaller amount makes fewer iterations; they are smaller only once there is just one.
 
     Args:
         amount: Steps of full size in a frame of `REFERENCE_S`.
@@ -88,13 +88,16 @@ def plan_fill(
 
 
 def octaves_with_steps(options: DreamOptions, finest: int, count: int) -> list[int]:
-    """Return octaves, coarse to fine, whose steps are those of so many without a tilt.
+    """Return the finest octaves that have as many steps in all as `count` octaves without a tilt.
 
     Args:
         options: Settings of the dream at the moment.
         finest: The finest of them.
-        count: The fewest, and the sum of their `octave_step_factor` at least, as far as there are
-            octaves.
+        count: Smallest number of octaves, and smallest sum of their `octave_step_factor`; less only
+            where there are no more octaves.
+
+    Returns:
+        Numbers of the octaves, coarse to fine.
     """
     octaves, total = list[int](), 0.0
     for octave in range(finest, options.octaves):

@@ -59,8 +59,8 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
 
     Where nothing tells one place from another, as on snow, flow is arbitrary and changes from frame
     to frame: it tears what is carried. There the motion around is taken, if the pictures agree
-    along it. What looks alike along the motion is then believed as well, and nothing where it
-    would be drawn out to streaks. Large frames are looked at in the size that flow is estimated at.
+    along it. The motion is then believed wherever the pictures agree along it, but nowhere that
+    it would draw a dream out to streaks. Large frames are compared at the size of the flow.
 
     Args:
         flow: As it was estimated, of any size.
@@ -87,7 +87,7 @@ def complete_flow(flow: FlowPair, before: np.ndarray, here: np.ndarray, gains: G
     believed: np.ndarray = np.maximum(reduced, alike) * uncompressed_mask(completed, gains)
     believed = cv2.resize(believed, (width, height), interpolation=cv2.INTER_LINEAR)
     full = flow.backward + resize_flow(delta, height, width)
-    # Resized, the change of a flow that points far out is not all there is to it at its border.
+    # Where flow pointed far out of the frame, a resized change does not bring its border back in.
     believed = believed * inside_frame(*flow_positions(full))
     motion = make_motion(full, believed, here.shape[0], here.shape[1], gains)
     return replace(motion, movers=movers)
@@ -128,7 +128,7 @@ def make_motion(
     backward: np.ndarray, confidence: np.ndarray, height: int, width: int, gains: Gains
 ) -> Motion:
     """Return a motion of arrays, for frames of (height, width) pixels."""
-    # Of a scene that has been in view for long, this leaves less coverage than counts as covered.
+    # With less confidence, even what has long been in view has less than `fill_below_coverage`.
     lost_below = 1 - (1 - gains.fill_below_coverage) ** (1 / gains.coverage_power)
     shares = shares_by_block((confidence < lost_below).astype(np.float32), height, width, gains)
     tensors = (

@@ -65,9 +65,9 @@ def read_flo(path: Path) -> np.ndarray:
 def invert_flow(flow: np.ndarray, there: np.ndarray, here: np.ndarray) -> np.ndarray:
     """Derive the opposite flow: from `there` to `here`, of one from `here` to `there`.
 
-    Each pixel of `here` tells of the one that it points at where that one went. Where several point
-    at one, the most alike is right: the others are hidden in `there`, and no flow leads back to
-    them. What none points at leads out of the frame.
+    Where a pixel of `here` points at one of `there`, the flow of that one leads back to it. Where
+    several point at one, the most alike is right: the others are hidden in `there`, and no flow
+    leads back to them. The flow of what none points at leads out of the frame.
 
     Args:
         flow: float32 (H, W, 2) on `here`, in pixels.

@@ -132,7 +132,7 @@ class MotionSource:
         with self._times.stage("flow"):
             if self._still_where_equal and np.array_equal(before.picture, here.picture):
                 return still_motion(*reduced_size(*here.picture.shape[:2]), self.gains)
-            # An empty cache is false: it is asked for being there, not for holding anything.
+            # Compared with None, since an empty cache has length 0 and so is false.
             source = self._source if self._cache is None else self._cache
             flow = source(before, here)
             return complete_flow(flow, before.picture, here.picture, self.gains)

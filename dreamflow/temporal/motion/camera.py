@@ -44,8 +44,9 @@ def fit_camera(flow: np.ndarray) -> np.ndarray:
 def refine_camera(camera: np.ndarray, here: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Return the least-squares motion of the positions that agree best with another, (2, 3).
 
-    Beside what moves, flow passes evenly from one motion to the other, and some of it agrees within
-    a pixel: along the camera's motion over a second that would add up.
+    Beside a mover, flow changes gradually from its motion to the camera's, and some of it is within
+    a pixel of the camera's. Fitted too, it would change the motion a little, which adds up over a
+    second.
 
     Args:
         camera: The motion to begin with.

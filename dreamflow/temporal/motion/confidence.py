@@ -92,10 +92,10 @@ def photometric_consistency(
 def uncompressed_mask(backward: np.ndarray, gains: Gains) -> np.ndarray:
     """Return where a backward flow does not draw the previous frame out: float32 (H, W) in [0, 1].
 
-    Behind what moves slowly the flow passes evenly from one motion to the other, and both flows
-    agree; but each frame would draw the same few pixels out there, to streaks in the end. So it is
-    0 where a pixel comes from less than `compressed_area` of a pixel's area, and 1 from
-    `uncompressed_area` on, which is more than a zoom takes in a frame.
+    Behind what moves slowly, flow changes gradually from one motion to the other, and both flows
+    agree; but frame after frame would draw the same few pixels out there, to streaks. So the mask
+    is 0 where a pixel comes from less than `compressed_area` of a pixel's area, and 1 from
+    `uncompressed_area` on; a zoom stays above that.
     """
     if min(backward.shape[:2]) < 2:
         return np.ones(backward.shape[:2], np.float32)

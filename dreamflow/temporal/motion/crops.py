@@ -108,7 +108,7 @@ def _divided(marked: np.ndarray, origin: tuple[int, int], share: float) -> list[
 
 
 def _areas_of_parts(marked: np.ndarray) -> np.ndarray:
-    """Return the area in blocks of the boxes around both parts, for a cut below each row but one.
+    """Return the area in blocks of both parts' boxes, for a cut below each row but the last.
 
     marked: bool (rows, columns), with something in its first row and in its last: (rows - 1,).
     """

@@ -60,8 +60,8 @@ class MoverMasks:
 class Motion:
     """Backward flow along which a dream is carried, and how far it may be believed.
 
-    Flow is estimated on a smaller frame where the frames are large, H and W are that one's: only
-    that much is transferred and kept, and `resized` where it is needed.
+    Flow of large frames is estimated at a smaller size, (H, W): only so much is transferred and
+    kept. `resized` makes it of the frames' size.
 
     Attributes:
         backward: float32 (1, 2, H, W) on the compute device, (dx, dy) in pixels, from the current

@@ -79,7 +79,7 @@ def find_movers_one_way(
 
     On sky, snow or water flow is arbitrary, and differs from the camera's where nothing moves; but
     there the camera's motion explains the picture as well. Beside a mover, where it hides or
-    uncovers the ground, the two flows disagree.
+    uncovers the ground, the two flows disagree, and nothing counts as moving.
 
     Args:
         flow: Backward from `here` into `there`, and forward.

@@ -44,7 +44,7 @@ def advect(state: DreamState, motion: Motion, settings: StepSettings, gains: Gai
         residual = warp(dream.residual, motion.backward)
         kept = motion.confidence
         if motion.movers is not None:
-            # A form that is not quite in its place is more to dream on than none.
+            # A form that is a little out of place is a better start than none.
             kept = torch.maximum(kept, motion.movers.here)
         residual = apply_mask(residual, kept * own_decay)
         age = warp(dream.age, motion.backward, "linear").clamp_(0, 1) * motion.confidence
@@ -80,10 +80,10 @@ def advect_ground(
 ) -> tuple[Ground | None, Tensor | None]:
     """Carry the dream of the ground along the camera's motion, under what moves.
 
-    What began to move only now has been taken for ground so far: the dream there is its own, and of
-    the ground that it hides nothing is known. What stands still for a while, as where frames are
-    repeated, goes on hiding what it hid. Where too much moves, the camera's motion is not known,
-    and nothing of what is hidden.
+    What begins to move only now has counted as ground so far: the dream there is its own, and the
+    ground behind it is not known. What stands still for a while, as where frames are repeated, goes
+    on hiding what it hid. Where too much moves, the camera's motion is not known, and so neither is
+    any ground.
 
     Returns:
         (the ground in the current frame, or None where nothing moves; (1, 1, H, W), share of the
@@ -127,9 +127,9 @@ def _hold_ground(ground: Ground, motion: Motion, seconds: float, gains: Gains) -
 
 
 def widen(mask: Tensor, gains: Gains) -> Tensor:
-    """Return a mask (1, 1, H, W) that is 1 also beside where it was above 0.
+    """Return a mask (1, 1, H, W) grown by `mover_margin`: 1 wherever it was above 0, and beside it.
 
-    The masks of one mover in two pairs of frames differ at its border, by less than this.
+    One mover's masks in two pairs of frames differ at its border, by less than that.
     """
     height, width = image_size(mask)
     cells = grid_size(height, width, gains.mover_margin * max(height, width))
@@ -144,12 +144,12 @@ def advect_reference(
     gains: Gains,
     uncovered: Tensor | None = None,
 ) -> Tensor:
-    """Return what a fresh dream has at each place, (1, 1, h, w), as the current frame has it.
+    """Return how strong a fresh dream is at each place, (1, 1, h, w), warped to the current frame.
 
-    What moves is believed in part, frame after frame; it is not for that to be held as weak as
-    most. So what is warped counts by confidence ** reference_confidence_power, and the rest of it
-    is the mean: of what moves where something moves, and of all else where nothing does, since one
-    would come to be the other within a second.
+    The flow of what moves is believed only in part, frame after frame. So what is warped has the
+    weight confidence ** reference_confidence_power. The rest is a mean: that of what moves where
+    something moves, that of all else elsewhere. With one mean for both, a mover's reference would
+    be that of the ground within a second.
 
     Args:
         reference: Energy by area, or the gain of the objective at each pixel.
@@ -157,8 +157,8 @@ def advect_reference(
         parts: What moves in the frame before and in this one, (1, 1, H, W) in [0, 1]; None where
             nothing does.
         gains: The constants.
-        uncovered: Ground that something which moves has just left, (1, 1, H, W) in [0, 1]: it does
-            not keep the reference of that.
+        uncovered: Ground that a mover has just left, (1, 1, H, W) in [0, 1]: it does not keep the
+            mover's reference.
     """
     size = image_size(reference)
     flow = motion.resized_flow(size)
@@ -176,8 +176,8 @@ def advect_reference(
 def compare_with_ground(reference: Tensor, ground: Ground, gains: Gains) -> Tensor:
     """Return what a fresh dream gains, on ground laid bare as on the ground around it.
 
-    A position of the layer sees many pixels: what moves has some of its gain beside it. Held to
-    that, the ground that it leaves would keep what has grown over its edge.
+    A position of the layer sees many pixels, so that some of a mover's gain lies beside it. With
+    that as its reference, the ground that it leaves would keep what has grown over its edge.
 
     Args:
         reference: The gain of the objective at each pixel, (1, 1, H, W), as the current frame has

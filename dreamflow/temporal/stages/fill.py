@@ -17,8 +17,8 @@ from dreamflow.temporal.state import DreamState, HostFacts
 from dreamflow.temporal.step_settings import FILL_KEY, MOVERS_KEY, Key, StepSettings
 
 MAX_SHARE_ALONE = 0.7
-"""Where the crops of what moves alone have a larger share of all crops they are not taken apart: a
-network takes as long over a size that it has not seen yet as over two or three steps."""
+"""What moves gets crops of its own only where these have at most this share of all crops' area: the
+first pass over a new size of image takes a network as long as two or three steps."""
 
 
 def fill(
@@ -56,7 +56,7 @@ def fill(
     )
     image = montage.scatter(dream, image)
     nothing = np.zeros_like(shares)
-    # Without a margin, which would be half of the crop of something small: most steps are here.
+    # No margin: around something small it would be half of the crop, and most steps are here.
     alone = find_montage(image, nothing, movers, min_side_px, gains, 0)
     if alone is None:
         return image, len(montage.crops)

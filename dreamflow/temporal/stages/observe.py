@@ -25,7 +25,9 @@ from dreamflow.temporal.step_settings import StepSettings
 def observe(
     state: DreamState, image: Tensor, frame: Tensor, settings: StepSettings, gains: Gains
 ) -> tuple[DreamState, dict[str, Tensor]]:
-    """Measure what the dream gains of the objective, every `measure_interval`: of one dream alone.
+    """Measure what the dream gains of the objective, every `measure_interval`.
+
+    Nothing is measured within a cross-fade, at firmness 0 and at stability 1.
 
     Returns:
         (state, what is to be read back).
@@ -73,13 +75,12 @@ def with_measured(
 def measure_parts(gain: Tensor, reference: Tensor, ground: Ground, gains: Gains) -> Tensor:
     """Return the objective gained on what moves and on ground laid bare, by a fresh dream as well.
 
-    Both are averaged within each part alone: what is small is not to be judged by what is around
-    it.
+    Each part is averaged by itself: something small is not to be judged by what is around it.
 
     Args:
         gain: (1, 1, h, w), at each position of the layer.
         reference: The same of a fresh dream, (1, 1, H, W).
-        ground: Tells the parts.
+        ground: Its masks are the parts.
         gains: The constants.
 
     Returns:

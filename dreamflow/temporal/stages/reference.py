@@ -20,7 +20,7 @@ from dreamflow.temporal.step_settings import FRESH_MOVERS_KEY, Key, StepSettings
 def renew(
     state: DreamState, number: int, fresh: Tensor, gain_map: Tensor | None, gains: Gains
 ) -> DreamState:
-    """Take a fresh dream as what a carried one is compared with.
+    """Compare a carried dream with another fresh dream from now on.
 
     Args:
         state: What is carried.
@@ -63,10 +63,10 @@ def renew_movers(
     gains: Gains,
     key: Key,
 ) -> DreamState:
-    """Take a fresh dream of what moves by itself, on crops, as what that is compared with.
+    """Compare what moves by itself with another fresh dream of it, on crops, from now on.
 
-    What moves changes sooner than the rest; and of two fresh dreams one gains a fifth more than the
-    other on something small, so that only a share of it is taken.
+    It changes sooner than the rest. On something small two fresh dreams may differ by a fifth in
+    what they gain, so the reference goes only `renewal_share_movers` of the way to the new one.
 
     Args:
         state: What is carried.

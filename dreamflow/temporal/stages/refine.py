@@ -21,7 +21,8 @@ from dreamflow.temporal.state import CarriedDream, DreamState
 from dreamflow.temporal.step_settings import Key, StepSettings
 
 OVERSHOOT_MARGIN = 0.05
-"""To each side of `Gains.young_below_overshoot`, within which ever fewer iterations are made."""
+"""Distance to each side of `Gains.young_below_overshoot`: from one end to the other the iterations
+for what is young fall from all to none."""
 
 
 def refine(
@@ -52,7 +53,7 @@ def refine(
     plan = plan_refinement(options, carry, iterations, settings.look_scale)
     shaping = settings.shaping
     if shaping.iteration_zoom != 1:
-        # However little is dreamed on, all of the dream moves at one speed.
+        # The zoom keeps its speed however few iterations the effort leaves.
         full = plan_refinement(options, carry, carry.carry_iterations, settings.look_scale)
         steps = sum(part.iterations for part in full) * frames
         image = shaping.zoom_residual(image, frame, steps) if steps else image
@@ -63,10 +64,10 @@ def refine(
 
 
 def share_for_young(state: DreamState, dreams: list[CarriedDream], gains: Gains) -> float:
-    """Return which share of the iterations that are left out is made for what is young, 0 to 1.
+    """Return what share of the iterations that the effort saves is made for what is young, 0 to 1.
 
-    It goes evenly from none to all: with a limit the iterations, and the dream with them, would
-    swing about it.
+    It goes evenly from none to all: with a hard threshold the iterations, and the dream with them,
+    would swing about it.
     """
     overshoot = max(overshoot_of(dream, gains) for dream in dreams)
     young = state.facts.young_share / gains.young_share - 0.5
@@ -85,12 +86,12 @@ def step_sizes(
 ) -> Tensor:
     """Return the size of the refinement's steps, in those of the plan: (1, 1, H, W).
 
-    size * local_gain, and where the scene is young, by (1 - age)^2, at least young_step.
+    size * local_gain. Where young_step is larger, they go (1 - age)^2 of the way to it.
     """
     carry = settings.carry
     age = perceived_age(dreams, energy_ratios, carry.firmness, gains)
     local = local_gain(energy_ratios, carry.firmness, gains)
     sizes = size * resize_linear(local, image_size(age))
-    # What is young is not to lack the iterations that the whole can do without.
+    # Where the whole has fewer iterations than the settings, what is young has larger steps.
     young = gains.young_step * min(2.0, carry.carry_iterations * frames / max(1, iterations))
     return sizes + (young - sizes).clamp_min(0) * (1 - age).square()

@@ -1,4 +1,4 @@
-"""Dreams forms that have faded again, at a smaller size."""
+"""Restores forms that have faded, at a smaller size."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ def regrow(
     gains: Gains,
     key: Key,
 ) -> tuple[Tensor, float]:
-    """Dream forms that have faded again, at a smaller size; first the largest of what is young.
+    """Restore forms that have faded, at a smaller size; first the largest, where it is young.
 
-    What counts as new, `weak_parts` (see `newness_of_parts`) too, has been dreamed at full size:
-    the steps of `plan_regrowth` would take from it. Those of `plan_large_forms` are for it.
+    What counts as new, `weak_parts` (see `newness_of_parts`) included, has just been dreamed at
+    full size. The steps of `plan_regrowth` leave it out, since they would undo some of that; those
+    of `plan_large_forms` are made for it.
 
     Returns:
         (image, size of the steps in levels; 0 where none were taken).

@@ -16,10 +16,10 @@ from dreamflow.temporal.step_settings import StepSettings
 
 
 def settle(state: DreamState, residual: Tensor, settings: StepSettings, gains: Gains) -> DreamState:
-    """Return the state with a frame's residual (1, 3, H, W), everything in it older by the frame.
+    """Return the state with a frame's residual (1, 3, H, W), and with all ages a frame older.
 
-    Within a cross-fade each dream takes its share of what has changed, so that what is shown has
-    changed as it did. What came into view is new to both, and goes to both alike.
+    Within a cross-fade each dream takes a share of the change, so that the two mixed have changed
+    by all of it. What came into view is new to both dreams, and goes to both alike.
     """
     # One memory layout, so that a state that was written and read again goes on alike to the bit.
     residual = residual.contiguous(memory_format=torch.channels_last)
@@ -48,7 +48,7 @@ def settle(state: DreamState, residual: Tensor, settings: StepSettings, gains: G
 
 
 def settle_ground(dream: CarriedDream) -> Ground | None:
-    """Return the ground with what has been dreamed where nothing hides it."""
+    """Return the ground, which takes the dream over where nothing hides it or has just left it."""
     if (ground := dream.ground) is None:
         return None
     kept = torch.maximum(ground.hidden, ground.just_left)
