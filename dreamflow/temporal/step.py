@@ -143,21 +143,8 @@ def _dream_on(
     key: Key,
     clock: StageClock,
 ) -> StepResult:
-    pending: dict[str, Tensor] = {}
     with clock.stage("fresh"):
-        for number in settings.weights:
-            if number not in state.dreams:
-                fresh = settings.dream_fresh(number, frame, key)
-                gain_map, measured = measure_reference(number, fresh, frame, settings)
-                state = state.with_dream(number, begin_carrying(fresh, frame, gains, gain_map))
-                pending |= measured
-            elif settings.renew:
-                fresh = settings.dream_fresh(number, frame, key)
-                gain_map, measured = measure_reference(number, fresh, frame, settings)
-                state = renew(state, number, fresh - frame, gain_map, gains)
-                pending |= measured
-            elif settings.renew_movers:
-                state = renew_movers(state, number, frame, motion, settings, gains, key)
+        state, pending = dream_references(state, frame, motion, settings, gains, key)
     weights = blend_weights(state.dreams, settings.weights, frame.device)
     state = replace(state, weights=weights)
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
@@ -179,6 +166,34 @@ def _dream_on(
         state = replace(state, pending=packed)
     trace = Trace.of_step(key[1], settings, motion, refined, crops, regrown, clock)
     return StepResult(state.in_pixel_order(), image, trace)
+
+
+def dream_references(
+    state: DreamState,
+    frame: Tensor,
+    motion: Motion,
+    settings: StepSettings,
+    gains: Gains,
+    key: Key,
+) -> tuple[DreamState, dict[str, Tensor]]:
+    """Dream the frame by itself where a dream begins, and where a reference is to be renewed.
+
+    Returns:
+        (the state with what is carried from these dreams, what is to be read back of them).
+    """
+    pending: dict[str, Tensor] = {}
+    for number in settings.weights:
+        if settings.renew or number not in state.dreams:
+            fresh = settings.dream_fresh(number, frame, key)
+            gain_map, measured = measure_reference(number, fresh, frame, settings)
+            pending |= measured
+            if number in state.dreams:
+                state = renew(state, number, fresh - frame, gain_map, gains)
+            else:
+                state = state.with_dream(number, begin_carrying(fresh, frame, gains, gain_map))
+        elif settings.renew_movers:
+            state = renew_movers(state, number, frame, motion, settings, gains, key)
+    return state, pending
 
 
 def begin_carrying(
