@@ -109,9 +109,10 @@ def test_what_came_into_view_gets_the_large_forms_of_the_look(
 
 def test_what_moves_has_more_steps_the_weaker_it_is_and_no_larger_ones() -> None:
     plans = [
-        plan_movers(DREAM, CARRY, missing, 0.1, 1.0, GAINS) for missing in (0.05, 0.1, 0.9, 1.0)
+        plan_movers(DREAM, CARRY, missing, 0.1, 1.0, GAINS) for missing in (0.1, 0.13, 0.9, 1.0)
     ]
-    assert plan_movers(DREAM, CARRY, 0.0, 0.1, 1.0, GAINS) == []
+    for little in (0.0, GAINS.mover_patience):
+        assert plan_movers(DREAM, CARRY, little, 0.1, 1.0, GAINS) == []
     parts = [part for (part,) in plans]
     assert {(part.octave, part.step) for part in parts} == {(0, GAINS.mover_step * DREAM.step)}
     assert parts[0].iterations < parts[1].iterations < parts[2].iterations

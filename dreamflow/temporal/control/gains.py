@@ -213,7 +213,7 @@ class Gains:
     )
     young_below_age: float = gain(0.7, "1", 0, 1, "younger areas need all iterations")
     young_share: float = gain(
-        0.05,
+        0.1,
         "1",
         0.001,
         1,
@@ -250,15 +250,27 @@ class Gains:
         4, "1", 0, 16, "the missing amplitude is that of what moves by itself, without the rest"
     )
     mover_effort: float = gain(
-        5,
+        6,
         "1",
         0,
         16,
-        "iterations on what moves = uncover_iterations * mover_effort * min(1, mover_urgency * "
-        "missing amplitude), beside those of the fill",
+        "iterations on what moves = uncover_iterations * mover_effort * share, share = 0 to 1 of "
+        "mover_urgency * (missing amplitude - mover_patience), beside those of the fill",
     )
     mover_urgency: float = gain(
-        8, "1", 0, 64, "at 1 / mover_urgency of missing amplitude these are all made"
+        10,
+        "1",
+        0,
+        64,
+        "how fast their share grows with the missing amplitude: from none to all within "
+        "1 / mover_urgency",
+    )
+    mover_patience: float = gain(
+        0.06,
+        "1",
+        0,
+        1,
+        "missing amplitude below which there are none of them: they take the most time of a frame",
     )
     mover_max_work: float = gain(
         3, "frames", 0, 64, "these iterations * share of the frame that is dreamed, at most"

@@ -132,7 +132,8 @@ def plan_movers(
         gains: The constants.
         look_scale: See `look_scale_of`.
     """
-    share = min(1.0, gains.mover_urgency * missing)
+    urgency = gains.mover_urgency * (missing - gains.mover_patience)
+    share = min(1.0, max(0.0, urgency))
     most = min(carry.uncover_iterations * gains.mover_effort, gains.mover_max_work / area)
     amount = round(most * share)
     step = gains.mover_step * options.step
