@@ -94,7 +94,7 @@ def equalise_bands(
     setpoint: BandEnergies,
     coverage: Tensor,
     firmness: float,
-    max_gain: float,
+    max_gain: Tensor | float,
     frames: float,
     gains: Gains,
 ) -> Tensor:
@@ -111,7 +111,7 @@ def equalise_bands(
         coverage: (1, 1, H, W) in [0, 1]. The finest band is measured and changed by its square, so
             that what large steps have just left in new areas may go.
         firmness: From 0, which changes nothing, to 1.
-        max_gain: Largest factor of a band in a frame.
+        max_gain: Largest factor of a band in a frame; a () or a number.
         frames: Duration of the frame, in frames of `gains.REFERENCE_S`.
         gains: The constants.
 
@@ -129,7 +129,7 @@ def equalise_bands(
         share = over_frames(min(1.0, pull * firmness), frames)
         largest = max_gain * (gains.finest_band_excess**frames if finest else 1.0)
         rms = root_mean_square(band, weight if finest else None).clamp_min(MIN_RMS)
-        factor = ((setpoint.bands[number] / rms) ** share).clamp(smallest, largest)
+        factor = ((setpoint.bands[number] / rms) ** share).clamp_min(smallest).clamp_max(largest)
         if finest and len(bands) > 1:
             band = band * repeat_channels(1 + (factor - 1) * weight, band)
         else:

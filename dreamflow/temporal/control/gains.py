@@ -82,7 +82,8 @@ class Gains:
         "1",
         1,
         4,
-        "largest factor of a band per frame = min(max_lost_gain, 1 / mean confidence) / decay",
+        "largest factor of a band per frame = min(max_lost_gain, 1 / mean confidence) / decay * "
+        "min(max_lost_gain, what strong areas that come down take from the whole)",
     )
     max_band_gain: float = gain(
         1.25, "1", 1, 4, "largest factor of a band per frame; its inverse is the smallest"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dreamflow.core.imaging.arrays import image_size, repeat_channels
 from dreamflow.core.imaging.filters import resize_linear
-from dreamflow.temporal.control.bands import equalise_bands
+from dreamflow.temporal.control.bands import MIN_RMS, equalise_bands, root_mean_square
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import fading_of_excess
@@ -19,9 +19,10 @@ from dreamflow.temporal.step_settings import StepSettings
 def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
     """Pull each residual's bands towards their setpoint; areas above a fresh dream come down.
 
-    At most what decays and what is lost with the flow is given back: with more, what survives the
-    warps best, fine lines side by side, would grow by itself and cover everything in time. A pull
-    of less than all of it would leave each band below its setpoint, at the decay's share of it.
+    At most what decays, what is lost with the flow and what comes down is given back: with more,
+    what survives the warps best, fine lines side by side, would grow by itself and cover everything
+    in time. A pull of less than all of it would leave each band below its setpoint, at the decay's
+    share of it.
     """
     firmness = settings.carry.firmness
     if firmness == 0:
@@ -36,13 +37,15 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
             pull, most = math.sqrt(firmness) / 2, gains.max_band_gain**frames
         # Bands are pulled as a whole: what holds still is not to make up for what moves. What is
         # too strong comes down before them, since after them it would leave the whole weak.
-        lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
-        kept = resize_linear(lowered, image_size(dream.residual))
+        kept = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
+        kept = resize_linear(kept, image_size(dream.residual))
         if dream.ground is not None:
             kept = kept * (1 - fading_of_excess(dream.ground, gains)) ** frames
         residual = dream.residual * repeat_channels(kept, dream.residual)
+        lowered = root_mean_square(dream.residual) / root_mean_square(residual).clamp_min(MIN_RMS)
+        largest = most * lowered.clamp(1, gains.max_lost_gain**frames)
         residual = equalise_bands(
-            residual, dream.setpoint, dream.coverage(gains), pull, most, frames, gains
+            residual, dream.setpoint, dream.coverage(gains), pull, largest, frames, gains
         )
         state = state.with_dream(number, replace(dream, residual=residual))
     return state
