@@ -102,8 +102,8 @@ def equalise_bands(
 
     Each band is multiplied by (setpoint / rms) ** share, share = min(1, band_pull * firmness), but
     by no more than `max_gain` and no less than the inverse of `Gains.max_band_gain`; the finest
-    band with `finest_band_pull`, and its lines once more by themselves. The mean colour goes a
-    share `firmness` of the way.
+    band with `finest_band_pull`, and its lines once more by themselves. The mean colour goes the
+    same share of the way.
 
     Args:
         residual: float32 (1, 3, H, W), in units of full scale.
@@ -138,7 +138,8 @@ def equalise_bands(
             band = _match_lines(band, setpoint.lines, share, weight, frames, gains)
         result = band if result is None else pyramid_up(result, image_size(band)) + band
     assert result is not None
-    pulled = torch.lerp(mean.flatten(), setpoint.mean, over_frames(firmness, frames))
+    share = over_frames(min(1.0, gains.band_pull * firmness), frames)
+    pulled = torch.lerp(mean.flatten(), setpoint.mean, share)
     return result + pulled.view(1, 3, 1, 1)
 
 

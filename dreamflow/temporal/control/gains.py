@@ -72,7 +72,12 @@ class Gains:
 
     # Equalise: each band of the residual is pulled to the energy of a fresh dream.
     band_pull: float = gain(
-        4, "1/firmness", 0, 16, "band *= (setpoint / rms) ** min(1, band_pull * firmness) per frame"
+        4,
+        "1/firmness",
+        0,
+        16,
+        "band *= (setpoint / rms) ** min(1, band_pull * firmness) per frame; the mean colour goes "
+        "the same share of the way",
     )
     finest_band_pull: float = gain(
         4, "1/firmness", 0, 16, "the same for the finest band, which each warp softens most"

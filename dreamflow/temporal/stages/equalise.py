@@ -21,8 +21,8 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
 
     At most what decays, what is lost with the flow and what comes down is given back: with more,
     what survives the warps best, fine lines side by side, would grow by itself and cover everything
-    in time. A pull of less than all of it would leave each band below its setpoint, at the decay's
-    share of it.
+    in time. A pull of less than all of it would leave each band, and the mean colour, below its
+    setpoint, at the decay's share of it.
     """
     firmness = settings.carry.firmness
     if firmness == 0:
