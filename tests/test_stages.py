@@ -35,8 +35,9 @@ from dreamflow.temporal.stages.advect import advect, advect_reference
 from dreamflow.temporal.stages.equalise import equalise
 from dreamflow.temporal.stages.observe import observe, pack
 from dreamflow.temporal.stages.refine import refine, share_for_young, step_sizes
+from dreamflow.temporal.stages.regrow import weight_of_large_forms
 from dreamflow.temporal.stages.settle import settle
-from dreamflow.temporal.state import CarriedDream, HostFacts
+from dreamflow.temporal.state import CarriedDream, Ground, HostFacts
 
 HEIGHT, WIDTH = 40, 50
 NO_DECAY = CarryOptions(stability=1)
@@ -292,6 +293,22 @@ def test_weak_areas_take_larger_steps_than_strong_ones() -> None:
     assert sizes[..., :60].min() > 1.2 * sizes[..., -60:].max()
     assert sizes.max() > 1
     assert torch.equal(perceived_age([dream], ratio, 0.0, GAINS), dream.age)
+
+
+def test_the_largest_forms_are_for_what_is_new_and_does_not_move_by_itself() -> None:
+    residual, nothing = make_residual(), torch.zeros(1, 1, 64, 96)
+    hidden = nothing.clone()
+    hidden[..., 48:] = 1
+    ground = Ground(residual, nothing, hidden, nothing, torch.zeros(1, 4, 1, 1))
+    weights: list[Tensor] = []
+    for age in (0.0, 0.5, 1.0):
+        state = make_state(replace(make_dream(residual, age), ground=ground))
+        weights.append(weight_of_large_forms(state, torch.full((1, 1, 6, 10), 0.5), GAINS))
+        assert weights[-1][..., 48:].max() == 0
+    new, young, old = (weight[..., :48].mean() for weight in weights)
+    assert new == pytest.approx(1)
+    assert 0 < young < 0.2
+    assert old == 0
 
 
 # --- Observe and pack

@@ -199,12 +199,13 @@ class Gains:
         "as much is done an octave coarser, with min(1, m / regrow_above - 1) of the step",
     )
     large_forms: float = gain(
-        1,
+        0.7,
         "of a fresh dream's",
         0,
         16,
         "steps in still coarser octaves = large_forms * those of a fresh dream * max(m, 1 - "
-        "coverage) * sqrt(1 - age), all by area; also from the same missing amplitude on",
+        "coverage) * (1 - age) ** 2, all by area, none on what moves by itself; also from the same "
+        "missing amplitude on",
     )
 
     # Refine: small steps on the whole frame, larger where the dream is young or weak.
