@@ -169,11 +169,12 @@ def forms_at_the_end(network: Network, gains: Gains) -> np.ndarray:
 
 
 def test_the_large_forms_of_a_look_hold_while_the_camera_moves(noise_network: Network) -> None:
-    """Measured: 0.91 to 1.03; without steps for the largest forms 0.77 to 0.87."""
+    """Measured: 0.91 to 1.03; without steps for the largest forms 0.87 to 0.94."""
     forms = forms_at_the_end(noise_network, GAINS)
-    assert forms.mean() > 0.92
+    assert forms.mean() > 0.94
     assert forms.max() < 1.15
-    assert forms_at_the_end(noise_network, replace(GAINS, large_forms=0)).mean() < 0.87
+    without = forms_at_the_end(noise_network, replace(GAINS, large_forms=0))
+    assert without.mean() < forms.mean() - 0.04
 
 
 def regrown(network: Network, gains: Gains) -> float:

@@ -95,7 +95,7 @@ def equalise_bands(
     setpoint: BandEnergies,
     coverage: Tensor,
     firmness: float,
-    max_gain: float,
+    max_gain: Tensor | float,
     frames: float,
     gains: Gains,
 ) -> Tensor:
@@ -103,8 +103,8 @@ def equalise_bands(
 
     Each band is multiplied by (setpoint / rms) ** share, share = min(1, band_pull * firmness), but
     by no more than `max_gain` and no less than the inverse of `Gains.max_band_gain`; the finest
-    band with `finest_band_pull`, and its lines once more by themselves. The mean colour goes a
-    share `firmness` of the way.
+    band with `finest_band_pull`, and its lines once more by themselves. The mean colour goes the
+    same share of the way.
 
     Args:
         residual: float32 (1, 3, H, W), in units of full scale.
@@ -112,7 +112,7 @@ def equalise_bands(
         coverage: (1, 1, H, W) in [0, 1]. The finest band is measured and changed with the weight
             coverage ** 2, so that the fine detail which large steps leave in new areas may fade.
         firmness: From 0, which changes nothing, to 1.
-        max_gain: Largest factor of a band in a frame.
+        max_gain: Largest factor of a band in a frame; a () or a number.
         frames: Duration of the frame, in frames of `gains.REFERENCE_S`.
         gains: The constants.
 
@@ -130,7 +130,7 @@ def equalise_bands(
         share = over_frames(min(1.0, pull * firmness), frames)
         largest = max_gain * (gains.finest_band_excess**frames if finest else 1.0)
         rms = root_mean_square(band, weight if finest else None).clamp_min(MIN_RMS)
-        factor = ((setpoint.bands[number] / rms) ** share).clamp(smallest, largest)
+        factor = ((setpoint.bands[number] / rms) ** share).clamp_min(smallest).clamp_max(largest)
         if finest and len(bands) > 1:
             band = apply_mask(band, 1 + (factor - 1) * weight)
         else:
@@ -139,7 +139,8 @@ def equalise_bands(
             band = _match_lines(band, setpoint.lines, share, weight, frames, gains)
         result = band if result is None else pyramid_up(result, image_size(band)) + band
     assert result is not None
-    pulled = torch.lerp(mean.flatten(), setpoint.mean, over_frames(firmness, frames))
+    share = over_frames(min(1.0, gains.band_pull * firmness), frames)
+    pulled = torch.lerp(mean.flatten(), setpoint.mean, share)
     return result + pulled.view(1, 3, 1, 1)
 
 

@@ -69,7 +69,12 @@ class Gains:
 
     # Equalise: each band of the residual is pulled to the energy of a fresh dream.
     band_pull: float = gain(
-        4, "1/firmness", 0, 16, "band *= (setpoint / rms) ** min(1, band_pull * firmness) per frame"
+        4,
+        "1/firmness",
+        0,
+        16,
+        "band *= (setpoint / rms) ** min(1, band_pull * firmness) per frame; the mean colour goes "
+        "the same share of the way",
     )
     finest_band_pull: float = gain(
         4, "1/firmness", 0, 16, "the same for the finest band, which each warp softens most"
@@ -79,7 +84,8 @@ class Gains:
         "1",
         1,
         4,
-        "largest factor of a band per frame = min(max_lost_gain, 1 / mean confidence) / decay",
+        "largest factor of a band per frame = min(max_lost_gain, 1 / mean confidence) / decay * "
+        "min(max_lost_gain, what strong areas that come down take from the whole)",
     )
     max_band_gain: float = gain(
         1.25, "1", 1, 4, "largest factor of a band per frame; its inverse is the smallest"
@@ -190,12 +196,13 @@ class Gains:
         "as much is done an octave coarser, with min(1, m / regrow_above - 1) of the step",
     )
     large_forms: float = gain(
-        1,
+        0.7,
         "of a fresh dream's",
         0,
         16,
         "steps in still coarser octaves = large_forms * those of a fresh dream * max(m, 1 - "
-        "coverage) * sqrt(1 - age), all by area; also from the same missing amplitude on",
+        "coverage) * (1 - age) ** 2, all by area, none on what moves by itself; also from the same "
+        "missing amplitude on",
     )
 
     # Refine: small steps on the whole frame, larger where the dream is young or weak.

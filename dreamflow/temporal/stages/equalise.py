@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from torch import Tensor
+
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.core.imaging.masks import apply_mask
@@ -16,13 +18,17 @@ from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import StepSettings
 
+TINY_POWER = 1e-18
+"""Mean square of a residual that is taken to be empty, in units of full scale."""
+
 
 def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
     """Pull each residual's bands towards their setpoint; areas above a fresh dream come down.
 
-    At most what decays and what is lost with the flow is given back: with more, what survives the
-    warps best, fine lines side by side, would grow by itself and cover everything in time. A pull
-    of less than all of it would leave each band below its setpoint, at the decay's share of it.
+    At most what decays, what is lost with the flow and what comes down is given back: with more,
+    what survives the warps best, fine lines side by side, would grow by itself and cover everything
+    in time. A pull of less than all of it would leave each band, and the mean colour, below its
+    setpoint, at the decay's share of it.
     """
     firmness = settings.carry.firmness
     if firmness == 0:
@@ -39,11 +45,24 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
         # too strong comes down before them, since after them it would leave the whole weak.
         lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
         kept = resize_linear(lowered, image_size(dream.residual))
+        largest = most * loss_of(kept, dream.residual).clamp_max(gains.max_lost_gain**frames)
         if dream.ground is not None:
+            # What a mover leaves behind is not given back: it would grow elsewhere.
             kept = kept * (1 - fading_of_excess(dream.ground, gains)) ** frames
         residual = apply_mask(dream.residual, kept)
         residual = equalise_bands(
-            residual, dream.setpoint, dream.coverage(gains), pull, most, frames, gains
+            residual, dream.setpoint, dream.coverage(gains), pull, largest, frames, gains
         )
         state = state.with_dream(number, replace(dream, residual=residual))
     return state
+
+
+def loss_of(kept: Tensor, residual: Tensor) -> Tensor:
+    """Return how many times smaller a residual's amplitude becomes, a () of 1 or more.
+
+    Args:
+        kept: (1, 1, H, W), share of the residual that is kept.
+        residual: (1, 3, H, W).
+    """
+    power = residual.square().mean(1, keepdim=True)
+    return ((power.mean() + TINY_POWER) / ((power * kept.square()).mean() + TINY_POWER)).sqrt()

@@ -45,11 +45,25 @@ def regrow(
         settings.dream, settings.carry, missing, frames, gains, settings.look_scale
     )
     if large:
-        # By area: strips at the frame's edge, each dreamed in its own frame, would stay stripes.
-        new = resize_area(state.newness(gains), image_size(by_area))
-        weight = resize_linear(torch.maximum(by_area, new), size) * (1 - state.age).sqrt()
+        weight = weight_of_large_forms(state, by_area, gains)
         image = settings.dream_carried(image, frame, large, weight, (*key, LARGE_FORMS_KEY))
     new = torch.maximum(state.newness(gains), weak_parts)
     weight = (resize_linear(by_area, size) * (1 - new) / missing).clamp_max(1)
     image = settings.dream_carried(image, frame, plan, weight, (*key, REGROWTH_KEY))
     return image, plan[-1].step
+
+
+def weight_of_large_forms(state: DreamState, missing: Tensor, gains: Gains) -> Tensor:
+    """Return the size of steps for the largest forms, (1, 1, H, W), in those of the plan.
+
+    missing: See `missing_forms`.
+    """
+    # By area: strips at the frame's edge, each dreamed in its own frame, would stay stripes.
+    new = resize_area(state.newness(gains), image_size(missing))
+    weight = resize_linear(torch.maximum(missing, new), image_size(state.age))
+    weight = weight * (1 - state.age).square()
+    for dream in state.dreams.values():
+        if (ground := dream.ground) is not None:
+            # What moves has steps of its own: it loses its form to these, and flickers.
+            weight = weight * (1 - ground.hidden)
+    return weight
