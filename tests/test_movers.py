@@ -288,7 +288,10 @@ def test_ground_laid_bare_is_compared_with_the_ground_around_it() -> None:
 
 
 def test_what_a_creature_leaves_behind_fades() -> None:
-    """Where a mover was, what gains far more than a fresh dream comes down, and only there."""
+    """Where a mover was, what gains far more than a fresh dream comes down, and only there.
+
+    The bands as a whole may have back what that takes from them, up to their setpoint.
+    """
     settings = make_settings()
     residual = gaussian_blur(make_residual(HEIGHT, WIDTH), 2.0)
     alike = torch.ones(1, 1, HEIGHT, WIDTH)
@@ -310,7 +313,7 @@ def test_what_a_creature_leaves_behind_fades() -> None:
         changes.append((float(after[vacated].std()), float(after[untouched].std())))
     (left, rest), (left_too_much, rest_of_it) = changes
     assert left_too_much < 0.9 * left
-    assert rest_of_it == pytest.approx(rest, rel=0.01)
+    assert rest <= rest_of_it < GAINS.max_lost_gain * rest
 
 
 def test_meta_device_carries_the_ground(network: Network) -> None:
