@@ -45,10 +45,9 @@ def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: G
         # too strong comes down before them, since after them it would leave the whole weak.
         lowered = dream.energy_ratio(gains).clamp_min(1) ** (-pull * frames)
         kept = resize_linear(lowered, image_size(dream.residual))
-        largest = most * loss_of(kept, dream.residual).clamp_max(gains.max_lost_gain**frames)
         if dream.ground is not None:
-            # What a mover leaves behind is not given back: it would grow elsewhere.
             kept = kept * (1 - fading_of_excess(dream.ground, gains)) ** frames
+        largest = most * loss_of(kept, dream.residual).clamp_max(gains.max_lost_gain**frames)
         residual = apply_mask(dream.residual, kept)
         residual = equalise_bands(
             residual, dream.setpoint, dream.coverage(gains), pull, largest, frames, gains
