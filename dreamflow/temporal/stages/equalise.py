@@ -10,16 +10,13 @@ from torch import Tensor
 from dreamflow.core.imaging.arrays import image_size
 from dreamflow.core.imaging.filters import resize_linear
 from dreamflow.core.imaging.masks import apply_mask
-from dreamflow.temporal.control.bands import equalise_bands
+from dreamflow.temporal.control.bands import MIN_RMS, equalise_bands
 from dreamflow.temporal.control.effort_controller import decay_for, duration_in_frames
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.parts import fading_of_excess
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState
 from dreamflow.temporal.step_settings import StepSettings
-
-TINY_POWER = 1e-18
-"""Mean square of a residual that is taken to be empty, in units of full scale."""
 
 
 def equalise(state: DreamState, motion: Motion, settings: StepSettings, gains: Gains) -> DreamState:
@@ -63,5 +60,5 @@ def loss_of(kept: Tensor, residual: Tensor) -> Tensor:
         kept: (1, 1, H, W), share of the residual that is kept.
         residual: (1, 3, H, W).
     """
-    power = residual.square().mean(1, keepdim=True)
-    return ((power.mean() + TINY_POWER) / ((power * kept.square()).mean() + TINY_POWER)).sqrt()
+    power, tiny = residual.square().mean(1, keepdim=True), MIN_RMS**2
+    return ((power.mean() + tiny) / ((power * kept.square()).mean() + tiny)).sqrt()
