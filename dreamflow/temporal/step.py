@@ -26,7 +26,7 @@ from dreamflow.temporal.stages.advect import advect
 from dreamflow.temporal.stages.equalise import equalise
 from dreamflow.temporal.stages.fill import fill
 from dreamflow.temporal.stages.observe import observe, pack
-from dreamflow.temporal.stages.reference import measure_reference, renew, renew_movers
+from dreamflow.temporal.stages.reference import dream_reference, renew, renew_movers
 from dreamflow.temporal.stages.refine import refine
 from dreamflow.temporal.stages.regrow import regrow
 from dreamflow.temporal.stages.settle import settle
@@ -71,17 +71,10 @@ def begin(
     """
     clock = StageClock(frame.device)
     with clock.stage("fresh"):
-        dreams = dict(carried or {})
-        pending: dict[str, Tensor] = {}
-        for number in settings.weights:
-            if number not in dreams:
-                fresh = settings.dream_fresh(number, frame, key)
-                gain_map, measured = measure_reference(number, fresh, frame, settings)
-                dreams[number] = begin_carrying(fresh, frame, gains, gain_map)
-                pending |= measured
-        weights = blend_weights(dreams, settings.weights, frame.device)
-        image = frame + mix_residuals(dreams, weights)
-    state = DreamState(dreams, weights)
+        state, pending = begin_missing(DreamState(dict(carried or {})), frame, settings, gains, key)
+        weights = blend_weights(state.dreams, settings.weights, frame.device)
+        image = frame + mix_residuals(state.dreams, weights)
+    state = replace(state, weights=weights)
     state = replace(state, pending=pack(state, pending, settings, gains))
     return StepResult(state.in_pixel_order(), image, Trace.of_fresh_frame(key[1], clock))
 
@@ -144,7 +137,8 @@ def _dream_on(
     clock: StageClock,
 ) -> StepResult:
     with clock.stage("fresh"):
-        state, pending = dream_references(state, frame, motion, settings, gains, key)
+        state, renewed = renew_references(state, frame, motion, settings, gains, key)
+        state, begun = begin_missing(state, frame, settings, gains, key)
     weights = blend_weights(state.dreams, settings.weights, frame.device)
     state = replace(state, weights=weights)
     image = (frame + mix_residuals(state.dreams, weights)).clamp_(0, 1)
@@ -161,14 +155,30 @@ def _dream_on(
     with clock.stage("observe"):
         state = settle(state, image - frame, settings, gains)
         state, measured = observe(state, image, frame, settings, gains)
-        pending |= measured
-        packed = pack(state, pending, settings, gains)
+        packed = pack(state, renewed | begun | measured, settings, gains)
         state = replace(state, pending=packed)
     trace = Trace.of_step(key[1], settings, motion, refined, crops, regrown, clock)
     return StepResult(state.in_pixel_order(), image, trace)
 
 
-def dream_references(
+def begin_missing(
+    state: DreamState, frame: Tensor, settings: StepSettings, gains: Gains, key: Key
+) -> tuple[DreamState, dict[str, Tensor]]:
+    """Begin the dreams that a frame blends and that are not carried yet.
+
+    Returns:
+        (the state with them, what is to be read back of them).
+    """
+    pending: dict[str, Tensor] = {}
+    for number in settings.weights:
+        if number not in state.dreams:
+            fresh, gain_map, measured = dream_reference(number, frame, settings, key)
+            state = state.with_dream(number, begin_carrying(fresh, frame, gains, gain_map))
+            pending |= measured
+    return state, pending
+
+
+def renew_references(
     state: DreamState,
     frame: Tensor,
     motion: Motion,
@@ -176,21 +186,19 @@ def dream_references(
     gains: Gains,
     key: Key,
 ) -> tuple[DreamState, dict[str, Tensor]]:
-    """Dream the frame by itself where a dream begins, and where a reference is to be renewed.
+    """Compare the dreams that a frame blends with fresh ones from now on, where it is time.
 
     Returns:
-        (the state with what is carried from these dreams, what is to be read back of them).
+        (the state with other references, what is to be read back of them).
     """
     pending: dict[str, Tensor] = {}
     for number in settings.weights:
-        if settings.renew or number not in state.dreams:
-            fresh = settings.dream_fresh(number, frame, key)
-            gain_map, measured = measure_reference(number, fresh, frame, settings)
+        if number not in state.dreams:
+            continue
+        if settings.renew:
+            fresh, gain_map, measured = dream_reference(number, frame, settings, key)
+            state = renew(state, number, fresh - frame, gain_map, gains)
             pending |= measured
-            if number in state.dreams:
-                state = renew(state, number, fresh - frame, gain_map, gains)
-            else:
-                state = state.with_dream(number, begin_carrying(fresh, frame, gains, gain_map))
         elif settings.renew_movers:
             state = renew_movers(state, number, frame, motion, settings, gains, key)
     return state, pending

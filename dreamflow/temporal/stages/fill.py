@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamflow.dream.octaves import OctavePlan
 from dreamflow.temporal.control.effort_controller import duration_in_frames
 from dreamflow.temporal.control.gains import Gains
 from dreamflow.temporal.control.plans import plan_fill, plan_movers
-from dreamflow.temporal.motion.montage import find_montage
+from dreamflow.temporal.motion.montage import Montage, find_montage
 from dreamflow.temporal.motion.motion import Motion
 from dreamflow.temporal.state import DreamState, HostFacts
 from dreamflow.temporal.step_settings import FILL_KEY, MOVERS_KEY, Key, StepSettings
@@ -50,11 +51,7 @@ def fill(
     if montage is None:
         return image, 0
     new = torch.maximum(state.newness(gains), weak_parts)
-    gather = montage.gather
-    dream = settings.dream_carried(
-        gather(image), gather(frame), plan, gather(new), (*key, FILL_KEY)
-    )
-    image = montage.scatter(dream, image)
+    image = _dream_crops(montage, image, frame, plan, new, settings, (*key, FILL_KEY))
     nothing = np.zeros_like(shares)
     # No margin: around something small it would be half of the crop, and most steps are here.
     alone = find_montage(image, nothing, movers, min_side_px, gains, 0)
@@ -70,12 +67,25 @@ def fill(
         jitter = settings.dream.jitter
         if stride := settings.objective.stride:
             jitter = min(jitter, stride // 2)
-        gather = alone.gather
-        dream = settings.dream_carried(
-            gather(image), gather(frame), further, gather(weak_parts), (*key, MOVERS_KEY), jitter
+        image = _dream_crops(
+            alone, image, frame, further, weak_parts, settings, (*key, MOVERS_KEY), jitter
         )
-        image = alone.scatter(dream, image)
     return image, len(montage.crops)
+
+
+def _dream_crops(
+    montage: Montage,
+    image: Tensor,
+    frame: Tensor,
+    plan: list[OctavePlan],
+    weight: Tensor,
+    settings: StepSettings,
+    key: tuple[int, ...],
+    jitter: int | None = None,
+) -> Tensor:
+    """Return an image with its crops dreamed on; see `StepSettings.dream_carried`."""
+    part, source, sizes = (montage.gather(whole) for whole in (image, frame, weight))
+    return montage.scatter(settings.dream_carried(part, source, plan, sizes, key, jitter), image)
 
 
 def _mark_blocks(facts: HostFacts, motion: Motion) -> tuple[np.ndarray, np.ndarray]:

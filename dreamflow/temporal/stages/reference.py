@@ -39,19 +39,26 @@ def renew(
     return state.with_dream(number, dream)
 
 
-def measure_reference(
-    number: int, fresh: Tensor, frame: Tensor, settings: StepSettings
-) -> tuple[Tensor | None, dict[str, Tensor]]:
-    """Return what a fresh dream gains of the objective, nothing at firmness 0.
+def dream_reference(
+    number: int, frame: Tensor, settings: StepSettings, key: Key
+) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
+    """Dream a frame by itself, and measure what that gains of the objective.
+
+    Args:
+        number: Keyframe of the dream.
+        frame: (1, 3, H, W), what is dreamed on.
+        settings: Those of the frame; at firmness 0 nothing is measured.
+        key: Seed and index of the frame.
 
     Returns:
-        (gain at each position of the layer, see `CarriedDream.reference_gain_map`; what is to be
-        read back).
+        (the dream, (1, 3, H, W); gain at each position of the layer, see
+        `CarriedDream.reference_gain_map`; what is to be read back).
     """
+    fresh = settings.dream_fresh(number, frame, key)
     if settings.carry.firmness == 0:
-        return None, {}
+        return fresh, None, {}
     gain_map, gained = settings.measure_gain(settings.objectives[number], fresh, frame)
-    return gain_map, {f"reference_gain.{number}": gained}
+    return fresh, gain_map, {f"reference_gain.{number}": gained}
 
 
 def renew_movers(
